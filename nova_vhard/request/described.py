@@ -150,7 +150,7 @@ class Description:
         """Return the flavor."""
         return self.the_flavor
 
-    def flavor(self, flavor_id: str) -> Flavor:
+    def flavor(self, flavor_id: str = "") -> Flavor:
         """Return the flavor."""
         return self.the_flavor
 
@@ -259,14 +259,12 @@ def _rebuild(find: Description, requester: Any, data: Data) -> ServerRequest:
     """Read a rebuild; the scheduler judges the flavor, which stays."""
     request = ServerReader(find, requester).rebuild(_SERVER, _NOTHING)
     empty = HardwareRequest(devices=())
-    flavor = parts.with_specs(empty, find.flavor("").extra_specs)
+    flavor = parts.with_specs(empty, find.flavor().extra_specs)
     kinds = frozenset(choice.kind for choice in flavor.choices)
     existing = request.existing if "server" in data else ()
     return replace(
         request,
-        hardware=parts.with_specs(
-            request.hardware, find.flavor("").extra_specs
-        ),
+        hardware=parts.with_specs(request.hardware, find.flavor().extra_specs),
         existing=(*existing, replace(flavor, only=kinds)),
     )
 
@@ -283,7 +281,7 @@ def _resize(find: Description, requester: Any, _data: Data) -> ServerRequest:
 
 def _demanding(request: ServerRequest, find: Description) -> ServerRequest:
     """Return a request with the checks that its flavor demands."""
-    checks = passthrough.host_checks(find.flavor("").extra_specs)
+    checks = passthrough.host_checks(find.flavor().extra_specs)
     hardware = replace(request.hardware, host_checks=checks)
     return replace(request, hardware=hardware)
 

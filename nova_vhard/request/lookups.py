@@ -59,14 +59,8 @@ class Image:
         )
 
     def file(self) -> HardwareRequest:
-        """Return what it says of the file alone, without any device."""
-        return replace(
-            self.hardware(),
-            devices=(),
-            faults=(),
-            passthrough=(),
-            only=frozenset(OF_FILE),
-        )
+        """Return its hardware, of which the rules of the file are judged."""
+        return replace(self.hardware(), only=frozenset(OF_FILE))
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ class ServerReader:
                 # Nova does not run the filters for zone:host.
                 raise
             LOG.warning("Left to the scheduler's gate: %s", error)
-            raise NotFound(str(error)) from error
+            raise NotFound from error
         except NotFound:
             if not choices:
                 raise

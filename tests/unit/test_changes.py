@@ -18,7 +18,7 @@ from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import image
 from nova_vhard.request.changes import ChangeReader
 from nova_vhard.request.lookups import Flavor, Image, Server
-from nova_vhard.request.server_request import ServerRequest, of_image
+from nova_vhard.request.server_request import ServerRequest
 from tests.unit.helpers import TODAY, broken, policy
 
 WHO = SimpleNamespace(project_id="p1", project_domain_id="d1", roles=("a",))
@@ -28,6 +28,7 @@ RULES = policy(
         "scsi_model": {"allow": ["virtio-scsi"]},
         "vif_model": {"allow": ["virtio"]},
         "video_model": {"allow": ["virtio"]},
+        "tpm_model": {"allow": []},
     }
 )
 OLD = {"hw_video_model": "cirrus", "hw_vif_model": "e1000"}
@@ -79,7 +80,8 @@ def test_a_volume_is_judged_by_its_bus_and_no_other_device(bus, refused):
 
 
 def test_a_network_card_is_judged_alone():
-    request = attached("attach_interface", {}, hw_disk_bus="ide")
+    properties = {"hw_disk_bus": "ide", "hw_tpm_model": "tpm-tis"}
+    request = attached("attach_interface", {}, **properties)
     verdict = evaluate(RULES, request.hardware, request.subject, TODAY)
     assert broken(verdict) == {("vif_model", "e1000")}
 
@@ -169,9 +171,11 @@ def test_a_change_of_an_images_metadata(
     old = Image(IDE, "qcow2", holder=holder)
     find = SimpleNamespace(image={holder.id: old}.__getitem__)
     request = getattr(ChangeReader(find, WHO), method)(holder.id, change)
-    assert request == of_image(
-        Image(new, "qcow2", holder=holder),
+    image = Image(new, "qcow2", holder=holder)
+    assert request == ServerRequest(
+        image.hardware(),
         Subject(UPDATE, project, image=holder.id, **facts),
-        old,
-        frozenset(touched),
+        image=image,
+        before=old,
+        touched=frozenset(touched),
     )

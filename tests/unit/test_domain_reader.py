@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a domain that libvirt starts is judged by."""
 
+from dataclasses import replace
+
 import pytest
 
 from nova_vhard.catalogue import domain_devices, domain_xml
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common import xml
 from nova_vhard.conf import guard as guard_conf
-from nova_vhard.policy.hardware import DOMAIN, Passthrough
+from nova_vhard.policy.hardware import DOMAIN, Fault, Passthrough
 from nova_vhard.policy.subject import MOVE, START, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import domain
@@ -796,12 +798,13 @@ def test_a_file_where_nova_does_not_put_it(option, element, inside, outside):
         whole = text(system=system(more)) if is_system else text(more)
         result = domain.read(whole, START, "x86_64", folders)
         return [
-            (fault.source, fault.value, fault.message.rpartition(" ")[2])
+            replace(fault, message=fault.message.rpartition(" ")[2])
             for fault in result.request.faults
         ]
 
     assert faults(inside, FOLDERS) == []
-    assert faults(outside, FOLDERS) == [("file", outside, option)]
+    fault = Fault("file", outside, option, origin=DOMAIN, count="1")
+    assert faults(outside, FOLDERS) == [fault]
     assert faults(outside, {}) == []
 
 

@@ -30,7 +30,7 @@ def kept(device, request=None):
         (wish.kind, wish.value)
         for wish in result.choices
         if wish.kind != "device_type"
-    ], [(each.type, each.name) for each in result.devices if each not in USUAL]
+    ], [each for each in result.devices if each not in USUAL]
 
 
 def test_a_bus_that_nova_knows_stays():
@@ -52,21 +52,22 @@ def test_without_one_that_it_knows_the_name_decides(device, name, bus):
 def test_without_a_name_the_kind_decides(device):
     buses, reason = kept(KeptDevice(device_type="cdrom", **device))
     assert buses == []
-    assert reason == [(CDROM, "cdrom 0")]
+    assert reason == [(CDROM, "cdrom 0", "the server's cdrom")]
 
 
 @pytest.mark.parametrize("bus", [None, ""])
 def test_a_local_disk_without_a_bus_is_on_the_disks_bus(bus):
     """Whatever its kind and name are: get_disk_mapping passes that bus."""
     device = KeptDevice(bus, "cdrom", "hda")
-    assert kept(device) == ([], [(DISK, "cdrom hda")])
+    why = "the server's cdrom hda"
+    assert kept(device) == ([], [(DISK, "cdrom hda", why)])
 
 
 def test_an_iso_image_replaces_the_root():
     """get_root_info takes bus and kind from the image then."""
     request = image.read({}, "iso")
     root = KeptDevice("scsi", "disk", "sda", root=True)
-    assert kept(root, request) == ([], [(CDROM, ROOT)])
+    assert kept(root, request) == ([], [image.ISO_IMAGE])
     other = KeptDevice("scsi", "disk", "sdb")
     assert kept(other, request)[0] == [("disk_bus", "scsi")]
 

@@ -122,7 +122,8 @@ def test_a_legacy_rescue_is_of_the_rescue_image_alone():
     "own", [None, Image({"hw_disk_bus": "sata"}, origin=VOLUME)]
 )
 def test_a_stable_rescue_adds_a_disk_to_what_the_server_has(own):
-    stays = [KeptDevice("scsi", "lun", "sdb")]
+    # The last one is named by the stored image.
+    stays = [KeptDevice("scsi", "lun", "sdb"), KeptDevice(named=True)]
     existing = server(properties={"hw_disk_bus": "ide"}, config_drive=True)
     find = lookups(
         own_image={"a-server": own}, kept_devices={"a-server": stays}
@@ -154,7 +155,8 @@ def test_the_kind_of_the_disk_of_a_stable_rescue(device, expected, bus):
         Image({"hw_rescue_device": device, "base_image_ref": ADDRESS})
     )
     (added,) = disk.devices
-    assert (added.type, added.name) == (expected, "rescue disk")
+    why = f"hw_rescue_device={device}"
+    assert added == (expected, "rescue disk", why)
     assert disk.only == BOTH | {bus}
     assert disk.faults == ()
     # Nova picks no bus on which libvirt adds a controller.

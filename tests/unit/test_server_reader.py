@@ -54,7 +54,8 @@ SMALL = Flavor("small", "1", {"pci_passthrough:alias": "gpu:1"})
 LARGE = Flavor(
     "large", "2", {"hw_rng:allowed": "true", "pci_passthrough:alias": "nic"}
 )
-STAYS = KeptDevice("scsi", "disk", "sdb")
+#: The last one is named by the stored image.
+STAYS = (KeptDevice("scsi", "disk", "sdb"), KeptDevice(named=True))
 PORTS = {
     kind: {"id": kind, "binding:vnic_type": kind}
     for kind in ("normal", "direct", "vdpa")
@@ -86,7 +87,7 @@ def reader(existing=None, **more):
     images = {OLD_ID: OLD, NEW_ID: NEW}
     known = {
         "server": {existing.id: existing},
-        "kept_devices": {existing.id: [STAYS]},
+        "kept_devices": {existing.id: STAYS},
         "recorded_image": {existing.id: OLD},
         "own_image": {existing.id: None},
         "image": images,
@@ -104,7 +105,7 @@ def kept(hardware):
     A volume that is attached in the meantime is on scsi.
     """
     stored = server().hardware
-    return with_new_disk(with_kept(hardware, [STAYS], True, stored), stored)
+    return with_new_disk(with_kept(hardware, STAYS, True, stored), stored)
 
 
 PRESENT = replace(kept(server().hardware), only=HAD)

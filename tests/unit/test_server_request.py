@@ -435,6 +435,20 @@ def test_what_nova_picks_for_a_silent_image(
     assert verdict.outcome == outcome
 
 
+@pytest.mark.parametrize(
+    ("with_defaults", "outcome"), [(False, "allow"), (True, "refuse")]
+)
+def test_a_default_that_an_image_update_brings_in(with_defaults, outcome):
+    request = ServerRequest(
+        Image().hardware(),
+        WHOSE,
+        before=Image({"hw_disk_bus": "scsi"}),
+        with_defaults=with_defaults,
+    )
+    rules = policy(guest_devices={"disk_bus": {"allow": ["scsi"]}})
+    assert request.verdict(rules, TODAY).outcome == outcome
+
+
 OLD = Image({"hw_disk_bus": "ide"})
 HARD = OLD.hardware()
 EMPTY = HardwareRequest()
