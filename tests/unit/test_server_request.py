@@ -2,6 +2,7 @@
 """Requests for existing servers are judged device by device."""
 
 import datetime
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +14,8 @@ from nova_vhard.policy.hardware import (
     HardwareRequest,
     Holder,
 )
-from nova_vhard.policy.subject import UPDATE, Subject
+from nova_vhard.policy.subject import BOOT, UPDATE, Subject
+from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import image
 from nova_vhard.request.changes import ChangeReader
 from nova_vhard.request.lookups import Flavor, Image, KeptDevice, Server
@@ -447,6 +449,22 @@ def test_a_default_that_an_image_update_brings_in(with_defaults, outcome):
     )
     rules = policy(guest_devices={"disk_bus": {"allow": ["scsi"]}})
     assert request.verdict(rules, TODAY).outcome == outcome
+
+
+def test_another_file_is_judged_by_the_rules_of_files_alone():
+    signed = image.read({"hw_disk_bus": "scsi", "img_signature": "c2ln"})
+    request = replace(signed, other_files=(Image().file(),))
+    signature = {"allow": ["?*"], "explicit": True}
+    rules = policy(
+        guest_devices={
+            "disk_bus": {"allow": ["scsi"]},
+            "image_signature": signature,
+        }
+    )
+    verdict = evaluate(rules, request, Subject(BOOT), TODAY)
+    assert [each.rule for each in verdict.violations] == [
+        "guest_devices.image_signature"
+    ]
 
 
 OLD = Image({"hw_disk_bus": "ide"})
