@@ -361,10 +361,14 @@ def test_the_folder_of_a_copy_is_not_for_everybody(path, state):
     assert stat.S_IMODE(os.stat(os.path.dirname(state)).st_mode) == 0o750
 
 
-def test_a_copy_that_cannot_be_read_is_read_later(path, state, caplog):
+@pytest.mark.parametrize("broken", [True, False], ids=["broken", "missing"])
+def test_a_copy_that_cannot_be_read_is_read_later(path, state, caplog, broken):
     caplog.set_level(logging.WARNING)
     good = PolicyFile(write(path, WARN), state).current().digest
-    write(path, BROKEN)
+    if broken:
+        write(path, BROKEN)
+    else:
+        os.unlink(path)
     os.rename(state, f"{state}.away")
     os.symlink(state, state)
     file = PolicyFile(str(path), state)

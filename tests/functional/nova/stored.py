@@ -87,6 +87,7 @@ class Stored:
     :ivar deleted: whether its user has deleted it
     :ivar away: classes whose database does not answer
     :ivar asked: classes that were requested, with the context
+    :ivar servers: ids of the servers that were requested
     """
 
     def __init__(self, patch: Callable[[Any, str, Any], None]) -> None:
@@ -97,35 +98,37 @@ class Stored:
         self.deleted = False
         self.away: set[str] = set()
         self.asked: list[tuple[str, Any]] = []
+        self.servers: set[str] = set()
         by_uuid = "get_by_instance_uuid"
         patch(objects.BuildRequest, by_uuid, self._build)
         patch(objects.InstanceMapping, by_uuid, self._mapping)
         patch(objects.BlockDeviceMappingList, by_uuid, self._rows)
         patch(objects.Instance, "get_by_uuid", self._instance)
 
-    def _ask(self, kind: str, who: Any) -> None:
+    def _ask(self, kind: str, who: Any, server: str) -> None:
         self.asked.append((kind, who))
+        self.servers.add(server)
         if kind in self.away:
             raise db_exception.DBConnectionError
 
     def _build(self, who: Any, server: str) -> objects.BuildRequest:
-        self._ask("BuildRequest", who)
+        self._ask("BuildRequest", who, server)
         if not self.new:
             raise exception.BuildRequestNotFound(uuid=server)
         return build_request(server, *self.disks, **self.fields)
 
     def _mapping(self, who: Any, server: str) -> objects.InstanceMapping:
-        self._ask("InstanceMapping", who)
+        self._ask("InstanceMapping", who, server)
         return objects.InstanceMapping(
             cell_mapping=self.cell, queued_for_delete=self.deleted
         )
 
     def _instance(self, who: Any, server: str, **_: Any) -> objects.Instance:
-        self._ask("Instance", who)
+        self._ask("Instance", who, server)
         return instance(server, **self.fields)
 
     def _rows(self, who: Any, server: str) -> objects.BlockDeviceMappingList:
-        self._ask("BlockDeviceMappingList", who)
+        self._ask("BlockDeviceMappingList", who, server)
         made = rows(*self.disks)
         for row in made:
             # A row of a cell has every field.

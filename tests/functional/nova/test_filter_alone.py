@@ -119,6 +119,34 @@ def test_a_refused_device_is_for_hosts_that_are_not_judged(
     assert gate.placement.asked == []
 
 
+@pytest.mark.parametrize(
+    ("disks", "rules"),
+    [
+        ((), []),
+        (
+            ({"device_type": "cdrom", "disk_bus": "ide"},),
+            ["guest_devices.cdrom_bus"],
+        ),
+    ],
+)
+def test_what_an_image_lists_is_read_from_the_rows(gate, caplog, disks, rules):
+    """Nova adds it to the rows of the BuildRequest."""
+    gate.policy_file.write_text(POLICY.replace("disk_bus", "cdrom_bus"))
+    gate.stored.disks = tuple(
+        {"source_type": "blank", "destination_type": "volume", **disk}
+        for disk in disks
+    )
+    again = scheduler.VirtHardeningFilter()
+    listed = {"img_block_device_mapping": [{"device_type": "cdrom"}]}
+    meta = {"id": IMAGE, "properties": {"hw_machine_type": "pc", **listed}}
+    request = spec(image=objects.ImageMeta.from_dict(meta))
+    if rules:
+        assert "block device[0].disk_bus=ide" in reason(again, [A], request)
+    else:
+        assert again.filter_all(iter([A]), request) == [A]
+    assert event(caplog)[2] == rules
+
+
 DESTINATION = objects.Destination(cell=CELL)
 OLD = {"pci_passthrough:alias": "old:1"}
 
@@ -265,6 +293,7 @@ def test_it_is_read_once_and_by_an_administrator(gate, new, fields, asked):
     assert gate.filter_all(iter([A, B]), request) == [A, B]
     assert [name for name, _ in gate.stored.asked] == asked
     assert all(who.is_admin for _, who in gate.stored.asked)
+    assert gate.stored.servers <= {request.instance_uuid}
     assert not request._context.is_admin
 
 
@@ -330,6 +359,7 @@ def test_a_new_server_that_a_database_shows_late(
     else:
         assert reason(gate, [A], spec()) == nova_stored.GONE
     assert slept == [nova_stored.LATE] * (not deleted)
+    assert all(who.is_admin for _, who in gate.stored.asked)
 
 
 @pytest.mark.parametrize(
