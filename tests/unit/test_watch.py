@@ -256,10 +256,17 @@ def test_why_a_copy_is_not_taken(path, state, copy, words, caplog):
     PolicyFile(write(path, WARN), state).current()
     pathlib.Path(state).write_text(copy.replace("PATH", str(path)))
     write(path, BROKEN)
+    file = PolicyFile(str(path), state)
     with pytest.raises(PolicyUnavailable):
-        PolicyFile(str(path), state).current()
-    why, error = caplog.records
+        file.current()
+    # The next fault of the file does not name the copy again.
+    write(path, f"# a comment\n{BROKEN}")
+    with pytest.raises(PolicyUnavailable):
+        file.current()
+    why, error, _ = caplog.records
     assert why.levelname == error.levelname == "ERROR"
+    start = "The copy of the last good policy cannot be used: "
+    assert why.getMessage().startswith(start)
     assert words.replace("STATE", state) in why.getMessage()
     assert f": {path}:3: " in error.getMessage()
     assert os.path.exists(f"{state}.damaged")
