@@ -294,6 +294,10 @@ def test_it_is_read_once_and_by_an_administrator(gate, new, fields, asked):
     assert [name for name, _ in gate.stored.asked] == asked
     assert all(who.is_admin for _, who in gate.stored.asked)
     assert gate.stored.servers <= {request.instance_uuid}
+    cells = {
+        who.cell_uuid for name, who in gate.stored.asked if name in IN_CELL[1:]
+    }
+    assert cells <= {stored.CELL.uuid}
     assert not request._context.is_admin
 
 
@@ -399,8 +403,9 @@ def test_a_live_migration_while_the_cell_is_away(
     else:
         assert gate.filter_all(iter([A]), request) == [A]
     assert event(caplog) == ("move", outcome, rules)
-    lines = logged.lines(caplog, "nova_vhard.gates.nova_stored")
-    assert [level for level, _ in lines] == ["WARNING"]
+    ((level, text),) = logged.lines(caplog, "nova_vhard.gates.nova_stored")
+    assert level == "WARNING"
+    assert text.startswith(f"The cell of server {request.instance_uuid} ")
 
 
 @pytest.mark.parametrize("asked", ["BuildRequest", "InstanceMapping"])
