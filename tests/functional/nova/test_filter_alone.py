@@ -147,6 +147,47 @@ def test_what_an_image_lists_is_read_from_the_rows(gate, caplog, disks, rules):
     assert event(caplog)[2] == rules
 
 
+SIGNED = """\
+version: "1"
+guest_devices: {image_signature: {allow: ["?*"], explicit: true}}
+"""
+OTHER_ID = "5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9"
+ROOT = {"boot_index": 0, "source_type": "image"}
+BY_ID = {"id": IMAGE}
+VOLUME = {"source_type": "volume", "volume_id": OTHER_ID}
+
+
+@pytest.mark.parametrize(
+    ("image", "disk", "is_other"),
+    [
+        (BY_ID, {**ROOT, "image_id": IMAGE}, False),
+        (BY_ID, {**ROOT, "image_id": OTHER_ID}, True),
+        (BY_ID, {**VOLUME, "boot_index": 1}, True),
+        (BY_ID, {**VOLUME, "boot_index": -1}, False),
+        (BY_ID, {**VOLUME, "boot_index": None}, False),
+        (BY_ID, {"source_type": "blank", "boot_index": 1}, False),
+        # the root volume, of which the RequestSpec has the metadata
+        ({}, {**VOLUME, "boot_index": 0}, False),
+        ({}, {**VOLUME, "boot_index": 0, "snapshot_id": OTHER_ID}, True),
+        ({}, {**VOLUME, "boot_index": 1}, True),
+    ],
+)
+def test_a_file_that_is_not_the_image_is_unsigned(
+    gate, caplog, image, disk, is_other
+):
+    gate.policy_file.write_text(SIGNED)
+    gate.stored.disks = ({"destination_type": "volume", **disk},)
+    again = scheduler.VirtHardeningFilter()
+    meta = {**image, "properties": {"img_signature": "c2ln"}}
+    request = spec(image=objects.ImageMeta.from_dict(meta))
+    if is_other:
+        reason(again, [A], request)
+    else:
+        assert again.filter_all(iter([A]), request) == [A]
+    rules = ["guest_devices.image_signature"] if is_other else []
+    assert event(caplog)[2] == rules
+
+
 DESTINATION = objects.Destination(cell=CELL)
 OLD = {"pci_passthrough:alias": "old:1"}
 
