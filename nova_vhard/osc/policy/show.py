@@ -115,7 +115,7 @@ class CheckPolicy(OfflineLister):
             (
                 severity,
                 item.file,
-                Cell(item.line or None),
+                item.line or Cell(None),
                 item.path,
                 item.message,
             )
