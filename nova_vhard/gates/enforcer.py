@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 LOG = get_logger(__name__)
 
-#: Subject of a request that could not be judged: it may not be readable.
-_UNKNOWN = Subject("unknown")
-
 
 @dataclass
 class Event:
@@ -122,7 +119,10 @@ class PolicyEnforcer:
 
     def unjudged(self) -> None:
         """Write the event of a request that could not be judged."""
-        with contextlib.suppress(Exception), self.event(_UNKNOWN) as event:
+        with (
+            contextlib.suppress(Exception),
+            self.event(Subject("unknown")) as event,
+        ):
             event.verdict = Verdict(judged=False)
 
     @contextlib.contextmanager

@@ -14,7 +14,6 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-_OVERRIDE = "_method"
 
 OVERRIDE_TEXT = (
     "The query parameter _method is not accepted here: it would replace the "
@@ -48,7 +47,7 @@ def overrides_method(environ: Environ) -> bool:
     """
     query = environ.get("QUERY_STRING") or ""
     return "method" in query and any(
-        name == _OVERRIDE for name, _ in parse_qsl(query, True)
+        name == "_method" for name, _ in parse_qsl(query, True)
     )
 
 

@@ -61,11 +61,6 @@ from nova_vhard.request.server_request import ServerRequest
 
 LOG = get_logger(__name__)
 
-#: Nova's own words, whatever its look-up says.
-_NO_IMAGE = "Cannot find image for rebuild"
-
-_METHODS = frozenset(("POST", "PUT", "DELETE"))
-
 
 def filter_factory(
     global_conf: dict[str, str], **local_conf: str
@@ -96,7 +91,7 @@ class NovaGate:
         answer: webob.exc.HTTPException | None = None
         if http.overrides_method(environ):
             answer = webob.exc.HTTPBadRequest(explanation=http.OVERRIDE_TEXT)
-        elif environ["REQUEST_METHOD"] in _METHODS:
+        elif environ["REQUEST_METHOD"] in ("POST", "PUT", "DELETE"):
             answer = self._guarded(environ)
         if answer is None:
             return self._application(environ, start_response)
@@ -173,7 +168,12 @@ class NovaGate:
             # then. None where another gate comes behind.
             if route.operation not in (REBUILD, RESCUE):
                 return None
-            text = _NO_IMAGE if route.operation == REBUILD else line(error)
+            text = (
+                # Nova answers a rebuild so.
+                "Cannot find image for rebuild"
+                if route.operation == REBUILD
+                else line(error)
+            )
             return webob.exc.HTTPBadRequest(explanation=text)
         if request is None:
             return None

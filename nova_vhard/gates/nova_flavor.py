@@ -17,16 +17,6 @@ from nova_vhard.policy.subject import Subject
 from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Message, Violation
 from nova_vhard.request import passthrough
 
-_TEXT = (
-    "a flavor that asks for {what} needs {specs}, so that its servers run "
-    "only on hosts that have proven it"
-)
-_FIX = "make the change with `{options}`, or leave the flavor as it is"
-_REFUSED = (
-    "; the policy refuses its servers all the same until passthrough.allow "
-    "has {names}"
-)
-
 Specs = Mapping[str, Any]
 
 
@@ -62,7 +52,10 @@ def lacking(
         return []
     what = ", ".join(dict.fromkeys(clean(item.name) for item in asked))
     specs = ", ".join(f"{name}=required" for name in sorted(missing))
-    text = _TEXT.format(what=what, specs=specs)
+    text = (
+        f"a flavor that asks for {what} needs {specs}, so that its servers "
+        "run only on hosts that have proven it"
+    )
     # No server may have these, whatever its flavor requires.
     refused = dict.fromkeys(
         f"{clean(item.name)} in {item.kind}"
@@ -70,9 +63,13 @@ def lacking(
         if item.name not in rule.allow.get(item.kind, Values())
     )
     if refused:
-        text += _REFUSED.format(names=", ".join(refused))
+        text += (
+            "; the policy refuses its servers all the same until "
+            f"passthrough.allow has {', '.join(refused)}"
+        )
     required = [(name, "required") for name in sorted(missing)]
-    fix = _FIX.format(options=" ".join(options("--property", required)))
+    make = " ".join(options("--property", required))
+    fix = f"make the change with `{make}`, or leave the flavor as it is"
     message = Message(text, "flavor extra specs", what, fix=fix)
     mode = policy.mode_for(rule.mode, subject)
     return [Violation((PASSTHROUGH_REQUIRE,), message, mode)]

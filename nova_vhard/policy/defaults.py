@@ -74,9 +74,6 @@ _SETTINGS = {
     if kind.image_properties or kind.extra_specs
 }
 
-#: Yields what Nova picks of a kind.
-Picker = Callable[[HardwareRequest, Assume], Iterator[DeviceChoice]]
-
 _SCSI_CDROM = frozenset(
     ("ppc", "ppc64", "ppcle", "ppc64le", "s390", "s390x", "aarch64")
 )
@@ -396,7 +393,10 @@ def _asked(request: HardwareRequest, kind: str) -> bool:
 
 
 # Function that yields the default of a kind, unless the image sets the kind.
-_PICKS: tuple[tuple[str, Picker], ...] = (
+_PICKS: tuple[
+    tuple[str, Callable[[HardwareRequest, Assume], Iterator[DeviceChoice]]],
+    ...,
+] = (
     ("machine_type", _machine),
     ("disk_bus", _disk),
     ("cdrom_bus", _cdrom),

@@ -58,10 +58,6 @@ LOGGERS = (
     "oslo_messaging.notify.notifier",
 )
 
-#: Event type, and payload as JSON.
-_Item = tuple[str, str]
-_Connect = Callable[[], oslo_messaging.Notifier]
-
 
 def sender(
     conf: Any,
@@ -160,13 +156,13 @@ class _Worker:
 
     def __init__(
         self,
-        connect: _Connect,
+        connect: Callable[[], oslo_messaging.Notifier],
         size: int,
         runs: Callable[[], dict[str, Any]],
     ) -> None:
         self._connect = connect
         self._runs = runs
-        self._queue: queue.Queue[_Item] = queue.Queue(size)
+        self._queue: queue.Queue[tuple[str, str]] = queue.Queue(size)
         self._lock = threading.Lock()
         self._begun = False
         #: Since the last notification that was sent, and ever.
@@ -174,7 +170,7 @@ class _Worker:
         self._total = 0
         self._away = Seldom(LOG)
 
-    def put(self, item: _Item) -> None:
+    def put(self, item: tuple[str, str]) -> None:
         """Take an item, or drop it; raise nothing."""
         try:
             self._queue.put_nowait(item)

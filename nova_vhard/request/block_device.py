@@ -21,8 +21,8 @@ from nova_vhard.policy.hardware import (
     Holder,
 )
 
-_BUS_KIND = {"cdrom": "cdrom_bus", "floppy": "floppy_bus"}
-_DEVICE = {"cdrom": CDROM, "floppy": FLOPPY}
+BUS_KIND = {"cdrom": "cdrom_bus", "floppy": "floppy_bus"}
+REMOVABLE = {"cdrom": CDROM, "floppy": FLOPPY}
 
 #: ``new_format_is_swap`` in nova/block_device.py; its driver device has no
 #: device_type (DriverSwapBlockDevice in nova/virt/block_device.py).
@@ -77,10 +77,10 @@ def read(
             choices.append(_choice("device_type", kind, field, origin, holder))
         if bus is not None:
             field = f"{place}.disk_bus"
-            judged = _BUS_KIND.get(device, "disk_bus")
+            judged = BUS_KIND.get(device, "disk_bus")
             choices.append(_choice(judged, bus, field, origin, holder))
-        if str(bus) not in USED and device in _DEVICE:
-            devices.append(Device(_DEVICE[device], place, place))
+        if str(bus) not in USED and device in REMOVABLE:
+            devices.append(Device(REMOVABLE[device], place, place))
     return choices, devices
 
 

@@ -12,9 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from nova_vhard.policy.hardware import (
-    CDROM,
     DISK,
-    FLOPPY,
     NEW_DISK,
     ROOT,
     SERVER,
@@ -23,7 +21,7 @@ from nova_vhard.policy.hardware import (
     DeviceChoice,
     HardwareRequest,
 )
-from nova_vhard.request.block_device import USED
+from nova_vhard.request.block_device import BUS_KIND, REMOVABLE, USED
 from nova_vhard.request.image import ISO_IMAGE
 from nova_vhard.request.lookups import KeptDevice
 from nova_vhard.request.parts import KEPT_CONFIG_DRIVE
@@ -34,8 +32,6 @@ _BUS_OF_NAME = (("hd", "ide"), ("sd", "scsi"), ("vd", "virtio"), ("fd", "fdc"))
 #: Disks on these buses are named sda, sdb, …
 _NAMED_SD = frozenset(("scsi", "sata", "usb"))
 
-_BUS_KIND = {"cdrom": "cdrom_bus", "floppy": "floppy_bus"}
-_DEVICE = {"cdrom": CDROM, "floppy": FLOPPY}
 _KNOWN = frozenset(("disk", "cdrom", "floppy", "lun"))
 
 
@@ -82,15 +78,15 @@ def with_kept(
                 )
             )
         if bus is not None:
-            judged = _BUS_KIND.get(kind, "disk_bus")
+            judged = BUS_KIND.get(kind, "disk_bus")
             choices.append(
                 DeviceChoice(
                     *(judged, bus, f"bus of {where}", where, SERVER),
                     device=name,
                 )
             )
-        elif kind in _DEVICE and _by_kind(device):
-            has.append(Device(_DEVICE[kind], name, where))
+        elif kind in REMOVABLE and _by_kind(device):
+            has.append(Device(REMOVABLE[kind], name, where))
         else:
             has.append(Device(DISK, name, where))
     return replace(request.plus(choices), devices=tuple(has))

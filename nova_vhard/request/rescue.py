@@ -20,6 +20,7 @@ from nova_vhard.policy.hardware import (
     Fault,
     HardwareRequest,
 )
+from nova_vhard.request.block_device import REMOVABLE
 from nova_vhard.request.image import BASE_IMAGE, is_image_id
 from nova_vhard.request.kept import with_kept, with_new_disk
 from nova_vhard.request.lookups import Image, Lookups, NotFound, Server
@@ -35,7 +36,6 @@ _OF_RESCUE = _OF_DISK.union(OF_FILE)
 #: Kinds that a server can already have before a rescue.
 HAD = frozenset(KINDS) - _OF_DISK
 _STABLE = frozenset(("hw_rescue_bus", "hw_rescue_device"))
-_DEVICE = {"cdrom": CDROM, "floppy": FLOPPY}
 _BUS_KIND = {CDROM: "cdrom_bus", FLOPPY: "floppy_bus", DISK: "disk_bus"}
 
 
@@ -142,7 +142,7 @@ def rescue_disk(image: Image) -> HardwareRequest:
     """
     properties = image.properties
     read = _followed(image.hardware())
-    device = _DEVICE.get(str(properties.get("hw_rescue_device")), DISK)
+    device = REMOVABLE.get(str(properties.get("hw_rescue_device")), DISK)
     if "hw_rescue_bus" in properties:
         return replace(read, devices=(), only=_OF_RESCUE)
     reason = f"hw_rescue_device={properties.get('hw_rescue_device')}"
