@@ -25,12 +25,12 @@ OPTS = [
         default=POLICY_FILE,
         help="Path of the policy file. It is reloaded when it changes, "
         "without a restart. Replace it in one step (write another file and "
-        "rename it), so that no half-written file is read. If the file is "
-        "invalid, the last valid policy stays in force and the log says why. "
-        "If there never was a valid one, nova-scheduler does not start, and "
-        "nova-api and glance-api answer 503 to the requests that the policy "
-        "would judge. If a file with this path and the suffix .disabled "
-        "exists, nothing is refused.",
+        "rename it), so that no half-written file is read. If the file "
+        "cannot be used, the last valid policy stays in force and the log "
+        "says why. If there never was a valid one, nova-scheduler does not "
+        "start, and nova-api and glance-api answer 503 to the requests that "
+        "the policy would judge. If a file with this path and the suffix "
+        ".disabled exists, nothing is refused.",
     ),
     cfg.IntOpt(
         "policy_max_size",
