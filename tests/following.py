@@ -84,7 +84,7 @@ _CLAUSES = {
     "stored": (
         "Nova keeps the image properties that a server was built with: "
         r"rebuild the server \(this erases its root disk\), or create a new "
-        r"one, from an image (?:with (?P<set>\w+=[^;]+?))?"
+        r"one, from another image (?:with (?P<set>\w+=[^;]+?))?"
         f"(?: and )?(?:without (?P<without>{_NAMES}))?"
     ),
     "by hand": "|".join(BY_HAND),

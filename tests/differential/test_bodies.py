@@ -104,6 +104,7 @@ def read_of(call: Call) -> str:
         port=lambda named: {"id": named, "binding:vnic_type": "direct"},
         recorded_image=lambda server: Image({}),
         kept_devices=lambda server: [],
+        own_image=lambda server: Image({}),
     )
     return repr(reader(find, nova_api.user(), call.ids, call.body()))
 

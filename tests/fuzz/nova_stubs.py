@@ -64,11 +64,11 @@ def _port(_context: Any, name: Any) -> dict[str, Any]:
     return {"port": _known(ports, name, exception.PortNotFound)}
 
 
-def _server(_context: Any, name: Any, **_more: Any) -> Any:
+def _server(context: Any, name: Any, **_more: Any) -> Any:
     servers = {
         each: objects.Instance(
             uuid=each,
-            project_id="project",
+            project_id=context.project_id,
             image_ref=CLEAN,
             vm_state=state,
             config_drive="True",

@@ -288,7 +288,7 @@ EXEMPTION = """\
 exemptions:
   - id: old
     reason: its driver
-    projects: ["0a1b", project]
+    projects: ["0a1b"]
     rules: {guest_devices.disk_bus: [ide], passthrough.require: [iommu]}
     until: 2999-12-31
 """
@@ -307,7 +307,7 @@ def test_an_exemption_that_has_not_ended_holds(make, caplog):
         assert cloud.send(environ).status == wanted
     events = logged.decisions(caplog)
     projects = [whole["subject"]["project"] for whole in events]
-    assert projects == [PROJECT, "project", PROJECT]
+    assert projects == [PROJECT, PROJECT, PROJECT]
     assert cloud.placement.asked == []
 
 

@@ -143,7 +143,10 @@ class TestImageMetadata(Verdicts):
 
 
 class TestDroppedForADefault(Verdicts):
-    """A default that a change causes is refused at the boot."""
+    """A default that a change causes is refused at the boot.
+
+    By the filter: the API gate has just read the image.
+    """
 
     POLICY = (
         "guest_devices:\n"
@@ -158,7 +161,7 @@ class TestDroppedForADefault(Verdicts):
             path = f"/v2.1/images/{image}/metadata"
             body = {"metadata": metadata}
             self.passed(self.call("PUT", path, body, version=OLD_API))
-            self.refused(self.boot(image), "hw_disk_bus", "virtio")
+            self.assertIn("hw_disk_bus", self.filtered(self.boot(image)))
 
     def test_who_adds_something_else_is_not_charged_with_it(self):
         image = self.image(hw_disk_bus="virtio")
