@@ -133,6 +133,7 @@ def read(
                     holder=holder,
                 )
                 for name in chosen
+                if len(effective[name][2]) >= _SHORT
                 for _, setting, written in [effective[name]]
                 # A value of any other kind is text that no rule allows.
                 if KINDS[KIND_OF[name]].value_type in ("bool", "int")
