@@ -52,11 +52,12 @@ OPTS = [
     cfg.StrOpt(
         "user",
         metavar="NAME",
-        help="User of the service, as which everything is read: nova, glance, "
-        "or that of the container. Only so is a file found that the service "
-        "cannot read, or a folder that it cannot write to. It needs root. "
-        "What another service's user alone may read is a warning then. "
-        "Without it everything is read as the user who runs the command.",
+        help="User of the service: nova, glance, or the user of the "
+        "container. The command reads all files as this user, and so finds a "
+        "file that the service cannot read, or a folder that it cannot write "
+        "to. It needs root. A file that only the user of another service may "
+        "read is then a warning. Without this option, the command reads as "
+        "the user who runs it.",
     ),
     cfg.StrOpt(
         "policy",

@@ -149,7 +149,7 @@ class NovaGate:
         recent = None
         if call.method == nova_create.METHOD:
             nova_create.check(call.request, body)
-            if ":" not in body["server"].get("availability_zone", ""):
+            if ":" not in str(body["server"].get("availability_zone")):
                 # Without a forced host, the filter judges the server again,
                 # by the data that Nova has stored.
                 recent = self._services.recent

@@ -35,8 +35,6 @@ _PLACE = (
     "[app:osapi_compute_app_v21]"
 )
 
-_NOT_IDS = frozenset(("project_id", "format"))
-
 
 @dataclass(frozen=True)
 class Call:
@@ -136,7 +134,11 @@ class Router:
         except RecursionError as error:
             raise routing.Malformed(str(error)) from error
         key = wsgi.action_peek(content) if action == "action" else None
-        ids = {name: match[name] for name in match if name not in _NOT_IDS}
+        ids = {
+            name: match[name]
+            for name in match
+            if name not in ("project_id", "format")
+        }
         method = (name, action, key)
         return Call(method, ids, request, content, resource, function)
 

@@ -134,13 +134,13 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
         with self._enforcer.event(subject) as event:
             event.verdict = request.verdict(policy, day)
             refused = bool(event.verdict.refusals)
-            # Hosts whose devices the policy does not judge.
-            outside = unjudged_types(policy, hosts) if refused else ()
-            kept = [
-                host
-                for host in hosts
-                if not refused or host.hypervisor_type in outside
-            ]
+            kept = hosts
+            if refused:
+                # Hosts whose devices the policy does not judge.
+                outside = unjudged_types(policy, hosts)
+                kept = [
+                    host for host in hosts if host.hypervisor_type in outside
+                ]
             if kept or not refused:
                 kept, failed = self._proven(
                     policy, request, day, spec_obj, kept

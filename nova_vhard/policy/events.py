@@ -79,7 +79,7 @@ def write(
         kinds = Counter((item.rules, item.mode) for item in verdict.violations)
         more = [_kind(kind, n) for kind, n in kinds.items()]
         text = _ENCODE({**event, "violations": [], "more": more})
-    # The context stands in the event as far as it matters; oslo.log would
+    # The event has the parts of the context that matter; oslo.log would
     # write all of it out again, which takes longer than the judgement.
     LOG.info(text, extra={"context": None})
     return text

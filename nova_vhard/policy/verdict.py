@@ -229,7 +229,7 @@ def evaluate(
             exempted.append((violation, exemption.id))
             continue
         known = violation.keys <= already
-        # A device never moves without proof, whoever had one before.
+        # A device never moves to a host without proof.
         if known and PASSTHROUGH_REQUIRE not in violation.rules:
             mode = weaker(violation.mode, policy.moves_guest_devices)
             violation = replace(violation, mode=mode)  # noqa: PLW2901

@@ -228,8 +228,8 @@ class PolicyFile:
         LOG.error(text, kept, error, exc_info=reading.cause)
         if outdated:
             LOG.error(
-                "The last good policy holds, and this version rejects it in "
-                "a file: %s",
+                "The last valid policy stays in force. As a file, this "
+                "version rejects it: %s",
                 PolicyError(outdated),
             )
 

@@ -27,9 +27,6 @@ from nova_vhard.request import image as image_reader
 from nova_vhard.request import passthrough
 from nova_vhard.request.lookups import Flavor, Image
 
-#: Kinds that Nova may add although neither flavor nor image sets them.
-_BY_FLAVOR = frozenset(("pmu", "rng", "rng_model"))
-
 
 def read(spec: nova_spec.RequestSpec) -> HardwareRequest:
     """Read the device choices that the scheduler can see.
@@ -63,7 +60,10 @@ def without_image(spec: nova_spec.RequestSpec) -> HardwareRequest:
     return HardwareRequest(
         choices=choices,
         devices=(),
-        only=_BY_FLAVOR.union(choice.kind for choice in choices),
+        # Nova may add these although neither flavor nor image sets them.
+        only=frozenset(("pmu", "rng", "rng_model")).union(
+            choice.kind for choice in choices
+        ),
         has_flavor=True,
         passthrough=tuple(dict.fromkeys(asked)),
         host_checks=passthrough.host_checks(specs),

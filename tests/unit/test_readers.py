@@ -289,8 +289,13 @@ def test_any_other_reference_is_a_fault(value):
 )
 def test_a_property_that_nova_would_cut(name, value, is_fault):
     """Nova keeps 255 bytes of it, and builds the guest of them later."""
-    faults = image.read({name: value}).faults
-    assert [fault.names for fault in faults] == [{name}] * is_fault
+    faults = image.read({name: value}, None, VOLUME, HOLDER).faults
+    assert [
+        (each.names, each.value, each.source, each.origin, each.holder)
+        for each in faults
+    ] == [
+        ({name}, value, f"volume property {name}", VOLUME, HOLDER)
+    ] * is_fault
 
 
 def test_facts_that_defaults_depend_on():

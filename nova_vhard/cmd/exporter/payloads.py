@@ -44,10 +44,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """What a process of a service runs.
+    """The state of a service's process.
 
-    :ivar process: its id on its host
-    :ivar policy: digest of the policy that it judges by
+    :ivar process: its ID on its host
+    :ivar policy: digest of the policy in force
     :ivar refused: why it cannot use its policy file; None if it can
     """
 

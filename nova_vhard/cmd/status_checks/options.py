@@ -58,7 +58,7 @@ def _judge(conf: cfg.ConfigOpts) -> Iterator[Result]:
                 "in the folder that the service is started in: name it from "
                 "/ on."
             )
-    # What oslo.config reads, folders of more among it.
+    # Files that oslo.config reads, including those of its folders.
     more = (Path(folder).glob("*.conf") for folder in conf.config_dir)
     for file in (*conf.config_file, *map(str, sorted(chain(*more)))):
         yield from _unknown(file)

@@ -130,7 +130,7 @@ def _judge(
             key = "mode: audit" if now.enabled else "enabled: false"
             yield warn(
                 f"{path} says {key}, and nothing is refused. To enforce "
-                "again, take that line away, or write mode: enforce."
+                "again, remove this line, or write mode: enforce."
             )
 
 
@@ -159,8 +159,8 @@ def _running(
         # This version has the same faults to name.
         why = f": {refused}" if now else ""
         yield (warn if digest else fail)(
-            f"{judges} and refuses the file since {since}{why}. Mend this; "
-            f"where {service} is of another version, restart it."
+            f"{judges} and refuses the file since {since}{why}. Fix the "
+            f"file; if {service} runs another version, restart it."
         )
     elif runs["file"] != path:
         yield warn(f"{judges}, not of {path}: restart it.")

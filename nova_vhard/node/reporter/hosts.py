@@ -114,9 +114,9 @@ def machines(policy: Policy) -> frozenset[str]:
 def allowance(policy: Policy, kind: str, value: str) -> str:
     """Return why a guest may have a value; empty if no guest may.
 
-    A rule whose own mode is not enforce lets each value through, whoever
-    asks. The mode of the file, or of a project, is not looked at: it changes
-    as a policy is introduced, and a build of QEMU is made for what follows.
+    A rule whose own mode is not enforce allows each value to every project.
+    The mode of the file or of a project does not count: it changes while a
+    policy is rolled out, and a build of QEMU is made for the time after that.
 
     :param value: in Nova's name. Of a machine type it is the family; of a
         number 1 stands for every number but 0; ``*`` is any value at all

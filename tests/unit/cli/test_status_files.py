@@ -569,7 +569,7 @@ def test_services_that_judge_by_the_policy(etc):
         (
             {"refused": "f:2: no"},
             WARNING,
-            "the file since 2026-06-15T12:03:00+00:00: f:2: no. Mend",
+            "the file since 2026-06-15T12:03:00+00:00: f:2: no. Fix",
         ),
         ({"refused": "f:2: no", "policy": None}, FAILURE, "by policy None"),
     ],
