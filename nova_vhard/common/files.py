@@ -66,13 +66,13 @@ def create(path: str, text: str, mode: int = 0o644) -> None:
 
 @contextlib.contextmanager
 def _alone(path: str) -> Iterator[int]:
-    """Give the descriptor of a file that no other writer has now.
+    """Yield the descriptor of a file that no other writer uses.
 
-    :raises OSError: if there can be none, or it is somebody else's
+    :raises OSError: if it cannot be made, or another user owns it
     """
     for _ in range(_TRIES):
-        # Where others may write to the folder, nothing of theirs is waited
-        # for: neither a reader of a pipe nor a lock.
+        # If other users may write to the folder, do not wait for what they
+        # made: for the reader of a pipe, or for a lock.
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         handle = os.open(path, flags | os.O_NONBLOCK, 0o600)
         try:
@@ -80,8 +80,8 @@ def _alone(path: str) -> Iterator[int]:
             ours = status.st_uid == os.geteuid()
             if not ours or not stat.S_ISREG(status.st_mode):
                 raise PermissionError(1, "somebody else's", path)
-            # Who may open it may hold its lock for ever. It gets its final
-            # name at once, or a kill has left it.
+            # A user who may open the file may hold its lock for ever. Its
+            # writer renames it at once, or was killed before.
             if status.st_mode & 0o077:
                 time.sleep(_PAUSE)
                 age = abs(time.time() - status.st_ctime)
@@ -94,13 +94,13 @@ def _alone(path: str) -> Iterator[int]:
                 return
         finally:
             os.close(handle)
-    raise BlockingIOError(EAGAIN, "others change it all the time", path)
+    raise BlockingIOError(EAGAIN, "other processes keep replacing it", path)
 
 
 def _is(path: str, handle: int) -> bool:
     """Return whether a path still leads to an open file.
 
-    Another writer may have given it its final name meanwhile.
+    Another writer may have renamed it in the meantime.
     """
     try:
         return os.path.samestat(os.stat(path), os.fstat(handle))
