@@ -256,7 +256,7 @@ class PolicyFile:
             "policy": policy and policy.digest,
             "refused": error and str(error),
         }
-        if runs.items() <= self._runs.items():
+        if runs.items() < self._runs.items():
             return
         now = datetime.datetime.now(datetime.UTC)
         self._runs = {**runs, "since": now.isoformat(timespec="seconds")}
@@ -265,7 +265,7 @@ class PolicyFile:
         path = self._state + RUNS
         with contextlib.suppress(OSError, ValueError):
             before = state.read(path, dict) or {}
-            if runs.items() <= before.items():
+            if runs.items() < before.items():
                 # Another worker, or this one before a restart, was earlier.
                 self._runs = before
                 return

@@ -171,6 +171,8 @@ def rule(monkeypatch):
         # it may be a rule that this version does not have
         ("1.2.0", "1.1.0", False),
         ("1.0.0", None, False),
+        # of a package without a version
+        (None, "0.9.0", True),
     ],
 )
 def test_a_good_copy_holds_in_a_stricter_version(
@@ -193,7 +195,10 @@ def test_a_good_copy_holds_in_a_stricter_version(
         assert file.current().digest == digest
     *_, outdated = caplog.records
     assert outdated.levelname == "ERROR"
-    assert f"{state}:1: mode: 'warn' must" in outdated.getMessage()
+    assert outdated.getMessage().startswith(
+        "The last valid policy stays in force. As a file, this version "
+        f"rejects it: {state}:1: mode: 'warn' must"
+    )
     assert len(caplog.records) == 2
 
 

@@ -335,9 +335,11 @@ def test_since_when_is_the_first_workers_word(path, state, monkeypatch):
     assert runs(state)[1] > earlier
 
 
-@pytest.mark.parametrize("content", ["{", "[1]", "\x00", "null"])
+@pytest.mark.parametrize("content", ["{", "[1]", "\x00", "null", None])
 def test_a_damaged_word_of_what_runs_is_replaced(path, state, content):
     PolicyFile(write(path, WARN), state).runs()
+    # None: all of it, but not since when
+    content = content or json.dumps(runs(state)[0])
     pathlib.Path(f"{state}.runs").write_text(content)
     digest = PolicyFile(str(path), state).runs()["policy"]
     assert runs(state)[0]["policy"] == digest
