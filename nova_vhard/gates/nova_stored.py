@@ -146,9 +146,7 @@ def _new(build: Any, request: HardwareRequest) -> HardwareRequest:
     # A rescue boots this image. The RequestSpec does not keep its ID.
     name = image_reader.BASE_IMAGE
     base = build.instance.system_metadata.get(f"image_{name}")
-    faults = image_reader.read(
-        {name: base}, None, request.origin, request.holder
-    ).faults
+    faults = image_reader.read({name: base}, None, request.origin).faults
     return replace(
         request,
         choices=(*choices, *more),
