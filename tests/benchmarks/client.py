@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.pass_on import GATED
 from tests.functional.glance import identity
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,10 +53,14 @@ class Client:
     """A running server, and a connection to it that is kept alive.
 
     :param behind: process ids of what the server asks
+    :param gated: for a server with ``pass_on.ByTurn``
     """
 
-    def __init__(self, pid: int, port: int, *behind: int) -> None:
+    def __init__(
+        self, pid: int, port: int, *behind: int, gated: bool = False
+    ) -> None:
         self.pid, self._behind = pid, behind
+        self._sent = {"X-Auth-Token": TOKEN, GATED: str(int(gated))}
         self.url = f"http://127.0.0.1:{port}"
         self._http = http.client.HTTPConnection("127.0.0.1", port)
 
@@ -73,7 +78,7 @@ class Client:
         Raises RuntimeError when the status is not the expected one: a
         benchmark of errors shows nothing.
         """
-        sent = {"X-Auth-Token": TOKEN, "Content-Type": kind, **headers}
+        sent = {**self._sent, "Content-Type": kind, **headers}
         start = time.perf_counter()
         self._http.request(method, path, body, sent)
         response = self._http.getresponse()

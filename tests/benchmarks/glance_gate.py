@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the gate adds to the Glance API: time, and memory of an upload.
 
-The method is that of ``pairs``.  PATCH is measured twice: with a value that is
-allowed whatever else the image says, and with the removal of one, for which
-the gate has to read the stored image.
+The method is that of ``pairs``, in one process; an upload has a process with
+the gate and one without, whose memory is compared.  PATCH is measured twice:
+with a value that is allowed whatever else the image says, and with the removal
+of one, for which the gate has to read the stored image.
 """
 
 import json
@@ -14,11 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.benchmarks import common, glance_client
+from tests.benchmarks import client, common, glance_client
 from tests.benchmarks.client import CACHE, Took
 from tests.benchmarks.glance_client import Glance
 from tests.benchmarks.pairs import Plan, Sides, play
-from tests.benchmarks.pass_on import PASS_ON
+from tests.benchmarks.pass_on import GLANCE_BY_TURN, PASS_ON
 from tests.functional.glance.service import GATE
 
 PLAN = Plan(
@@ -61,32 +62,30 @@ class Side:
         self.server.update(self.image, RETURN)
         return took
 
-    def upload(self) -> float:
-        """Return how many seconds the upload of 1 GiB takes."""
-        return self.server.upload(UPLOAD_MIB)
-
 
 @contextmanager
 def running(directory: Path) -> Iterator[Sides]:
-    """Run three new servers in a directory, until the block ends."""
-    servers = (("gate", GATE), ("plain", PASS_ON), ("control", PASS_ON))
-    with glance_client.serve(
-        *((directory / name, factory) for name, factory in servers)
-    ) as result:
-        yield Sides(*map(Side, result))
+    """Run a new server in a directory, until the block ends."""
+    place = directory / "api", GLANCE_BY_TURN
+    with client.serve(glance_client.SERVER, place) as (server,):
+        yield Sides(
+            *(
+                Side(Glance(*server, gated=gated))
+                for gated in (True, False, False)
+            )
+        )
 
 
-def uploads(sides: Sides) -> common.Figures:
+def uploads(gate: Glance, plain: Glance) -> common.Figures:
     """Return the figures of the upload: time, and the servers' memory."""
-    gate, plain = sides.gate.server, sides.plain.server
     for server in (gate, plain):
         server.upload(SMALL_MIB)
     small = gate.peak_mib(), plain.peak_mib()
     pairs = []
     for number in range(UPLOADS):
         common.progress(f"upload {number + 1} of {UPLOADS} ...")
-        order = [(0, sides.gate), (1, sides.plain)][:: 1 - number % 2 * 2]
-        took = {index: side.upload() for index, side in order}
+        order = [(0, gate), (1, plain)][:: 1 - number % 2 * 2]
+        took = {index: each.upload(UPLOAD_MIB) for index, each in order}
         pairs.append((took[0], took[1]))
     large = gate.peak_mib(), plain.peak_mib()
     return {
@@ -108,8 +107,11 @@ def measure() -> common.Figures:
     directory = Path(tempfile.mkdtemp(dir=CACHE, prefix="glance-"))
     try:
         figures = play(PLAN, running, directory)
-        with running(directory / "uploads") as sides:
-            return figures | uploads(sides)
+        place = directory / "uploads"
+        with glance_client.serve(
+            (place / "gate", GATE), (place / "plain", PASS_ON)
+        ) as servers:
+            return figures | uploads(*servers)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 

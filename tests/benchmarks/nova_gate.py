@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the gate adds to the Nova API.
 
-The method is that of ``pairs``; what a request causes in Glance and in the
-stand-in for Neutron counts.  Two kinds of requests are none of the gate's
-business: GET /servers/detail of 20 servers, and an action that it does not
-judge, lock and unlock.
+The method is that of ``pairs``, in one process; what a request causes in
+Glance and in the stand-in for Neutron counts.  Two kinds of requests are none
+of the gate's business: GET /servers/detail of 20 servers, and an action that
+it does not judge, lock and unlock.
 
 For POST /servers the gate needs the image and the flavor.  Nova reads them
 again.  The requests of a turn follow each other, so the gate uses what it has
@@ -35,9 +35,8 @@ from tests.benchmarks import (
 )
 from tests.benchmarks.client import Took
 from tests.benchmarks.pairs import Plan, Sides, play
-from tests.benchmarks.pass_on import PASS_ON
+from tests.benchmarks.pass_on import NOVA_BY_TURN, PASS_ON
 from tests.functional.glance import identity
-from tests.functional.nova.service import GATE
 
 PLAN = Plan(
     kinds=("servers_detail", "action", "create", "create_read"),
@@ -62,8 +61,8 @@ _LOCK, _UNLOCK = b'{"lock": null}', b'{"unlock": null}'
 class Side(client.Client):
     """A Nova API, with the services that it asks."""
 
-    def __init__(self, pid: int, port: int, behind: list[int], image: str):
-        super().__init__(pid, port, *behind)
+    def __init__(self, *where: int, image: str, gated: bool) -> None:
+        super().__init__(*where, gated=gated)
         server = {
             "name": "a server",
             "imageRef": image,
@@ -105,16 +104,19 @@ class Side(client.Client):
 def running(
     template: Path, behind: list[int], image: str, directory: Path
 ) -> Iterator[Sides]:
-    """Run three new servers in a directory, until the block ends.
+    """Run a new server in a directory, until the block ends.
 
-    :param behind: process ids of what they ask
+    :param behind: process ids of what it asks
     """
-    filters = (("gate", GATE), ("plain", PASS_ON), ("control", PASS_ON))
-    servers = [(directory / name, factory) for name, factory in filters]
-    for place, _ in servers:
-        shutil.copytree(template, place)
-    with client.serve(SERVER, *servers) as result:
-        yield Sides(*(Side(*each, behind, image) for each in result))
+    place = directory / "api"
+    shutil.copytree(template, place)
+    with client.serve(SERVER, (place, NOVA_BY_TURN)) as (server,):
+        yield Sides(
+            *(
+                Side(*server, *behind, image=image, gated=gated)
+                for gated in (True, False, False)
+            )
+        )
 
 
 def make_template(directory: Path, glance: str, network: str) -> None:

@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a gate adds to a service: processor time, by turns, and ratios.
 
-Three servers run the same service over HTTP on loopback: one with the gate,
-two with a filter in its place that only calls on.  What is compared is the
+Three sides are the same service over HTTP on loopback: one with the gate, two
+with a filter in its place that only calls on.  What is compared is the
 processor time that a request takes in the server and in everything that it
 asks for the request (Glance, Neutron, a database that is a process), until
 they have come to rest.  The wall clock stands beside it and is held to no bar:
 whole processes differ by some percent of it on a machine that does anything
 else.
 
-Of the two servers without the gate one is the peer, the other the control:
-its ratio says how far two servers are apart that do the same.
+Of the two sides without the gate one is the peer, the other the control: its
+ratio says how far two sides are apart that do the same.
 
 - The three are asked by turns, in an order that is drawn for each turn.
-- Two processes differ by a percent from birth.  The servers are forked from
-  one process, and anew for every round.
+- Two processes differ by a percent or two from birth, also if they are forked
+  from one.  So the sides are ways into one process where the services can be
+  the same, and it is a new one for every round.
 - Rounds go on until the intervals are narrow, or there are ``most`` of them,
   or ten minutes are over.
 
@@ -44,7 +45,7 @@ LIMIT = 600
 
 
 class Sides:
-    """A server with the gate and two without, asked by turns.
+    """A service with the gate and two without, asked by turns.
 
     A side has a method for each kind of request that returns what it took.
     """
@@ -105,7 +106,7 @@ def play(
     directory: Path,
     clock: Callable[[], float] = time.monotonic,
 ) -> common.Figures:
-    """Play rounds, each with three new servers; return the figures.
+    """Play rounds, each with new servers; return the figures.
 
     :param running: runs the servers in a directory until its block ends
     """
