@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Glance in this process, and the record of the whole search."""
+"""The record of the whole search."""
 
 import datetime
 import os
@@ -10,11 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests import seeds
-from tests.functional.glance.conftest import (  # noqa: F401 - fixtures
-    directory,
-    plain,
-    plain_app,
-)
 from tests.functional.nova.conftest import (  # noqa: F401 - hooks of pytest
     pytest_pycollect_makemodule,
 )
