@@ -322,7 +322,12 @@ IMPORTS = "[image_import_opts]\nimage_import_plugins = "
 
 @pytest.mark.parametrize(
     ("own", "expected"),
-    [("", "[vhard]"), ("['a', b]", "['a', b,vhard]"), ("[]", "[vhard]")],
+    [
+        ("", "[vhard]"),
+        ("['a', b]", "['a',b,vhard]"),
+        ("['a',\n    b,\n  ]", "['a',b,vhard]"),
+        ("[]", "[vhard]"),
+    ],
 )
 def test_the_gate_is_the_last_plugin_of_imports(cloud, own, expected):
     if own:

@@ -10,6 +10,7 @@ import yaml
 from oslo_config import cfg
 
 from nova_vhard.cmd import paste_file
+from nova_vhard.cmd.status_checks import files
 from tests.deploy import table
 from tests.deploy.places import DEPLOY, PASTE, PREFIX, output, run
 
@@ -57,6 +58,7 @@ class Cloud:
                     "nova_nova_conf_overrides": {},
                     "nova_api_paste_ini_overrides": {},
                     "glance_glance_api_paste_ini_overrides": {},
+                    "glance_glance_api_conf_overrides": {},
                     "nova_blazar_enabled": False,
                     **role,
                 },
@@ -176,22 +178,43 @@ def test_no_filter_of_the_operators_is_dropped(cloud, tmp_path, blazar):
     assert cloud.nova(own, blazar) == before
 
 
+def imports(cloud, value):
+    """Return the plug-ins that Glance reads of the role's two files."""
+    names = ("glance-image-import.conf", "glance-api.conf")
+    paths = [cloud.folder / name for name in names]
+    paths[0].write_text(
+        f"[image_import_opts]\nimage_import_plugins = {value}\n"
+    )
+    api = cloud.merged(
+        "[DEFAULT]\n",
+        "glance_glance_api_conf_overrides",
+        glance_glance_image_import_conf_location=str(paths[0]),
+    )
+    paths[1].write_text(api)
+    conf = files.glance([str(path) for path in paths])
+    return list(conf.image_import_opts.image_import_plugins)
+
+
+def test_a_list_of_plugins_over_several_lines(cloud):
+    value = "['A',\n    B,\n  ]"
+    assert imports(cloud, value) == ["A", "B", "vhard"]
+
+
 def test_a_list_that_changes_while_ours_is_there(cloud, tmp_path):
-    def filters(*own):
-        return scheduler(tmp_path, cloud.nova(own))[1]
+    def lists(*own):
+        filters = scheduler(tmp_path, cloud.nova(own))[1]
+        return filters, imports(cloud, f"[{','.join(own)}]")
 
     (cloud.etc / FILE.name).unlink()
-    seen = [filters("A", "B")]
+    seen = [lists("A", "B")]
     cloud.install()
-    seen += [filters("A", "B"), filters("A", "B"), filters("A", "B", "C")]
+    seen += [lists("A", "B"), lists("A", "B"), lists("A", "B", "C")]
     (cloud.etc / FILE.name).unlink()
-    seen.append(filters("A", "B", "C"))
-    table.check(
-        "OpenStack-Ansible",
-        "filters",
-        *seen,
-        cannot="with a variable of overrides of your own it stops",
-    )
+    seen.append(lists("A", "B", "C"))
+    names = ("filters", "plug-ins of imports")
+    cannot = "with a variable of overrides of your own it stops"
+    for name, row in zip(names, zip(*seen, strict=True), strict=True):
+        table.check("OpenStack-Ansible", name, *row, cannot=cannot)
 
 
 @pytest.mark.parametrize(
