@@ -134,19 +134,20 @@ def test_the_service_loads_the_gate_before_its_application(
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_what_is_kept_is_what_the_chart_gives(charts, name):
+@pytest.mark.parametrize("folder", ["kept", "kept/without"])
+def test_what_is_kept_is_what_the_chart_gives(charts, folder, name):
     version = yaml.safe_load((charts / name / "Chart.yaml").read_text())
-    for file, text in secret(
-        render(charts, name, ours(f"{name}.yaml")), name
-    ).items():
+    used = [f"{name}.yaml"] if folder == "kept" else []
+    for file, text in secret(render(charts, name, ours(*used)), name).items():
         lines = text.rstrip("\n").splitlines()
         if not file.endswith("paste.ini"):
             lines = groups(lines)
+        said = f"with {name}.yaml" if used else "without our values"
         head = (
             "# SPDX-License-Identifier: Apache-2.0",
-            f"# Of the chart {name} ({version['version']}) with {name}.yaml.",
+            f"# Of the chart {name} ({version['version']}) {said}.",
         )
-        golden.check(HELM / "kept" / file, [*head, *lines])
+        golden.check(HELM / folder / file, [*head, *lines])
 
 
 def groups(lines):
@@ -160,7 +161,14 @@ def groups(lines):
     return found
 
 
-KEPT = ("[libvirt]", "[paste_deploy]", "[service_user]", "[vhard]")
+KEPT = (
+    "[filter_scheduler]",
+    "[image_import_opts]",
+    "[libvirt]",
+    "[paste_deploy]",
+    "[service_user]",
+    "[vhard]",
+)
 
 
 def test_the_hook_is_in_libvirts_container_byte_for_byte(charts):

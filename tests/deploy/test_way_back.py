@@ -1,15 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova and Glance on the files of a host, with the gates and without again.
+"""Nova and Glance on what each deployer writes, with the gates and without.
 
-A gate without a policy answers 503, so that the order of what the role takes
-away matters.
+A gate without a policy answers 503, so that a line of ours that remains after
+the removal stops the service.
 """
 
+import re
+from types import SimpleNamespace
+
 import pytest
+import yaml
 from oslo_config import cfg
 
 from nova_vhard import conf
-from tests.deploy.test_ansible import Hosts
+from nova_vhard.cmd import paste_file
+from nova_vhard.cmd.status_checks import files, gates
+from tests.deploy import (
+    test_ansible,
+    test_helm,
+    test_kolla,
+    test_openstack_ansible,
+)
+from tests.deploy.places import DEPLOY, PASTE
 from tests.functional.glance import conftest, service
 from tests.functional.glance.wire import User
 from tests.functional.nova import base, helpers
@@ -22,65 +34,172 @@ directory, plain_app, plain = (
     conftest.plain_app,
     conftest.plain,
 )
+POLICY = 'version: "1"\nextends: baseline\nmode: audit\n'
+TENANTS = ["AggregateMultiTenancyIsolation", "ComputeFilter"]
+#: Of the operator.
+OWN = {
+    "nova": f"[filter_scheduler]\nenabled_filters = {','.join(TENANTS)}\n",
+    "glance": "[image_import_opts]\nimage_import_plugins = [A]\n",
+}
+NAMES = {"nova": "nova.conf", "glance": "glance-api.conf"}
+
+# Each yields a service's paste file and configuration, first with ours, then
+# after the steps that its page has for the removal.
 
 
-def ways(hosts, answer):
-    """Return what is answered in audit, without a policy, and afterwards."""
-    hosts.play("gates")
-    policy = hosts.etc / "nova-vhard" / "policy.yaml"
-    statuses = [answer()]
+def plain_hosts(folder, name):
+    hosts = test_ansible.Hosts(folder)
+    here = hosts.etc / name
+    (here / NAMES[name]).write_text(OWN[name])
+    for state in ("present", "absent"):
+        hosts.play("gates", vhard_state=state)
+        texts = [path.read_text() for path in sorted(here.rglob("*.conf"))]
+        yield (here / PASTE[name].name).read_text(), "".join(texts)
+
+
+def kolla(folder, name):
+    cloud = test_kolla.Cloud(folder)
+    cloud.write(f"config/{name}.conf", OWN[name])
+    shipped = PASTE[name].read_text()
+    # As the image is built; afterwards it is the image of before.
+    ours = paste_file.add(shipped, paste_file.SERVICES[name])
+    yield ours, cloud.merged(name)
+    cloud.remove()
+    yield shipped, cloud.merged(name)
+
+
+def openstack_ansible(folder, name):
+    cloud = test_openstack_ansible.Cloud(folder)
+
+    def merged(paste):
+        variable = test_openstack_ansible.PASTE_VARIABLES[name]
+        text = (
+            cloud.nova(TENANTS)
+            if name == "nova"
+            else cloud.merged("", "glance_glance_api_conf_overrides")
+        )
+        return cloud.merged(paste, variable), text
+
+    ours = merged(PASTE[name].read_text())
+    yield ours
+    (cloud.etc / test_openstack_ansible.FILE.name).unlink()
+    yield merged(paste_file.remove(ours[0], paste_file.SERVICES[name]))
+
+
+def helm(folder, name):
+    for kept in ("kept", "kept/without"):
+        yield [
+            (test_helm.HELM / kept / file).read_text()
+            for file in test_helm.FILES[name]
+        ]
+
+
+def rhoso(folder, name):
+    tree = yaml.safe_load((DEPLOY / "rhoso/control-plane.yaml").read_text())
+    part = tree["spec"][name]["template"]
+    part = part.get("schedulerServiceTemplate", part)
+    own = folder / "01.conf"
+    own.write_text(OWN[name])
+    by_hand = (
+        gates.filters(SimpleNamespace(nova=files.nova([str(own)])))
+        if name == "nova"
+        else "[image_import_opts]\nimage_import_plugins = [A,vhard]"
+    )
+    shipped = PASTE[name].read_text()
+    ours = paste_file.add(shipped, paste_file.SERVICES[name])
+    yield ours, f"{OWN[name]}{part['customServiceConfig']}{by_hand}\n"
+    yield shipped, OWN[name]
+
+
+def ways(way, folder, name, policy, ask):
+    """Return the status in audit, without a policy, and after the removal."""
+    (folder / "state").mkdir(exist_ok=True)
+    policy.write_text(POLICY)
+    ours, left = way(folder, name)
+    statuses = [ask(*ours)]
     policy.unlink()
-    for path in (hosts.folder / "state").rglob("*"):
+    for path in (folder / "state").rglob("*"):
         path.unlink()
-    statuses.append(answer())
-    hosts.play("gates", vhard_state="absent")
-    return [*statuses, answer()]
+    # A scheduler that has our filter does not start then.
+    statuses += [ask(ours[0]), ask(*left)]
+    assert not re.search("(?i)v(irt)?hard", "".join(left))
+    return statuses
 
 
 class TestNova(base.FakeDriverCase):
+    API_GATE = FILTER = None
+    ONE_CLOUD = True
+
     @pytest.fixture(autouse=True)
-    def _hosts(self, tmp_path):
-        self.hosts = Hosts(tmp_path)
+    def _folder(self, tmp_path):
+        self.folder = tmp_path
 
-    def test_servers_are_created_when_all_is_gone(self):
-        state = self.hosts.folder / "state"
-        state.mkdir()
-        policy = self.hosts.etc / "nova-vhard" / "policy.yaml"
-        self.flags(
-            policy_file=str(policy), state_path=str(state), group="vhard"
-        )
+    def check(self, way):
+        """A server becomes active with ours, and when all is gone."""
         image = self.image(**helpers.CLEAN)
-        paste = self.hosts.etc / "nova" / "api-paste.ini"
+        state = str(self.folder / "state")
+        policy = self.folder / "policy.yaml"
+        self.flags(policy_file=str(policy), state_path=state, group="vhard")
+        (self.folder / "api_audit_map.conf").write_text("[DEFAULT]\n")
+        paste, text = self.folder / "paste.ini", self.folder / "asked.conf"
 
-        def answer():
-            app = self.load_app(paste)
-            body = self.wish(image)
-            return self.call("POST", SERVERS, body, app=app).status_int
+        def ask(pipelines, options=""):
+            paste.write_text(
+                pipelines.replace("/etc/nova/", f"{self.folder}/")
+            )
+            if options:
+                text.write_text(options)
+                lists = files.nova([str(text)]).filter_scheduler
+                self.flags(
+                    available_filters=lists.available_filters,
+                    enabled_filters=lists.enabled_filters,
+                    group="filter_scheduler",
+                )
+                manager = self.scheduler.manager
+                manager.host_manager = type(manager.host_manager)()
+            body, app = self.wish(image), self.load_app(paste)
+            response = self.call("POST", SERVERS, body, app=app)
+            if response.status_int == 202:
+                self.wait(response.json["server"]["id"], "ACTIVE")
+            return response.status_int
 
-        self.assertEqual([202, 503, 202], ways(self.hosts, answer))
-        self.assertNotIn("vhard", paste.read_text())
+        statuses = ways(way, self.folder, "nova", policy, ask)
+        self.assertEqual([202, 503, 202], statuses)
+
+    def test_plain_hosts(self):
+        self.check(plain_hosts)
+
+    def test_kolla(self):
+        self.check(kolla)
+
+    def test_openstack_ansible(self):
+        self.check(openstack_ansible)
+
+    def test_helm(self):
+        self.check(helm)
+
+    def test_rhoso(self):
+        self.check(rhoso)
 
 
-def test_images_are_created_when_all_is_gone(tmp_path, plain: User):
-    hosts = Hosts(tmp_path)
-    (tmp_path / "state").mkdir()
+@pytest.mark.parametrize(
+    "way",
+    [plain_hosts, kolla, openstack_ansible, helm, rhoso],
+    ids=lambda way: way.__name__,
+)
+def test_glance(way, tmp_path, plain: User):
     conf.register(cfg.CONF)
-    options = {
-        "policy_file": hosts.etc / "nova-vhard" / "policy.yaml",
-        "state_path": tmp_path / "state",
-    }
+    policy = tmp_path / "policy.yaml"
+    options = {"policy_file": policy, "state_path": tmp_path / "state"}
     for name, value in options.items():
         cfg.CONF.set_override(name, str(value), "vhard")
-    paste = hosts.etc / "glance" / "glance-api-paste.ini"
     loaded = tmp_path / "loaded.ini"
 
-    def answer():
-        text = paste.read_text()
-        assert KEYSTONE in text
-        loaded.write_text(text.replace(KEYSTONE, service.IDENTITY))
+    def ask(paste, _=""):
+        assert KEYSTONE in paste
+        loaded.write_text(paste.replace(KEYSTONE, service.IDENTITY))
         return plain.of(service.load(loaded)).create().status_int
 
-    assert ways(hosts, answer) == [201, 503, 201]
-    assert "vhard" not in paste.read_text()
+    assert ways(way, tmp_path, "glance", policy, ask) == [201, 503, 201]
     for name in options:
         cfg.CONF.clear_override(name, "vhard")
