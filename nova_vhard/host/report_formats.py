@@ -65,7 +65,8 @@ def table(
     room -= sum(_NARROW.get(name, 0) + 3 for name in chosen)
     share = max(room // (len(set(chosen) - set(_NARROW)) or 1), 20)
     grid = prettytable.PrettyTable(list(chosen), align="l")
-    grid.hrules = prettytable.HRuleStyle.ALL
+    # ALL: prettytable 3.6, which RHEL 10 has, has no HRuleStyle.
+    grid.hrules = 1  # type: ignore[assignment]
     grid.max_width.update({name: _NARROW.get(name, share) for name in chosen})
     for result in worst_first(report):
         row = {name: _cell(result, name) for name in chosen}

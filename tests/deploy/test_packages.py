@@ -2,6 +2,7 @@
 """deploy/packages: built by dpkg-buildpackage and by rpmbuild, and run."""
 
 import configparser
+import csv
 import functools
 import gzip
 import platform
@@ -11,6 +12,7 @@ import subprocess
 from collections import Counter
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.deploy.packages import TOOLS, build, output, unpack
 from tests.deploy.places import DEPLOY, ROOT
@@ -108,13 +110,27 @@ def entry_points(text):
 
 
 def requirements(text):
-    """Return the names of a list of requirements, as PyPI spells them."""
+    """Return the versions that a list requires, by PyPI's names."""
     lines = (line.split("#")[0].strip() for line in text.splitlines())
+    parsed = map(Requirement, filter(None, lines))
     return {
-        re.match(r"[\w.-]+", line)[0].lower().replace("_", "-")
-        for line in lines
-        if line
+        each.name.lower().replace("_", "-"): each.specifier for each in parsed
     }
+
+
+def required(setup_cfg):
+    """Return what each package requires, by its own name."""
+    extras = setup_cfg["options.extras_require"]
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    wanted = {EXTRAS[extra]: requirements(extras[extra]) for extra in EXTRAS}
+    return wanted | {"python3-nova-vhard": requirements(text)}
+
+
+def spelled(kind, name):
+    """Return a distribution's name of what PyPI calls so."""
+    plain_name = name if kind == "deb" else name.replace(".", "-")
+    names = DEBIAN if kind == "deb" else RDO
+    return names.get(name, f"python3-{plain_name}")
 
 
 def plain(package):
@@ -291,29 +307,27 @@ def test_an_entry_point_comes_with_its_module(kind, packages, tmp_path):
 def test_what_an_extra_needs_is_needed_by_its_package(
     kind, packages, setup_cfg
 ):
-    names = DEBIAN if kind == "deb" else RDO
-    wanted = {
-        EXTRAS[extra]: requirements(setup_cfg["options.extras_require"][extra])
-        for extra in EXTRAS
-    }
-    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
-    wanted["python3-nova-vhard"] = requirements(text)
-    for package, required in wanted.items():
+    for package, wanted in required(setup_cfg).items():
         given = {
             need
             for need in packages[package].requires
             if not need.startswith(("python3:", "/", "rpmlib(", "config("))
             and need not in NAMES
         }
-        spelled = {
-            names.get(
-                name,
-                "python3-"
-                + (name if kind == "deb" else name.replace(".", "-")),
-            )
-            for name in required
-        }
-        assert given == spelled, package
+        assert given == {spelled(kind, name) for name in wanted}, package
+
+
+def test_rhel_and_rdo_have_what_the_rpms_need(setup_cfg):
+    """RHEL 10, as AlmaLinux 10.0 has it, and RDO 2025.1: their lists, read."""
+    path = ROOT / "tests" / "deploy" / "rpm-names.csv"
+    with path.open(newline="") as file:
+        have = {row["package"]: row["version"] for row in csv.DictReader(file)}
+    for wanted in required(setup_cfg).values():
+        for name, versions in wanted.items():
+            assert versions.contains(have[spelled("rpm", name)]), name
+    spec = (PACKAGES / "nova-vhard.spec").read_text()
+    named = set(re.findall(r"^(?:Requires|Recommends): +(\S+)", spec, re.M))
+    assert named - NAMES == set(have)
 
 
 def test_the_client_needs_no_services_of_a_node(packages):
