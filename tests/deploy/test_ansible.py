@@ -211,6 +211,8 @@ HEAD = "[filter_scheduler]\n"
         (FILTERS, f"{HEAD}enabled_filters=C,\n    D\n", "Ours,C,\n    D"),
         (FILTERS, f"{HEAD}enabled_filters : OursToo\n", "Ours,OursToo"),
         (FILTERS, f"{HEAD}enabled_filters =\nx = 1\n", "Ours"),
+        (FILTERS, f'{HEAD}enabled_filters = "A,C"\n', '"Ours,A,C"'),
+        (FILTERS, f"{HEAD.upper()}enabled_filters = A,C\n", "Ours,A,C"),
         # The option of another section, a comment, and none at all.
         (FILTERS, f"[x]\nenabled_filters = C\n\n{HEAD}x = 1\n", "Ours,A,B"),
         (FILTERS, f"[x]\n#{HEAD}# enabled_filters = C\n", "Ours,A,B"),
@@ -231,7 +233,7 @@ HEAD = "[filter_scheduler]\n"
 def test_a_word_in_a_list_and_back(made, text, value):
     option = module().ListOption(*made)
     after = option.add(text) if option.said(text) else option.write(text)
-    _, _, rest = after.partition(f"[{made[0]}]\n")
+    rest = re.split(rf"(?im)^\[{made[0]}\]\n", after)[-1]
     assert option.said(after)
     assert re.search(rf"^{made[1]} ?[=:] ?{re.escape(value)}$", rest, re.M)
     assert option.add(after) == after
@@ -239,7 +241,7 @@ def test_a_word_in_a_list_and_back(made, text, value):
     # What the operator puts in afterwards stays.
     changed = after.replace(value, value.replace(made[2], f"{made[2]},E", 1))
     assert option.add(changed) == changed
-    assert re.search(r"[ =\[,]E\b", option.remove(changed))
+    assert re.search(r"[ =\[,\"]E\b", option.remove(changed))
     assert made[2] not in option.remove(changed).replace("OursToo", "")
     assert "nova-vhard" not in option.remove(changed)
 

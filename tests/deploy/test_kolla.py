@@ -275,6 +275,7 @@ TENANTS = "AggregateMultiTenancyIsolation,ComputeFilter"
         (False, "", "", FILTERS, [STOCK]),
         (True, "", "", f"{FILTERS},BlazarFilter", [STOCK, BLAZAR]),
         (False, "nova.conf", f"enabled_filters={TENANTS}\n", TENANTS, [STOCK]),
+        (False, "nova.conf", 'enabled_filters = "A,B"\n', "A,B", [STOCK]),
         (
             True,
             "nova.conf",

@@ -77,6 +77,8 @@ files:
 
 _MARK = "# nova-vhard put this line here, and removes it with this one."
 _MARK_SECTION = "# nova-vhard put this section here, and removes it."
+# Quotes around the whole value are none of it to oslo.config.
+_ENDS = {"[": "]", '"': '"', "'": "'"}
 
 
 class ListOption:
@@ -125,8 +127,11 @@ class ListOption:
     def _with(self, value):
         if self._known.search(value):
             return value
-        start, end = ("[", "]") if value.startswith("[") else ("", "")
-        own = value[len(start) :].rstrip().removesuffix(end)
+        own = value.rstrip()
+        start, end = own[:1], _ENDS.get(own[:1])
+        if not end or not own[1:].endswith(end):
+            start = end = ""
+        own = own[len(start) :].removesuffix(end)
         comma = "," if own else ""
         words = (self._word, own) if self._first else (own, self._word)
         return f"{start}{comma.join(words)}{end}"
@@ -142,7 +147,7 @@ class ListOption:
     def _parts(self, text):
         """Return what is outside the section, inside, outside, ..."""
         section = re.escape(self._section)
-        return re.split(rf"(?ms)(^\[{section}\].*?(?=^\[|\Z))", text)
+        return re.split(rf"(?ims)(^\[{section}\].*?(?=^\[|\Z))", text)
 
     def _change(self, text, change):
         parts = self._parts(text)
