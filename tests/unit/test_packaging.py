@@ -147,8 +147,10 @@ def test_a_build_without_git_has_the_version_and_every_file(tmp_path):
 def test_recipes_name_the_version_of_the_source():
     named = {}
     for path in sorted((ROOT / "deploy").glob("[!p]*/**/*")):
-        if path.is_file() and (
-            found := NAMED.findall(path.read_text(encoding="utf-8"))
+        if (
+            path.is_file()
+            and path.suffix != ".pyc"
+            and (found := NAMED.findall(path.read_text(encoding="utf-8")))
         ):
             named[path.name] = {each.replace("-", ".") for each in found}
     assert named == {
