@@ -184,22 +184,17 @@ def _resolved(
     return address, pci.total_vfs(root, single) > 0
 
 
-def _sees_cards(root: HostRoot) -> bool:
-    """Return whether interfaces of real devices are in sight.
-
-    In a network namespace of its own a reporter sees none of the host's.
-    """
-    names = root.names(NET, missing_ok=True)
-    return any(root.exists(f"{NET}/{name}/device") for name in names)
-
-
 def _of_interface(root: HostRoot, name: str) -> AddressSpec | None:
     """Return the address of a network interface's device, if it has one."""
     place = f"{NET}/{name}/device"
     if "\0" in name:
         raise SpecError(f"devname {quoted(name)} is no name")
     if not root.exists(place):
-        if not _sees_cards(root):
+        # In a network namespace of its own a reporter sees no card at all.
+        if not any(
+            root.exists(f"{NET}/{each}/device")
+            for each in root.names(NET, missing_ok=True)
+        ):
             text = f"no network card is in sight, nor {name[:64]!r}"
             raise unreadable(NET, text, _OUT_OF_SIGHT)
         return None

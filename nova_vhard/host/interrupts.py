@@ -88,7 +88,10 @@ def _kind(root: HostRoot, line: str) -> str:
         del words[0]
     match = _CHIP.fullmatch(words[0]) if words else None
     if not match:
-        return "strange" if _is_unknown_msi(words) else ""
+        # A controller of several words may be one of messages ("Hyper-V PCIe
+        # MSI 540528640-edge"). Behind its name is a number.
+        name = takewhile(lambda word: not word[0].isdecimal(), words)
+        return "strange" if "MSI" in name else ""
     parent, kind = match["parent"], match["kind"]
     if parent == _X86:
         return "remapped"
@@ -104,16 +107,6 @@ def _kind(root: HostRoot, line: str) -> str:
         return "strange"
     own = kind != "IO-APIC" and _is_iommu(root, match["address"], words[1:])
     return "" if own else "direct"
-
-
-def _is_unknown_msi(words: list[str]) -> bool:
-    """Return whether a controller of several words is one of messages.
-
-    ``Hyper-V PCIe MSI 540528640-edge``, ``X-Gene1 MSI 5``: what follows the
-    name begins with a number.
-    """
-    name = takewhile(lambda word: not word[0].isdecimal(), words)
-    return "MSI" in name
 
 
 def _is_iommu(root: HostRoot, address: str | None, words: list[str]) -> bool:

@@ -77,7 +77,18 @@ class Loader:
         seen: set[str] = set()
         waiting = [(path, facts, name) for name in facts.needed]
         try:
-            waiting += [(path, facts, n) for n in self._first(path, facts)]
+            # The loader takes these first, leaves out those that are not
+            # there, and takes none for a static binary.
+            waiting += [
+                (path, facts, name)
+                for name in (self._preloaded if facts.needed else ())
+                if any(
+                    map(
+                        self._root.exists,
+                        self._candidates(path, facts, name),
+                    )
+                )
+            ]
         except Unreadable as error:
             yield _PRELOAD, error
         while waiting and len(seen) < _MAX_LIBRARIES:
@@ -92,20 +103,6 @@ class Loader:
                 continue
             yield library, result
             waiting += [(library, result, each) for each in result.needed]
-
-    def _first(self, path: str, facts: ElfFacts) -> list[str]:
-        """Return what is loaded before a binary's own libraries.
-
-        What is not there, the loader leaves out; and all of it for a static
-        binary.
-
-        :raises Unreadable: if that cannot be told
-        """
-        return [
-            name
-            for name in (self._preloaded if facts.needed else ())
-            if any(map(self._root.exists, self._candidates(path, facts, name)))
-        ]
 
     def _find(
         self, owner: str, facts: ElfFacts, name: str

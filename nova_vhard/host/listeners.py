@@ -11,6 +11,7 @@ from itertools import islice
 
 from nova_vhard.host import platform
 from nova_vhard.host.guests import PROC
+from nova_vhard.host.host import Host
 from nova_vhard.host.platform import Platform
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 
@@ -52,11 +53,23 @@ def is_local(address: str) -> bool:
     return bool(inner.is_loopback)
 
 
-def read(root: HostRoot, pid: str) -> list[Listener]:
+def read(host: Host, pid: str) -> list[Listener]:
     """Return the listeners in a process's network namespace.
+
+    Processes of one namespace have one table, which is read once: for each
+    reading the kernel walks twice through its table of connections, which has
+    as many places as the machine's memory allows, although all are empty.
 
     :raises Unreadable: if they cannot be read
     """
+    known = host.shared.setdefault(__name__, {})
+    number = host.root.stat(f"{PROC}/{pid}/net/{_FILES[0]}").st_ino
+    if number not in known:
+        known[number] = _read(host.root, pid)
+    return list(known[number])
+
+
+def _read(root: HostRoot, pid: str) -> list[Listener]:
     result = []
     step = 1 if platform.of(root) is Platform.Z else -1
     for name in _FILES:

@@ -103,8 +103,8 @@ class HostRoot:
 
         Read once: a HostRoot is for one round.
         """
-        place = os.path.join(self.root, "proc")
-        return not os.path.islink(place) and self.live and not self._errors
+        link = os.path.islink(os.path.join(self.root, "proc"))
+        return self.live and not (link or self._errors)
 
     def may_list(self, path: str) -> bool:
         """Return whether a folder can be listed, a process's root too.
@@ -186,7 +186,7 @@ class HostRoot:
         :raises Unreadable: if the links on the way lead nowhere
         """
         try:
-            result = os.path.relpath(self._resolve(path), self.root)
+            result = os.path.relpath(self._resolve(path, []), self.root)
         except OSError as error:
             raise Unreadable(path, error) from error
         return "/" if result == "." else f"/{result}"
@@ -327,8 +327,13 @@ class HostRoot:
 
         :param passed: gets the path of each link on the way
         """
-        if _OF_PROCESS.fullmatch(path) and self._kernel_proc:
-            return self.root.rstrip("/") + path
+        # The kernel follows the links of this machine itself, and of what
+        # has none; unless they are asked for.
+        if passed is None and (
+            (self.root == os.sep and not self._errors)
+            or (_OF_PROCESS.fullmatch(path) and self._kernel_proc)
+        ):
+            return os.path.join(self.root, path.lstrip("/"))
         left = [part for part in path.split("/") if part]
         done: list[str] = []
         base, links = self.root.rstrip("/"), 0

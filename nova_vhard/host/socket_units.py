@@ -41,10 +41,13 @@ def read(root: HostRoot, evidence: list[str]) -> Units:
     :param evidence: gets them
     :raises Unreadable: if a unit cannot be read
     """
-    plain, tls = (
-        frozenset(_ports(root, kind, evidence)) for kind in (False, True)
+    every = list(_ports(root, evidence))
+    return Units(
+        *(
+            frozenset(port for unit, port in every if (_TLS in unit) is tls)
+            for tls in (False, True)
+        )
     )
-    return Units(plain, tls)
 
 
 def with_tls(root: HostRoot) -> list[str]:
@@ -56,11 +59,8 @@ def with_tls(root: HostRoot) -> list[str]:
     return [name.removesuffix(_TLS) for name in names if name.endswith(_TLS)]
 
 
-def _ports(root: HostRoot, tls: bool, evidence: list[str]) -> Iterator[int]:
-    """Yield the ports of the units.
-
-    :param tls: whether those of TLS, or the others
-    """
+def _ports(root: HostRoot, evidence: list[str]) -> Iterator[tuple[str, int]]:
+    """Yield each unit and a port of it."""
     found = (
         match[1]
         for folder in _FOLDERS
@@ -68,8 +68,6 @@ def _ports(root: HostRoot, tls: bool, evidence: list[str]) -> Iterator[int]:
         if match
     )
     for unit in dict.fromkeys(found):
-        if (_TLS in unit) is not tls:
-            continue
         streams: list[tuple[str, str]] = []
         for path in _files(root, unit):
             for key, value in _listens(root.read(path)):
@@ -82,7 +80,7 @@ def _ports(root: HostRoot, tls: bool, evidence: list[str]) -> Iterator[int]:
             port = _PORT.fullmatch(stream)
             if port:
                 evidence.append(f"{path}: ListenStream = {shown(stream)}")
-                yield int(port[1])
+                yield unit, int(port[1])
 
 
 def _files(root: HostRoot, unit: str) -> list[str]:

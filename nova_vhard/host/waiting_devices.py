@@ -53,20 +53,19 @@ def _bound(
     """Yield each PCI device that vfio has, and whether it is offered."""
     names = root.names(iommu.DEVICES)
     drivers = {name: pci.driver(root, name) for name in names}
-    if names and not any(drivers.values()) and not _has_drivers(root):
+    if (
+        names
+        and not any(drivers.values())
+        and not any(
+            pci_text.fields(name)
+            for driver in root.names(_DRIVERS, missing_ok=True)
+            for name in root.names(f"{_DRIVERS}/{driver}", missing_ok=True)
+        )
+    ):
         raise unreadable(_DRIVERS, "no device has a driver", _NO_DRIVERS)
     for name, driver in drivers.items():
         if pci.waits(root, name, driver):
             yield f"{pci.path(name)}/driver: {driver}", name in offered
-
-
-def _has_drivers(root: HostRoot) -> bool:
-    """Return whether the kernel's list of drivers has devices."""
-    return any(
-        pci_text.fields(name)
-        for driver in root.names(_DRIVERS, missing_ok=True)
-        for name in root.names(f"{_DRIVERS}/{driver}", missing_ok=True)
-    )
 
 
 def _vdpa(

@@ -14,7 +14,7 @@ from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.guests import PROC
 from nova_vhard.host.host import Host
 from nova_vhard.host.listeners import Listener
-from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.root import Unreadable
 from nova_vhard.host.running import WHOLE_TABLE
 from nova_vhard.host.socket_units import Units
 from nova_vhard.host.words import few
@@ -75,14 +75,14 @@ class LibvirtNotExposed(Check):
             for pid in (_FIRST, *daemons)
         ]
         if not daemons:
-            answers.append(mac.attempt(_sleeping, root, units, evidence))
+            answers.append(mac.attempt(_sleeping, host, units, evidence))
         if not (root.captured or guests.complete(root)):
             text = "not every process is seen: there may be other daemons"
             answers.append(Answer(Status.UNKNOWN, text, WHOLE_TABLE))
         return mac.settle(answers)
 
 
-def _sleeping(root: HostRoot, units: Units, evidence: list[str]) -> Answer:
+def _sleeping(host: Host, units: Units, evidence: list[str]) -> Answer:
     """Judge whom the daemon lets in that systemd starts for who comes.
 
     virtproxyd ends where nobody has come for two minutes.
@@ -90,8 +90,9 @@ def _sleeping(root: HostRoot, units: Units, evidence: list[str]) -> Answer:
     :raises Unreadable: if that is needed and cannot be read
     """
     tls = {*units.tls, libvirt_conf.Ports().tls}
-    if _reaches(tls, listeners.read(root, _FIRST)) and any(
-        ports.anybody for ports in libvirt_conf.of_sleeping(root, evidence)
+    if _reaches(tls, listeners.read(host, _FIRST)) and any(
+        ports.anybody
+        for ports in libvirt_conf.of_sleeping(host.root, evidence)
     ):
         return Answer(Status.FAIL, _BY_TLS, _ANYBODY)
     return Answer(Status.PASS, _CLOSED)
@@ -111,7 +112,7 @@ def _judge(host: Host, pid: str, units: Units, evidence: list[str]) -> Answer:
     :raises Unreadable: if that is needed and cannot be read
     """
     root, place = host.root, f"{PROC}/{pid}/net"
-    every = listeners.read(root, pid)
+    every = listeners.read(host, pid)
     own = _own(host, pid, evidence)
     ports = libvirt_conf.Ports()
     exposed = _exposed(every, own, ports, units)
@@ -144,8 +145,7 @@ def _exposed(
         for item in every
         if not item.local
         and (
-            item.port == ports.plain
-            or item.port in units.plain
+            item.port in {ports.plain, *units.plain}
             or (item.inode in own and item.port not in {*units.tls, ports.tls})
         )
     ]

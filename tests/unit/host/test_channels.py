@@ -442,8 +442,20 @@ def test_a_host_whose_words_begin_with_the_highest_byte(
         "/proc/cpuinfo": "vendor_id       : IBM/S390\n",
         "/proc/50/net/tcp": tcp((words, 16509, 1)),
     }
-    (item,) = listeners.read(HostRoot(build(tmp_path, content)), "50")
+    (item,) = listeners.read(Host(HostRoot(build(tmp_path, content))), "50")
     assert (item.address, item.port) == (address, 16509)
+
+
+def test_a_table_is_read_once_for_each_network(tmp_path):
+    content = {f"/proc/{pid}/net/tcp": tcp((ANY, pid, 1)) for pid in (50, 60)}
+    host = Host(HostRoot(build(tmp_path, content)))
+    (tmp_path / "proc/51/net").mkdir(parents=True)
+    (tmp_path / "proc/51/net/tcp").hardlink_to(tmp_path / "proc/50/net/tcp")
+    seen = {}
+    for pid in ("50", "51", "60"):
+        seen[pid] = listeners.read(host, pid)[0].port
+        (tmp_path / "proc/50/net/tcp").write_text("read already")
+    assert seen == {"50": 50, "51": 50, "60": 60}
 
 
 @pytest.mark.parametrize(
@@ -462,7 +474,7 @@ def test_a_listener_of_this_process_is_read_as_it_is(family, address, local):
         server.listen()
         port = server.getsockname()[1]
         pid = str(os.getpid())
-        result = listeners.read(HostRoot(), pid)
+        result = listeners.read(Host(), pid)
         (mine,) = [each for each in result if each.port == port]
         assert mine.local is local
         assert mine.inode in listeners.sockets(HostRoot(), pid)
