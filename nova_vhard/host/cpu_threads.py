@@ -126,24 +126,24 @@ def _by_nova(host: Host, evidence: list[str]) -> Answer:
         listed = ", ".join(str(number) for number in sorted(shared)[:8])
         text = f"Nova gives guests several threads of a core, such as {listed}"
         return Answer(Status.FAIL, text, _STEP)
-    loose = _loose(host.root, cpus, evidence)
+    loose = _loose(host, cpus, evidence)
     if loose:
         text = f"guests share cores since before Nova's sets: {few(loose)}"
         return Answer(Status.FAIL, text, _MOVE)
     return Answer(Status.PASS, "Nova gives guests one thread of each core")
 
 
-def _loose(root: HostRoot, cpus: set[int], evidence: list[str]) -> list[str]:
+def _loose(host: Host, cpus: set[int], evidence: list[str]) -> list[str]:
     """Return the guests that run beside others on threads of a core.
 
     :param cpus: those that Nova gives to guests
     :param evidence: gets where guests may run that keep to other processors
     :raises Unreadable: if that cannot be told of one of them
     """
-    online = _online(root)
+    online = _online(host.root)
     allowed = {
         name: _union(name, lists) & online
-        for name, lists in guest_cpus.of_each(root).items()
+        for name, lists in guest_cpus.of_each(host).items()
     }
     loose = []
     for name, own in allowed.items():
@@ -153,7 +153,7 @@ def _loose(root: HostRoot, cpus: set[int], evidence: list[str]) -> list[str]:
         evidence.insert(0, f"{shown(name)}: may run on {listed}")
         beside = (allowed[other] for other in allowed if other != name)
         others = cpus.union(*beside)
-        if any((_siblings(root, each) - {each}) & others for each in own):
+        if any((_siblings(host.root, each) - {each}) & others for each in own):
             loose.append(name)
     return loose
 

@@ -113,7 +113,9 @@ def examine(
             raise Unreadable(path, error) from error
         except Exception as error:
             # Whatever pyelftools says of a file that is damaged.
-            text = f"not an ELF file that can be read: {_reason(error)}"
+            why = f"damaged or cut off ({type(error).__name__})"
+            why = str(error) if isinstance(error, BadElf) else why
+            text = f"not an ELF file that can be read: {why}"
             raise Unreadable(path, OSError(errno.ENOEXEC, text)) from error
 
 
@@ -144,17 +146,14 @@ def page_size(root: HostRoot) -> int:
         return 4096
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, BadElf):
-        return str(error)
-    return f"damaged or cut off ({type(error).__name__})"
-
-
 def _facts(elf: ElfFile, mode: int, page: int) -> ElfFacts:
     interpreters = elf.of_type("PT_INTERP")
     kind = _kind(elf, bool(interpreters))
     if kind in (Kind.STATIC, Kind.STATIC_PIE):
-        canary, fortify = _static_canary(elf), None
+        # Where not even libc has a canary, there is none.
+        symbols = elf.symbol_strings()
+        canary = None if symbols is None or _CANARY in symbols else False
+        fortify = None
     else:
         names = elf.dynamic_strings()
         canary = _seen(_CANARY in names, kind)
@@ -186,12 +185,6 @@ def _search(elf: ElfFile) -> Iterator[str]:
             yield from getattr(tag, name).split(":")
         if kind in elf.dynamic:
             return
-
-
-def _static_canary(elf: ElfFile) -> bool | None:
-    """Return False where not even libc has a canary, else None."""
-    names = elf.symbol_strings()
-    return None if names is None or _CANARY in names else False
 
 
 def _seen(seen: bool, kind: Kind) -> bool | None:

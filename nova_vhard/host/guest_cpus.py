@@ -11,6 +11,7 @@ import re
 
 from nova_vhard.host import guests
 from nova_vhard.host.guests import PROC
+from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 from nova_vhard.host.running import WHOLE_TABLE
 
@@ -21,24 +22,24 @@ _REPORT = "Report it with the file: every Linux lists them."
 _PROCESSOR = "Name:\tCPU "
 
 
-def of_each(root: HostRoot) -> dict[str, list[str]]:
+def of_each(host: Host) -> dict[str, list[str]]:
     """Return name and PID of each guest with the lists of its processors.
 
     None of a guest of a capture that did not keep them.
 
     :raises Unreadable: if guests cannot be seen, or one of them not be read
     """
-    if root.live and not guests.complete(root):
+    if host.root.live and not guests.complete(host.root):
         raise unreadable(PROC, "not every process is seen", WHOLE_TABLE)
-    table = guests.table(root)
+    table = guests.table(host)
     if table.unknown:
         raise unreadable(PROC, table.unknown[0], WHOLE_TABLE)
     result = {}
     for guest in table.guests:
         try:
-            lists = _of_process(root, guest.pid)
+            lists = _of_process(host.root, guest.pid)
         except Unreadable:
-            if root.exists(f"{PROC}/{guest.pid}"):
+            if host.root.exists(f"{PROC}/{guest.pid}"):
                 raise
             continue  # it ended meanwhile
         result[f"{guest.name}, process {guest.pid}"] = lists

@@ -12,6 +12,9 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from nova_vhard.host import domains
+from nova_vhard.host.host import Host
+from nova_vhard.host.libvirt import Libvirt
 from nova_vhard.host.root import HostRoot, Unreadable
 
 PROC = "/proc"
@@ -34,6 +37,7 @@ _DAEMONS = {"libvirtd", "virtqemud"}
 # Of /proc/PID/status: real and effective user. The kernel escapes line feeds
 # in the name above it.
 _USERS = re.compile(r"^Uid:\s+(\d+)\s+(\d+)\s", re.MULTILINE)
+_ROOT = "0"
 #: The kernel's word behind a file that is not there any more.
 DELETED = " (deleted)"
 _TRIES = 3
@@ -137,9 +141,13 @@ def _process(root: HostRoot, pid: str) -> Process:
 
 
 def table(
-    root: HostRoot, apparmor: bool = False, having: Collection[str] = ()
+    host: Host, apparmor: bool = False, having: Collection[str] = ()
 ) -> Table:
     """Return every guest whose process can be seen.
+
+    Any user may start a QEMU, or what looks like one. It is a guest where
+    root runs it or a user that libvirt gives to guests; or whoever, where
+    libvirt does not say who that is.
 
     :param apparmor: whether AppArmor's own file has the label, if there
     :param having: uuids of guests that run now, as libvirt says: they may have
@@ -148,9 +156,9 @@ def table(
         another kind
     """
     result, unknown = [], []
-    for pid, process in processes(root).items():
+    for pid, process in processes(host.root).items():
         try:
-            guest = _stable(root, pid, process, apparmor)
+            guest = _stable(host, pid, process, apparmor)
         except _IsContainer:
             raise
         except Unreadable as error:
@@ -159,7 +167,7 @@ def table(
             result += [guest] if guest else []
     if not {guest.uuid for guest in result}.issuperset(having):
         processes.cache_clear()
-        return table(root, apparmor)
+        return table(host, apparmor)
     return Table(tuple(result), tuple(unknown))
 
 
@@ -194,11 +202,48 @@ def _is_roots(root: HostRoot, pid: str) -> bool:
     Any user may give a program the name of another. A program that is
     set-user-ID is not root's: its user has picked its words.
     """
+    return _users(root, pid) in ((), (_ROOT, _ROOT))
+
+
+def _users(root: HostRoot, pid: str) -> tuple[str, ...]:
+    """Return real and effective user of a process; none if not known."""
     try:
         users = _USERS.search(root.read(f"{PROC}/{pid}/status"))
     except Unreadable:
-        return True
-    return users is None or users.groups() == ("0", "0")
+        return ()
+    return users.groups() if users else ()
+
+
+def _is_foreign(host: Host, pid: str, named: bool) -> bool:
+    """Return whether a user runs a process who runs no guest.
+
+    :param named: whether root's programs are guests
+    """
+    runners = _runners(host.libvirt)
+    user = _users(host.root, pid)[:1]
+    return bool(runners and user and user[0] not in runners) and not (
+        named and user[0] == _ROOT
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _runners(libvirt: Libvirt) -> frozenset[str]:
+    """Return the numbers of the users that libvirt runs guests as.
+
+    That of the next guest, and those of the guests that run. It is asked once:
+    a Libvirt is for one round.
+
+    :returns: none where it does not say
+    """
+    try:
+        models = domains.security_models(libvirt.capabilities())
+        running = libvirt.running()
+    except Unreadable:
+        return frozenset()
+    labels = {*models.get("dac", ()), *(x.labels.get("dac") for x in running)}
+    result = {each.lstrip("+").partition(":")[0] for each in labels if each}
+    known = "dac" in models and all(map(str.isdecimal, result))
+    return frozenset(result if known else ())
 
 
 def daemons(root: HostRoot) -> Iterator[str]:
@@ -212,10 +257,10 @@ def daemons(root: HostRoot) -> Iterator[str]:
 
 
 def _stable(
-    root: HostRoot, pid: str, process: Process, apparmor: bool
+    host: Host, pid: str, process: Process, apparmor: bool
 ) -> Guest | None:
     """Read a process until it stays what it is; None if it is no guest."""
-    path = f"{PROC}/{pid}"
+    root, path = host.root, f"{PROC}/{pid}"
     for _ in range(_TRIES):
         if process.trouble:
             raise process.trouble
@@ -223,7 +268,8 @@ def _stable(
             raise _IsContainer(path)
         command = list(process.command)
         started = all(_option(command, option) for option in _GIVEN)
-        if not (started or any(map(_EMULATOR.fullmatch, process.names))):
+        named = any(map(_EMULATOR.fullmatch, process.names))
+        if not (started or named) or _is_foreign(host, pid, named):
             return None
         if _option(command, "-machine").split(",")[0] == "none":
             return None  # such a QEMU is asked for what it can do

@@ -16,7 +16,7 @@ from nova_vhard.host.platform import Platform
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 
 _FILES = ("tcp", "tcp6")
-_LISTEN = "0A"
+_LISTEN, _ROOT = "0A", "0"
 _SOCKET = "socket:["
 
 
@@ -25,11 +25,13 @@ class Listener:
     """A port that somebody listens at.
 
     :ivar inode: number of the socket
+    :ivar roots: whether it is root's; any user may listen at most ports
     """
 
     address: str
     port: int
     inode: str
+    roots: bool
 
     @property
     def local(self) -> bool:
@@ -103,7 +105,7 @@ def _listener(line: str, step: int) -> Listener:
         words[place : place + 4][::step] for place in range(0, len(words), 4)
     )
     where = str(ipaddress.ip_address(packed))
-    return Listener(where, int(port, 16), fields[9])
+    return Listener(where, int(port, 16), fields[9], fields[7] == _ROOT)
 
 
 def sockets(root: HostRoot, pid: str) -> frozenset[str]:

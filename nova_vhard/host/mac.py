@@ -164,17 +164,12 @@ def _selinux(
     evidence.append(f"{selinux.ENFORCE}: {int(enforcing)}")
     if not enforcing:
         return Answer(Status.FAIL, "SELinux is permissive", _ENFORCE_SELINUX)
-    return settle(
-        attempt(_domain, root, item, evidence) for item in _by_type(labels)
-    )
-
-
-def _by_type(labels: Iterable[str]) -> list[str]:
-    """Return one label of each domain."""
-    result = {
+    one_of_each = {
         label.type: item for item in labels if (label := selinux.parse(item))
     }
-    return list(result.values())
+    return settle(
+        attempt(_domain, root, item, evidence) for item in one_of_each.values()
+    )
 
 
 def _domain(root: HostRoot, label: str, evidence: list[str]) -> Answer:

@@ -156,21 +156,18 @@ def _facts(place: str, fields: dict[str, Any]) -> NovaFacts:
         pointer_model=_typed(default["pointer_model"], _TEXT),
         cpu_sets=_cpu_sets(fields),
         channels=_channels(fields),
-        mdev_types=_mdev_types(fields),
-        cpu_mode=_cpu_mode(libvirt),
+        mdev_types=(
+            None
+            if fields.get("devices") is None
+            else _texts(fields["devices"]["enabled_mdev_types"])
+        ),
+        cpu_mode=(
+            _typed(libvirt["cpu_mode"], _TEXT) or ""
+            if "cpu_mode" in libvirt
+            else None
+        ),
         changed=_typed(fields.get("changed"), _NUMBER),
     )
-
-
-def _cpu_mode(libvirt: dict[str, Any]) -> str | None:
-    if "cpu_mode" not in libvirt:
-        return None
-    return _typed(libvirt["cpu_mode"], _TEXT) or ""
-
-
-def _mdev_types(fields: dict[str, Any]) -> tuple[str, ...] | None:
-    devices = fields.get("devices")
-    return None if devices is None else _texts(devices["enabled_mdev_types"])
 
 
 def _cpu_sets(fields: dict[str, Any]) -> dict[str, str]:

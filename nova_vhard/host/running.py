@@ -130,7 +130,7 @@ class Running:
     @cached_property
     def guests(self) -> guests.Table:
         """Every QEMU that is a guest."""
-        return guests.table(self._root)
+        return guests.table(self._host)
 
     @cached_property
     def daemons(self) -> list[tuple[str, str]]:

@@ -29,7 +29,7 @@ def unseen(
         if missing:
             # Some may just have started, or ended.
             having = {item.uuid for item in missing}
-            table = guests.table(host.root, having=having)
+            table = guests.table(host, having=having)
             again = {guest.uuid for guest in table.guests}
             still = {item.uuid for item in host.libvirt.running()} - again
             missing = [item for item in missing if item.uuid in still]
@@ -56,7 +56,7 @@ def of_each(
 
     :param judge: may raise Unreadable
     """
-    table = guests.table(host.root)
+    table = guests.table(host)
     troubles = [*table.unknown, *unseen(host, table, evidence)]
     result = [
         Answer(Status.UNKNOWN, trouble, WHOLE_TABLE) for trouble in troubles

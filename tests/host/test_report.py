@@ -5,6 +5,7 @@ import contextlib
 import pathlib
 import re
 import socket
+import subprocess
 from xml.etree import ElementTree
 
 import pytest
@@ -232,6 +233,22 @@ def test_a_guest_that_somebody_else_runs_elsewhere(reporter, place, guest):
         assert result[name]["status"] in ("UNKNOWN", "FAIL")
         assert f"{place}/no" in text(result[name])
     assert any("(tiny)" in each for each in result["mac_guests"]["evidence"])
+
+
+@pytest.mark.parametrize(("user", "counts"), [("nobody", False), (0, True)])
+def test_a_users_program_is_no_guest(reporter, guest, place, user, counts):
+    program = place / "qemu-system-x86_64"
+    program.write_bytes(pathlib.Path("/usr/bin/sleep").read_bytes())
+    program.chmod(0o755)
+    with subprocess.Popen([program, "600"], user=user) as running:
+        try:
+            checks = reporter.check()
+        finally:
+            running.kill()
+    for name in ("mac_guests", "guest_cage"):
+        answer = text(checks[name])
+        assert "tiny" in answer
+        assert (f"process {running.pid}" in answer) is counts, answer
 
 
 def test_a_weak_emulator_in_place_of_a_good_one(reporter, place, libvirtd):

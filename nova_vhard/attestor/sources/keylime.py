@@ -202,7 +202,10 @@ def _verdict(entry: Any, accepted: bool) -> Verdict:
         return Verdict(nonsense=text)
     failed = status in _FAILED
     last = entry.get("last_successful_attestation")
-    if last is not None and not _is_time(last):
+    # Neither NaN nor infinity is a time, which Python's JSON knows.
+    if last is not None and not (
+        type(last) in (int, float) and 0 <= last <= _LAST
+    ):
         if not failed:
             text = f"last_successful_attestation is {_words(last)}, no time"
             return Verdict(nonsense=text)
@@ -225,14 +228,6 @@ def _demands(entry: dict[str, Any]) -> bool:
     except _NO_LIST:
         return False
     return bool(mask & _REGISTERS)
-
-
-def _is_time(value: object) -> bool:
-    """Return whether a value is a time, in seconds since the epoch.
-
-    Neither NaN nor infinity is, which Python's JSON knows.
-    """
-    return type(value) in (int, float) and 0 <= value <= _LAST  # type: ignore[operator]
 
 
 def _words(value: object) -> str:

@@ -243,7 +243,11 @@ def _user(host: Host, evidence: list[str]) -> Answer:
     if not labels:
         text = "libvirt does not say which user guests run as"
         return Answer(Status.UNKNOWN, text)
-    if any(map(_is_root, labels)):
+    if any(
+        user.lstrip("+") in ("0", "root", "")
+        or group.lstrip("+") in ("0", "root")
+        for user, _, group in (label.partition(":") for label in labels)
+    ):
         text = "libvirt starts guests as root, or in its group"
         return Answer(Status.FAIL, text)
     reached = {name for each in labels for name in _reached(host, each)}
@@ -287,11 +291,3 @@ def _filters(host: Host, evidence: list[str]) -> Answer:
         text = "QEMU is not linked to what filters system calls"
         return Answer(Status.UNKNOWN, text, _BUILD_IT)
     return _GOOD
-
-
-def _is_root(label: str) -> bool:
-    """Return whether user or group of a label, ``+64055:+64055``, is root."""
-    user, _, group = label.partition(":")
-    return user.lstrip("+") in ("0", "root", "") or (
-        group.lstrip("+") in ("0", "root")
-    )

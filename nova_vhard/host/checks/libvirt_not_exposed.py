@@ -42,7 +42,8 @@ class LibvirtNotExposed(Check):
     =========  ===========================================================
 
     Without root a daemon's sockets are known by the ports of its
-    configuration; root sees which sockets are its own.
+    configuration, and by their being root's; root sees which sockets are its
+    own.
     """
 
     name = "libvirt_not_exposed"
@@ -100,7 +101,9 @@ def _sleeping(host: Host, units: Units, evidence: list[str]) -> Answer:
 
 def _reaches(ports: Collection[int], every: list[Listener]) -> bool:
     """Return whether other machines get to one of some ports."""
-    return any(item.port in ports and not item.local for item in every)
+    return any(
+        item.port in ports and item.roots and not item.local for item in every
+    )
 
 
 def _judge(host: Host, pid: str, units: Units, evidence: list[str]) -> Answer:
@@ -145,7 +148,7 @@ def _exposed(
         for item in every
         if not item.local
         and (
-            item.port in {ports.plain, *units.plain}
+            (item.roots and item.port in {ports.plain, *units.plain})
             or (item.inode in own and item.port not in {*units.tls, ports.tls})
         )
     ]

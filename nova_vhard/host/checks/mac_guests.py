@@ -60,7 +60,7 @@ class MacGuests(Check):
         except Unreadable as error:
             model = _NOT_SURE
             answers.append(unread(error))
-        table = guests.table(host.root, model == mac.APPARMOR)
+        table = guests.table(host, model == mac.APPARMOR)
         troubles = [*table.unknown, *unseen(host, table, evidence)]
         if not (table.guests or troubles or answers):
             return _nobody(host, evidence)

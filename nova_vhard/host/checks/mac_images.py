@@ -85,9 +85,7 @@ class MacImages(Check):
         running = host.libvirt.running()
         if not running:
             return mac.nobody(host, evidence)
-        table = guests.table(
-            host.root, having={domain.uuid for domain in running}
-        )
+        table = guests.table(host, having={domain.uuid for domain in running})
         labels = {guest.uuid: guest.label for guest in table.guests}
         judged = {
             domain.uuid: _domain(host, domain, labels, evidence)

@@ -46,7 +46,11 @@ class SelinuxBooleans(Check):
         }
         evidence += [
             f"wanted on, and none that is asked for: {shown(item)}"
-            for item in sorted(wanted - _known())
+            for item in sorted(
+                wanted.difference(
+                    *((each.guide, *each.names) for each in BOOLEANS)
+                )
+            )
         ]
         answers = [item for item in result.values() if item[0] in _SETTLED]
         if not answers:
@@ -67,14 +71,6 @@ class SelinuxBooleans(Check):
 
 
 _SETTLED = (Status.PASS, Status.FAIL, Status.UNKNOWN)
-
-
-def _known() -> frozenset[str]:
-    return frozenset(
-        name
-        for boolean in BOOLEANS
-        for name in (boolean.guide, *boolean.names)
-    )
 
 
 def _present(host: Host, evidence: list[str]) -> bool:

@@ -42,7 +42,11 @@ def make(policy: Policy, arch: str, extras: Iterable[str] = ()) -> Plan:
         add(plan, catalogue.EXTRAS[name], f"--with {name}: ")
     _add_machines(plan)
     _add_chosen(plan)
-    _add_always(plan)
+    for alway in catalogue.ALWAYS:
+        if _of_arch(plan, alway) and (
+            alway.unless is None or allowance(policy, *alway.unless)
+        ):
+            add(plan, alway)
     _add_passthrough(plan)
     _add_bridge(plan)
     _add_inseparable(plan)
@@ -92,14 +96,6 @@ def _possible(device: str) -> bool:
 
 def _of_arch(plan: Plan, part: catalogue.Part) -> bool:
     return part.only in ("", plan.arch)
-
-
-def _add_always(plan: Plan) -> None:
-    for alway in catalogue.ALWAYS:
-        if _of_arch(plan, alway) and (
-            alway.unless is None or allowance(plan.policy, *alway.unless)
-        ):
-            add(plan, alway)
 
 
 def _add_passthrough(plan: Plan) -> None:

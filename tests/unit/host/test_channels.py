@@ -302,6 +302,17 @@ def daemon(*listening, words=(), **more):
             },
             FAIL,
         ),
+        # Any user may listen there.
+        (
+            {
+                **WHOLE,
+                **process(1, "/sbin/init"),
+                "/proc/1/net/tcp": tcp((ANY, 16509, 1)).replace(
+                    "     0        0 1 ", "  1000        0 1 "
+                ),
+            },
+            PASS,
+        ),
         (process(1, "/sbin/init"), UNKNOWN),
     ],
 )

@@ -46,11 +46,11 @@ def process(tmp_path, *words):
 
 def test_a_live_process_is_known_by_its_file(tmp_path):
     with process(tmp_path) as pid:
-        result = {each.pid: each for each in guests.table(HostRoot()).guests}
+        result = {each.pid: each for each in guests.table(Host()).guests}
         assert result[pid].name == f"process {pid}"
         # A kernel without a security module has no labels: that is said.
         assert result[pid].label or "attr/current: " in result[pid].trouble
-    assert pid not in {each.pid for each in guests.table(HostRoot()).guests}
+    assert pid not in {each.pid for each in guests.table(Host()).guests}
 
 
 class Ending(HostRoot):
@@ -92,12 +92,12 @@ TREE = {
 
 
 def test_a_guest_that_ends_meanwhile_is_none(tmp_path):
-    table = guests.table(Ending(build(tmp_path, TREE)))
+    table = guests.table(Host(Ending(build(tmp_path, TREE))))
     assert table == guests.Table(())
 
 
 def test_a_process_that_becomes_another_is_read_again(tmp_path):
-    (guest,) = guests.table(Becoming(build(tmp_path, TREE))).guests
+    (guest,) = guests.table(Host(Becoming(build(tmp_path, TREE)))).guests
     assert (guest.name, guest.uuid, guest.label) == ("second", UUID, "label")
 
 
@@ -125,10 +125,58 @@ def test_a_daemon_of_libvirt_is_one_that_root_runs(
     if name == "libvirt_lxc":
         error = pytest.raises(Unreadable, match="is a container")
         with error if counts else contextlib.nullcontext():
-            assert guests.table(root) == guests.Table(())
+            assert guests.table(Host(root)) == guests.Table(())
     else:
         found = [("7", name)] if counts else []
         assert [*guests.daemon_pids(root)] == found
+
+
+SECMODEL = """
+<capabilities><host>
+  <secmodel><model>{}</model><baselabel type='kvm'>{}</baselabel></secmodel>
+</host></capabilities>
+"""
+NUMBERS = ("dac", "+64055:+64055")
+
+
+@pytest.mark.parametrize(
+    ("said", "own", "user", "command", "seen"),
+    [
+        (NUMBERS, "", 64055, "qemu-kvm", True),
+        (NUMBERS, "", 1000, "qemu-kvm", False),
+        (NUMBERS, "", 1000, "qemu-kvm -machine q35", False),
+        # As an administrator runs it without libvirt
+        (NUMBERS, "", 0, "qemu-kvm", True),
+        # Any user picks the words of a program such as sudo.
+        (NUMBERS, "", 0, "sudo -machine q35", False),
+        (("dac", "+0:+0"), "", 0, "wrapped -machine q35", True),
+        # It was started before qemu.conf was changed, or has its own user.
+        (NUMBERS, "+1000:+1000", 1000, "qemu-kvm", True),
+        # libvirt does not say it, or not in numbers.
+        (("selinux", "x"), "", 1000, "qemu-kvm", True),
+        (("dac", "qemu:qemu"), "", 1000, "qemu-kvm", True),
+        (NUMBERS, "a:a", 1000, "qemu-kvm", True),
+        (None, "", 1000, "qemu-kvm", True),
+    ],
+)
+def test_a_guest_is_one_that_a_user_of_libvirts_runs(
+    tmp_path, said, own, user, command, seen
+):
+    """Any user may start a QEMU, and takes no host out of service so."""
+    line = "\0".join((*command.split(), "-uuid", UUID, ""))
+    domain = f"<domain><uuid>x</uuid><seclabel model='dac'><label>{own}"
+    files = {
+        "/proc/7/cmdline": line,
+        "/proc/7/attr/current": "label",
+        "/proc/7/status": f"Name:\tx\nUid:\t{user}\t{user}\t0\t0\n",
+        "/CMD/virsh-list": "x\n",
+        "/CMD/virsh-dumpxml-x": f"{domain}</label></seclabel></domain>",
+    }
+    if said:
+        files["/CMD/virsh-capabilities"] = SECMODEL.format(*said)
+    root = HostRoot(build(tmp_path, files))
+    table = guests.table(Host(root, CapturedLibvirt(root)))
+    assert bool(table.guests) is seen
 
 
 @pytest.fixture
@@ -164,11 +212,15 @@ def test_one_walk_through_proc_a_round(tmp_path, walks):
 def test_a_guest_that_started_since_is_looked_for_again(tmp_path, walks):
     place = tmp_path / "host"
     root = HostRoot(build(place, {"/proc/2/comm": "kthreadd\n"}))
-    assert guests.table(root) == guests.table(root) == guests.Table(())
+    assert (
+        guests.table(Host(root))
+        == guests.table(Host(root))
+        == guests.Table(())
+    )
     assert len(walks()) == 1
     build(place, TREE)
-    assert not guests.table(root).guests
-    (guest,) = guests.table(root, having={UUID}).guests
+    assert not guests.table(Host(root)).guests
+    (guest,) = guests.table(Host(root), having={UUID}).guests
     assert (guest.uuid, len(walks())) == (UUID, 2)
 
 
@@ -178,7 +230,7 @@ def test_what_a_user_may_write_is_not_taken_for_an_option(tmp_path):
         **TREE,
         "/proc/7/cmdline": f"{command('a')}-machine\0q35,x=y\0{evil}",
     }
-    (guest,) = guests.table(HostRoot(build(tmp_path, content))).guests
+    (guest,) = guests.table(Host(HostRoot(build(tmp_path, content)))).guests
     assert guest.uuid == UUID
 
 
