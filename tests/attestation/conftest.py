@@ -63,7 +63,8 @@ def keylime(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def world(request, keylime, tmp_path_factory):
-    with a_cloud(request, ROOT) as cloud:
+    key = {"attestation_key": str(ROOT / "attestation.key")}
+    with a_cloud(request, ROOT, posture=key) as cloud:
         folder = tmp_path_factory.mktemp("attestor")
         world = World(cloud, keylime, folder)
         keylime.registrar.start()

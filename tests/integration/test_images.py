@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Uploads, by the real clients, to the real Glance."""
 
+import io
+
 import pytest
 
-from tests.integration.people import IDE, REFUSED, refusal
+from cloud import policies
+from tests.integration.people import IDE, REFUSED, refusal, until
 
 
 @pytest.fixture
@@ -57,3 +60,30 @@ def test_who_may_not_upload_is_told_so_by_glance(reader):
 
 def test_an_administrator_is_judged_too(admin):
     assert IDE in refusal(admin.upload, "by-admin", hw_disk_bus="ide")
+
+
+def test_an_import_is_judged_by_the_policy_of_its_end(
+    member, policy, decisions
+):
+    # given an image that is made before the policy holds
+    policy(policies.OFF)
+    images = member.glance.images
+    image = images.create(
+        name="imported-later",
+        disk_format="raw",
+        container_format="bare",
+        hw_disk_bus="ide",
+    )
+    policy(policies.BASELINE)
+    # when
+    images.stage(image.id, io.BytesIO(b"a disk"))
+    images.image_import(image.id)
+    # then
+    tasks = member.image.image_tasks
+    until(lambda: {task.status for task in tasks(image.id)} == {"failure"})
+    (task,) = tasks(image.id)
+    assert IDE in task.message
+    assert member.image.get_image(image.id).status != "active"
+    (event,) = [it for it in decisions() if it["gate"] == "glance-import"]
+    assert event["outcome"] == "refuse"
+    member.image.delete_image(image.id)

@@ -5,6 +5,7 @@ What is later, and how an earlier commit is tried: see releases.py.
 """
 
 import contextlib
+import dataclasses
 import datetime
 import time
 from functools import partial
@@ -258,6 +259,10 @@ def lands(member, admin):
 @pytest.fixture
 def attest(cloud, rolling, tmp_path):
     """Call to have an attestor of a version attest machines, and no other."""
+    key = str(cloud.facts.attestation_key)
+    posture = {**cloud.facts.posture, "attestation_key": key}
+    # The schedulers that are started from now on have the key.
+    config.write_gates(dataclasses.replace(cloud.facts, posture=posture))
     mapped = "".join(f"  {it.node}: {it.name}\n" for it in MACHINES)
     files = {name: tmp_path / name for name in ("mapping", "verdicts", "conf")}
     files["mapping"].write_text(f"hosts:\n{mapped}")
@@ -287,6 +292,7 @@ def attest(cloud, rolling, tmp_path):
 
     yield once
     once(rolling.old)
+    config.write_gates(cloud.facts)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 """A cloud as a whole: up, down, and its parts stopped and started."""
 
 import functools
+import json
 import os
 import signal
 import time
@@ -10,6 +11,7 @@ import openstack
 
 from cloud import (
     clients,
+    commands,
     config,
     facts,
     hypervisor,
@@ -64,6 +66,28 @@ class Cloud:
             raise
         finally:
             os.umask(umask)
+
+    def check(self, nova="nova.conf"):
+        """Return what nova-vhard-status finds wrong, by the check's name.
+
+        :param nova: name of the file of Nova to look at
+        """
+        home, root = self.place.home, os.geteuid() == 0
+        answer = commands.run(
+            "nova-vhard-status",
+            f"--nova-config-file={home('nova')}/{nova}",
+            f"--glance-config-file={home('glance')}/glance-api.conf",
+            f"--placement-config-file={home('placement')}/placement.conf",
+            *("upgrade", "check", "--json"),
+            environment=self._admin.environment(),
+        )
+        rows = json.loads(answer.text[answer.text.index("{") :])["checks"]
+        return {
+            row["check"]: row["details"]
+            for row in rows
+            # Whoever started the cloud without root owns its files.
+            if row["result"] and (root or row["check"] != "Owners and modes")
+        }
 
     def down(self):
         last = {name for names in self.last for name in names}

@@ -94,6 +94,8 @@ transport_url = {{transport}}
 filesystem_store_datadir = {{home}}/images
 [glance_store]
 default_backend = files
+[image_import_opts]
+image_import_plugins = [{{import_gate}}]
 [keystone_authtoken]
 {{auth}}
 [os_glance_staging_store]
@@ -378,12 +380,12 @@ def _write(facts, service, file, template, **more):
         **common,
         **more,
         api=_DATABASE.format(facts.database("nova_api")),
-        attestation_key=facts.attestation_key,
         auth=auth(facts),
         bus=facts.bus,
         cell1=_DATABASE.format(facts.database("nova_cell1")),
         database=_DATABASE.format(facts.database(service)),
         filters=filters.format(stock=_STOCK),
+        import_gate="vhard" if facts.gates else "",
         logging=_LOGGING.format(service=service, **common),
         pci=_pci(),
         placement_policy=_PLACEMENT_POLICY,

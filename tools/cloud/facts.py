@@ -14,8 +14,8 @@ _OTHERS = ("plain-nova", "dashboard", "exporter")
 _PORTS = (*_APIS, *_OTHERS, "mariadb", "amqp", "erlang", "epmd")
 #: Seconds for which a scheduler keeps what Placement has told, so that a
 #: person does not wait a minute; and after which it trusts no host without
-#: Placement.
-_POSTURE = {"posture_ttl": 1, "posture_max_age": 600}
+#: Placement. The key's file is named where an attestor runs.
+_POSTURE = {"posture_ttl": 1, "posture_max_age": 600, "attestation_key": ""}
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Facts:
     """
 
     root: str
-    posture: dict[str, int]
+    posture: dict[str, int | str]
     ports: dict[str, int] = field(
         default_factory=lambda: infrastructure.choose_ports(_PORTS)
     )

@@ -4,7 +4,7 @@
 import json
 
 from story.steps.uploads import VIF_MODEL
-from story.telling import GATES, NotAsTold, Outcome, refusal, step
+from story.telling import GATES, NotAsTold, Outcome, refusal, shown, step
 
 _E1000 = "guest_devices: {vif_model: {allow: [virtio, e1000]}}\n"
 
@@ -41,6 +41,18 @@ def edited(stage):
         raise NotAsTold("a process has ended")
     text = f"allowed: image {image.name} is {image.status}; refused again: "
     return Outcome(again.gate, text + again.text)
+
+
+@step(
+    "A server of the clean image; then nova-vhard-status upgrade check on the "
+    "files of this cloud"
+)
+def status(stage):
+    image = stage.images["clean"].id
+    text = shown(stage.member.boot("last", image_id=image))
+    if wrong := stage.cloud.check():
+        raise NotAsTold(f"not refused, says nova-vhard-status: {wrong}")
+    return Outcome("-", f"{text}; every check is a success")
 
 
 def _refused_e1000(stage):
