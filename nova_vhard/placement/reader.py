@@ -114,7 +114,10 @@ class PlacementReader:
             )
         except Exception as error:
             text = f"{type(error).__name__}: {error}"
-            raise PlacementError(text) from error
+            # Keystone's status: 401 for a wrong password
+            raise PlacementError(
+                text, getattr(error, "http_status", None)
+            ) from error
         error_type = statuses.get(response.status_code, PlacementError)
         if error_type is None:
             return response

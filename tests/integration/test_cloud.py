@@ -48,3 +48,15 @@ def test_all_that_was_started_runs(cloud):
 def test_the_passwords_are_its_owners_only(cloud):
     for name in ("clouds.yaml", "cloud.json", "nova/nova.conf"):
         assert (cloud.place.root / name).stat().st_mode & 0o077 == 0
+
+
+def test_a_wrong_password_of_placement_is_named(cloud):
+    # given what Keystone does not take
+    home = cloud.place.home("nova")
+    text = (home / "nova.conf").read_text()
+    (home / "wrong.conf").write_text(f"{text}[placement]\npassword = wrong\n")
+    # when
+    wrong = cloud.check("wrong.conf")["Placement"]
+    # then
+    assert "mend the login in group [placement] of nova.conf" in wrong
+    assert "Placement" not in cloud.check()
