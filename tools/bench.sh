@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Benchmarks; each prints one JSON object.
 #
-#   tools/bench.sh abuse|audit|boots|filter|glance|guard|nova-api|placement|policy|reporter|scheduler|schema|server-audit|weight|all|compare [--check]
+#   tools/bench.sh abuse|audit|boots|filter|glance|guard|nova-api|placement|policy|reporter|scale|scheduler|schema|server-audit|weight|all|compare [--check]
 # Several that are named run one after the other; the exit status is the first
 # that is not 0.
 #
@@ -44,6 +44,7 @@ case "${1:-}" in
     policy) module=tests.benchmarks.policy_cost ;;
     reporter) module=tests.benchmarks.reporter_cost ;;
     scheduler) module=tests.benchmarks.scheduler_cost ;;
+    scale) module=tests.benchmarks.scale ;;
     schema) module=tests.benchmarks.schema_gate ;;
     server-audit) module=tests.benchmarks.server_audit ;;
     weight) module=tests.benchmarks.weight ;;
@@ -72,7 +73,7 @@ fi
 . tools/lib/venv.sh
 extra=
 case $name in
-    boots | placement) extra=integration ;;
+    boots | placement | scale) extra=integration ;;
 esac
 vhard_venv "$PWD" "$extra" >&2
 if [ "$name" = reporter ] && ! "$VENV/bin/python" -c 'import libvirt' \

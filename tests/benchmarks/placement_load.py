@@ -122,6 +122,20 @@ class Worker:
         return spent[0], sum(spent[1:]), result
 
 
+@contextlib.contextmanager
+def running() -> Iterator[tuple[str, Worker, Path]]:
+    """Run Placement; return the kind of its database, and a folder."""
+    client.CACHE.mkdir(parents=True, exist_ok=True)
+    directory = Path(tempfile.mkdtemp(dir=client.CACHE, prefix="placement-"))
+    try:
+        with database(directory) as (kind, address, process):
+            make(directory / "api", address)
+            with client.serve(SERVER, (directory / "api", address)) as result:
+                yield kind, Worker(*result[0], process), directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
 def piece(
     name: str, worker: Worker, folder: Path, later: timedelta, seed: int
 ) -> common.Figures:
@@ -163,7 +177,7 @@ def piece(
 def refreshes(worker: Worker, folder: Path) -> common.Figures:
     """Return what a scheduler worker's refresh costs everybody."""
     common.progress(f"{REFRESHES} refreshes of a scheduler ...")
-    ttl = _default_ttl()
+    ttl = default_ttl()
     placement = connect(reporter_fleet.configured(folder, worker.port))
     clock = Clock(now=lambda: placement_server.REPORTED)
     samples, own = [], []
@@ -188,7 +202,7 @@ def refreshes(worker: Worker, folder: Path) -> common.Figures:
     }
 
 
-def _default_ttl() -> float:
+def default_ttl() -> float:
     (option,) = (
         each for each in vhard_conf.OPTS if each.name == "posture_ttl"
     )
@@ -197,22 +211,14 @@ def _default_ttl() -> float:
 
 def measure() -> common.Figures:
     """Run Placement and measure everything."""
-    client.CACHE.mkdir(parents=True, exist_ok=True)
-    directory = Path(tempfile.mkdtemp(dir=client.CACHE, prefix="placement-"))
-    try:
-        with database(directory) as (kind, address, process):
-            make(directory / "api", address)
-            with client.serve(SERVER, (directory / "api", address)) as result:
-                worker = Worker(*result[0], process)
-                return {
-                    "database": kind,
-                    "reporters": REPORTERS,
-                    **refreshes(worker, directory),
-                    **piece("steady", worker, directory, timedelta(0), SEED),
-                    **piece("new_hour", worker, directory, NEXT_HOUR, SEED),
-                }
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with running() as (kind, worker, directory):
+        return {
+            "database": kind,
+            "reporters": REPORTERS,
+            **refreshes(worker, directory),
+            **piece("steady", worker, directory, timedelta(0), SEED),
+            **piece("new_hour", worker, directory, NEXT_HOUR, SEED),
+        }
 
 
 def bars(figures: common.Figures) -> list[str]:

@@ -28,6 +28,7 @@ _PEERS = {
     "reporter": "virt-host-validate and checksec",
     "guard": "a hook that ends at once, and one exempted server",
     "placement": "none: parts of one Placement worker",
+    "scale": "none: growth with the number of things",
     "abuse": "the same services without the gates",
     "boots": "the same cloud without the gates",
 }
