@@ -7,7 +7,6 @@ import datetime
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from oslo_config import cfg
 
@@ -51,34 +50,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=_PROGRAM.name, description=__doc__)
     _PROGRAM.add_arguments(parser)
     commands = parser.add_subparsers(dest="command", required=True)
-    _add_check(commands)
-    _add_facts(commands)
-    run = commands.add_parser("run", help="Report again and again.")
-    run.add_argument("--once", action="store_true", help="Report once, end.")
-    sweep = commands.add_parser(
-        "sweep",
-        help="Take our traits from hosts that have fallen silent, and make "
-        "the names that reports need in the next two weeks. Without a sweep, "
-        "hosts that may not make names fall silent after that time.",
-    )
-    sweep.add_argument(
-        "--max-report-age",
-        type=int,
-        choices=range(2, 25),
-        default=2,
-        metavar="HOURS",
-        help="2 to 24; not smaller than max_report_age of the policy.",
-    )
-    withdraw = commands.add_parser(
-        "withdraw", help="Take our traits from one host."
-    )
-    withdraw.add_argument(
-        "host", nargs="?", help="Name of its provider; default this host."
-    )
-    return parser
-
-
-def _add_check(commands: Any) -> None:
     check = commands.add_parser(
         "check",
         help="Run every check and print what it found; exit status 0 if "
@@ -121,10 +92,7 @@ def _add_check(commands: Any) -> None:
         dest="columns",
         help="A column, can be repeated; junit has no columns.",
     )
-
-
-def _add_facts(commands: Any) -> None:
-    parser = commands.add_parser(
+    leave = commands.add_parser(
         "facts",
         help="As root: leave the few keys of nova.conf and qemu.conf that "
         "the checks need in the run directory; exit status 1 if some cannot "
@@ -132,7 +100,7 @@ def _add_facts(commands: Any) -> None:
     )
     # One list, in the order given: a later one wins, as in nova-compute.
     for name, what in (("file", "FILE"), ("dir", "DIR")):
-        parser.add_argument(
+        leave.add_argument(
             f"--nova-config-{name}",
             action="append",
             default=[],
@@ -143,6 +111,29 @@ def _add_facts(commands: Any) -> None:
             "nova-compute finds it in /etc/nova and /etc. What cannot be "
             "read is named, and the facts of Nova are void.",
         )
+    run = commands.add_parser("run", help="Report again and again.")
+    run.add_argument("--once", action="store_true", help="Report once, end.")
+    sweep = commands.add_parser(
+        "sweep",
+        help="Take our traits from hosts that have fallen silent, and make "
+        "the names that reports need in the next two weeks. Without a sweep, "
+        "hosts that may not make names fall silent after that time.",
+    )
+    sweep.add_argument(
+        "--max-report-age",
+        type=int,
+        choices=range(2, 25),
+        default=2,
+        metavar="HOURS",
+        help="2 to 24; not smaller than max_report_age of the policy.",
+    )
+    withdraw = commands.add_parser(
+        "withdraw", help="Take our traits from one host."
+    )
+    withdraw.add_argument(
+        "host", nargs="?", help="Name of its provider; default this host."
+    )
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

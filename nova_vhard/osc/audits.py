@@ -165,20 +165,17 @@ class Tally:
         """
         least = _FAIL_ON[options.fail_on or "violation"]
         if options.junit:
-            self._write(options.junit, least)
+            text = ElementTree.tostring(self.junit(least)).decode("ascii")
+            try:
+                files.replace(options.junit, text + "\n")
+            except OSError as error:
+                text = f"--junit {unwritable(options.junit, error)}"
+                raise exceptions.CommandError(text) from error
         if options.fail_on is None:
             return 0
         if self.count(*(level for level in Level if level >= least)):
             return FAILED
         return NOT_SEEN if self.count(Level.UNSEEN) else 0
-
-    def _write(self, path: str, least: Level) -> None:
-        text = ElementTree.tostring(self.junit(least)).decode("ascii")
-        try:
-            files.replace(path, text + "\n")
-        except OSError as error:
-            text = f"--junit {unwritable(path, error)}"
-            raise exceptions.CommandError(text) from error
 
     def junit(self, least: Level) -> ElementTree.Element:
         """Return the test suite, a case for each thing.

@@ -78,7 +78,11 @@ class SummarizeDecisions(OfflineLister):
         )
         result = log.Read()
         try:
-            _open_all(parsed_args.files)
+            # before the long reading
+            for path in parsed_args.files:
+                if path != STDIN:
+                    with open(path, "rb") as stream:
+                        stream.peek(1)
             for path in parsed_args.files:
                 for event in log.events(path, result):
                     summary.add(event)
@@ -133,14 +137,6 @@ _COLUMNS = (
     "First",
     "Last",
 )
-
-
-def _open_all(paths: list[str]) -> None:
-    """Find out before the long reading that a file cannot be read."""
-    for path in paths:
-        if path != STDIN:
-            with open(path, "rb") as stream:
-                stream.peek(1)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -179,8 +179,15 @@ class SyncFlavors(_FlavorCommand):
         changes = [plan for plan in self.plans(policy) if plan.differs]
         client = self.app.client_manager.vhard
         stranded = _stranded(client.placement, changes, policy)
-        if any(plan.lacks for plan in changes):
-            self._warn_of_mode(policy)
+        rule = policy.passthrough or PassthroughRule()
+        mode = (rule.mode or policy.mode) if policy.enabled else "off"
+        if mode != Mode.ENFORCE and any(plan.lacks for plan in changes):
+            self.log.warning(
+                "The policy is in mode %s, and traits on flavors know no "
+                "modes: Placement offers proven hosts only, as if it "
+                "enforced.",
+                mode,
+            )
         if not parsed_args.yes:
             return _COLUMNS, [
                 _row(plan, _UNPROVEN if plan in stranded else _CHANGE)
@@ -198,19 +205,6 @@ class SyncFlavors(_FlavorCommand):
         except PlacementError as error:
             raise exceptions.CommandError(f"Placement: {error}") from error
         return _COLUMNS, [_apply(client.compute, plan) for plan in changes]
-
-    def _warn_of_mode(self, policy: Policy) -> None:
-        """Warn where the policy refuses less than the traits would."""
-        rule = policy.passthrough or PassthroughRule()
-        mode = rule.mode or policy.mode
-        if policy.enabled and mode is Mode.ENFORCE:
-            return
-        state = f"is in mode {mode}" if policy.enabled else "is off"
-        self.log.warning(
-            "The policy %s, and traits on flavors know no modes: Placement "
-            "offers proven hosts only, as if it enforced.",
-            state,
-        )
 
 
 def _stranded(

@@ -7,7 +7,6 @@ import datetime
 import os
 import re
 import stat
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -180,10 +179,14 @@ class EnrollHosts(output.Command):
             }
             for program, credential in made.items():
                 text = _text(plan.host, program, credential, url, client)
-                _write(plan.files[program], text, options.force)
+                write = files.replace if options.force else files.create
+                write(plan.files[program], text, 0o600)
                 written.append(plan.files[program])
         except BaseException as error:
-            _forget(written)
+            # Their credentials are void.
+            for path in written:
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
             accounts.undo(login.user, error)
             raise
         self.answer(f"{name}: user {clean(login.user.name, 255)} made")
@@ -208,7 +211,9 @@ def _plan(
 ) -> Plan:
     """Return what is to be made for a host.
 
-    :raises NotOurs: if it is no compute node, or there is a file already
+    :raises NotOurs: if it is no compute node, there is a file already, or
+        the folder is not the user's alone
+    :raises OSError: if the folder cannot be made
     """
     uuid = name if uuidutils.is_uuid_like(name) else None
     host = placement.provider(uuid, name)
@@ -234,22 +239,14 @@ def _plan(
     for path in paths.values():
         if os.path.lexists(path) and not options.force:
             raise NotOurs(f"{path} is there; --force replaces it")
-    _make_folder(folder)
-    return Plan(host, paths, rules)
-
-
-def _make_folder(folder: str) -> None:
-    """Make the folder of a host, for its owner alone.
-
-    :raises NotOurs: if others can put something else in place of its files
-    :raises OSError: if it cannot be made
-    """
+    # For its owner alone: others must not put something else in its place.
     os.makedirs(folder, mode=0o700, exist_ok=True)
     status = os.lstat(folder)
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         raise NotOurs(f"{folder} is no folder of yours: name another --folder")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise NotOurs(f"others may write to {folder}: chmod 0700 {folder}")
+    return Plan(host, paths, rules)
 
 
 def _text(
@@ -266,21 +263,3 @@ def _text(
         **credential._asdict(),
     )
     return text.replace("$", "$$")
-
-
-def _write(path: str, text: str, force: bool) -> None:
-    """Write a file for its owner alone, in one step.
-
-    :raises FileExistsError: if there is one, without force
-    """
-    if force:
-        files.replace(path, text, 0o600)
-    else:
-        files.create(path, text, 0o600)
-
-
-def _forget(paths: Iterable[str]) -> None:
-    """Remove files whose credentials are void."""
-    for path in paths:
-        with contextlib.suppress(OSError):
-            os.unlink(path)

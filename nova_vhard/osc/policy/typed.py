@@ -3,7 +3,7 @@
 
 import argparse
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nova_vhard.common.problems import nearest
@@ -25,33 +25,23 @@ def unknown(options: argparse.Namespace) -> Iterator[str]:
     """
     for names, known in ((_IMAGE, image.READ), (_FLAVOR, _SPECS)):
         for name in names:
-            given = getattr(options, name) or {}
-            yield from _unread(name.replace("_", "-"), given, known)
+            for given in getattr(options, name) or {}:
+                if given not in known and not passthrough.is_resource(given):
+                    near = nearest(given, sorted(known))
+                    yield (
+                        f"--{name.replace('_', '-')}: {quote(given)} is "
+                        "unknown here: no rule of any policy is about "
+                        f"it{near}"
+                    )
     for name in _FLAVOR:
-        given = getattr(options, name) or {}
-        if passthrough.REQUIRE in given:
-            yield from _unproven(given[passthrough.REQUIRE])
-
-
-def _unproven(text: str) -> Iterator[str]:
-    """Yield a line for each word of ``vhard:require`` that is unknown."""
-    for word in passthrough.unknown_requirements(text):
-        near = nearest(word, passthrough.KNOWN)
-        yield (
-            f"{passthrough.REQUIRE}: {quote(word)} is no check, and no "
-            f"profile of checks{near}: no host has passed it"
-        )
-
-
-def _unread(
-    option: str, names: Iterable[str], known: frozenset[str]
-) -> Iterator[str]:
-    for name in names:
-        if name not in known and not passthrough.is_resource(name):
-            near = nearest(name, sorted(known))
+        text = (getattr(options, name) or {}).get(passthrough.REQUIRE)
+        # an empty word is unknown, too
+        words = passthrough.unknown_requirements(text or "")
+        for word in words if text is not None else ():
+            near = nearest(word, passthrough.KNOWN)
             yield (
-                f"--{option}: {quote(name)} is unknown here: no rule of any "
-                f"policy is about it{near}"
+                f"{passthrough.REQUIRE}: {quote(word)} is no check, and no "
+                f"profile of checks{near}: no host has passed it"
             )
 
 

@@ -37,6 +37,15 @@ class WriteReport(output.Command):
             help="Assessment results to write, in JSON; likewise. Nothing is "
             "written where the hosts cannot be read.",
         )
+        parser.add_argument(
+            "--services",
+            metavar="<folder>",
+            action="append",
+            default=[],
+            help="Folder [vhard] state_path of a controller, or a copy of it; "
+            "repeat for more. The page then shows what each service runs. A "
+            "copy shows what the service ran when it was made.",
+        )
         policies.add_option(parser, "Policy by which everything is judged")
         return parser
 
@@ -57,7 +66,7 @@ class WriteReport(output.Command):
         for path, _ in wanted:
             _must_have_folder(path)
         now = datetime.datetime.now(datetime.UTC)
-        report = data.gather(self.app, policy, now)
+        report = data.gather(self.app, policy, now, parsed_args.services)
         for line in report.troubles:
             self.say(line)
         for path, render in wanted:

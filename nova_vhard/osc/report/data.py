@@ -3,10 +3,12 @@
 
 import argparse
 import datetime
+import pathlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from nova_vhard.common import state
 from nova_vhard.common.text import clean
 from nova_vhard.osc import paging
 from nova_vhard.osc.device import devices
@@ -19,6 +21,7 @@ from nova_vhard.osc.server.servers import Server, alone, finder
 from nova_vhard.osc.violations import rows
 from nova_vhard.placement.client import Placement, PlacementError
 from nova_vhard.placement.fleet import HostPosture
+from nova_vhard.policy import watch
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.model import PassthroughRule, Policy
 from nova_vhard.policy.verdict import evaluate
@@ -28,6 +31,7 @@ from nova_vhard.request.flavor_traits import plan_traits
 Row = tuple[str, ...]
 
 DEVICE_COLUMNS = ("Host", "Address", "Resource class", "Why")
+SERVICE_COLUMNS = ("Service", "Version", "Policy", "Since", "State")
 FLAVOR_COLUMNS = ("Flavor", "ID", "Rule", "Mode", "Asks For", "Fix")
 
 _TRAITS = "passthrough.require"
@@ -59,6 +63,7 @@ class Report:
     :ivar hosts: every compute node
     :ivar fleet: why the hosts could not be read, if so
     :ivar devices: one-time-use devices that nobody has and nobody can get
+    :ivar services: what each service runs, in SERVICE_COLUMNS
     """
 
     made: datetime.datetime
@@ -70,11 +75,15 @@ class Report:
     servers: Part
     flavors: Part
     devices: Part = Part()
+    services: Part = Part()
 
     @property
     def troubles(self) -> list[str]:
         """What could not be read, a line each."""
-        parts = ("fleet", "images", "servers", "flavors", "devices")
+        parts = (
+            *("fleet", "images", "servers", "flavors", "devices"),
+            "services",
+        )
         return [
             f"{name} could not be read: {trouble}"
             for name in parts
@@ -82,11 +91,17 @@ class Report:
         ]
 
 
-def gather(app: Any, policy: Policy, now: datetime.datetime) -> Report:
+def gather(
+    app: Any,
+    policy: Policy,
+    now: datetime.datetime,
+    folders: Iterable[str] = (),
+) -> Report:
     """Ask the cloud for everything; what cannot be read is said in its part.
 
     :param app: openstackclient's application
     :param now: aware time
+    :param folders: of what services have written about themselves
     """
     client = app.client_manager.vhard
     age = policy.hosts.max_report_age
@@ -107,6 +122,7 @@ def gather(app: Any, policy: Policy, now: datetime.datetime) -> Report:
         servers=servers,
         flavors=_part(lambda: flavor_rows(client.compute, policy, today)),
         devices=_part(lambda: device_rows(client.placement)),
+        services=_part(lambda: service_rows(folders, policy.digest)),
     )
 
 
@@ -161,13 +177,42 @@ def device_rows(placement: Placement) -> Iterator[Row]:
             yield (clean(device.root.name), device.address, kind, device.why)
 
 
+def service_rows(folders: Iterable[str], digest: str) -> Iterator[Row]:
+    """Yield what services have written about what they run.
+
+    :param digest: of the policy that they should run
+    :raises OSError, ValueError: if a folder has nothing that can be read
+    """
+    for folder in folders:
+        files = sorted(pathlib.Path(folder).glob(f"*{watch.RUNS}"))
+        if not files:
+            raise ValueError(f"{folder} has no file that ends in {watch.RUNS}")
+        for file in files:
+            runs = state.read(str(file), dict) or {}
+            policy, since = runs.get("policy") or "none", runs.get("since")
+            text = "judges by the file"
+            if runs.get("refused"):
+                text = f"refuses the file since {since}: {runs['refused']}"
+            elif policy != digest:
+                text = f"judges by {policy}, and the file is {digest}"
+            service = file.name.removesuffix(f".json{watch.RUNS}")
+            row = (runs.get("release"), policy, since, text)
+            yield (f"{folder}: {service}", *map(str, row))
+
+
 def _part(
     rows: Callable[[], Iterable[Row]],
     notes: Callable[[], Iterable[str]] = tuple,
 ) -> Part:
     try:
         return Part(tuple(rows()), None, tuple(notes()))
-    except (*paging.ERRORS, *GLANCE_ERRORS, PlacementError) as error:
+    except (
+        *paging.ERRORS,
+        *GLANCE_ERRORS,
+        PlacementError,
+        OSError,
+        ValueError,
+    ) as error:
         # Half a list would pass for the whole.
         text = f"{type(error).__name__}: {clean(error, reading.TEXT)}"
         return Part(trouble=text)

@@ -22,6 +22,7 @@ from nova_vhard.osc.report import exemptions, summary
 from nova_vhard.osc.report.data import (
     DEVICE_COLUMNS,
     FLAVOR_COLUMNS,
+    SERVICE_COLUMNS,
     Part,
     Report,
 )
@@ -116,6 +117,7 @@ def render(report: Report) -> str:
             ),
         ),
         device_columns=DEVICE_COLUMNS,
+        service_columns=SERVICE_COLUMNS,
         exemptions=exemptions.rows(report.policy.exemptions, today),
         fresh=FRESH,
         stale=STALE,

@@ -12,10 +12,11 @@ from osc_lib import exceptions
 
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.common import files
-from nova_vhard.osc.report import command, exemptions, summary
+from nova_vhard.osc.report import command, data, exemptions, summary
 from nova_vhard.osc.report import page as report_page
 from nova_vhard.osc.report.data import Part
 from nova_vhard.placement.fleet import FRESH, SILENT, STALE, HostPosture
+from nova_vhard.policy.watch import PolicyFile
 from tests import report_pages
 
 TABLES = 7
@@ -139,6 +140,35 @@ def test_the_numbers_on_the_tiles(made, page):
     assert numbers[0] == f"{fresh}/{len(made.hosts)}"
     assert numbers[1] == str(len(names))
     assert numbers[-1] == "3"
+
+
+def test_what_each_service_runs(tmp_path, made):
+    # given services that judge by the file and by the one before, and refuse
+    file = tmp_path / "policy.yaml"
+    a, b, c = (
+        PolicyFile(str(file), f"{tmp_path}/policy-{name}.json")
+        for name in "abc"
+    )
+    file.write_text("version: '1'\n")
+    assert b.runs()["policy"] == c.runs()["policy"]
+    file.write_text("version: '1'\nmode: audit\n")
+    digest = a.runs()["policy"]
+    file.write_text("version: '2' # unknown\n")
+    c.runs()
+    # when
+    rows = tuple(data.service_rows([str(tmp_path)], digest))
+    # then
+    assert [row[0] for row in rows] == [
+        f"{tmp_path}: policy-{name}" for name in "abc"
+    ]
+    states = [row[-1] for row in rows]
+    assert states[0] == "judges by the file"
+    assert states[1] == f"judges by {rows[1][2]}, and the file is {digest}"
+    assert states[2].startswith(f"refuses the file since {rows[2][3]}: {file}")
+    text = report_page.render(replace(made, services=Part(rows)))
+    assert all(state in Page(text).texts_in("bdi") for state in states)
+    with pytest.raises(ValueError, match="has no file that ends in"):
+        list(data.service_rows([str(tmp_path / "empty")], digest))
 
 
 def test_exemptions_that_end_soon(made):
