@@ -73,7 +73,7 @@ DEVICES = (
         "compute-0007.cloud.example",
         "0000:3b:00.0",
         "CUSTOM_PCI_10DE_1DB4",
-        "ROM_DIGEST: the step rom_digest did not find it clean",
+        "NVME_ERASE: the step nvme_erase did not find it clean",
     ),
     (
         "compute-0012.cloud.example",

@@ -40,11 +40,6 @@ CASES = {
     "no sanitize": "``methods: [sanitize_crypto, sanitize_block]``",
     "shared": "a drive of two controllers",
     "in use": "a drive that a process has opened exclusively",
-    "wanted": "a card with the wanted firmware",
-    "written": "the same, ``always: true``",
-    "other": "a card that keeps its firmware when it is written",
-    "no file": "the file of firmware is missing",
-    "untold": "a card that does not tell of a component",
 }
 
 

@@ -15,18 +15,14 @@ sys.path.insert(0, str(ROOT))
 
 from nova_vhard.host import pci  # noqa: E402
 from nova_vhard.host.root import HostRoot, Unreadable  # noqa: E402
-from nova_vhard.node.cleaner.answers import Tool  # noqa: E402
 from nova_vhard.node.cleaner.isolated import Isolation  # noqa: E402
-from nova_vhard.node.cleaner.step import Job, Outcome  # noqa: E402
-from nova_vhard.node.cleaner.steps import devlink_flash  # noqa: E402
+from nova_vhard.node.cleaner.step import Job  # noqa: E402
 from nova_vhard.node.cleaner.steps.nvme_erase import NvmeErase  # noqa: E402
 
 HOST = HostRoot("/")
 LIMIT = 120.0
 #: Bytes that a guest leaves behind.
 LEFT = os.urandom(64 << 10)
-FIRMWARE = "vhard-netdevsim.bin"
-CARD = "netdevsim/netdevsim10"
 
 #: nvme-cli before a controller that says that it can what it cannot. What it
 #: is told to do it says that it has done, and does not.
@@ -144,30 +140,9 @@ def _by_serial():
     return [device for _, _, device in devices]
 
 
-def flash(case, **settings):
-    tool = Tool("/usr/sbin/devlink", LIMIT)
-    card = devlink_flash.Card(tool, CARD)
-    try:
-        outcome = devlink_flash.update(card, {"file": FIRMWARE, **settings})
-    except Unreadable as error:
-        outcome = Outcome(False, str(error))
-    say(case, **asdict(outcome))
-
-
-def devlink():
-    pathlib.Path("/sys/bus/netdevsim/new_device").write_text("10 1")
-    now, other = {"fw.mgmt": "10.20.30"}, {"fw.mgmt": "10.20.31"}
-    flash("wanted", versions=now)
-    flash("written", versions=now, always=True)
-    flash("other", versions=other)
-    flash("no file", versions=other, file="nowhere.bin")
-    flash("untold", versions={"fw.undi": "1.0"})
-
-
 if __name__ == "__main__":
     tool = subprocess.check_output(["nvme", "version"], text=True)
     say("versions", kernel=os.uname().release, nvme=tool.splitlines()[0])
     nvme()
     by_hand()
-    devlink()
     say("end")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A device's own tool, nvme or devlink: run within limits, its JSON read."""
+"""A device's own tool, such as nvme: run within limits, its JSON read."""
 
 import json
 import time

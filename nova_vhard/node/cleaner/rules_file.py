@@ -117,10 +117,8 @@ def _settings(
         place: Path = (*path, index, "settings")
         step, settings = steps[item["step"]], item.get("settings", {})
         validator = jsonschema.Draft202012Validator(step.schema)
-        wrong = list(schema_faults(settings, validator))
-        yield from ((place + fault, text) for fault, text in wrong)
-        if not wrong:
-            yield from ((place, text) for text in step.faults(settings))
+        for fault, text in schema_faults(settings, validator):
+            yield place + fault, text
 
 
 def _reached(

@@ -83,7 +83,3 @@ class Step(abc.ABC):
 
         :raises Unreadable: the same as not clean, with its text as reason
         """
-
-    def faults(self, settings: Mapping[str, Any]) -> list[str]:
-        """Return what is wrong with settings that the schema accepts."""
-        return []

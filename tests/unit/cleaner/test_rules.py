@@ -59,9 +59,6 @@ def test_the_steps_of_the_package():
         "function_reset",
         "nvme_erase",
         "command",
-        "devlink_flash",
-        "rom_digest",
-        "config_space",
     ]
 
 
@@ -71,8 +68,6 @@ class TestSample:
         assert [each.step for each in result] == [
             "function_reset",
             "nvme_erase",
-            "rom_digest",
-            "config_space",
         ]
         reset, erase = result[:2]
         assert reset.settings == {"methods": ["flr"]}
@@ -124,8 +119,8 @@ def test_the_first_entry_that_matches_wins(tmp_path):
                 "vendor: '0xABCD', products: [0x0001]",
                 "command, settings: {program: /bin/x}",
             ),
-            ("vendor: abcd", "config_space"),
-            ("classes: ['01']", "rom_digest"),
+            ("vendor: abcd", "function_reset"),
+            ("classes: ['01']", "nvme_erase"),
         ),
     )
     steps = {
@@ -153,7 +148,7 @@ devices:
   - name: one
     match: {vendor: "8086"}
     steps:
-      - {step: config_space}
+      - {step: nvme_erase, priority: 30}
       - {step: command, settings: {program: /a}}
       - {step: command, settings: {program: /b}}
       - {step: function_reset, priority: 20, time_limit: 5}
@@ -163,7 +158,7 @@ devices:
     assert [(each.step, each.priority) for each in steps] == [
         ("command", 70),
         ("command", 70),
-        ("config_space", 30),
+        ("nvme_erase", 30),
         ("function_reset", 20),
     ]
     assert [each.settings.get("program") for each in steps[:2]] == ["/a", "/b"]
@@ -171,7 +166,7 @@ devices:
 
 
 def test_the_digest_is_of_the_meaning(tmp_path):
-    text = entries(("vendor: '8086'", "config_space"))
+    text = entries(("vendor: '8086'", "function_reset"))
     first = rules(tmp_path, text)
     assert rules(tmp_path, f"# more\n{text}").digest == first.digest
     other = rules(tmp_path, text.replace("8086", "8087"))
@@ -193,16 +188,14 @@ devices:
         settings: {methods: [flx], metod: [flr]}
       - step: command
         settings: {program: wipe.sh}
-      - step: rom_digest
-        settings: {sha256: [abc], absent: maybe}
-      - step: config_space
-        settings: {ignore: ["0x20-0x10"]}
+      - step: nvme_erase
+        settings: {methods: [], wear_limit: "0"}
   - name: two
     match: {}
     steps: []
   - name: four
     match: {classes: ["010"]}
-    steps: [{step: config_space, priority: 0, time_limit: 1.5}]
+    steps: [{step: function_reset, priority: 0, time_limit: 1.5}]
 """
     assert places(tmp_path, text) == [
         "2: devcies",
@@ -212,20 +205,31 @@ devices:
         "12: devices[1].steps[0].settings.methods[0]",
         "12: devices[1].steps[0].settings.metod",
         "14: devices[1].steps[1].settings.program",
-        "16: devices[1].steps[2].settings.absent",
-        "16: devices[1].steps[2].settings.sha256[0]",
-        "18: devices[1].steps[3].settings",
-        "20: devices[2].match",
-        "21: devices[2].steps",
-        "23: devices[3].match.classes[0]",
-        "24: devices[3].steps[0].priority",
-        "24: devices[3].steps[0].time_limit",
+        "16: devices[1].steps[2].settings.methods",
+        "16: devices[1].steps[2].settings.wear_limit",
+        "18: devices[2].match",
+        "19: devices[2].steps",
+        "21: devices[3].match.classes[0]",
+        "22: devices[3].steps[0].priority",
+        "22: devices[3].steps[0].time_limit",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["config_space", "rom_digest", "devlink_flash"]
+)
+def test_a_step_that_this_version_does_not_have(tmp_path, name):
+    text = entries(("vendor: '8086'", f"{name}, settings: {{driver: ice}}"))
+    assert faults(tmp_path, text) == [
+        f"5: devices[0].steps[0].step: '{name}' must be one of command, "
+        "function_reset, nvme_erase"
     ]
 
 
 def test_a_name_stands_for_one_entry(tmp_path):
     text = entries(
-        ("vendor: '8086'", "config_space"), ("vendor: '8087'", "config_space")
+        ("vendor: '8086'", "function_reset"),
+        ("vendor: '8087'", "function_reset"),
     )
     assert faults(tmp_path, text.replace("n1", "n0")) == [
         "7: devices[1].name: 'n0' is the name of two entries"
@@ -246,7 +250,7 @@ def test_a_name_stands_for_one_entry(tmp_path):
     ],
 )
 def test_an_entry_that_is_never_reached(tmp_path, before, after, hidden):
-    text = entries((before, "config_space"), (after, "config_space"))
+    text = entries((before, "function_reset"), (after, "function_reset"))
     if hidden:
         (result,) = faults(tmp_path, text)
         assert "devices[1].match: is never reached: 'n0'" in result

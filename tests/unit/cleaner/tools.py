@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stand-ins for nvme-cli and devlink, which print what those have printed."""
+"""A stand-in for nvme-cli, which prints what that has printed."""
 
 import json
 import pathlib
