@@ -12,7 +12,6 @@ WORDS = {
     "DIRTY": "used, and waits to be cleaned",
     "ERROR": "Placement, the journal or its lock does not let it be judged",
     "GONE": "there is no such device on the host",
-    "GOOD_STATE": "its good state cannot be read; enroll it again",
     "HELD": "a guest or a process has it, although nothing is allocated",
     "JOURNAL": "its journal was damaged, and it is cleaned to be sure",
     "KEPT": "the host's configuration says to leave it as it is",

@@ -28,11 +28,10 @@ ONE_TIME_USE = "HW_PCI_ONE_TIME_USE"
 DEVICE = "CUSTOM_VHDEV_"
 
 #: Requests of an operator to the cleaner, as words of a device.
-REQUESTED, RELEASE, FORCED, ENROLL = REQUESTS = (
+REQUESTED, RELEASE, FORCED = REQUESTS = (
     "REQUESTED",
     "RELEASE",
     "FORCED",
-    "ENROLL",
 )
 
 # Of an address, each a part of a trait; then the word.

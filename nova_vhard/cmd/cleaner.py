@@ -20,7 +20,6 @@ from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.host.root import HostRoot
 from nova_vhard.node.cleaner import lock, rules_file
 from nova_vhard.node.cleaner.decide import OperatorRequest
-from nova_vhard.node.cleaner.enrolling import Refused
 from nova_vhard.node.cleaner.journal import State
 from nova_vhard.node.cleaner.loop import CleanerService
 from nova_vhard.node.cleaner.service import Cleaner, Round
@@ -32,7 +31,7 @@ _PROGRAM = daemon.Program(
     cleaner_conf.register,
     "vhard_cleaner",
     cleaner_conf.OPTS,
-    (Refused, rules_file.RulesError, trusted.Untrusted),
+    (rules_file.RulesError, trusted.Untrusted),
 )
 
 
@@ -56,19 +55,13 @@ def _reason(text: str) -> str:
 _HELP = {
     "clean": "Clean a device now, whatever became of it before.",
     "release": "Release a device that is clean, or by force.",
-    "enroll": "Record what a device is like now as its good state.",
     "show": "Print a device's journal as JSON.",
     "run": "Clean until SIGTERM.",
     "once": "Look at every device once and clean what is to be.",
     "check-rules": "Check a rules file and print its entries.",
 }
-_OF_A_DEVICE = ("clean", "release", "enroll", "show")
-_FORCE = {
-    "release": "Release it although nothing proves that it is clean.",
-    "enroll": "Also of a device that was used and is not clean, that was "
-    "released by force, or that Nova knows anew: whoever enrolls it vouches "
-    "for it.",
-}
+_OF_A_DEVICE = ("clean", "release", "show")
+_FORCE = "Release it although nothing proves that it is clean."
 _REASON = "Why; must be given with --force, and is kept in its history."
 _FILE = "Rules file; by default the configured one."
 
@@ -88,8 +81,7 @@ def _parser() -> argparse.ArgumentParser:
             metavar="ADDRESS",
             help="PCI address of the device, such as 0000:3b:00.0.",
         )
-    for name, text in _FORCE.items():
-        added[name].add_argument("--force", action="store_true", help=text)
+    added["release"].add_argument("--force", action="store_true", help=_FORCE)
     added["release"].add_argument("--reason", type=_reason, help=_REASON)
     added["check-rules"].add_argument("file", nargs="?", help=_FILE)
     return parser
@@ -144,12 +136,6 @@ def _release(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     return _print_round(done, State.RELEASED)
 
 
-def _enroll(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
-    state = _make(conf).enroll(options.address, _who(), options.force)
-    terminal.say(f"{state.address} is enrolled by {state.by}")
-    return 0
-
-
 def _show(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     # It asks nobody: what stands on the host.
     journal = Cleaner(conf.vhard_cleaner, None).journal  # type: ignore[arg-type]
@@ -191,7 +177,6 @@ def _who() -> str:
 _COMMANDS = {
     "check-rules": _check_rules,
     "clean": _clean,
-    "enroll": _enroll,
     "once": lambda conf, options: _print_round(_make(conf).once()),
     "release": _release,
     "run": _run,

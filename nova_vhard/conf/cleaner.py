@@ -72,10 +72,9 @@ OPTS = [
         "state_path",
         default=STATE_PATH,
         help="Folder of the cleaner's state: below devices, the history of "
-        "each device and its good state. It must survive a restart of the "
-        "host. If it cannot be written, nothing is cleaned; if it is lost, "
-        "uses that are recorded only there are lost, and every device must be "
-        "enrolled again.",
+        "each device. It must survive a restart of the host. If it cannot be "
+        "written, nothing is cleaned; if it is lost, uses that are recorded "
+        "only there are lost.",
     ),
     cfg.StrOpt(
         "run_dir",
@@ -96,12 +95,11 @@ OPTS = [
         "trust_placement_requests",
         default=False,
         help="Whether requests that reach this host through Placement may "
-        "release a device without proof (FORCED) or record a new good state "
-        "(ENROLL). Anybody who can write traits can make such a request, "
-        "every reporter of the cloud among them: with true, the password of "
-        "one host makes the cleaners of all hosts release dirty devices. "
-        "Otherwise both are refused, and done on the host itself, with "
-        "nova-vhard-cleaner.",
+        "release a device without proof (FORCED). Anybody who can write "
+        "traits can make such a request, every reporter of the cloud among "
+        "them: with true, the password of one host makes the cleaners of all "
+        "hosts release dirty devices. Otherwise it is refused, and done on "
+        "the host itself, with nova-vhard-cleaner.",
     ),
     cfg.BoolOpt(
         "trust_new",

@@ -70,7 +70,7 @@ def erase(case, device, **settings):
         with open(block_of(device), "r+b", buffering=0) as file:
             file.write(LEFT)
             os.fsync(file.fileno())
-    job = Job(HOST, device, settings, None, LIMIT)
+    job = Job(HOST, device, settings, LIMIT)
     outcome = Isolation().run(NvmeErase(), job)
     after = driver(device)
     if after is None:
@@ -93,7 +93,7 @@ def nvme():
     liar.chmod(0o755)
     lies = {"methods": ["format_crypto"], "program": str(liar)}
     erase("it lies", own, **lies)
-    job = Job(HOST, other, {}, None, LIMIT)
+    job = Job(HOST, other, {}, LIMIT)
     say("shared", **asdict(Isolation().run(NvmeErase(), job)))
     holder = os.open(block_of(own), os.O_RDONLY | os.O_EXCL)
     erase("in use", own)

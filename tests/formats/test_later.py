@@ -19,7 +19,6 @@ from nova_vhard.common.problems import PolicyError
 from nova_vhard.host import guard_proof, nova_facts
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
-from nova_vhard.node.cleaner import baseline
 from nova_vhard.node.cleaner import journal as devices
 from nova_vhard.node.guard import memory, posture
 from nova_vhard.osc.image import journal as images
@@ -106,12 +105,6 @@ def test_a_device_whose_journal_says_more_counts_as_used(later, more):
     record = devices.Journal(str(path.parent)).read(ADDRESS)
     assert record.dirty and record.word == "JOURNAL"
     assert path.with_name(f"{path.name}.damaged").exists()
-
-
-def test_a_good_state_of_another_version_is_none(later):
-    path = later(f"{ADDRESS}.good.json", version=2)
-    with pytest.raises(baseline.BaselineError):
-        baseline.load(str(path.parent), ADDRESS)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from pathlib import Path
 from nova_vhard.catalogue import traits
 from nova_vhard.host.check import Result, Status
 from nova_vhard.host.report import HostReport
-from nova_vhard.node.cleaner import baseline
 from nova_vhard.node.cleaner import journal as devices
 from nova_vhard.node.guard import memory, probe
 from nova_vhard.node.reporter import nova_facts
@@ -164,11 +163,6 @@ def _cleaner(folder):
         steps=(done,),
     ).to(devices.State.FAILED, word="ROM_DIGEST", reason="another digest")
     devices.Journal(str(folder)).write(record)
-    identity = (("vendor", "0x10de"), ("region 0", "16777216 bytes"))
-    state = baseline.Baseline(
-        ADDRESS, identity, bytes(256), None, NOW.isoformat(), "root"
-    )
-    baseline.save(str(folder), state)
 
 
 def _journals(folder):

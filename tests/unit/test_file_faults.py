@@ -10,7 +10,6 @@ import datetime
 import json
 import pickle
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 from unittest import mock
@@ -28,9 +27,8 @@ from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.host import plugins
 from nova_vhard.host.check import Status
 from nova_vhard.host.root import HostRoot
-from nova_vhard.node.cleaner import attend, baseline, cleaning
+from nova_vhard.node.cleaner import attend, cleaning
 from nova_vhard.node.cleaner.attend import DeviceLifecycle
-from nova_vhard.node.cleaner.cleaning import Task, Waits
 from nova_vhard.node.cleaner.decide import DEFAULTS
 from nova_vhard.node.cleaner.journal import Journal
 from nova_vhard.node.guard import wire
@@ -44,7 +42,7 @@ from nova_vhard.placement.devices import Offered
 from nova_vhard.policy.watch import PolicyFile, PolicyUnavailable
 from tests.faults import each_fails
 from tests.trees import build
-from tests.unit.cleaner import test_model, trees
+from tests.unit.cleaner import test_model
 from tests.unit.cleaner.test_model import ADDRESS
 from tests.unit.guard import domains
 from tests.unit.helpers import write
@@ -188,18 +186,6 @@ class Host(test_model.Host):
         with open(self.folder.with_name("world"), "wb") as file:
             pickle.dump(self, file)
 
-    def plan(self, root, rules, folder, address):
-        task = super().plan()
-        try:
-            good = baseline.load(folder, address)
-        except (OSError, baseline.BaselineError) as error:
-            raise Waits("GOOD_STATE", str(error)) from error
-        return Task(task.device, task.steps, good, task.rules)
-
-    def run(self, step, job):
-        assert job.good, "an unreadable good state counted as none"
-        return super().run(step, job)
-
 
 @contextlib.contextmanager
 def cleaner(folder):
@@ -229,12 +215,10 @@ def cleaner(folder):
         yield host, attend_it
 
 
-def test_no_device_is_on_offer_as_a_guest_left_it(folder, tmp_path):
+def test_no_device_is_on_offer_as_a_guest_left_it(folder):
     devices = folder / "devices"
     devices.mkdir(parents=True)
     host = Host(folder)
-    good = trees.enroll(trees.tree(tmp_path))
-    baseline.save(str(devices), replace(good, address=ADDRESS))
     host.boot()
     host.keep()
     with cleaner(folder) as (host, attend_it):

@@ -117,9 +117,7 @@ class DeviceLifecycle:
         if usage:
             return HostView(usage)
         try:
-            task = cleaning.plan(
-                self.root, self.rules(), self.journal.folder, address
-            )
+            task = cleaning.plan(self.root, self.rules(), address)
             return HostView(usage, task)
         except Waits as waits:
             return HostView(usage, waits=waits)

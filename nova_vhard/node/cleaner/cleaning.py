@@ -10,8 +10,6 @@ from nova_vhard.common.text import clean as clean_text
 from nova_vhard.host import pci
 from nova_vhard.host.pci import Kind, PciDevice
 from nova_vhard.host.root import HostRoot, Unreadable
-from nova_vhard.node.cleaner import baseline
-from nova_vhard.node.cleaner.baseline import Baseline
 from nova_vhard.node.cleaner.journal import (
     Done,
     Journal,
@@ -48,14 +46,12 @@ class Task:
 
     device: PciDevice
     steps: tuple[StepRule, ...]
-    good: Baseline | None
     rules: str
 
 
-def plan(root: HostRoot, rules: Rules, folder: str, address: str) -> Task:
+def plan(root: HostRoot, rules: Rules, address: str) -> Task:
     """Find out what is to be done for a device.
 
-    :param folder: in which good states are kept
     :raises Waits: if it cannot be done
     """
     try:
@@ -69,11 +65,7 @@ def plan(root: HostRoot, rules: Rules, folder: str, address: str) -> Task:
     if steps is None:
         text = f"no entry of {rules.file} is for {device.vendor}:"
         raise Waits("NO_RULE", f"{text}{device.product}")
-    try:
-        state = baseline.load(folder, address)
-    except (OSError, baseline.BaselineError) as error:
-        raise Waits("GOOD_STATE", str(error)) from error
-    return Task(device, steps, state, rules.digest)
+    return Task(device, steps, rules.digest)
 
 
 def clean(
@@ -115,7 +107,7 @@ def clean(
 
 
 def _run(root: HostRoot, run: Runner, task: Task, rule: StepRule) -> Done:
-    job = Job(root, task.device, rule.settings, task.good, rule.time_limit)
+    job = Job(root, task.device, rule.settings, rule.time_limit)
     begun = time.monotonic()
     try:
         outcome = run(rule.step, job)

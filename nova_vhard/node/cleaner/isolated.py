@@ -14,10 +14,8 @@ from typing import Any
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import clean
 from nova_vhard.host.forked import Ended, Forked, Hanging
-from nova_vhard.host.root import HostRoot, Unreadable, unreadable
-from nova_vhard.node.cleaner import baseline
+from nova_vhard.host.root import Unreadable
 from nova_vhard.node.cleaner.step import (
-    TIME_LIMIT,
     Job,
     Outcome,
     Step,
@@ -29,8 +27,6 @@ LOG = get_logger(__name__)
 _LINES, _WIDTH = 100, 500
 # Seconds that a step has to end by itself, and to tell, after its limit.
 _GRACE = 2.0
-
-_Work = Callable[[], dict[str, Any]]
 
 
 class _NoAnswer(Exception):
@@ -57,58 +53,26 @@ class Isolation:
 
         :returns: its outcome; not clean if it gave none within its limit
         """
-
-        def work() -> dict[str, Any]:
-            """Run the step."""
-            return asdict(_outcome(step, job))
-
         try:
-            return _taken(self._ask(work, job.device.address, job.time_limit))
+            return _taken(self._ask(step, job))
         except _NoAnswer as error:
             LOG.error(
                 "Step %s on %s: %s", step.name, job.device.address, error
             )
             return Outcome(False, str(error))
 
-    def record(
-        self,
-        root: HostRoot,
-        address: str,
-        when: str,
-        by: str,
-        time_limit: float = TIME_LIMIT,
-    ) -> baseline.Baseline:
-        """Read a device's good state, as baseline.record() does.
-
-        :raises Unreadable: if it cannot be read, or not in time
-        """
-
-        def work() -> dict[str, Any]:
-            """Read the good state, or say why it cannot be read."""
-            try:
-                return baseline.record(root, address, when, by).as_json()
-            except Unreadable as error:
-                return {"unreadable": str(error)}
-
-        try:
-            result = self._ask(work, address, time_limit)
-        except _NoAnswer as error:
-            raise unreadable(address, str(error)) from error
-        if "unreadable" in result:
-            raise unreadable(address, result["unreadable"])
-        return baseline.parse(result)
-
-    def _ask(self, work: _Work, address: str, limit: float) -> dict[str, Any]:
+    def _ask(self, step: Step, job: Job) -> dict[str, Any]:
         """Return the answer of a process.
 
         :raises _NoAnswer: without one
         """
+        address, limit = job.device.address, job.time_limit
         if pid := self.stuck.get(address):
             raise _NoAnswer(f"not run: process {pid} of an earlier time hangs")
 
         def answers() -> Iterator[Any]:
             """Yield the one answer."""
-            yield work()
+            yield asdict(_outcome(step, job))
 
         try:
             running = Forked(

@@ -9,14 +9,12 @@ from nova_vhard.catalogue import traits
 from nova_vhard.common import trusted
 from nova_vhard.common.log import get_logger
 from nova_vhard.host import libvirt
-from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.root import HostRoot
 from nova_vhard.node import identity
-from nova_vhard.node.cleaner import enrolling, lock, rules_file
+from nova_vhard.node.cleaner import lock, rules_file
 from nova_vhard.node.cleaner.attend import DeviceLifecycle
-from nova_vhard.node.cleaner.baseline import Baseline
 from nova_vhard.node.cleaner.cleaning import Waits
 from nova_vhard.node.cleaner.decide import OperatorRequest, Settings
-from nova_vhard.node.cleaner.enrolling import Refused
 from nova_vhard.node.cleaner.isolated import Isolation
 from nova_vhard.node.cleaner.journal import Journal, Record, State
 from nova_vhard.node.cleaner.rules import Rules
@@ -28,9 +26,7 @@ from nova_vhard.placement.devices import Offered
 LOG = get_logger(__name__)
 
 _DEVICES = "devices"
-_DESK = "asked through Placement"
 _NOBODY = "{} has no provider of a one-time-use device there"
-_VOUCHING = frozenset((traits.FORCED, traits.ENROLL))
 
 
 @dataclass
@@ -161,43 +157,6 @@ class Cleaner:
             text = f"{type(error).__name__}: {error}"
             done.troubles[address] = text
 
-    def enroll(self, address: str, by: str, force: bool = False) -> Baseline:
-        """Record the good state of a device.
-
-        :raises Refused: with the reason
-        :raises PlacementError: if Placement does not help
-        :raises OSError: if it cannot be locked or kept
-        """
-        root = identity.own(self._placement, self._options)
-        for device in devices.offered(self._placement, root)[0]:
-            if device.address == address:
-                try:
-                    run_dir = self._options.run_dir
-                    with lock.hold(run_dir, address, self.root):
-                        return self._enroll(device, by, force)
-                except (lock.Locked, Unreadable) as error:
-                    raise Refused(str(error)) from error
-        raise Refused(_NOBODY.format(root.name))
-
-    def _enroll(
-        self,
-        device: Offered,
-        by: str,
-        force: bool = False,
-        generation: int | None = None,
-    ) -> Baseline:
-        return enrolling.enroll(
-            device,
-            by,
-            placement=self._placement,
-            root=self.root,
-            libvirt=self.libvirt,
-            journal=self.journal,
-            isolation=self.isolation,
-            force=force,
-            generation=generation,
-        )
-
     def _requested(self, device: Offered, root: Provider) -> OperatorRequest:
         """Return what is asked for a device; it is not asked any longer.
 
@@ -212,18 +171,11 @@ class Cleaner:
         if generation is None:
             text = "void: it is for no generation of the device's provider"
             self._round.refuse(address, text)
-        if not self._options.trust_placement_requests and names & _VOUCHING:
-            listed = ", ".join(sorted(names & _VOUCHING))
-            text = f"{listed} through Placement; do it on this host"
+        force = "asked through Placement" if traits.FORCED in names else ""
+        if force and not self._options.trust_placement_requests:
+            text = f"{traits.FORCED} through Placement; do it on this host"
             self._round.refuse(address, f"{text} (trust_placement_requests)")
-            names -= _VOUCHING
-        if traits.ENROLL in names:
-            try:
-                self._enroll(device, _DESK, generation=generation)
-                LOG.info("%s is enrolled, %s", address, _DESK)
-            except (Refused, Unreadable) as error:
-                self._round.refuse(address, f"not enrolled: {error}")
-        force = _DESK if traits.FORCED in names else ""
+            force = ""
         clean, release = traits.REQUESTED in names, traits.RELEASE in names
         return OperatorRequest(clean, release, force, generation)
 

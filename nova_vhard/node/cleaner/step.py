@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 from nova_vhard.host.pci import PciDevice
 from nova_vhard.host.root import HostRoot
 from nova_vhard.node.cleaner import sysfs
-from nova_vhard.node.cleaner.baseline import Baseline
 
 NAMESPACE = "nova_vhard.cleaning_steps"
 
@@ -29,14 +28,12 @@ class Job:
     :ivar root: the host; steps read through it alone
     :ivar settings: the step's own, from the rules, valid by its schema; a
         number in the file is text here, as it was written
-    :ivar good: the device's good state as it was enrolled, if it was
     :ivar time_limit: seconds after which the step is ended
     """
 
     root: HostRoot
     device: PciDevice
     settings: Mapping[str, Any]
-    good: Baseline | None
     time_limit: float = TIME_LIMIT
 
     def write(self, path: str, text: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""openstack vhard device clean, release and enroll: requests to a host.
+"""openstack vhard device clean and release: requests to a host.
 
 They reach the host's cleaner as traits of its root provider: it takes a
 request away before it acts on it, in its next round.
@@ -139,26 +139,3 @@ class ReleaseDevice(_Ask):
             _UNPROVEN,
         )
         self.tell(result)
-
-
-class EnrollDevice(_Ask):
-    """Have the good state of a new device recorded.
-
-    The cleaner compares the device with it after each guest. A host obeys
-    this only where its configuration has trust_placement_requests = true;
-    elsewhere, and a device that was used and is not clean, is enrolled on
-    the host itself, with nova-vhard-cleaner enroll.
-    """
-
-    def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Ask for an enrolment."""
-        self.tell(self.ask(parsed_args, traits.ENROLL))
-
-    def check(self, device: FleetDevice) -> None:
-        """Refuse for a device that is not there to be looked at."""
-        super().check(device)
-        if device.view.reserved:
-            raise exceptions.CommandError(
-                f"{device.address} is reserved ({device.why}): enroll it "
-                "before its first use, or when it is clean"
-            )

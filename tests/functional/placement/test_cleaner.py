@@ -17,9 +17,8 @@ from oslo_config import cfg
 from nova_vhard.catalogue import traits
 from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.host.root import HostRoot
-from nova_vhard.node.cleaner import baseline, lock
+from nova_vhard.node.cleaner import lock
 from nova_vhard.node.cleaner.decide import OperatorRequest
-from nova_vhard.node.cleaner.enrolling import Refused
 from nova_vhard.node.cleaner.journal import Journal, State
 from nova_vhard.node.cleaner.step import Outcome, Step
 from nova_vhard.placement.client import PlacementError
@@ -945,18 +944,16 @@ def test_a_request_that_cannot_be_taken_is_not_done(used):
     assert used.candidates()
 
 
-@pytest.mark.parametrize("word", [traits.FORCED, traits.ENROLL])
-def test_nobody_vouches_through_placement_by_default(used, word):
+def test_nobody_vouches_through_placement_by_default(used):
     """Any reporter of the cloud can write such a trait."""
     used.steps["compare"].good = "better"
     used.use()
     used.round()
-    used.ask(word)
+    used.ask(traits.FORCED)
     done = used.round()
     assert "trust_placement_requests" in done.troubles[NVME]
     assert used.words() == {"REFUSED"}
     assert not used.candidates()
-    assert baseline.load(used.journal.folder, NVME) is None
     # It is said once; then why it is not to be had.
     assert used.round()
     assert used.words() == {"COMPARE"}
@@ -1087,22 +1084,6 @@ def test_rules_that_others_can_write_are_no_rules(used, mode):
     place.chmod(0o644)
     used.round()
     assert used.candidates()
-
-
-def test_who_vouches_sees_what_was_forced_and_a_new_provider(used):
-    cleaner = used.cleaner()
-    cleaner.enroll(NVME, "ada")
-    used.steps["compare"].good = "better"
-    used.use()
-    used.round()
-    used.round(request=OperatorRequest(force="looked at"), only=[NVME])
-    with pytest.raises(Refused, match="released by force: looked at"):
-        cleaner.enroll(NVME, "ada")
-    used.delete_provider()
-    used.make_provider()
-    with pytest.raises(Refused, match="a new one"):
-        cleaner.enroll(NVME, "ada")
-    assert cleaner.enroll(NVME, "ada", force=True).by == "ada"
 
 
 def test_traits_of_others_stay(used):

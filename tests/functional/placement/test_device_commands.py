@@ -10,11 +10,9 @@ from osc_lib import exceptions
 
 from nova_vhard.catalogue import device_words, traits
 from nova_vhard.cmd import cleaner as program
-from nova_vhard.node.cleaner import baseline
 from nova_vhard.node.cleaner.journal import State
 from nova_vhard.osc.device import requests, show
 from nova_vhard.osc.report import data
-from tests.functional.placement.test_cleaner import HOSTDEV, virsh
 from tests.functional.placement.used import CLASS, NVME, Used
 from tests.unit.docs import SOURCE
 
@@ -217,7 +215,6 @@ def test_released_by_force_from_the_desk(used, host, openstack, caplog):
     "command",
     [
         requests.CleanDevice,
-        requests.EnrollDevice,
         requests.ReleaseDevice,
     ],
 )
@@ -236,33 +233,6 @@ def test_nothing_is_asked_of_a_device_that_a_guest_has(
 def test_a_device_that_is_not_there(host, openstack, device_):
     with pytest.raises(exceptions.CommandError, match="device list has them"):
         openstack(requests.CleanDevice, device_[0] or host, device_[1])
-
-
-def test_enrolled_from_the_desk(used, host, openstack):
-    used.set(trust_placement_requests=True)
-    openstack(requests.EnrollDevice, host, NVME)
-    used.round()
-    state = baseline.load(used.journal.folder, NVME)
-    assert state.by == "asked through Placement"
-    used.use()
-    with pytest.raises(exceptions.CommandError, match="is reserved"):
-        openstack(requests.EnrollDevice, host, NVME)
-
-
-def test_enroll_on_the_host(used, ours):
-    status, out, _ = ours("enroll", NVME)
-    assert (status, out) == (0, f"{NVME} is enrolled by ada\n")
-    used.steps["compare"].good = "better"
-    used.use()
-    used.round()
-    status, _, text = ours("enroll", NVME)
-    assert status == 1
-    assert text == "nova-vhard-cleaner: it is failed, and reserved"
-    assert ours("enroll", NVME, "--force")[0] == 0
-    virsh(used, HOSTDEV)
-    status, _, text = ours("enroll", NVME, "--force")
-    assert status == 1
-    assert "domain 4b1c" in text
 
 
 def test_released_by_force_on_the_host(used, ours):

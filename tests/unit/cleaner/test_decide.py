@@ -22,7 +22,7 @@ from nova_vhard.placement.devices import View
 
 UUID = "9d6c"
 CARD = PciDevice("0000:3b:00.0", "1b36", "0010", Kind.PCI)
-TASK = Task(CARD, (), None, "rules")
+TASK = Task(CARD, (), "rules")
 FREE = HostView(task=TASK)
 DONE = HostView(task=TASK, cleaned=True)
 HELD = HostView(Usage(held=("a domain",), guests=("g",)))

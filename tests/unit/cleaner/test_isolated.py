@@ -11,7 +11,7 @@ import time
 import pytest
 
 from nova_vhard.host import forked, processes
-from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.root import HostRoot
 from nova_vhard.node.cleaner import (
     isolated,
     lock,
@@ -177,24 +177,6 @@ def test_a_read_that_never_comes_back_is_ended(tmp_path, short, monkeypatch):
     result = Isolation().run(STEPS["function_reset"], job)
     assert not result.clean
     assert "did not end within" in result.said
-
-
-def test_to_enroll_a_device_that_hangs_is_an_error(
-    tmp_path, short, monkeypatch
-):
-    root = trees.tree(tmp_path)
-    fifo(root, "rom")
-    with pytest.raises(Unreadable, match="did not end within"):
-        Isolation().record(root, trees.NVME, "now", "ada", LIMIT)
-
-
-def test_a_good_state_is_the_same_from_another_process(tmp_path):
-    root = trees.tree(tmp_path, rom=None)
-    result = Isolation().record(root, trees.NVME, "2026-06-15T12:00:00", "ada")
-    assert result == trees.enroll(root)
-    (trees.folder(root) / "config").write_bytes(b"")
-    with pytest.raises(Unreadable, match="0 bytes"):
-        Isolation().record(root, trees.NVME, "now", "ada")
 
 
 GETS_AWAY = """

@@ -103,7 +103,7 @@ class Host:
             raise Waits("RULES", "no rules")
         device = PciDevice(ADDRESS, "1b36", "0010", Kind.PCI)
         steps = (StepRule("wipe", {}, 2, 1.0), StepRule("prove", {}, 1, 1.0))
-        return Task(device, steps, None, self.rules)
+        return Task(device, steps, self.rules)
 
     def run(self, step, job):
         self.reach(f"{step} begins")

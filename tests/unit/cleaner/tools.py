@@ -101,7 +101,7 @@ def bound(root, settings, driver="", **more):
     if driver:
         (folder / "driver").symlink_to(f"../../../bus/pci/drivers/{driver}")
     made = trees.job(root, settings)
-    return Bound(root, made.device, settings, None, made.time_limit, **more)
+    return Bound(root, made.device, settings, made.time_limit, **more)
 
 
 def driver(root):

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from nova_vhard.host import pci
 from nova_vhard.host.root import HostRoot, Unreadable
-from nova_vhard.node.cleaner import baseline
 from nova_vhard.node.cleaner.step import Job
 from tests.trees import capture, functions_at
 
@@ -99,11 +98,6 @@ class Kernel(Job):
             self.on_reset(folder(self.root, self.device.address))
 
 
-def job(root, settings=None, address=NVME, enrolled=None, limit=5, **more):
+def job(root, settings=None, address=NVME, limit=5, **more):
     device = next(x for x in pci.devices(root) if x.address == address)
-    return Kernel(root, device, settings or {}, enrolled, limit, **more)
-
-
-def enroll(root, address=NVME):
-    write = job(root, address=address).write
-    return baseline.record(root, address, "2026-06-15T12:00:00", "ada", write)
+    return Kernel(root, device, settings or {}, limit, **more)
