@@ -13,13 +13,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nova_vhard.catalogue import traits
-from nova_vhard.common.log import get_logger
 from nova_vhard.placement import marks
 from nova_vhard.placement.client import Placement, PlacementError, Provider
 from nova_vhard.placement.marks import Mark
 from nova_vhard.placement.upkeep import attested_hosts
-
-LOG = get_logger(__name__)
 
 _COMPUTE = "COMPUTE_NODE"
 

@@ -52,14 +52,6 @@ class Libvirt(abc.ABC):
         """
 
     @abc.abstractmethod
-    def domain_capabilities(self, emulator: str) -> ElementTree.Element:
-        """Return ``<domainCapabilities>`` of an emulator's default machine.
-
-        :param emulator: path, as in ``capabilities``
-        :raises Unreadable: without an answer
-        """
-
-    @abc.abstractmethod
     def running(self) -> list[domains.Domain]:
         """Return the guests that run.
 
@@ -80,10 +72,6 @@ class NoLibvirt(Libvirt):
         """Raise Unreadable with the reason."""
         raise self._error()
 
-    def domain_capabilities(self, emulator: str) -> ElementTree.Element:
-        """Raise Unreadable with the reason."""
-        raise self._error()
-
     def running(self) -> list[domains.Domain]:
         """Raise Unreadable with the reason."""
         raise self._error()
@@ -98,13 +86,6 @@ class CapturedLibvirt(Libvirt):
     def capabilities(self) -> ElementTree.Element:
         """Parse ``CMD/virsh-capabilities``."""
         return self._parse("capabilities")
-
-    def domain_capabilities(self, emulator: str) -> ElementTree.Element:
-        """Parse ``CMD/virsh-domcapabilities``, if it is this emulator's."""
-        result = self._parse("domcapabilities")
-        if result.findtext("path") != emulator:
-            raise _unreadable(f"the capture has none of {emulator}")
-        return result
 
     def running(self) -> list[domains.Domain]:
         """Parse ``CMD/virsh-dumpxml-UUID`` of each in ``CMD/virsh-list``.
@@ -133,10 +114,6 @@ class VirshLibvirt(Libvirt):
     def capabilities(self) -> ElementTree.Element:
         """Ask the daemon."""
         return _parse(self._ask("capabilities"))
-
-    def domain_capabilities(self, emulator: str) -> ElementTree.Element:
-        """Ask the daemon."""
-        return _parse(self._ask("domcapabilities", "--emulatorbin", emulator))
 
     def running(self) -> list[domains.Domain]:
         """Ask the daemon."""
@@ -183,13 +160,6 @@ class LiveLibvirt(Libvirt):
         """Ask the daemon."""
         with self._connected() as connection:
             return _parse(connection.getCapabilities())
-
-    def domain_capabilities(self, emulator: str) -> ElementTree.Element:
-        """Ask the daemon."""
-        with self._connected() as connection:
-            return _parse(
-                connection.getDomainCapabilities(emulator, None, None, None, 0)
-            )
 
     def running(self) -> list[domains.Domain]:
         """Ask the daemon."""

@@ -414,8 +414,6 @@ _PICKS: tuple[
 )
 # Nova treats an empty value of these as unset (get_vtpm_constraint).
 _EMPTY_IS_UNSET = frozenset(("mem_encryption_model", "tpm_model"))
-#: Kinds whose default depends on the guest.
-PICKED = frozenset(("scsi_model", "usb_model", *(kind for kind, _ in _PICKS)))
 # Kinds that may need a SCSI or USB controller.
 _ON_CONTROLLERS = BUSES | {"input_bus"}
 

@@ -4,11 +4,8 @@
 import datetime
 import json
 
-from nova_vhard.common.log import get_logger
 from nova_vhard.common.source import UnreadableError, read_text
 from nova_vhard.host.check import Status
-
-LOG = get_logger(__name__)
 
 # A clock may be set back a little between report and start.
 _AHEAD = datetime.timedelta(minutes=5)

@@ -204,9 +204,6 @@ class Named(Libvirt):
     def running(self):
         return []
 
-    def domain_capabilities(self, emulator):
-        raise NotImplementedError
-
 
 @pytest.fixture
 def program(tmp_path):
