@@ -135,13 +135,6 @@ class Attestor:
             )
             self._begun = True
         complete = self._take(state)
-        outcome = self._write(self._placement, state)
-        return complete and not outcome.failed
-
-    def _write(
-        self, placement: Placement, state: writer.State
-    ) -> writer.Outcome:
-        """Make Placement say who is attested now."""
         now = self._means.now()
         wanted = self._ledger.attested(now)
         undemanded = [
@@ -150,11 +143,11 @@ class Attestor:
             if reason.kind == UNDEMANDED
         ]
         renewal = self._options.max_age / 2
-        out = writer.Writer(placement, self._keys[0], renewal)
+        out = writer.Writer(self._placement, self._keys[0], renewal)
         with self._runtime.interrupts.breakable():
             outcome = out.write(state, wanted, now, undemanded)
         self._tell(state, wanted, outcome)
-        return outcome
+        return complete and not outcome.failed
 
     def _take(self, state: writer.State) -> bool:
         """Take in what mapping and verifier say; return whether they did."""

@@ -214,11 +214,8 @@ def _copied(error: BaseException, causes: int) -> BaseException:
     )
     if cause is not None and causes:
         copy.__cause__ = _copied(cause, causes - 1)
-    return copy.with_traceback(_shortened(error.__traceback__))
-
-
-def _shortened(trace: TracebackType | None) -> TracebackType | None:
-    """Return the last frames of a traceback."""
+    # Keep the last frames.
+    trace = error.__traceback__
     frames = []
     while trace is not None:
         frames.append(trace)
@@ -228,4 +225,4 @@ def _shortened(trace: TracebackType | None) -> TracebackType | None:
         short = TracebackType(
             short, frame.tb_frame, frame.tb_lasti, frame.tb_lineno
         )
-    return short
+    return copy.with_traceback(short)

@@ -86,18 +86,13 @@ def register(conf: cfg.ConfigOpts) -> None:
     """Register these options, and what their values refer to by its name."""
     for group, options in OPTS.items():
         conf.register_opts(options, None if group == "DEFAULT" else group)
-    conf.register_opts(_addresses())
-
-
-def _addresses() -> tuple[cfg.Opt, ...]:
-    """Return the host's own addresses, such as ``server_listen = $my_ip``.
-
-    They are for such values alone, and not left anywhere by themselves.
-    """
+    # The host's own addresses, for values such as server_listen = $my_ip.
     from oslo_utils import netutils
 
-    return (
-        cfg.StrOpt("my_ip", default=netutils.get_my_ipv4()),
-        cfg.StrOpt("my_block_storage_ip", default="$my_ip"),
-        cfg.StrOpt("my_shared_fs_storage_ip", default="$my_ip"),
+    conf.register_opts(
+        (
+            cfg.StrOpt("my_ip", default=netutils.get_my_ipv4()),
+            cfg.StrOpt("my_block_storage_ip", default="$my_ip"),
+            cfg.StrOpt("my_shared_fs_storage_ip", default="$my_ip"),
+        )
     )

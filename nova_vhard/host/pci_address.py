@@ -6,7 +6,7 @@ The meaning is Nova's (``PciAddressSpec`` and its kin in nova/pci/devspec.py).
 
 import abc
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,7 +101,14 @@ def read(value: Any) -> AddressSpec:
     if isinstance(value, str):
         return glob(value)
     if isinstance(value, dict):
-        return RegexSpec(_regexes(value))
+        fields = _fields(value.get(name, ".*") for name in _FIELDS)
+        try:
+            for field in fields:
+                re.compile(field)
+        except (re.error, TypeError, RecursionError, OverflowError) as error:
+            text = f"The PCI address {quoted(value)} has an incorrect format"
+            raise SpecError(text) from error
+        return RegexSpec(fields)
     raise SpecError(f"The PCI address {quoted(value)} has an incorrect format")
 
 
@@ -124,17 +131,6 @@ def glob(text: str) -> GlobSpec:
         for name, field in zip(_FIELDS, fields, strict=True)
     )
     return GlobSpec(parts)
-
-
-def _regexes(result: Mapping[str, Any]) -> Fields:
-    fields = _fields(result.get(name, ".*") for name in _FIELDS)
-    try:
-        for field in fields:
-            re.compile(field)
-    except (re.error, TypeError, RecursionError, OverflowError) as error:
-        text = f"The PCI address {quoted(result)} has an incorrect format"
-        raise SpecError(text) from error
-    return fields
 
 
 def _fields(parts: Iterable[str]) -> Fields:

@@ -55,7 +55,34 @@ def load() -> list[Check]:
 
 def _check(name: str, points: list[EntryPoint]) -> Check:
     try:
-        return _loaded(name, points)
+        if not points:
+            raise Faulty("the check is not installed")
+        if len(points) > 1:
+            raise Faulty(
+                "several packages have a check of this name: "
+                f"{', '.join(sorted(point.value for point in points))}"
+            )
+        if name in OURS and not points[0].value.startswith("nova_vhard."):
+            raise Faulty(
+                f"{points[0].value} has the name of a check of nova-vhard's"
+            )
+        if not is_name(name):
+            raise Faulty(
+                "its name makes no trait: a-z, 0-9 and _, not reported…"
+            )
+        check = points[0].load()()
+        # Reports and policies need all of these.
+        if not isinstance(check, Check):
+            raise Faulty("it is no nova_vhard.host.check.Check")
+        if check.name != name:
+            raise Faulty(f"it calls itself {check.name!r}")
+        for text in _TEXTS:
+            value = getattr(check, text, None)
+            if not isinstance(value, str) or not value:
+                raise Faulty(f"it has no {text}")
+        if name not in OURS and check.id.startswith(_NUMBER):
+            raise Faulty(f"{check.id} is a number of nova-vhard's own")
+        return check
     except Faulty as error:
         reason = str(error)
     except Exception as error:  # noqa: BLE001 - anything in a plugin
@@ -63,43 +90,3 @@ def _check(name: str, points: list[EntryPoint]) -> Check:
     LOG.error("Check %s: %s", name, reason)
     ours = name in OURS and len(points) <= 1
     return _Unusable(name, reason, _INSTALL if ours else _MEND)
-
-
-def _loaded(name: str, points: list[EntryPoint]) -> Check:
-    """Return the check of a name.
-
-    :raises Faulty: if there is none, more than one, or it says too little
-    """
-    if not points:
-        raise Faulty("the check is not installed")
-    if len(points) > 1:
-        raise Faulty(
-            "several packages have a check of this name: "
-            f"{', '.join(sorted(point.value for point in points))}"
-        )
-    if name in OURS and not points[0].value.startswith("nova_vhard."):
-        raise Faulty(
-            f"{points[0].value} has the name of a check of nova-vhard's"
-        )
-    if not is_name(name):
-        raise Faulty("its name makes no trait: a-z, 0-9 and _, not reported…")
-    check = points[0].load()()
-    _must_be_whole(name, check)
-    return check  # type: ignore[no-any-return]
-
-
-def _must_be_whole(name: str, check: object) -> None:
-    """Raise where a check does not say what reports and policies need.
-
-    :raises Faulty: with what is missing
-    """
-    if not isinstance(check, Check):
-        raise Faulty("it is no nova_vhard.host.check.Check")
-    if check.name != name:
-        raise Faulty(f"it calls itself {check.name!r}")
-    for text in _TEXTS:
-        value = getattr(check, text, None)
-        if not isinstance(value, str) or not value:
-            raise Faulty(f"it has no {text}")
-    if name not in OURS and check.id.startswith(_NUMBER):
-        raise Faulty(f"{check.id} is a number of nova-vhard's own")

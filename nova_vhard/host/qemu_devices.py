@@ -49,7 +49,10 @@ def offered(host: Host, cache: Cache, target: Target) -> frozenset[str]:
     if target.root.root != os.sep:
         text = f"not started in another root: {target.label}"
         raise Unreadable(emulator, OSError(errno.EXDEV, text), _ELSEWHERE)
-    key = _identity(target)
+    root, made = target.root, hashlib.sha256()
+    for path in qemu.modules(target):
+        made.update(f"{path}:{identity(root.stat(path))}\n".encode())
+    key = f"{identity(root.stat(target.path))}:{made.hexdigest()}"
     known = cache.get(key)
     if isinstance(known, list) and all(
         isinstance(item, str) for item in known
@@ -58,14 +61,6 @@ def offered(host: Host, cache: Cache, target: Target) -> frozenset[str]:
     result = _names(emulator, _ask(emulator))
     cache.put(key, sorted(result))
     return result
-
-
-def _identity(target: Target) -> str:
-    """Return what changes when a device may have come or gone."""
-    root, made = target.root, hashlib.sha256()
-    for path in qemu.modules(target):
-        made.update(f"{path}:{identity(root.stat(path))}\n".encode())
-    return f"{identity(root.stat(target.path))}:{made.hexdigest()}"
 
 
 def _names(emulator: str, text: str) -> frozenset[str]:

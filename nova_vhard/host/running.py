@@ -166,7 +166,10 @@ class Running:
                     raise
                 ended += 1
         if ended == len(self.daemons):
-            self._must_be_whole()
+            # A daemon may run that is not seen. A capture has all there is.
+            if not (self._root.captured or guests.complete(self._root)):
+                text = "not every process is seen, nor a daemon of libvirt's"
+                raise unreadable(PROC, text, WHOLE_TABLE)
             yield Target(self._root, path, path)
 
     def of_process(self, pid: str, who: str, path: str) -> Target:
@@ -187,15 +190,6 @@ class Running:
         if not self._root.may_list(folder):
             return self._root
         return HostRoot(os.path.join(self._root.root, folder[1:]))
-
-    def _must_be_whole(self) -> None:
-        """Raise where a daemon may run that is not seen.
-
-        A capture is a host by itself: what is in it is all there is.
-        """
-        if not (self._root.captured or guests.complete(self._root)):
-            text = "not every process is seen, nor a daemon of libvirt's"
-            raise unreadable(PROC, text, WHOLE_TABLE)
 
     def of_guests(self) -> tuple[list[Target], list[Answer]]:
         """Return the program of each guest, and why others cannot be judged.
@@ -284,18 +278,7 @@ class Running:
 
         :raises Unreadable: if it is another file than here, out of reach
         """
-        if self._is_here(pid, path):
-            return Target(self._root, path, path, guest, pid)
-        folder = f"{PROC}/{pid}/root"
-        label = f"{path} ({who})"
-        where = os.path.join(self._root.root, folder[1:])
-        if self._root.may_list(folder):
-            return Target(HostRoot(where), path, label, guest, pid)
-        there = place(mounts(self._root, pid), path)
-        return Target(_OutOfSight(where), path, label, guest, pid, there)
-
-    def _is_here(self, pid: str, path: str) -> bool:
-        """Return whether a process and the reporter see one file at a path."""
+        # Do the process and the reporter see the same file at the path?
         theirs = mounts(self._root, pid)
         paths = {path}
         try:
@@ -304,10 +287,18 @@ class Running:
             if not error.missing:
                 raise
         # A root that is no mount's, as after chroot(2), may be anywhere.
-        return all(
+        if all(
             (ours := place(self._mounts, each)) and ours == place(theirs, each)
             for each in paths
-        )
+        ):
+            return Target(self._root, path, path, guest, pid)
+        folder = f"{PROC}/{pid}/root"
+        label = f"{path} ({who})"
+        where = os.path.join(self._root.root, folder[1:])
+        if self._root.may_list(folder):
+            return Target(HostRoot(where), path, label, guest, pid)
+        there = place(mounts(self._root, pid), path)
+        return Target(_OutOfSight(where), path, label, guest, pid, there)
 
 
 def mounts(root: HostRoot, pid: str) -> tuple[Mount, ...]:

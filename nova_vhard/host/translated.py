@@ -37,12 +37,6 @@ def amiss(host: Host, evidence: list[str]) -> Answer | None:
     if not offered:
         evidence.append("nova offers no device")
         return None
-    return _judge(host, offered, evidence)
-
-
-def _judge(
-    host: Host, offered: list[offers.Offer], evidence: list[str]
-) -> Answer | None:
     root = host.root
     groups = {item.name: item for item in iommu.groups(root)}
     without, unlinked, good = [], [], []

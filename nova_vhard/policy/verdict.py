@@ -2,7 +2,7 @@
 """Evaluate a request against a policy and return all violations."""
 
 import datetime
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -23,11 +23,9 @@ from nova_vhard.policy.hardware import (
     PASSTHROUGH,
     VOLUME,
     DeviceChoice,
-    Fault,
     HardwareRequest,
 )
 from nova_vhard.policy.model import (
-    DeviceRule,
     Exemption,
     Mode,
     Policy,
@@ -344,35 +342,37 @@ def _violations(
 ) -> Iterator[Violation]:
     request = with_assumed(request, policy.assume)
     for fault in request.faults:
-        yield _unjudgeable(policy, fault, subject)
+        # What cannot be judged could break any rule of the section.
+        modes = {rule.mode for rule in policy.guest_devices.values()} or {None}
+        if fault.origin == DOMAIN and policy.passthrough is not None:
+            # What no rule is about may be a device of the host.
+            modes.add(policy.passthrough.mode)
+        result = (policy.mode_for(mode, subject) for mode in modes)
+        text = f"{clean(fault.source)}={quote(fault.value)} {fault.message}"
+        message = Message(
+            text, fault.source, fault.value, names=fault.names, fix=fault.fix
+        )
+        yield Violation(
+            (GUEST_DEVICES,),
+            message,
+            strongest(result) or Mode.ENFORCE,
+            count=fault.count,
+        )
     disk = request.rescue_disk
     for part in (request, *request.other_files, *((disk,) if disk else ())):
         yield from _devices(policy, part, subject)
 
 
-def _unjudgeable(policy: Policy, fault: Fault, subject: Subject) -> Violation:
-    """Return the violation by what could break any rule of a section."""
-    modes = {rule.mode for rule in policy.guest_devices.values()} or {None}
-    if fault.origin == DOMAIN and policy.passthrough is not None:
-        # What no rule is about may be a device of the host.
-        modes.add(policy.passthrough.mode)
-    result = (policy.mode_for(mode, subject) for mode in modes)
-    text = f"{clean(fault.source)}={quote(fault.value)} {fault.message}"
-    message = Message(
-        text, fault.source, fault.value, names=fault.names, fix=fault.fix
-    )
-    return Violation(
-        (GUEST_DEVICES,),
-        message,
-        strongest(result) or Mode.ENFORCE,
-        count=fault.count,
-    )
-
-
 def _devices(
     policy: Policy, request: HardwareRequest, subject: Subject
 ) -> Iterator[Violation]:
-    rules = _rules(policy, request, subject)
+    # The image of a server that goes on was judged before. It is unshelved
+    # from Nova's own snapshot, which nobody has signed.
+    rules = policy.guest_devices
+    if subject.operation in _GOES_ON:
+        rules = {kind: rules[kind] for kind in rules if kind not in OF_FILE}
+    if request.only is not None:
+        rules = {kind: rules[kind] for kind in rules if kind in request.only}
     for choice in request.choices:
         rule = rules.get(choice.kind)
         if rule and not _in(rule.allow, choice.value, choice.synonyms):
@@ -451,22 +451,6 @@ def _devices(
                 holder=request.holder,
             )
             yield _violation(policy, subject, choice, missing=rule.explicit)
-
-
-def _rules(
-    policy: Policy, request: HardwareRequest, subject: Subject
-) -> Mapping[str, DeviceRule]:
-    """Return the rules that a request is judged by.
-
-    A server that goes on is of a file that was judged: what it is unshelved
-    from is Nova's own snapshot, which nobody has signed.
-    """
-    rules = policy.guest_devices
-    if subject.operation in _GOES_ON:
-        rules = {kind: rules[kind] for kind in rules if kind not in OF_FILE}
-    if request.only is not None:
-        rules = {kind: rules[kind] for kind in rules if kind in request.only}
-    return rules
 
 
 def _in(allowed: Values, value: str | None, synonyms: tuple[str, ...]) -> bool:

@@ -58,7 +58,11 @@ def rescue_image(find: Lookups, server: Server, named: str | None) -> Image:
         # a volume-backed server, to which Nova's API answers 400
         raise NotFound("there is no image to rescue with")
     source = f"stored image property {BASE_IMAGE}"
-    fix = _name_an_image(server)
+    what = "name an image to rescue with"
+    if server.image is None:
+        what += ", with hw_rescue_device=disk since its root is a volume"
+    words = ("server", "rescue", "--image", "IMAGE", server.id)
+    fix = f"{what}: {command(*words)}"
     if not is_image_id(reference):
         text = "is not the id of an image"
         raise Unusable(source, str(reference), text, fix)
@@ -67,14 +71,6 @@ def rescue_image(find: Lookups, server: Server, named: str | None) -> Image:
     except NotFound as error:
         text = "is an image that does not exist, or is not for this project"
         raise Unusable(source, str(reference), text, fix) from error
-
-
-def _name_an_image(server: Server) -> str:
-    what = "name an image to rescue with"
-    if server.image is None:
-        what += ", with hw_rescue_device=disk since its root is a volume"
-    words = ("server", "rescue", "--image", "IMAGE", server.id)
-    return f"{what}: {command(*words)}"
 
 
 class Unusable(Exception):

@@ -56,16 +56,6 @@ def name_of(url: Any) -> str:
     return clean(name, _NAME_LIMIT)
 
 
-def _check_driver(name: str) -> None:
-    """Look for the driver of a URL, more quietly than oslo.messaging.
-
-    :raises ValueError: if there is none
-    """
-    group = "oslo.messaging.drivers"
-    if not importlib.metadata.entry_points(group=group, name=name):
-        raise ValueError(f"there is no driver for {clean(name)}://")
-
-
 def _check_options(conf: cfg.ConfigOpts) -> None:
     """Read the options of the drivers, which they themselves do later.
 
@@ -84,7 +74,9 @@ def _transport(conf: cfg.ConfigOpts, url: Any) -> Any:
         driver in the URL
     :raises oslo_config.cfg.Error: for one in the configuration file
     """
-    _check_driver(url.transport)
+    group = "oslo.messaging.drivers"
+    if not importlib.metadata.entry_points(group=group, name=url.transport):
+        raise ValueError(f"there is no driver for {clean(url.transport)}://")
     try:
         transport = oslo_messaging.get_notification_transport(conf, url=url)
         _check_options(conf)

@@ -10,7 +10,6 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from oslo_config import cfg
 from oslo_upgradecheck.upgradecheck import Result
 
 from nova_vhard.cmd.status_checks import files
@@ -63,26 +62,22 @@ def permissions(node: Node) -> Result:
 def _files(node: Node) -> Iterator[_File]:
     """Yield the files that are on this node."""
     for service, conf in node.gated():
-        yield from _of_service(service, conf)
+        # A service's configuration, paste file and policy.
+        for path in conf.config_file:
+            yield _File(path, _SECRET)
+        for folder in conf.config_dir:
+            for name in sorted(os.listdir(folder)):
+                yield _File(os.path.join(folder, name), _SECRET)
+        paste = (
+            files.wsgi_paste(conf, os.environ)
+            if service == "nova"
+            else conf.find_file(files.glance_paste(conf))
+        )
+        for path in (paste, conf.vhard.policy_file):
+            if path and os.path.exists(path):
+                yield _File(path)
     if os.path.lexists(HOOK):
         yield _File(HOOK, _PROGRAM)
-
-
-def _of_service(service: str, conf: cfg.ConfigOpts) -> Iterator[_File]:
-    """Yield a service's configuration, paste file and policy."""
-    for path in conf.config_file:
-        yield _File(path, _SECRET)
-    for folder in conf.config_dir:
-        for name in sorted(os.listdir(folder)):
-            yield _File(os.path.join(folder, name), _SECRET)
-    paste = (
-        files.wsgi_paste(conf, os.environ)
-        if service == "nova"
-        else conf.find_file(files.glance_paste(conf))
-    )
-    for path in (paste, conf.vhard.policy_file):
-        if path and os.path.exists(path):
-            yield _File(path)
 
 
 def _judge(file: _File) -> Iterator[Result]:

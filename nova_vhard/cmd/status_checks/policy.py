@@ -113,7 +113,13 @@ def _judge(
         if runs is not None:
             yield from _running(service, runs, path, now)
     if not known:
-        yield from _beside(path)
+        if watch.disabled(path):
+            yield warn(
+                f"{path}{watch.DISABLED} is there, and nothing is refused. "
+                "Remove it to enforce again."
+            )
+        if mounted := mounts.warning(path):
+            yield warn(mounted)
     if now is None:
         stated = "" if known else f"{PolicyError(reading.problems)}. "
         if not os.access(path, os.R_OK) and os.path.exists(path):
@@ -170,17 +176,6 @@ def _running(
             "judged nothing since the file changed, or does not run. Look for "
             "'holds' in its log."
         )
-
-
-def _beside(path: str) -> Iterator[Result]:
-    """Yield what disables a policy file, or keeps its changes away."""
-    if watch.disabled(path):
-        yield warn(
-            f"{path}{watch.DISABLED} is there, and nothing is refused. "
-            "Remove it to enforce again."
-        )
-    if mounted := mounts.warning(path):
-        yield warn(mounted)
 
 
 def _who_goes_on(services: tuple[str, ...], kept: dict[str, str]) -> str:

@@ -9,7 +9,7 @@ deleted again.
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from openstack import exceptions as sdk
@@ -67,7 +67,26 @@ def scheduler(node: Node) -> Result:
         and isinstance(subject := event.get("subject"), dict)
         and subject.get("server") == server
     ]
-    return _result(node.policy.digest, status, events)
+    where = f"A server of the image and flavor (it became {clean(status)})"
+    if not events:
+        return fail(
+            f"{where} was judged by no scheduler whose log was named: is "
+            "VirtHardeningFilter in enabled_filters, was nova-scheduler "
+            "restarted, is the log that of each scheduler, and does it have "
+            "level INFO of nova_vhard.decisions?"
+        )
+    policies = {str(event.get("policy")) for event in events}
+    if policies != {node.policy.digest}:
+        listed = clean(", ".join(sorted(policies)), 200)
+        return warn(
+            f"{where} was judged by policy {listed}, and not by "
+            f"{node.policy.digest}, which this command reads: name the "
+            "scheduler's by --policy, or "
+            "see why it goes by another."
+        )
+    return fine(
+        f"{where} was judged by the scheduler, by policy {node.policy.digest}."
+    )
 
 
 #: Name to function, in the order of the table.
@@ -128,26 +147,3 @@ def _events(path: str, size: int) -> Iterator[dict[str, Any]]:
             content = decisions.read(line)
             if isinstance(content, decisions.Event):
                 yield content.data
-
-
-def _result(
-    digest: str, status: str, events: Sequence[dict[str, Any]]
-) -> Result:
-    """Judge what was read."""
-    where = f"A server of the image and flavor (it became {clean(status)})"
-    if not events:
-        return fail(
-            f"{where} was judged by no scheduler whose log was named: is "
-            "VirtHardeningFilter in enabled_filters, was nova-scheduler "
-            "restarted, is the log that of each scheduler, and does it have "
-            "level INFO of nova_vhard.decisions?"
-        )
-    policies = {str(event.get("policy")) for event in events}
-    if policies != {digest}:
-        listed = clean(", ".join(sorted(policies)), 200)
-        return warn(
-            f"{where} was judged by policy {listed}, and not by {digest}, "
-            "which this command reads: name the scheduler's by --policy, or "
-            "see why it goes by another."
-        )
-    return fine(f"{where} was judged by the scheduler, by policy {digest}.")

@@ -3,7 +3,7 @@
 
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.root import Unreadable
 
 _SYSCTL = "/proc/sys/kernel/randomize_va_space"
 _FULL = "2"
@@ -55,7 +55,20 @@ class KernelAslr(Check):
         root = host.root
         value = root.read(_SYSCTL)
         evidence.append(f"{_SYSCTL}: {value}")
-        evidence += _aside(root)
+        # None of these decides: they say what else hides addresses.
+        result = []
+        for path in (_CMDLINE, *_ASIDE):
+            try:
+                text = root.read(path)
+            except Unreadable as error:
+                if not error.missing:
+                    result.append(f"cannot be read: {error}")
+                continue
+            if path == _CMDLINE:
+                text = " ".join(part for part in text.split() if part in _BOOT)
+            if text:
+                result.append(f"{path}: {text}")
+        evidence += result
         if value == _FULL:
             return Answer(Status.PASS, "address spaces are randomized in full")
         if value in _MEANING:
@@ -63,20 +76,3 @@ class KernelAslr(Check):
         return Answer(
             Status.UNKNOWN, f"{value[:20]!r} is not a value that is known"
         )
-
-
-def _aside(root: HostRoot) -> list[str]:
-    """Return lines on what decides nothing; none on what is not there."""
-    result = []
-    for path in (_CMDLINE, *_ASIDE):
-        try:
-            text = root.read(path)
-        except Unreadable as error:
-            if not error.missing:
-                result.append(f"cannot be read: {error}")
-            continue
-        if path == _CMDLINE:
-            text = " ".join(part for part in text.split() if part in _BOOT)
-        if text:
-            result.append(f"{path}: {text}")
-    return result

@@ -72,25 +72,20 @@ class MacGuests(Check):
         answers += [answer for _, answer in judged]
         answers += _shared(table.guests)
         if model:
-            answers.append(_enforced(host, model, table, evidence))
+            labels = [
+                guest.label
+                for guest in table.guests
+                if (label := selinux.parse(guest.label))
+                and label.type in selinux.GUESTS
+            ]
+            answers.append(
+                mac.attempt(mac.effective, host, model, labels, evidence)
+            )
         answer = mac.settle(answers)
         if answer.status is Status.PASS:
             text = f"guests with a label of their own: all {len(judged)}"
             return Answer(Status.PASS, text)
         return answer
-
-
-def _enforced(
-    host: Host, model: str, table: guests.Table, evidence: list[str]
-) -> Answer:
-    """Judge whether the kernel enforces what the labels promise."""
-    labels = [
-        guest.label
-        for guest in table.guests
-        if (label := selinux.parse(guest.label))
-        and label.type in selinux.GUESTS
-    ]
-    return mac.attempt(mac.effective, host, model, labels, evidence)
 
 
 def _line(guest: guests.Guest) -> str:
@@ -120,7 +115,14 @@ def _judge(guest: guests.Guest, model: str | None) -> Answer:
         return Answer(Status.UNKNOWN, text)
     if label is None or model == mac.APPARMOR:
         return _profile(guest)
-    return _domain(guest, label)
+    who = shown(guest.name)
+    if label.type not in selinux.GUESTS:
+        return mac.not_of_guests(f"{who} runs as {shown(label.type)}", label)
+    if label.pair is None:
+        return Answer(
+            Status.FAIL, f"{who} has no pair of categories of its own"
+        )
+    return _GOOD
 
 
 def _profile(guest: guests.Guest) -> Answer:
@@ -136,18 +138,6 @@ def _profile(guest: guests.Guest) -> Answer:
         )
     if label.profile != f"libvirt-{guest.uuid}":
         return Answer(Status.FAIL, f"{who} has a profile that is not its own")
-    return _GOOD
-
-
-def _domain(guest: guests.Guest, label: selinux.Label) -> Answer:
-    """Judge SELinux' label of a guest."""
-    who = shown(guest.name)
-    if label.type not in selinux.GUESTS:
-        return mac.not_of_guests(f"{who} runs as {shown(label.type)}", label)
-    if label.pair is None:
-        return Answer(
-            Status.FAIL, f"{who} has no pair of categories of its own"
-        )
     return _GOOD
 
 

@@ -65,30 +65,45 @@ class NestedOff(Check):
         read = {path: text for path, text in values.items() if text}
         evidence += [f"{path}: {shown(text)}" for path, text in read.items()]
         if any(map(_ON.fullmatch, read.values())):
+            on = [
+                path.split("/")[3]
+                for path, text in read.items()
+                if _ON.fullmatch(text)
+            ]
+            options = " and ".join(
+                f"options {module} nested=0" for module in on
+            )
+            kernel = " ".join(f"{module}.nested=0" for module in on)
             return Answer(
-                Status.FAIL, "guests can be hypervisors", _step(read)
+                Status.FAIL,
+                "guests can be hypervisors",
+                f"Set {options} in /etc/modprobe.d, or boot with {kernel} "
+                "where it is built into the kernel, and reboot.",
             )
         if read and all(text in _OFF for text in read.values()):
             return Answer(Status.PASS, "guests cannot be hypervisors")
         if not read and of(root) is Platform.ARM:
-            return _of_arm(root, evidence)
+            # Arm's KVM nests by the kernel command line alone. The kernel
+            # takes quotes away, around all of it or around the value.
+            words = (x.replace('"', "") for x in module_parameters.words(root))
+            modes = [
+                word
+                for word in words
+                if word.replace("_", "-").startswith(f"{_ARM}=")
+            ]
+            evidence.append(
+                f"{module_parameters.CMDLINE}: {_ARM}: {len(modes)} times"
+            )
+            evidence += [
+                f"{module_parameters.CMDLINE}: {shown(word)}" for word in modes
+            ]
+            if any(word.endswith("=nested") for word in modes):
+                return Answer(
+                    Status.FAIL, "guests can be hypervisors", _ARM_STEP
+                )
+            return Answer(Status.PASS, "guests cannot be hypervisors")
         text = "no module of KVM in /sys/module says whether it is on"
         return Answer(Status.UNKNOWN, text, _LOAD)
-
-
-def _step(read: dict[str, str]) -> str:
-    """Return what switches it off in the modules that have it on."""
-    on = [
-        path.split("/")[3]
-        for path, text in read.items()
-        if _ON.fullmatch(text)
-    ]
-    options = " and ".join(f"options {module} nested=0" for module in on)
-    kernel = " ".join(f"{module}.nested=0" for module in on)
-    return (
-        f"Set {options} in /etc/modprobe.d, or boot with {kernel} where it "
-        "is built into the kernel, and reboot."
-    )
 
 
 def _read(root: HostRoot, path: str) -> str:
@@ -103,19 +118,3 @@ def _read(root: HostRoot, path: str) -> str:
             raise
         root.names(module_parameters.MODULES)
         return ""
-
-
-def _of_arm(root: HostRoot, evidence: list[str]) -> Answer:
-    """Judge the kernel command line, by which alone Arm's KVM nests."""
-    # The kernel takes quotes away, around all of it or around the value.
-    words = (x.replace('"', "") for x in module_parameters.words(root))
-    modes = [
-        word for word in words if word.replace("_", "-").startswith(f"{_ARM}=")
-    ]
-    evidence.append(f"{module_parameters.CMDLINE}: {_ARM}: {len(modes)} times")
-    evidence += [
-        f"{module_parameters.CMDLINE}: {shown(word)}" for word in modes
-    ]
-    if any(word.endswith("=nested") for word in modes):
-        return Answer(Status.FAIL, "guests can be hypervisors", _ARM_STEP)
-    return Answer(Status.PASS, "guests cannot be hypervisors")

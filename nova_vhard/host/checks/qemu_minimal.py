@@ -109,17 +109,15 @@ def _asked(
     for target in targets:
         try:
             offered = qemu_devices.offered(host, cache, target)
-            lists[target.label] = _architecture(target), offered
+            match = _EMULATOR.fullmatch(basename(target.path))
+            lists[target.label] = (
+                (match[1] if match and match[1] in ELSEWHERE else ""),
+                offered,
+            )
         except Unreadable as error:
             untold.append(error)
     cache.save()
     return lists, untold
-
-
-def _architecture(target: Target) -> str:
-    """Return whose guests an emulator runs; empty where that is unknown."""
-    match = _EMULATOR.fullmatch(basename(target.path))
-    return match[1] if match and match[1] in ELSEWHERE else ""
 
 
 def unwanted(

@@ -98,26 +98,18 @@ def _judge(host: Host, boolean: Boolean, evidence: list[str]) -> Answer:
     for name in boolean.names:
         state = selinux.boolean(host.root, name)
         if state is not None:
-            return _state(host, boolean, name, state, evidence)
+            now, pending = state
+            wanted = bool({name, boolean.guide} & host.expected.booleans)
+            text = f"{int(now)} {int(pending)}"
+            facts = [f"opens {boolean.opens}", f"default {boolean.default}"]
+            facts += ["wanted on"] if wanted else []
+            if pending != now:
+                facts.append(f"pending: {'on' if pending else 'off'}")
+            evidence.append(
+                f"{selinux.BOOLEANS}/{name}: {text} ({'; '.join(facts)})"
+            )
+            if now and not wanted:
+                return Answer(Status.FAIL, name)
+            return _GOOD
     evidence.append(f"{selinux.BOOLEANS}: no {' or '.join(boolean.names)}")
     return Answer(Status.NOT_APPLICABLE, "")
-
-
-def _state(
-    host: Host,
-    boolean: Boolean,
-    name: str,
-    state: tuple[bool, bool],
-    evidence: list[str],
-) -> Answer:
-    now, pending = state
-    wanted = bool({name, boolean.guide} & host.expected.booleans)
-    text = f"{int(now)} {int(pending)}"
-    facts = [f"opens {boolean.opens}", f"default {boolean.default}"]
-    facts += ["wanted on"] if wanted else []
-    if pending != now:
-        facts.append(f"pending: {'on' if pending else 'off'}")
-    evidence.append(f"{selinux.BOOLEANS}/{name}: {text} ({'; '.join(facts)})")
-    if now and not wanted:
-        return Answer(Status.FAIL, name)
-    return _GOOD

@@ -36,7 +36,12 @@ def bound(job: Job, driver: str) -> Iterator[None]:
         _bind(job, driver)
         yield
     finally:
-        _give_back(job, before, override)
+        was = _NONE if override in ("", _NO_OVERRIDE) else override
+        try:
+            _bind(job, before)
+        finally:
+            with contextlib.suppress(Unreadable):
+                job.write(f"{job.device.path}/driver_override", was)
 
 
 def _bind(job: Job, driver: str | None) -> None:
@@ -55,13 +60,3 @@ def _bind(job: Job, driver: str | None) -> None:
     if now != driver:
         text = f"{driver} does not take it; load the module {driver}"
         raise unreadable(f"{place}/driver", text)
-
-
-def _give_back(job: Job, before: str | None, override: str) -> None:
-    """Bind what was bound before, and leave the override that there was."""
-    was = _NONE if override in ("", _NO_OVERRIDE) else override
-    try:
-        _bind(job, before)
-    finally:
-        with contextlib.suppress(Unreadable):
-            job.write(f"{job.device.path}/driver_override", was)

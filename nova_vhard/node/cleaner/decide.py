@@ -148,7 +148,18 @@ def decide(
     if refusal := _refusal(view, request):
         return Action(Verb.REFUSE, text=refusal)
     if view.consumers:
-        return _in_use(record, view)
+        provider = view.inventory.provider
+        known = (record.state, record.consumers, record.provider)
+        if known == (State.IN_USE, view.consumers, provider):
+            return Action(Verb.LEAVE)
+        changes: dict[str, Any] = {
+            "consumers": view.consumers,
+            "provider": provider,
+        }
+        if record.state is not State.IN_USE:
+            changes |= {"attempts": 0, "forced": ""}
+        text = f"in use by {_names(view)}"
+        return Action(Verb.LEAVE, State.IN_USE, text, changes)
     if action := _noticed(record, view, request, settings):
         return action
     if not view.reserved:
@@ -173,21 +184,6 @@ def _refusal(view: View, request: OperatorRequest) -> str:
 
 def _names(view: View) -> str:
     return ", ".join(view.consumers)
-
-
-def _in_use(record: Record, view: View) -> Action:
-    provider = view.inventory.provider
-    known = (record.state, record.consumers, record.provider)
-    if known == (State.IN_USE, view.consumers, provider):
-        return Action(Verb.LEAVE)
-    changes: dict[str, Any] = {
-        "consumers": view.consumers,
-        "provider": provider,
-    }
-    if record.state is not State.IN_USE:
-        changes |= {"attempts": 0, "forced": ""}
-    text = f"in use by {_names(view)}"
-    return Action(Verb.LEAVE, State.IN_USE, text, changes)
 
 
 def _noticed(
@@ -256,7 +252,11 @@ def _reserved(
     waits = host.waits
     not_clean = State.DIRTY if record.state is State.CLEAN else record.state
     if host.usage:
-        return _held(record, host.usage, not_clean)
+        if not host.usage.held:
+            return _wait(record, "UNKNOWN", str(host.usage), not_clean)
+        owners = host.usage.guests or record.consumers
+        changes = {"consumers": owners, "attempts": 0}
+        return _wait(record, "HELD", str(host.usage), State.DIRTY, **changes)
     if waits and waits.word == "GONE":
         return _wait(record, waits.word, str(waits), not_clean)
     if request.force:
@@ -280,15 +280,6 @@ def _reserved(
     if clean and request.release and action.verb is Verb.CLEAN:
         return replace(action, verb=Verb.RENEW)
     return action
-
-
-def _held(record: Record, usage: Usage, not_clean: State) -> Action:
-    """Leave a device alone that is, or may be, in a guest."""
-    if not usage.held:
-        return _wait(record, "UNKNOWN", str(usage), not_clean)
-    owners = usage.guests or record.consumers
-    changes = {"consumers": owners, "attempts": 0}
-    return _wait(record, "HELD", str(usage), State.DIRTY, **changes)
 
 
 def _wait(

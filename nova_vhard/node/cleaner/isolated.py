@@ -54,7 +54,22 @@ class Isolation:
         :returns: its outcome; not clean if it gave none within its limit
         """
         try:
-            return _taken(self._ask(step, job))
+            # Only True is clean: a plugin may say "no", which is true, too.
+            answer = self._ask(step, job)
+            is_clean, evidence = answer["clean"], answer["evidence"]
+            if type(is_clean) is not bool or not isinstance(evidence, list):
+                text = (
+                    f"its answer makes no sense: clean {clean(is_clean, 80)}"
+                )
+                return Outcome(
+                    False, f"{text}, evidence {clean(evidence, 80)}"
+                )
+            lines = [clean(line, _WIDTH) for line in evidence[:_LINES]]
+            if more := len(evidence) - len(lines):
+                lines.append(f"and {more} more")
+            return Outcome(
+                is_clean, clean(answer["said"], _WIDTH), tuple(lines)
+            )
         except _NoAnswer as error:
             LOG.error(
                 "Step %s on %s: %s", step.name, job.device.address, error
@@ -97,21 +112,6 @@ class Isolation:
         if reasons:
             raise _NoAnswer("; ".join(reasons))
         return answer
-
-
-def _taken(answer: dict[str, Any]) -> Outcome:
-    """Return what a process answers as an outcome that can be kept.
-
-    Only ``True`` is clean: a step of others may say "no", which is true too.
-    """
-    is_clean, evidence = answer["clean"], answer["evidence"]
-    if type(is_clean) is not bool or not isinstance(evidence, list):
-        text = f"its answer makes no sense: clean {clean(is_clean, 80)}"
-        return Outcome(False, f"{text}, evidence {clean(evidence, 80)}")
-    lines = [clean(line, _WIDTH) for line in evidence[:_LINES]]
-    if more := len(evidence) - len(lines):
-        lines.append(f"and {more} more")
-    return Outcome(is_clean, clean(answer["said"], _WIDTH), tuple(lines))
 
 
 def _outcome(step: Step, job: Job) -> Outcome:

@@ -230,17 +230,7 @@ def parse(data: Any, address: str) -> Record:
     fields["history"] = tuple(Event(**event) for event in fields["history"])
     fields["consumers"] = tuple(fields["consumers"])
     record = Record(**fields)
-    _check_types(record)
-    if record.address != address:
-        raise ValueError(f"a record of {record.address!r}"[:80])
-    return record
-
-
-def _check_types(record: Record) -> None:
-    """Look whether the fields of a record are what they are used as.
-
-    :raises TypeError: if one of them is not
-    """
+    # Each field must be of the type that it is used as.
     numbers = (record.attempts, record.generation or 0)
     if any(type(number) is not int or number < 0 for number in numbers):
         raise TypeError("no numbers")
@@ -253,3 +243,6 @@ def _check_types(record: Record) -> None:
     )
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("no texts")
+    if record.address != address:
+        raise ValueError(f"a record of {record.address!r}"[:80])
+    return record

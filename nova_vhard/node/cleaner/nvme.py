@@ -136,7 +136,12 @@ class Controller:
 
         :raises Unreadable: if one of them is out of the host's reach
         """
-        listed = self._listed()
+        manages = self._capability("oacs") & _MANAGES
+        every = ("--all",) * bool(manages)
+        answer = self._tool.ask(
+            "list-ns", self._path, *every, "--output-format=json"
+        )
+        listed = {number(x, "nsid") for x in answer.get("nsid_list", ())}
         root = self._job.root
         if not listed:
             raise unreadable(self._path, "has no namespace")
@@ -155,14 +160,6 @@ class Controller:
         missing = sorted(listed - blocks.keys())[:8]
         text = f"no block device for namespaces {missing}"
         raise unreadable(self._path, text)
-
-    def _listed(self) -> set[int]:
-        manages = self._capability("oacs") & _MANAGES
-        every = ("--all",) * bool(manages)
-        answer = self._tool.ask(
-            "list-ns", self._path, *every, "--output-format=json"
-        )
-        return {number(x, "nsid") for x in answer.get("nsid_list", ())}
 
     def erase(self, name: str, namespaces: Mapping[int, str]) -> str:
         """Erase everything in one way.

@@ -107,7 +107,16 @@ def _faults(data: Any, steps: Mapping[str, Step]) -> Iterator[Fault]:
         if "products" in device["match"] and "vendor" not in device["match"]:
             text = "a product's number means nothing without its vendor"
             yield (*place, "match", "products"), text
-        yield from _reached(_entry(device, steps), before, place)
+        entry = _entry(device, steps)
+        for item in before:
+            if item.covers(entry):
+                yield (
+                    (*place, "match"),
+                    f"is never reached: {quote(item.name)}, which stands "
+                    "before it, matches all of it; put it before that",
+                )
+                break
+        before.append(entry)
 
 
 def _settings(
@@ -119,20 +128,6 @@ def _settings(
         validator = jsonschema.Draft202012Validator(step.schema)
         for fault, text in schema_faults(settings, validator):
             yield place + fault, text
-
-
-def _reached(
-    entry: Entry, before: list[Entry], place: Path
-) -> Iterator[Fault]:
-    for item in before:
-        if item.covers(entry):
-            yield (
-                (*place, "match"),
-                f"is never reached: {quote(item.name)}, which stands before "
-                "it, matches all of it; put it before that",
-            )
-            break
-    before.append(entry)
 
 
 def _entry(fields: Mapping[str, Any], steps: Mapping[str, Step]) -> Entry:

@@ -75,7 +75,26 @@ def look(root: HostRoot, libvirt: Libvirt, address: str) -> Usage:
     except Unreadable as error:
         unknown.append(str(error))
     try:
-        held += _opened(root, address)
+        # A path proves nothing: a guest has a /dev of its own, and any user
+        # can have a file named vfio/9 open. A copy of a host has no device
+        # numbers.
+        live = root.live
+        wanted = {
+            # sysfs has the number as major:minor.
+            os.makedev(*map(int, root.read(source).split(":")))
+            if live
+            else path
+            for place in _places(root, address)
+            for path, source in _files(root, place)
+            if not live or root.exists(source)
+        }
+        held += [
+            f"{guests.PROC}/{pid}/fd: {target}"
+            for pid in root.names(guests.PROC)
+            if pid.isdecimal()
+            for place, target in _open_files(root, pid)
+            if (_device(root, place) if live else target) in wanted
+        ]
         if not guests.complete(root):
             unknown.append("/proc: not all processes of the host are seen")
     except Unreadable as error:
@@ -90,27 +109,6 @@ def _functions(root: HostRoot, address: str) -> Iterator[str]:
             function = root.link(f"{pci.path(address)}/{name}")
             if function:
                 yield function
-
-
-def _opened(root: HostRoot, address: str) -> list[str]:
-    """Return which process has a file of VFIO open that leads to a device."""
-    # A path proves nothing: a guest has a /dev of its own, and any user can
-    # have a file named vfio/9 open. A copy of a host has no device numbers.
-    live = root.live
-    wanted = {
-        # sysfs has the number as major:minor.
-        os.makedev(*map(int, root.read(source).split(":"))) if live else path
-        for place in _places(root, address)
-        for path, source in _files(root, place)
-        if not live or root.exists(source)
-    }
-    return [
-        f"{guests.PROC}/{pid}/fd: {target}"
-        for pid in root.names(guests.PROC)
-        if pid.isdecimal()
-        for place, target in _open_files(root, pid)
-        if (_device(root, place) if live else target) in wanted
-    ]
 
 
 def _places(root: HostRoot, address: str) -> Iterator[str]:

@@ -116,7 +116,10 @@ def _reload(pid_files: Sequence[str]) -> str:
     """Have libvirt's daemon look for hooks; say how, or that it did not."""
     unit = _active_unit()
     if unit:
-        return _systemctl_reload(unit)
+        done = _systemctl("reload", unit)
+        if done is None or done.returncode:
+            raise OSError(f"systemctl reload {unit} failed; run it by hand")
+        return f"{unit} looks for hooks again"
     for file in pid_files:
         pid = _daemon(file)
         if pid:
@@ -133,13 +136,6 @@ def _active_unit() -> str | None:
         if done is not None and done.returncode == 0:
             return unit
     return None
-
-
-def _systemctl_reload(unit: str) -> str:
-    done = _systemctl("reload", unit)
-    if done is None or done.returncode:
-        raise OSError(f"systemctl reload {unit} failed; run it by hand")
-    return f"{unit} looks for hooks again"
 
 
 def _systemctl(*words: str) -> "subprocess.CompletedProcess[bytes] | None":

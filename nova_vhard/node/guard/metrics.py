@@ -72,11 +72,6 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric; the documentation lists them."""
-        yield from self._counted()
-        for name, text, value in self._gauges():
-            yield GaugeMetricFamily(f"nova_vhard_guard_{name}", text, value)
-
-    def _counted(self) -> Iterator[Metric]:
         decisions = CounterMetricFamily(
             "nova_vhard_guard_decisions",
             "Guests and devices that were judged.",
@@ -99,6 +94,8 @@ class Metrics(Collector):
             "Connections to the socket that were closed unanswered.",
             value=self.rejected,
         )
+        for name, text, value in self._gauges():
+            yield GaugeMetricFamily(f"nova_vhard_guard_{name}", text, value)
 
     def _gauges(self) -> Iterator[tuple[str, str, float]]:
         yield "guests", "Guests that are remembered.", self.guests

@@ -67,16 +67,6 @@ def prove(capabilities: str, start: Callable[[str], str | None]) -> Proof:
         for one that was started, and ended again
     """
     name = f"{_PREFIX}{uuid.uuid4().hex[:16]}"
-    refusal = start(_xml(name, capabilities))
-    if refusal is None:
-        return Proof(False, "libvirt started a domain without its disk")
-    if answer(name) in refusal:
-        return Proof(True, "libvirt asks the guard, and the guard answers")
-    return Proof(False, f"libvirt did not ask it: {clean(refusal, 300)}")
-
-
-def _xml(name: str, capabilities: str) -> str:
-    """Return a domain of a kind that this libvirt takes."""
     host = ElementTree.fromstring(capabilities)  # noqa: S314 - libvirt's own
     arch = host.findtext("host/cpu/arch") or "x86_64"
     kinds = [
@@ -86,9 +76,14 @@ def _xml(name: str, capabilities: str) -> str:
         for domain in guest.iterfind("domain")
     ]
     kind = "kvm" if "kvm" in kinds or not kinds else kinds[0]
-    return _DOMAIN.format(
-        type=quoteattr(kind), arch=quoteattr(arch), name=name
+    refusal = start(
+        _DOMAIN.format(type=quoteattr(kind), arch=quoteattr(arch), name=name)
     )
+    if refusal is None:
+        return Proof(False, "libvirt started a domain without its disk")
+    if answer(name) in refusal:
+        return Proof(True, "libvirt asks the guard, and the guard answers")
+    return Proof(False, f"libvirt did not ask it: {clean(refusal, 300)}")
 
 
 def leave(folder: str, proof: Proof, mode: str, valid: float) -> None:

@@ -118,22 +118,19 @@ class Server:
             return
         try:
             with peer:
-                self._attend(peer)
+                # The kernel says who asks.
+                data = peer.getsockopt(
+                    socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
+                )
+                user = int(_CREDENTIALS.unpack(data)[1])
+                if user not in self._users:
+                    raise PermissionError(f"user {user} may not ask")
+                answer = self._answer(wire.receive(peer, _RECEIVE))
+                peer.settimeout(_SEND)
+                peer.sendall(answer.encoded())
         except (OSError, wire.BadRequest) as error:
             self.rejected += 1
             LOG.warning("A client is not answered: %s", error)
         except Exception:
             self.rejected += 1
             LOG.exception("A client is not answered")
-
-    def _attend(self, peer: socket.socket) -> None:
-        # By the kernel's word.
-        data = peer.getsockopt(
-            socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
-        )
-        user = int(_CREDENTIALS.unpack(data)[1])
-        if user not in self._users:
-            raise PermissionError(f"user {user} may not ask")
-        answer = self._answer(wire.receive(peer, _RECEIVE))
-        peer.settimeout(_SEND)
-        peer.sendall(answer.encoded())

@@ -89,7 +89,14 @@ class Guard:
         self.watcher = Watcher(
             options, self.answers.policy, judge, self.metrics
         )
-        users = _users(options.libvirt_user)
+        try:
+            user = pwd.getpwnam(options.libvirt_user).pw_uid
+        except KeyError:
+            raise ValueError(
+                "[vhard_guard] libvirt_user: there is no user "
+                f"{options.libvirt_user}"
+            ) from None
+        users = frozenset((0, user, os.geteuid()))
         with contextlib.ExitStack() as held, _place(options, "run_dir"):
             _hold(options, held)
             listener = next(iter(listeners), None)
@@ -116,15 +123,14 @@ class Guard:
                     self._wait()
                 self._interrupts.reloading = False
             self._notifier.stopping()
-            self._end()
-
-    def _end(self) -> None:
-        self._server.stop()
-        self.watcher.stop()
-        self.memory.save()
-        with contextlib.suppress(OSError):
-            os.unlink(os.path.join(self._options.run_dir, guard_proof.FILE))
-        self._held.close()
+            self._server.stop()
+            self.watcher.stop()
+            self.memory.save()
+            with contextlib.suppress(OSError):
+                os.unlink(
+                    os.path.join(self._options.run_dir, guard_proof.FILE)
+                )
+            self._held.close()
 
     def _round(self) -> str:
         """Write metrics; return a line about what goes on."""
@@ -211,13 +217,3 @@ def _hold(options: Any, held: contextlib.ExitStack) -> None:
             raise ValueError(f"{where}: {text}") from error
         except OSError as error:
             LOG.warning("%s cannot be locked: %s", path, error)
-
-
-def _users(name: str) -> frozenset[int]:
-    """Return who may ask: root, libvirt's user, and who runs the daemon."""
-    try:
-        user = pwd.getpwnam(name).pw_uid
-    except KeyError:
-        text = f"[vhard_guard] libvirt_user: there is no user {name}"
-        raise ValueError(text) from None
-    return frozenset((0, user, os.geteuid()))

@@ -75,12 +75,6 @@ def _daemon(options: Any) -> Iterator[Line]:
         )
         yield Line("daemon", text, False)
         return
-    yield _answering(answered)
-    yield _policy(answered, options.policy_file)
-    yield _report(options)
-
-
-def _answering(answered: dict[str, Any]) -> Line:
     parts = [f"answers, {answered['guests']} guests known"]
     if not answered["adopted"]:
         parts.append("the guests of this host are not taken in yet")
@@ -88,7 +82,9 @@ def _answering(answered: dict[str, Any]) -> Line:
         parts.append("libvirt is not reached")
     if answered["not_kept"]:
         parts.append(f"not on the disk: {answered['not_kept']}")
-    return Line("daemon", "; ".join(parts), len(parts) == 1)
+    yield Line("daemon", "; ".join(parts), len(parts) == 1)
+    yield _policy(answered, options.policy_file)
+    yield _report(options)
 
 
 def _policy(answered: dict[str, Any], path: str) -> Line:

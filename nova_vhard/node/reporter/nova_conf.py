@@ -162,7 +162,13 @@ def _value(conf: cfg.ConfigOpts, group: str, name: str) -> Any:
         raise FactsError(f"{where} has no valid value") from None
     if name == "device_spec":
         for entry in value:
-            _must_be_json(where, entry)
+            try:
+                json.loads(entry)
+            except (ValueError, RecursionError):
+                raise FactsError(
+                    f"{where}: an entry is no JSON; nova-compute does not "
+                    "start"
+                ) from None
     elif name == "hw_machine_type":
         # Nova looks up architectures, and ignores what is none.
         return [item for item in value or () if _MACHINE.fullmatch(item)]
@@ -182,15 +188,6 @@ def _scheme(uri: str) -> str:
     # With no_verify libvirt talks to any host that answers.
     known = separator and "no_verify" not in rest
     return scheme if known and _SCHEME.fullmatch(scheme) else _ODD
-
-
-def _must_be_json(where: str, entry: str) -> None:
-    """Refuse what Nova refuses too, before it is written anywhere."""
-    try:
-        json.loads(entry)
-    except (ValueError, RecursionError):
-        text = f"{where}: an entry is no JSON; nova-compute does not start"
-        raise FactsError(text) from None
 
 
 @contextlib.contextmanager

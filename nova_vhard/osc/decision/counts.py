@@ -5,7 +5,6 @@ Needs nothing of the client: Horizon's panel counts by it, too.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from nova_vhard.common.decisions import Event, violations
 from nova_vhard.common.text import clean
@@ -79,7 +78,16 @@ class Summary:
         counted: dict[Key, str] = {}
         for rule, mode, _ in violations(data):
             if not self.modes or mode in self.modes:
-                key = self._key(data, rule, mode)
+                known = {"rule": rule, "mode": mode}
+                known |= {name: data[name] for name in _OF_EVENT}
+                known |= {
+                    name: data["subject"].get(name) for name in _OF_SUBJECT
+                }
+                # Keys are cut, so that a damaged log takes no more memory.
+                key = tuple(
+                    None if known[name] is None else clean(known[name])
+                    for name in self.by
+                )
                 if counted.get(key) != Mode.ENFORCE:
                     counted[key] = mode
         for key, mode in counted.items():
@@ -87,16 +95,6 @@ class Summary:
                 key = (OTHERS,) * len(key)  # noqa: PLW2901
             group = self.groups.setdefault(key, Group())
             group.add(mode, softened, event.time)
-
-    def _key(self, data: dict[str, Any], rule: str, mode: str) -> Key:
-        known = {"rule": rule, "mode": mode}
-        known |= {name: data[name] for name in _OF_EVENT}
-        known |= {name: data["subject"].get(name) for name in _OF_SUBJECT}
-        # Keys are cut, so that a damaged log takes no more memory.
-        return tuple(
-            None if known[name] is None else clean(known[name])
-            for name in self.by
-        )
 
     def ordered(self) -> list[tuple[Key, Group]]:
         """Return the groups, those that matter most first."""

@@ -194,7 +194,20 @@ class SyncFlavors(_FlavorCommand):
                 for plan in changes
             ]
         if stranded and not parsed_args.unproven:
-            raise exceptions.CommandError(_refusal(stranded))
+            names = ", ".join(
+                clean(plan.flavor.name) for plan in stranded[:_NAMED]
+            )
+            more = len(stranded) - _NAMED
+            rest = f" and {more} more" if more > 0 else ""
+            lacking = sorted(
+                {spec for plan in stranded for spec in plan.required}
+            )
+            raise exceptions.CommandError(
+                f"No host has proven what {names}{rest} would require "
+                f"({', '.join(lacking)}), so that their servers would boot "
+                "nowhere, in mode audit too. Nothing was changed. Look at "
+                "openstack vhard host list; --unproven does it all the same."
+            )
         specs = {spec for plan in changes for spec in plan.lacks}
         try:
             # A required trait without a name would be an error of Placement
@@ -232,20 +245,6 @@ def _stranded(
         for plan in adding
         if not any(plan.required <= passed for passed in proven)
     ]
-
-
-def _refusal(stranded: list[TraitPlan]) -> str:
-    """Say which flavors would have no host, and what to do."""
-    names = ", ".join(clean(plan.flavor.name) for plan in stranded[:_NAMED])
-    more = len(stranded) - _NAMED
-    rest = f" and {more} more" if more > 0 else ""
-    lacking = sorted({spec for plan in stranded for spec in plan.required})
-    return (
-        f"No host has proven what {names}{rest} would require "
-        f"({', '.join(lacking)}), so that their servers would boot nowhere, "
-        "in mode audit too. Nothing was changed. Look at openstack vhard "
-        "host list; --unproven does it all the same."
-    )
 
 
 def _apply(compute: Any, plan: TraitPlan) -> Row:

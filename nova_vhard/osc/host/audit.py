@@ -91,7 +91,15 @@ class AuditHosts(output.Lister):
             raise exceptions.CommandError(f"Keystone: {error}") from error
         tally = audits.Tally("logins and credentials")
         for row in listed[:limit]:
-            tally.add(row[1], row[0], [_finding(row)])
+            _, by, role, scope, more = row
+            by_role = by == _LOGIN and more == _EVERY
+            level = audits.Level.WARNING if by_role else audits.Level.VIOLATION
+            who = f"role {role} in {scope}" if role else by
+            tally.add(
+                row[1],
+                row[0],
+                [audits.Finding(level, _RULE, f"{who} may write: {more}")],
+            )
         if len(listed) > limit:
             text = f"There are more than {limit}: --limit shows them."
             self.say(text)
@@ -99,15 +107,6 @@ class AuditHosts(output.Lister):
             tally.add("beyond --limit", "", [unseen])
         self.status = tally.finish(parsed_args)
         return COLUMNS, listed[:limit]
-
-
-def _finding(row: Row) -> audits.Finding:
-    """Return what a row is for the verdict of the audit."""
-    _, by, role, scope, more = row
-    by_role = by == _LOGIN and more == _EVERY
-    level = audits.Level.WARNING if by_role else audits.Level.VIOLATION
-    who = f"role {role} in {scope}" if role else by
-    return audits.Finding(level, _RULE, f"{who} may write: {more}")
 
 
 def _sharing(placement: Placement) -> Iterator[Row]:

@@ -85,18 +85,15 @@ class Changes:
             fresh = find(self.policy, image, self.today)
             if fresh is None:
                 return "is in order by now"
-            return self._change(fresh)
+            stated, left = [], len(fresh.violations)
+            if self.wanted.fix and fresh.changes:
+                stated.append(self._set(fresh))
+                left = self._left(fresh)
+            if left and self._quarantines(fresh):
+                stated.append(self._deactivate(fresh))
+            return _told(stated, left)
         except ERRORS as error:
             return failed(error)
-
-    def _change(self, finding: Finding) -> str:
-        stated, left = [], len(finding.violations)
-        if self.wanted.fix and finding.changes:
-            stated.append(self._set(finding))
-            left = self._left(finding)
-        if left and self._quarantines(finding):
-            stated.append(self._deactivate(finding))
-        return _told(stated, left)
 
     def _left(self, finding: Finding) -> int:
         return len(mended(self.policy, finding, self.today))
@@ -142,25 +139,25 @@ def undo(images: Any, entry: Entry) -> str:
                 return f"is {image['status']} already"
             images.reactivate(entry.image)
             return "reactivated"
-        return _reset(images, entry, image)
+        now = {name: image.get(name) for name in entry.after}
+        if now == entry.before:
+            return "as before already"
+        strange = [
+            name
+            for name, value in now.items()
+            if value not in (entry.after[name], entry.before.get(name))
+        ]
+        if strange:
+            return (
+                f"changed since: {', '.join(clean(item) for item in strange)}"
+            )
+        remove = [
+            name for name, value in entry.before.items() if value is None
+        ]
+        values = {k: v for k, v in entry.before.items() if v is not None}
+        images.update(entry.image, remove_props=remove, **values)
+        return "restored"
     except glanceclient.exc.HTTPNotFound:
         return "is gone"
     except ERRORS as error:
         return failed(error)
-
-
-def _reset(images: Any, entry: Entry, image: dict[str, Any]) -> str:
-    now = {name: image.get(name) for name in entry.after}
-    if now == entry.before:
-        return "as before already"
-    strange = [
-        name
-        for name, value in now.items()
-        if value not in (entry.after[name], entry.before.get(name))
-    ]
-    if strange:
-        return f"changed since: {', '.join(clean(item) for item in strange)}"
-    remove = [name for name, value in entry.before.items() if value is None]
-    values = {k: v for k, v in entry.before.items() if v is not None}
-    images.update(entry.image, remove_props=remove, **values)
-    return "restored"

@@ -108,14 +108,10 @@ class Auditor:
             )
         # Not where an exemption lets it through: that is for some images.
         if not verdict.exempted:
-            self._remember(judged)
+            size = sum(len(value) for _, value in judged)
+            if size <= _MOST_CHARACTERS and len(self._clean) < _MOST_CLEAN:
+                self._clean.add(judged)
         return None
-
-    def _remember(self, judged: tuple[tuple[str, str], ...]) -> None:
-        """Remember that what an image says violates nothing, within bounds."""
-        size = sum(len(value) for _, value in judged)
-        if size <= _MOST_CHARACTERS and len(self._clean) < _MOST_CLEAN:
-            self._clean.add(judged)
 
 
 def find(policy: Policy, image: Image, today: datetime.date) -> Finding | None:

@@ -77,21 +77,19 @@ def listed(images: Any, filters: dict[str, Any]) -> Iterator[Image]:
     shown = {"visibility": "all", **filters, "limit": _PAGE}
     for hidden in ("false", "true"):
         query = urlencode({**shown, "os_hidden": hidden})
-        yield from _pages(images, f"/v2/images?{query}")
-
-
-def _pages(images: Any, url: str | None) -> Iterator[Image]:
-    """Yield the images of a page and of those after it."""
-    read = set()
-    while url:
-        if url in read:
-            raise CommunicationError("pages of images go round in a circle")
-        read.add(url)
-        _, page = images.http_client.get(url)
-        if not _is_page(page):
-            raise CommunicationError("an answer is no page of images")
-        yield from page["images"]
-        url = page.get("next")
+        url = f"/v2/images?{query}"
+        read = set()
+        while url:
+            if url in read:
+                raise CommunicationError(
+                    "pages of images go round in a circle"
+                )
+            read.add(url)
+            _, page = images.http_client.get(url)
+            if not _is_page(page):
+                raise CommunicationError("an answer is no page of images")
+            yield from page["images"]
+            url = page.get("next")
 
 
 def _is_page(answer: Any) -> bool:

@@ -83,7 +83,18 @@ def description(options: argparse.Namespace) -> dict[str, Any]:
         does not look at
     """
     asked = {name: value for name, value in _whole(options).items() if value}
-    _check(options.operation, asked)
+    placed = described.LOOKED_AT[options.operation]
+    if surplus := sorted(asked.keys() - placed):
+        raise output.UsageError(
+            f"{', '.join(surplus)}: not looked at in operation "
+            f"{options.operation}, which has {', '.join(sorted(placed))}; "
+            "leave the option out"
+        )
+    if "image" in asked and "volume" in asked:
+        raise output.UsageError(
+            "a guest has its metadata from the image or the volume; leave "
+            "one of them out"
+        )
     who = {
         "operation": options.operation,
         "project": options.project,
@@ -126,18 +137,3 @@ def _whole(options: argparse.Namespace) -> dict[str, Any]:
         "ports": options.port,
         "config_drive": None if on_server else drive,
     }
-
-
-def _check(operation: str, asked: dict[str, Any]) -> None:
-    placed = described.LOOKED_AT[operation]
-    if surplus := sorted(asked.keys() - placed):
-        raise output.UsageError(
-            f"{', '.join(surplus)}: not looked at in operation "
-            f"{operation}, which has {', '.join(sorted(placed))}; "
-            "leave the option out"
-        )
-    if "image" in asked and "volume" in asked:
-        raise output.UsageError(
-            "a guest has its metadata from the image or the volume; leave "
-            "one of them out"
-        )

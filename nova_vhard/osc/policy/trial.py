@@ -44,7 +44,15 @@ class RunPolicyTests(OfflineLister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Rows:
         """Return one row a case."""
-        files = _read(parsed_args.files)
+        files: list[case_file.CaseFile] = []
+        problems: list[Problem] = []
+        for path in parsed_args.files:
+            try:
+                files.append(case_file.read(path))
+            except PolicyError as error:
+                problems += error.problems
+        if problems:
+            raise policies.failure(PolicyError(problems))
         rows: list[tuple[Any, ...]] = []
         for file in files:
             name = (
@@ -61,23 +69,6 @@ class RunPolicyTests(OfflineLister):
         self.status = 1 if wrong else 0
         self.say(f"{counted(len(rows), 'case')}, {wrong} not as expected")
         return ("File", "Case", "Result", "Difference"), rows
-
-
-def _read(paths: list[str]) -> list[case_file.CaseFile]:
-    """Read files of tests.
-
-    :raises osc_lib.exceptions.CommandError: with every fault of every file
-    """
-    files: list[case_file.CaseFile] = []
-    problems: list[Problem] = []
-    for path in paths:
-        try:
-            files.append(case_file.read(path))
-        except PolicyError as error:
-            problems += error.problems
-    if problems:
-        raise policies.failure(PolicyError(problems))
-    return files
 
 
 class ExplainPolicy(OfflineShowOne):

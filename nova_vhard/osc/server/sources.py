@@ -100,7 +100,23 @@ class Sources:
         def ask() -> Volume:
             """Ask Cinder."""
             proxy = self._client.block_storage
-            return _volume(paging.get(proxy, f"/volumes/{volume_id}"))
+            shown = (
+                paging.get(proxy, f"/volumes/{volume_id}").get("volume") or {}
+            )
+            properties = shown.get("volume_image_metadata") or {}
+            attached = shown.get("attachments") or ()
+            return Volume(
+                Image(
+                    *(properties, properties.get("disk_format"), VOLUME),
+                    Holder(
+                        shown.get("id"), made_of=properties.get("image_id")
+                    ),
+                ),
+                tuple(
+                    (str(item.get("server_id")), str(item.get("device") or ""))
+                    for item in attached
+                ),
+            )
 
         what = f"volume {clean(volume_id)}"
         return _once(self._volumes, volume_id, ask, what)
@@ -202,19 +218,3 @@ def _once(
     if len(kept) > _KEPT:
         kept.popitem(last=False)
     return result
-
-
-def _volume(body: Mapping[str, Any]) -> Volume:
-    shown = body.get("volume") or {}
-    properties = shown.get("volume_image_metadata") or {}
-    attached = shown.get("attachments") or ()
-    return Volume(
-        Image(
-            *(properties, properties.get("disk_format"), VOLUME),
-            Holder(shown.get("id"), made_of=properties.get("image_id")),
-        ),
-        tuple(
-            (str(item.get("server_id")), str(item.get("device") or ""))
-            for item in attached
-        ),
-    )
