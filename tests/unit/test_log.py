@@ -307,33 +307,47 @@ def test_a_trouble_is_logged_seldom_and_its_end_once(
         seldom.say("away for %d s", now)
     for _ in range(2):
         seldom.over("back after %d s", now)
-    seldom.say("away again")
-    assert [(each.levelname, each.msg) for each in caplog.records] == [
-        *(("ERROR", f"away for {now} s") for now in said),
-        ("WARNING", f"back after {moments[-1]} s"),
-        ("ERROR", "away again"),
+    try:
+        raise ConnectionError
+    except ConnectionError:
+        seldom.say("away again")
+        seldom.say("away, as the traceback says", key=1, exc_info=True)
+    logged = [
+        (each.levelname, each.msg, bool(each.exc_info))
+        for each in caplog.records
+    ]
+    assert logged == [
+        *(("ERROR", f"away for {now} s", False) for now in said),
+        ("WARNING", f"back after {moments[-1]} s", False),
+        ("ERROR", "away again", False),
+        ("ERROR", "away, as the traceback says", True),
     ]
 
 
 def test_a_trouble_hides_and_ends_no_other(monkeypatch, caplog):
-    clock = SimpleNamespace(monotonic=lambda: 0)
+    clock = SimpleNamespace(monotonic=lambda: 10_000)
     monkeypatch.setattr(log, "time", clock)
     seldom = log.Seldom(LOG)
     for key in ("one", "two", "one"):
         seldom.say("%s is away", key, key=key)
     seldom.over("one is back", key="one")
-    seldom.say("two is away still", key="two")
-    # What was not said for long is forgotten.
-    clock.monotonic = lambda: 7200
-    seldom.say("three is away", key="three")
+    clock.monotonic = lambda: 10_010
+    for key in ("two", "three"):
+        seldom.say("%s is away now", key, key=key)
     seldom.over("two is back", key="two")
+    # What was not said for long is forgotten.
+    clock.monotonic = lambda: 10_010 + 7200
+    seldom.say("four is away", key="four")
+    seldom.over("three is back", key="three")
     assert caplog.messages == [
         "one is away",
         "two is away",
         "one is back",
-        "three is away",
+        "three is away now",
+        "two is back",
+        "four is away",
     ]
-    assert [*seldom._last] == ["three"]
+    assert [*seldom._last] == ["four"]
 
 
 @pytest.fixture
