@@ -112,7 +112,11 @@ def read(line: bytes) -> Event | None:
         line = inner.encode(errors="replace")
         if line.startswith(b"{"):
             return _of_record(_object(line))
-    return _of_text(line)
+    before = _logged_by(_DECISIONS, line)
+    if before is None:
+        return None
+    data = _object(b"{" + line.partition(b"{")[2])
+    return Event(data, _time(before.decode(errors="replace")))
 
 
 def _of_record(data: dict[str, Any]) -> Event | None:
@@ -123,15 +127,6 @@ def _of_record(data: dict[str, Any]) -> Event | None:
     if name == DECISIONS:
         return Event(_object(message), _time_of(data))
     return None
-
-
-def _of_text(line: bytes) -> Event | None:
-    """Read a line that has a prefix."""
-    before = _logged_by(_DECISIONS, line)
-    if before is None:
-        return None
-    data = _object(b"{" + line.partition(b"{")[2])
-    return Event(data, _time(before.decode(errors="replace")))
 
 
 def _logged_by(field: bytes, line: bytes) -> bytes | None:

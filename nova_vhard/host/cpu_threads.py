@@ -71,24 +71,22 @@ def apart(host: Host, evidence: list[str]) -> Answer:
     if active == "1":
         return _by_nova(host, evidence)
     if control == NOT_COUNTED:
-        return _by_topology(host, evidence)
+        # Nobody counts threads here: each processor names its siblings.
+        root = host.root
+        every = _every(root)
+        cpus = _online(root)
+        shared = _shared(root, cpus)
+        evidence.append(
+            f"{CPUS}: {len(cpus)} processors, {len(shared)} threads"
+        )
+        if not cpus:
+            raise unreadable(CPUS, "has no processor")
+        if shared:
+            return _by_nova(host, evidence)
+        return _NONE if cpus == every else _by_switches(host, evidence)
     if control not in _CANNOT:
         return _by_switches(host, evidence)
     return _NONE
-
-
-def _by_topology(host: Host, evidence: list[str]) -> Answer:
-    """Judge by each processor's siblings, where nobody counts threads."""
-    root = host.root
-    every = _every(root)
-    cpus = _online(root)
-    shared = _shared(root, cpus)
-    evidence.append(f"{CPUS}: {len(cpus)} processors, {len(shared)} threads")
-    if not cpus:
-        raise unreadable(CPUS, "has no processor")
-    if shared:
-        return _by_nova(host, evidence)
-    return _NONE if cpus == every else _by_switches(host, evidence)
 
 
 def _by_switches(host: Host, evidence: list[str]) -> Answer:

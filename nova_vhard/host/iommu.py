@@ -131,18 +131,10 @@ def unverified(
         text = f"not verified on this platform: {', '.join(strange)}"
         return Answer(Status.UNKNOWN, text, platform.NOT_VERIFIED)
     if any(name.startswith(_SMMU) for name in names):
-        return _described(root, evidence)
+        for path in (_TABLE, _TREE):
+            if root.exists(path):
+                evidence.append(f"{path}: describes the SMMU")
+                return None
+        text = "an SMMU that neither a device tree nor IORT describes"
+        return Answer(Status.UNKNOWN, text, _FIRMWARE)
     return None
-
-
-def _described(root: HostRoot, evidence: list[str]) -> Answer | None:
-    """Return UNKNOWN for an SMMU that nothing describes which can be seen.
-
-    :param evidence: gets what describes it
-    """
-    for path in (_TABLE, _TREE):
-        if root.exists(path):
-            evidence.append(f"{path}: describes the SMMU")
-            return None
-    text = "an SMMU that neither a device tree nor IORT describes"
-    return Answer(Status.UNKNOWN, text, _FIRMWARE)

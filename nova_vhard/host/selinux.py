@@ -133,7 +133,12 @@ def may_write(
     """
     folder = f"/sys/fs/selinux/class/{kind}"
     if root.captured:
-        return _captured_write(root, f"{process} {file} {kind} write")
+        question = f"{process} {file} {kind} write"
+        for line in root.read(_CAPTURED_ACCESS).splitlines():
+            asked, arrow, answer = line.partition(" -> ")
+            if arrow and asked.strip() == question:
+                return answer.strip() == "yes"
+        return None
     number = root.read(f"{folder}/index")
     bit = root.read(f"{folder}/perms/write")
     answer = root.ask(ACCESS, f"{process} {file} {number}")
@@ -142,14 +147,6 @@ def may_write(
     except (ValueError, IndexError) as error:
         text = f"the answer is {answer[:60]!r}"
         raise _unreadable(ACCESS, text) from error
-
-
-def _captured_write(root: HostRoot, question: str) -> bool | None:
-    for line in root.read(_CAPTURED_ACCESS).splitlines():
-        asked, arrow, answer = line.partition(" -> ")
-        if arrow and asked.strip() == question:
-            return answer.strip() == "yes"
-    return None
 
 
 def _captured(root: HostRoot, label: str) -> str:

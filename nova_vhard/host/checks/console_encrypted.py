@@ -58,7 +58,33 @@ class ConsoleEncrypted(Check):
 
         answers = of_each(host, evidence, judge)
         if not answers:
-            return _nobody(host, evidence)
+            # A host without guests is judged by what the next one gets.
+            if not (host.root.captured or guests.complete(host.root)):
+                return Answer(
+                    Status.UNKNOWN,
+                    "no guest is seen, nor every process (PID namespace, "
+                    "hidepid)",
+                    WHOLE_TABLE,
+                )
+            facts = nova_facts.read(host)
+            listen = facts.channels.consoles
+            evidence += [
+                f"{facts.path}: [{kind}] server_listen = {shown(address)}"
+                for kind, address in listen.items()
+            ]
+            wide = [
+                kind
+                for kind, address in listen.items()
+                if not is_local(address)
+            ]
+            if wide == ["vnc"] and _by_tls(host, evidence):
+                wide = []
+            if wide:
+                which = ", ".join(wide)
+                text = f"no guest is running; the next one opens {which}"
+                return Answer(Status.FAIL, text)
+            text = "no guest is running; the next one's console is closed"
+            return Answer(Status.PASS, text)
         good = f"consoles that nobody listens in on: all {len(answers)}"
         return mac.settle_all(answers, "open to the network: ", good)
 
@@ -81,30 +107,6 @@ def _judge(host: Host, guest: Guest, evidence: list[str]) -> Answer:
     evidence[:0] = lines if broken else []
     evidence += [] if broken else lines
     return Answer(Status.FAIL, who) if broken else _GOOD
-
-
-def _nobody(host: Host, evidence: list[str]) -> Answer:
-    """Judge a host without guests by what the next one gets.
-
-    :raises Unreadable: if the settings cannot be read
-    """
-    if not (host.root.captured or guests.complete(host.root)):
-        text = "no guest is seen, nor every process (PID namespace, hidepid)"
-        return Answer(Status.UNKNOWN, text, WHOLE_TABLE)
-    facts = nova_facts.read(host)
-    listen = facts.channels.consoles
-    evidence += [
-        f"{facts.path}: [{kind}] server_listen = {shown(address)}"
-        for kind, address in listen.items()
-    ]
-    wide = [kind for kind, address in listen.items() if not is_local(address)]
-    if wide == ["vnc"] and _by_tls(host, evidence):
-        wide = []
-    if wide:
-        text = f"no guest is running; the next one opens {', '.join(wide)}"
-        return Answer(Status.FAIL, text)
-    text = "no guest is running; the next one's console is closed"
-    return Answer(Status.PASS, text)
 
 
 def _by_tls(host: Host, evidence: list[str]) -> bool:

@@ -9,7 +9,6 @@ from nova_vhard.host import (
 )
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import HostRoot
 
 _MODULE, _PARAMETER = "vfio", "enable_unsafe_noiommu_mode"
 
@@ -87,37 +86,32 @@ class Iommu(Check):
         if not units:
             text = "devices are in groups, but no IOMMU is driven"
             return Answer(Status.UNKNOWN, text, _NO_UNIT)
-        return _linked(root, real, evidence)
-
-
-def _linked(
-    root: HostRoot, groups: list[iommu.Group], evidence: list[str]
-) -> Answer:
-    """Ask the PCI devices themselves, which must agree with the groups."""
-    addresses = root.names(iommu.DEVICES)
-    grouped = {device for group in groups for device in group.devices}
-    without = [address for address in addresses if address not in grouped]
-    lost = [
-        address
-        for address in addresses
-        if address in grouped
-        and root.link(f"{iommu.DEVICES}/{address}/iommu_group") is None
-    ]
-    if without:
-        evidence.append(f"devices in no group: {' '.join(without)}")
-    if lost or not grouped & set(addresses):
-        text = "groups and PCI devices do not agree"
-        return Answer(Status.UNKNOWN, text, _NO_UNIT)
-    # The host's drivers bypass translation there; older kernels do not say.
-    identity = [
-        group
-        for group in groups
-        if root.maybe(f"{group.path}/type") == iommu.IDENTITY
-    ]
-    if identity:
-        return Answer(
-            Status.PASS,
-            "an IOMMU translates what is given to guests; the host's own "
-            f"devices of {len(identity)} groups bypass it",
-        )
-    return Answer(Status.PASS, "devices are translated by an IOMMU")
+        # The PCI devices themselves must agree with the groups.
+        addresses = root.names(iommu.DEVICES)
+        grouped = {device for group in real for device in group.devices}
+        without = [address for address in addresses if address not in grouped]
+        lost = [
+            address
+            for address in addresses
+            if address in grouped
+            and root.link(f"{iommu.DEVICES}/{address}/iommu_group") is None
+        ]
+        if without:
+            evidence.append(f"devices in no group: {' '.join(without)}")
+        if lost or not grouped & set(addresses):
+            text = "groups and PCI devices do not agree"
+            return Answer(Status.UNKNOWN, text, _NO_UNIT)
+        # The host's drivers bypass translation there. Older kernels do not
+        # say so.
+        identity = [
+            group
+            for group in real
+            if root.maybe(f"{group.path}/type") == iommu.IDENTITY
+        ]
+        if identity:
+            return Answer(
+                Status.PASS,
+                "an IOMMU translates what is given to guests; the host's own "
+                f"devices of {len(identity)} groups bypass it",
+            )
+        return Answer(Status.PASS, "devices are translated by an IOMMU")

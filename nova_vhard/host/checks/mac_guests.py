@@ -63,7 +63,13 @@ class MacGuests(Check):
         table = guests.table(host, model == mac.APPARMOR)
         troubles = [*table.unknown, *unseen(host, table, evidence)]
         if not (table.guests or troubles or answers):
-            return _nobody(host, evidence)
+            if not guests.complete(host.root):
+                return Answer(
+                    Status.UNKNOWN,
+                    "no guest is seen, nor every process (PID namespace, "
+                    "hidepid)",
+                )
+            return mac.nobody(host, evidence)
         answers += [Answer(Status.UNKNOWN, trouble) for trouble in troubles]
         judged = [(guest, _judge(guest, model)) for guest in table.guests]
         # A report has room for some lines only: the worst come first.
@@ -91,14 +97,6 @@ class MacGuests(Check):
 def _line(guest: guests.Guest) -> str:
     label = guest.label or f"({guest.trouble})"
     return f"{guest.source}: {shown(label, 100)} ({shown(guest.name)})"
-
-
-def _nobody(host: Host, evidence: list[str]) -> Answer:
-    """Judge a host without guests by what happens to the next one."""
-    if not guests.complete(host.root):
-        text = "no guest is seen, nor every process (PID namespace, hidepid)"
-        return Answer(Status.UNKNOWN, text)
-    return mac.nobody(host, evidence)
 
 
 def _judge(guest: guests.Guest, model: str | None) -> Answer:

@@ -200,7 +200,14 @@ def _noticed(
             return Action(Verb.LEAVE, State.AVAILABLE, text, changes)
         return _dirty(view, _NEVER_CLEANED)
     if record.provider != view.inventory.provider:
-        return _new_provider(record, view)
+        # Nova has forgotten everything with the old provider.
+        uuid = view.inventory.provider
+        text = f"its provider is a new one: {uuid}"
+        if not record.dirty or record.state is State.IN_USE:
+            return _dirty(view, text)
+        # The state stays: a failed one is not cleaned without being asked.
+        same = {"word": record.word, "reason": record.reason, "provider": uuid}
+        return replace(_dirty(view, text, **same), state=record.state)
     if record.state is State.IN_USE:
         return _dirty(view, "given back")
     if view.reserved:
@@ -230,17 +237,6 @@ def _dirty(view: View, text: str, **changes: Any) -> Action:
     return Action(verb, State.DIRTY, text, changes)
 
 
-def _new_provider(record: Record, view: View) -> Action:
-    """Return what follows from another provider: Nova forgot all of it."""
-    uuid = view.inventory.provider
-    text = f"its provider is a new one: {uuid}"
-    if not record.dirty or record.state is State.IN_USE:
-        return _dirty(view, text)
-    # The state stays: a failed one is not cleaned without being asked.
-    same = {"word": record.word, "reason": record.reason, "provider": uuid}
-    return replace(_dirty(view, text, **same), state=record.state)
-
-
 def _reserved(
     record: Record,
     view: View,
@@ -260,7 +256,14 @@ def _reserved(
     if waits and waits.word == "GONE":
         return _wait(record, waits.word, str(waits), not_clean)
     if request.force:
-        return _forced(view, request.force)
+        # It is written down before it is done, so that a crash does not undo
+        # it.
+        text = f"released by force, not proven clean: {request.force}"
+        changes = {
+            "forced": request.force,
+            "generation": view.inventory.generation,
+        }
+        return Action(Verb.RELEASE, State.CLEAN, text, changes)
     # Nothing has happened since it was cleaned.
     clean = (
         record.state is State.CLEAN
@@ -295,17 +298,6 @@ def _wait(
     if reason != record.reason:
         return Action(Verb.LEAVE, changes=changes)
     return Action(Verb.LEAVE)
-
-
-def _forced(view: View, reason: str) -> Action:
-    """Release what is not proven clean, because an operator says so.
-
-    It is written down before it is done, so that a crash keeps it from being
-    undone.
-    """
-    text = f"released by force, not proven clean: {reason}"
-    changes = {"forced": reason, "generation": view.inventory.generation}
-    return Action(Verb.RELEASE, State.CLEAN, text, changes)
 
 
 def _cleaning(
