@@ -27,14 +27,6 @@ _RETRY = 10.0
 
 _TEXT = 2000
 _NOBODY = Reason("", "")
-_HELD = (
-    "Marks were taken from %s: whoever may write these providers keeps marks "
-    "from being deleted; meanwhile they count for nothing"
-)
-_VOID = (
-    "%d marks have no code of this attestor's: somebody with another key, or "
-    "none, has made them; they count for nothing"
-)
 
 
 @dataclass(frozen=True)
@@ -230,10 +222,20 @@ class Attestor:
             self._troubles["host"].say("%s", trouble)
             self.numbers.errors["host"] += len(outcome.failed)
         if outcome.holders:
-            LOG.error(_HELD, fit(sorted(outcome.holders), _TEXT))
+            LOG.error(
+                "Marks were taken from %s: whoever may write these "
+                "providers keeps marks from being deleted; meanwhile "
+                "they count for nothing",
+                fit(sorted(outcome.holders), _TEXT),
+            )
         self.numbers.void_marks += len(state.void)
         if state.void:
-            LOG.error(_VOID, len(state.void))
+            LOG.error(
+                "%d marks have no code of this attestor's: somebody "
+                "with another key, or none, has made them; they count "
+                "for nothing",
+                len(state.void),
+            )
         self.numbers.withdrawn += len(outcome.lost)
         names = {clean(state.nodes.get(uuid, uuid), 255) for uuid in wanted}
         self.numbers.hosts = {

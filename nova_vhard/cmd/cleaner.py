@@ -61,9 +61,6 @@ _HELP = {
     "check-rules": "Check a rules file and print its entries.",
 }
 _OF_A_DEVICE = ("clean", "release", "show")
-_FORCE = "Release it although nothing proves that it is clean."
-_REASON = "Why; must be given with --force, and is kept in its history."
-_FILE = "Rules file; by default the configured one."
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -81,9 +78,19 @@ def _parser() -> argparse.ArgumentParser:
             metavar="ADDRESS",
             help="PCI address of the device, such as 0000:3b:00.0.",
         )
-    added["release"].add_argument("--force", action="store_true", help=_FORCE)
-    added["release"].add_argument("--reason", type=_reason, help=_REASON)
-    added["check-rules"].add_argument("file", nargs="?", help=_FILE)
+    added["release"].add_argument(
+        "--force",
+        action="store_true",
+        help="Release it although nothing proves that it is clean.",
+    )
+    added["release"].add_argument(
+        "--reason",
+        type=_reason,
+        help="Why; must be given with --force, and is kept in its history.",
+    )
+    added["check-rules"].add_argument(
+        "file", nargs="?", help="Rules file; by default the configured one."
+    )
     return parser
 
 

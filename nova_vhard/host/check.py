@@ -13,10 +13,6 @@ from nova_vhard.host.root import LIBVIRT, Unreadable
 
 LOG = get_logger(__name__)
 
-_FAULT = (
-    "This is a fault of the check. Report it, with the traceback in the "
-    "reporter's log."
-)
 _NO_ANSWER = (
     "Run nova-vhard-reporter check on the host, and look at the reporter's "
     "log for what hangs or ends the check."
@@ -125,7 +121,12 @@ class Check(abc.ABC):
         except Exception as error:
             LOG.exception("Check %s failed", self.name)
             text = f"the check failed: {type(error).__name__}: {error}"
-            answer = Answer(Status.UNKNOWN, text, _FAULT)
+            answer = Answer(
+                Status.UNKNOWN,
+                text,
+                "This is a fault of the check. Report it, with the "
+                "traceback in the reporter's log.",
+            )
         return self._result(answer, evidence)
 
     def unknown(self, reason: str, step: str = "") -> Result:

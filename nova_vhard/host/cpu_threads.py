@@ -39,16 +39,6 @@ _STEP = (
     "Boot with nosmt, or switch it off in the firmware. Or name in Nova's "
     f"{_OPTIONS} one thread of each core alone."
 )
-_OFFLINE = (
-    "Write 1 into its file online, and check again: a processor that is "
-    "switched off does not show its core. Where nova-compute switches them "
-    "off ([libvirt] cpu_power_management_strategy = cpu_state), have it "
-    "choose a governor instead, or boot with nosmt."
-)
-_MOVE = (
-    "Reboot these guests hard (openstack server reboot --hard), or migrate "
-    "them away: they run where Nova let them when they were started."
-)
 _CORRECT = f"Correct {_OPTIONS}: nova-compute does not start with them."
 
 
@@ -127,7 +117,13 @@ def _by_nova(host: Host, evidence: list[str]) -> Answer:
     loose = _loose(host, cpus, evidence)
     if loose:
         text = f"guests share cores since before Nova's sets: {few(loose)}"
-        return Answer(Status.FAIL, text, _MOVE)
+        return Answer(
+            Status.FAIL,
+            text,
+            "Reboot these guests hard (openstack server reboot --hard), "
+            "or migrate them away: they run where Nova let them when "
+            "they were started.",
+        )
     return Answer(Status.PASS, "Nova gives guests one thread of each core")
 
 
@@ -216,7 +212,15 @@ def _siblings(root: HostRoot, number: int) -> set[int]:
     except Unreadable as error:
         if error.missing and _is_off(root, number):
             text = "the processor is switched off"
-            raise unreadable(path, text, _OFFLINE) from error
+            raise unreadable(
+                path,
+                text,
+                "Write 1 into its file online, and check again: a "
+                "processor that is switched off does not show its core. "
+                "Where nova-compute switches them off ([libvirt] "
+                "cpu_power_management_strategy = cpu_state), have it "
+                "choose a governor instead, or boot with nosmt.",
+            ) from error
         raise
 
 

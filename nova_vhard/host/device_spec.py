@@ -30,10 +30,6 @@ from nova_vhard.host.root import HostRoot, unreadable
 
 NET = "/sys/class/net"
 
-_OUT_OF_SIGHT = (
-    "Run the reporter in the host's network namespace (in a container, with "
-    "the host's network), or name the device by its address."
-)
 
 _CONDITIONS = ("vendor_id", "product_id", "devname", "address")
 _STRICT = ("managed", "live_migratable", "one_time_use")
@@ -196,7 +192,13 @@ def _of_interface(root: HostRoot, name: str) -> AddressSpec | None:
             for each in root.names(NET, missing_ok=True)
         ):
             text = f"no network card is in sight, nor {name[:64]!r}"
-            raise unreadable(NET, text, _OUT_OF_SIGHT)
+            raise unreadable(
+                NET,
+                text,
+                "Run the reporter in the host's network namespace (in a "
+                "container, with the host's network), or name the "
+                "device by its address.",
+            )
         return None
     target = root.link(place)
     if target is None:

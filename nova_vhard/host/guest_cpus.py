@@ -18,7 +18,6 @@ from nova_vhard.host.running import WHOLE_TABLE
 _ALLOWED = re.compile(
     r"^Cpus_allowed_list:\s*([0-9,-]{1,65536})$", re.MULTILINE
 )
-_REPORT = "Report it with the file: every Linux lists them."
 _PROCESSOR = "Name:\tCPU "
 
 
@@ -66,5 +65,9 @@ def _of_process(root: HostRoot, pid: str) -> list[str]:
     texts = texts or [root.read(f"{place}/status")]
     result = [_ALLOWED.search(text) for text in texts]
     if root.live and None in result:
-        raise unreadable(f"{place}/status", "lists no processors", _REPORT)
+        raise unreadable(
+            f"{place}/status",
+            "lists no processors",
+            "Report it with the file: every Linux lists them.",
+        )
     return sorted({match[1] for match in result if match})

@@ -28,11 +28,6 @@ _EMULATOR = re.compile(r"qemu-system-\S+|qemu-kvm|kvm")
 _GIVEN = ("-uuid", "-machine")
 # What keeps a container of libvirt's driver LXC.
 _CONTAINER = "libvirt_lxc"
-_NO_CHECK = (
-    "Nothing on the host settles it: the checks of guests know QEMU alone. Do "
-    "not require them of hosts with virt_type = lxc; end a container that is "
-    "none of Nova's."
-)
 _DAEMONS = {"libvirtd", "virtqemud"}
 # Of /proc/PID/status: real and effective user. The kernel escapes line feeds
 # in the name above it.
@@ -48,7 +43,13 @@ class _IsContainer(Unreadable):
 
     def __init__(self, path: str) -> None:
         text = "keeps a guest of libvirt's that is a container, and no QEMU"
-        super().__init__(path, OSError(errno.EINVAL, text), _NO_CHECK)
+        super().__init__(
+            path,
+            OSError(errno.EINVAL, text),
+            "Nothing on the host settles it: the checks of guests know "
+            "QEMU alone. Do not require them of hosts with virt_type = "
+            "lxc; end a container that is none of Nova's.",
+        )
 
 
 @dataclass(frozen=True)

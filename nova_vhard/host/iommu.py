@@ -25,10 +25,6 @@ _SMMU = "smmu3."
 _TREE = "/sys/firmware/devicetree"
 _TABLE = "/sys/firmware/acpi/tables/IORT"
 
-_FIRMWARE = (
-    "Let the reporter see the host's own /sys/firmware: what describes an "
-    "SMMU to the kernel is there."
-)
 
 #: Type of a group whose devices the host's drivers use untranslated.
 IDENTITY = "identity"
@@ -136,5 +132,10 @@ def unverified(
                 evidence.append(f"{path}: describes the SMMU")
                 return None
         text = "an SMMU that neither a device tree nor IORT describes"
-        return Answer(Status.UNKNOWN, text, _FIRMWARE)
+        return Answer(
+            Status.UNKNOWN,
+            text,
+            "Let the reporter see the host's own /sys/firmware: what "
+            "describes an SMMU to the kernel is there.",
+        )
     return None

@@ -28,10 +28,6 @@ _MAX_LIBRARIES, _MAX_PRELOADED = 2000, 64
 _FOLDERS = ("/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib")
 _MULTIARCH = ("/lib", "/usr/lib")
 
-_SHOW = (
-    "Let the reporter see the host's libraries and /etc/ld.so.cache, below "
-    "the same root as the emulator."
-)
 
 #: Returns what a file was built with.
 Examine = Callable[[HostRoot, str], ElfFacts]
@@ -117,7 +113,12 @@ class Loader:
             result = self._examine(self._root, path)
             if result.machine == facts.machine:
                 return path, result
-        raise unreadable(owner, f"its library {name[:64]} is not found", _SHOW)
+        raise unreadable(
+            owner,
+            f"its library {name[:64]} is not found",
+            "Let the reporter see the host's libraries and "
+            "/etc/ld.so.cache, below the same root as the emulator.",
+        )
 
     def _candidates(
         self, owner: str, facts: ElfFacts, name: str

@@ -27,17 +27,9 @@ _VIRSH = "/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/bin"
 _SECONDS = 30.0
 
 _LOOK = "Look at what libvirt answers: virsh -r capabilities."
-_NO_CLIENT = (
-    "Install libvirt-clients (virsh), or the extra [libvirt] of nova-vhard "
-    "(package python3-libvirt)."
-)
 _NO_DAEMON = (
     "Start libvirtd or virtqemud, and let the reporter reach its read-only "
     "socket; [vhard_reporter] libvirt_uri says where that is."
-)
-_NO_URI = (
-    "Name libvirt's socket in [vhard_reporter] libvirt_uri, such as "
-    "qemu+unix:///system?socket=/host/run/libvirt/libvirt-sock-ro."
 )
 
 
@@ -66,7 +58,12 @@ class NoLibvirt(Libvirt):
         self._reason = reason
 
     def _error(self) -> Unreadable:
-        return _unreadable(self._reason, _NO_URI)
+        return _unreadable(
+            self._reason,
+            "Name libvirt's socket in [vhard_reporter] libvirt_uri, "
+            "such as "
+            "qemu+unix:///system?socket=/host/run/libvirt/libvirt-sock-ro.",
+        )
 
     def capabilities(self) -> ElementTree.Element:
         """Raise Unreadable with the reason."""
@@ -136,7 +133,11 @@ class VirshLibvirt(Libvirt):
         program = shutil.which("virsh", path=_VIRSH)
         if program is None:
             text = "neither libvirt-python nor virsh is installed"
-            raise _unreadable(text, _NO_CLIENT)
+            raise _unreadable(
+                text,
+                "Install libvirt-clients (virsh), or the extra "
+                "[libvirt] of nova-vhard (package python3-libvirt).",
+            )
         try:
             return command.output(
                 [program, "-r", "-q", "-c", self._uri, *words], _SECONDS

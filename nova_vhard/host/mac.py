@@ -32,10 +32,6 @@ NO_DRIVER = (
     "Take security_driver out of /etc/libvirt/qemu.conf, enable SELinux or "
     "AppArmor in the kernel, and start libvirtd or virtqemud again."
 )
-_ENFORCE_SELINUX = (
-    "setenforce 1, and SELINUX=enforcing in /etc/selinux/config for the next "
-    "boot."
-)
 _ENFORCE_APPARMOR = (
     "Boot with apparmor=1 security=apparmor, and write enforce into "
     "/sys/module/apparmor/parameters/mode."
@@ -163,7 +159,12 @@ def _selinux(
         raise
     evidence.append(f"{selinux.ENFORCE}: {int(enforcing)}")
     if not enforcing:
-        return Answer(Status.FAIL, "SELinux is permissive", _ENFORCE_SELINUX)
+        return Answer(
+            Status.FAIL,
+            "SELinux is permissive",
+            "setenforce 1, and SELINUX=enforcing in /etc/selinux/config "
+            "for the next boot.",
+        )
     one_of_each = {
         label.type: item for item in labels if (label := selinux.parse(item))
     }

@@ -22,10 +22,6 @@ _PYTHON = "python"
 _COUNTS = ".conf"
 _NAMING = ("--config-file", "--config-dir")
 
-_RESTART = (
-    "Restart nova-compute (guests run on): it reads its configuration only "
-    "when it starts."
-)
 _NAME_IT = (
     f"Run {prestep.COMMAND} with the same files as nova-compute, in the same "
     "order, as --nova-config-file and --nova-config-dir; also where its unit "
@@ -52,7 +48,12 @@ def must_have_read(
         _must_name(host, pid, files)
         if start < known:
             text = f"changed since nova-compute, process {pid}, started"
-            raise unreadable(", ".join(files), text, _RESTART)
+            raise unreadable(
+                ", ".join(files),
+                text,
+                "Restart nova-compute (guests run on): it reads its "
+                "configuration only when it starts.",
+            )
     now = newest(host.root, files)
     if known < now <= min(started.values(), default=now):
         text = f"nova.conf was changed since; run {prestep.COMMAND} again"

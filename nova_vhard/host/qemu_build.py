@@ -17,11 +17,6 @@ from nova_vhard.host.libraries import Loader
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.host.running import Target
 
-_UNTOLD = (
-    "Install the distribution's own QEMU, dynamically linked and with its "
-    "section headers: nothing in the binaries that the evidence names tells."
-)
-
 _CACHE = "elf"
 _VERSION = 3
 
@@ -94,7 +89,13 @@ def judge(host: Host, evidence: list[str], asked: Property) -> Answer:
         return unread(errors[0])._replace(reason=text)
     if untold:
         text = f"{asked.name}: cannot be told of all of QEMU's binaries"
-        return Answer(Status.UNKNOWN, text, _UNTOLD)
+        return Answer(
+            Status.UNKNOWN,
+            text,
+            "Install the distribution's own QEMU, dynamically linked "
+            "and with its section headers: nothing in the binaries that "
+            "the evidence names tells.",
+        )
     if not named.targets:
         text = "libvirt would start no emulator"
         return Answer(Status.NOT_APPLICABLE, text)

@@ -25,11 +25,6 @@ CHANGED = "changed"
 #: since one of them started.
 DAEMONS, STALE = "daemons", "changed_since"
 
-_CORRECT = (
-    "Correct it: libvirtd and virtqemud do not start with what is no setting, "
-    "and of a key that is set twice they take the first. Then start the "
-    "daemon again (systemctl restart; guests run on)."
-)
 
 # Seconds.
 _SLACK = 2
@@ -241,7 +236,14 @@ def of_root(root: HostRoot) -> Confinement:
     try:
         return parse(text)
     except ValueError as error:
-        raise unreadable(PATH, str(error), _CORRECT) from error
+        raise unreadable(
+            PATH,
+            str(error),
+            "Correct it: libvirtd and virtqemud do not start with what "
+            "is no setting, and of a key that is set twice they take "
+            "the first. Then start the daemon again (systemctl restart; "
+            "guests run on).",
+        ) from error
 
 
 def _left(

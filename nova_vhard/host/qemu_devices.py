@@ -26,10 +26,6 @@ _ARGUMENTS = (
     *("-machine", "none", "-device", "help"),
 )
 _SECONDS = 10.0
-_ELSEWHERE = (
-    "Run the reporter where that emulator is the same file: in libvirt's "
-    "container, or once the guest was started again."
-)
 _CAPTURED = "/CMD/qemu-device-help-"
 _NAME = re.compile(r'^name "([^"]{1,100})"', re.MULTILINE)
 
@@ -48,7 +44,12 @@ def offered(host: Host, cache: Cache, target: Target) -> frozenset[str]:
         return _names(emulator, captured)
     if target.root.root != os.sep:
         text = f"not started in another root: {target.label}"
-        raise Unreadable(emulator, OSError(errno.EXDEV, text), _ELSEWHERE)
+        raise Unreadable(
+            emulator,
+            OSError(errno.EXDEV, text),
+            "Run the reporter where that emulator is the same file: in "
+            "libvirt's container, or once the guest was started again.",
+        )
     root, made = target.root, hashlib.sha256()
     for path in qemu.modules(target):
         made.update(f"{path}:{identity(root.stat(path))}\n".encode())

@@ -25,17 +25,9 @@ from nova_vhard.host.guests import DELETED, PROC, Guest
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 
-_AS_ROOT = (
-    "Run nova-vhard-reporter check as root: only root sees the files of that "
-    "process. Or run the reporter in the same container, with the same root."
-)
 _RESTART = (
     "Stop and start the guest, or migrate it away and back: it runs with what "
     "was there when it was started."
-)
-_MOUNTED = (
-    "Put the file itself in that place, and stop and start the guest. Or run "
-    "nova-vhard-reporter check as root, who sees what the process runs."
 )
 #: What to do where not every process is seen.
 WHOLE_TABLE = (
@@ -218,7 +210,13 @@ class Running:
                 return self._program(guest, who, link)
             raise unreadable(path, f"replaced since {who} started", _RESTART)
         if not path.startswith("/"):
-            raise unreadable(link, f"the program of {who}", _AS_ROOT)
+            raise unreadable(
+                link,
+                f"the program of {who}",
+                "Run nova-vhard-reporter check as root: only root sees "
+                "the files of that process. Or run the reporter in the "
+                "same container, with the same root.",
+            )
         target = self._target(guest.pid, who, path, guest)
         if target.place:
             return target
@@ -269,7 +267,13 @@ class Running:
         for path in (target.path, real):
             if points & {path, os.path.dirname(path)} - {os.sep}:
                 text = f"mounted over, perhaps since {who} started"
-                raise unreadable(path, text, _MOUNTED)
+                raise unreadable(
+                    path,
+                    text,
+                    "Put the file itself in that place, and stop and "
+                    "start the guest. Or run nova-vhard-reporter check "
+                    "as root, who sees what the process runs.",
+                )
 
     def _target(
         self, pid: str, who: str, path: str, guest: Guest | None = None

@@ -28,11 +28,6 @@ _NO_BANK = (
     "a reboot), and run a kernel of 5.12 or later, which shows its PCRs."
 )
 
-_NO_ANSWER = (
-    "Look what the kernel says of the TPM (dmesg | grep -i tpm) and whether "
-    "tpm2_pcrread answers. A reboot, or an update of the TPM's firmware, may "
-    "bring it back."
-)
 
 _MOUNT = (
     f"Mount securityfs (mount -t securityfs securityfs {SECURITY}), or in a "
@@ -189,5 +184,11 @@ def _register(root: HostRoot, path: str) -> str:
     """
     value = root.read(path).lower()
     if not value or not _HEX.issuperset(value):
-        raise unreadable(path, "the TPM does not answer", _NO_ANSWER)
+        raise unreadable(
+            path,
+            "the TPM does not answer",
+            "Look what the kernel says of the TPM (dmesg | grep -i tpm) "
+            "and whether tpm2_pcrread answers. A reboot, or an update "
+            "of the TPM's firmware, may bring it back.",
+        )
     return value

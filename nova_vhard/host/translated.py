@@ -12,11 +12,6 @@ from nova_vhard.host.check import Answer, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
 
-_UNLINKED = (
-    "Let the reporter see the host's own /sys: a device in a group has a link "
-    "to its IOMMU there."
-)
-
 
 def amiss(host: Host, evidence: list[str]) -> Answer | None:
     """Judge each device that Nova offers; None where nothing is amiss.
@@ -57,7 +52,12 @@ def amiss(host: Host, evidence: list[str]) -> Answer | None:
         return alone(root, without)
     if unlinked:
         text = "offered devices are linked to no IOMMU"
-        return Answer(Status.UNKNOWN, text, _UNLINKED)
+        return Answer(
+            Status.UNKNOWN,
+            text,
+            "Let the reporter see the host's own /sys: a device in a "
+            "group has a link to its IOMMU there.",
+        )
     return None
 
 

@@ -25,11 +25,6 @@ _KNOWN_BUSES = ("pci", "mdev", "vdpa", "ap", "css", "matrix")
 # The driver of a vDPA device that a guest gets; virtio_vdpa is the host's.
 _FOR_GUESTS = "vhost_vdpa"
 
-_NO_DRIVERS = (
-    "Let the reporter see the host's own /sys: no device there has a driver, "
-    "which no host is without."
-)
-
 
 def of_host(host: Host, offered: frozenset[str]) -> tuple[list[str], int]:
     """Return what waits for a guest and is not offered.
@@ -62,7 +57,12 @@ def _bound(
             for name in root.names(f"{_DRIVERS}/{driver}", missing_ok=True)
         )
     ):
-        raise unreadable(_DRIVERS, "no device has a driver", _NO_DRIVERS)
+        raise unreadable(
+            _DRIVERS,
+            "no device has a driver",
+            "Let the reporter see the host's own /sys: no device there "
+            "has a driver, which no host is without.",
+        )
     for name, driver in drivers.items():
         if pci.waits(root, name, driver):
             yield f"{pci.path(name)}/driver: {driver}", name in offered

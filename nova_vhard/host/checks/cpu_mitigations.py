@@ -18,21 +18,6 @@ from nova_vhard.host.root import unreadable
 from nova_vhard.host.vulnerabilities import FOLDER, State
 from nova_vhard.host.words import few, shown
 
-_NEW = (
-    "Look up what a guest can do with it, in the kernel's documentation "
-    "(admin-guide/hw-vuln). If nothing, name it in [vhard_reporter] "
-    "accepted_vulnerabilities, with the reason."
-)
-_GUEST = (
-    "Ask the kernel of the machine itself: under another hypervisor, or on a "
-    "processor that it does not know, the kernel cannot tell."
-)
-_OLD = (
-    "Boot a newer kernel of your distribution: those that are maintained have "
-    "a file for each, and mitigate it where that is needed."
-)
-_THREADS = "See what Check-Virt-32 (smt) lacks: it is UNKNOWN here, too."
-
 
 class CpuMitigations(Check):
     """Each vulnerability that a guest can use is mitigated, says the kernel.
@@ -137,16 +122,39 @@ def _settled(host: Host, states: dict[str, State], loose: set[str]) -> Answer:
     threads = [name for name in broken if name in loose]
     if threads:
         text = f"open if guests share a core's threads: {few(threads)}"
-        return Answer(Status.UNKNOWN, text, _THREADS)
+        return Answer(
+            Status.UNKNOWN,
+            text,
+            "See what Check-Virt-32 (smt) lacks: it is UNKNOWN here, too.",
+        )
     if broken:
         text = f"not mitigated, and not known to this version: {few(broken)}"
-        return Answer(Status.UNKNOWN, text, _NEW)
+        return Answer(
+            Status.UNKNOWN,
+            text,
+            "Look up what a guest can do with it, in the kernel's "
+            "documentation (admin-guide/hw-vuln). If nothing, name it "
+            "in [vhard_reporter] accepted_vulnerabilities, with the "
+            "reason.",
+        )
     unheard = KNOWN - states.keys() - host.expected.vulnerabilities.keys()
     if unheard:
         text = f"the kernel has never heard of {few(sorted(unheard))}"
-        return Answer(Status.UNKNOWN, text, _OLD)
+        return Answer(
+            Status.UNKNOWN,
+            text,
+            "Boot a newer kernel of your distribution: those that are "
+            "maintained have a file for each, and mitigate it where "
+            "that is needed.",
+        )
     silent = [name for name, each in counted.items() if each is State.UNKNOWN]
     if silent:
         text = f"the kernel cannot tell of {few(silent)}"
-        return Answer(Status.UNKNOWN, text, _GUEST)
+        return Answer(
+            Status.UNKNOWN,
+            text,
+            "Ask the kernel of the machine itself: under another "
+            "hypervisor, or on a processor that it does not know, the "
+            "kernel cannot tell.",
+        )
     return Answer(Status.PASS, "no vulnerability that a guest can use is open")

@@ -23,11 +23,6 @@ from nova_vhard.host.words import few, shown
 
 _GOOD = Answer(Status.PASS, "")
 _LIBRARY = re.compile(r"(?:.*/)?libseccomp\.so")
-_BUILD_IT = (
-    "Install a QEMU that was built with libseccomp (--enable-seccomp): "
-    "libvirt starts it without a filter otherwise. With seccomp_sandbox = 1 "
-    "in qemu.conf libvirt refuses such a QEMU."
-)
 _OWN = "a mount namespace of its own"
 
 
@@ -289,5 +284,12 @@ def _filters(host: Host, evidence: list[str]) -> Answer:
     if without:
         evidence += [f"{label}: without libseccomp" for label in without]
         text = "QEMU is not linked to what filters system calls"
-        return Answer(Status.UNKNOWN, text, _BUILD_IT)
+        return Answer(
+            Status.UNKNOWN,
+            text,
+            "Install a QEMU that was built with libseccomp "
+            "(--enable-seccomp): libvirt starts it without a filter "
+            "otherwise. With seccomp_sandbox = 1 in qemu.conf libvirt "
+            "refuses such a QEMU.",
+        )
     return _GOOD

@@ -24,15 +24,6 @@ _UNSAFE = (
     f"Take {_PARAMETER} of vfio_iommu_type1 and iommufd out of the places "
     "that the evidence names, and load the modules again."
 )
-_UNVERIFIED = (
-    "Boot without nosid in intremap: with it the remapping does not ask which "
-    "device an interrupt comes from."
-)
-_NONE_IN_USE = (
-    "Bind a driver to a PCI device, so that its interrupts have a line in "
-    "/proc/interrupts, and check again. A machine without one has nothing to "
-    "hand to a guest."
-)
 
 
 class InterruptRemapping(Check):
@@ -114,14 +105,25 @@ def _judge(host: Host, lines: Interrupts, evidence: list[str]) -> Answer:
         return Answer(Status.FAIL, text, step)
     if lines.remapped and _unverified(root, evidence):
         text = "remapping does not ask which device an interrupt is of"
-        return Answer(Status.FAIL, text, _UNVERIFIED)
+        return Answer(
+            Status.FAIL,
+            text,
+            "Boot without nosid in intremap: with it the remapping does "
+            "not ask which device an interrupt comes from.",
+        )
     known = measured and not lines.strange
     if not known or not (lines.remapped or lines.translated):
         text = "not verified on this platform: its interrupt controllers"
         return Answer(Status.UNKNOWN, text, platform.NOT_VERIFIED)
     if not lines.of_devices:
         text = "no interrupt of a PCI device is in use"
-        return Answer(Status.UNKNOWN, text, _NONE_IN_USE)
+        return Answer(
+            Status.UNKNOWN,
+            text,
+            "Bind a driver to a PCI device, so that its interrupts have "
+            "a line in /proc/interrupts, and check again. A machine "
+            "without one has nothing to hand to a guest.",
+        )
     if lines.translated:
         units = iommu.units(root)
         evidence.append(f"{iommu.CLASS}: {' '.join(units) or '(empty)'}")

@@ -23,14 +23,6 @@ _REST = "virt_image_t"
 _NODE = "fixed_disk_device_t"
 
 
-_RELABEL = (
-    "Stop the guest, restorecon the image, and start the guest again: libvirt "
-    "labels it then. A file system that keeps no labels of its own (NFS "
-    "without labels, FUSE) cannot keep guests apart by SELinux."
-)
-
-_ASK = "Run nova-vhard-reporter check on the host, where the kernel answers."
-
 #: What the kernel calls a kind of file.
 _CLASSES = {True: "blk_file", False: "file"}
 
@@ -171,10 +163,22 @@ def _others(
         may = selinux.may_write(root, label, text, kind)
         if may:
             reason = f"another guest may write {shown(disk.path)}"
-            return Answer(Status.FAIL, reason, _RELABEL)
+            return Answer(
+                Status.FAIL,
+                reason,
+                "Stop the guest, restorecon the image, and start the "
+                "guest again: libvirt labels it then. A file system "
+                "that keeps no labels of its own (NFS without labels, "
+                "FUSE) cannot keep guests apart by SELinux.",
+            )
         if may is None and disk.folder:
             reason = f"nobody says which guests may write {shown(disk.path)}"
-            return Answer(Status.UNKNOWN, reason, _ASK)
+            return Answer(
+                Status.UNKNOWN,
+                reason,
+                "Run nova-vhard-reporter check on the host, where the "
+                "kernel answers.",
+            )
     return _GOOD
 
 

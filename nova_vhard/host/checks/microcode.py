@@ -14,15 +14,6 @@ _OLD_KERNEL = (
     "Boot Linux 6.16 or later: an older kernel has no list of microcode. Do "
     "not require this check of hosts without one."
 )
-_NOT_INTEL = (
-    "The kernel's list has Intel's microcode alone. Update this machine's "
-    "firmware by its maker's list, and do not require this check of it."
-)
-_IS_VIRTUAL = (
-    "Judge the machine below: a hypervisor tells its guests any revision, and "
-    "this kernel compares none there. Do not require this check of a host "
-    "that is itself a guest."
-)
 _AT_BOOT = (
     "Install the newest microcode (package intel-microcode, microcode_ctl) or "
     "firmware and reboot: the kernel compares at boot."
@@ -72,10 +63,23 @@ class Microcode(Check):
             return Answer(Status.FAIL, "the processor's microcode is old")
         if maker is not Platform.INTEL:
             reason = "the kernel compares no microcode but Intel's"
-            return Answer(Status.UNKNOWN, reason, _NOT_INTEL)
+            return Answer(
+                Status.UNKNOWN,
+                reason,
+                "The kernel's list has Intel's microcode alone. Update "
+                "this machine's firmware by its maker's list, and do "
+                "not require this check of it.",
+            )
         if is_virtual(root):
             reason = "the kernel compares nothing under a hypervisor"
-            return Answer(Status.UNKNOWN, reason, _IS_VIRTUAL)
+            return Answer(
+                Status.UNKNOWN,
+                reason,
+                "Judge the machine below: a hypervisor tells its guests "
+                "any revision, and this kernel compares none there. Do "
+                "not require this check of a host that is itself a "
+                "guest.",
+            )
         if text == "Not affected":
             return Answer(Status.PASS, "no newer microcode is known")
         return Answer(Status.UNKNOWN, f"the kernel says {shown(text)!r}")

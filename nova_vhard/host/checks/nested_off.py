@@ -20,12 +20,6 @@ _BY_MODULE = (_INTEL, _AMD, _POWER, _Z)
 _ON, _OFF = re.compile(r"Y|-?0*[1-9][0-9]*"), ("N", "0")
 
 _ARM = "kvm-arm.mode"
-_LOAD = (
-    "Load the module of KVM for this processor (kvm_intel, kvm_amd, kvm_hv, "
-    "kvm): only then does it say what its parameter is. Without it, guests "
-    "are emulated."
-)
-_ARM_STEP = "Boot without kvm-arm.mode=nested."
 
 
 class NestedOff(Check):
@@ -99,11 +93,19 @@ class NestedOff(Check):
             ]
             if any(word.endswith("=nested") for word in modes):
                 return Answer(
-                    Status.FAIL, "guests can be hypervisors", _ARM_STEP
+                    Status.FAIL,
+                    "guests can be hypervisors",
+                    "Boot without kvm-arm.mode=nested.",
                 )
             return Answer(Status.PASS, "guests cannot be hypervisors")
         text = "no module of KVM in /sys/module says whether it is on"
-        return Answer(Status.UNKNOWN, text, _LOAD)
+        return Answer(
+            Status.UNKNOWN,
+            text,
+            "Load the module of KVM for this processor (kvm_intel, "
+            "kvm_amd, kvm_hv, kvm): only then does it say what its "
+            "parameter is. Without it, guests are emulated.",
+        )
 
 
 def _read(root: HostRoot, path: str) -> str:

@@ -23,8 +23,6 @@ _PRETENDED = "pcie_acs_override"
 _BRIDGE = "0x06"
 _HARMLESS = (None, "pcieport", "pci-stub")
 
-_PRETENDS = "Boot without pcie_acs_override: what it pretends is not so."
-
 
 class PassthroughIsolated(Check):
     """Whoever is in an offered device's IOMMU group goes with it.
@@ -79,7 +77,11 @@ class PassthroughIsolated(Check):
             text = f"{_PRETENDED}={shown(pretended[0])}"
             evidence.insert(0, f"{module_parameters.CMDLINE}: {text}")
             text = "the kernel may pretend groups to be apart"
-            return Answer(Status.UNKNOWN, text, _PRETENDS)
+            return Answer(
+                Status.UNKNOWN,
+                text,
+                "Boot without pcie_acs_override: what it pretends is not so.",
+            )
         return Answer(
             Status.PASS,
             "offered devices share a group with each other only",

@@ -13,10 +13,6 @@ _NO_TPM = (
     " A machine without one cannot be attested."
 )
 _NO_LOG = "Boot by UEFI, with measured boot on in the firmware."
-_DIFFERENT = (
-    "Reboot the host. If it stays so, take it out of service and look at the "
-    "log with tpm2_eventlog: what was measured is not what was written down."
-)
 
 
 class TpmMeasuredBoot(Check):
@@ -83,6 +79,12 @@ def _judge(host: Host, name: str, evidence: list[str]) -> Answer:
     wrong = tpm.differing(host.root, name, replay, evidence)
     if wrong:
         text = f"the event log of {name} does not lead to {few(wrong)}"
-        return Answer(Status.FAIL, text, _DIFFERENT)
+        return Answer(
+            Status.FAIL,
+            text,
+            "Reboot the host. If it stays so, take it out of service "
+            "and look at the log with tpm2_eventlog: what was measured "
+            "is not what was written down.",
+        )
     text = f"{name} is a TPM 2.0, and its PCRs are those of the boot event log"
     return Answer(Status.PASS, text)

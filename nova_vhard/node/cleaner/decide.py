@@ -21,8 +21,6 @@ from nova_vhard.node.cleaner.usage import NOBODY, Usage
 from nova_vhard.placement.devices import View
 
 _REASON = 500
-_NEVER_CLEANED = "this cleaner has never cleaned it"
-_LOST = "not reserved in Placement and not known to be clean"
 
 
 @dataclass(frozen=True)
@@ -198,7 +196,7 @@ def _noticed(
             changes = {"provider": view.inventory.provider}
             text = "taken for clean, as the configuration says"
             return Action(Verb.LEAVE, State.AVAILABLE, text, changes)
-        return _dirty(view, _NEVER_CLEANED)
+        return _dirty(view, "this cleaner has never cleaned it")
     if record.provider != view.inventory.provider:
         # Nova has forgotten everything with the old provider.
         uuid = view.inventory.provider
@@ -224,7 +222,7 @@ def _noticed(
         return None
     if record.state is State.FAILED:
         return Action(Verb.RESERVE)
-    return _dirty(view, _LOST)
+    return _dirty(view, "not reserved in Placement and not known to be clean")
 
 
 _NEW_USE: Mapping[str, Any] = {"attempts": 0, "consumers": (), "forced": ""}

@@ -21,10 +21,6 @@ from nova_vhard.placement.client import Placement, PlacementError
 LOG = get_logger(__name__)
 
 _NEXT = "the host's cleaner is asked, and acts in its next round"
-_UNPROVEN = (
-    "nothing proves that this device is clean: what its last guest wrote into "
-    "it, firmware included, reaches the next guest and the host"
-)
 
 
 class _Ask(output.Command):
@@ -136,6 +132,8 @@ class ReleaseDevice(_Ask):
             result.address,
             clean(result.root.name),
             quote(reason, 200),
-            _UNPROVEN,
+            "nothing proves that this device is clean: what its last "
+            "guest wrote into it, firmware included, reaches the next "
+            "guest and the host",
         )
         self.tell(result)

@@ -27,10 +27,6 @@ ROLES = {"reporter": "vhard-reporter", "cleaner": "vhard-cleaner"}
 _MARK = re.compile(r"nova-vhard: host (.+), provider ([0-9a-f-]{36})")
 # Characters of each kind that a password_regex may ask for.
 _KINDS = "aA1!"
-_ENROLLED = (
-    "it is enrolled; --force makes its credentials anew, and those that it "
-    "has are void at once"
-)
 _OPTIONS = {
     "ignore_change_password_upon_first_use": True,
     "ignore_password_expiry": True,
@@ -196,7 +192,10 @@ class Accounts:
         if force:
             self.remove(host)
         elif self.find(host):
-            raise NotOurs(_ENROLLED)
+            raise NotOurs(
+                "it is enrolled; --force makes its credentials anew, "
+                "and those that it has are void at once"
+            )
         password = _KINDS + secrets.token_urlsafe(32)
         user = proxy.create_user(
             name=f"{PREFIX}{host}",

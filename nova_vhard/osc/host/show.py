@@ -23,9 +23,6 @@ from nova_vhard.placement.fleet import (
 )
 
 _WIDTH = 72
-_ASK = (
-    "why: nova-vhard-reporter check on the host says it, and what to do next"
-)
 
 
 class CheckColumn(FormattableColumn):  # type: ignore[misc]
@@ -42,7 +39,10 @@ class CheckColumn(FormattableColumn):  # type: ignore[misc]
             parts.append(f"means: {value['meaning']}")
             parts.append(f"to mend: {value['remediation']}")
         elif status == UNKNOWN:
-            parts.append(_ASK)
+            parts.append(
+                "why: nova-vhard-reporter check on the host says it, "
+                "and what to do next"
+            )
         return "\n".join(textwrap.fill(part, _WIDTH) for part in parts)
 
 

@@ -46,11 +46,6 @@ _OPTIONS = {
     "cpu_mode": "[libvirt] cpu_mode",
 }
 _MACHINE = "[libvirt] hw_machine_type"
-_OFF = "nothing is refused: take the line out, or write true, to refuse again"
-_DISABLED = (
-    "is there: nothing is refused where services read the policy beside it; "
-    "remove it to refuse again"
-)
 
 
 class CheckPolicy(OfflineLister):
@@ -102,7 +97,15 @@ class CheckPolicy(OfflineLister):
             notes += _notes(policy, reading.tree)
             what = f"; policy {policy.digest} of {', '.join(policy.files)}"
         if disabled(path):
-            warnings.append(Problem(path + DISABLED, 1, "", _DISABLED))
+            warnings.append(
+                Problem(
+                    path + DISABLED,
+                    1,
+                    "",
+                    "is there: nothing is refused where services read "
+                    "the policy beside it; remove it to refuse again",
+                )
+            )
         self.status = 1 if errors else 0
         if warnings and parsed_args.fail_on_warn:
             self.status = FAILED
@@ -132,7 +135,13 @@ def _warnings(policy: Policy, tree: origin.Tree) -> Iterator[Problem]:
     switch: Path = ("enabled",)
     stated = origin.find(tree, switch)
     if not policy.enabled and stated is not None:
-        yield Problem(stated.file, stated.line, spell(switch), _OFF)
+        yield Problem(
+            stated.file,
+            stated.line,
+            spell(switch),
+            "nothing is refused: take the line out, or write true, to "
+            "refuse again",
+        )
     for index, text in ending(policy, today()):
         place: Path = ("exemptions", index, "until")
         stated = origin.find(tree, place)

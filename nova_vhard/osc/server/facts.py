@@ -32,11 +32,6 @@ _NEVER = (
     "Not in Nova's API, and not judged: block devices beyond what the names "
     "of root disks tell; who may ask (exemptions for roles and domains)."
 )
-_NOT_KEPT = (
-    "This Nova does not show the image metadata that it keeps with a server "
-    "(that began with microversion 2.98, 2025.1): servers were judged by "
-    "their images as they are today."
-)
 
 Shown = Mapping[str, Any]
 
@@ -82,7 +77,12 @@ class Facts:
         """Return what holds for the audit as a whole."""
         notes = [_NEVER]
         if self._count["not kept"]:
-            notes.append(_NOT_KEPT)
+            notes.append(
+                "This Nova does not show the image metadata that it "
+                "keeps with a server (that began with microversion "
+                "2.98, 2025.1): servers were judged by their images as "
+                "they are today."
+            )
         if self._count["elsewhere"]:
             notes.append(
                 f"{self._count['elsewhere']} servers on hypervisors that "
