@@ -5,16 +5,9 @@ A passed check is ``CUSTOM_VHARD_<CHECK>``; a report's hour is
 ``CUSTOM_VHARD_REPORTED_<YYYYMMDDHH>`` (UTC). The reporter writes them, the
 scheduler's gate asks for them. ``CUSTOM_VHARD_ATTESTED`` is the attestor's: no
 reporter and no sweep writes it or takes it away.
-
-What the cleaner says of a passthrough device, and what it is asked to do, is
-``CUSTOM_VHDEV_<ADDRESS>_<WORD>`` on the root provider of its host. The prefix
-is another one: neither the reporter nor a sweep takes these away.
 """
 
 import datetime
-import re
-
-from nova_vhard.common import pci
 
 PREFIX = "CUSTOM_VHARD_"
 REPORTED = PREFIX + "REPORTED_"
@@ -24,21 +17,6 @@ MARK = "CUSTOM_VHATT_"
 
 #: Nova's, on the providers of devices that are for one guest only.
 ONE_TIME_USE = "HW_PCI_ONE_TIME_USE"
-
-DEVICE = "CUSTOM_VHDEV_"
-
-#: Requests of an operator to the cleaner, as words of a device.
-REQUESTED, RELEASE, FORCED = REQUESTS = (
-    "REQUESTED",
-    "RELEASE",
-    "FORCED",
-)
-
-# Of an address, each a part of a trait; then the word.
-_FIELDS = 4
-_WORD = re.compile(r"[A-Z0-9_]+")
-
-_REQUEST = re.compile(f"({'|'.join(REQUESTS)})(?:_G([0-9]{{1,10}}))?")
 
 _HOUR = datetime.timedelta(hours=1)
 _FORMAT = "%Y%m%d%H"
@@ -83,43 +61,3 @@ def hours(time: datetime.datetime, first: int, end: int) -> list[str]:
     :param end: the hour after the last one, counted in the same way
     """
     return [of_hour(time + _HOUR * step) for step in range(first, end)]
-
-
-def of_device(address: str, word: str) -> str:
-    """Return a word about a device.
-
-    ``0000:0a:00.1``, ``held`` to ``CUSTOM_VHDEV_0000_0A_00_1_HELD``.
-    """
-    text = re.sub(r"[^A-Z0-9]", "_", f"{address}_{word}".upper())
-    return DEVICE + text
-
-
-def device_of(trait: str) -> tuple[str, str] | None:
-    """Return the address and the word of a device's trait, or None."""
-    parts = trait.removeprefix(DEVICE).split("_", _FIELDS)
-    if not trait.startswith(DEVICE) or len(parts) <= _FIELDS:
-        return None
-    domain, bus, slot, function, word = parts
-    address = pci.address(f"{domain}:{bus}:{slot}.{function}")
-    return (address, word) if address and _WORD.fullmatch(word) else None
-
-
-def request_word(name: str, generation: int) -> str:
-    """Return the word of a request: ``FORCED``, 17 to ``FORCED_G17``.
-
-    :param name: one of REQUESTS
-    :param generation: of the device's provider, which the request is for
-    """
-    return f"{name}_G{generation}"
-
-
-def request_of(word: str) -> tuple[str, int | None] | None:
-    """Return a request's name and generation, None for another word.
-
-    Without a generation a request is for no moment, and is void.
-    """
-    match = _REQUEST.fullmatch(word)
-    if not match:
-        return None
-    name, generation = match.groups()
-    return name, None if generation is None else int(generation)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
-from nova_vhard.catalogue import results
+from nova_vhard.catalogue import device_words, results
 from nova_vhard.catalogue import traits as names
 from nova_vhard.placement.reader import (
     OK,
@@ -209,7 +209,7 @@ class Placement(PlacementReader):
 
         :returns: whether it is gone
         """
-        if not name.startswith((*HOST, names.DEVICE, names.MARK)):
+        if not name.startswith((*HOST, device_words.DEVICE, names.MARK)):
             raise ValueError(f"not ours to delete: {name}")
         try:
             self.request("delete", f"/traits/{name}", statuses=_DELETE)

@@ -7,7 +7,7 @@ those of the root alone that it does not know.
 
 from collections.abc import Collection, Mapping
 
-from nova_vhard.catalogue import traits
+from nova_vhard.catalogue import device_words
 from nova_vhard.placement.client import Placement, PlacementError
 
 #: Address of a device to the words that are asked for it.
@@ -22,8 +22,8 @@ def asked(placement: Placement, root: str) -> Asked:
     """
     requests: dict[str, frozenset[str]] = {}
     for trait in placement.traits_of(root)[0]:
-        address, word = traits.device_of(trait) or ("", "")
-        if traits.request_of(word):
+        address, word = device_words.device_of(trait) or ("", "")
+        if device_words.request_of(word):
             requests[address] = requests.get(address, frozenset()) | {word}
     return requests
 
@@ -32,10 +32,10 @@ def latest(words: Collection[str]) -> tuple[frozenset[str], int | None]:
     """Return the requests of the latest generation among some, and that.
 
     :param words: requests for one device: ``FORCED_G17``
-    :returns: names (traits.REQUESTS), and the generation of the device's
+    :returns: names (device_words.REQUESTS), and the generation of the device's
         provider that they are for; no names and None for none that has one
     """
-    requests = [traits.request_of(word) for word in words]
+    requests = [device_words.request_of(word) for word in words]
     bound = {
         (generation, name)
         for name, generation in filter(None, requests)
@@ -55,12 +55,12 @@ def take(placement: Placement, root: str, choices: Asked) -> None:
     :raises PlacementError: if that did not work out: then none may be done
     """
     gone = {
-        traits.of_device(address, word)
+        device_words.of_device(address, word)
         for address, words in choices.items()
         for word in words
     }
     if gone:
-        placement.update(root, lambda ours: ours - gone, traits.DEVICE)
+        placement.update(root, lambda ours: ours - gone, device_words.DEVICE)
         _forget(placement, gone)
 
 
@@ -70,18 +70,20 @@ def tell(placement: Placement, root: str, words: Mapping[str, str]) -> None:
     :param words: address to a word
     :raises PlacementError: if that did not work out
     """
-    wanted = {traits.of_device(*item) for item in words.items()}
+    wanted = {device_words.of_device(*item) for item in words.items()}
 
     def mend(ours: frozenset[str]) -> Collection[str]:
         """Return the traits with the requests that are wanted."""
         requests = {
             trait
             for trait in ours
-            if traits.request_of((traits.device_of(trait) or ("", ""))[1])
+            if device_words.request_of(
+                (device_words.device_of(trait) or ("", ""))[1]
+            )
         }
         return requests | wanted
 
-    change = placement.update(root, mend, traits.DEVICE)
+    change = placement.update(root, mend, device_words.DEVICE)
     _forget(placement, change.removed)
 
 

@@ -5,7 +5,7 @@ import datetime
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from nova_vhard.catalogue import traits
+from nova_vhard.catalogue import device_words, traits
 from nova_vhard.common.log import get_logger
 from nova_vhard.placement import names
 from nova_vhard.placement.client import (
@@ -20,7 +20,7 @@ LOG = get_logger(__name__)
 
 #: What our traits begin with on a host: its reporter's, and what its cleaner
 #: says of devices and is asked for them.
-EVERY = (*HOST, traits.DEVICE)
+EVERY = (*HOST, device_words.DEVICE)
 
 _COMPUTE = "COMPUTE_NODE"
 

@@ -322,23 +322,6 @@ class Policy:
         return weaker(mode, moves) if subject.operation == MOVE else mode
 
     @cached_property
-    def mode_on_host(self) -> Mode:
-        """The hardest mode in which a guard judges anybody by any rule.
-
-        ``on_host`` makes no rule harder than it is by itself.
-        """
-        general = strongest(
-            (self.mode, *(project.mode for project in self.projects))
-        )
-        modes = [rule.mode for rule in self.guest_devices.values()]
-        if self.passthrough is not None:
-            modes.append(self.passthrough.mode)
-        if self.hosts.require:
-            modes.append(self.hosts.mode)
-        hardest = strongest(filter(None, (mode or general for mode in modes)))
-        return weaker(self.on_host.mode, hardest or general or self.mode)
-
-    @cached_property
     def _exemptions_by_key(self) -> Mapping[_Key, tuple[Exemption, ...]]:
         index: dict[_Key, list[Exemption]] = {}
         for exemption in self.exemptions:

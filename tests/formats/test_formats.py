@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from nova_vhard.attestor import mapping
-from nova_vhard.catalogue import traits
+from nova_vhard.catalogue import device_words, traits
 from nova_vhard.cmd.exporter import payloads
 from nova_vhard.common import decisions
 from nova_vhard.host import guard_proof, nova_facts
@@ -170,10 +170,13 @@ def test_names_in_placement(release):
     assert traits.hour_of(hour) == NOW
     assert hour in traits.fresh(NOW + datetime.timedelta(hours=1), 2)
     assert names.pop("attested") == traits.ATTESTED
-    held = traits.device_of(names.pop(f"{ADDRESS} HELD"))
+    held = device_words.device_of(names.pop(f"{ADDRESS} HELD"))
     assert held == (ADDRESS, "HELD")
-    address, word = traits.device_of(names.pop(f"{ADDRESS} FORCED 17"))
-    assert (address, traits.request_of(word)) == (ADDRESS, ("FORCED", 17))
+    address, word = device_words.device_of(names.pop(f"{ADDRESS} FORCED 17"))
+    assert (address, device_words.request_of(word)) == (
+        ADDRESS,
+        ("FORCED", 17),
+    )
     assert names == {}
 
 

@@ -12,7 +12,7 @@ import shutil
 import pytest
 from osc_lib import exceptions
 
-from nova_vhard.catalogue import results, traits
+from nova_vhard.catalogue import device_words, results, traits
 from nova_vhard.cmd.exporter import payloads
 from nova_vhard.common import decisions
 from nova_vhard.common.problems import PolicyError
@@ -93,8 +93,8 @@ def test_a_mark_of_another_shape_attests_nobody(name):
 
 
 def test_a_word_about_a_device_asks_for_nothing():
-    name = traits.of_device(ADDRESS, "LATER_G17")
-    assert traits.request_of(traits.device_of(name)[1]) is None
+    name = device_words.of_device(ADDRESS, "LATER_G17")
+    assert device_words.request_of(device_words.device_of(name)[1]) is None
 
 
 @pytest.mark.parametrize(

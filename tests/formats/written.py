@@ -11,7 +11,7 @@ import re
 import shutil
 from pathlib import Path
 
-from nova_vhard.catalogue import traits
+from nova_vhard.catalogue import device_words, traits
 from nova_vhard.host.check import Result, Status
 from nova_vhard.host.report import HostReport
 from nova_vhard.node.cleaner import journal as devices
@@ -116,9 +116,9 @@ def _traits(folder):
         "report of 2026-11-26 12 UTC": traits.of_hour(NOW),
         "attested": traits.ATTESTED,
         f"mark of {PROVIDER}": mark.name,
-        f"{ADDRESS} HELD": traits.of_device(ADDRESS, "HELD"),
-        f"{ADDRESS} FORCED 17": traits.of_device(
-            ADDRESS, traits.request_word(traits.FORCED, 17)
+        f"{ADDRESS} HELD": device_words.of_device(ADDRESS, "HELD"),
+        f"{ADDRESS} FORCED 17": device_words.of_device(
+            ADDRESS, device_words.request_word(device_words.FORCED, 17)
         ),
     }
     _text(folder / "traits.json", content)

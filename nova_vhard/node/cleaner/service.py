@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nova_vhard.catalogue import traits
+from nova_vhard.catalogue.device_words import FORCED, RELEASE, REQUESTED
 from nova_vhard.common import trusted
 from nova_vhard.common.log import get_logger
 from nova_vhard.host import libvirt
@@ -171,12 +171,15 @@ class Cleaner:
         if generation is None:
             text = "void: it is for no generation of the device's provider"
             self._round.refuse(address, text)
-        force = "asked through Placement" if traits.FORCED in names else ""
+        force = "asked through Placement" if FORCED in names else ""
         if force and not self._options.trust_placement_requests:
-            text = f"{traits.FORCED} through Placement; do it on this host"
+            text = f"{FORCED} through Placement; do it on this host"
             self._round.refuse(address, f"{text} (trust_placement_requests)")
             force = ""
-        clean, release = traits.REQUESTED in names, traits.RELEASE in names
+        clean, release = (
+            REQUESTED in names,
+            RELEASE in names,
+        )
         return OperatorRequest(clean, release, force, generation)
 
     def _word(self, address: str, done: Round) -> str:

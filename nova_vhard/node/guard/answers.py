@@ -11,7 +11,7 @@ from nova_vhard.common import files
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import clean
 from nova_vhard.node.guard import probe, wire
-from nova_vhard.node.guard.judge import Judge
+from nova_vhard.node.guard.judge import Judge, mode_on_host
 from nova_vhard.node.guard.metrics import Metrics
 from nova_vhard.node.guard.wire import Answer, Request, Word
 from nova_vhard.policy.model import Mode, Policy, Unanswered
@@ -112,7 +112,7 @@ class Answers:
         except Exception:
             LOG.exception("A guest could not be judged: %s", request.name)
             self._metrics.decided(operation, "error")
-            if policy.enabled and policy.mode_on_host is Mode.ENFORCE:
+            if policy.enabled and mode_on_host(policy) is Mode.ENFORCE:
                 text = "nova-vhard-guard failed; its log says why"
                 return Answer(Word.REFUSE, text)
             return _ALLOW
@@ -149,7 +149,7 @@ class Answers:
             shown = {
                 "policy": policy.digest,
                 "enabled": policy.enabled,
-                "mode": policy.mode_on_host,
+                "mode": mode_on_host(policy),
                 "hot_plug": policy.on_host.hot_plug,
                 "unanswered": policy.on_host.unanswered,
             }

@@ -26,7 +26,7 @@ from nova_vhard.node.guard.posture import NotProven
 from nova_vhard.policy import events
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.hosts import THIS_HOST, host_requirements
-from nova_vhard.policy.model import Policy
+from nova_vhard.policy.model import Mode, Policy, strongest, weaker
 from nova_vhard.policy.subject import ATTACH, MOVE, START, Subject
 from nova_vhard.policy.verdict import (
     GUEST_DEVICES,
@@ -315,6 +315,23 @@ def _unreadable(
         value="",
     )
     # It may break any rule, and be of any project.
-    violation = Violation((GUEST_DEVICES,), message, policy.mode_on_host)
+    violation = Violation((GUEST_DEVICES,), message, mode_on_host(policy))
     verdict = Verdict((violation,), policy=policy.digest)
     return Judgement(None, verdict, subject)
+
+
+def mode_on_host(policy: Policy) -> Mode:
+    """Return the hardest mode in which a guard judges anybody by any rule.
+
+    ``on_host`` makes no rule harder than it is by itself.
+    """
+    general = strongest(
+        (policy.mode, *(project.mode for project in policy.projects))
+    )
+    modes = [rule.mode for rule in policy.guest_devices.values()]
+    if policy.passthrough is not None:
+        modes.append(policy.passthrough.mode)
+    if policy.hosts.require:
+        modes.append(policy.hosts.mode)
+    hardest = strongest(filter(None, (mode or general for mode in modes)))
+    return weaker(policy.on_host.mode, hardest or general or policy.mode)

@@ -20,7 +20,7 @@ from nova_vhard.daemon.systemd import Notifier
 from nova_vhard.host import guard_proof
 from nova_vhard.node.guard import posture, server
 from nova_vhard.node.guard.answers import SHOWN, Answers
-from nova_vhard.node.guard.judge import Judge
+from nova_vhard.node.guard.judge import Judge, mode_on_host
 from nova_vhard.node.guard.memory import Memory
 from nova_vhard.node.guard.metrics import Metrics
 from nova_vhard.node.guard.watcher import Watcher
@@ -136,7 +136,7 @@ class Guard:
         """Write metrics; return a line about what goes on."""
         try:
             policy = self.answers.policy()
-            text = f"policy {policy.digest}, mode {policy.mode_on_host}"
+            text = f"policy {policy.digest}, mode {mode_on_host(policy)}"
         except PolicyUnavailable as error:
             text = f"no policy: {error}"
         self.metrics.usable = self._file.error is None

@@ -19,7 +19,7 @@ from typing import Any
 from nova_vhard.common.log import Seldom, get_logger
 from nova_vhard.node.guard import probe
 from nova_vhard.node.guard.hot_plug import HotPlug
-from nova_vhard.node.guard.judge import Judge
+from nova_vhard.node.guard.judge import Judge, mode_on_host
 from nova_vhard.node.guard.libvirtd import (
     Connection,
     GuestGone,
@@ -244,4 +244,4 @@ class Watcher:
         except PolicyUnavailable:
             return _DISABLED
         refuses = policy.enabled and self._judge.memory.adopted
-        return str(policy.mode_on_host) if refuses else _DISABLED
+        return str(mode_on_host(policy)) if refuses else _DISABLED

@@ -33,14 +33,16 @@ class FleetDevice:
     @property
     def asked(self) -> list[str]:
         """What operators ask for and the cleaner has not taken up."""
-        requests = map(traits.request_of, self.words)
+        requests = map(device_words.request_of, self.words)
         return sorted(request[0] for request in requests if request)
 
     @property
     def reported(self) -> list[str]:
         """What the cleaner reports of it."""
         words = self.words
-        return sorted(word for word in words if not traits.request_of(word))
+        return sorted(
+            word for word in words if not device_words.request_of(word)
+        )
 
     @property
     def status(self) -> str:
@@ -78,7 +80,7 @@ def devices(placement: Placement, host: str = "") -> Iterator[FleetDevice]:
                 root = placement.provider(uuid=uuid)
                 roots[uuid] = root, placement.traits_of(uuid)[0]
             root, ours = roots[uuid]
-            words = (traits.device_of(item) or ("", "") for item in ours)
+            words = (device_words.device_of(item) or ("", "") for item in ours)
             yield FleetDevice(
                 address,
                 root,

@@ -9,7 +9,7 @@ import argparse
 
 from osc_lib import exceptions
 
-from nova_vhard.catalogue import traits
+from nova_vhard.catalogue import device_words
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import clean, quote
 from nova_vhard.osc import output
@@ -45,10 +45,12 @@ class _Ask(output.Command):
             self.check(result)
             # For this moment: void as soon as its provider changes.
             generation = result.view.inventory.generation
-            bound = traits.request_word(word, generation)
-            trait = traits.of_device(result.address, bound)
+            bound = device_words.request_word(word, generation)
+            trait = device_words.of_device(result.address, bound)
             placement.update(
-                result.root.uuid, lambda ours: ours | {trait}, traits.DEVICE
+                result.root.uuid,
+                lambda ours: ours | {trait},
+                device_words.DEVICE,
             )
         except PlacementError as error:
             raise exceptions.CommandError(f"Placement: {error}") from error
@@ -77,7 +79,7 @@ class CleanDevice(_Ask):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Ask for a cleaning."""
-        self.tell(self.ask(parsed_args, traits.REQUESTED))
+        self.tell(self.ask(parsed_args, device_words.REQUESTED))
 
 
 class ReleaseDevice(_Ask):
@@ -123,10 +125,10 @@ class ReleaseDevice(_Ask):
         if parsed_args.force != bool(reason):
             raise output.UsageError("--force and --reason go together")
         if not parsed_args.force:
-            self.tell(self.ask(parsed_args, traits.RELEASE))
+            self.tell(self.ask(parsed_args, device_words.RELEASE))
             return
         self._force = True
-        result = self.ask(parsed_args, traits.FORCED)
+        result = self.ask(parsed_args, device_words.FORCED)
         LOG.warning(
             "Device %s of %s: release by force is asked for: %s. %s",
             result.address,

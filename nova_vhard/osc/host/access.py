@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from nova_vhard.catalogue import traits
+from nova_vhard.catalogue import device_words
 from nova_vhard.placement.client import HOST
 from nova_vhard.placement.reader import PROVIDERS
 
@@ -51,8 +51,8 @@ def of_cleaner(root: str, devices: Iterable[str] = ()) -> list[Rule]:
         *_traits(root),
         # DELETE tidies names up. Where the role may not, as in the sample
         # policy, that is a 403; a 401 would cost a login each time.
-        Rule("PUT", f"/traits/{traits.DEVICE}*"),
-        Rule("DELETE", f"/traits/{traits.DEVICE}*"),
+        Rule("PUT", f"/traits/{device_words.DEVICE}*"),
+        Rule("DELETE", f"/traits/{device_words.DEVICE}*"),
     ]
     for device in devices:
         place = f"{PROVIDERS}/{device}"

@@ -14,7 +14,7 @@ import uuid
 import pytest
 from oslo_config import cfg
 
-from nova_vhard.catalogue import traits
+from nova_vhard.catalogue import device_words, traits
 from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.host.root import HostRoot
 from nova_vhard.node.cleaner import lock
@@ -115,11 +115,11 @@ def test_asked_for_again(used):
     used.use()
     used.round()
     used.steps["compare"].good = "good"
-    used.ask(traits.REQUESTED)
+    used.ask(device_words.REQUESTED)
     used.round()
     assert used.candidates()
     assert used.words() == set()
-    prefix = f"startswith:{traits.DEVICE}"
+    prefix = f"startswith:{device_words.DEVICE}"
     assert not used.cloud.placement._names(prefix)
 
 
@@ -849,7 +849,7 @@ def test_released_when_asked_only(used):
     cleaner.once()
     assert not used.candidates()
     assert used.words() == {"CLEAN"}
-    used.ask(traits.RELEASE)
+    used.ask(device_words.RELEASE)
     used.round()
     assert used.candidates()
     assert used.words() == set()
@@ -862,7 +862,7 @@ def test_cleaned_again_before_it_is_released(used):
     used.round()
     used.firmware.write_text("evil")  # by a guest that is past Nova
     used.steps["mend"] = Breaks()
-    used.ask(traits.RELEASE)
+    used.ask(device_words.RELEASE)
     used.round()
     assert not used.candidates()
     assert used.words() == {"MEND"}
@@ -874,7 +874,7 @@ def test_asked_to_release_what_has_changed_since(used):
     used.round()
     used.inventory(reserved=0)
     used.use()
-    used.ask(traits.RELEASE)
+    used.ask(device_words.RELEASE)
     used.round()
     assert not used.candidates()
     assert used.firmware.read_text() == "good"
@@ -885,7 +885,7 @@ def test_asked_to_release_what_is_dirty(used):
     used.steps["compare"].good = "better"
     used.use()
     used.round()
-    used.ask(traits.RELEASE)
+    used.ask(device_words.RELEASE)
     used.round()
     assert not used.candidates()
     assert used.words() == {"COMPARE"}
@@ -915,7 +915,7 @@ def test_force_takes_nothing_from_a_guest(used):
     used.set(trust_placement_requests=True)
     used.use()
     virsh(used, HOSTDEV)
-    used.ask(traits.FORCED)
+    used.ask(device_words.FORCED)
     used.round()
     assert not used.candidates()
     # It was for that moment: not for when the guest is gone.
@@ -930,7 +930,7 @@ def test_a_request_that_cannot_be_taken_is_not_done(used):
     used.steps["compare"].good = "better"
     used.use()
     used.round()
-    used.ask(traits.FORCED)
+    used.ask(device_words.FORCED)
 
     def fault(method, url):
         wrong = method == "PUT" and url.endswith("/traits")
@@ -949,7 +949,7 @@ def test_nobody_vouches_through_placement_by_default(used):
     used.steps["compare"].good = "better"
     used.use()
     used.round()
-    used.ask(traits.FORCED)
+    used.ask(device_words.FORCED)
     done = used.round()
     assert "trust_placement_requests" in done.troubles[NVME]
     assert used.words() == {"REFUSED"}
@@ -963,7 +963,7 @@ def test_force_does_not_outlive_its_moment(used):
     """Asked for during a cleaning, a later use is not released by it."""
     used.set(trust_placement_requests=True)
     used.use()
-    meanwhile(used, lambda: used.ask(traits.FORCED)).once()
+    meanwhile(used, lambda: used.ask(device_words.FORCED)).once()
     assert used.candidates()
     used.steps["mend"] = used.steps["compare"]
     used.use()
@@ -980,7 +980,7 @@ def test_a_request_for_no_generation_is_void(used):
     used.use()
     used.round()
     ours = used.cloud.traits(used.root)[0]
-    old = traits.of_device(NVME, traits.REQUESTED)
+    old = device_words.of_device(NVME, device_words.REQUESTED)
     used.cloud.give(used.root, ours | {old})
     assert "void" in used.round().troubles[NVME]
     assert used.record.state is State.FAILED
@@ -1012,7 +1012,7 @@ def test_a_device_without_a_journal_is_cleaned_once(used):
     assert not used.candidates()
     assert used.words() == {"COMPARE"}
     used.steps["compare"].good = "good"
-    used.ask(traits.REQUESTED)
+    used.ask(device_words.REQUESTED)
     used.round()
     assert used.candidates()
 
@@ -1094,10 +1094,10 @@ def test_traits_of_others_stay(used):
     used.round()
     assert used.cloud.traits(used.root)[0] == {
         *mine,
-        traits.of_device(NVME, "COMPARE"),
+        device_words.of_device(NVME, "COMPARE"),
     }
     used.steps["compare"].good = "good"
-    used.ask(traits.REQUESTED)
+    used.ask(device_words.REQUESTED)
     used.round()
     assert used.cloud.traits(used.root)[0] == mine
 
@@ -1163,7 +1163,7 @@ def test_killed_everywhere_with_a_provider_made_anew(used):
     used.make_provider()
     used.steps["compare"].good = "good"
     # Asked for, so that what failed is cleaned again.
-    used.ask(traits.REQUESTED)
+    used.ask(device_words.REQUESTED)
     back = used.kept()
     names = used.killed_round()
     assert len(names) >= 30
@@ -1178,7 +1178,7 @@ def test_killed_everywhere_with_a_provider_made_anew(used):
             # kept, says so, and can be asked for again.
             assert not used.candidates(), names[number - 1]
             assert used.words() == {"COMPARE"}, names[number - 1]
-            used.ask(traits.REQUESTED)
+            used.ask(device_words.REQUESTED)
         used.killed_round()
         assert used.candidates(), names[number - 1]
         assert used.firmware.read_text() == "good", names[number - 1]

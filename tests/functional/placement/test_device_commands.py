@@ -8,7 +8,7 @@ import types
 import pytest
 from osc_lib import exceptions
 
-from nova_vhard.catalogue import device_words, traits
+from nova_vhard.catalogue import device_words
 from nova_vhard.cmd import cleaner as program
 from nova_vhard.node.cleaner.journal import State
 from nova_vhard.osc.device import requests, show
@@ -201,7 +201,7 @@ def test_released_by_force_from_the_desk(used, host, openstack, caplog):
     ):
         with pytest.raises(exceptions.CommandError, match="go together"):
             openstack(command, host, NVME, *wrong)
-    assert not used.words() & {*traits.REQUESTS}
+    assert not used.words() & {*device_words.REQUESTS}
     openstack(command, host, NVME, "--force", "--reason", "case\n4711")
     assert "by force" in caplog.text
     assert "'case4711'" in caplog.text

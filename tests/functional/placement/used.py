@@ -15,7 +15,7 @@ import uuid
 
 from oslo_config import cfg
 
-from nova_vhard.catalogue import traits
+from nova_vhard.catalogue import device_words, traits
 from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.host import pci
 from nova_vhard.node.cleaner import journal
@@ -234,7 +234,7 @@ class Used:
     def words(self):
         """Return what is told of the device."""
         ours = self.cloud.traits(self.root)[0]
-        result = [traits.device_of(each) for each in ours]
+        result = [device_words.device_of(each) for each in ours]
         return {each[1] for each in result if each and each[0] == self.address}
 
     def ask(self, word, generation=None):
@@ -242,8 +242,8 @@ class Used:
         if generation is None:
             generation = self.cloud.traits(self.provider)[1]
         ours = self.cloud.traits(self.root)[0]
-        bound = traits.request_word(word, generation)
-        name = traits.of_device(self.address, bound)
+        bound = device_words.request_word(word, generation)
+        name = device_words.of_device(self.address, bound)
         self.cloud.give(self.root, ours | {name})
 
     def kept(self):
