@@ -19,6 +19,8 @@ from collections import Counter
 from modulefinder import ModuleFinder
 from pathlib import Path
 
+from tests import idioms
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = "nova_vhard/**/*.py"
 TESTS = ("tests/**/*.py", "bench/**/*.py", "tools/**/*.py")
@@ -76,6 +78,7 @@ def figures(root: Path) -> dict[str, int]:
         "words": sum(
             len(path.read_text("utf-8").split()) for path in documents
         ),
+        "idioms": len(list(idioms.found(root))),
     }
 
 

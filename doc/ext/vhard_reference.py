@@ -26,11 +26,13 @@ from nova_vhard.catalogue.properties import (
     NOT_DEVICES,
     VMWARE_ADAPTER,
 )
-from nova_vhard.policy.defaults import PICKED
+from nova_vhard.policy import defaults
 
 FOLDER = "_generated"
 #: The kinds that the legacy property of VMware's adapter type chooses.
 _ADAPTED = ("disk_bus", "scsi_model")
+#: Kinds whose default depends on the guest.
+_PICKED = {"scsi_model", "usb_model", *(kind for kind, _ in defaults._PICKS)}
 _TYPES = {
     "bool": "``true`` or ``false``",
     "int": "a number",
@@ -111,7 +113,7 @@ def _fields(kind: DeviceKind) -> Iterator[tuple[str, str]]:
     yield "Legacy spellings", ", ".join(aliases)
     if kind.fold_case:
         yield "Case", "read in any case, as Nova does"
-    if kind.name in PICKED:
+    if kind.name in _PICKED:
         yield "When nothing is set", "see :ref:`defaults`"
     elif kind.default is not None:
         yield "When nothing is set", f"``{kind.default}``"

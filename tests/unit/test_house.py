@@ -14,6 +14,7 @@ nova_vhard = {}
 closed_set = 0
 tests = 0
 words = 0
+idioms = 0
 """
 
 #: Files, and the figures that are not 0.
@@ -38,6 +39,10 @@ TREES = {
         {"tests": 3},
     ),
     "dashboard": ({"nova_vhard_dashboard/a.py": "a = 1"}, {}),
+    "idioms": (
+        {TEST: '"""Wh\x61t is there."""\n# m\x65nded', "README.rst": "an\x65w"},
+        {"words": 1, "idioms": 3},
+    ),
     "documents": (
         {
             "doc/source/a.rst": "a",
@@ -119,7 +124,7 @@ def test_ceilings(tmp_path, capsys, action, ceiling, status, after):
     write(tmp_path, files)
     assert house.main(action, tmp_path) == status
     assert (tmp_path / FILE).read_text() == CEILINGS.format(after)
-    row = capsys.readouterr().out.splitlines()[-4].split()
+    row = capsys.readouterr().out.splitlines()[-5].split()
     assert row == ["nova_vhard", "2", str(after), str(max(0, 2 - after))]
 
 
