@@ -222,9 +222,9 @@ class Registrar(Service):
         (folder / "registrar.conf").write_text(text)
 
     def register(self, agent: str, machine: Machine) -> Any:
-        """Have a machine register, and prove where its key is.
+        """Register a machine and prove where its key is.
 
-        :returns: what the registrar says of it then
+        :returns: the registrar's record of the agent
         """
         blob = self._send("POST", agent, machine.identity())["blob"]
         key = base64.b64encode(machine.activate(blob))
@@ -268,9 +268,9 @@ class Keylime(Service):
         policy: dict[str, Any],
         **more: Any,
     ) -> None:
-        """Have it watch a machine.
+        """Let the verifier watch a machine.
 
-        :param more: what else it is to be told, or otherwise
+        :param more: keys of the request's body to add or replace
         """
         body: dict[str, Any] = {
             "v": None,
@@ -295,7 +295,7 @@ class Keylime(Service):
         self.call("POST", f"agents/{agent}", body | more)
 
     def again(self, agent: str) -> None:
-        """Have it watch an agent again that it has refused."""
+        """Let the verifier watch an agent again after it refused it."""
         self.call("PUT", f"agents/{agent}/reactivate", {})
 
     def agent(self, agent: str) -> Any:

@@ -27,12 +27,12 @@ _LONG = 60
 
 
 class Machine:
-    """A TPM, and the agent that asks it.
+    """A TPM and the agent that queries it.
 
-    :param folder: its own
-    :param authority: PEM file of the authority of the verifier's certificate
-    :ivar replay: answer with the last quote, whatever is asked
-    :ivar forge: answer with a signature that is not the TPM's
+    :param folder: working directory of this machine
+    :param authority: PEM file of the CA of the verifier's certificate
+    :ivar replay: answer every request with the last quote
+    :ivar forge: answer with a signature that the TPM did not make
     """
 
     def __init__(self, folder: pathlib.Path, authority: pathlib.Path) -> None:

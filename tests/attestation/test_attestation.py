@@ -118,7 +118,10 @@ class Desk:
         return TRAIT in self._ask("GET", url)[1]["traits"]
 
     def watch(self, register: str | None = None) -> None:
-        """Have the verifier watch the machine as it is, or as it should be."""
+        """Let the verifier watch the machine.
+
+        :param register: value to expect; the current value by default
+        """
         register = register or self.machine.register(REGISTER)
         policy = {str(REGISTER): [register], "mask": MASK}
         self.keylime.add(self.agent, self.machine, policy)

@@ -47,7 +47,7 @@ def honest_alone(attested):
 
 @contextlib.contextmanager
 def disabled(world, host):
-    """Have a host take no guest."""
+    """Disable the compute service of a host."""
     compute = world.admin.compute()
     (service,) = compute.services(host=host.name)
     compute.disable_service(service)
@@ -58,7 +58,7 @@ def disabled(world, host):
 
 
 def show(what, text):
-    """Print what an operator sees, for whoever reads the run's output."""
+    """Print what an operator sees, for readers of the test output."""
     print(f"\n{what}\n{text}")
 
 
@@ -186,7 +186,7 @@ def test_killed_at_every_request(world):
     for count in steps(world, source):
         names = world.traits(HONEST.name), world.traits(LIAR.name)
         assert TRAIT in names[0], count
-        # whoever comes next ends what was begun
+        # the next attestor completes the interrupted round
         assert world.new(source).once()
         assert TRAIT not in world.traits(LIAR.name)
         assert alive(world) == {HONEST.node}
@@ -220,7 +220,7 @@ def test_two_attestors(attested):
     requests.clear()
     assert other.once()
     idle = len(requests)
-    # reads, and at most a mark made and deleted: ages go on
+    # reads, and at most one mark created and deleted: ages are renewed
     assert idle <= 7
     world.machines[LIAR.name].extend(REGISTER, "a rootkit")
     until(lambda: world.refused(LIAR.name))

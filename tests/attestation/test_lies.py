@@ -205,7 +205,7 @@ def test_nova_and_keystone_do_nothing_for_it(tried, who):
 
 
 def test_its_own_mark_again_by_role_service_alone(tried):
-    """What the role vhard-compute closes, and max_age bounds without it.
+    """Test a replayed mark, which only vhard-compute or max_age prevents.
 
     The first test: the mark lasts for a minute after the last success.
     """

@@ -23,7 +23,7 @@ from tests.soak.cloud import Client
 from tests.unit.attestor import verifier as verifiers
 
 HOSTS, FAILING = 1000, 10
-#: In which each mark is made anew.
+#: Minutes in which each mark is renewed.
 MINUTES = 5
 COMPUTE, TRAIT = "COMPUTE_NODE", "CUSTOM_VHARD_ATTESTED"
 
@@ -57,7 +57,7 @@ def agents(ask):
 
 @pytest.fixture
 def requests(monkeypatch):
-    """How many requests of each method the attestor has sent."""
+    """Count the requests of the attestor by method."""
     count = collections.Counter()
 
     def counting(method):

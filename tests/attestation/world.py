@@ -53,11 +53,11 @@ class Scripted:
 
 
 class World:
-    """All that a test has at hand.
+    """The cloud, verifier, machines and attestor that the tests share.
 
     :ivar agents: name of each mapped host to its agent
-    :ivar machines: the same to its machine
-    :ivar attestor: that is asked for a round by whoever wants one
+    :ivar machines: name of each mapped host to its machine
+    :ivar attestor: attestor whose rounds the tests start
     """
 
     def __init__(
@@ -160,7 +160,7 @@ class World:
         return bool(self.entry(host)["attestation_status"] == "FAIL")
 
     def recover(self) -> None:
-        """Have both machines as they should be, verified and attested."""
+        """Restore both machines and wait until both are attested."""
         before = {}
         for name, machine in self.machines.items():
             machine.forge = machine.replay = False
@@ -258,4 +258,4 @@ def steps(world: World, source: Any) -> Iterator[int]:
 
 
 class Killed(BaseException):
-    """What no code of ours handles."""
+    """Exception that our code does not handle."""
