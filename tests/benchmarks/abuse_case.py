@@ -19,7 +19,7 @@ MIB = 1 << 20
 class Case:
     """A request.
 
-    :ivar environ: what else stands in the WSGI environment
+    :ivar environ: other keys of the WSGI environment
     """
 
     name: str
@@ -90,7 +90,7 @@ def grown(mutator: Mutator, body: bytes, most: int) -> bytes:
 
 
 def _grow(mutator: Mutator, node: Any, key: Any, size: int) -> None:
-    """Repeat a text or what stands in a list; or give its key many names."""
+    """Repeat a string or a list's items, or repeat a value under new keys."""
     value = node[key]
     if isinstance(value, str) and value and mutator.chance(0.3):
         node[key] = value * (size // len(json.dumps(value)))

@@ -23,10 +23,10 @@ FLOOR_S, FREE_BYTES = 0.020, 64 << 10
 
 @dataclass(frozen=True)
 class Cost:
-    """What a service spends on a request.
+    """Cost of a request to a service.
 
     :ivar cpu_s: processor time of the whole process
-    :ivar size: bytes of the answer and of what is logged
+    :ivar size: bytes of the response and of the log
     :ivar lookups: requests to other services
     """
 

@@ -34,7 +34,7 @@ def name_of(first: str, number: int) -> str:
 def case(
     name: str, path: str, body: Any, method: str = "POST", **environ: str
 ) -> Case:
-    """Return a request; a body that is no bytes yet is sent as JSON."""
+    """Return a request; a body that is not bytes is sent as JSON."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return Case(f"nova_{name}", method, path, raw, environ=environ or VERSION)
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How an audit is measured beside plain paging.
+"""Comparison of an audit with plain paging.
 
-Each goes through everything, in turn, and in a process of its own, so that a
-process tells what it needed at most.  What is compared is the processor time
-of that process from its first request on, and of the services that it asks:
-who runs an audit waits for both, one after the other.  The client's part alone
-and the wall clock stand beside it, without a bar.  The control is paging
-again.
+Each side reads everything, by turns, in a process of its own, so that the
+peak memory is that of one run.  The ratio compares the processor time of
+that process from its first request on, plus that of the services that it
+asks: an operator who runs an audit waits for both, one after the other.  The
+client's share alone and the wall clock are reported without a bar.  The
+control is a second run of plain paging.
 """
 
 import json

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long the daemons of a cloud have run on a processor.
+"""Processor time of the daemons of a cloud.
 
-Each daemon is a session of its own, with all that it has forked.
+Each daemon is a session of its own, including all processes that it forked.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ _LONG = 60
 
 
 class Restless(Exception):
-    """Raised for a cloud that works on although nobody asks it anything."""
+    """Raised if a cloud does not come to rest without requests."""
 
 
 class Meter:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Boots on three clouds by turns, and what they come to."""
+"""Boots on three clouds by turns, and their ratios."""
 
 import random
 import statistics
@@ -20,11 +20,11 @@ Boots = Callable[[int], float]
 
 @dataclass(frozen=True)
 class Plan:
-    """How often so many servers are booted at once on each cloud.
+    """Number of servers booted at once on each cloud, and number of turns.
 
-    :ivar least: turns
-    :ivar most: turns, however wide the intervals are
-    :ivar seconds: after which no turn is added, if there are ``least``
+    :ivar least: minimum number of turns
+    :ivar most: maximum number of turns, even if the intervals are still wide
+    :ivar seconds: time after which no turn is added, once ``least`` are done
     """
 
     servers: int
@@ -34,7 +34,7 @@ class Plan:
 
     @property
     def name(self) -> str:
-        """What the figures call it."""
+        """Return the prefix of the figures' names."""
         return "boot" if self.servers == 1 else f"boot_{self.servers}_at_once"
 
 

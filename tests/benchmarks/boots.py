@@ -44,7 +44,7 @@ WIDTH = 0.05
 POLICY = policies.BASELINE + "hosts: {require: [kernel_aslr], mode: enforce}\n"
 # posture_ttl is 1 second in that cloud, so that a person need not wait.
 POSTURE = {"posture_ttl": 60}
-#: Daemons that are no part of a boot, by the beginnings of their names.
+#: Daemons that take no part in a boot, by prefix of their names.
 APART = ("reporter", "exporter", "setup", "epmd")
 
 #: Together with the start of the clouds in ten minutes.
@@ -85,7 +85,7 @@ class Side:
         deadline = time.monotonic() + LONG
         ended = self._meter.at_rest()
         while not all(map(self._desk.is_active, started)):
-            # It has looked as if at rest, and is none of the turns' yet.
+            # The cloud seemed at rest, but not all servers are ACTIVE yet.
             if time.monotonic() > deadline:
                 raise RuntimeError("servers are BUILD for too long")
             ended = self._meter.at_rest()

@@ -26,9 +26,9 @@ _REST, _LOOKS = 0.0003, 100
 
 @dataclass(frozen=True)
 class Took:
-    """What a request took.
+    """Cost of a request.
 
-    :ivar processor: seconds, of all processes that had to do with it
+    :ivar processor: seconds, of all processes involved
     :ivar wall: seconds
     """
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every benchmark does alike: statistics, bars and the output.
+"""Code shared by all benchmarks: statistics, bars and output.
 
 A benchmark is a module with a ``measure`` function that returns its figures
-(a flat dictionary: plain names with the unit at the end, ``post_gate_us``) and
-a ``bars`` function that names what falls short of them::
+(a flat dictionary whose keys end in the unit, such as ``post_gate_us``) and a
+``bars`` function that returns the bars that the figures miss::
 
     def measure() -> dict[str, object]:
         ratio = common.median_ratio(pairs)          # [(with, without), ...]
@@ -18,12 +18,13 @@ a ``bars`` function that names what falls short of them::
     if __name__ == "__main__":
         sys.exit(common.main(__doc__, measure, bars))
 
-``main`` prints one JSON object on standard output.  With ``--check`` the bars
-that are missed follow it, one a line, and the exit status is 1.  What cannot
-be measured on this machine raises ``Unavailable``: the exit status is 2.
+``main`` prints one JSON object on standard output.  With ``--check`` it then
+prints the missed bars, one per line, and the exit status is 1.  If a figure
+cannot be measured on this machine, ``measure`` raises ``Unavailable`` and the
+exit status is 2.
 
-A benchmark whose ratios are compared in CI (``compare``) is given ``quick`` as
-well: it returns the same figures of few rounds.
+A benchmark whose ratios are compared in CI (``compare``) also passes
+``quick``, which returns the same figures from a few rounds.
 """
 
 import argparse
@@ -64,7 +65,7 @@ class Interval:
 
     @property
     def width(self) -> float:
-        """How far apart the bounds are."""
+        """Return the distance between the bounds."""
         return self.high - self.low
 
     def figures(self, name: str) -> Figures:
@@ -121,11 +122,11 @@ def ratio_bar(
     at_least: float | None = None,
     width: float,
 ) -> str | None:
-    """Say how a ratio with an interval misses its bar, or return None.
+    """Return how a ratio with an interval misses its bar, or None.
 
-    It is missed when the whole interval lies beyond ``at_most``, or below
-    ``at_least``, and when the interval is wider than ``width``: then nothing
-    has been shown.  ``name`` is the key that ``Interval.figures`` was given.
+    The bar is missed if the whole interval is above ``at_most`` or below
+    ``at_least``, or if the interval is wider than ``width`` and so proves
+    nothing.  ``name`` is the key that was passed to ``Interval.figures``.
     """
     low, high = figures[f"{name}_low"], figures[f"{name}_high"]
     limit = (
@@ -145,7 +146,7 @@ def ratio_bar(
 
 
 def at_most(figures: Figures, name: str, limit: float) -> str | None:
-    """Say how a plain figure exceeds its limit, or return None."""
+    """Return how a plain figure exceeds its limit, or None."""
     _WANTED[name] = f"at most {limit}"
     if figures[name] > limit:
         return f"{name}: {figures[name]}, at most {limit} wanted"
@@ -153,7 +154,7 @@ def at_most(figures: Figures, name: str, limit: float) -> str | None:
 
 
 def at_least(figures: Figures, name: str, limit: float) -> str | None:
-    """Say how a plain figure falls below its limit, or return None."""
+    """Return how a plain figure falls below its limit, or None."""
     _WANTED[name] = f"at least {limit}"
     if figures[name] < limit:
         return f"{name}: {figures[name]}, at least {limit} wanted"
@@ -174,7 +175,7 @@ def machine() -> Figures:
 
 
 def progress(text: str) -> None:
-    """Tell a waiting person what is being measured, on standard error."""
+    """Print what is being measured to standard error."""
     print(text, file=sys.stderr, flush=True)
 
 

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every benchmark, one after the other, or those that are named.
+"""Run every benchmark in turn, or those that are named.
 
     tools/bench.sh all [NAME ...] [--from NAME]
 
-Each is run as ``tools/bench.sh NAME --check`` would; what it found is kept as
-soon as it has ended, in doc/source/contributor/figures.json and on the page's
-part beside it, so that a run that is broken off loses nothing.
-``--from NAME`` goes on with that one.  What is not run keeps what it has.
+Each benchmark runs as ``tools/bench.sh NAME --check`` does.  Its result is
+saved as soon as it ends, in doc/source/contributor/figures.json and in the
+generated part of the page, so an interrupted run loses nothing.
+``--from NAME`` continues with that benchmark.  Benchmarks that are not run
+keep their saved results.
 
-It prints everything that is kept, and ends with what falls short: exit status
-1 then, also for a benchmark that failed or that this machine lacks something
-for.
+All saved results are printed, followed by the missed bars.  The exit status
+is 1 if a bar is missed, a benchmark failed or this machine cannot run it.
 """
 
 import argparse
@@ -160,8 +160,8 @@ def keep(results: dict[str, Any]) -> None:
 def chosen(names: Sequence[str], first: str | None) -> list[str]:
     """Return the benchmarks to run.
 
-    :param names: those that are named; all, if none is
-    :param first: the one to go on with
+    :param names: names of benchmarks; all if empty
+    :param first: the benchmark to continue with
     """
     every = list(steps.known())
     wanted = [each for each in every if each in names] if names else every

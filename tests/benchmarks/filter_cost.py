@@ -27,7 +27,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-# As nova-scheduler 33 and later; must come before anything of Nova's.
+# As in nova-scheduler 33 and later; must precede any import of Nova.
 os.environ.setdefault("OS_NOVA_DISABLE_EVENTLET_PATCHING", "1")
 
 from nova import exception

@@ -19,8 +19,8 @@ from tests.functional.glance import service
 
 POLICY = 'version: "1"\nextends: baseline\n'
 
-#: A log file, as in production; and SQLite does not wait for the disk, which
-#: is no part of what is measured.
+#: A log file, as in production. SQLite does not wait for the disk, which is
+#: not measured.
 _TUNING = """
 [DEFAULT]
 log_file = {directory}/glance.log

@@ -73,7 +73,7 @@ def _tree(pid: int) -> Iterator[int]:
 
 
 def _same_memory(first: int, other: int) -> bool:
-    """Tell whether two processes have one memory; False if nobody knows."""
+    """Return True if two processes share one memory; False if unknown."""
     number = _KCMP.get(platform.machine())
     if number is None:
         return False

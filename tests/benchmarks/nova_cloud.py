@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.functional.glance.service import IDENTITY
 from tests.functional.nova import service
 
-# Their own project: what is booted meanwhile does not make the list longer.
+# A project of their own: servers booted during a run are not in the list.
 PROJECT = "fedcba9876543210fedcba9876543210"
 SERVERS = 20
 #: The server that is locked and unlocked.

@@ -1,25 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a gate adds to a service: processor time, by turns, and ratios.
+"""Processor time that a gate adds to a service, measured by turns, as ratios.
 
 Three sides are the same service over HTTP on loopback: one with the gate, two
-with a filter in its place that only calls on.  What is compared is the
-processor time that a request takes in the server and in everything that it
-asks for the request (Glance, Neutron, a database that is a process), until
-they have come to rest.  The wall clock stands beside it and is held to no bar:
-whole processes differ by some percent of it on a machine that does anything
-else.
+with a filter in its place that only calls the application.  The ratios compare
+the processor time that a request takes in the server and in everything that
+the server calls for it (Glance, Neutron, a database process), until they are
+at rest.  The wall clock is reported without a bar: on a machine that does
+anything else, it differs by some percent between whole processes.
 
-Of the two sides without the gate one is the peer, the other the control: its
-ratio says how far two sides are apart that do the same.
+One of the two sides without the gate is the peer, the other the control: its
+ratio shows how much two identical sides differ.
 
 - The three are asked by turns, in an order that is drawn for each turn.
-- Two processes differ by a percent or two from birth, also if they are forked
-  from one.  So the sides are ways into one process where the services can be
-  the same, and it is a new one for every round.
-- Rounds go on until the intervals are narrow, or there are ``most`` of them,
-  or ten minutes are over.
+- Two processes differ by a percent or two from the start, even if they are
+  forked from one.  So, where the services can be the same, the sides are
+  routes into one process, which is new in every round.
+- Rounds are added until the intervals are narrow, ``most`` rounds are done or
+  ten minutes are over.
 
-A ratio is gate/plain, control/plain.
+A ratio is gate/plain or control/plain.
 """
 
 import random
@@ -64,12 +63,12 @@ class Sides:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured, and how often.
+    """Requests to measure, and the number of turns and rounds.
 
-    :ivar kinds: of requests
-    :ivar turns: of each kind, a round
-    :ivar least: rounds
-    :ivar most: rounds, however wide the intervals are
+    :ivar kinds: kinds of requests
+    :ivar turns: turns of each kind in a round
+    :ivar least: minimum number of rounds
+    :ivar most: maximum number of rounds, even if the intervals are still wide
     """
 
     kinds: Sequence[str]

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# As for the scheduler; must come before anything of Nova's.
+# As in the scheduler; must precede any import of Nova.
 os.environ.setdefault("OS_NOVA_DISABLE_EVENTLET_PATCHING", "1")
 
 import jsonschema
@@ -72,10 +72,10 @@ _CREDENTIALS = {"roles": ["member", "reader"], "project_id": PROJECT}
 
 @dataclass(frozen=True)
 class Plan:
-    """How often.
+    """Number of repetitions.
 
-    :ivar blocks: of BLOCK evaluations of each kind
-    :ivar loads: of the policy, and of the file by yaml
+    :ivar blocks: blocks of BLOCK evaluations of each kind
+    :ivar loads: loads of the policy, and of the file by yaml
     """
 
     blocks: int

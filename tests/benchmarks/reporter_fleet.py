@@ -79,11 +79,11 @@ def default_interval() -> float:
 
 @dataclass
 class Seen:
-    """What some clients have done.
+    """Requests, reports and failures of some clients.
 
     :ivar requests: kind of each request
-    :ivar seconds: of each report
-    :ivar failed: what reports failed with
+    :ivar seconds: duration of each report
+    :ivar failed: errors of failed reports
     """
 
     requests: list[str] = field(default_factory=list)

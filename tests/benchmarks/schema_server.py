@@ -37,7 +37,7 @@ def _allowed(values: tuple[str, ...]) -> dict[str, Any]:
     if any("*" in each for each in values):
         words = "|".join(each.replace("*", ".*") for each in values)
         return {"pattern": f"^({words})$"}
-    # An empty enum is no schema.
+    # JSON schema does not allow an empty enum.
     return {"enum": list(values) or ["nothing"]}
 
 

@@ -48,7 +48,7 @@ class Step:
 
     @property
     def method(self) -> str:
-        """What its module says of it; the first paragraph is a title."""
+        """Return the module docstring; its first paragraph is a title."""
         path = ROOT / f"{self.module.replace('.', '/')}.py"
         return inspect.cleandoc(ast.get_docstring(_parsed(path)) or "")
 

@@ -29,10 +29,10 @@ _ELF = b"\x7fELF"
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen of one run.
+    """Files opened and QEMU processes started in one run.
 
-    :ivar elf: paths of the ELF files that were opened, each time
-    :ivar qemu: words of each QEMU process that was started
+    :ivar elf: path of each ELF file, once for each time it was opened
+    :ivar qemu: command-line arguments of each QEMU process
     """
 
     elf: list[str]
