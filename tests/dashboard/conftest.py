@@ -17,7 +17,7 @@ from tests.functional.report import browser
 from tests.integration.people import Person
 
 _CHECKOUT = pathlib.Path(__file__).parents[2]
-#: A cloud that is up, for whoever writes tests: .cloud of tools/cloud.sh.
+#: A running cloud (.cloud of tools/cloud.sh), for use while writing tests.
 _RUNNING = os.environ.get("NOVA_VHARD_CLOUD")
 #: Python of an environment with another Horizon: see versions.py.
 _HORIZON = os.environ.get("NOVA_VHARD_HORIZON", "")

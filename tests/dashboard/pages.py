@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a person does in Horizon, by Selenium."""
+"""User actions in Horizon, performed with Selenium."""
 
 import base64
 import contextlib
@@ -65,7 +65,7 @@ class Horizon:
     def seen(
         self, size: tuple[int, int] = (1280, 900), dark: bool = False
     ) -> Iterator[None]:
-        """Have a screen of another size, and Horizon in another theme."""
+        """Set the screen size and Horizon's theme until the block ends."""
         self.driver.set_window_size(*size)
         theme = {"name": "theme", "value": "dark"}
         if dark:
@@ -131,9 +131,9 @@ class Horizon:
         self.until(lambda: self._acts(row, action))
 
     def _acts(self, row: str, action: str) -> bool:
-        """Choose an action that is seen; open the menu where none is.
+        """Choose an action if it is displayed; otherwise open its menu.
 
-        A row is made anew when Horizon knows more of it.
+        Horizon replaces a row when its data changes.
         """
         for line in self.shown("tbody tr", row):
             for button in line.find_elements(By.CSS_SELECTOR, _BUTTONS):

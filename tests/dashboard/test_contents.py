@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the panel shows, without Horizon: bounded, and what is missing."""
+"""Tests of the panel's contents without Horizon: limits and missing data."""
 
 import datetime
 import json

@@ -49,7 +49,7 @@ def test_create_image(as_member, disk):
         IDE, "To fix: upload it with --property hw_disk_bus=virtio Copy"
     )
 
-    # What was typed is there, and mended it is what is wanted.
+    # The input is kept, and it is accepted once it is corrected.
     as_member.set_bus("virtio")
     as_member.finish()
     as_member.until(as_member.is_closed)

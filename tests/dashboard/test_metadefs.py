@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Dialogs offer what the policy allows, once it stands in Glance."""
+"""Dialogs offer the values that the policy allows, once Glance has them."""
 
 import pytest
 from selenium.webdriver.support.ui import Select

@@ -23,7 +23,7 @@ REFUSED = sentences.answered(
 
 
 def sent(response, method="post", messages=(), **headers):
-    """Return the request, and what the middleware makes of its answer."""
+    """Return the request, and the middleware's response to it."""
     request = getattr(RequestFactory(), method)("/", **headers)
     request.horizon = {"async_messages": list(messages)}
     return request, RefusalMiddleware(lambda _: response)(request)

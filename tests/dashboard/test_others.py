@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is no refusal of ours stays Horizon's, and what is ours stays text."""
+"""Horizon handles other errors; our refusals are rendered as text."""
 
 import json
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """python -m tests.dashboard.versions [NAME ...]: the plugin in each Horizon.
 
-Makes an environment with a Horizon and nothing of a cloud for each version,
-runs the tests that need no browser there, and those in Chromium against that
-Horizon on one cloud, one version after the other. The table is written anew
-after each. Ends with 1 if a test failed. Named versions are run alone; the
-others keep the rows of their last run.
+For each version, create an environment with Horizon and no other service, run
+the tests that need no browser in it, and run the others in Chromium against
+that Horizon on one cloud, one version after the other. The table is rewritten
+after each version. The exit status is 1 if a test failed. If versions are
+named, only these are run; the others keep the rows of their last run.
 """
 
 import contextlib
@@ -122,7 +122,7 @@ def _run(cloud: Cloud, name: str) -> bool:
 
 
 def _serve(cloud: Cloud, python: pathlib.Path) -> None:
-    """Have the cloud's Horizon be that of an environment."""
+    """Replace the cloud's Horizon with that of an environment."""
     cloud.daemons.stop("dashboard")
     shutil.rmtree(cloud.place.home("dashboard"), ignore_errors=True)
     cloud.facts = dataclasses.replace(cloud.facts, horizon=str(python))
