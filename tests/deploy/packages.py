@@ -16,7 +16,7 @@ class Package:
 
     name: str
     path: Path
-    #: Path to mode, as "-rw-r--r--", of what is no folder.
+    #: Path to mode, as "-rw-r--r--", of everything except folders.
     files: dict[str, str]
     #: What it keeps of the administrator's.
     configuration: frozenset[str]

@@ -191,7 +191,7 @@ def test_the_hook_is_in_libvirts_container_byte_for_byte(charts):
 
 
 def test_no_list_of_the_operators_is_replaced(charts):
-    """What of ours is in his own values he writes, as the page says."""
+    """The operator adds our entries to lists in their own values."""
 
     def lists(words, files=(), hand=()):
         nova = {"enabled_filters": ",".join([*hand, *words])}

@@ -83,7 +83,7 @@ def test_other_images_stay_as_they_are(dockerfiles):
 
 
 def test_the_sources_are_plugins_of_both_images():
-    """Sections of plug-ins stand in no Dockerfile: ask Kolla's worker."""
+    """No Dockerfile names the sections of plug-ins: ask Kolla's worker."""
     from kolla.common import config
     from kolla.image.kolla_worker import KollaWorker
 

@@ -105,7 +105,7 @@ class Cloud:
         return target.read_text()
 
     def nova(self, filters, blazar=False):
-        """Return nova.conf, which the role makes of its template each time."""
+        """Return nova.conf as the role renders it from its template."""
         text = "[filter_scheduler]\n" + (BLAZARS if blazar else "")
         return self.merged(
             f"{text}enabled_filters = {','.join(filters)}\n",

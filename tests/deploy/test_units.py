@@ -14,9 +14,9 @@ UNITS = sorted(
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_systemd_has_nothing_to_say(tmp_path, unit):
-    """A line that systemd ignores is no error of it: it says so, and goes on.
+    """systemd reports a line that it ignores, but does not fail.
 
-    A program that is not in the environment is one.
+    It does fail if a program is not in the environment.
     """
     for path in UNITS:
         text = path.read_text().replace("/opt/nova-vhard", str(PREFIX))

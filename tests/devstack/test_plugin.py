@@ -380,7 +380,7 @@ def test_what_others_change_since_stays(tmp_path, nova):
 
 
 def test_stacking_again_without_unstack(devstack):
-    """stack.sh writes the services' files anew, and the copies are old."""
+    """stack.sh writes the services' files again; the copies are stale."""
     before = devstack.state()
     devstack.stack()
     once = devstack.state()
