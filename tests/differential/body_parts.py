@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What requests to Nova's API are put together from, and made odd with."""
+"""Parts of requests to Nova's API, and mutations that make them odd."""
 
 from typing import Any
 

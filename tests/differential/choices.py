@@ -27,7 +27,7 @@ _SPELLINGS = (str.upper, str.title, "{} ".format)
 
 @dataclass(frozen=True)
 class Guest:
-    """What is asked for, and where.
+    """A guest's image, flavor, block devices and host.
 
     :ivar devices: ``block_device_mapping_v2`` of the request's body
     """

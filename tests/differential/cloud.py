@@ -24,11 +24,11 @@ Objects = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Cloud:
-    """What can be looked up.
+    """Objects that can be looked up.
 
-    :ivar images: ``properties`` and ``disk_format``, by id
-    :ivar volumes: as nova.volume.cinder shows them, by id
-    :ivar snapshots: likewise
+    :ivar images: ``properties`` and ``disk_format``, by ID
+    :ivar volumes: as returned by nova.volume.cinder, by ID
+    :ivar snapshots: as returned by nova.volume.cinder, by ID
     """
 
     images: Objects = field(default_factory=dict)

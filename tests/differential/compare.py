@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is judged of a server that exists, compared with what Nova makes."""
+"""Comparison of the gate's view of an existing server with Nova's."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ def check(
     disks = made.buses.get("disk", set()) | made.buses.get("lun", set())
     on_disks = made.given["disk_bus"] & disks if settled else set()
     check_given({**made.given, "disk_bus": on_disks}, request, result.host)
-    # A CD-ROM or floppy on the disks' bus has one of its own if Nova kept it.
+    # A CD-ROM or floppy on the disks' bus has its own choice if Nova kept it.
     seen = judged(request, result.host)
     known = set().union(
         *(seen.get(kind, set()) for kind in ("disk_bus", *_TYPE))

@@ -33,7 +33,7 @@ _ROW = "   * - {name}\n     - {count:,}\n     - {seconds:,}\n"
 
 
 class Record:
-    """What has been searched, and how long it took."""
+    """Searches that were run, and the time that they took."""
 
     def __init__(self) -> None:
         self.rows: list[dict[str, object]] = []

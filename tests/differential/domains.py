@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a domain tells, compared with what was judged and what Nova gives."""
+"""Comparison of a domain's XML with the judged request and Nova's devices."""
 
 from typing import Any
 from xml.etree import ElementTree

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Have libvirt define or start a domain, and show what it has made of it.
+"""Let libvirt define or start a domain, and print the result.
 
-Runs in a Python that has libvirt's bindings, and is told of domains line by
-line, each a JSON text with what to do and the domain. For each it prints one
-line: the XML that libvirt would start, QEMU's command line or the XML of the
-guest that was started; or null and why there is none. libvirt's QEMU driver
-runs in this process, in a folder of its own.
+Runs in a Python that has libvirt's bindings, and reads one JSON text per line
+with an action and a domain. For each it prints one line: the XML that libvirt
+would start, QEMU's command line or the XML of the started guest; or null and
+the reason why there is none. libvirt's QEMU driver runs in this process, in a
+folder of its own.
 
     python libvirt_define.py FOLDER
 """
@@ -17,7 +17,7 @@ import libvirt
 
 
 def defined(connection: libvirt.virConnect, xml: str) -> str:
-    """Return what libvirt makes of a domain."""
+    """Define a domain and return its XML as completed by libvirt."""
     domain = connection.defineXML(xml)
     try:
         return domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)

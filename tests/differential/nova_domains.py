@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The domain that Nova's libvirt driver makes of a guest, as XML.
+"""Domain XML that Nova's libvirt driver generates for a guest.
 
-The driver is Nova's own, on the fake libvirt of Nova's own tests. Nothing is
-started, and no file is written but in a folder that goes away.
+The driver is Nova's own, on the fake libvirt of Nova's tests. Nothing is
+started, and files are written only to a temporary folder.
 """
 
 import logging

@@ -52,7 +52,7 @@ def _ignored(*both: Any) -> None:
 
 def _encryption(driver: Any, both: Any) -> dict[str, Any]:
     if not hasattr(driver, "_get_mem_encryption_config"):
-        # Nova 31 has one model, whatever is asked for.
+        # Nova 31 has only one model and ignores the requested one.
         return {"mem_encryption": "true"} if driver._sev_enabled(*both) else {}
     encryption = driver._get_mem_encryption_config(*both)
     if not encryption:

@@ -25,12 +25,12 @@ from tests.differential.values import OTHER_IMAGE, SNAPSHOT_IMAGE
 
 @dataclass(frozen=True)
 class Made:
-    """What Nova makes of a server.
+    """Devices that Nova gives to a server.
 
-    :ivar given: its devices by kind, without a stable rescue's own disk
-    :ivar picked: those, and what Nova picks by itself
-    :ivar buses: the same devices' buses by type of device
-    :ivar rescue_disk: that disk's type and bus
+    :ivar given: devices by kind, without a stable rescue's own disk
+    :ivar picked: ``given`` plus the devices that Nova adds on its own
+    :ivar buses: buses of the same devices, by type of device
+    :ivar rescue_disk: type and bus of the stable rescue's own disk
     """
 
     given: Given
@@ -44,9 +44,9 @@ class _Reached(Exception):
 
 
 class ExistingServer(nova_booted.BootedServer):
-    """A server that is given devices anew.
+    """An existing server to which Nova assigns its devices again.
 
-    :ivar stable: whether that is by a stable rescue
+    :ivar stable: whether the operation is a stable rescue
     """
 
     stable = False
@@ -138,7 +138,7 @@ def existing(server: servers.Server) -> ExistingServer | None:
 
 
 def made(server: ExistingServer) -> Made | None:
-    """Return what an operation makes of it; None if Nova fails at that."""
+    """Return the devices after an operation; None if Nova rejects it."""
     with nova_host.on(server.host):
         try:
             return server.made()

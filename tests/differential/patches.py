@@ -33,7 +33,7 @@ NAMES = (
     "block_device_mapping",
     "mappings",
 )
-#: Names that are none of those, though a careless reader may think so.
+#: Names that look like the above but are not.
 NEARLY = (
     "HW_DISK_BUS",
     "Hw_vif_model",

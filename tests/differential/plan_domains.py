@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Domains that Nova makes of the guests that a policy lets through.
+"""Domains that Nova generates for the guests that a policy allows.
 
-Each has one value of Nova's more than a guest that every policy lets through:
-of an image property, of an extra spec, or of a block device.
+Each has one value more than a guest that every policy allows: of an image
+property, of an extra spec, or of a block device.
 """
 
 import datetime
@@ -107,7 +107,7 @@ def made(host: nova_domains.Host, plan: Plan) -> Iterator[tuple[str, str]]:
     seen = set()
     for name, guest in guests(plan):
         xml = host.domain(guest)
-        # What Nova says of the image is no device.
+        # Nova's metadata about the image does not describe a device.
         told = xml and re.sub("(?s)<metadata>.*</metadata>", "", xml)
         if xml and told not in seen:
             seen.add(told)
@@ -126,7 +126,7 @@ def devices(argv: str) -> set[str]:
 
 
 def machine(argv: str) -> str:
-    """Return the machine type of a command line of QEMU's."""
+    """Return the machine type of a QEMU command line."""
     words = shlex.split(argv)
     return words[words.index("-machine") + 1].partition(",")[0]
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is judged of a body is what comes to Nova's own function.
+"""The gate judges the body that Nova's own function receives.
 
-Each example is a request. Nova's router, Resource and decorators lead it to a
-controller's function, or answer it themselves; the gate's router says to what
-method it goes, and what the schemas leave of the body.
+Each example is a request. Nova's router, Resource and decorators pass it to a
+controller's function, or answer it themselves; the gate's router finds the
+method that it is for, and what the schemas leave of the body.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ from tests.fuzz.service import environment, sent
 
 TRIED: Counter[str] = Counter()
 
-#: Status from which on an answer is no refusal.
+#: The lowest HTTP status that is not a refusal.
 BROKEN = 500
 
 Taken = tuple[str, dict[str, Any], str]
@@ -44,7 +44,7 @@ def names(nova: nova_api.NovaApi) -> Any:
 
 
 def environ_of(request: bodies.Sent) -> dict[str, Any]:
-    """Return what a server makes of a request."""
+    """Return the WSGI environment of a request."""
     environ = environment(
         request.method, request.path, request.body, request.content_type
     )
@@ -53,9 +53,9 @@ def environ_of(request: bodies.Sent) -> dict[str, Any]:
 
 
 def taken(nova: nova_api.NovaApi, request: bodies.Sent) -> Taken | int | None:
-    """Return what comes to Nova's function; None where Nova answers 4xx.
+    """Return what Nova's function receives; None if Nova answers 4xx.
 
-    BROKEN where Nova fails: its os-volumes_boot does, and UTF-16 in a body.
+    BROKEN if Nova fails: os-volumes_boot does, and UTF-16 in a body.
     """
     try:
         status = nova.status(environ_of(request), request.legacy)

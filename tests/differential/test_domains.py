@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a host judges of a guest is what the gates have judged of it.
+"""A host judges the same guest as the gates did.
 
-Each example is a guest of which Nova's own driver makes a domain; where there
-is a libvirt, it defines the domain and the one that it would start is read
-as well.
+Each example is a guest for which Nova's own driver generates a domain. If
+libvirt is installed, it defines the domain, and the domain that it would
+start is read as well.
 """
 
 import datetime

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is judged of a server that exists is what Nova gives it.
+"""The gate judges an existing server by the devices that Nova gives it.
 
-Each example is a server that Nova's own code booted, under the images of some
-time later. The gate reads a reboot, a rebuild, an unshelving or a rescue of
-it through its own look-ups; Nova's driver makes the guest.
+Each example is a server that Nova's own code booted, with the images as they
+are some time later. The gate reads a reboot, a rebuild, an unshelving or a
+rescue of it through its own look-ups; Nova's driver generates the guest.
 """
 
 from collections import Counter

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What generated images and flavors say."""
+"""Values of generated images and flavors."""
 
 IMAGE = "155d900f-4e14-4e4c-a73d-069cbf4541e6"
 VOLUME = "3f1c6d3a-7a0e-4f0e-9d4e-0b3b0f6f5d11"

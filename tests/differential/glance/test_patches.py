@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the Glance gate judges is what Glance stores.
+"""The Glance gate judges the image that Glance stores.
 
 Each example is one image and one JSON patch of it, sent through Glance's own
 application with the gate in it.  The gate's policy refuses nothing; its judge
-writes down the images that it is given.  Glance's answer shows what is stored.
+records the images that it receives.  Glance's response shows the stored image.
 """
 
 import json
@@ -39,7 +39,7 @@ NOTHING = {
         if kind.image_properties
     },
 }
-#: Some of what is generated is allowed whatever else an image says.
+#: Allows some of the generated values, independent of the rest of an image.
 SOME = {
     "version": "1",
     "mode": "audit",
