@@ -51,7 +51,7 @@ class Mutator:
         return self.random.choice(things)
 
     def chance(self, share: float) -> bool:
-        """Tell whether to do what is done in a share of the cases."""
+        """Return True with a probability of ``share``."""
         return self.random.random() < share
 
     def tree(self, good: Any, changes: int = 3) -> Any:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the Nova gate looks up, without Nova's services.
+"""Look-ups of the Nova gate, without Nova's services.
 
-Only the far ends are replaced: the API objects and Nova's database. What the
-gate makes of an odd id, and of an answer, is its own code.
+Only the API objects and Nova's database are replaced. The gate's own code
+handles odd IDs and answers.
 """
 
 import copy

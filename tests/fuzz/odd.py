@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What good requests are made odd with."""
+"""Odd values that are put into valid requests."""
 
 DEEP = 3000
 HUGE = "A" * 70_000

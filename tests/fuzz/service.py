@@ -88,9 +88,9 @@ def check(
 ) -> int:
     """Send one request with and without the gate.
 
-    The gate raises nothing and does not hang; what is no 5xx without it is
-    none with it; what the service takes is taken or refused by the policy;
-    and the service reads the very bytes that were sent.
+    The gate does not raise, hang or turn another status into a 5xx. A request
+    that the service accepts is accepted or refused by the policy, and the
+    service reads exactly the bytes that were sent.
 
     :returns: the status with the gate
     """

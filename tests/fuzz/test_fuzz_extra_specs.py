@@ -30,7 +30,7 @@ def requirement(mutator: Mutator) -> str:
 
 
 def test_fuzz_of_the_extra_spec() -> None:
-    """What is accepted is a list of names; all else is Nova's own 400."""
+    """A list of names is accepted; Nova answers 400 to anything else."""
     result: Counter[str] = Counter()
     for number in range(INPUTS):
         mutator = Mutator(number)

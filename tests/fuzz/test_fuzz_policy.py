@@ -32,7 +32,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def outcome(mutator: Mutator, path: Path, raw: bytes) -> str:
-    """Load a document; return what became of it."""
+    """Load a document and return the outcome."""
     path.write_bytes(raw)
     above = path.parent / "above.yaml"
     with patience():
