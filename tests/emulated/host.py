@@ -46,13 +46,13 @@ _COPIED = "vhard: the copy is written"
 
 @dataclass(frozen=True)
 class Answers:
-    """What a host has come to.
+    """Results and output of an emulated host.
 
-    :ivar checks: name of a check to its result, as JSON has it
-    :ivar words: what the machine says of itself, by case
+    :ivar checks: name of a check to its result, as in the JSON report
+    :ivar words: the machine's own reports, by case
     :ivar registers: address to value
-    :ivar console: of its kernel
-    :ivar root: folder with a copy of its files, of an Arm host
+    :ivar console: console output of its kernel
+    :ivar root: folder with a copy of its files, for an Arm host
     """
 
     checks: dict[str, dict[str, Any]]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs on an emulated host: the reporter, and what the machine says."""
+"""Program on an emulated host: runs the reporter and prints machine facts."""
 
 import contextlib
 import json
@@ -54,7 +54,7 @@ def reporter():
 
 
 def processor():
-    """Say what the kernel says of its processor."""
+    """Print the kernel's reports about its processor."""
     folder = CPU / "vulnerabilities"
     texts = {path.name: path.read_text() for path in folder.iterdir()}
     with contextlib.suppress(OSError):

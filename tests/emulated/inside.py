@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs in the emulated guest: each case in a line of JSON."""
+"""Program in the emulated guest: prints each case as one line of JSON."""
 
 import json
 import os
@@ -107,7 +107,7 @@ def nvme():
 
 
 def by_hand():
-    """Say what nvme-cli and the drive say to orders that are not offered."""
+    """Print how nvme-cli and the drive answer unsupported commands."""
     own, _ = _by_serial()
     block = block_of(own)
     controller = block.rpartition("n")[0]

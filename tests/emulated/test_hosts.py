@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the checks say of emulated hosts, beside what the hardware does.
+"""Check results of emulated hosts, compared with the hardware.
 
-The IOMMU's own registers say whether it translates; what the kernel prints is
-compared, too.
+The IOMMU's own registers show whether it translates; the kernel's messages are
+compared as well.
 """
 
 import os

@@ -10,10 +10,10 @@ from tests.host.reporter import Reporter
 
 
 def pytest_collection_modifyitems(items):
-    """Have the host of wrong settings come first.
+    """Run the tests of the misconfigured host first.
 
-    The daemons of a host have one qemu.conf, and ``libvirtd`` below, once it
-    runs, reads the machine's.
+    The daemons of a host share one qemu.conf, and ``libvirtd`` below reads the
+    machine's once it runs.
     """
     items.sort(key=lambda item: item.path.name != "test_remedies.py")
 

@@ -240,7 +240,7 @@ class Libvirt:
 
     @contextlib.contextmanager
     def covered(self, path: str, instead: pathlib.Path) -> Iterator[None]:
-        """Have another file in a place that the daemon sees, for a while."""
+        """Cover a path that the daemon sees with another file for a while."""
         pid = self.pid_file.read_text().strip()
         inside = ["nsenter", f"--mount=/proc/{pid}/ns/mnt"]
         mount = [*inside, "mount", "--bind", str(instead), path]

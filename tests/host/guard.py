@@ -141,7 +141,7 @@ class Guard:
 
 
 def wait(is_so, seconds: float = PATIENCE) -> None:
-    """Wait until something is so."""
+    """Wait until a condition is true."""
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline, "it did not come about"

@@ -166,7 +166,7 @@ def test_the_emulators_of_this_machine(results, tool):
 
 
 def test_the_modules_of_this_machine(results):
-    """What checksec says of them, but where it cannot be told."""
+    """Our results match checksec's, unless ours are unknown."""
     evidence = "\n".join(results["qemu_relro"]["evidence"])
     folders = re.findall(r"^(\S+)/\*\.so: ", evidence, re.MULTILINE)
     paths = [

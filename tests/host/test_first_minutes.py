@@ -117,7 +117,7 @@ def test_without_nova_what_is_unknown_is_announced(session):
     assert unknown(printed) - possible() == announced(), printed
     assert len(possible()) == 2
     assert len(announced()) == 6
-    # One line of it is no log of ours: nothing was wrong.
+    # No line of our log precedes the table: there was no error.
     assert printed.startswith("+--"), printed
 
 

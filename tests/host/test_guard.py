@@ -369,7 +369,7 @@ def test_a_file_of_a_running_guest_changes(
 
 
 def start_all(host, texts):
-    """Start guests at once; return what became of each, counted."""
+    """Start guests at once and count the outcomes."""
     connections = itertools.cycle([host.connect() for _ in range(20)])
 
     def start(pair):

@@ -25,10 +25,10 @@ _ROM_SIZE, _RESET, _HALT = 1 << 16, -16, b"\xfa\xf4"
 
 
 class Alerts:
-    """What programs write to the log of their host, until the block ends.
+    """Messages that programs write to the host's log until the block ends.
 
-    :param path: of the socket
-    :ivar texts: all that came
+    :param path: path of the socket
+    :ivar texts: all messages received
     """
 
     def __init__(self, path):

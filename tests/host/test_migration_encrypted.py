@@ -44,7 +44,7 @@ def hosts(place):
 
 @pytest.fixture
 def secret():
-    """What the guest has in its memory, and nobody else anywhere."""
+    """Random bytes that only the guest's memory contains."""
     return os.urandom(16)
 
 

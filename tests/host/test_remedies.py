@@ -231,7 +231,7 @@ VNC = "<graphics type='vnc' listen='0.0.0.0' port='5978'/>"
 
 
 def test_a_console_by_tls(weak, checked, place):
-    """What a person is told to set: the first setting is not enough."""
+    """Follow the remediation: its first setting is not enough."""
     folder = place / "weak" / "pki"
     folder.mkdir()
     certificates.make(folder)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What really runs: hosts on which a path does not lead to what counts.
+"""Hosts on which a path does not lead to the file that is in use.
 
 Each of these had a wrong PASS before checks looked at processes.
 """
@@ -52,7 +52,7 @@ def weak(place):
 
 @contextlib.contextmanager
 def guest(libvirtd, name, emulator):
-    """Have a guest on an emulator of its own, for a while."""
+    """Run a guest on a given emulator for a while."""
     libvirtd.start(name, devices=f"<emulator>{emulator}</emulator>")
     try:
         yield
@@ -100,7 +100,7 @@ def test_a_binary_that_was_replaced(
 
 
 def test_libvirt_in_a_mount_namespace(unprivileged, libvirtd, weak):
-    """Nobody judges the file of the same name that he can open."""
+    """An accessible file of the same name is not judged instead."""
     with libvirtd.covered(QEMU, weak):
         before = unprivileged.check()["qemu_relro"]
         unprivileged.facts()

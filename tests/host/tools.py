@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tools that others check hosts with say, property by property.
+"""Results of other hardening checkers, by property.
 
-True is what a hardened binary has, False what it lacks; None is no statement.
+True if the binary is hardened, False if it is not, None if not reported.
 """
 
 import json

@@ -45,11 +45,11 @@ packages of its modules), and {name} {after.version}, both for x86_64.
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured of a binary.
+    """Measurements of a binary.
 
     :ivar size: bytes
     :ivar named: libraries in its dynamic section
-    :ivar loaded: those and the ones that they need
+    :ivar loaded: these libraries and their dependencies
     """
 
     version: str

@@ -42,7 +42,7 @@ def check(
     config = place / "devices.mak"
     config.write_text(text, encoding="utf-8")
     if features is None:
-        # x86's one machine with a device tree is for no guest of Nova's.
+        # Nova's guests do not use the one x86 machine with a device tree.
         features = set(HOST) - ({"fdt"} if arch == "x86_64" else set())
     symbols = ["LINUX", *_TARGETS[arch]]
     symbols += (HOST[each] for each in features if each in HOST)

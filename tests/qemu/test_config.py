@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is generated, and the catalogue, against QEMU's own sources."""
+"""Generated files and the catalogue, compared with QEMU's own sources."""
 
 import pathlib
 import re

@@ -28,7 +28,7 @@ def not_started(domains, emulator, place):
 def test_each_domain_starts_or_the_readme_names_it(
     domains, emulator, place, plan
 ):
-    """What does not start does not on a full QEMU of this machine either."""
+    """A domain that does not start does not start on a full QEMU either."""
     minimal = not_started(domains, emulator, place / "minimal")
     full = not_started(domains, build.SYSTEM, place / "full")
     assert minimal.keys() == full.keys(), minimal
