@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults in front of an API: what its bad days look like to who asks.
+"""Fault injection in front of an API.
 
-A file that names them is looked at with each request, so that a test can
-switch them while everything runs: JSON, a list of objects with
+Each request reads a file of faults, so a test can change them while everything
+runs: a JSON list of objects with
 
-- ``path``: what the path of a request begins with
-- ``method``: the method of a request (default: any)
-- ``query``: what must be in its query string (default: anything)
-- ``status``: the answer, instead of the service's; a number
-- ``body``: its body
-- ``seconds``: to wait before whatever is answered
+- ``path``: prefix of the request's path
+- ``method``: method of the request (default: any)
+- ``query``: text that the query string must contain (default: any)
+- ``status``: status to answer instead of the service's, an integer
+- ``body``: body of that answer
+- ``seconds``: delay before any answer
 """
 
 import json

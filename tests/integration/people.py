@@ -36,7 +36,7 @@ class Owner(clients.Client):
         return made
 
     def image_metadata(self, volume, **metadata):
-        """Have a volume say something else of its image."""
+        """Change the image metadata of a volume."""
         self.storage.set_volume_image_metadata(volume, **metadata)
 
     def snapshot(self, volume):

@@ -40,13 +40,13 @@ class Tenant(people.Owner):
         return self.upload(str(uuid.uuid4()), **properties).id
 
     def boot(self, image=None, **more):
-        """Ask for a server, of an image or whatever else."""
+        """Request a server, from an image if one is given."""
         if image:
             more["image_id"] = image
         return self.ask("of a row", **more)
 
     def act(self, server, **action):
-        """Have something done with a server; return the server."""
+        """Send an action to a server and return the server."""
         self.post("nova", f"/v2.1/servers/{server.id}/action", action)
         return server
 
@@ -161,9 +161,9 @@ def row_35(tenant):
         yield server
 
 
-#: number of a row: how it is walked; QEMU's device that a guest gets where
-#: nobody looks, None where this machine has none to give; and the rule, with
-#: the value, that the guard names.
+#: Row number to: the function that performs it; the QEMU device that a guest
+#: gets if unchecked, or None if this machine cannot provide it; and the rule
+#: and value that the guard names.
 ROWS = {
     28: (row_28, "ide-hd", "guest_devices.disk_bus", "ide"),
     29: (row_29, "cirrus-vga", "guest_devices.video_model", "cirrus"),

@@ -179,7 +179,7 @@ def test_while_the_bus_is_down_nobody_notices(
             f"{medians[0] * 1e3:.1f} ms before, x{medians[1] / medians[0]:.2f}"
             f" while down, x{medians[2] / medians[0]:.2f} after"
         )
-    # and Nova, which needs the bus itself, goes on
+    # and Nova, which needs the bus itself, continues
     with member.server("after", "clean") as server:
         assert server.status == "ACTIVE"
 
@@ -196,7 +196,7 @@ def green_scheduler(cloud):
 
 def test_green_threads_send_too(cloud, green_scheduler, member, settled):
     for number in range(2):
-        # the second time over a connection that has broken meanwhile
+        # the second time over a connection that has broken in between
         with member.server(f"green-{number}", "clean"):
             events = settled()
         assert events["scheduler", "none", "allow"] == number + 1

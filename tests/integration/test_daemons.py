@@ -50,7 +50,7 @@ def _child(daemons, does):
 
 @pytest.mark.parametrize("does", [_SLEEPS, _DEAF], ids=["asked", "forced"])
 def test_what_has_fled_from_its_group_is_ended(daemons, does):
-    # given a daemon that is stopped, and a child of it that goes on
+    # given a daemon that is stopped, and a child of it that still runs
     child = _child(daemons, does)
     daemons.stop("one")
     assert daemons.leftover() == [child]

@@ -18,7 +18,7 @@ UNKNOWN = "which hosts have proven iommu is not known at the moment"
 
 
 class Came(NamedTuple):
-    """What became of a server that was asked for."""
+    """Outcome of a server request."""
 
     status: str
     fault: str | None

@@ -41,11 +41,11 @@ SECONDS = 240
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a row came to.
+    """Outcome of a row.
 
-    :ivar status: of its server
-    :ivar devices: what QEMU was ever given for it
-    :ivar events: of the guard about it
+    :ivar status: status of its server
+    :ivar devices: all devices that QEMU was given for it
+    :ivar events: the guard's events about it
     """
 
     status: str
@@ -87,7 +87,7 @@ def test_five_steps_of_the_story_on_real_guests(cloud, capsys):
 
 
 def power_off(server):
-    """Have a guest end by itself, as its owner can."""
+    """End a guest from inside, as its owner can."""
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
         if "-uuid" in words and server in words:
@@ -107,7 +107,7 @@ def be_on_device(cloud, port):
 
 @contextlib.contextmanager
 def computes_wait(cloud):
-    """Have the nova-computes wait: what they are asked to do is kept."""
+    """Suspend the nova-computes; requests to them are queued."""
     names = [f"nova-compute-{m.name}" for m in cloud.facts.machines]
     for name in names:
         cloud.daemons.send(name, signal.SIGSTOP)
@@ -119,7 +119,7 @@ def computes_wait(cloud):
 
 
 def guard(cloud, mode):
-    """Have all guards work by a policy."""
+    """Switch all guards to a policy."""
     text = policies.BASELINE + ON_HOST.format(mode=mode)
     policies.write(cloud.place.policy, text)
     digest = document.load(str(cloud.place.policy)).digest

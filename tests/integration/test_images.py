@@ -65,7 +65,7 @@ def test_an_administrator_is_judged_too(admin):
 def test_an_import_is_judged_by_the_policy_of_its_end(
     member, policy, decisions
 ):
-    # given an image that is made before the policy holds
+    # given an image that is created before the policy is in force
     policy(policies.OFF)
     images = member.glance.images
     image = images.create(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What README and quick start tell somebody to type, typed.
+"""Tests of the commands that README and quick start show.
 
-The cloud is one of its own here, ``.cloud``: it is the script that is tried.
+The cloud is one of its own here, ``.cloud``: the script itself is tested.
 """
 
 import os

@@ -82,7 +82,7 @@ def test_a_reporter_killed_anywhere_leaves_nothing_untrue(
     finally:
         ended.set()
         watcher.join()
-    # then: the last one, left alone, says what is so
+    # then: the last one, left alone, reports the actual state
     tree(other, other.tree)
     report_again(other)
     until(lambda: stated(admin.traits(other.node)) == before)

@@ -59,7 +59,7 @@ def test_a_scheduler_that_starts_without_placement_trusts_no_host(
         each for each in logs("nova-scheduler") if " ERROR nova_vh" in each
     ]
     assert len(errors) == 1
-    # what demands no proof goes on
+    # a request that requires no proof still succeeds
     policy(BASELINE)
     with member.server("undemanding", "clean"):
         policy(PROVEN_ONLY)
@@ -109,7 +109,7 @@ def no_reporter(cloud):
 def test_a_withdrawn_status_stays_withdrawn_when_nova_compute_starts(
     cloud, admin, compute, no_reporter
 ):
-    """Also by name: nova-compute makes names that its cache has anew."""
+    """By name, too: nova-compute recreates the names in its cache."""
 
     def ours():
         return {each for each in admin.traits(PROVEN.node) if OURS in each}

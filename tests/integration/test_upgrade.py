@@ -125,7 +125,7 @@ def test_the_package_first_and_then_the_policy(
     asked = partial(refusal, member.ask, "old", "old-router", "second-nova")
     answer = until(lambda: E1000 not in (got := asked()) and got)
     assert IDE in answer
-    # and the old ones go on with the last good one, and say why
+    # and the old ones keep the last good policy, and say why
     assert E1000 in refused()
     answer = refusal(member.ask, "old", "old-router")
     assert IDE in answer and E1000 in answer
@@ -188,7 +188,7 @@ def test_the_policy_first_and_then_the_package(
     # and when the package goes back before the policy does
     releases.replace(mine, rolling.old)
     rolling.run("glance-api", mine)
-    # then the later one's copy is none of its own, and nothing is let in
+    # then it does not use the later version's copy, and lets nothing in
     assert upload(hw_disk_bus="virtio").status_code == 503
     assert "there is no last good policy" in complaints(logs("glance"))[-1]
     # and when the policy does
@@ -316,7 +316,7 @@ def flavor(admin, service):
 def test_a_new_scheduler_among_old_reporters(
     rolling, scheduler, reporter, attest, policy, lands, logs, cloud
 ):
-    """What an old reporter cannot have tried no host of its has proven."""
+    """No host of an old reporter passes a check that the reporter lacks."""
     # given
     scheduler(rolling.later)
     # when
@@ -344,7 +344,7 @@ def test_a_new_scheduler_among_old_reporters(
 def test_an_old_scheduler_among_new_reporters(
     second, rolling, scheduler, reporter, attest, policy, lands, admin
 ):
-    """What it does not know it requires by its name, and believes nobody."""
+    """It requires an unknown check by name and assumes no host passes it."""
     # given
     scheduler(rolling.old)
     reporter(rolling.later)

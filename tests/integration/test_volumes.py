@@ -19,7 +19,7 @@ DATA = {"boot_index": -1, "destination_type": "volume", "volume_size": 1}
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(member):
-    """Have servers, snapshots and volumes gone at the end."""
+    """Delete all servers, snapshots and volumes at the end."""
     yield
     for server in member.compute().servers():
         member.remove(server)
