@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is mutated, how much of it is drawn, and which tests have to notice.
+"""Areas to mutate, the share of mutants drawn, and the tests that must fail.
 
 The tests of an area run for each of its mutants (those of them that reach the
-function), so that they have to be quick: one that boots a guest is none.
+function), so they must be quick: a test that boots a guest is too slow.
 """
 
 import hashlib

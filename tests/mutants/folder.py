@@ -60,10 +60,10 @@ class Folder:
         return dict(self._ask("names"))
 
     def run(self, mutants: Mapping[str, str]) -> dict[str, str]:
-        """Run the tests on mutants; return what became of each.
+        """Run the tests on mutants and return the state of each.
 
         :param mutants: names, with digests
-        :raises RuntimeError: if it cannot, as where a test fails by itself
+        :raises RuntimeError: if mutmut fails, as if a test fails unmutated
         """
         before = self._states()
         left = {
@@ -93,7 +93,7 @@ class Folder:
         return {**named, **killed}
 
     def known(self, mutants: Mapping[str, str]) -> dict[str, str]:
-        """Return what became of the mutants that runs have tried so far.
+        """Return the states of the mutants that have been tried so far.
 
         :param mutants: names, with digests
         """
@@ -105,7 +105,7 @@ class Folder:
         }
 
     def _states(self) -> dict[str, str]:
-        """Return what became of mutants so far, by their digests."""
+        """Return the last state of each mutant, by its digest."""
         if not self._results.exists():
             return {}
         with self._results.open(encoding="utf-8") as lines:
@@ -184,7 +184,7 @@ class Folder:
 
     def _environment(self) -> dict[str, str]:
         outside = {**os.environ}
-        # What the tests of an area record is none of this run's.
+        # Tests of an area must not write to this run's record.
         outside.pop("NOVA_VHARD_RECORD", None)
         return {
             **outside,

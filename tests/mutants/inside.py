@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is asked of mutmut in the folder that it works in.
+"""Commands to mutmut, run in the folder in which it works.
 
-    python inside.py names          makes the mutants; prints their names,
+    python inside.py names          creates the mutants; prints their names,
                                     each with a digest of its function
     python inside.py imported       prints what runs when a module is imported
     python inside.py diffs NAME...  prints what was changed
 
-Each prints one JSON object, behind whatever mutmut says. It is run by path:
-the ``tests`` of the folder are copies, and nothing of them is imported here.
+Each prints one JSON object after mutmut's own output. Run it by path: the
+``tests`` of the folder are copies, and this program imports none of them.
 """
 
 import hashlib
@@ -57,7 +57,7 @@ def _digests() -> dict[str, str]:
 def imported() -> list[str]:
     """Return the functions that run when the mutated modules are imported.
 
-    What they return stands before mutmut chooses a mutant.
+    Their results are fixed before mutmut chooses a mutant.
     """
     from mutmut import __main__ as mutmut
     from mutmut.state import state

@@ -133,9 +133,9 @@ def _ticks(group: int) -> int | None:
     """
     total = 0
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        # It may have ended meanwhile.
+        # It may have ended since.
         with contextlib.suppress(OSError):
-            # Its name stands in brackets, and may have some itself.
+            # Its name is in brackets and may contain brackets.
             fields = stat.read_bytes().rpartition(b")")[2].split()
             if int(fields[2]) == group:
                 if fields[0] in (b"R", b"D"):

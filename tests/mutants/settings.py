@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What mutmut is told in pyproject.toml."""
+"""Settings of mutmut in pyproject.toml."""
 
 import json
 from collections.abc import Sequence

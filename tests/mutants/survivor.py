@@ -26,11 +26,11 @@ _HEADERS = ("---", "+++", "@@")
 
 @dataclass(frozen=True)
 class Mutant:
-    """What was changed.
+    """Change that a mutant makes.
 
-    :ivar function: module and mangled name, as mutmut has it
-    :ivar was: the lines that are gone, without their indentation
-    :ivar becomes: the lines that came
+    :ivar function: module and mangled name, as in mutmut
+    :ivar was: the removed lines, without their indentation
+    :ivar becomes: the added lines
     """
 
     function: str

@@ -12,11 +12,11 @@ _NO_REASON = "**none yet**"
 
 @dataclass(frozen=True)
 class Result:
-    """What became of an area.
+    """Result of an area.
 
-    :ivar every: mutants that there are
-    :ivar tried: mutants that the tests ran on
-    :ivar alive: those that no test has noticed
+    :ivar every: number of mutants
+    :ivar tried: mutants on which the tests ran
+    :ivar alive: mutants that no test has noticed
     """
 
     area: str
