@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a real Cinder does and Nova's fixture of it leaves out.
+"""Behavior of a real Cinder that Nova's fixture omits.
 
-A volume has the image metadata of what it was made of, a volume that is
-imaged anew gets the new image's, and the interface from before attachments
-still works.
+A volume has the image metadata of its source, a reimaged volume gets the
+metadata of the new image, and the interface from before attachments still
+works.
 """
 
 from collections.abc import Callable
@@ -57,7 +57,7 @@ class BlockStorage(fixtures.Fixture):
     def _reimaged(
         self, _context: Any, volume: str, image: str, **more: Any
     ) -> None:
-        """Image a volume anew, and let Nova know when it is done."""
+        """Reimage a volume, and notify Nova when it is done."""
         metadata = self._metadata_of(image)
         self._cinder.volumes[volume]["volume_image_metadata"] = metadata
         result = self._cinder.volume_to_attachment[volume].values()

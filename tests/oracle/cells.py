@@ -36,7 +36,7 @@ class Cell:
 
 
 def refused_by_nova(cell: Cell) -> bool:
-    """Return True for what is no case, because Nova does not do it."""
+    """Return True if Nova does not support the combination."""
     if cell.operation in _LEGACY_RESCUE:
         return cell.root not in _ON_THE_HOST
     return cell.operation in _REBUILD and cell.root == _ATTACHED_AS_OF_OLD

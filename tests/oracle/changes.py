@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What has changed since a server was booted, or before it is."""
+"""Changes made after a server was booted, or before it is."""
 
 from tests.oracle.cloud import Cloud
 from tests.oracle.root import Root

@@ -23,7 +23,7 @@ class Cloud(Waiting, base.LibvirtCase):
     def setUp(self) -> None:
         # What the shipped policy assumes.
         self.flags(hw_machine_type=["x86_64=q35"], group="libvirt")
-        # A slow machine is no dead host: those are forced down.
+        # Never consider a slow host down; the tests force hosts down.
         self.flags(service_down_time=24 * 3600)
         super().setUp()
         for host in HOSTS[1:]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What hosts and other services do for Nova, and its fixtures do not."""
+"""Behavior of hosts and other services that Nova's fixtures omit."""
 
 from typing import Any
 

@@ -14,7 +14,7 @@ IMAGE, VOLUME, SNAPSHOT, PORT = "image", "volume", "snapshot", "port"
 _CLIENTS = ("nova.image.glance", "nova.volume.cinder")
 _CLIENT_CALLS = ("API.show_port", "API._show_port", "API.list_ports")
 
-#: Between the gate and Nova's API: whatever is called by these is Nova.
+#: Frames between the gate and Nova's API: their callees are Nova's.
 _DISPATCH = ("webob.", "routes.")
 
 
@@ -41,9 +41,9 @@ class Read:
 
 @dataclass
 class Record:
-    """What was seen since the last reset.
+    """Reads and domains recorded since the last reset.
 
-    :ivar xml: server id and domain, or a device that is plugged into it
+    :ivar xml: server ID, and a domain or a device that is plugged into it
     """
 
     reads: list[Read] = field(default_factory=list)

@@ -38,7 +38,7 @@ _ROOTS = {
     "snapshot": "snapshot",
     "snapshot-v1": "snapshot",
 }
-#: Operations in which Nova goes on with what it has, and odd roots.
+#: Operations in which Nova keeps what the server has, and odd roots.
 KEEPING, TWO = "keeping", "two things"
 
 

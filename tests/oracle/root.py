@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a server's root is made of, and the words of Nova's API for it."""
+"""Sources of a server's root disk, and their form in Nova's API."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,13 +12,13 @@ SCSI = {**VIRTIO, "hw_disk_bus": "scsi", "hw_scsi_model": "virtio-scsi"}
 
 @dataclass
 class Root:
-    """What a server is booted with.
+    """Source that a server is booted from.
 
-    :ivar image: that it is made of, in the end
-    :ivar body: more of the body of POST /servers
-    :ivar volume: that becomes its root disk, if it is there before
-    :ivar origin: the volume of which a snapshot is named
-    :ivar version: of the API that takes this body
+    :ivar image: image from which the root disk is created in the end
+    :ivar body: additional keys of the body of POST /servers
+    :ivar volume: existing volume that becomes the root disk, if any
+    :ivar origin: volume of the snapshot that is named
+    :ivar version: API version that accepts this body
     """
 
     image: str
@@ -29,7 +29,7 @@ class Root:
 
 
 def made_volume(cloud: Cloud, properties: dict[str, str]) -> tuple[str, str]:
-    """Return an image and a volume made of it."""
+    """Return an image and a volume created from it."""
     image = cloud.image(**properties)
     return image, cloud.volume(**cloud.metadata_of(image))
 

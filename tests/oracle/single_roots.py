@@ -55,14 +55,14 @@ def volume_scsi(cloud: Cloud) -> Root:
 
 
 def snapshot(cloud: Cloud) -> Root:
-    """A volume that Nova makes of a snapshot."""
+    """Return a volume that Nova creates from a snapshot."""
     name, origin = made_volume(cloud, VIRTIO)
     named = entry("snapshot", cloud.snapshot(origin))
     return Root(name, format_2(named), origin=origin)
 
 
 def image_to_volume(cloud: Cloud) -> Root:
-    """A volume that Nova makes of an image."""
+    """Return a volume that Nova creates from an image."""
     name = cloud.image(**VIRTIO)
     return Root(name, format_2(entry("image", name, volume_size=1)))
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a cell has come to.
+"""Verdict on a cell.
 
 :data:`BROKEN`: a guest got a device that the policy refuses and that it did
-not have; :data:`UNJUDGED`: Nova decided a device by an object that the gate
-has not looked up in the same request.
+not have; :data:`UNJUDGED`: Nova chose a device from an object that the gate
+did not look up in the same request.
 """
 
 from collections.abc import Iterable
@@ -29,13 +29,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Observed:
-    """What is known when a request has ended.
+    """State after a request has ended.
 
     :ivar server: None if there is none yet
-    :ivar status: of the answer
-    :ivar dispatched: whether the request came through the gate
-    :ivar fault: of the server, or the text of the answer
-    :ivar before: XML that was made for the server until then
+    :ivar status: status of the response
+    :ivar dispatched: whether the request passed the gate
+    :ivar fault: fault of the server, or the text of the response
+    :ivar before: XML that was generated for the server before the request
     """
 
     server: str | None
