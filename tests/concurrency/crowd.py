@@ -44,10 +44,10 @@ def put(path: Path, policy: str) -> None:
 
 
 class Crowd:
-    """The threads, and what they were answered.
+    """The threads and the answers that they got.
 
     :param ask: asks for one bus; returns the answer
-    :param change: called again and again meanwhile
+    :param change: called repeatedly while the threads ask
     """
 
     def __init__(

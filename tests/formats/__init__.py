@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What released versions have written, and whether it is read today.
+"""Files written by released versions, which this version must read.
 
-One folder a version. Nothing in a folder of a released one is changed: add one
-for each release, by ``python -m tests.formats VERSION``.
+There is one folder per version. Do not change the folder of a released
+version. For each release, add one by ``python -m tests.formats VERSION``.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What this version writes of each format."""
+"""Files of each format, written by this version."""
 
 from unittest import mock
 

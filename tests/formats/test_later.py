@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a later version has written, when this one reads it.
+"""Tests that this version reads files of a later version.
 
-As while an upgrade rolls, and on the way back: what can be left alone is left
-alone, and what cannot be understood proves nothing and undoes nothing.
+This happens during a rolling upgrade and on a downgrade. Unknown keys are
+ignored; content that cannot be understood proves nothing and undoes nothing.
 """
 
 import datetime

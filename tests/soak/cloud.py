@@ -98,9 +98,9 @@ class Cloud:
 
 
 class Client:
-    """A client of Placement that is no reporter.
+    """A client of Placement other than a reporter.
 
-    :param truth: whether its requests are spared by the faults
+    :param truth: whether the faults spare its requests
     """
 
     def __init__(self, cloud, truth=False):

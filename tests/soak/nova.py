@@ -25,7 +25,7 @@ class NovaCompute:
         self.inventories = {}
 
     def update(self, random):
-        """Change its traits and inventories, whatever comes in between."""
+        """Change its traits and inventories, retrying on conflicts."""
         names = {f"CUSTOM_NOVA_{random.randrange(9)}" for _ in range(3)}
         for name in names:
             self._until_done(lambda name=name: self._name(name))

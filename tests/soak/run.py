@@ -34,7 +34,7 @@ _OLD = traits.of_hour(START - datetime.timedelta(days=3))
 
 @dataclass(frozen=True)
 class Size:
-    """How much is to be done."""
+    """Number of reporters and rounds."""
 
     reporters: int
     rounds: int
@@ -168,7 +168,7 @@ class Soak:
             self._compare_now(machine)
 
     def _compare_now(self, machine):
-        """What has been published is there at once, and nothing else."""
+        """Check that published data is visible at once, and no other data."""
         try:
             result = self._traits(machine)
         except (OSError, KeyError, TypeError):
@@ -242,7 +242,7 @@ class Soak:
     def _traits(self, machine):
         url = f"/resource_providers/{machine.provider}/traits"
         result = self._truth("GET", url)[1]["traits"]
-        # What tells failed checks apart is no claim.
+        # Traits that tell failed checks apart do not claim a pass.
         return {each for each in result if not each.startswith(results.PREFIX)}
 
     def _inventories(self, machine):
@@ -256,7 +256,7 @@ class Soak:
             self._wrong.append(f"{text}: {result} and not {expected}")
 
     def _count(self, what, number=1):
-        # Counter's addition is no single step.
+        # Adding to a Counter is not atomic.
         with _LOCK:
             self._counts[what] += number
 

@@ -67,7 +67,7 @@ def _chosen(arguments):
 
 
 def _results(name, chosen):
-    """Return what became of the tests on one of the clouds."""
+    """Run the tests on one of the clouds and return their results."""
     folder = _WORK / name
     folder.mkdir()
     stored = place.Place(folder / "cloud")

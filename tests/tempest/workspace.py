@@ -79,10 +79,10 @@ backup = false
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a test.
+    """Result of a test.
 
     :ivar outcome: ``ok``, ``skipped`` or ``failed``
-    :ivar text: of the failure, or why it was skipped
+    :ivar text: text of the failure, or the reason for skipping
     """
 
     outcome: str

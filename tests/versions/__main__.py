@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """python -m tests.versions [ENV ...]: the tests on each release.
 
-Runs tox in one environment a release and Python, one after the other, and
-writes the table anew after each.  Ends with 1 if a test failed, or an
-environment did not run to its end.  Named environments are run alone; the
-others keep the rows of their last run.
+Run tox in one environment for each release and Python, one after the other,
+and rewrite the table after each.  The exit status is 1 if a test failed or an
+environment did not complete.  If environments are named, only these are run;
+the others keep the rows of their last run.
 """
 
 import json
@@ -52,7 +52,7 @@ def main(wanted: list[str]) -> int:
 
 
 def _run(name: str) -> bool:
-    """Tell whether all of an environment's tests passed or were skipped."""
+    """Return True if all tests of an environment passed or were skipped."""
     tox = [sys.executable, "-m", "tox", "run", "-e", name]
     row = str(_file(name).resolve())
     done = subprocess.run(

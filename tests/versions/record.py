@@ -21,7 +21,7 @@ _SERVICES = ("nova", "glance", "openstack-placement")
 
 
 class Outcomes:
-    """Counts what became of each test.
+    """Counter of test outcomes.
 
     :ivar skipped: reason to the names of the tests
     """
