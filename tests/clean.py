@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What may not leave: characters, lines and records that no reader expects."""
+"""Checks that output has no unsafe characters, lines or log records."""
 
 import contextlib
 import logging
@@ -63,7 +63,7 @@ class Records(logging.FileHandler):
         self._end = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record, and look at what stands in the file."""
+        """Write a record and check the bytes written to the file."""
         super().emit(record)
         with open(self.baseFilename, "rb") as file:
             file.seek(self._end)
@@ -102,7 +102,7 @@ def _faults(data: bytes, record: logging.LogRecord) -> Iterator[str]:
 
 
 def _read(line: bytes) -> type | None:
-    """Return what our own reader of logs makes of a line."""
+    """Return the type that our log reader returns or raises for a line."""
     try:
         event = decisions.read(line)
     except decisions.Unreadable as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all tests share: the rule about skips, and the seed."""
+"""Hooks shared by all tests: the rule about skips, and the seed."""
 
 import gc
 import os

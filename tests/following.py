@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What explanations say to do, taken at their word.
+"""Remediations in explanations, read as steps that tests can follow.
 
-``steps`` reads the fix of an explanation, and fails on a text that it does not
-know: a new one is either followed by the tests, or listed in ``BY_HAND``.
-``refused`` is what the shipped policies refuse, out of the catalogue.
+``steps`` parses the remediation of an explanation and fails on an unknown
+text: a new one must be followed by the tests, or be listed in ``BY_HAND``.
+``refused`` returns what the shipped policies refuse, from the catalogue.
 """
 
 import itertools

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a test has had logged, whole."""
+"""Complete log output of a test."""
 
 import json
 from typing import Any

@@ -12,9 +12,9 @@ import nova_vhard.conf
 
 @contextmanager
 def policy_option(folder: Path, text: str) -> Iterator[Path]:
-    """Let every gate that is made meanwhile read a policy.
+    """Set the policy of all gates that are created until the block ends.
 
-    :param folder: empty, for the policy file and the last good policy
+    :param folder: empty folder for the policy file and the last good policy
     :param text: the policy
     """
     path = folder / "policy.yaml"

@@ -8,10 +8,10 @@ MEMBER, ADMIN = "member", "admin"
 
 @dataclass(frozen=True)
 class Run:
-    """How a command is run on the demo's services.
+    """Run of a command on the demo's services.
 
-    :ivar user: whose client it is
-    :ivar status: that it must end with
+    :ivar user: user of the client
+    :ivar status: expected exit status
     """
 
     user: str = ADMIN
@@ -49,7 +49,7 @@ _CLOUD = f"{_README}::test_a_command_on_the_cloud"
 _FIRST = "tests/host/test_first_minutes.py"
 _INSTALL = f"{_README}::test_what_is_installed_runs"
 
-#: Which test runs what is no client's command, or needs more than the demo.
+#: Tests of commands that are not a client's, or need more than the demo.
 ELSEWHERE = {
     "nova-vhard-reporter check --policy baseline": (
         f"{_COMMANDS}::test_this_very_host"

@@ -38,10 +38,10 @@ def examples(fewer: int) -> int:
 
 
 def searched(strategy: Any, fewer: int) -> Callable[[Any], Any]:
-    """Decorate a test that searches for a difference, from the seed on.
+    """Decorate a test that searches for a difference, starting at the seed.
 
-    :param strategy: what hypothesis makes the examples of
-    :param fewer: how many to try where nobody asks for more
+    :param strategy: strategy from which hypothesis generates the examples
+    :param fewer: number of examples to try by default
     """
     import hypothesis
 

@@ -56,12 +56,12 @@ def choose_threads(services: bool = False) -> None:
 
 
 def keep_http_server() -> None:
-    """Have http.server on native threads, whatever is imported later.
+    """Keep http.server on native threads, independent of later imports.
 
-    eventlet.wsgi, which older Glances import, makes itself a copy of
-    http.server and leaves it in the package, where ``http.server.HTTPServer``
-    finds it. The copy has green locks: who waits until a server of it on a
-    native thread has ended, waits for ever.
+    eventlet.wsgi, which older Glances import, creates a copy of http.server
+    and leaves it in the package, where ``http.server.HTTPServer`` finds it.
+    The copy has green locks: waiting for such a server on a native thread to
+    end takes forever.
     """
     import http.server
 
