@@ -172,7 +172,7 @@ FAIL, PASS = (json.dumps(agent(status)) for status in ("FAIL", "PASS"))
             "attestation_status",
         ),
     ],
-    # What stands in a body is younger in another process of the run.
+    # The bodies differ between the processes of a run.
     ids=["agent", "results", "status"],
 )
 def test_a_name_that_stands_twice_hides_nothing(

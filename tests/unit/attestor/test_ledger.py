@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What verdicts come to: a table."""
+"""Table of verdicts and their effect on attestation."""
 
 import math
 

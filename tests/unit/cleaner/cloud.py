@@ -38,7 +38,7 @@ class Cloud:
     # What Nova and operators do.
 
     def make(self):
-        """Make the device's provider, or make it anew."""
+        """Create the device's resource provider, or replace it."""
         self.providers += 1
         self.provider = f"provider-{self.providers}"
         self.reserved = 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is done next for a device: a table."""
+"""Table of states of a device and the next action for it."""
 
 import dataclasses
 from typing import Any
@@ -217,7 +217,7 @@ def test_a_request_of_another_moment_is_void(request_):
 def test_nothing_is_released_that_is_not_proven_clean(
     state, reserved, provider, host
 ):
-    """Whatever is known: a release is of a clean record, reserved now."""
+    """Only a reserved device with a current clean record is released."""
     for generation in (None, 6, 7):
         before = record(state, provider, generation=generation)
         action = decide(before, view(reserved), host, RELEASE, MANUAL)

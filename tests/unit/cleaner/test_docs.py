@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the documentation says of cleaning steps is so."""
+"""Tests of the documentation about cleaning steps."""
 
 import re
 import subprocess

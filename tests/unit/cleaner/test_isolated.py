@@ -52,7 +52,7 @@ def short(monkeypatch):
 
 
 def ended(pid):
-    """Tell whether a process is gone, or waits for somebody to notice."""
+    """Return True if a process is gone, or is a zombie."""
     for _ in range(300):
         try:
             text = pathlib.Path(f"/proc/{pid}/stat").read_text()
@@ -72,7 +72,7 @@ def hang():
 
 
 def fifo(root, name):
-    """Put a file that nobody answers in the place of a device's file."""
+    """Replace a device's file with a FIFO that has no writer."""
     place = trees.folder(root) / name
     place.unlink(missing_ok=True)
     os.mkfifo(place)

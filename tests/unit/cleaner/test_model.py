@@ -156,7 +156,7 @@ class Host:
         self.leave()
 
     def forget(self):
-        """Nova makes the provider anew: it has forgotten every use."""
+        """Nova recreates the provider, so every earlier use is lost."""
         if not self.cloud.consumers and (self.known or not self.trust):
             self.cloud.make()
             self.excused = True
@@ -201,7 +201,7 @@ ANYTHING = ("boot", "visit", "leave", "touch", "fault", "kill", "lower")
 ANYTHING += ("sneak", "intrude")
 
 
-#: What can be amiss with a host during a round; mostly nothing is.
+#: Faults of a host during a round; most rounds have none.
 TROUBLES = st.sampled_from(
     ("none",) * 6 + ("disk", "libvirt", "steps", "no rules", "other rules")
 )
@@ -245,9 +245,9 @@ class Model(RuleBasedStateMachine):
         )
 
     def round(self, which, happens, trouble="none", request=None):
-        """Let a cleaner make a round; return whether it got through.
+        """Let a cleaner run a round; return whether it completed.
 
-        :param trouble: what is amiss with the host meanwhile
+        :param trouble: fault of the host during the round
         """
         host = self.host
         host.disk_full = trouble == "disk"

@@ -82,7 +82,7 @@ def orders(cli):
 
 
 def sanitizes(cli, disk, *states, sanicap=3, **more):
-    """Have a drive with Sanitize, whose log says states in turn."""
+    """Simulate a drive with Sanitize whose log reports states in turn."""
     fields = {"sanicap": sanicap, **more}
     cli.answers("id-ctrl", changed("nvme-cli/id-ctrl.json", **fields))
     cli.answers("sanitize-log", *states)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which of a host's providers are devices, by their names alone."""
+"""Tests that a host's device providers are found by their names alone."""
 
 from types import SimpleNamespace
 

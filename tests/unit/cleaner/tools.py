@@ -25,11 +25,11 @@ class Tool:
         self._cases = []
 
     def answers(self, words, *texts, status=0, also=""):
-        """Have an answer for command lines that begin with words.
+        """Set the output of command lines that begin with words.
 
-        :param texts: what is printed the first time, the second, …; the last
-            one from then on
-        :param also: lines of shell that are run
+        :param texts: output of the first run, the second, …; the last one is
+            repeated
+        :param also: lines of shell to run
         """
         number = len(self._cases)
         for count, text in enumerate(texts):

@@ -202,7 +202,7 @@ def test_the_policies_in_force(exporter, caplog, monkeypatch):
         "The policy of nova-api:controller2 cannot be used as it is: "
         "policy.yaml:2: mode"
     )
-    # without any policy, and mended
+    # without any policy, and corrected
     send(exporter, ran(1, None, "x"), **away)
     assert policies(exporter)["none", "nova-api"] == 1
     send(exporter, ran(1), **away)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a payload must be to be counted."""
+"""Tests of the payloads that are counted, and of those that are not."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands for a libvirt that fails or whose guests do as they like."""
+"""Fake libvirt connections that fail or have uncooperative guests."""
 
 import re
 

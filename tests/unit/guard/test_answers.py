@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the daemon answers, and what it leaves for the hook."""
+"""Tests of the daemon's answers and of the files it leaves for the hook."""
 
 import json
 

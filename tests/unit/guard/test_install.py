@@ -197,7 +197,7 @@ def test_status_of_a_guarded_host(run, options, tmp_path, report, monkeypatch):
         text = "\n".join(line.text for line in lines)
         assert "mode enforce, hot_plug report, unanswered allow" in text
         assert "2 checks passed" in text
-        # Whatever is amiss is said.
+        # Every fault is reported.
         hook = tmp_path / "hooks" / "qemu.d" / "nova-vhard-guard"
         hook.write_text("exit 0")
         (tmp_path / "policy.yaml").write_text("version: [")

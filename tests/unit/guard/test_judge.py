@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the guard says of a guest, by mode, by what it had, by its host."""
+"""Tests of the guard's verdicts by mode, earlier devices and host."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What guests had before: kept, unreadable, damaged, full, forgotten."""
+"""Earlier choices of guests: kept, unreadable, damaged, full, forgotten."""
 
 import json
 import os
@@ -183,7 +183,7 @@ def test_who_is_gone_for_long_is_forgotten(tmp_path, clock):
 
 
 def test_a_host_that_was_off_for_long_forgets_nobody(tmp_path, clock):
-    """Nova makes each domain anew when it starts the guests again."""
+    """Nova defines each domain again when it restarts the guests."""
     result = Memory(str(tmp_path), clock)
     result.keep("one", {A})
     result.save()

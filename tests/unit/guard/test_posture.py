@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a host has proven, by the file that its reporter leaves."""
+"""Checks that a host has passed, from the file that its reporter writes."""
 
 import datetime
 import json

@@ -154,7 +154,7 @@ def test_the_hook_does_not_wait_for_a_daemon_that_hangs(short):
 def test_a_request_and_its_answer(short):
     with serving(short, lambda request: REFUSE) as (path, _):
         request = Request(wire.PREPARE, "a guest", XML)
-        # One line, whatever was in it.
+        # Always a single line.
         expected = Answer(Word.REFUSE, "no such disk")
         assert wire.ask(path, request, 5) == expected
 

@@ -334,7 +334,7 @@ def watching(result, connections):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Have a watcher not wait between its rounds."""
+    """Shorten the watcher's pauses between rounds."""
     for name in ("_RETRY", "_ROUND", "_PAUSE"):
         monkeypatch.setattr(watcher, name, 0.01)
 
@@ -352,7 +352,7 @@ def test_a_guest_is_read_again_at_once_when_libvirt_tells_of_it(
     connection.changed(UUID)
     while not any(event["outcome"] == "refuse" for event in events()):
         done.wait(0.01)
-    # The daemon is started again: watched anew.
+    # The daemon was restarted: it is watched again.
     connection.alive = False
     connection.changed(UUID)
     assert done.wait(30)

@@ -47,7 +47,7 @@ def guests(tree):
 
 
 def change(place, name, value):
-    """Have another value in a guest's status."""
+    """Change a field of a guest's status file."""
     path = place / "status"
     text, times = re.subn(
         rf"(?m)^{name}:.*$", f"{name}:\t{value}", path.read_text()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the reporter says of every captured machine.
+"""Tests of the reporter's results for every captured machine.
 
-What is true of each was read from the registers of its IOMMU.
+The expected results were read from the registers of its IOMMU.
 """
 
 import json
@@ -101,8 +101,11 @@ def test_a_remedy_is_true_on_its_platform(results, capsys, name):
 
 
 def test_one_name_has_one_meaning(results, capsys):
-    """Lazy invalidation is translation, and not what the kernel calls strict;
-    an identity map translates nothing of the host's."""
+    """Names keep one meaning for lazy and identity-mapped IOMMUs.
+
+    Lazy invalidation is translation, but not what the kernel calls strict; an
+    identity map does not translate addresses of the host.
+    """
     _, lazy = results("vtd-nointremap", capsys)
     assert "lazily" in lazy["iommu_strict"]["reason"]
     _, strict = results("smmuv3", capsys)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What leaves a host: migrations, libvirt's daemon, consoles of guests."""
+"""Channels out of a host: migrations, libvirt's daemon, guest consoles."""
 
 import json
 import os
@@ -93,7 +93,7 @@ TUNNEL = {"live_migration_tunnelled": True}
             "",
             FAIL,
         ),
-        # Without the tunnel the memory goes a way of its own.
+        # Without the tunnel the memory is sent over a separate connection.
         ({"live_migration_scheme": "tls"}, "", FAIL),
     ],
 )
@@ -294,7 +294,7 @@ def daemon(*listening, words=(), **more):
         ({**daemon(), CONF: "tcp_port = many\n"}, UNKNOWN),
         ({**daemon(), "/proc/50/net/tcp": "sl\nnonsense\n"}, UNKNOWN),
         ({**WHOLE, **process(1, "/sbin/init")}, PASS),
-        # A socket of systemd's, for a daemon that does not run yet.
+        # A systemd socket, for a daemon that does not run yet.
         (
             {
                 **WHOLE,

@@ -182,7 +182,7 @@ def test_no_check_passes_under_xen_but_in_a_virtual_machine(
 
 
 def test_amds_iommu_is_not_its_virtualization_of_the_processor(tmp_path):
-    """That is SVM: whoever switches it on has no IOMMU yet."""
+    """That is SVM: enabling it does not enable the IOMMU."""
     empty = dict.fromkeys(("/sys/kernel/iommu_groups", "/sys/class/iommu"))
     content = {**without(GOOD, *empty), **empty}
     content["/proc/cpuinfo"] = "vendor_id\t: AuthenticAMD\n"
@@ -308,7 +308,7 @@ def test_remapping_that_does_not_ask_whose_an_interrupt_is(
     ("lines", "status"),
     [
         (["ITS-PCI-MSIX-0000:01:00.0 0 Edge nvme0q0"], PASS),
-        # The SMMU's own queue is no device's.
+        # The SMMU's own queue does not belong to a device.
         (["ITS-pMSI 0 Edge arm-smmu-v3-evtq"], UNKNOWN),
         (["ITS-pMSI 0 Edge evtq", "ITS-MSI 5 Edge nvme0q0"], PASS),
         (["ITS-pMSI 0 Edge evtq", "X-Gene1 MSI 5 Edge eth0"], UNKNOWN),

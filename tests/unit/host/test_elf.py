@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a binary was built with: compiled ones, damaged ones, hostile ones."""
+"""Build properties of binaries: compiled, damaged and hostile ones."""
 
 import gc
 import os
@@ -340,7 +340,7 @@ def test_setuid(tmp_path, mode, setuid, setgid):
         # The canary's function is not FORTIFY.
         ([b"__stack_chk_fail", b"memcpy"], True, False),
         ([b"memcpy", b"__memcpy_chk"], False, True),
-        # Parts of names are no names.
+        # Parts of names do not match.
         ([b"x__stack_chk_fail", b"__stack_chk_fail_local"], False, False),
         ([b"qemu_chk", b"__memcpy_chk2"], False, False),
         ([], False, False),

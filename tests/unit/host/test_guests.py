@@ -63,7 +63,7 @@ class Ending(HostRoot):
 
 
 class Becoming(HostRoot):
-    """A host on which a number is given to another guest meanwhile."""
+    """A host on which a PID is reused by another guest during the read."""
 
     times = 1
 

@@ -156,7 +156,7 @@ def test_a_child_that_sends_no_signal_ends_with_it_too(tmp_path):
 
 
 def ended(pid):
-    """Tell whether a process is gone, or waits for somebody to notice."""
+    """Return True if a process is gone, or is a zombie."""
     for _ in range(100):
         try:
             with open(f"/proc/{pid}/stat") as file:

@@ -517,7 +517,7 @@ GOOD = KERNEL | of(7, "a", UUID, f"libvirt-{UUID} (enforce)\n")
     ("content", "status"),
     [
         (GOOD, PASS),
-        # The probes that libvirt starts are no guests.
+        # QEMU probes that libvirt starts are not guests.
         (
             {
                 **GOOD,
@@ -578,7 +578,7 @@ GOOD = KERNEL | of(7, "a", UUID, f"libvirt-{UUID} (enforce)\n")
             },
             FAIL,
         ),
-        # SELinux and AppArmor both, and nobody says which one counts.
+        # SELinux and AppArmor are both on, and it is unknown which one counts.
         ({**GOOD, "/sys/kernel/security/lsm": "selinux,apparmor"}, UNKNOWN),
         # The kernel does not say, but the guest does.
         (of(7, "a", UUID, "unconfined"), FAIL),
@@ -808,7 +808,7 @@ def test_booleans(tmp_path, text, wanted, status):
 
 
 def test_booleans_as_they_were_changed(tmp_path):
-    """What the captured host had after setsebool of two of them."""
+    """The captured host after setsebool of two booleans."""
     root = mac_trees.selinux(tmp_path)
     taken = tmp_path / "selinux-domains-permissive/se2/booleans-raw.txt"
     for line in taken.read_text().splitlines():

@@ -45,7 +45,7 @@ def run(root, expected=ASSUMED):
             {"force_config_drive": True},
             PASS,
         ),
-        # Where nobody says one, Nova's own counts on both sides.
+        # Nova's default counts on both sides if none is set.
         ({}, {"machine_types": Q35}, FAIL),
         ({}, {"machine_types": {"x86_64": "pc", "aarch64": "virt"}}, PASS),
         (SET, {}, FAIL),

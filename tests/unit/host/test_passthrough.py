@@ -535,7 +535,7 @@ def test_a_tree_without_drivers_proves_nothing(tmp_path):
 
 @pytest.mark.parametrize("name", ["iommu", "iommu_strict"])
 def test_each_offered_device_by_itself(tmp_path, name):
-    """That other devices are behind an IOMMU is no comfort."""
+    """An IOMMU for the other devices does not protect this one."""
     content = made({"0": [CARD], "1": [HOST]})
     good = run(name, build(tmp_path / "good", content))
     assert good.status is PASS

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the kernel says of processor and memory, in its own words."""
+"""Tests of the kernel's own reports about processor and memory."""
 
 import json
 import os
@@ -295,7 +295,7 @@ def switched(*off, active, control="on", **sets):
         (switched(3, active=1, cpu_dedicated_set="1,3"), UNKNOWN),
         # known for certain of others
         (switched(3, active=1, cpu_dedicated_set="0,2,3"), FAIL),
-        # what is switched off is none of Nova's
+        # Nova did not switch these off
         (switched(2, 3, active=0, cpu_shared_set="0,1"), PASS),
         (switched(2, 3, active=0), PASS),
         (switched(2, 3, active=0, control="forceoff"), PASS),

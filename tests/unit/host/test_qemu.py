@@ -148,7 +148,7 @@ def test_an_emulator_that_is_setuid_is_a_fail(tree, mode, text):
     ["/usr/$LIB/agent.so", "# of an agent\nlibc.so.6:/usr/${LIB}/agent.so\n"],
 )
 def test_what_is_loaded_with_every_program(tree, preload):
-    """Its executable stack is all of QEMU's, whatever QEMU was built with."""
+    """A preloaded executable stack applies to QEMU regardless of its build."""
     tree.put(X86)
     build(tree.root, {"/etc/ld.so.preload": preload})
     # The loader leaves out what is not there.

@@ -317,7 +317,7 @@ def test_nothing_is_left_running(program, tmp_path, monkeypatch):
 
 
 def _runs(number):
-    """Tell whether a process is there, and more than a zombie."""
+    """Return True if a process exists and is not a zombie."""
     try:
         text = pathlib.Path(f"/proc/{number}/stat").read_text()
     except OSError:

@@ -431,7 +431,7 @@ def test_without_a_whole_table_a_daemon_may_run_elsewhere(tmp_path):
 
 
 def test_a_file_that_a_newer_link_leads_to(tmp_path):
-    """What reads it has read another one, if it was started in between."""
+    """A process that started before the link read another file."""
     place, path = tmp_path / "old.conf", tmp_path / "folder/qemu.conf"
     place.write_text("")
     path.parent.mkdir()

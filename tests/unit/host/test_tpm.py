@@ -87,7 +87,7 @@ CLOSED = errors(LOG)
         (BARE | PCRS, HEAD + event(4, bytes(32)), FAIL),
         (BARE | PCRS, HEAD, FAIL),
         (BARE | PCRS, GOOD + event(7, DIGEST), FAIL),
-        # An event that is no measurement; one of the host's own later.
+        # An event that is not a measurement; a later one of the host's own.
         (BARE | PCRS, GOOD + event(7, DIGEST, kind=3), PASS),
         (BARE | PCRS, GOOD + event(11, DIGEST), PASS),
         # Nothing was measured: the registers are as the power left them.
@@ -210,7 +210,7 @@ def test_the_pre_step_leaves_what_the_check_reads(tmp_path):
 
 
 def test_the_pre_step_without_securityfs_or_before_the_driver(tmp_path):
-    """That it saw no log then is no word of the firmware's."""
+    """A pre-step without a log does not prove that firmware wrote none."""
     bare = BARE | PCRS
     lsm = "/sys/kernel/security/lsm"
     without = {path: text for path, text in bare.items() if path != lsm}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long the reporter waits between two rounds."""
+"""Tests of the reporter's pause between two rounds."""
 
 import pytest
 from oslo_config import cfg

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the daemons of a node do alike: ready, rounds, SIGHUP, the end."""
+"""Behavior common to a node's daemons: readiness, rounds, SIGHUP, exit."""
 
 import os
 import signal

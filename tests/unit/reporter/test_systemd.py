@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a service manager hears, over real sockets."""
+"""Tests of notifications to a service manager, over real sockets."""
 
 import os
 import socket
