@@ -89,7 +89,7 @@ def literal(page: Path) -> list[str]:
 
 
 def inline(page: Path) -> list[str]:
-    """Return the commands that stand in a page's sentences."""
+    """Return the commands in the sentences of a page."""
     text = page.read_text(encoding="utf-8")
     result = (
         " ".join(each.split()) for each in re.findall("``([^`]+)``", text)

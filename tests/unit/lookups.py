@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a request refers to, from dictionaries in place of services."""
+"""Look-ups of a request's objects, from dictionaries instead of services."""
 
 from collections.abc import Mapping
 from functools import partial

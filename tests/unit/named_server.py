@@ -9,7 +9,7 @@ from tests.benchmarks import forked
 
 
 def prepare(directory: Path, name: str) -> None:
-    """Say which filter a folder gets, for the log."""
+    """Log the filter of a folder."""
     print(directory.name, name, file=sys.stderr)
 
 

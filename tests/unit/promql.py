@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a PromQL expression says, held against metrics that exist."""
+"""Check of PromQL expressions against the metrics that exist."""
 
 import re
 from collections.abc import Mapping, Set

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the shipped policies say of guests of aarch64."""
+"""Tests of the shipped policies with aarch64 guests."""
 
 import pytest
 

@@ -67,7 +67,7 @@ def wrong_values(schema):
 
 
 def written(path, value):
-    """Return a document with one value, and the line that it stands in."""
+    """Return a document with one value, and the number of its line."""
     lines, indent = ['version: "1"'], 0
     for key in path:
         if key == 0:

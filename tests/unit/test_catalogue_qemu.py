@@ -77,7 +77,7 @@ def test_the_lists_have_no_leftovers():
     assert set(DEVICES) | NO_DEVICE == set(KINDS)
     assert set(KCONFIG) <= MAPPED
     assert set().union(*SELECTED.values()) <= set(KCONFIG.values())
-    # Only these are no part of their own in QEMU's build.
+    # Only these are not separate parts of QEMU's build.
     assert MAPPED - set(KCONFIG) == {
         "spapr-vlan",
         "usb-redir",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is plugged into a server that runs, and what is judged of it then."""
+"""Tests of how devices plugged into a running server are judged."""
 
 from types import SimpleNamespace
 
@@ -166,7 +166,7 @@ BOTH = {"hw_disk_bus": "ide", "hw_cdrom_bus": "sata"}
 def test_a_change_of_an_images_metadata(
     method, change, new, touched, project, facts
 ):
-    """Whoever sends it, it is a change of the project's image."""
+    """The change is of the image's project, regardless of the sender."""
     holder = Holder("an-image", project, "qcow2")
     old = Image(IDE, "qcow2", holder=holder)
     find = SimpleNamespace(image={holder.id: old}.__getitem__)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs inside Nova and Glance is a closed set, and needs little."""
+"""The packages that run inside Nova and Glance, and their few imports."""
 
 import ast
 import importlib.metadata

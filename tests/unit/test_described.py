@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is looked up in a description is named as it is in a cloud."""
+"""Objects in a description have the same names as in a cloud."""
 
 import datetime
 from dataclasses import replace

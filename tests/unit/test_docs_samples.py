@@ -40,7 +40,7 @@ PROGRAMS = {
 UNITS = sorted(path.name for path in ETC.glob("*.service"))
 #: Root's: devices are reset, and nobody else sees who has one open.
 CLEANER = "nova-vhard-cleaner.service"
-#: Root's: libvirt takes a device from a guest for nobody else.
+#: Runs as root: only root's libvirt connection can remove a guest's device.
 GUARD = "nova-vhard-guard.service"
 UNPRIVILEGED = [name for name in UNITS if name not in (CLEANER, GUARD)]
 POLICY = (ETC / "policy.yaml").read_text(encoding="utf-8")
@@ -152,7 +152,7 @@ def test_sample_of_the_reporters_options_is_what_the_generator_writes():
     login, _, ours = sample.partition(group)
     known, _, now = expected.partition(group)
     assert ours == now
-    # Group placement is keystoneauth's, of whatever version is installed.
+    # keystoneauth owns group placement; its version varies.
     names = set(re.findall(r"^#(\w+) =", login, re.MULTILINE))
     assert "auth_url" in names
     lacking = names - set(re.findall(r"^#(\w+) =", known, re.MULTILINE))
@@ -220,7 +220,7 @@ def test_sample_policy_has_an_example_of_every_key(tmp_path):
 
 def unit(name):
     """Return group [Service] of a unit."""
-    # A list in a unit may stand in several lines.
+    # A list in a unit may span several lines.
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     parser.optionxform = str
     parser.read_string((ETC / name).read_text(encoding="utf-8"))
@@ -262,7 +262,7 @@ def test_a_units_command_is_one_that_its_program_knows(name):
     files = handed(text)
     others = {name for name in files if not name.endswith(".conf")}
     for path in others:
-        # What is no configuration, an option is set to.
+        # An option must name each file that is not a configuration file.
         del files[path]
         assert f"=%d/{path.rpartition('/')[2]}\n" in text
     assert options.config_file == list(files)

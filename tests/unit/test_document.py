@@ -172,7 +172,7 @@ EXTENDING = f"{HEAD}extends: base.yaml\n"
             f"{HEAD}exemptions: {{}}\n",
             [("base", 2, "exemptions")],
         ),
-        # what the files come to
+        # the merged result
         (
             f"{EXTENDING}exemptions:\n- {EXEMPTION}\n",
             f"{HEAD}exemptions:\n- {EXEMPTION}\n",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a domain that libvirt starts is judged by."""
+"""Tests of the request that is read from a domain at its start."""
 
 from dataclasses import replace
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a line of a log says."""
+"""Tests of reading events from log lines."""
 
 import json
 import logging

@@ -44,7 +44,7 @@ def make(**more):
         ("i1", "i1", "i2", "refuse"),
         ("i2", "i1", "i2", "allow"),
         ("i2", "i1", "i1", "refuse"),
-        # a choice that stands in no image that is known
+        # a choice that is not in any known image
         ("i1", "i1", None, "allow"),
         ("i1", None, "i1", "allow"),
         ("i1", None, None, "refuse"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A file that is replaced is whole, whoever is killed or writes beside it."""
+"""A replaced file is complete despite killed or concurrent writers."""
 
 import errno
 import fcntl

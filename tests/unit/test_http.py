@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the API gates do alike."""
+"""Behavior common to the API gates."""
 
 import io
 

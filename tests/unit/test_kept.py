@@ -57,7 +57,7 @@ def test_without_a_name_the_kind_decides(device):
 
 @pytest.mark.parametrize("bus", [None, ""])
 def test_a_local_disk_without_a_bus_is_on_the_disks_bus(bus):
-    """Whatever its kind and name are: get_disk_mapping passes that bus."""
+    """Regardless of kind and name: get_disk_mapping passes that bus."""
     device = KeptDevice(bus, "cdrom", "hda")
     why = "the server's cdrom hda"
     assert kept(device) == ([], [(DISK, "cdrom hda", why)])

@@ -58,7 +58,7 @@ def test_few_are_shown_as_they_are(verdict):
 def test_what_refuses_and_each_rule_is_shown(verdict):
     result = leading(verdict.violations)
     assert len(result.shown) == MOST
-    # the image's own properties stand before its block devices
+    # the image's own properties precede its block devices
     rules = [each.rules for each in result.shown]
     assert rules.count(DISK) == MOST - 2
     assert CARD in rules

@@ -28,7 +28,7 @@ ODD = [
 
 
 class Trouble(Exception):
-    """What another service says, for instance."""
+    """Error with the message of another service, for example."""
 
 
 class Unwritable:
@@ -401,7 +401,7 @@ def test_a_record_of_a_library_is_clean_in_our_programs(odd):
         )
         text = formatter.format(record)
         assert text == line(odd, MESSAGE_LIMIT)
-        # whoever keeps the record finds it as after any formatter
+        # other handlers find the same record as after any formatter
         assert record.message == text
         assert record.exc_info is None
 

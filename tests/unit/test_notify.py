@@ -112,7 +112,7 @@ def warnings(caplog):
 
 @pytest.fixture
 def patient(monkeypatch):
-    """What cannot be sent is not tried again while a test lasts, or later."""
+    """Disable retries of notifications for the duration of a test."""
     monkeypatch.setattr(notify, "_PAUSE", 10**6)
     monkeypatch.setattr(notify, "_LONGEST_PAUSE", 10**6)
 
@@ -345,7 +345,7 @@ def test_the_thread_has_a_name_and_is_waited_for_by_nobody(conf, consumer):
 
 def test_what_another_thread_has_dropped_is_no_fault(conf, consumer):
     class Raced(dict):
-        """Names a process that another thread drops meanwhile."""
+        """Names a process that another thread drops in the meantime."""
 
         def __iter__(self):
             return iter([1])
@@ -555,7 +555,7 @@ def test_a_gate_sends_what_it_runs_again_and_again(
     assert event_type == "vhard.policy"
     assert (payload["file"], payload["process"]) == (path, os.getpid())
     assert payload["policy"] is None and path in payload["refused"]
-    # a mended file is seen without a request
+    # a corrected file is noticed without a request
     write(tmp_path / "policy.yaml", POLICY)
     while payload["refused"]:
         payload = consumer.payload()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which texts are the address of a PCI function."""
+"""Tests of the texts that are addresses of PCI functions."""
 
 import pytest
 

@@ -65,7 +65,7 @@ def test_an_exemption_ends_and_holds_again_when_the_clock_is_set(
     # then it is void, and the log says why
     assert refused()
     assert "last-day ended on" in caplog.messages[-1]
-    # and when it is set right, or a day behind, it holds
+    # and when the clock is correct or a day behind, it is in force again
     for day in (TODAY, TODAY - DAY):
         clock(day)
         assert not refused()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Refreshes of the posture that hang, and answers that nobody wants."""
+"""Refreshes of the posture that hang, and answers that come too late."""
 
 import datetime
 import threading
@@ -129,7 +129,7 @@ def test_after_the_limit_another_takes_over(placement, posture, seconds):
     seconds[0] += 70
     placement.hosts = {"old"}
     first = hang(placement, posture)
-    # when its time is not over, then the others go on without asking
+    # when its time is not over, then the others continue without asking
     seconds[0] += LIMIT - 1
     placement.hosts = {"new"}
     assert posture.hosts(ASKED) == {"a"}
@@ -185,7 +185,7 @@ def test_who_begins_a_refresh_waits_no_longer_than_its_limit(
     with pytest.raises(PostureUnavailable, match="not answered yet"):
         posture.hosts(ASKED)
     assert "passed iommu: no answer within 0.05 seconds" in caplog.text
-    # and for a while nobody waits for such a Placement
+    # and for a while no caller waits for such a Placement
     with pytest.raises(PostureUnavailable):
         posture.hosts(ASKED)
     assert placement.times == 1

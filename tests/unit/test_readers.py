@@ -242,7 +242,7 @@ def test_the_choices_of_an_entry_are_named_after_their_place():
 
 
 def test_the_list_of_a_request_has_no_bound_here():
-    """What an image or a volume says is bounded, a body is Nova's matter."""
+    """Properties of images and volumes are limited; Nova limits bodies."""
     choices, _ = block_device.read([{"disk_bus": "ide"}] * 257, "devices")
     assert len(choices) == 257
     place = "devices[256].disk_bus"

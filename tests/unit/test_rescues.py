@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a rescue is made of, and what nobody can judge of it."""
+"""Tests of the image of a rescue, and of rescues that cannot be judged."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands behind a gate, down to the router."""
+"""The application behind a gate, down to the router."""
 
 from types import SimpleNamespace
 

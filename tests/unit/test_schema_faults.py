@@ -146,7 +146,7 @@ DEEP = ("a" * 70, 3, *["b" * 60] * 5)
         ((), ""),
         (("a", 0, "b\nc"), "a[0].bc"),
         ((7, "a"), "[7].a"),
-        # a key is cut, and so is what they come to
+        # a key is truncated, and so is the whole path
         (("a" * 70,), "a" * 63 + "…"),
         (DEEP, ("a" * 63 + "…[3]" + f".{'b' * 60}" * 5)[:255] + "…"),
     ],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each request about a server is read as, without Nova."""
+"""Tests of reading each request about a server, without Nova."""
 
 from dataclasses import replace
 from types import SimpleNamespace

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What has no text for us, and what is said of it."""
+"""Files that are refused as text sources, and the error messages."""
 
 import os
 import socket

@@ -14,7 +14,7 @@ def test_an_absent_file_is_none(tmp_path):
 
 
 def test_a_link_to_nowhere_is_unreadable(tmp_path):
-    """What it leads to may not be mounted yet."""
+    """The target of the link may not be mounted yet."""
     path = tmp_path / "file"
     path.symlink_to(tmp_path / "gone")
     with pytest.raises(OSError) as raised:

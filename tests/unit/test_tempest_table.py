@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the table of tempest's two runs makes of them."""
+"""Tests of the table that compares tempest's two runs."""
 
 from typing import NamedTuple
 
@@ -38,5 +38,5 @@ def test_the_table_counts_what_no_rule_says():
 def test_nothing_is_otherwise():
     text = table.table({"a": OK}, {"a": OK}, "")
     assert "0 came out otherwise" in text
-    # A table that has a head alone is none.
+    # There is no second table, which would have only a header.
     assert text.count(".. list-table::") == 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a program writes, and to which of its outputs."""
+"""Tests of a program's output, and of the stream that it goes to."""
 
 import io
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a policy says of a request: modes, moves, exemptions, changes."""
+"""Verdicts on requests: modes, moves, exemptions, changes."""
 
 import datetime
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a violation says, field by field."""
+"""Tests of a violation, field by field."""
 
 import pytest
 

@@ -45,7 +45,7 @@ def test_a_policy_that_holds_is_named_once(path, caplog):
     caplog.set_level(logging.INFO)
     file = PolicyFile(write(path, WARN))
     digest = file.current().digest
-    # a comment is no other policy
+    # a comment does not make it another policy
     write(path, f"# a comment\n{WARN}")
     assert file.current().digest == digest
     assert caplog.messages == [f"Policy {digest} of {path} holds."]
@@ -177,7 +177,7 @@ def test_a_worker_without_requests_has_what_the_others_held_last(path, state):
 
 
 def test_a_worker_that_has_read_the_last_one_keeps_it(path, state):
-    """What others held meanwhile is older than what it has seen again."""
+    """The policy that other workers kept is older than its own."""
     quick, other = (PolicyFile(write(path, WARN), state) for _ in range(2))
     assert quick.current().mode == "warn"
     write(path, AUDIT)
@@ -573,7 +573,7 @@ def test_others_go_on_with_the_last_good_one_while_one_reads(
     write(path, AUDIT)
     reader = Caller(file)
     assert slow.reading.wait(PATIENCE)
-    # when others ask meanwhile, then nobody waits, and nobody else reads
+    # when others ask in the meantime, then none waits, and only one reads
     for _ in range(5):
         assert file.current().mode == "warn"
     assert slow.times == 1

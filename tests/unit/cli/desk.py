@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 
 class Done(NamedTuple):
-    """What a command came to.
+    """Result of a command.
 
     :ivar status: exit status
-    :ivar out: what it printed
-    :ivar err: what it said beside that
+    :ivar out: standard output
+    :ivar err: standard error
     """
 
     status: int

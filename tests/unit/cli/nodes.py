@@ -115,7 +115,7 @@ class Etc:
 
     @property
     def arguments(self):
-        """What names these files on the command line."""
+        """Return the command-line options that name these files."""
         return [
             f"--nova-config-file={self.folder}/nova/nova.conf",
             f"--glance-config-file={self.folder}/glance/"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands in a cell: values for programs, no Python anywhere."""
+"""Table cells hold values for programs, not Python representations."""
 
 import csv
 import io

@@ -303,7 +303,7 @@ def test_a_file_without_any_event_is_no_log_of_a_gate(tmp_path, content):
 
 @pytest.mark.parametrize("name", ["context", "json"])
 def test_what_somebody_else_has_logged_is_not_counted(tmp_path, name):
-    """Whoever makes a service log a request could add to the counts."""
+    """Anyone who can make a service log a request could forge events."""
     log = logging.getLogger("nova.api.openstack.requestlog")
     with written(name, log) as stream:
         log.info('192.0.2.1 "GET /%s" status: 404', FORGED)
@@ -428,7 +428,7 @@ def test_the_end_of_a_file_that_is_written(tmp_path, most, events):
 
 
 def test_the_end_of_a_file_is_where_it_was(tmp_path):
-    """What is written meanwhile is not followed for ever."""
+    """Lines that are appended during the read are not followed."""
     line = plain(IDE)
     path = file(tmp_path, line)
     read = decision_log.Read()

@@ -123,7 +123,7 @@ def test_effective_says_where_each_value_comes_from(top, middle):
 
 
 def test_the_line_that_is_named_says_it(top):
-    """Whatever is shown stands, by its last key, in the line that is named."""
+    """The last key of each shown value is in the line that is named."""
     for key, (_, _, file, line) in shown("--effective", top).items():
         if line is not None:
             with open(file, encoding="utf-8") as stream:

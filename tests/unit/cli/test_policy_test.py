@@ -474,7 +474,7 @@ def test_the_sample_has_every_operation_and_key():
         text = stream.read()
     cases = yaml.safe_load(text)["cases"]
     assert {each["operation"] for each in cases} == set(LOOKED_AT)
-    # Who asks stands in an example that is commented out.
+    # The requester's keys are in an example that is commented out.
     named = {key for each in cases for key in each}
     unnamed = CASE["properties"].keys() - named
     assert {key for key in unnamed if f"#    {key}:" not in text} == {"domain"}

@@ -85,7 +85,7 @@ def test_what_nova_and_libvirt_always_add_is_needed(name):
 
 
 def test_a_rule_in_mode_warn_leaves_nothing_out(tmp_path):
-    """Its refused values are let through, whoever asks."""
+    """In mode warn, every requester may use the refused values."""
     why = "guest_devices.machine_type is in mode warn and lets pc through"
     assert shipped("baseline").machines["pc"] == [why]
     plan = shipped("strict")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What servers refer to is asked for once, and not kept without end."""
+"""Images and volumes of servers are fetched once and cached with a limit."""
 
 from types import SimpleNamespace
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""nova-vhard-status probe: what it makes of the answers of running APIs."""
+"""nova-vhard-status probe: results for responses of running APIs."""
 
 import http.server
 import json

@@ -134,12 +134,12 @@ def test_an_answer_is_edited_and_kept():
         assert again.flavor("1").extra_specs == {"a": value}
         (file,) = again.boot_files({}, Image())
         assert file.properties == {"a": "1"}
-        # what the server has is no document, but for what it gets more of
+        # a draft does not edit a server, except for added devices
         assert again.server("s1") == server
         attach = Draft(replace(WHO, operation=ATTACH), edits, answers)
         (choice,) = attach.lookups(lookups).server("s1").hardware.choices
         assert choice.value == "ide"
-        # these are no documents
+        # a draft does not edit these
         assert again.port("p") == {"a": "1"}
         assert again.own_image(server) is None
     assert asked == ["image", "flavor", "files", "server", "port", "own"]

@@ -373,7 +373,7 @@ DISKS = {"disk_bus": ["virtio"], "device_type": ["disk", "cdrom"]}
             [{"device_type": "lun", "disk_bus": "virtio"}],
             {"[0].device_type": "disk"},
         ),
-        # a floppy is none without its kind
+        # without its device_type it is not a floppy
         ({"floppy_bus": []}, [{}, FLOPPY], {"[1].device_type": None}),
         (
             {"floppy_bus": [], "disk_bus": ["virt*"]},
@@ -432,7 +432,7 @@ def test_a_list_that_cannot_be_read_goes(text):
             listed({"disk_bus": "ide"}, {"disk_bus": "ide"}),
             {"mappings": None},
         ),
-        # a pattern is no value to set, where the catalogue knows none
+        # a pattern cannot be set as a value if the catalogue knows no match
         (
             {"machine_type": ["pc-q35-*"]},
             {"hw_machine_type": "pc-q35-9.2"},
