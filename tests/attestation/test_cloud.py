@@ -220,7 +220,7 @@ def test_two_attestors(attested):
     requests.clear()
     assert other.once()
     idle = len(requests)
-    # reads, and at most one mark created and deleted: ages are renewed
+    # reads, and at most one mark created and deleted as ages advance
     assert idle <= 7
     world.machines[LIAR.name].extend(REGISTER, "a rootkit")
     until(lambda: world.refused(LIAR.name))

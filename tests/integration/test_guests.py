@@ -87,7 +87,7 @@ def test_five_steps_of_the_story_on_real_guests(cloud, capsys):
 
 
 def power_off(server):
-    """End a guest from inside, as its owner can."""
+    """End a guest as its owner can from inside it."""
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
         if "-uuid" in words and server in words:

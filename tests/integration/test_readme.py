@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the commands that README and quick start show.
 
-The cloud is one of its own here, ``.cloud``: the script itself is tested.
+The tests start their own cloud, ``.cloud``: the script itself is tested.
 """
 
 import os

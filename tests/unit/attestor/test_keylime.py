@@ -172,7 +172,7 @@ FAIL, PASS = (json.dumps(agent(status)) for status in ("FAIL", "PASS"))
             "attestation_status",
         ),
     ],
-    # The bodies differ between the processes of a run.
+    # The bodies contain times, which differ between test processes.
     ids=["agent", "results", "status"],
 )
 def test_a_name_that_stands_twice_hides_nothing(

@@ -182,7 +182,7 @@ def test_no_check_passes_under_xen_but_in_a_virtual_machine(
 
 
 def test_amds_iommu_is_not_its_virtualization_of_the_processor(tmp_path):
-    """That is SVM: enabling it does not enable the IOMMU."""
+    """AMD-V is SVM; enabling it does not enable the IOMMU."""
     empty = dict.fromkeys(("/sys/kernel/iommu_groups", "/sys/class/iommu"))
     content = {**without(GOOD, *empty), **empty}
     content["/proc/cpuinfo"] = "vendor_id\t: AuthenticAMD\n"

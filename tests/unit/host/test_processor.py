@@ -295,7 +295,7 @@ def switched(*off, active, control="on", **sets):
         (switched(3, active=1, cpu_dedicated_set="1,3"), UNKNOWN),
         # known for certain of others
         (switched(3, active=1, cpu_dedicated_set="0,2,3"), FAIL),
-        # Nova did not switch these off
+        # Nova does not manage the processors that are off
         (switched(2, 3, active=0, cpu_shared_set="0,1"), PASS),
         (switched(2, 3, active=0), PASS),
         (switched(2, 3, active=0, control="forceoff"), PASS),
