@@ -40,8 +40,8 @@ TREES = {
     ),
     "dashboard": ({"nova_vhard_dashboard/a.py": "a = 1"}, {}),
     "idioms": (
-        {TEST: '"""Wh\x61t is there."""\n# m\x65nded', "README.rst": "an\x65w"},
-        {"words": 1, "idioms": 3},
+        {TEST: '"""Wh\x61t is there."""', "README.rst": "an\x65w"},
+        {"words": 1, "idioms": 2},
     ),
     "documents": (
         {
