@@ -36,17 +36,17 @@ def identity(stat_result: os.stat_result) -> str:
 
 
 class Cache:
-    """The results of one kind: loaded, asked, and saved at the end.
+    """Results of one kind, loaded at the start and saved at the end.
 
-    Only what was asked for or put is kept, so that results of files that
-    are gone go too. A file that cannot be read, is no JSON or of another
-    format counts as empty.
+    Only results that were read or added are kept, so results of deleted files
+    disappear. A file that is unreadable, not JSON or of another format counts
+    as empty.
 
-    :param folder: where its file is; None keeps results in memory only
-    :param name: what the results are, ``elf``; with one file for each, two
-        checks that run at once do not take each other's results away
-    :param version: number of the results' format, to be raised by whoever
-        changes their meaning
+    :param folder: folder of the cache file; None keeps results in memory only
+    :param name: kind of result, such as ``elf``. Each kind has its own file,
+        so that two checks can run at once without losing results
+    :param version: format version of the results; increase it when their
+        meaning changes
     """
 
     def __init__(self, folder: str | None, name: str, version: int) -> None:
@@ -90,7 +90,7 @@ class Cache:
                 LOG.warning("Results cannot be kept: %s", error)
 
     def _load(self) -> dict[str, Any]:
-        # A file that is missing, unreadable or damaged is made anew.
+        # Ignore a missing, unreadable or damaged file; save() replaces it.
         with contextlib.suppress(OSError, ValueError):
             return (
                 state.read(

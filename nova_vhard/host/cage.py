@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What keeps a QEMU that was broken out of from the rest of the host.
+"""Confinement of a QEMU process, for a guest that has escaped into it.
 
-All of it is in files of procfs that everybody may read. Sources: proc(5),
+All of it is read from procfs files that any user may read. Sources: proc(5),
 capabilities(7), seccomp(2), mount_namespaces(7), and
 Documentation/admin-guide/cgroup-v1/devices.rst of the kernel.
 """
@@ -28,14 +28,14 @@ _EVERYTHING = "a *:* rwm"
 
 @dataclass(frozen=True)
 class Cage:
-    """What the kernel shows of a process.
+    """Confinement of a process as the kernel shows it.
 
-    :ivar uids: real, effective, saved and of file systems
-    :ivar gids: the same of groups, and other groups that it is in
-    :ivar capabilities: those that it has or can take up
-    :ivar no_new_privileges: whether no program that it runs gives it more
+    :ivar uids: real, effective, saved and file system user ids
+    :ivar gids: the same for group ids, plus the supplementary groups
+    :ivar capabilities: permitted and effective capabilities, as a bit mask
+    :ivar no_new_privileges: whether execve() cannot grant new privileges
     :ivar seccomp: 0 for none, 1 for strict, 2 for a filter
-    :ivar filters: how many filters; 0 where the kernel does not count
+    :ivar filters: number of filters; 0 if the kernel does not count them
     :ivar text: the kernel's own words
     """
 

@@ -58,11 +58,11 @@ class Result:
 
 
 class Answer(NamedTuple):
-    """What a check has come to.
+    """Result of a check's ``answer``.
 
     :ivar reason: a sentence
-    :ivar step: what to do next, where that is not what the check's own
-        remediation says: true for this reason, and on this platform
+    :ivar step: next step, if it differs from the check's remediation for this
+        reason or on this platform
     """
 
     status: Status
@@ -101,14 +101,14 @@ class Check(abc.ABC):
     def answer(
         self, host: Host, evidence: list[str]
     ) -> Answer | tuple[Status, str]:
-        """Return status, reason, and the next step if it has one of its own.
+        """Return the status, the reason and, optionally, a specific next step.
 
-        :param evidence: to be filled with what was read
-        :raises Unreadable: where that decides the answer
+        :param evidence: filled with what was read
+        :raises Unreadable: if the unreadable fact decides the answer
         """
 
     def run(self, host: Host) -> Result:
-        """Answer the question, with evidence, whatever happens."""
+        """Run the check and return its result; never raise an Exception."""
         evidence: list[str] = []
         try:
             # The kernel of Xen's control domain sees only what Xen shows it,

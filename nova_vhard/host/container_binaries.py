@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What root's pre-step found of emulators in the roots of other processes.
+"""QEMU binaries that root's pre-step found in other processes' roots.
 
-libvirt in a container has files that only root sees. The pre-step leaves what
-each was built with, with the place on its file system that it was found at,
-and the daemon that it belongs to. It holds while that daemon runs; for a guest
-that was started after the file had changed last.
+The files of a libvirt in a container are visible to root only. For each
+emulator, the pre-step saves the facts about its build, its location on its
+file system and the daemon that it belongs to. They are valid while that daemon
+runs and, for a guest, if it was started after the file last changed.
 """
 
 from collections.abc import Mapping

@@ -30,7 +30,7 @@ NOT_COUNTED = "notimplemented"
 
 _EVERY = "threads share cores, and Nova gives guests all of them"
 _NONE = Answer(Status.PASS, "no core runs two threads")
-#: No list names more, each as often as it may stand there.
+#: Upper limit for the number of CPUs in a list, duplicates included.
 _MOST = 1 << 20
 _CPU = re.compile(r"cpu([0-9]{1,5})")
 _RANGE = re.compile(r"(\^?)([0-9]{1,5})(?:-([0-9]{1,5}))?")

@@ -43,9 +43,9 @@ class DeviceSpec:
     :ivar text: the entry as JSON
     :ivar vendor: four hexadecimal digits in lower case, or ``*``
     :ivar product: likewise
-    :ivar devname: name of a network interface, in place of an address
-    :ivar address: None with a devname
-    :ivar tags: what else stands there: ``physical_network``, …
+    :ivar devname: name of a network interface, instead of an address
+    :ivar address: None if devname is set
+    :ivar tags: all other keys, such as ``physical_network``
     """
 
     text: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What libvirt says of a running guest: a domain's live XML, read.
+"""Parser for the live domain XML of a running guest.
 
 Source: https://libvirt.org/formatdomain.html, "Hard drives, floppy disks,
 CDROMs" and "Security label".
@@ -44,14 +44,14 @@ class Disk:
 
 @dataclass(frozen=True)
 class Domain:
-    """One running guest, as libvirt knows it.
+    """A running guest, as libvirt knows it.
 
-    :ivar labels: security model to the label that libvirt remembers; what
-        the guest really has stands in procfs
-    :ivar disks: those that have a path on the host
+    :ivar labels: security model to the label that libvirt recorded; procfs has
+        the label that the guest really has
+    :ivar disks: disks that have a path on the host
     :ivar elsewhere: number of disks without one (network, volume, …)
-    :ivar pci: addresses of the host's PCI devices that it has; empty text
-        for one without an address that makes sense
+    :ivar pci: addresses of the host PCI devices that the guest has; an empty
+        string for a device without a valid address
     :ivar emulator: path, as libvirt sees it
     """
 

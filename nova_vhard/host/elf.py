@@ -35,14 +35,14 @@ _CAPABILITIES = "security.capability"
 
 _CANARY = b"\0__stack_chk_fail\0"
 # glibc's fortified functions: __memcpy_chk, __printf_chk. The canary's
-# function is none of them.
+# function does not match.
 _FORTIFIED = re.compile(rb"\0(__[a-z0-9_]+_chk)(?=\0)")
 # musl checks inline, by headers: no name tells.
 _INLINE = b"ld-musl"
 
 
 class Kind(enum.StrEnum):
-    """What a binary is to the loader."""
+    """Type of a binary, as the loader sees it."""
 
     EXECUTABLE = "executable, not position independent"
     STATIC = "static executable, not position independent"
@@ -52,7 +52,7 @@ class Kind(enum.StrEnum):
 
 
 class Relro(enum.StrEnum):
-    """How much the loader makes read-only once it is done."""
+    """Extent of RELRO: which parts the loader makes read-only."""
 
     NONE = "none"
     PARTIAL = "partial"
@@ -61,18 +61,17 @@ class Relro(enum.StrEnum):
 
 @dataclass(frozen=True)
 class ElfFacts:
-    """What a binary was built with.
+    """Hardening properties of a binary.
 
-    :ivar relro: None where that cannot be told
-    :ivar nx: neither stack nor code can be written and executed
-    :ivar canary: whether functions guard their return address; None where
-        that cannot be told
-    :ivar fortify: whether calls to libc are checked; None as above
+    :ivar relro: None if unknown
+    :ivar nx: no stack or code is both writable and executable
+    :ivar canary: whether functions guard their return address; None if unknown
+    :ivar fortify: whether calls to libc are checked; None if unknown
     :ivar stripped: whether it has no symbol table
     :ivar needed: names of the libraries that it is loaded with
-    :ivar search: folders that it names itself to look for them in
-    :ivar capabilities: whether the file gives capabilities to who runs it
-    :ivar machine: machine, width and order of bytes, as pyelftools names them
+    :ivar search: folders that the binary itself adds to the library search
+    :ivar capabilities: whether the file grants capabilities when it is run
+    :ivar machine: machine, width and byte order, as pyelftools names them
     """
 
     kind: Kind

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The firmware's log of what it measured, and what it makes of the PCRs.
+"""Parser for the firmware's boot event log, and replay of its PCRs.
 
 Source: TCG PC Client Platform Firmware Profile, chapter "Event Logging"
 (TCG_PCR_EVENT, TCG_PCR_EVENT2, TCG_EfiSpecIDEvent, StartupLocality).

@@ -50,17 +50,17 @@ class Ended(Exception):
 
 
 class Forked:
-    """A process that answers, one answer after the other.
+    """A child process that returns one answer after the other.
 
-    :param answers: called in the child; each answer is what JSON can hold
-    :param what: one thing that it does, in a word: ``check``
+    :param answers: called in the child; each answer must be JSON serializable
+    :param what: one task of the child, in a word: ``check``
     :param timeout: seconds that one answer may take
-    :param alive: called several times a second while one is waited for
-    :param supervised: whether a process stands above it, which hears of the
-        end of whoever started it whatever it does with signals, and ends all
-        that it has started
-    :ivar left: processes below it that the kernel does not let go
-    :raises OSError: if there can be none
+    :param alive: called several times a second while waiting for an answer
+    :param supervised: whether to run the child below a supervisor process. The
+        supervisor notices the end of the process that started it, however the
+        child handles signals, and kills all that the child started
+    :ivar left: processes below the child that the kernel cannot end
+    :raises OSError: if the child cannot be started
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class Forked:
         return content["answer"]
 
     def _fate(self) -> str:
-        """Say how the child ended."""
+        """Return how the child ended."""
         if not _wait(self.pid, reap=False):
             return "it is silent"
         info = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
@@ -165,7 +165,7 @@ class Forked:
 
 
 class Hanging(dict[str, int]):
-    """What a process hangs at that cannot be ended: name to its pid."""
+    """Tasks that hang in a process that cannot be killed, with its pid."""
 
     def current(self) -> dict[str, int]:
         """Return those that hang still, and forget the others."""
@@ -208,7 +208,7 @@ def _serve(
 def _supervise(
     work: Callable[[], int], pipe: int, limit: float, mask: Iterable[int]
 ) -> int:
-    """Have a process below do the work; end as it ends, with all it started.
+    """Run the work in a child; end as it ends, with all it started.
 
     :returns: its exit status
     """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the guard of a host has left: whether libvirt asks it.
+"""Proof from the host's guard that libvirt calls it.
 
-nova-vhard-guard, which root runs, replaces it at each of its probes and takes
-it away when it stops.
+nova-vhard-guard runs as root. It replaces the file at each of its probes and
+removes it when it stops.
 """
 
 import datetime
@@ -22,13 +22,13 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class GuardProof:
-    """What a probe of the guard came to.
+    """Result of one of the guard's probes.
 
-    :ivar time: when it was made (aware)
-    :ivar valid: how long it counts
-    :ivar guarded: whether libvirt asked the guard, and it answered
+    :ivar time: when the probe ran (aware)
+    :ivar valid: how long the result is valid
+    :ivar guarded: whether libvirt called the guard, and it answered
     :ivar reason: in the guard's words
-    :ivar mode: what the guard does: enforce, warn, audit, or disabled
+    :ivar mode: the guard's mode: enforce, warn, audit, or disabled
     """
 
     time: datetime.datetime

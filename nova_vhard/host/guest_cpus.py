@@ -40,7 +40,7 @@ def of_each(host: Host) -> dict[str, list[str]]:
         except Unreadable:
             if host.root.exists(f"{PROC}/{guest.pid}"):
                 raise
-            continue  # it ended meanwhile
+            continue  # it has ended
         result[f"{guest.name}, process {guest.pid}"] = lists
     return result
 
@@ -60,7 +60,7 @@ def _of_process(root: HostRoot, pid: str) -> list[str]:
             threads.append(root.read(f"{place}/task/{name}/status"))
         except Unreadable as error:
             if not error.missing:
-                raise  # else it ended meanwhile
+                raise  # otherwise it has ended
     texts = [text for text in threads if text.startswith(_PROCESSOR)]
     texts = texts or [root.read(f"{place}/status")]
     result = [_ALLOWED.search(text) for text in texts]

@@ -19,8 +19,8 @@ from nova_vhard.host.root import HostRoot, Unreadable
 
 PROC = "/proc"
 
-# The kernel's own threads stand in the first PID namespace only, and are
-# root's: who sees them sees the processes of everybody.
+# The kernel's own threads are in the first PID namespace only and belong to
+# root: a process that sees them sees those of all users.
 _KTHREADD = "/proc/2/comm"
 
 _EMULATOR = re.compile(r"qemu-system-\S+|qemu-kvm|kvm")
@@ -146,13 +146,14 @@ def table(
 ) -> Table:
     """Return every guest whose process can be seen.
 
-    Any user may start a QEMU, or what looks like one. It is a guest where
-    root runs it or a user that libvirt gives to guests; or whoever, where
-    libvirt does not say who that is.
+    Any user may start QEMU or a process that looks like it. It counts as a
+    guest if its user is root or one that libvirt uses for guests, or if
+    libvirt does not report these users.
 
-    :param apparmor: whether AppArmor's own file has the label, if there
-    :param having: uuids of guests that run now, as libvirt says: they may have
-        started since the processes were read, which are read again then
+    :param apparmor: whether to read the label from AppArmor's own file, if
+        there is one
+    :param having: uuids of guests that libvirt reports as running; if one is
+        missing, the processes are read again, as it may have just started
     :raises Unreadable: if processes cannot be listed, or one is a guest of
         another kind
     """
@@ -260,7 +261,7 @@ def daemons(root: HostRoot) -> Iterator[str]:
 def _stable(
     host: Host, pid: str, process: Process, apparmor: bool
 ) -> Guest | None:
-    """Read a process until it stays what it is; None if it is no guest."""
+    """Read a process until it stays the same; None if it is not a guest."""
     root, path = host.root, f"{PROC}/{pid}"
     for _ in range(_TRIES):
         if process.trouble:
@@ -276,7 +277,7 @@ def _stable(
             return None  # such a QEMU is asked for what it can do
         guest = _guest(root, pid, command, apparmor)
         if not root.exists(path):
-            return None  # it ended meanwhile
+            return None  # it has ended
         again = _process(root, pid)
         if again.command == process.command:
             return guest

@@ -18,27 +18,27 @@ NO_POLICY = (
 
 @dataclass(frozen=True)
 class Expected:
-    """What the policy and the operator say a host should be like.
+    """State of a host that the policy and the operator expect.
 
-    :ivar policy: whether a policy was read; without one, a check that
-        compares with it answers UNKNOWN
+    :ivar policy: whether a policy was read; without one, a check that compares
+        with it answers UNKNOWN
     :ivar refused: device kind to the values, in Nova's names, that no guest
         may have
     :ivar machines: families of the machine types that a guest may have
-    :ivar virt_type: what the policy assumes of ``[libvirt] virt_type``
+    :ivar virt_type: ``[libvirt] virt_type`` that the policy assumes
     :ivar machine_types: architecture to the machine type that the policy
         assumes
-    :ivar virtio_for_bridges: what it assumes of ``[libvirt]
-        use_virtio_for_bridges``
-    :ivar force_config_drive: what it assumes of ``[DEFAULT]
-        force_config_drive``
-    :ivar pointer_model: what it assumes of ``[DEFAULT] pointer_model``; None
-        if no rule depends on it
-    :ivar cpu_mode: what it assumes of ``[libvirt] cpu_mode``; None if no rule
-        depends on it
-    :ivar booleans: SELinux booleans that the operator wants on
-    :ivar vulnerabilities: vulnerabilities of the processor that the operator
-        accepts: name to reason
+    :ivar virtio_for_bridges: ``[libvirt] use_virtio_for_bridges`` that the
+        policy assumes
+    :ivar force_config_drive: ``[DEFAULT] force_config_drive`` that the policy
+        assumes
+    :ivar pointer_model: ``[DEFAULT] pointer_model`` that the policy assumes;
+        None if no rule depends on it
+    :ivar cpu_mode: ``[libvirt] cpu_mode`` that the policy assumes; None if no
+        rule depends on it
+    :ivar booleans: SELinux booleans that the operator requires to be on
+    :ivar vulnerabilities: CPU vulnerabilities that the operator accepts: name
+        to reason
     """
 
     policy: bool = False

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which interrupts of devices are remapped, by their controllers' names.
+"""Remapping of device interrupts, by the names of their controllers.
 
-``/proc/interrupts`` names the controller of each. On x86 the kernel puts
-``IR-`` before those behind the interrupt remapping of an IOMMU; on Arm those
-behind an ITS, which knows a device by its identity, begin with ``ITS-``.
+``/proc/interrupts`` names the controller of each interrupt. On x86 it starts
+with ``IR-`` if it is behind an IOMMU's interrupt remapping; on Arm, with
+``ITS-`` if it is behind an ITS, which identifies the device.
 
 Sources: arch/x86/kernel/apic/vector.c, drivers/iommu/*/irq_remapping.c,
 drivers/irqchip/irq-gic-v3-its*.c and irq-gic-v2m.c, and

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the kernel shows of IOMMUs: the facts that several checks share.
+"""IOMMU facts from the kernel that several checks share.
 
 Sources: Documentation/ABI/testing/sysfs-kernel-iommu_groups and
-sysfs-class-iommu in the kernel, and what was measured on machines whose
-IOMMU registers were read beside it.
+sysfs-class-iommu in the kernel, and measurements on machines whose IOMMU
+registers were read for comparison.
 """
 
 from collections.abc import Collection, Mapping

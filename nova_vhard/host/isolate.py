@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run checks in a child process, so that none takes the others down.
+"""Run checks in a child process, so that one cannot break the others.
 
-A child answers one check after the other. When it hangs or dies, the check
-that it was at is UNKNOWN with the reason, and a new child goes on with the
-next. A child that cannot even be killed (it waits for a dead disk, say) is
-left behind: its check is not asked again while it lives.
+A child runs one check after the other. If it hangs or dies, the check that it
+was running is UNKNOWN with the reason, and a new child continues with the next
+check. A child that cannot be killed (because it waits for a dead disk, for
+example) is left behind, and its check is skipped while it exists.
 """
 
 import time

@@ -48,9 +48,9 @@ class Loader:
 
     @cached_property
     def _preloaded(self) -> list[str]:
-        """What is loaded with every program.
+        """Return the libraries that are preloaded into every program.
 
-        :raises Unreadable: if that is there and cannot be read
+        :raises Unreadable: if the list exists but cannot be read
         """
         try:
             text = self._root.read(_PRELOAD)

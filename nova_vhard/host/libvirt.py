@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What libvirt says of a host: read-only, live or captured.
+"""Read-only access to libvirt, live or captured.
 
-libvirt's word is one source among others: which emulators it would start,
-which security models it has. What guests really are is read from procfs.
+libvirt is one source among others: it reports the emulators that it would
+start and its security models. procfs shows the real state of guests.
 """
 
 import abc
@@ -75,7 +75,7 @@ class NoLibvirt(Libvirt):
 
 
 class CapturedLibvirt(Libvirt):
-    """What a captured tree kept in ``CMD`` of libvirt's answers."""
+    """libvirt's answers in the ``CMD`` folder of a captured tree."""
 
     def __init__(self, root: HostRoot) -> None:
         self._root = root
@@ -121,7 +121,7 @@ class VirshLibvirt(Libvirt):
             except Unreadable:
                 if uuid in self._ask("list", "--uuid").split():
                     raise
-                continue  # it ended meanwhile
+                continue  # it has ended
             result.append(domains.parse(_parse(text)))
         return result
 
@@ -174,7 +174,7 @@ class LiveLibvirt(Libvirt):
                     text = domain.XMLDesc(0)
                 except libvirt.libvirtError as error:
                     if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
-                        continue  # it ended meanwhile
+                        continue  # it has ended
                     raise
                 result.append(domains.parse(_parse(text)))
         return result

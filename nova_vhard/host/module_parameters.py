@@ -94,7 +94,7 @@ def _wanted(
         target, _, rest = rest.strip().partition(" ")
         if command in _COMMANDS and _same(target) == module:
             if command == _SHELL:
-                # What stands in quotes there is a shell's to take apart.
+                # The shell parses what is in quotes: drop it here.
                 rest = _QUOTES.sub(" ", rest)
             for word in _WORD.findall(rest):
                 if _plain(word) == name and not _built_in(root, module):

@@ -33,13 +33,13 @@ _NAME_FILES = (
 
 @dataclass(frozen=True)
 class Channels:
-    """How migrations and consoles leave a host, by Nova's settings.
+    """Network channels of migrations and consoles, from Nova's settings.
 
     :ivar native_tls: ``live_migration_with_native_tls``
     :ivar tunnelled: ``live_migration_tunnelled``
-    :ivar transport: scheme of the URI that migrations go to, such as ``tcp``
-    :ivar consoles: kind, ``vnc`` or ``spice``, to ``server_listen`` of those
-        that are enabled
+    :ivar transport: scheme of the migration URI, such as ``tcp``
+    :ivar consoles: ``server_listen`` of each enabled console, by kind (``vnc``
+        or ``spice``)
     """
 
     native_tls: bool

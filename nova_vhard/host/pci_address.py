@@ -65,16 +65,16 @@ class RegexSpec(AddressSpec):
 
 
 def quoted(value: object) -> str:
-    """Return the beginning of what stands there, made safe for a line."""
+    """Return the beginning of a value, sanitized for one line of text."""
     return repr(str(value)[:64])
 
 
 def number(name: str, value: str, largest: int, digits: int) -> str:
     """Return a hexadecimal number as Nova writes it, or the star.
 
-    :param largest: that is allowed
-    :param digits: that it is filled up to
-    :raises SpecError: if it is no number, or too large
+    :param largest: largest number allowed
+    :param digits: number of digits to pad to
+    :raises SpecError: if it is not a number, or is too large
     """
     if value == ANY:
         return value
@@ -96,7 +96,7 @@ def number(name: str, value: str, largest: int, digits: int) -> str:
 def read(value: Any) -> AddressSpec:
     """Read the address of an entry: text with stars, or regular expressions.
 
-    :raises SpecError: if it is no such address
+    :raises SpecError: if it is not a valid address
     """
     if isinstance(value, str):
         return glob(value)
@@ -113,9 +113,9 @@ def read(value: Any) -> AddressSpec:
 
 
 def glob(text: str) -> GlobSpec:
-    """Read an address of which parts may be left away.
+    """Read an address in which parts may be omitted.
 
-    :raises SpecError: if a part is no number, or too large
+    :raises SpecError: if a part is not a number, or is too large
     """
     front, _, function = text.partition(".")
     fields = front.split(":") if front else []
@@ -124,7 +124,7 @@ def glob(text: str) -> GlobSpec:
     fields = [ANY] * (3 - len(fields)) + [
         field.strip() or ANY for field in fields
     ]
-    # A blank function is no number, where a blank field is any.
+    # A blank function is invalid; other blank fields match anything.
     fields.append(function.strip() if function else ANY)
     parts = _fields(
         number(name, field, _LARGEST[name], _DIGITS[name])

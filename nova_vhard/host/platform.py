@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The platform that a host is, and what mends it there.
+"""Platform of a host, and the remediations that depend on it.
 
-A remedy that is true for Intel is none for Arm: what to do about an IOMMU or
-about interrupts is chosen by what the host is made of.
+Intel, AMD and Arm need different remediations for the IOMMU and interrupts, so
+they are chosen by the host's hardware.
 """
 
 import enum
@@ -33,7 +33,7 @@ _VIRTUAL = re.compile(r"^flags\s*:.* hypervisor\b", re.MULTILINE)
 
 
 class Platform(enum.StrEnum):
-    """What decides how devices are kept apart."""
+    """Hardware that isolates devices from each other."""
 
     INTEL = "intel"
     AMD = "amd"

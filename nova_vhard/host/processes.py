@@ -78,7 +78,7 @@ def _all() -> Iterator[tuple[int, str, int]]:
     for name in os.listdir("/proc"):
         if not name.isdecimal():
             continue
-        # It may end meanwhile. Its name, in parentheses, can be anything.
+        # The process may end now. Its name, in parentheses, can be anything.
         with (
             contextlib.suppress(OSError, ValueError),
             open(f"/proc/{name}/stat", encoding="latin-1") as file,

@@ -58,8 +58,8 @@ def emulators(host: Host) -> Emulators:
     try:
         paths = _named(host)
     except Unreadable as error:
-        # Nobody can say which libvirt would start: one that is wrong is
-        # wrong, and all that are right are no answer.
+        # libvirt may start any of them: a bad emulator is still a FAIL, but
+        # good ones do not prove a PASS.
         text = f"which emulators libvirt would start cannot be told: {error}"
         doubts.insert(0, unread(error)._replace(reason=text))
         source = "found without libvirt"

@@ -22,7 +22,7 @@ _VERSION = 3
 
 
 class Kept(enum.StrEnum):
-    """What a file is to QEMU."""
+    """Role of a file in QEMU."""
 
     EMULATOR = "emulator"
     MODULE = "module"
@@ -31,13 +31,13 @@ class Kept(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Property:
-    """What a check asks of each binary.
+    """Build property that a check requires of each binary.
 
-    :ivar name: what a good binary has, ``full RELRO``
-    :ivar has: whether a binary has it; None if that cannot be told
-    :ivar shown: what was read of it, for the evidence
-    :ivar kinds: which files are asked. An emulator alone has to have it for
-        certain: another file may have nothing to protect
+    :ivar name: property of a good binary, ``full RELRO``
+    :ivar has: whether a binary has it; None if unknown
+    :ivar shown: the value that was read, for the evidence
+    :ivar kinds: which files are checked. Only an emulator must have it:
+        another file may have nothing to protect
     """
 
     name: str
@@ -48,11 +48,11 @@ class Property:
 
 @dataclass(frozen=True)
 class Binary:
-    """A file of QEMU's.
+    """A file that belongs to QEMU.
 
-    :ivar label: its path, and whose it is where that matters
-    :ivar facts: what it was built with; None if that cannot be read
-    :ivar error: why it cannot, with the path
+    :ivar label: its path, and its owner where that matters
+    :ivar facts: its build properties; None if they cannot be read
+    :ivar error: why they cannot be read, with the path
     """
 
     label: str
@@ -270,10 +270,10 @@ def _add_stacks(
     without: list[str],
     untold: list[str],
 ) -> None:
-    """Add the guests whose stack is executable, as the kernel shows it.
+    """Add the guests that the kernel shows with an executable stack.
 
-    Only root sees it. Of a program that was replaced nothing else tells what
-    its libraries made of it.
+    Only root can read it. For a program that was replaced, nothing else shows
+    whether its libraries made the stack executable.
     """
     for guest in running:
         path = f"{PROC}/{guest.pid}/maps"

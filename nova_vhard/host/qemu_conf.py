@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What qemu.conf says of confinement, and of the cage of each QEMU.
+"""Confinement settings of qemu.conf.
 
-libvirtd and virtqemud read the same file when they start. It is often
-readable by root alone: then the pre-step leaves these keys in ``qemu.json``.
-Source: the comments in libvirt's src/qemu/qemu.conf.in.
+libvirtd and virtqemud read the same file when they start. Often only root may
+read it; the pre-step then saves these keys in ``qemu.json``. Source: the
+comments in libvirt's src/qemu/qemu.conf.in.
 """
 
 import posixpath
@@ -140,10 +140,9 @@ def _boolean(values: Mapping[str, Any], key: str, default: bool) -> bool:
 
 @dataclass(frozen=True)
 class Read:
-    """What a daemon read of its qemu.conf, or will.
+    """Settings that a daemon read from its qemu.conf, or will read.
 
-    :ivar stale: the file was changed since the daemon started, and it has
-        not read that
+    :ivar stale: whether the file changed after the daemon read it
     """
 
     confinement: Confinement

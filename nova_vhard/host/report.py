@@ -20,11 +20,11 @@ _EXIT = ((Status.FAIL, 1), (Status.UNKNOWN, 2))
 
 @dataclass(frozen=True)
 class HostReport:
-    """What a host has proven.
+    """Results of all checks of a host.
 
     :ivar time: when the checks ran (aware, UTC)
     :ivar results: one for each check, in the order of the documentation
-    :ivar seconds: name of a check to the seconds that it took
+    :ivar seconds: check name to the seconds that it took
     """
 
     time: datetime.datetime
@@ -42,7 +42,7 @@ class HostReport:
 
     @property
     def exit_status(self) -> int:
-        """0 if nothing is amiss, 1 for any FAIL, else 2 for any UNKNOWN."""
+        """1 for any FAIL, 2 for any UNKNOWN without a FAIL, otherwise 0."""
         result = {item.status for item in self.results}
         return next((code for status, code in _EXIT if status in result), 0)
 

@@ -43,13 +43,13 @@ LIBVIRT = "libvirt"
 
 
 class Unreadable(Exception):
-    """A fact cannot be read.
+    """Raised if a fact cannot be read.
 
-    :ivar path: path on the host; ``LIBVIRT`` where its daemon does not answer
-    :ivar why: why not, in the words of the system
-    :ivar missing: whether there is no such file
-    :ivar denied: whether there is no permission to read it
-    :ivar step: what to do about it, where whoever raises it knows
+    :ivar path: path on the host; ``LIBVIRT`` if its daemon does not answer
+    :ivar why: the system's error message
+    :ivar missing: whether the file does not exist
+    :ivar denied: whether permission is denied
+    :ivar step: remediation, if the caller that raises it knows one
     """
 
     def __init__(self, path: str, error: OSError, step: str = "") -> None:
@@ -87,7 +87,7 @@ class HostRoot:
 
     @property
     def live(self) -> bool:
-        """Whether its ``/proc`` is a kernel's, so that it is no copy."""
+        """Whether ``/proc`` is a kernel's own, not a copy."""
         try:
             handle = os.open(os.path.join(self.root, "proc"), os.O_PATH)
         except OSError:
@@ -280,7 +280,7 @@ class HostRoot:
         return None if target is None else posixpath.basename(target)
 
     def target(self, path: str) -> str | None:
-        """Return what a link points to, as it stands there; None for none.
+        """Return the target of a link, unresolved; None if it is not a link.
 
         :raises Unreadable: if it cannot be read
         """
@@ -389,8 +389,8 @@ def _filesystem(handle: int) -> str | None:
 def _captured_errors(path: str) -> dict[str, int] | None:
     """Return the paths that a capture could not read, with the errors.
 
-    :returns: empty without a list; None for what is none, so that nobody
-        takes for missing what was unreadable
+    :returns: empty without a list; None if the list is invalid, so that
+        unreadable files are not mistaken for missing ones
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     try:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What really runs: libvirt's daemon and QEMU, and the files that are theirs.
+"""Running libvirt daemons and QEMU processes, and the files they use.
 
-A path means a file only together with the root and the mount namespace of the
-process that opens it. libvirt in a container names an emulator that is another
-file here, or none; a guest may run a file that was replaced since. So each
-file is opened where its process would open it, or it is not judged.
+A path identifies a file only together with the root and the mount namespace of
+the process that opens it. The emulator that a libvirt in a container names may
+be another file here, or none; a guest may run a file that was replaced since.
+So a file is judged only if it can be opened as its process would open it.
 
-Source: proc(5), for everybody ``/proc/PID/mountinfo`` and ``/proc/PID/stat``,
+Source: proc(5), for all users ``/proc/PID/mountinfo`` and ``/proc/PID/stat``,
 for root and the process's own user ``/proc/PID/root`` and ``/proc/PID/exe``.
 """
 
@@ -139,7 +139,7 @@ class Running:
 
     @cached_property
     def _mounts(self) -> tuple[Mount, ...]:
-        """What is mounted where, for the reporter's own view of the host."""
+        """Mounts in the reporter's own view of the host."""
         here = "self" if self._root.root == os.sep else "1"
         return mounts(self._root, here)
 
@@ -173,7 +173,7 @@ class Running:
         return self._target(pid, who, path)
 
     def _runs(self, pid: str) -> bool:
-        """Return whether a process has not ended meanwhile."""
+        """Return whether a process is still running."""
         return self._root.exists(f"{PROC}/{pid}")
 
     def root_of(self, pid: str) -> HostRoot:
@@ -290,7 +290,7 @@ class Running:
         except Unreadable as error:
             if not error.missing:
                 raise
-        # A root that is no mount's, as after chroot(2), may be anywhere.
+        # A root without its own mount (chroot(2)) may be anywhere.
         if all(
             (ours := place(self._mounts, each)) and ours == place(theirs, each)
             for each in paths

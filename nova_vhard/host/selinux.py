@@ -60,7 +60,7 @@ class Label:
 
 
 def parse(text: str) -> Label | None:
-    """Read a label; None if it is none.
+    """Parse a label; return None if it is invalid.
 
     ``s0:c1,c2``, ``s0:c2,c1`` and ``s0:c1.c2`` are the same categories.
     """
@@ -127,8 +127,8 @@ def may_write(
     """Return whether a process of a label may write a file of a label.
 
     :param kind: the kernel's class of files: file, blk_file, dir
-    :returns: the policy's word alone, whatever is permissive; None of a
-        capture that did not keep it
+    :returns: the policy's decision, ignoring permissive mode; None for a
+        capture that does not include it
     :raises Unreadable: if the kernel does not answer
     """
     folder = f"/sys/fs/selinux/class/{kind}"

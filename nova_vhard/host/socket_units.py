@@ -113,7 +113,7 @@ def _is_masked(root: HostRoot, path: str) -> bool:
 def _listens(text: str) -> Iterator[tuple[str, str]]:
     """Yield each setting of what a socket listens at: key and value."""
     lines = [line.strip() for line in text.split("\n")]
-    # A comment does not end a line that goes on.
+    # A comment line does not end a continued line.
     kept = (line for line in lines if not line.startswith(("#", ";")))
     section = ""
     for line in "\n".join(kept).replace("\\\n", " ").split("\n"):

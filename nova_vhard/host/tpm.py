@@ -14,9 +14,9 @@ from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 CLASS = "/sys/class/tpm"
 SECURITY = "/sys/kernel/security"
 
-#: Key of the pre-step's kernel.json: name of each TPM that it could judge to
-#: what the log makes of its PCRs, or to why it cannot be replayed; null where
-#: the firmware left no log.
+#: Key in the pre-step's kernel.json. Maps each TPM that the pre-step could
+#: check to the PCRs replayed from its log, or to the reason why the log cannot
+#: be replayed; null if the firmware left no log.
 FACT = "tpm_replays"
 
 _READ_IT = (
@@ -61,9 +61,9 @@ def event_log_path(name: str) -> str:
 
 
 def read_log(root: HostRoot, name: str) -> event_log.Replay | None:
-    """Return what a TPM's boot event log makes of its PCRs.
+    """Return the PCRs of a TPM, replayed from its boot event log.
 
-    :returns: None where the firmware left no log
+    :returns: None if the firmware left no log
     :raises Unreadable: if it cannot be read or replayed
     """
     path = event_log_path(name)
@@ -94,9 +94,9 @@ def _step(text: str) -> str:
 def replayed(
     host: Host, name: str, evidence: list[str]
 ) -> event_log.Replay | None:
-    """Return what the log makes of the PCRs, as read here or by the pre-step.
+    """Return the replayed PCRs, read here or by the pre-step.
 
-    :raises Unreadable: if neither can be had
+    :raises Unreadable: if neither is available
     """
     path = event_log_path(name)
     try:
@@ -151,7 +151,7 @@ def is_empty(replay: event_log.Replay) -> bool:
 def differing(
     root: HostRoot, name: str, replay: event_log.Replay, evidence: list[str]
 ) -> list[str]:
-    """Return the PCRs that are not what the log makes of them.
+    """Return the PCRs that differ from the replayed log.
 
     :returns: ``sha256:4`` for PCR 4 of that bank
     :raises Unreadable: if no bank of the log can be compared

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the devices that Nova offers are behind an IOMMU, each by itself.
+"""Check that each device that Nova offers is behind an IOMMU.
 
 What matters for a device that a guest gets is its own group, its link to it
-and its own IOMMU, not that there is one somewhere in the machine.
+and its own IOMMU, not that some IOMMU exists in the machine.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from nova_vhard.host.root import HostRoot, Unreadable
 
 
 def amiss(host: Host, evidence: list[str]) -> Answer | None:
-    """Judge each device that Nova offers; None where nothing is amiss.
+    """Return the answer for each offered device; None if all pass.
 
-    Without the facts of nova.conf nobody knows which devices those are. That
-    stands in the evidence then, and the answer is that of the whole machine:
+    Without the facts of nova.conf, the offered devices are unknown. The
+    evidence then says this, and the answer is that of the whole machine:
     ``passthrough_disabled`` is UNKNOWN on such a host, and can be required.
 
-    :param evidence: gets what was found, or why it was not looked for
+    :param evidence: receives the findings, or why the devices were not checked
     :raises Unreadable: if the devices or the groups cannot be read
     """
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every guest of a host, those that procfs does not show among them."""
+"""All guests of a host, including those that procfs does not show."""
 
 from collections.abc import Callable, Iterator
 
@@ -49,10 +49,9 @@ def of_each(
     evidence: list[str],
     judge: Callable[[guests.Table, Guest], Answer],
 ) -> list[Answer]:
-    """Return the answers on all guests of a host; none where there is none.
+    """Return the answers for all guests of a host; empty without guests.
 
-    A guest that cannot be seen is UNKNOWN; one that has ended meanwhile is no
-    guest any more.
+    A guest that cannot be seen is UNKNOWN; one that has ended is left out.
 
     :param judge: may raise Unreadable
     """

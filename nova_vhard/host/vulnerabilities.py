@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the kernel says of its processor's vulnerabilities.
+"""CPU vulnerabilities and mitigations as the kernel reports them.
 
 Source: Documentation/ABI/testing/sysfs-devices-system-cpu in the kernel, and
 its arch/x86/kernel/cpu/bugs.c and arch/arm64/kernel/proton-pack.c.
@@ -11,15 +11,15 @@ from nova_vhard.host.root import HostRoot
 
 FOLDER = "/sys/devices/system/cpu/vulnerabilities"
 
-#: What stands behind a mitigation that threads of one core get around.
+#: The kernel appends this to a mitigation that SMT siblings can bypass.
 OF_THREADS = "smt vulnerable"
 
-# A file has a line; more than this is no text of the kernel's.
+# Characters. The kernel writes one line; the rest is cut off.
 _LIMIT = 200
 _CLOSED = ("not affected", "mitigation: ", "kvm: mitigation: ")
-# Without the barrier between guests (spectre_v2), or without the part of a
-# mitigation that the processor has to do, whatever stands before it.
-# tsa=user leaves out the boundary between a guest and its host.
+# No barrier between guests (spectre_v2), or the processor's part of a
+# mitigation is missing, regardless of the text in front of it. tsa=user omits
+# the boundary between a guest and its host.
 _OPEN = (
     "vulnerable",
     "but not bhb",
@@ -43,7 +43,7 @@ _BARRIER = "ibpb"
 
 
 class State(enum.Enum):
-    """What a text of the kernel's comes to."""
+    """State of a vulnerability, from the kernel's text."""
 
     CLOSED = "closed"
     OPEN = "open"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What guests and their users named, made safe for evidence and reasons."""
+"""Sanitized names from guests and users, for evidence and reasons."""
 
 from collections.abc import Iterable
 

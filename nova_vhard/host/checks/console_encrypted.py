@@ -15,15 +15,15 @@ _GOOD = Answer(Status.PASS, "")
 
 
 class ConsoleEncrypted(Check):
-    """Nobody on the network gets to a guest's console without a login.
+    """A guest's console cannot be reached over the network without a login.
 
     =========  ===========================================================
     PASS       VNC and SPICE of each guest listen on loopback or a socket
-               of the host's, or talk TLS alone and authenticate clients;
+               on the host, or accept only TLS and authenticate clients;
                or no guest runs, and the settings of Nova and libvirt give
-               the next one that
-    FAIL       one listens to the network without
-    UNKNOWN    a guest or the settings cannot be seen
+               the next guest such a console
+    FAIL       a console listens on the network without TLS or a login
+    UNKNOWN    a guest or the settings cannot be read
     =========  ===========================================================
     """
 

@@ -20,17 +20,17 @@ from nova_vhard.host.words import few, shown
 
 
 class CpuMitigations(Check):
-    """Each vulnerability that a guest can use is mitigated, says the kernel.
+    """The kernel mitigates each vulnerability that a guest can exploit.
 
     =========  ===========================================================
-    PASS       it is so, or the operator accepts it by its name
-    FAIL       a guest can use one against the host or another guest
+    PASS       all are mitigated, or the operator accepts them by name
+    FAIL       a guest can exploit one against the host or another guest
     UNKNOWN    the kernel does not know, is older than one of them, or one
-               is open that this version has never heard of
+               that this version does not know is not mitigated
     =========  ===========================================================
 
-    One that a program can use against its own kernel is a guest's own matter:
-    it stands in the evidence.
+    A vulnerability that a program can exploit only against its own kernel is
+    the guest's concern and is listed in the evidence.
     """
 
     name = "cpu_mitigations"
@@ -53,7 +53,7 @@ class CpuMitigations(Check):
     )
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
-        """Judge each file of the kernel's."""
+        """Check each of the kernel's vulnerability files."""
         texts = vulnerabilities.read(host.root)
         texts.pop(OLD_MICROCODE, None)
         if not texts:

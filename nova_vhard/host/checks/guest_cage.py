@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check-Virt-40: each running QEMU is caged, whatever is configured."""
+"""Check-Virt-40: confinement of each running QEMU, read from the kernel."""
 
 import re
 from collections.abc import Iterator
@@ -133,12 +133,12 @@ def _of_groups(host: Host, result: cage.Cage) -> Iterator[str]:
 
 
 def _inherited(host: Host, result: cage.Cage) -> Iterator[str]:
-    """Yield that a guest's filters are those of libvirt's daemon.
+    """Yield an error if a guest has no seccomp filter but libvirtd's own.
 
-    systemd and containers filter a daemon, and so all that it starts; that
-    is no filter of QEMU's.
+    systemd and containers filter a daemon and every process that it starts:
+    such a filter is not QEMU's own.
 
-    :raises Unreadable: if a daemon that runs does not show its own
+    :raises Unreadable: if a running daemon's filters cannot be read
     """
     for pid, _ in Running(host).daemons:
         try:

@@ -122,7 +122,7 @@ def _behind_none(
 
 
 def _of_types(types: set[str]) -> Answer:
-    """Return the answer by types of groups that are no identity maps."""
+    """Return the answer for the types of groups other than identity."""
     unknown = sorted(types - _TRANSLATED)
     if unknown:
         text = f"types that are not known: {' '.join(unknown)}"

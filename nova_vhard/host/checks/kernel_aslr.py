@@ -28,12 +28,12 @@ class KernelAslr(Check):
     =========  ===========================================================
     PASS       stack, libraries and heap are placed at random
     FAIL       the heap is not, or none of them
-    UNKNOWN    the kernel does not say, or says something new
+    UNKNOWN    the setting is missing or has an unknown value
     =========  ===========================================================
 
-    What the kernel was booted with, and how well it hides its own addresses,
-    stands in the evidence and decides nothing: the guide asks for neither.
-    Source: Documentation/admin-guide/sysctl/kernel.rst.
+    The kernel's boot parameters, and how well it hides its own addresses, are
+    listed in the evidence only: the guide does not require either. Source:
+    Documentation/admin-guide/sysctl/kernel.rst.
     """
 
     name = "kernel_aslr"

@@ -31,19 +31,18 @@ _ANYBODY = (
 
 
 class LibvirtNotExposed(Check):
-    """Nobody gets to libvirt over the network without TLS or SSH.
+    """libvirt cannot be reached over the network without TLS or SSH.
 
     =========  ===========================================================
-    PASS       no daemon of libvirt's listens at a TCP port but by TLS, or
-               on loopback alone
-    FAIL       one listens at libvirt's plain port, or owns another, or lets
-               in by TLS who has no certificate
-    UNKNOWN    sockets, daemons or their configuration cannot be seen
+    PASS       each libvirt daemon's TCP ports use TLS or listen on
+               loopback only
+    FAIL       a daemon listens on libvirt's plain port, owns another port,
+               or accepts TLS clients without a certificate
+    UNKNOWN    sockets, daemons or their configuration cannot be read
     =========  ===========================================================
 
-    Without root a daemon's sockets are known by the ports of its
-    configuration, and by their being root's; root sees which sockets are its
-    own.
+    Without root, a daemon's sockets are identified by the configured ports and
+    by their owner, root. Root sees which sockets belong to a daemon.
     """
 
     name = "libvirt_not_exposed"

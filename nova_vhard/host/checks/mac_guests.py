@@ -19,17 +19,17 @@ _NOT_SURE = ""
 
 
 class MacGuests(Check):
-    """The process of each guest has the label of a guest, and no other has it.
+    """The process of each guest has a guest's label that no other guest has.
 
     With AppArmor that is ``libvirt-UUID (enforce)``, with SELinux ``svirt_t``
     or ``svirt_tcg_t`` and two categories.
 
     =========  ===========================================================
-    PASS       it is so; or no guest runs, and ``mac_confinement`` passes
+    PASS       all do; or no guest runs, and ``mac_confinement`` passes
     FAIL       a guest has another label or shares its own, its domain is
                permissive, or nothing is enforced
-    UNKNOWN    a label cannot be read, a guest cannot be seen, or no guest
-               runs and it is not known whether the next is confined
+    UNKNOWN    a label or a guest cannot be read, or no guest runs and it
+               is unknown whether the next one is confined
     =========  ===========================================================
     """
 

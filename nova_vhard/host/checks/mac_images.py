@@ -83,7 +83,7 @@ class MacImages(Check):
             domain.uuid: _domain(host, domain, labels, evidence)
             for domain in running
         }
-        # What ended meanwhile has no label of its own any more.
+        # A guest that has ended has no label any more.
         still = {domain.uuid for domain in host.libvirt.running()}
         answers = [
             answer for uuid in still & set(judged) for answer in judged[uuid]

@@ -25,16 +25,16 @@ _HARMLESS = (None, "pcieport", "pci-stub")
 
 
 class PassthroughIsolated(Check):
-    """Whoever is in an offered device's IOMMU group goes with it.
+    """No member of an offered device's IOMMU group stays with the host.
 
     ==============  ======================================================
     PASS            every other member of such a group is offered too, is
-                    held by vfio, or is a bridge between PCI buses
+                    bound to vfio, or is a bridge between PCI buses
     FAIL            a member stays with the host, or the device is in no
                     group at all
     UNKNOWN         Nova's settings, devices or groups cannot be read, or
-                    the kernel was told to pretend that devices are apart
-    NOT_APPLICABLE  Nova offers no device that is there
+                    pcie_acs_override makes the groups untrustworthy
+    NOT_APPLICABLE  Nova offers no device that is present
     ==============  ======================================================
     """
 
@@ -111,7 +111,7 @@ def _company(
 
 
 def _kept(root: HostRoot, group: iommu.Group, address: str) -> str:
-    """Say why a member of a group stays with the host; empty if not."""
+    """Return why a member of a group stays with the host; empty if not."""
     if not pci_text.fields(address):
         return f"{group.path}/devices: {shown(address)} (no PCI device)"
     kind = pci.device_class(root, address)

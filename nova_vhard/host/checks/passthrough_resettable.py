@@ -11,14 +11,14 @@ from nova_vhard.host.root import HostRoot, Unreadable
 
 
 class PassthroughResettable(Check):
-    """What a guest did to a device does not outlive the guest.
+    """The kernel can reset each offered device between guests.
 
     ==============  ======================================================
-    PASS            the kernel knows a reset of each offered device's own
-    FAIL            it knows none for one of them, or only that of a bus on
-                    which other devices are
+    PASS            the kernel has a reset for each offered device alone
+    FAIL            it has none for one of them, or only a bus reset, which
+                    affects other devices too
     UNKNOWN         Nova's settings or the devices cannot be read
-    NOT_APPLICABLE  Nova offers no device that is there
+    NOT_APPLICABLE  Nova offers no device that is present
     ==============  ======================================================
     """
 

@@ -25,7 +25,7 @@ _OTHERS = """
 
 
 class _Build(Check):
-    """Asks one property of every binary of QEMU's."""
+    """Check of one property in every QEMU binary."""
 
     asked: Property
 

@@ -31,7 +31,7 @@ _EMULATOR = re.compile(r"qemu-system-([a-z0-9_]+)")
 
 
 class QemuMinimal(Check):
-    """What the policy refuses is not in the build.
+    """The QEMU build omits the devices that the policy refuses.
 
     =================  ===================================================
     PASS               no emulator that libvirt would start offers a

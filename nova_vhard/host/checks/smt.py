@@ -12,13 +12,13 @@ class Smt(Check):
     =========  ===========================================================
     PASS       simultaneous multithreading is off or absent; or no core has
                two threads in cpu_shared_set and cpu_dedicated_set
-    FAIL       guests can run on both threads of a core, or one that runs
-               does so since before Nova was told
+    FAIL       guests can run on both threads of a core, or a guest still
+               does because it was started before Nova's settings changed
     UNKNOWN    the kernel does not say, or Nova's settings cannot be read
     =========  ===========================================================
 
-    A flavor's hw:cpu_thread_policy holds for its own guests alone, and
-    libvirt's sched_core is none of Nova's settings: neither counts.
+    A flavor's hw:cpu_thread_policy applies to its own guests only, and Nova
+    does not set libvirt's sched_core: neither counts.
     """
 
     name = "smt"

@@ -16,17 +16,16 @@ _NO_LOG = "Boot by UEFI, with measured boot on in the firmware."
 
 
 class TpmMeasuredBoot(Check):
-    """A TPM 2.0 is there, and the firmware left a boot event log for it.
+    """A TPM 2.0 is present, and the firmware left a boot event log for it.
 
-    The log's events, replayed, are what the TPM's registers hold. That is no
-    attestation: nobody has compared either with what should have booted.
+    The replayed events match the TPM's registers. This does not attest the
+    host: neither is compared with the expected boot components.
 
     =========  ===========================================================
-    PASS       both are there for one TPM, and PCRs 0 to 7 are what the
-               log makes of them
+    PASS       one TPM has both, and PCRs 0 to 7 match the replayed log
     FAIL       no TPM, only TPMs of another version, no event log, one
                without events, or one that does not lead to the PCRs
-    UNKNOWN    one of them cannot be read, or the log not replayed
+    UNKNOWN    the TPM or the log cannot be read, or the log not replayed
     =========  ===========================================================
     """
 
