@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs on a compute node, beside nova-compute."""
+"""Services that run on a compute node next to nova-compute."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which resource provider is this host's."""
+"""Resource provider of this host."""
 
 import contextlib
 import socket
@@ -18,13 +18,13 @@ from nova_vhard.placement.client import (
 
 
 class Key(NamedTuple):
-    """What a resource provider is asked for by: its uuid or its name."""
+    """Key of a resource provider: its uuid or its name."""
 
     uuid: str | None = None
     name: str | None = None
 
     def __str__(self) -> str:
-        """Say it as a query of Placement does."""
+        """Return the key as a query string for Placement."""
         if self.uuid:
             return f"uuid={quote(self.uuid)}"
         return f"name={quote(self.name or '')}"
@@ -42,12 +42,12 @@ def provider(placement: Placement, conf: cfg.ConfigOpts) -> Provider:
 
 
 def own(placement: Placement, options: Any) -> Provider:
-    """Do as ``find``, for whoever acts on what it finds there.
+    """Find the provider as ``find`` does, and verify that it is this host's.
 
-    A provider's uuid can be another host's: of a copied identity file, say.
-    So its name has to be one of this host's, or the configured one.
+    The uuid can be another host's, for example in a copied identity file. So
+    the provider must be named like this host, or as configured.
 
-    :raises ProviderNotFound: if there is none, or it is named otherwise
+    :raises ProviderNotFound: if there is none, or it has another name
     """
     provider = find(placement, options)
     if options.provider_name:

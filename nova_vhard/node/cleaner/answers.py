@@ -40,7 +40,7 @@ class Tool:
         return max(self._deadline - time.monotonic(), 0.0)
 
     def order(self, *words: str) -> str:
-        """Have something done; return what is printed.
+        """Run a command of the tool and return its output.
 
         :raises Unreadable: if it fails or does not end in time
         """
@@ -60,9 +60,9 @@ class Tool:
         return text
 
     def ask(self, *words: str) -> dict[str, Any]:
-        """Return the JSON object that is printed, whatever is around it.
+        """Return the JSON object in the output, ignoring text around it.
 
-        :raises Unreadable: if it fails, or prints none
+        :raises Unreadable: if the command fails, or prints no JSON object
         """
         text = self.order(*words)
         try:

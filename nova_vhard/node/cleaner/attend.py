@@ -37,11 +37,11 @@ Refuse = Callable[[str, str], None]
 
 @dataclass
 class DeviceLifecycle:
-    """Deals with devices, one after the other; their locks are held.
+    """Handler for one device after the other. The caller holds their locks.
 
     :ivar rules: reads the rules; raises Waits if they cannot be used
     :ivar run: runs a step
-    :ivar refuse: hears of requests that are not carried out
+    :ivar refuse: called for each request that is refused
     """
 
     placement: Placement

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Have a driver of the host bound to a used device while a step needs it.
+"""Temporary binding of a used device to a host driver, for one step.
 
 Source: Documentation/ABI/testing/sysfs-bus-pci in the kernel
 (``driver_override``, ``drivers_probe``, ``unbind``).

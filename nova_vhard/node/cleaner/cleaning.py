@@ -39,9 +39,9 @@ class Waits(Exception):
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be done for a device.
+    """Steps that clean a device.
 
-    :ivar rules: digest of the rules that say so
+    :ivar rules: digest of the rules that require them
     """
 
     device: PciDevice

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is to be done for a device: a pure function of what is known of it.
+"""Decisions of the cleaner, as pure functions.
 
-``decide`` names the next action; attend.py carries it out and asks again,
-until there is nothing more to do. The order is what makes a crash harmless:
-a device is reserved before anything is written down of it, and released
-after its journal says that every step of its last use ended clean. What the
-journal does not know for sure counts as used. Between two rounds nobody
-watches a device, and a guest that is started past Nova leaves no trace: what
+``decide`` returns the next action for a device; attend.py carries it out and
+calls it again until nothing is left to do. The order makes a crash harmless: a
+device is reserved before anything is written about it, and released only after
+its journal shows that every step of its last use ended clean. Anything that
+the journal does not record counts as used. Devices are not watched between two
+rounds, and a guest that is started without Nova leaves no trace: a device that
 was cleaned in an earlier round is cleaned again before it is released.
 """
 
@@ -25,12 +25,12 @@ _REASON = 500
 
 @dataclass(frozen=True)
 class Settings:
-    """How the devices of this host are dealt with.
+    """Settings of the cleaner for this host's devices.
 
     :ivar automatic: whether a clean device is released at once
-    :ivar attempts: cleanings that may be begun after one use
-    :ivar trust_new: whether a device without a journal that is on offer is
-        taken for clean
+    :ivar attempts: maximum number of cleanings after one use
+    :ivar trust_new: whether an offered device without a journal counts as
+        clean
     """
 
     automatic: bool = True
@@ -40,13 +40,13 @@ class Settings:
 
 @dataclass(frozen=True)
 class OperatorRequest:
-    """What an operator asks for a device.
+    """An operator's request for a device.
 
-    :ivar clean: clean it anew, whatever became of it
+    :ivar clean: clean it again, regardless of the result of the last run
     :ivar release: release it, if it is clean
-    :ivar force: why it is to be released without being proven clean
-    :ivar generation: of the provider when this was asked; None for a request
-        that was made on the host, just now
+    :ivar force: reason to release it although it is not proven clean
+    :ivar generation: of the provider when the request was made; None for a
+        request that was just made on the host
     """
 
     clean: bool = False
@@ -67,12 +67,12 @@ DEFAULTS = Settings()
 
 @dataclass(frozen=True)
 class HostView:
-    """What the host says of a device, all of it after it was reserved.
+    """State of a device on the host, read after it was reserved.
 
     :ivar usage: who holds it
     :ivar task: how it is cleaned; None if it cannot be
     :ivar waits: why it cannot be cleaned now
-    :ivar cleaned: whether its steps have ended clean since
+    :ivar cleaned: whether its steps have ended clean since then
     """
 
     usage: Usage = NOBODY
@@ -82,7 +82,7 @@ class HostView:
 
 
 class Verb(enum.Enum):
-    """What an action does, after which change of the journal."""
+    """Kind of an action, and when it changes the journal."""
 
     LEAVE = "write the change; nothing more in this round"
     NOTE = "write the change; decide again"

@@ -115,7 +115,7 @@ class Isolation:
 
 
 def _outcome(step: Step, job: Job) -> Outcome:
-    """Run a step; whatever happens is an outcome."""
+    """Run a step and return its outcome, even if it raises."""
     try:
         return step.run(job)
     except Unreadable as error:

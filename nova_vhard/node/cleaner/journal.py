@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What became of each device, on disk: state, evidence, history.
+"""Journal of each device, on disk: state, evidence, history.
 
-One file a device, replaced in one step and on the disk before anything
-happens that it speaks of. By address, not by provider: Nova may delete a
-provider and make it anew, and forgets then that the device was used.
+One file per device, replaced atomically and synced before the action that it
+records. Files are named by address, not by provider: Nova may delete and
+recreate a provider, and then forgets that the device was used.
 """
 
 import datetime
@@ -73,21 +73,19 @@ class Event:
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a device.
+    """State of a device.
 
-    :ivar provider: uuid of its provider when this was written; empty for
-        none
-    :ivar word: why it waits or failed, in a word for a trait: a step's
-        name, NO_RULE, HELD, …; empty for nothing to tell
+    :ivar provider: uuid of its provider when this was written; empty for none
+    :ivar word: why it waits or failed, as part of a trait: a step's name,
+        NO_RULE, HELD, …; empty if there is no reason
     :ivar reason: the same as a sentence
     :ivar generation: of the provider when the cleaning began
-    :ivar attempts: cleanings that were begun since the last use
+    :ivar attempts: cleanings begun since the last use
     :ivar rules: digest of the rules that it was cleaned by
-    :ivar consumers: who had it last, uuids of servers or migrations
-    :ivar steps: of the last cleaning, those that ended
-    :ivar running: the step that was begun and has not ended; empty for none
-    :ivar forced: why it was released without being clean; empty if it was
-        not
+    :ivar consumers: last consumers, as uuids of servers or migrations
+    :ivar steps: steps of the last cleaning that have ended
+    :ivar running: the step that has begun and not ended; empty for none
+    :ivar forced: why it was released without being clean; empty if it was not
     """
 
     address: str

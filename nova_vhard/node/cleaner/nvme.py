@@ -72,11 +72,11 @@ METHODS: Mapping[str, Method] = {
 
 
 class Controller:
-    """The controller that a device is, while its driver is bound.
+    """NVMe controller of a device, while its driver is bound.
 
     :param job: on that device
     :param tool: nvme-cli
-    :raises Unreadable: if the device is no controller, or does not answer
+    :raises Unreadable: if the device is not a controller, or does not answer
     """
 
     def __init__(self, job: Job, tool: Tool) -> None:

@@ -27,11 +27,11 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Ending:
-    """How a program ended.
+    """Result of a program.
 
-    :ivar status: its exit status, None if it was ended
+    :ivar status: its exit status; None if it was killed
     :ivar outcome: how it ended, in words
-    :ivar output: the end of what it printed
+    :ivar output: the end of its output
     """
 
     status: int | None
@@ -159,7 +159,7 @@ class _Output:
         return False
 
     def drain(self) -> None:
-        """Read what is there still, however much others print meanwhile."""
+        """Read the rest, with a limit in case others keep printing."""
         for _ in range(self._kept >> 10):
             if not self._read():
                 return

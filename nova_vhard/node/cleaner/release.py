@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lower ``reserved``, after a last look; raise it again.
+"""Lower ``reserved`` after a last check; raise it again.
 
-Lowering is done once, with the generation that was read when the cleaning
-began: an allocation that came and went meanwhile changes it, and voids the
-cleaning. Raising takes nothing from anybody and is tried again.
+Lowering is tried once, with the generation that was read when the cleaning
+began: an allocation that was made and deleted in between changes it, and voids
+the cleaning. Raising is harmless and is retried.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which devices are cleaned by which steps: ``cleaning.yaml``.
+"""Rules that assign cleaning steps to devices: ``cleaning.yaml``.
 
-The first entry that matches a device wins. A device that no entry names is
+The first entry that matches a device wins. A device that matches no entry is
 not released.
 """
 
@@ -30,7 +30,7 @@ class StepRule:
 
 @dataclass(frozen=True)
 class Entry:
-    """What is done for the devices that it matches.
+    """Cleaning steps for the devices that the entry matches.
 
     :ivar name: its name in the file
     :ivar vendors: four hexadecimal digits each; empty for any

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The JSON schema of a rules file: every key has its place here.
+"""JSON schema of a rules file.
 
-What stands in ``settings`` is judged by the schema of the step.
+Each step has its own schema for ``settings``.
 """
 
 from collections.abc import Iterable

@@ -31,11 +31,11 @@ _NOBODY = "{} has no provider of a one-time-use device there"
 
 @dataclass
 class Round:
-    """What a round came to.
+    """Results of a round.
 
-    :ivar records: address to what the journal says
-    :ivar troubles: address, or another subject, to what went wrong
-    :ivar refused: addresses of which a request was not carried out
+    :ivar records: address to the journal's record
+    :ivar troubles: address, or another subject, to the error
+    :ivar refused: addresses of devices with a refused request
     """
 
     records: dict[str, Record] = field(default_factory=dict)

@@ -47,10 +47,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step says of a device.
+    """Result of a step for a device.
 
-    :ivar clean: whether all that the step proves was proven; anything that
-        could not be read or done is not clean
+    :ivar clean: whether everything that the step proves was proven; if
+        anything could not be read or done, the device is not clean
     :ivar said: one sentence, for the operator
     :ivar evidence: what was read and done, in the host's own words
     """

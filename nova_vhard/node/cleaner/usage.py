@@ -47,7 +47,7 @@ class Usage:
         return bool(self.held or self.unknown)
 
     def __str__(self) -> str:
-        """Say why."""
+        """Return the reason."""
         return "; ".join(self.held + self.unknown)
 
 

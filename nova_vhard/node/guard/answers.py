@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the daemon answers at its socket. It asks nobody for it."""
+"""Answers of the daemon at its socket, from local data only."""
 
 import contextlib
 import json

@@ -113,7 +113,7 @@ def _take_away(path: str) -> None:
 
 
 def _reload(pid_files: Sequence[str]) -> str:
-    """Have libvirt's daemon look for hooks; say how, or that it did not."""
+    """Make libvirt's daemon look for hooks; return how, or why it did not."""
     unit = _active_unit()
     if unit:
         done = _systemctl("reload", unit)

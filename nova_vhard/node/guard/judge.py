@@ -50,12 +50,12 @@ _RESCUE = frozenset(("rescue_bus", "rescue_device"))
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What came of one guest.
+    """Result for one guest.
 
-    :ivar domain: as it was read; None where it could not be read
-    :ivar verdict: everything that the policy says
-    :ivar subject: who it was judged for
-    :ivar written: whether there is an event of it
+    :ivar domain: the parsed domain; None if it could not be read
+    :ivar verdict: the policy's complete verdict
+    :ivar subject: on whose behalf the guest was judged
+    :ivar written: whether an event was written
     """
 
     domain: Domain | None
@@ -69,7 +69,7 @@ class Judgement:
         return bool(self.verdict.refusals)
 
     def text(self, limit: int) -> str:
-        """Return why it is refused, for whoever reads libvirt's error."""
+        """Return why the guest is refused, for libvirt's error message."""
         return messages.fault_message(self.verdict.refusals, limit)
 
 
@@ -290,9 +290,9 @@ def _had(known: Iterable[Choice], violation: Violation) -> bool:
 
 
 def _includes(number: str, count: str) -> bool:
-    """Return whether a number of devices is as much as another, or more.
+    """Return whether a number of devices is at least the other.
 
-    What is no number is as much as itself.
+    Texts that are not numbers must be equal.
     """
     try:
         return int(number) >= int(count)

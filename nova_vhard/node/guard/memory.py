@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each guest of this host last ran with, on disk.
+"""Devices that each guest of this host last ran with, on disk.
 
-A guest's devices from before are an existing violation at most: what it had is
-judged by the policy's ``moves``, what is new by its ``on_host.mode``.
+A device that a guest had before is at most an existing violation: the policy's
+``moves`` applies to it; ``on_host.mode`` applies to new devices.
 """
 
 import json
@@ -27,8 +27,8 @@ MOST_CHOICES = 512
 
 #: Bytes of the file that are read.
 _LIMIT = 64 << 20
-#: Seconds without a trace of a guest after which it is forgotten. Nova takes
-#: a domain away and defines it anew at each hard reboot.
+#: Seconds after which a guest that is not seen is forgotten. Nova undefines
+#: and redefines a domain at each hard reboot.
 FORGOTTEN = 24 * 3600.0
 # Seconds after which it is written down again that a guest is there.
 _SEEN_AGAIN = 3600.0
@@ -50,9 +50,9 @@ class Choice(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """What is remembered of a guest.
+    """Last known state of a guest.
 
-    :ivar choices: what it last ran with
+    :ivar choices: devices that it last ran with
     :ivar seen: seconds since the epoch when libvirt last had it
     """
 
@@ -216,8 +216,8 @@ class Memory:
     def _parsed(self, content: Any) -> tuple[dict[str, Guest], bool]:
         if content["version"] != VERSION:
             raise ValueError(f"version {content['version']}")
-        # While the daemon is down it sees nobody: each is given the time
-        # anew, as Nova makes domains anew when it starts a host's guests.
+        # The daemon sees no guest while it is down: restart the time for each,
+        # because Nova redefines domains when it starts a host's guests.
         now = self._clock()
         guests = {
             str(uuid): Guest(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the guard did, for node_exporter's textfile collector."""
+"""Metrics of the guard, for node_exporter's textfile collector."""
 
 import collections
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What this host has proven, by the last report that its reporter left."""
+"""Checks that this host has passed, from its reporter's last report."""
 
 import datetime
 import json

@@ -39,10 +39,10 @@ _DOMAIN = """\
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What a probe came to.
+    """Result of a probe.
 
-    :ivar guarded: whether the guard was asked and answered
-    :ivar reason: why that is known, or what libvirt said instead
+    :ivar guarded: whether the guard was called and answered
+    :ivar reason: how that is known, or libvirt's answer instead
     """
 
     guarded: bool

@@ -34,8 +34,8 @@ LOG = get_logger(__name__)
 SOCKET = "guard.sock"
 #: The last good policy, in the state folder.
 POLICY = "policy.json"
-# Seconds after which a changed policy holds, and what guests run with is on
-# the disk.
+# Maximum seconds until a changed policy applies and the devices of guests are
+# written to disk.
 _LOOK = 1.0
 
 
@@ -133,7 +133,7 @@ class Guard:
             self._held.close()
 
     def _round(self) -> str:
-        """Write metrics; return a line about what goes on."""
+        """Write metrics; return the guard's state in one line."""
         try:
             policy = self.answers.policy()
             text = f"policy {policy.digest}, mode {mode_on_host(policy)}"

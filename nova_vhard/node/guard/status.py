@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is in place of a guard on this host, a line each."""
+"""Installed and running parts of the guard on this host, a line each."""
 
 import datetime
 import json
@@ -20,7 +20,7 @@ _LIMIT = 2.0
 class Line:
     """One part of the guard.
 
-    :ivar good: whether nothing is amiss with it
+    :ivar good: whether it works
     """
 
     subject: str

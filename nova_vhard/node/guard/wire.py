@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What hook and daemon say to each other.
+"""Protocol between hook and daemon.
 
-A request is one line, ``OPERATION NAME``, and behind it the domain XML up to
-the end of the stream. An answer is one word in a line and a text. The hook,
-which imports nothing of ours, has a copy of this format.
+A request is one line, ``OPERATION NAME``, followed by the domain XML up to the
+end of the stream. An answer is one line with a word, followed by a text. The
+hook does not import this package and has a copy of this format.
 """
 
 import enum
@@ -15,9 +15,9 @@ from nova_vhard.common.text import line
 
 #: Bytes of a domain XML. The hook sends one more of a longer one.
 LIMIT = 4 << 20
-#: Bytes of the line in front: an operation, and a name of libvirt's.
+#: Bytes of the first line: an operation, and a name from libvirt.
 HEAD_LIMIT = 1024
-#: Bytes of an answer's text: it ends in a log of Nova's.
+#: Bytes of an answer's text, which Nova writes to its log.
 TEXT_LIMIT = 2048
 
 #: libvirt's operations that the hook asks about.
@@ -34,11 +34,11 @@ OPERATIONS = (MIGRATE, PREPARE, RESTORE, START, STATUS)
 
 
 class BadRequest(ValueError):
-    """What a client sent is no request."""
+    """Raised if a client's request is invalid."""
 
 
 class Word(enum.StrEnum):
-    """What the daemon says of a guest."""
+    """The daemon's decision on a guest."""
 
     ALLOW = "allow"
     REFUSE = "refuse"
@@ -62,9 +62,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the daemon says.
+    """The daemon's answer.
 
-    :ivar text: one line for whoever reads libvirt's error
+    :ivar text: one line, shown in libvirt's error message
     """
 
     word: Word
@@ -80,9 +80,9 @@ class Answer:
 def receive(peer: socket.socket, seconds: float) -> Request:
     """Read a request to its end.
 
-    :param seconds: that the whole of it may take
-    :raises BadRequest: if it is none, or too long for one
-    :raises OSError: if it does not come in time
+    :param seconds: time limit for the whole request
+    :raises BadRequest: if the request is invalid or too long
+    :raises OSError: if it does not arrive in time
     """
     deadline = time.monotonic() + seconds
     most = HEAD_LIMIT + LIMIT + 1

@@ -125,9 +125,9 @@ def kernel(root: HostRoot) -> str:
 
 
 def _replays(root: HostRoot) -> Iterator[tuple[str, object]]:
-    """Yield the TPMs, and what a log makes of the PCRs or why not.
+    """Yield each TPM with its replayed PCRs, or with the error.
 
-    None without a log; nothing of a TPM where nobody can know.
+    The value is None without a log; without securityfs there is no item.
     """
     for name in _tpms(root):
         try:

@@ -36,11 +36,11 @@ class FactsError(ValueError):
 
 @dataclass(frozen=True)
 class Sources:
-    """What nova-compute reads its configuration from.
+    """Configuration sources of nova-compute.
 
     :ivar arguments: ``--config-file=…`` and ``--config-dir=…`` of its command
-        line, in their order; what is not named there it finds itself
-    :ivar root: folder below which it would find it
+        line, in order; it searches for those that are not given
+    :ivar root: folder below which it looks for its default files
     """
 
     arguments: Sequence[str] = ()
@@ -170,7 +170,7 @@ def _value(conf: cfg.ConfigOpts, group: str, name: str) -> Any:
                     "start"
                 ) from None
     elif name == "hw_machine_type":
-        # Nova looks up architectures, and ignores what is none.
+        # Nova looks up architectures, and ignores invalid entries.
         return [item for item in value or () if _MACHINE.fullmatch(item)]
     elif name == "live_migration_uri":
         return _scheme(value) if value else None
@@ -209,7 +209,7 @@ def _explained() -> Iterator[None]:
 
 
 def _place(error: cfg.ConfigFileParseError) -> str:
-    """Say where a file cannot be parsed, without what stands there."""
+    """Return where a file cannot be parsed, without the text there."""
     cause = error.__context__
     if isinstance(cause, cfg.ParseError):
         return f"{cause.filename}: line {cause.lineno}: {cause.msg}"

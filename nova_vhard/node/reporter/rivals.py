@@ -26,7 +26,7 @@ _QUIET = datetime.timedelta(hours=2)
 
 
 class Rivals:
-    """What another reporter of a host was seen to do.
+    """Detection of another reporter for the same host.
 
     :param provider: the host's resource provider
     """

@@ -27,10 +27,10 @@ _BUS_MASTER = 0x4
 
 
 class FunctionReset(Step):
-    """Clear what a guest left in the registers of a device.
+    """Clear the state that a guest left in the registers of a device.
 
-    The kernel tries a device's ways one after the other until one works and
-    does not tell which. So it is left one way only meanwhile.
+    The kernel tries a device's reset methods in order until one works, and
+    does not report which. So the step enables one method only.
     """
 
     name = "function_reset"

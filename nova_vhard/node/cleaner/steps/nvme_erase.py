@@ -18,16 +18,16 @@ DEFAULT = [name for name in nvme.METHODS if name != "sanitize_overwrite"]
 
 
 class NvmeErase(Step):
-    """Have a drive erased in a way that it says it has.
+    """Erase a drive by a method that the drive supports.
 
     ================================  ====================================
-    it has none of the ways           not clean, and nothing is done
-    others reach its storage          not clean, and nothing is done
+    it supports none of the methods   not clean, and nothing is done
+    others can reach its storage      not clean, and nothing is done
     it is worn beyond the limit       not clean, and nothing is done
     a namespace is out of reach       not clean, and nothing is done
-    the drive says that it failed     not clean
-    it says nothing until the end     not clean
-    a sample is as it was             not clean, whatever the drive says
+    the drive reports a failure       not clean
+    it does not report in time        not clean
+    a sample is unchanged             not clean, even on reported success
     otherwise                         clean
     ================================  ====================================
     """

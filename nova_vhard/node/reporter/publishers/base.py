@@ -16,15 +16,15 @@ class PublishError(Exception):
 
 @dataclass
 class Record:
-    """How publishing went since the reporter was started.
+    """Publishing record since the reporter was started.
 
-    :ivar errors: publisher's name to the number of reports that it could not
-        publish; 0 for one that has not failed
-    :ivar published: publisher's name to the time (seconds since the epoch)
-        of the last report that it did publish
+    :ivar errors: publisher's name to the number of reports that it failed to
+        publish, 0 included
+    :ivar published: publisher's name to the time (seconds since the epoch) of
+        the last report that it published
     :ivar troubles: publisher's name to its lines in the log
-    :ivar days_ahead: for how many days Placement has names for the marks of
-        reports; None before anybody has looked, or without an answer
+    :ivar days_ahead: number of days for which Placement has the traits that
+        mark reports; None before the first look-up, or without an answer
     """
 
     errors: dict[str, int] = field(default_factory=dict)
@@ -56,9 +56,9 @@ class Publisher(abc.ABC):
     def publish(self, report: HostReport) -> None:
         """Publish a report.
 
-        It may be broken off at any step by an exception that is no
-        ``Exception``, when the service stops or it takes too long: let it
-        through, and leave nothing half-written.
+        When the service stops or publishing takes too long, an exception that
+        is not an ``Exception`` may interrupt any step: let it through, and
+        leave nothing half-written.
 
-        :raises PublishError: if it did not arrive; it is tried again
+        :raises PublishError: if it did not arrive; it is retried
         """

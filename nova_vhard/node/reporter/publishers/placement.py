@@ -95,8 +95,7 @@ class PlacementPublisher(Publisher):
         if self._known is not None and self._known[0] == keys:
             provider = self._known[1]
             offset = self._offset(provider)
-            # It may be made anew since, by a nova-compute that was set up
-            # again.
+            # A reinstalled nova-compute may have recreated the provider.
             with contextlib.suppress(ProviderNotFound):
                 return provider, self._update(
                     self._placement, provider, report, offset
