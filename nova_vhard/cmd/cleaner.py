@@ -144,7 +144,7 @@ def _release(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
 
 
 def _show(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
-    # It asks nobody: what stands on the host.
+    # Only files on the host are read; Placement is not needed.
     journal = Cleaner(conf.vhard_cleaner, None).journal  # type: ignore[arg-type]
     if options.address not in journal.addresses():
         raise ValueError(f"nothing is known of {options.address}")
@@ -162,9 +162,9 @@ def _check_rules(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
 
 
 def _print_round(done: Round, *wanted: State) -> int:
-    """Print what became of devices; return the exit status.
+    """Print the results for the devices; return the exit status.
 
-    :param wanted: states that are a success; by default each is
+    :param wanted: states that count as success; by default all do
     """
     for record in done.records.values():
         why = f": {clean(record.reason, 300)}" if record.reason else ""

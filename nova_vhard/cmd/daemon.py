@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What our programs with a configuration file of their own do alike."""
+"""Common code of the programs that have their own configuration file."""
 
 import argparse
 import contextlib
@@ -28,15 +28,15 @@ _PLACES = ("_dir", "_file", "_path", "root")
 
 @dataclass(frozen=True)
 class Program:
-    """A program with a configuration file of its own.
+    """A program with its own configuration file.
 
     :ivar name: ``nova-vhard-reporter``
-    :ivar default_files: read if they are there and no other is named; what
-        stands in a later one holds
+    :ivar default_files: read if they exist and no file is named; later files
+        override earlier ones
     :ivar register: registers its option group
-    :ivar group: name of that
-    :ivar options: in that group
-    :ivar expected: its own errors that are the operator's to put right
+    :ivar group: name of that group
+    :ivar options: options of that group
+    :ivar expected: its own errors that the operator can correct
     :ivar amiss: exit status after such an error
     :ivar crashed: exit status after any other error
     """

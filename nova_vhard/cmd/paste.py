@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _replace(path: str, text: str) -> None:
-    """Write a file anew in one step, its owner and mode kept."""
+    """Replace a file atomically, keeping its owner and mode."""
     before = os.stat(path)
     handle, name = tempfile.mkstemp(dir=os.path.dirname(path))
     try:

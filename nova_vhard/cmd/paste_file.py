@@ -137,7 +137,7 @@ def _pipelines(
 def add(text: str, service: Service) -> str:
     """Return a paste file in which the gate wraps the users' application.
 
-    A file that has it so everywhere stays as it is.
+    A file that already has the gate everywhere is returned unchanged.
 
     :raises PasteError: if it cannot be done
     """

@@ -82,14 +82,14 @@ class Checks(upgradecheck.UpgradeCommands):  # type: ignore[misc]
 
 
 class Probes(Checks):
-    """What the running APIs are asked, by the command ``probe``."""
+    """Requests to the running APIs, for the command ``probe``."""
 
     display_title = "nova-vhard Probe Results"
     checks = probe.CHECKS
 
 
 class SchedulerProbe(Checks):
-    """What a boot tells, by the command ``probe-scheduler``."""
+    """Check of a test boot, for the command ``probe-scheduler``."""
 
     display_title = "nova-vhard Scheduler Probe Results"
     checks = probe_scheduler.CHECKS
@@ -136,7 +136,7 @@ class _Options(cfg.ConfigOpts):  # type: ignore[misc]
 def _run(
     check: Callable[[Node], Result], node: Node, command: Checks
 ) -> Result:
-    """Run one check; whatever is wrong with a file becomes its result."""
+    """Run one check; report a broken or missing file as its result."""
     try:
         result = check(node)
     except NotHere as error:

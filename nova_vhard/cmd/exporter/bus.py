@@ -33,9 +33,9 @@ _NAME_LIMIT = 256
 
 
 def parse(conf: cfg.ConfigOpts, text: str) -> Any:
-    """Return the URL of a bus, in oslo.messaging's own type.
+    """Return the URL of a bus, as oslo.messaging's own type.
 
-    :raises ValueError: if it is none; without the URL, which has a password
+    :raises ValueError: if it is invalid; omits the URL with its password
     """
     try:
         url = oslo_messaging.TransportURL.parse(conf, text or ":")

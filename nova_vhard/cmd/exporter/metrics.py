@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is counted, in the words of Prometheus.
+"""Prometheus metrics of the exporter.
 
-Whoever may write to the bus can send any text. Labels have values from known
-sets only, ``other`` for anything else, so that nobody can make more of them.
+Processes that may write to the bus can send any text. Label values are from
+known sets or ``other``, so that no process can create more time series.
 """
 
 import time
@@ -42,7 +42,7 @@ NONE = "none"
 #: Those that send to the bus. The guard has a network of its own, an empty
 #: one, and writes its own metrics.
 GATES = tuple(gate for gate in gates.GATES if gate != gates.GUARD)
-#: First part of the publisher id of whoever sends.
+#: First part of the sender's publisher id.
 SERVICES = ("glance-api", "nova-api", "nova-scheduler")
 
 MODES = (*(str(mode) for mode in Mode), NONE)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is counted of a notification (``nova_vhard.policy.notify``).
+"""Parser for the counted notifications (``nova_vhard.policy.notify``).
 
-Whoever may write to the bus can send anything: what is not of the documented
-types and sizes is not counted, but as unreadable.
+Any process that may write to the bus can send anything: a payload without the
+documented types and sizes is counted as unreadable only.
 """
 
 import re
@@ -29,10 +29,10 @@ _WRONG = (KeyError, TypeError, ValueError, OverflowError)
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is counted of a decision event.
+    """Counted fields of a decision event.
 
-    :ivar violations: rule, mode and how many
-    :ivar seconds: that the judgement took
+    :ivar violations: rule, mode and number
+    :ivar seconds: time that the judgement took
     """
 
     gate: str
@@ -59,7 +59,7 @@ class Runs:
 def dropped(payload: Any) -> int:
     """Return how many notifications its process dropped before this one.
 
-    :raises Unreadable: if it is no payload of a version that is understood
+    :raises Unreadable: if it is not a payload of a supported version
     """
     if not isinstance(payload, dict):
         raise Unreadable("no object")

@@ -39,8 +39,8 @@ def buses(conf: cfg.ConfigOpts) -> list[Bus]:
 def _bus(conf: cfg.ConfigOpts, text: str, place: str) -> Bus:
     """Return the bus of a URL.
 
-    :param place: where the URL stands
-    :raises ValueError: for a URL that is none
+    :param place: where the URL is configured
+    :raises ValueError: if the URL is invalid
     :raises oslo_config.cfg.Error: for an option of the driver
     """
     options: Any = conf.vhard_exporter

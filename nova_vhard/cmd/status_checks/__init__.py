@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What nova-vhard-status looks at, one module a group of checks.
+"""Checks of nova-vhard-status, one module for each group.
 
-A check is a function: it is given the Node, and returns a Result of
-oslo.upgradecheck whose details say what was found and, where that is not
-well, how to mend it. What could not be looked at is a warning, never a
+A check is a function that takes the Node and returns a Result of
+oslo.upgradecheck. Its details say what was found and, if there is a problem,
+how to fix it. Something that could not be checked is a warning, never a
 success.
 """

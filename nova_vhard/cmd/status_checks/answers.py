@@ -11,11 +11,11 @@ _NAMED = 5
 
 
 class NotHere(Exception):
-    """What a check wants to read is not on this node."""
+    """Raised if the input of a check is not on this node."""
 
 
 class Broken(Exception):
-    """What a check wants to read is here and cannot be used."""
+    """Raised if the input of a check is on this node but cannot be used."""
 
 
 def fine(stated: str) -> Result:

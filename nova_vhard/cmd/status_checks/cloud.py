@@ -27,7 +27,7 @@ from nova_vhard.placement.names import FEW_DAYS, days_ahead
 from nova_vhard.policy.model import PassthroughRule
 from nova_vhard.request.flavor_traits import TraitPlan, plan_traits
 
-#: Status of Placement's answer to what mends it.
+#: HTTP status of Placement's answer to the remediation.
 _FIXES: Mapping[int | None, str] = {
     401: "mend the login in {}",
     403: "give the user of {} the role service",

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configuration files of the services, read without any of these.
+"""Configuration files of the services, read without the services' code.
 
-Only the options that a check looks at are known, with the services' own
-defaults (Nova 31 to 34, Glance 30 to 33). The environment is not asked: it
-is that of whoever looks, not that of the service.
+Only the options that a check uses are known, with the services' own defaults
+(Nova 31 to 34, Glance 30 to 33). The environment is ignored: it is the
+caller's, not the service's.
 """
 
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a check can ask: this node's files, and the cloud through them."""
+"""Inputs of the checks: this node's files, and the cloud through them."""
 
 import contextlib
 import functools
@@ -120,7 +120,7 @@ class Node:
         return self.cloud.compute
 
     def sees_all(self) -> bool | None:
-        """Return whether the login has role admin; None if nobody says."""
+        """Return whether the login has role admin; None if unknown."""
         session = self.cloud.session
         try:
             access = session.auth.get_access(session)

@@ -26,13 +26,13 @@ _PATHS = ("policy_file", "state_path", "attestation_key_file")
 
 
 def options(node: Node) -> Result:
-    """Judge what nova.conf and glance-api.conf say in group ``vhard``.
+    """Check the options in group ``vhard`` of nova.conf and glance-api.conf.
 
     =======  ==========================================================
-    SUCCESS  every option is known, and has a value that it can have
-    WARNING  a name is no option's, which is not read then, or a path is
+    SUCCESS  every option is known and has a valid value
+    WARNING  a name is not an option, so it is ignored, or a path is
              relative
-    FAILURE  a value is none that its option can have
+    FAILURE  a value is not valid for its option
     =======  ==========================================================
 
     :raises NotHere: if neither file is on this node

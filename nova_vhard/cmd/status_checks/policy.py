@@ -36,14 +36,14 @@ _WITHOUT = {
 
 
 def policy(node: Node) -> Result:
-    """Judge the policy file, and what the services made of it.
+    """Check the policy file, and the state that the services report.
 
     =======  ==========================================================
-    SUCCESS  it can be used, and every service that has said what it runs
-             judges by it
-    WARNING  a service judges by another policy, runs another version, or
+    SUCCESS  the file is valid, and every service that reports its state
+             uses it
+    WARNING  a service uses another policy, runs another version, or
              cannot keep a copy; or nothing is refused
-    FAILURE  it cannot be used, or a service has no policy
+    FAILURE  the file is invalid, or a service has no policy
     =======  ==========================================================
     """
     digests: dict[str, str | None] = {}
@@ -179,7 +179,7 @@ def _running(
 
 
 def _who_goes_on(services: tuple[str, ...], kept: dict[str, str]) -> str:
-    """Say what holds while a policy file is broken."""
+    """Return which policy applies while a policy file is broken."""
     if not kept:
         ends = " and ".join(_WITHOUT[service] for service in services)
         return (

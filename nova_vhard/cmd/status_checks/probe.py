@@ -56,7 +56,7 @@ def glance(node: Node) -> Result:
         node,
         "image",
         lambda url: f"{url.removesuffix('/v2')}/v2/images",
-        # a bus, and a format that is none
+        # a bus, and an invalid format
         lambda bus: {"name": NAME, "disk_format": NAME, _PROPERTY: bus},
     )
 
@@ -70,7 +70,7 @@ CHECKS: dict[str, Callable[[Node], Result]] = {
 
 
 def _server(value: str) -> dict[str, Any]:
-    """Return a body that asks for a bus, and for a flavor that is none."""
+    """Return a body with a bus, and with a flavor that does not exist."""
     disk = {
         "boot_index": -1,
         "source_type": "blank",

@@ -134,9 +134,9 @@ def _at_rest(compute: Any, server: str) -> str:
 
 
 def _events(path: str, size: int) -> Iterator[dict[str, Any]]:
-    """Yield the decision events that a log got since it was so long.
+    """Yield the decision events appended to a log since it had this size.
 
-    One that was rotated meanwhile is read from its beginning.
+    A log that was rotated since then is read from the beginning.
     """
     with open(path, "rb") as file:
         if os.fstat(file.fileno()).st_size >= size:
