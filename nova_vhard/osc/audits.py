@@ -25,7 +25,7 @@ NOT_SEEN = 4
 
 
 class Level(enum.IntEnum):
-    """How bad a finding is; more is worse."""
+    """Severity of a finding; a higher value is more severe."""
 
     AUDIT = 1
     UNSEEN = 2
@@ -46,7 +46,7 @@ _FAIL_ON = {"violation": Level.VIOLATION, "warning": Level.WARNING}
 
 @dataclass(frozen=True)
 class Finding:
-    """What an audit finds in one thing.
+    """A finding of an audit about one object.
 
     :ivar rule: id of the rule, for JUnit's ``type``
     :ivar text: one line
@@ -121,9 +121,9 @@ def violates(findings: Iterable[Finding]) -> bool:
 
 
 class Tally:
-    """What one audit has looked at.
+    """Counts of one audit.
 
-    :param what: the things in the plural, ``images``
+    :param what: the objects in the plural, ``images``
     """
 
     def __init__(self, what: str) -> None:
@@ -132,7 +132,7 @@ class Tally:
 
     @property
     def looked_at(self) -> int:
-        """How many things were looked at."""
+        """Number of objects that were checked."""
         return len(self._things)
 
     def count(self, *levels: Level) -> int:

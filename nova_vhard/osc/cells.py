@@ -60,11 +60,11 @@ class Passed(Cell):
 
 
 class Words(FormattableColumn):  # type: ignore[misc]
-    """A column for formats without lists and booleans, CSV among them.
+    """A column for formats without lists and booleans, such as CSV.
 
-    cliff writes there what Python calls a value.
+    For these, cliff writes a value's Python representation.
 
-    :param column: in whose order rows are sorted, and whose words stand there
+    :param column: defines the sort order and the words of the cells
     """
 
     def human_readable(self) -> str:

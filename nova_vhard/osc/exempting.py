@@ -83,9 +83,9 @@ def check_options(options: argparse.Namespace) -> None:
 
 
 def _day(text: str) -> datetime.date:
-    """Return a date that is not over.
+    """Parse a date that has not passed.
 
-    :raises ArgumentTypeError: if it is none
+    :raises ArgumentTypeError: if it is not a date, or has passed
     """
     try:
         day = datetime.date.fromisoformat(text)
@@ -132,9 +132,9 @@ class ExemptionList:
             self.count += 1
 
     def exemptions(self, until: datetime.date) -> list[dict[str, Any]]:
-        """Return the exemptions, as they stand in a policy file.
+        """Return the exemptions, in the format of a policy file.
 
-        :param until: last day on which they hold
+        :param until: last day on which they apply
         """
         groups = sorted(
             self._groups.items(),

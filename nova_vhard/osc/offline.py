@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands share that need no cloud."""
+"""Common code of the commands that do not need a cloud."""
 
 import argparse
 import datetime

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the openstack commands have in common: their output is clean.
+"""Base classes of the openstack commands, which sanitize all output.
 
-A command of ours is one of these classes and writes nothing by itself.
+Each command extends one of these classes and does not print directly.
 """
 
 import argparse
@@ -42,7 +42,7 @@ class Lines(str):
 
 
 def cleaned(value: Any) -> Any:
-    """Return what stands in a cell, clean; objects of ours are so already."""
+    """Return the sanitized value of a cell; our own objects already are."""
     if isinstance(value, Lines | FormattableColumn):
         return value
     if isinstance(value, str):
@@ -57,14 +57,14 @@ def cleaned(value: Any) -> Any:
 
 
 def unreadable(path: object, error: OSError | UnicodeError) -> str:
-    """Say in the same words everywhere why a file cannot be read."""
+    """Return the common message for a file that cannot be read."""
     if isinstance(error, UnicodeError):
         return f"{path}: is not UTF-8: {getattr(error, 'reason', error)}"
     return f"{path}: cannot be read: {error.strerror or error}"
 
 
 def unwritable(path: object, error: OSError) -> str:
-    """Say in the same words everywhere why a file cannot be written."""
+    """Return the common message for a file that cannot be written."""
     return f"{path}: cannot be written: {error.strerror or error}"
 
 
@@ -104,7 +104,7 @@ class Command(command.Command):  # type: ignore[misc]
             raise exceptions.CommandError(line(text)) from error
 
     def say(self, text: str) -> None:
-        """Tell a person, beside the output that a program may read."""
+        """Print a message for the user to stderr, apart from the output."""
         terminal.say(text, self.app.stderr)
 
     def answer(self, text: str) -> None:

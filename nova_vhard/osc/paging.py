@@ -33,9 +33,9 @@ def pages(
 
     :param proxy: openstacksdk's proxy of the service
     :param path: ``/servers/detail``
-    :param key: what the answer keeps the list under, ``servers``
-    :param params: of the query; a name may stand there several times
-    :raises ERRORS: without an answer that makes sense
+    :param key: key of the list in the answer, ``servers``
+    :param params: of the query; a name may occur several times
+    :raises ERRORS: without a valid answer
     """
     marker: list[tuple[str, str]] = []
     while True:

@@ -13,11 +13,11 @@ DEFAULT_API_VERSION = "1"
 
 
 class Client:
-    """What the commands need of a cloud.
+    """Clients of the commands for a cloud.
 
     :ivar accounts: the hosts' own users in Keystone
     :ivar images: python-glanceclient's images, of version 2
-    :ivar placement: our own Placement module, as the user
+    :ivar placement: our own Placement client, as the user
     """
 
     def __init__(self, instance: Any) -> None:

@@ -26,12 +26,12 @@ Key = tuple[str | None, ...]
 
 @dataclass
 class Group:
-    """What was counted of one group.
+    """Counts of one group.
 
-    :ivar requests: requests that broke a rule
-    :ivar refused: of those, the ones that the rule refused
-    :ivar would: of those, the ones that passed and would be refused if the
-        rule's mode were enforce
+    :ivar requests: requests that violated a rule
+    :ivar refused: those that the rule refused
+    :ivar would: those that passed, but would be refused if the rule's mode
+        were enforce
     """
 
     requests: int = 0

@@ -17,7 +17,7 @@ from typing import Any
 from nova_vhard.common import decisions
 from nova_vhard.common.decisions import Event
 
-#: Bytes; a longer line is no event, and is not kept in memory.
+#: Bytes; a longer line is not an event, and is not kept in memory.
 LONGEST = 1 << 20
 
 STDIN = "-"
@@ -29,12 +29,12 @@ _MARKS = (b'{"request":', b'{\\"request\\":')
 
 @dataclass
 class Read:
-    """What was found so far.
+    """Counts of what was read so far.
 
     :ivar events: number of events
     :ivar other: number of lines about something else
-    :ivar unreadable: number of lines that should be events and are not
-    :ivar damaged: files that end in the middle, with what is wrong
+    :ivar unreadable: number of lines that should be events but are invalid
+    :ivar damaged: files that end in the middle, with the error
     :ivar cut: files of which only the end was read
     """
 

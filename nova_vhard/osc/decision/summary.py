@@ -106,7 +106,7 @@ class SummarizeDecisions(OfflineLister):
         ]
 
     def _report(self, read: log.Read, groups: int, top: int | None) -> None:
-        """Say what the table does not."""
+        """Print totals and warnings that the table does not show."""
         self.say(
             f"{counted(read.events, 'event')}, "
             f"{counted(read.unreadable, 'line')} that cannot be read, "

@@ -32,13 +32,13 @@ class FleetDevice:
 
     @property
     def asked(self) -> list[str]:
-        """What operators ask for and the cleaner has not taken up."""
+        """Pending requests of operators."""
         requests = map(device_words.request_of, self.words)
         return sorted(request[0] for request in requests if request)
 
     @property
     def reported(self) -> list[str]:
-        """What the cleaner reports of it."""
+        """The cleaner's reports on the device."""
         words = self.words
         return sorted(
             word for word in words if not device_words.request_of(word)
@@ -88,7 +88,7 @@ def devices(placement: Placement, host: str = "") -> Iterator[FleetDevice]:
                 frozenset(word for at, word in words if at == address),
             )
         except ProviderNotFound:
-            continue  # deleted meanwhile
+            continue  # deleted since then
 
 
 def find(placement: Placement, host: str, address: str) -> FleetDevice:

@@ -57,7 +57,7 @@ class _Ask(output.Command):
         return result
 
     def check(self, device: FleetDevice) -> None:
-        """Refuse what cannot be done: nobody takes from a guest."""
+        """Refuse a request for a device that is allocated."""
         if device.view.consumers:
             raise exceptions.CommandError(
                 f"{device.address} is allocated to "

@@ -132,9 +132,9 @@ _NO_EVIDENCE = {
 
 
 def _record(path: str | None, device: devices.FleetDevice) -> Record | None:
-    """Return a device's journal, None where there is none to be read.
+    """Return a device's journal, or None if it is not available.
 
-    :raises osc_lib.exceptions.CommandError: if what was named is no help
+    :raises osc_lib.exceptions.CommandError: if path has no such journal
     """
     folder = path or os.path.join(STATE_PATH, "devices")
     file = folder if os.path.isfile(folder) else None

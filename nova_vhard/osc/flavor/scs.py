@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What flavors of the Sovereign Cloud Stack claim, and which hosts cannot.
+"""Flavors of the Sovereign Cloud Stack that claim more than hosts offer.
 
 By SCS-0100 a flavor whose hosts may lack mitigations, microcode or separate
-threads has the suffix ``i`` (insecure) behind its processors: ``SCS-2Vi-8``.
-One without it claims that each host that it lands on has them.
+threads has the suffix ``i`` (insecure) after its processors: ``SCS-2Vi-8``. A
+flavor without it claims that each of its hosts has them.
 """
 
 import re
@@ -35,7 +35,7 @@ _NAME_SPECS = ("scs:name-v2", "scs:name-v1")
 
 @dataclass(frozen=True)
 class Claim:
-    """What a flavor says of the hosts that it lands on.
+    """A flavor's claim about its hosts.
 
     :ivar flavor: openstacksdk flavor with its extra specs
     :ivar name: its name by SCS-0100

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hosts' own users in Keystone, and their application credentials.
+"""Keystone users of the hosts, and their application credentials.
 
-Nobody but a user can make a credential of that user's, an administrator
-neither. So each host has a user of its own, ``vhard-host-<HOST>``. Its
-password is made here, used once, and kept nowhere.
+Only a user can create an application credential for that user; an
+administrator cannot. So each host has its own user, ``vhard-host-<HOST>``. Its
+password is generated here, used once, and not stored.
 """
 
 import re
@@ -109,7 +109,7 @@ class Accounts:
         return ours
 
     def _named(self, name: str) -> list[Any]:
-        """Return the users of a name; whoever has a domain can make one."""
+        """Return the users of a name; any domain's admin can create one."""
         proxy = self._cloud.identity
         try:
             users = [proxy.find_user(name)]
@@ -271,7 +271,7 @@ class Accounts:
 def provider_of(user: Any) -> str | None:
     """Return the uuid of the provider that a host's user is for.
 
-    :returns: None for a user that is none of ours
+    :returns: None for a user that this command did not create
     """
     match = _MARK.fullmatch(str(user.description or ""))
     named = match and str(user.name) == f"{PREFIX}{match[1]}"

@@ -51,7 +51,7 @@ application_credential_secret = {secret}
 
 
 class Plan(NamedTuple):
-    """What is made for a host.
+    """Files and access rules to create for a host.
 
     :ivar files: program to the path of its file
     :ivar rules: program to its access rules
@@ -209,11 +209,11 @@ def _why(error: Exception) -> str:
 def _plan(
     placement: Placement, name: str, prefix: str, options: argparse.Namespace
 ) -> Plan:
-    """Return what is to be made for a host.
+    """Return the files and access rules to create for a host.
 
-    :raises NotOurs: if it is no compute node, there is a file already, or
-        the folder is not the user's alone
-    :raises OSError: if the folder cannot be made
+    :raises NotOurs: if it is not a compute node, a file already exists, or the
+        folder is not the user's alone
+    :raises OSError: if the folder cannot be created
     """
     uuid = name if uuidutils.is_uuid_like(name) else None
     host = placement.provider(uuid, name)

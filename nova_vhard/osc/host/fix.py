@@ -173,7 +173,7 @@ def _tasks(check: str, number: str, remediation: str) -> list[dict[str, Any]]:
     """Return the tasks of a check, each with its tags and its reason."""
     known = _known().get(check)
     if known is None:
-        # Braces of a text would be an expression of Ansible's.
+        # Ansible would evaluate braces in the text as an expression.
         text = remediation.replace("{", "(").replace("}", ")")
         known = [
             {

@@ -153,7 +153,7 @@ class WithdrawHosts(output.Command):
 
 
 def _confirmed(hosts: int) -> bool:
-    """Ask a person; nobody there to answer is a no."""
+    """Ask the user to confirm; return False without an answer."""
     try:
         answer = input(f"Take our traits from all hosts ({hosts})? [y/N] ")
     except EOFError:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an audit does to images, and how it is undone.
+"""Changes that an audit makes to images, and their reversal.
 
-Each change is in the journal before it is made. An image is read again right
-before: what somebody changed since it was listed is judged, not overwritten.
+Each change is written to the journal first. The image is read again right
+before: if it has changed, it is judged again, not overwritten.
 """
 
 import datetime
@@ -33,10 +33,10 @@ ACTIVE = "active"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What an audit shall do about a finding.
+    """Requested actions on a finding.
 
-    :ivar fix: whether to set what the policy names as safe
-    :ivar deactivate: whether to deactivate what is left violating
+    :ivar fix: whether to set the values that the policy names as safe
+    :ivar deactivate: whether to deactivate an image that still violates it
     """
 
     fix: bool = False
@@ -49,10 +49,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Changes:
-    """What shall be done about findings, and with what.
+    """Planner and executor of the requested actions.
 
     :ivar images: glanceclient's images
-    :ivar journal: returns the journal, made when it is first needed
+    :ivar journal: returns the journal, created on first use
     :ivar today: the day (UTC) by which exemptions are judged
     """
 
@@ -63,7 +63,7 @@ class Changes:
     today: datetime.date
 
     def plan(self, finding: Finding) -> str:
-        """Say what would be done, without doing it."""
+        """Return what would be done, without doing it."""
         if not self.wanted:
             return "violates"
         stated, left = [], len(finding.violations)
@@ -76,9 +76,9 @@ class Changes:
         return _told(stated, left)
 
     def carry_out(self, finding: Finding) -> str:
-        """Do it; return what became of it.
+        """Make the changes; return the result.
 
-        :raises JournalError: then nothing more may be done
+        :raises JournalError: no further change may be made then
         """
         try:
             image = dict(self.images.get(finding.image["id"]))
@@ -126,12 +126,12 @@ def _told(entries: list[str], left: int) -> str:
 
 
 def failed(error: Exception) -> str:
-    """Say why a change was not made."""
+    """Return why a change was not made."""
     return f"failed: {clean(' '.join(str(error).split()), 200)}"
 
 
 def undo(images: Any, entry: Entry) -> str:
-    """Undo one entry of a journal; return what became of it."""
+    """Undo one entry of a journal; return the result."""
     try:
         image = dict(images.get(entry.image))
         if entry.status is not None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an audit finds in an image, and what would mend it.
+"""Findings of an audit in an image, and their fixes.
 
-Pure functions: no cloud is asked here.
+Pure functions: no cloud is accessed here.
 """
 
 import datetime
@@ -71,10 +71,10 @@ class Finding:
 
 
 class Auditor:
-    """Judges image after image by one policy.
+    """Judge of images by one policy.
 
-    What makes an image violate nothing stands in what the reader reads of
-    it, whosever it is: many images say the same, and are judged once.
+    Whether an image complies depends only on the properties that the reader
+    uses, not on its owner. Many images have the same: they are judged once.
     """
 
     def __init__(self, policy: Policy, today: datetime.date) -> None:
@@ -134,7 +134,7 @@ def replacements(policy: Policy, verdict: Verdict) -> dict[str, str]:
         rule = policy.guest_devices.get(choice.kind)
         good = rule.replacement(choice.value) if rule else None
         if kind is None or good is None or "[" in choice.setting:
-            # What stands in a list of block devices is not one value.
+            # A list of block devices is not a single value.
             continue
         result[kind.image_properties[0]] = good
     return result

@@ -18,7 +18,7 @@ VERSION = 1
 
 
 class JournalError(Exception):
-    """A journal cannot be written, or is none."""
+    """Raised if a journal cannot be written or is invalid."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Journal:
         self._write(head)
 
     def add(self, entry: Entry) -> None:
-        """Have an entry on the disk.
+        """Append an entry and sync it to disk.
 
         :raises JournalError: if that fails; then nothing may be changed
         """
@@ -77,11 +77,11 @@ class Journal:
 def read(path: str, cloud: str) -> list[Entry]:
     """Return the entries of a journal, the oldest first.
 
-    A last line without an end was being written when the power went: its
+    If the last line is incomplete, the power failed while it was written: its
     image was not changed.
 
     :param cloud: where they are to be undone
-    :raises JournalError: if it is no journal, or one of another cloud
+    :raises JournalError: if it is not a journal, or one of another cloud
     """
     try:
         with open(path, encoding="utf-8") as file:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which images an audit looks at, page by page."""
+"""Selection of the images that an audit checks, page by page."""
 
 import argparse
 from collections.abc import Iterator
@@ -67,12 +67,12 @@ def selected(app: Any, options: argparse.Namespace) -> Iterator[Image]:
 def listed(images: Any, filters: dict[str, Any]) -> Iterator[Image]:
     """Yield images page by page; a listing has hidden ones or the others.
 
-    The pages are read as Glance writes them: glanceclient's own list makes a
-    model of each image, which costs an audit more than judging it.
+    The pages are read as Glance returns them: glanceclient's own list builds a
+    model of each image, which takes longer than judging it.
 
     :param images: glanceclient's images
-    :param filters: of a listing of Glance, names to values
-    :raises glanceclient.exc.CommunicationError: on what is no page of images
+    :param filters: filters of Glance's image list, names to values
+    :raises glanceclient.exc.CommunicationError: if a page is invalid
     """
     shown = {"visibility": "all", **filters, "limit": _PAGE}
     for hidden in ("false", "true"):

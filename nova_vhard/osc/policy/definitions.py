@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Glance's metadata definitions, and the file by which they are restored.
+"""Glance's metadata definitions, and the file that restores them.
 
-The file is written before anything is changed: what stands in it may not have
-happened; what happened stands in it.
+The file is written before anything is changed. It may list changes that were
+not made, but lists every change that was made.
 """
 
 import json
@@ -120,7 +120,7 @@ def read(path: str, cloud: str) -> list[Change]:
     """Return the changes of a file.
 
     :param cloud: where they are to be undone
-    :raises CommandError: if it is no such file, or one of another cloud
+    :raises CommandError: if the file is invalid, or of another cloud
     """
     try:
         content = json.loads(source.read_text(path, source.MAX_LIMIT))
@@ -142,7 +142,7 @@ def read(path: str, cloud: str) -> list[Change]:
 
 
 def state(definitions: Definitions, change: Change) -> str:
-    """Return what became of a change since: one of the three words."""
+    """Return the current state of a change: one of the three words."""
     now = definitions.text(change.namespace, change.name)
     if now == change.before:
         return BEFORE
@@ -153,7 +153,7 @@ BEFORE, AFTER, OTHER = "as before", "as written", "changed since"
 
 
 def undo(definitions: Definitions, change: Change) -> str:
-    """Restore what the API answered; return what became of it."""
+    """Restore the API's earlier answer; return the result."""
     try:
         result = state(definitions, change)
         if result == BEFORE:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a policy makes of Glance's metadata definitions.
+"""Glance metadata definitions, restricted to the policy.
 
-Pure functions: no cloud is asked here.
+Pure functions: no cloud is accessed here.
 """
 
 from collections.abc import Iterator, Mapping
@@ -53,8 +53,8 @@ def narrowed(
 ) -> dict[str, Any]:
     """Return a definition that offers what the policy allows.
 
-    Left as it is: what is no text, a property without a rule, and what
-    cannot be enumerated, such as machine types by a pattern.
+    Definitions that are not strings, have no rule, or cannot be enumerated,
+    such as machine types by a pattern, are unchanged.
 
     :param name: of the image property, ``hw_disk_bus``
     """
@@ -92,7 +92,7 @@ def _values(
 
 
 def _prefix(namespace: Definition) -> str | None:
-    """Return what stands before a name on an image; None if it is for none."""
+    """Return the prefix of names on an image; None if not for images."""
     for association in namespace.get("resource_type_associations") or ():
         if association.get("name") == _IMAGE:
             return str(association.get("prefix") or "")

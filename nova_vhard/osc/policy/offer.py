@@ -121,7 +121,7 @@ class OfferAllowed(output.Lister):
         action: Callable[[Change], str],
         *good: str,
     ) -> list[Row]:
-        """Return the rows of what became of changes; set the exit status."""
+        """Return the rows with the results; set the exit status."""
         rows = [_row(change, action(change)) for change in changes]
         self.status = 0 if all(row[-1] in good for row in rows) else 1
         return rows

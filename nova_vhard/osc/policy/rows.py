@@ -43,7 +43,7 @@ def of_file(tree: origin.Tree) -> Iterator[Row]:
 
 
 def of_policy(reading: document.Reading) -> list[Row]:
-    """Return what a policy comes to, in the order of the reference.
+    """Return the effective policy, in the order of the reference.
 
     :raises PolicyError: if it cannot be used
     """
@@ -79,7 +79,7 @@ def _place(row: Row) -> tuple[int, int]:
 
 
 def _mode(policy: Policy, path: Path) -> Mode | None:
-    """Return the mode of a rule, where no project has one of its own."""
+    """Return the mode of a rule for projects without their own."""
     if path[0] == "guest_devices" and path[-1] == "allow":
         return policy.guest_devices[str(path[1])].mode or policy.mode
     if path[0] == "passthrough" and path[1:] and path[1] != "mode":

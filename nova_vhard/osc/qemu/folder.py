@@ -24,9 +24,9 @@ OURS = frozenset(
 
 
 def refuse(folder: pathlib.Path, force: bool) -> None:
-    """Say why a folder is not written to, if it is not.
+    """Raise if a folder must not be written to.
 
-    :raises CommandError: if it holds anything, and may not be replaced
+    :raises CommandError: if it is not empty, and may not be replaced
     """
     if not folder.parent.is_dir():
         text = f"{folder}: there is no folder {folder.parent}"

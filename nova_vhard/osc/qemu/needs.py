@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a compute node needs of QEMU under a policy, and what it does not.
+"""Parts of QEMU that a compute node needs under a policy, and the rest.
 
-Pure: a policy and the catalogue in, a plan out. What is not known to be
-needed is not needed, since the build names each part that it has.
+Pure functions: from a policy and the catalogue to a plan. Parts that are not
+known to be needed are not needed, since the build names each part that it has.
 """
 
 from collections.abc import Iterable, Iterator

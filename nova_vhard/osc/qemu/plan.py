@@ -15,7 +15,7 @@ Reasons = dict[str, list[str]]
 
 @dataclass
 class Plan:
-    """What to build.
+    """A plan for a QEMU build.
 
     :ivar machines: machine types to why they are needed
     :ivar devices: devices to why they are needed
@@ -37,10 +37,10 @@ class Plan:
     left_features: Reasons = field(default_factory=dict)
 
     def patched(self) -> dict[str, list[str]]:
-        """Return the devices to leave out by a patch, with the reasons.
+        """Return the devices that a patch must remove, with the reasons.
 
-        Those that the set symbols bring, or what these select, and nobody
-        needs.
+        The symbols that are set, or symbols that these select, enable them,
+        but they are not needed.
         """
         brought = set(self.symbols)
         brought = brought.union(*(SELECTED[each] for each in self.machines))

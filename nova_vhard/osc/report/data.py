@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the report is made of, gathered by the audits' own functions."""
+"""Data of the report, gathered by the functions of the audits."""
 
 import argparse
 import datetime
@@ -79,7 +79,7 @@ class Report:
 
     @property
     def troubles(self) -> list[str]:
-        """What could not be read, a line each."""
+        """Reasons why parts could not be read, a line each."""
         parts = (
             *("fleet", "images", "servers", "flavors", "devices"),
             "services",

@@ -126,7 +126,7 @@ def render(report: Report) -> str:
 
 
 def outside(value: object) -> str:
-    """Return what somebody outside wrote, safe to stand in the page.
+    """Return text from outside, sanitized for the page.
 
     :returns: Jinja2's own kind of text, which is not escaped again
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands first in the report: the worst of everything, on one page."""
+"""Summary of the report: the worst findings of each kind, on one page."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the APIs show of servers, read with few requests.
+"""Servers as the APIs show them, read with few requests.
 
-For 1,000 servers: one request for the servers, 20 for their ports, and one
-for each distinct image and for each volume of a server that boots from one.
-Besides, once: one for 1,000 hosts (to leave other hypervisors alone) and,
-where the policy has exemptions by flavor, one for 1,000 flavors.
+For 1,000 servers: one request for the servers, 20 for their ports, and one for
+each distinct image and for each volume of a server that boots from one. In
+addition, once: one for 1,000 hosts (to skip other hypervisors) and, if the
+policy has exemptions by flavor, one for 1,000 flavors.
 """
 
 from collections import Counter

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which servers an audit looks at, page by page."""
+"""Selection of the servers that an audit checks, page by page."""
 
 import argparse
 import re

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an audit finds in a server, and what that means for it.
+"""Findings of an audit in a server, and their consequences.
 
-Pure functions: no cloud is asked here.
+Pure functions: no cloud is accessed here.
 """
 
 import datetime
@@ -283,7 +283,7 @@ def _runs(violation: Violation) -> str:
 def _means(
     server: Server, violation: Violation, again: Violation | None
 ) -> str:
-    """Say what happens next to what a server runs with."""
+    """Return the consequence of a device that the server runs with."""
     choice = _of_image(violation)
     if choice is None:
         refused = violation.mode is Mode.ENFORCE
@@ -298,7 +298,7 @@ def _means(
 
 
 def _new(server: Server, violation: Violation) -> str:
-    """Say what it means that its image asks for it, as that is today."""
+    """Return the consequence of a value that the image has today."""
     if violation.choice and violation.choice.origin == VOLUME:
         means = "its root volume asks for it"
         boots = "; a boot from it would be refused"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What servers refer to: images, volumes, ports, flavors, hypervisors.
+"""Resources of servers: images, volumes, ports, flavors, hypervisors.
 
-Each is asked for once; what was asked is kept for the last few thousand, so
-that memory does not grow with the cloud.
+Each is requested once; the last few thousand answers are cached, so that
+memory does not grow with the cloud.
 """
 
 from collections import OrderedDict, defaultdict
@@ -27,9 +27,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Found(Generic[T]):
-    """What was found, or why it was not.
+    """A resource, or why it was not found.
 
-    :ivar trouble: in words; None where it was found
+    :ivar trouble: in words; None if it was found
     """
 
     value: T | None = None
