@@ -81,16 +81,13 @@ def parse(domain: ElementTree.Element) -> Domain:
         },
         disks=tuple(item for item in layers if item),
         elsewhere=sum(item is None for item in layers),
-        pci=tuple(_host_devices(domain)),
+        pci=tuple(
+            _address(source.find("address"))
+            for path in _PASSED
+            for source in domain.iterfind(path)
+        ),
         emulator=(domain.findtext("devices/emulator") or "").strip(),
     )
-
-
-def _host_devices(domain: ElementTree.Element) -> Iterator[str]:
-    """Yield the address of each device that is passed through."""
-    for path in _PASSED:
-        for source in domain.iterfind(path):
-            yield _address(source.find("address"))
 
 
 def _address(element: ElementTree.Element | None) -> str:

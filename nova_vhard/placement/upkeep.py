@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from nova_vhard.catalogue import device_words, traits
 from nova_vhard.common.log import get_logger
+from nova_vhard.common.text import clean
 from nova_vhard.placement import names
 from nova_vhard.placement.client import (
     HOST,
@@ -23,6 +24,8 @@ LOG = get_logger(__name__)
 EVERY = (*HOST, device_words.DEVICE)
 
 _COMPUTE = "COMPUTE_NODE"
+# Characters of what a host has lost, in the log.
+_SHOWN = 2000
 
 _HOUR = datetime.timedelta(hours=1)
 #: Hours after which freshness names are deleted.
@@ -104,19 +107,33 @@ def _delete(
     fresh: frozenset[str],
     done: Sweep,
 ) -> None:
-    """Delete freshness names, and take them from the hosts that have them."""
+    """Delete freshness names, and take them from the hosts that have them.
+
+    A host may have made thousands. It loses all of them in one write, since
+    each write is as long as the list of its traits.
+    """
+    held = _delete_free(placement, hours, done)
+    try:
+        for host in placement.providers((), held) if held else ():
+            _take(placement, host, _silenced(fresh, *held), HOST, done)
+    except PlacementError as error:
+        LOG.error("Hosts keep names of hours that do not count: %s", error)
+    done.failed += _delete_free(placement, held, done)
+
+
+def _delete_free(
+    placement: Placement, hours: Iterable[str], done: Sweep
+) -> list[str]:
+    """Delete the names that no host has; return the others."""
+    held: list[str] = []
     for name in sorted(hours):
         try:
             gone = placement.delete_trait(name)
-            if not gone:
-                for host in placement.providers({name}):
-                    wanted = _silenced(fresh, name)
-                    _take(placement, host, wanted, HOST, done)
-                gone = placement.delete_trait(name)
         except PlacementError as error:
             LOG.error("%s cannot be deleted: %s", name, error)
             gone = False
-        (done.deleted if gone else done.failed).append(name)
+        (done.deleted if gone else held).append(name)
+    return held
 
 
 def _take(
@@ -142,7 +159,8 @@ def _take(
         LOG.warning(
             "No report, or no mark of the attestor's, is in time: %s lost %s",
             host.name,
-            ", ".join(sorted(change.removed)),
+            # A host makes it as long as it likes.
+            clean(", ".join(sorted(change.removed)), _SHOWN),
         )
 
 

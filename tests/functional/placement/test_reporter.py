@@ -515,6 +515,30 @@ def test_sweep_deletes_names_of_hours_and_no_other(cloud):
     assert not done.failed
 
 
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_host_loses_all_void_hours_in_one_write(cloud, answers):
+    """It may have made thousands, each of which makes a write longer."""
+    fresh = {*VTD_ON, traits.of_hour(NOW)}
+    hours = (16 * 24 + step for step in range(100))
+    void = {traits.of_hour(NOW + hour * HOUR) for hour in hours}
+    host = cloud.host("a", fresh | void)
+
+    def refuse(method, url):
+        asked = "required=in:" in url and max(void) in url
+        return Answer(504, "too slow") if asked else None
+
+    cloud.faults += [] if answers else [refuse]
+    cloud.requests.clear()
+    done = upkeep.sweep(cloud.placement, NOW, 2)
+    writes = [
+        url for way, url in cloud.requests if way == "PUT" and host in url
+    ]
+    assert len(writes) == len(done.silent) == answers
+    assert set(done.deleted if answers else done.failed) == void
+    cloud.faults.clear()
+    assert cloud.traits(host)[0] == (fresh if answers else fresh | void)
+
+
 def test_sweep_makes_the_names_of_two_weeks(cloud):
     first = upkeep.sweep(cloud.placement, NOW, 2)
     names = {traits.of_hour(NOW + step * HOUR) for step in range(14 * 24 + 1)}
