@@ -91,15 +91,12 @@ class AuditHosts(output.Lister):
             raise exceptions.CommandError(f"Keystone: {error}") from error
         tally = audits.Tally("logins and credentials")
         for row in listed[:limit]:
-            _, by, role, scope, more = row
+            host, by, role, scope, more = row
             by_role = by == _LOGIN and more == _EVERY
             level = audits.Level.WARNING if by_role else audits.Level.VIOLATION
             who = f"role {role} in {scope}" if role else by
-            tally.add(
-                row[1],
-                row[0],
-                [audits.Finding(level, _RULE, f"{who} may write: {more}")],
-            )
+            finding = audits.Finding(level, _RULE, f"{who} may write: {more}")
+            tally.add(by, host, [finding])
         if len(listed) > limit:
             text = f"There are more than {limit}: --limit shows them."
             self.say(text)

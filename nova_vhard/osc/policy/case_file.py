@@ -71,13 +71,12 @@ class Expected:
             f"{sign}{name}: {item}"
             for name in _RESULTS
             if name in wanted
-            for sign, item in _diff(wanted[name], result[name])
+            for sign, items in (
+                ("-", set(wanted[name]) - set(result[name])),
+                ("+", set(result[name]) - set(wanted[name])),
+            )
+            for item in sorted(items)
         ]
-
-
-def _diff(wanted: list[str], entries: list[str]) -> Iterator[tuple[str, str]]:
-    yield from (("-", item) for item in sorted(set(wanted) - set(entries)))
-    yield from (("+", item) for item in sorted(set(entries) - set(wanted)))
 
 
 @dataclass(frozen=True)
