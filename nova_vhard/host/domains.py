@@ -81,7 +81,7 @@ def parse(domain: ElementTree.Element) -> Domain:
         },
         disks=tuple(item for item in layers if item),
         elsewhere=sum(item is None for item in layers),
-         # The devices that are passed through.
+        # The devices that are passed through.
         pci=tuple(
             _address(source.find("address"))
             for path in _PASSED

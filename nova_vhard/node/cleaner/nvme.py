@@ -6,15 +6,17 @@ OACS, CMIC, SANICAP, FNA), Format NVM (5.14), Sanitize (5.24) and its log
 (5.16.1.18).
 """
 
+import json
 import os
 import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from nova_vhard.common.text import clean
-from nova_vhard.host.root import unreadable
-from nova_vhard.node.cleaner.answers import Tool, number
+from nova_vhard.host.root import Unreadable, unreadable
+from nova_vhard.node.cleaner import program
 from nova_vhard.node.cleaner.step import Job
 
 _CONTROLLER = re.compile(r"nvme\d+")
@@ -31,6 +33,13 @@ _WHOLE = 1 << 16
 #: namespaces.
 POLL = 1.0
 _LOOKS = 20
+
+# Seconds before a step's end by which a tool has to have ended, so that the
+# step itself can say what it waited for.
+_MARGIN = 2.0
+# Bytes of JSON, and characters of an error that are kept.
+_LIMIT, _WIDTH = 256 << 10, 200
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,65 @@ METHODS: Mapping[str, Method] = {
         "oacs", 2, 1, "weaker: the blocks of a namespace are erased"
     ),
 }
+
+
+class Tool:
+    """A program that nobody but root can change.
+
+    :param path: of the program
+    :param seconds: that all of its runs may take together
+    :raises Unreadable: if others can change it, or it is not there
+    """
+
+    def __init__(self, path: str, seconds: float) -> None:
+        """Look whether the program may be run."""
+        self._name = path
+        self._deadline = time.monotonic() + max(seconds - _MARGIN, 1.0)
+        try:
+            self._path = program.check(path)
+        except program.Refused as error:
+            raise unreadable(path, f"was not run: {error}") from error
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left."""
+        return max(self._deadline - time.monotonic(), 0.0)
+
+    def order(self, *words: str) -> str:
+        """Have something done; return what is printed.
+
+        :raises Unreadable: if it fails or does not end in time
+        """
+        try:
+            ended = program.run(
+                (self._path, *words), _ENVIRONMENT, self.left, _LIMIT
+            )
+        except program.Refused as error:
+            raise unreadable(self._name, f"was not run: {error}") from error
+        text = ended.output.decode("utf-8", "replace")
+        if ended.status != 0:
+            try:
+                said = str(json.loads(text)["error"])
+            except (ValueError, KeyError, TypeError, RecursionError):
+                said = " ".join(text.split())
+            raise self._failed(words, f"{ended.outcome}: {said}")
+        return text
+
+    def ask(self, *words: str) -> dict[str, Any]:
+        """Return the JSON object that is printed, whatever is around it.
+
+        :raises Unreadable: if it fails, or prints none
+        """
+        text = self.order(*words)
+        try:
+            result = json.loads(text[text.index("{") : text.rindex("}") + 1])
+        except (ValueError, RecursionError) as error:
+            raise self._failed(words, "prints no JSON object") from error
+        return dict(result)
+
+    def _failed(self, words: tuple[str, ...], reason: str) -> Unreadable:
+        command = " ".join((self._name, *words))
+        return unreadable(clean(command, _WIDTH), clean(reason, _WIDTH))
 
 
 class Controller:
@@ -218,3 +286,16 @@ class Controller:
         if digit is None:
             raise unreadable(self._path, f"sanitize log says {clean(text)}")
         return digit[1], f"{clean(text)} ({progress} %)"
+
+
+def number(answer: Any, *path: str) -> int:
+    """Return a whole number that is not negative, out of an answer.
+
+    :param path: keys that lead to it
+    :raises Unreadable: if there is none
+    """
+    for key in path:
+        answer = answer.get(key) if isinstance(answer, dict) else None
+    if type(answer) is not int or answer < 0:
+        raise unreadable(".".join(path), f"no number: {clean(answer)}")
+    return answer

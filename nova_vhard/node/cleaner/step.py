@@ -7,13 +7,15 @@ priorities as in Ironic's cleaning. They run in a process of their own
 """
 
 import abc
+import errno
+import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nova_vhard.host.pci import PciDevice
-from nova_vhard.host.root import HostRoot
-from nova_vhard.node.cleaner import sysfs
+from nova_vhard.host.root import HostRoot, Unreadable
 
 NAMESPACE = "nova_vhard.cleaning_steps"
 
@@ -42,7 +44,20 @@ class Job:
         :param path: absolute path on the host
         :raises Unreadable: with the kernel's own word, if it was refused
         """
-        sysfs.write(self.root, path, text)
+        try:
+            place = os.path.join(
+                self.root.root, self.root.real(path).lstrip("/")
+            )
+            handle = os.open(place, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
+            try:
+                if not stat.S_ISREG(os.fstat(handle).st_mode):
+                    raise OSError(errno.EINVAL, "not a plain file")
+                # The kernel acts on one write: it is never cut in two.
+                os.write(handle, text.encode())
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise Unreadable(path, error) from error
 
 
 @dataclass(frozen=True)

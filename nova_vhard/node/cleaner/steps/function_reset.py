@@ -4,8 +4,7 @@
 from nova_vhard.host import pci
 from nova_vhard.host.iommu import DEVICES
 from nova_vhard.host.pci import SHARED_RESETS
-from nova_vhard.host.root import Unreadable
-from nova_vhard.node.cleaner import config
+from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 from nova_vhard.node.cleaner.step import (
     Job,
     Outcome,
@@ -24,6 +23,8 @@ METHODS = {
 }
 
 _BUS_MASTER = 0x4
+# Bytes of the space of a PCI and of a PCI Express device.
+_SIZES = (256, 4096)
 
 
 class FunctionReset(Step):
@@ -76,7 +77,7 @@ class FunctionReset(Step):
             evidence.append(
                 f"on its bus besides: {' '.join(shared) or 'nothing'}"
             )
-        before = config.command(config.read(job.root, job.device.address))
+        before = _command(_config(job.root, job.device.address))
         # The kernel is left the choice that it had.
         choice = f"{job.device.path}/reset_method"
         narrow = offered != [method]
@@ -101,12 +102,12 @@ def _verify(
     if now != offered:
         evidence.append(f"reset_method after it: {' '.join(now) or 'none'}")
         return "the ways to reset it have changed with the reset"
-    data = config.read(job.root, job.device.address)
+    data = _config(job.root, job.device.address)
     result = tuple(data[at : at + 2][::-1].hex() for at in (0, 2))
     evidence.append(f"after it: {result[0]}:{result[1]}")
     if result != (job.device.vendor, job.device.product):
         return "another device answers after the reset"
-    after = config.command(data)
+    after = _command(data)
     driver = pci.driver(job.root, job.device.address)
     evidence.append(
         f"command register: 0x{before:04x} before, 0x{after:04x} after; "
@@ -117,3 +118,32 @@ def _verify(
     if after & _BUS_MASTER and (driver is None or pci.is_vfio(driver)):
         return "it can still write to memory by itself (bus master)"
     return None
+
+
+def _config(root: HostRoot, address: str) -> bytes:
+    """Return the whole configuration space of a device.
+
+    :raises Unreadable: if it cannot be read, or not to its end, as is so
+        for everybody but root; or if the device does not answer
+    """
+    where = f"{pci.path(address)}/config"
+    with root.open(where) as file:
+        try:
+            data = file.read(max(_SIZES) + 1)
+        except OSError as error:
+            raise Unreadable(where, error) from error
+    if len(data) not in _SIZES:
+        raise unreadable(
+            where, f"{len(data)} bytes, where all are 256 or 4096"
+        )
+    size = root.stat(where).st_size
+    if size != len(data):
+        raise unreadable(where, f"{len(data)} of {size} bytes")
+    if data[:2] == b"\xff\xff":
+        raise unreadable(where, "the device does not answer")
+    return data
+
+
+def _command(data: bytes) -> int:
+    """Return the command register."""
+    return int.from_bytes(data[4:6], "little")
