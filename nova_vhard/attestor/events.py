@@ -29,7 +29,7 @@ def write(
     :param host: its name in Placement
     :param until: when the attestation ends if nothing renews it, in seconds
         since the epoch; None for a host that has lost it
-    :param reason: why it has lost it, in words; empty where nobody said
+    :param reason: why it has lost it, in words; empty if unknown
     """
     text = _ENCODE(
         {

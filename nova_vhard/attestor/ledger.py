@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Until when each host counts as attested: what verdicts come to.
+"""Expiry of each host's attestation, from the verifier's verdicts.
 
 =========================================  =================================
-what is said of a host's agent             what comes of it
+verdict on a host's agent                  result
 =========================================  =================================
-verified with success within max_age       attested until that is over
-FAIL, whatever else is said                not attested, at once
-verified, and nothing is demanded of it    not attested, at once
+verified with success within max_age       attested until max_age is over
+FAIL, regardless of the rest               not attested, at once
+verified, but nothing is demanded of it    not attested, at once
 never verified, or too long ago            not attested, at once
-nothing: the verifier does not know it     not attested, at once
-what makes no sense, or a time to come     as before, until its age is over
-nothing: nobody could be asked             as before, until its age is over
+none: the verifier does not know it        not attested, at once
+invalid, or a time in the future           unchanged, until max_age is over
+none: the verifier did not answer          unchanged, until max_age is over
 =========================================  =================================
 """
 

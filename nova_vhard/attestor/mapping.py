@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which host is which agent's: the one thing that somebody has to write down.
+"""Mapping of hosts to agents, written by the operator.
 
     hosts:
       f0f1c2a4-5c5c-4a7e-9b43-4bd0e2f60d11: compute1.example.org
       5f3e2b1c-77a0-4f43-8e0a-0d1f0c9a7b52: compute2.example.org
 
-A host is named by its uuid, which is its compute node's in Nova's database
-and its resource provider's. A provider's *name* can be changed in Placement
-by nova-compute's login on any host, so it names nobody here. An agent is
-named as its verifier names it.
+The key is the uuid of the host's compute node in Nova's database, which is
+also that of its resource provider. Names are not used: nova-compute's login
+on any host can rename a provider in Placement. The value is the agent's name
+at its verifier.
 """
 
 import uuid
@@ -81,12 +81,12 @@ def _is_uuid(host: object) -> bool:
 def resolve(
     hosts: Mapping[str, str], providers: Collection[Provider]
 ) -> tuple[dict[str, str], list[str]]:
-    """Return the agent of each provider, and what is wrong with the rest.
+    """Return the agent of each provider, and the errors of the mapping.
 
-    :param hosts: as ``load`` returns them
-    :param providers: every compute node's
+    :param hosts: as returned by ``load``
+    :param providers: those of all compute nodes
     :returns: uuid of a provider to its agent; a line for each host that is
-        no compute node
+        not a compute node
     """
     known = {provider.uuid for provider in providers}
     wrong = [

@@ -22,14 +22,14 @@ _ERRORS = ("mapping", "verifier", "placement", "host")
 
 @dataclass
 class Numbers:
-    """What happened since the attestor was started.
+    """Counters since the start of the attestor.
 
     :ivar hosts: name of each host of the mapping to whether it is attested
-    :ivar round_at: when the last round ended, in seconds since the epoch
+    :ivar round_at: end of the last round, in seconds since the epoch
     :ivar answered_at: when the verifier last answered; 0 for never
     :ivar withdrawn: how many times a host has lost its trait
-    :ivar void_marks: marks that somebody else has made
-    :ivar errors: by what could not be had
+    :ivar void_marks: marks without a valid code
+    :ivar errors: number of errors by what could not be read or written
     """
 
     hosts: dict[str, bool] = field(default_factory=dict)

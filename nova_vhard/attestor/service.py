@@ -31,9 +31,9 @@ _NOBODY = Reason("", "")
 
 @dataclass(frozen=True)
 class Means:
-    """What an attestor works with.
+    """Dependencies of an attestor.
 
-    :ivar source: whom it asks
+    :ivar source: the verifier's client
     :ivar connect: makes the Placement client, on first use
     :ivar now: seconds since the epoch
     """
@@ -52,9 +52,9 @@ class Attestor:
     def __init__(
         self, conf: cfg.ConfigOpts, means: Means, runtime: Runtime
     ) -> None:
-        """Read the key; ask nobody yet.
+        """Read the key; send no request yet.
 
-        :raises KeyFileError: if there is none that can be used
+        :raises KeyFileError: if there is no usable key
         """
         self._options = conf.vhard_attestor
         self._means = means

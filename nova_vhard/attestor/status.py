@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an attestor would do now, a row a host; nothing is written."""
+"""Preview of an attestor's round, one row per host; writes nothing."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple

@@ -29,14 +29,14 @@ _TRIES = 5
 
 @dataclass(frozen=True)
 class State:
-    """What Placement has.
+    """Current contents of Placement.
 
     :ivar nodes: uuid of each compute node's provider to its name
-    :ivar having: uuids of the providers with the attestor's trait, whoever
-        wrote it
-    :ivar marks: those whose code is ours, the longest lasting first
-    :ivar void: names that look like marks and have no code of ours
-    :ivar held: names of marks that lie on providers
+    :ivar having: uuids of the providers with the attestor's trait,
+        regardless of who wrote it
+    :ivar marks: marks with our code, the longest lasting first
+    :ivar void: names that look like marks but do not have our code
+    :ivar held: names of marks that are set on providers
     """
 
     nodes: Mapping[str, str]
@@ -53,13 +53,13 @@ class State:
 
 @dataclass
 class Outcome:
-    """What a round has written.
+    """Changes that a round has written.
 
-    :ivar gained: uuids of the providers that have the trait now
-    :ivar lost: uuids of those that have it no longer
-    :ivar made: how many marks are new
-    :ivar deleted: how many are gone
-    :ivar holders: names of the providers that marks were taken from
+    :ivar gained: uuids of the providers that got the trait
+    :ivar lost: uuids of those that lost it
+    :ivar made: number of new marks
+    :ivar deleted: number of deleted marks
+    :ivar holders: names of the providers that marks were removed from
     :ivar failed: what could not be written, in words
     """
 
@@ -96,11 +96,11 @@ def _by_uuid(providers: Iterable[Provider]) -> dict[str, str]:
 
 
 class Writer:
-    """Makes Placement say who is attested.
+    """Writer of traits and marks of attested hosts to Placement.
 
-    :param key: that marks are made by
-    :param renewal: seconds that a mark must last yet; an older one is made
-        anew
+    :param key: signs the marks
+    :param renewal: seconds that a mark must still last; otherwise it is
+        replaced
     """
 
     def __init__(

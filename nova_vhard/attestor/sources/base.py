@@ -9,20 +9,18 @@ from oslo_config import cfg
 
 
 class SourceError(Exception):
-    """Raised when nobody says anything that counts: place, cause and fix."""
+    """Raised if there is no valid answer; names place, cause and fix."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a verifier says of one machine.
+    """Verdict of a verifier on one machine.
 
-    :ivar failed: whether its last word is that the machine is not as it
-        should be
-    :ivar attested_at: when it last verified the machine with success, in
-        seconds since the epoch; None for never
+    :ivar failed: whether the last verification failed
+    :ivar attested_at: time of the last successful verification, in seconds
+        since the epoch; None for never
     :ivar reason: why it failed, in the verifier's words; may be empty
-    :ivar nonsense: what makes no sense in the answer; empty for an answer
-        that does
+    :ivar nonsense: what is invalid in the answer; empty for a valid answer
     :ivar undemanded: whether any machine with a TPM would be verified
     """
 
@@ -41,9 +39,9 @@ class Source(abc.ABC):
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        """Keep the configuration; ask nobody yet.
+        """Keep the configuration; send no request yet.
 
-        :raises ValueError: for options that make no sense
+        :raises ValueError: if an option is invalid
         """
         self.conf = conf
 
@@ -51,11 +49,11 @@ class Source(abc.ABC):
     def verdicts(self) -> Mapping[str, Verdict]:
         """Return a verdict for every machine that the verifier watches.
 
-        Ask once for all of them. It may be broken off at any step by an
-        exception that is no ``Exception``: let it through.
+        Ask once for all of them. An exception that is not an ``Exception``
+        may interrupt any step: do not catch it.
 
-        :returns: id of the machine's agent to what is said of it; a machine
-            that is not in it counts as not attested, at once
+        :returns: id of the machine's agent to its verdict; a machine that is
+            missing counts as not attested, at once
         :raises SourceError: if the verifier cannot be asked, or the whole
-            answer makes no sense
+            answer is invalid
         """
