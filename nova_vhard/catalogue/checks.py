@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every host check by its name: what a policy may require.
+"""Names of all host checks: the checks that a policy may require.
 
-What a check asks, means and mends it carries itself (nova_vhard/host/checks).
-Those of other packages are known by their entry points; none is loaded here.
+The title, meaning and fix of a check are in nova_vhard/host/checks. Checks of
+other packages are found by their entry points; none is loaded here.
 """
 
 import re

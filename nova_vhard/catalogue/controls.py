@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What other guides ask for that a host check is about. Data only.
+"""Controls of other guides that correspond to host checks. Data only.
 
-A check corresponds to a control where its PASS is evidence for a part of it;
-no control is met by a check alone. Sources: NIST SP 800-53 revision 5, the
+A check corresponds to a control if its PASS is evidence for a part of it;
+a check alone never meets a control. Sources: NIST SP 800-53 revision 5, the
 standards of the Sovereign Cloud Stack, and the subjects of VMware's vSphere
 Security Configuration Guide, whose numbers change with each edition.
 """
@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class Controls:
-    """What a check corresponds to elsewhere.
+    """Controls of other guides for one check.
 
     :ivar nist: controls of NIST SP 800-53, as OSCAL spells them
     :ivar scs: standard of the Sovereign Cloud Stack; empty for none

@@ -14,13 +14,13 @@ from nova_vhard.catalogue.xml_place import XmlPlace
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HostDevicePlace:
-    """Elements of a domain that hand a device of the host to the guest.
+    """Elements of a domain that pass a device of the host to the guest.
 
-    :ivar places: of the elements
-    :ivar flavor: lists of ``passthrough.allow`` that a flavor asks by for
-        such a device
-    :ivar kind: the list that a device belongs to which no flavor asks for
-    :ivar names: what may stand in that list for it
+    :ivar places: paths of the elements
+    :ivar flavor: lists of ``passthrough.allow`` for devices of this kind that
+        a flavor can request
+    :ivar kind: list for a device that no flavor requests
+    :ivar names: names in that list that allow it
     """
 
     places: tuple[XmlPlace, ...]
@@ -133,10 +133,10 @@ def _port(name: str) -> XmlPlace:
 def _other(
     path: str, value: str, *made: str, missing: str | None = None
 ) -> XmlPlace:
-    """Return the place of what counts where it is none that Nova makes.
+    """Return the place of a value that counts unless Nova sets it.
 
-    :param made: values that Nova, or libvirt for it, makes
-    :param missing: value that libvirt takes where there is none
+    :param made: values that Nova, or libvirt for it, sets
+    :param missing: libvirt's default
     """
     known = {} if missing is None else {"": missing}
     return XmlPlace(path=path, value=value, missing=known, added={"": made})
@@ -154,8 +154,8 @@ _SOCKETS = tuple(
     for kind in ("tcp", "unix")
 )
 
-#: What a policy has no word for, and Nova makes for nobody: which of it
-#: counts, as far as an element beside it is known.
+#: Elements and values that Nova never creates and no policy can name. Each
+#: counts only inside a known element.
 NO_WORD = (
     # A folder of the host, another process's disk, a volume of a pool
     XmlPlace(
@@ -187,8 +187,8 @@ NO_WORD = (
     # anywhere: the header of an image may name http or nbd.
     _other("devices/disk//source[@protocol]", "@protocol", "rbd"),
     XmlPlace(path="devices/disk//reservations", value="source/@path"),
-    # What libvirt makes of one of a network of its own shows later only: it
-    # may be a device of the host.
+    # The type of a libvirt network is resolved only later: it may be a device
+    # of the host.
     XmlPlace(
         path="devices/interface",
         value="@type",
@@ -220,7 +220,7 @@ NO_WORD = (
         missing="serial",
     ),
     _other("devices/channel/target", "@type", "virtio", missing="virtio"),
-    # What libvirt makes of one by itself; others are on a bus of their own.
+    # libvirt's defaults; others are on a bus of their own.
     XmlPlace(
         path="devices/serial/target",
         value="@type",
@@ -232,7 +232,7 @@ NO_WORD = (
             )
         },
     ),
-    # What listens at others is nobody's of OpenStack.
+    # OpenStack does not listen on others.
     *(
         XmlPlace(
             path=f"devices/channel[@type='{kind}']/target",
@@ -242,7 +242,7 @@ NO_WORD = (
         )
         for kind in ("file", "null", "pty", "tcp", "unix")
     ),
-    # What libvirt makes of one by itself, where the machine has it anyway
+    # libvirt's defaults, for machines that have the device anyway
     _other("devices/panic", "@model", "pseries", "s390"),
     _other("devices/watchdog", "@model", "diag288", "i6300esb", "itco"),
     _other("devices/redirdev", "@type", "spicevmc", missing="spicevmc"),
@@ -252,15 +252,14 @@ NO_WORD = (
     _other("devices/video/model/acceleration", "@accel3d", "no", missing="no"),
     # Others play and record with the host's sound card, or write a file.
     _other("devices/audio", "@type", "none", "spice"),
-    # Files of the host's that the guest's firmware hands to it, or that it
-    # reads itself
+    # Files of the host that the guest gets from its firmware, or reads itself
     _other("sysinfo", "@type", "smbios"),
     XmlPlace(
         path="os/acpi/table",
         value="@type",
     ),
     XmlPlace(path="os/dtb"),
-    # A console of the firmware's at the serial port
+    # The firmware's console at the serial port
     XmlPlace(
         path="os/bios",
         value="@useserial",
@@ -268,7 +267,7 @@ NO_WORD = (
         added={"": ("no",)},
         words={"yes": ("useserial",)},
     ),
-    # Else a disk of the host's
+    # Otherwise a disk of the host
     _other("os/nvram", "@type", "file", missing="file"),
     XmlPlace(path="devices/*/rom[@file]", value="@file"),
     # Others ask another process of the host.

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where each device kind stands in the XML of a libvirt domain.
+"""Location of each device kind in the XML of a libvirt domain.
 
-Data only. Sources: https://libvirt.org/formatdomain.html, and what
-``qemuDomainDefAddDefaultDevices`` of libvirt and nova/virt/libvirt/driver.py
-add by themselves. A test holds every device kind against ``PLACES`` and
-``UNTOLD``: it is in one of them. No gate in a service of OpenStack needs this,
-so it is not in the catalogue that they load.
+Data only. Sources: https://libvirt.org/formatdomain.html, and the devices
+that ``qemuDomainDefAddDefaultDevices`` of libvirt and
+nova/virt/libvirt/driver.py add on their own. A test checks that every device
+kind is in ``PLACES`` or ``UNTOLD``. The gates in OpenStack's services do not
+need this, so it is not in the catalogue that they load.
 """
 
 from collections.abc import Mapping

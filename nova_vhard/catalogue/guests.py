@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which values a guest of QEMU can really have, by its architecture.
+"""Values that a QEMU guest can have, by its architecture.
 
 Nova accepts more: libvirt then refuses to define the guest, such as one with
 a CD-ROM on ``virtio``. A fix must name what works.
@@ -22,8 +22,8 @@ SCSI = "scsi"
 USB = "usb"
 BUSES = frozenset(("disk_bus", "cdrom_bus", "rescue_bus"))
 
-#: What libvirt takes for the controller of a scsi bus where nobody says, by
-#: architecture, and under the empty name for every other one.
+#: libvirt's default controller of a scsi bus, by architecture; the empty name
+#: is for all others.
 SCSI_CONTROLLERS: Mapping[str, str] = MappingProxyType(
     {
         "": "lsilogic",

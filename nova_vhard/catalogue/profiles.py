@@ -105,9 +105,9 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
 
 
 def expand(names: Iterable[str]) -> frozenset[str]:
-    """Return the checks that names of checks and profiles come to.
+    """Return the checks, with each profile replaced by its checks.
 
-    A name that is no profile is kept, also if there is no such check.
+    A name that is not a profile is kept, even if no such check exists.
     """
     sets = (PROFILES[n].checks if n in PROFILES else (n,) for n in names)
     return frozenset().union(*sets)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of image properties: legacy spellings, and those that are no device.
+"""Image properties: legacy spellings, and names that are not devices.
 
 Source: ``_legacy_property_map`` and ``fields`` in
 ``nova/objects/image_meta.py``.

@@ -48,7 +48,7 @@ def _buses(ata: str, scsi: str) -> Mapping[str, tuple[str, ...]]:
             "usb": (*words("usb-storage usb-bot usb-uas"), *_USB_MORE),
             "virtio": _virtio("blk"),
             "xen": words("xen-disk xen-cdrom"),
-            # Containers and User-mode Linux: no device of QEMU's.
+            # Containers and User-mode Linux have no QEMU device.
             "lxc": (),
             "uml": (),
         }
@@ -56,7 +56,7 @@ def _buses(ata: str, scsi: str) -> Mapping[str, tuple[str, ...]]:
 
 
 _DISK = _buses("ide-hd", "scsi-hd")
-# libvirt refuses a CD-ROM on a virtio bus: it is no ejectable medium.
+# libvirt refuses a CD-ROM on a virtio bus, which has no ejectable media.
 _CDROM = {**_buses("ide-cd", "scsi-cd"), "virtio": ()}
 # A rescue is plugged in as either, by a rule of its own.
 _RESCUE = _buses("ide-hd ide-cd", "scsi-hd scsi-cd")
@@ -351,7 +351,7 @@ _NO_BUS: Mapping[str, frozenset[str]] = MappingProxyType(
 
 
 def served(kind: str, value: str, arch: str) -> tuple[str, ...]:
-    """Return the devices that serve a value of Nova's.
+    """Return the QEMU devices that implement one of Nova's values.
 
     :param kind: device kind, a key of ``DEVICES``
     :param arch: of the guests; empty for any

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a build of QEMU for a compute node has beside what guests choose.
+"""Parts of a QEMU build for a compute node that guests do not choose.
 
-Data only. Devices that Nova and libvirt add by themselves, read in Nova 34's
+Data only. Devices that Nova and libvirt add on their own, from Nova 34's
 ``nova/virt/libvirt/driver.py`` and libvirt 11.3; features of QEMU 10.0's
-``configure``; the compiler's options. Each with its reason, which goes into
-the plan and into the generated files.
+``configure``; compiler options. The reason of each is written into the plan
+and the generated files.
 """
 
 from collections.abc import Mapping
@@ -119,7 +119,7 @@ ALWAYS = (
     ),
 )
 
-#: Device kind and value to what it needs that is no device of ``-device``.
+#: Device kind and value to the part it needs that is not a ``-device``.
 CHOSEN: Mapping[tuple[str, str], Part] = MappingProxyType(
     {
         ("hpet", "true"): Part("the timer", symbols=("HPET",), only=_X86),
