@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What knows no policy and no service: text, logs, files, YAML with lines."""
+"""Helpers without policy or services: text, logs, files, YAML with lines."""

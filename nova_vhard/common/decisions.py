@@ -42,16 +42,16 @@ _JOURNAL = "MESSAGE"
 
 
 class Unreadable(Exception):
-    """A line that should be an event is none."""
+    """Raised if a line is not a valid event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What should be a decision event; its keys are not checked.
+    """A parsed decision event; its keys are not checked.
 
     :ivar data: the JSON object
-    :ivar time: when it was written, ``2026-11-25 09:14:02``; None where the
-        line does not say it
+    :ivar time: when it was written, ``2026-11-25 09:14:02``; None if the
+        line has no time
     """
 
     data: dict[str, Any]
@@ -130,7 +130,7 @@ def _of_record(data: dict[str, Any]) -> Event | None:
 
 
 def _logged_by(field: bytes, line: bytes) -> bytes | None:
-    """Return what stands before a logger's name in its own place."""
+    """Return the text before the logger's name, or None."""
     before, result, _ = line[:_PREFIX].partition(field)
     if not result:
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the JSON schemas of our files are made of."""
+"""Building blocks of the JSON schemas of our files."""
 
 from typing import Any
 

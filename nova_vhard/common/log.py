@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loggers whose every record is one clean line, whatever is logged.
+"""Loggers that write every record as one clean line.
 
-Records go to the handlers of Nova, Glance or a program of ours. None of them
-looks at what is in a record: a line feed in a value makes a line that looks
-like one of the service's own, and a lone surrogate has the handler drop the
-record.
+Records go to the handlers of Nova, Glance or one of our programs, which do
+not check them: a line feed in a value forges a line of the service's log, and
+a lone surrogate makes the handler drop the record.
 """
 
 import logging
@@ -159,7 +158,7 @@ class CleanFormatter(logging.Formatter):
         arguments = record.args or ()
         values = arguments if isinstance(arguments, tuple) else (arguments,)
         copy.msg, copy.args = line(_formatted(record.msg, values), limit), ()
-        # As every formatter does, for whoever keeps the record.
+        # As every formatter does, for handlers that keep the record.
         record.message = copy.msg
         try:
             # As in CleanLogger.log: no text of an exception handled now.
@@ -169,7 +168,7 @@ class CleanFormatter(logging.Formatter):
 
 
 def clean_handlers() -> None:
-    """Have every handler of the root logger write clean records only."""
+    """Make every handler of the root logger write only clean records."""
     for handler in logging.getLogger().handlers:
         if not isinstance(handler.formatter, CleanFormatter):
             handler.setFormatter(CleanFormatter(handler.formatter))

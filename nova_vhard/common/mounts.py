@@ -19,7 +19,7 @@ def warning(path: str) -> str | None:
     """Return what is wrong with how a file is mounted, and the fix.
 
     :param path: path of a file, which need not exist
-    :returns: None if it is no mount point, or that cannot be read
+    :returns: None if it is not a mount point, or the mounts cannot be read
     """
     try:
         real = os.path.realpath(path)

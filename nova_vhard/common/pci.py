@@ -10,10 +10,10 @@ _ADDRESS = re.compile(
 
 
 def fields(text: str) -> tuple[str, str, str, str] | None:
-    """Return domain, bus, slot and function, as they are written.
+    """Return domain, bus, slot and function, as written.
 
-    :returns: None for what is no address. Domains of 32 bits, as those of
-        Intel's VMD, are none: Nova skips them
+    :returns: None for an invalid address. Domains of 32 bits, such as those
+        of Intel's VMD, are invalid: Nova skips them
     """
     match = _ADDRESS.fullmatch(text)
     if not match:
@@ -23,5 +23,5 @@ def fields(text: str) -> tuple[str, str, str, str] | None:
 
 
 def address(text: str) -> str | None:
-    """Return an address in lower case; None for what is none."""
+    """Return an address in lower case, or None if it is invalid."""
     return text.lower() if fields(text) else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a program writes on a terminal: clean lines."""
+"""Output of clean lines to the terminal."""
 
 import json
 import sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one sink: what an outsider wrote, made safe for whoever reads it.
+"""Sanitizing of untrusted text before output.
 
 Every text that leaves passes through here: answers, logs, events, tables, the
 report, the faults of servers (tests/unit/test_text_sink.py).
@@ -92,7 +92,7 @@ def _rest(count: int, separator: str) -> str:
 
 
 def _text(value: object) -> str:
-    """Return a value as text, whatever writing it out does."""
+    """Return a value as text, even if its ``__str__`` raises."""
     if isinstance(value, str):
         return value
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that nobody but root, or whoever runs this, can change."""
+"""Files that only root or the current user can change."""
 
 import os
 import stat
@@ -10,18 +10,18 @@ _MAX_LINKS = 40
 
 
 class Untrusted(Exception):
-    """Raised when somebody else can change a file, or it is no file."""
+    """Raised if another user can change a file, or it is not a file."""
 
 
 def check(path: str) -> str:
-    """Return the real path of a file that nobody else can change.
+    """Return the real path of a file that no other user can change.
 
-    Nobody but root, or whoever runs this.
+    Only root and the current user may be able to change it.
 
-    Every folder and link on the way is looked at too: who can change one of
-    them can put another file in its place.
+    Every folder and link on the way is checked too: a user who can change one
+    of them can replace the file.
 
-    :raises Untrusted: with the place that somebody else can change
+    :raises Untrusted: with the place that another user can change
     """
     for place in _way(os.path.join(os.getcwd(), path)):
         try:
@@ -32,8 +32,8 @@ def check(path: str) -> str:
         if status.st_uid not in (0, os.geteuid()):
             text = f"{place} is not root's: uid {status.st_uid}"
             raise Untrusted(f"{text} (chown root)")
-        # In a folder like /tmp nobody takes away what is root's; a link has
-        # no mode of its own.
+        # In a sticky folder such as /tmp, other users cannot remove root's
+        # files; a link has no mode of its own.
         sticky = stat.S_ISDIR(mode) and mode & stat.S_ISVTX
         if mode & _OTHERS and not sticky and not stat.S_ISLNK(mode):
             text = f"others can write to {place}: mode"

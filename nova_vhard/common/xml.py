@@ -17,11 +17,11 @@ MAX_DEPTH = 256
 
 
 class XmlError(ValueError):
-    """Raised for what is no XML within the limits; says why in one line."""
+    """Raised for invalid XML or XML beyond a limit; one line says why."""
 
 
 class _Builder(ElementTree.TreeBuilder):
-    """Builds a tree, and stops at what nobody needs."""
+    """Tree builder that stops at a document type or a limit."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class _Builder(ElementTree.TreeBuilder):
     def start(self, tag: str, attrs: dict[str, str]) -> ElementTree.Element:
         """Begin an element.
 
-        :raises XmlError: if it is too deep, or too many
+        :raises XmlError: if there are too many, or they are too deep
         """
         self._elements += 1
         self._depth += 1
