@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What oslo-config-generator lists.
+"""Options for oslo-config-generator.
 
 Namespace ``nova_vhard`` is for nova.conf and glance-api.conf, namespace
 ``nova_vhard.reporter`` for the reporter's own file, namespace

@@ -13,9 +13,9 @@ GROUP = cfg.OptGroup(
 def files(own: str) -> tuple[str, str]:
     """Return a program's file, and that of its host's own credential.
 
-    The latter is what ``openstack vhard host enroll`` has made. Its group
-    ``placement`` names another group to log in by, so that a password which
-    stands in the first one is not used.
+    ``openstack vhard host enroll`` writes the latter. Its group ``placement``
+    names another group to log in with, so that a password in the first file
+    is not used.
 
     :param own: ``/etc/nova-vhard/reporter.conf``
     """
