@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What our daemons share, wherever they run: rounds, signals, the manager."""
+"""Common code of all daemons: rounds, signals, the service manager."""

@@ -31,8 +31,8 @@ _EARLY: set[int] = set()
 def note_hangup() -> None:
     """Note a SIGHUP for ``installed``; by default it ends the process.
 
-    The first line of each daemon's ``main``. The exporter reads nothing again
-    and goes on.
+    The first line of each daemon's ``main``. The exporter does not reload
+    anything and keeps running.
     """
     signal.signal(signal.SIGHUP, lambda number, _: _EARLY.add(number))
 
@@ -42,11 +42,11 @@ class Interrupted(BaseException):
 
 
 class TimeLimit(BaseException):
-    """What was done took too long."""
+    """Raised if an operation exceeds its time limit."""
 
 
 class Interrupts:
-    """Which signals have come, and what they may break off.
+    """Signals that have arrived, and the code that they may interrupt.
 
     :ivar stopping: whether SIGTERM or SIGINT has come
     :ivar reloading: whether SIGHUP has come
@@ -124,11 +124,11 @@ class Interrupts:
 
 @contextlib.contextmanager
 def last_resort() -> Iterator[None]:
-    """End the process if a stop comes and what is done inside goes on.
+    """End the process if a stop signal does not end the code inside.
 
-    Python runs a signal's handler between two steps of its own. A call that
-    is deep in a library of C is not reached; a thread that waits for the
-    signal beside it is. No process may be started inside.
+    Python runs a signal's handler between two of its own instructions, so not
+    during a call into a C library; a second thread that waits for the signal
+    runs all the same. Do not start a process inside.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every daemon of a node does alike: ready, a round, a wait, again, end.
+"""Main loop of every daemon: ready, a round, a wait, again, end.
 
-SIGTERM and SIGINT end it, SIGHUP has the service made anew, by the
-configuration as it is then. Its manager hears of each, and gets signs of life
-(systemd.py).
+SIGTERM and SIGINT end it; SIGHUP rebuilds the service from the current
+configuration. The service manager is notified of each, and gets keep-alive
+messages (systemd.py).
 """
 
 import contextlib
@@ -19,7 +19,7 @@ LOG = get_logger(__name__)
 
 
 class Service(Protocol):
-    """What a daemon does in each round."""
+    """The work of a daemon in each round."""
 
     def round(self) -> float:
         """Do what is due.
@@ -53,7 +53,7 @@ class Runtime:
     ) -> None:
         """Run a service until it is to stop.
 
-        :param again: makes it anew; by default it stays as it is
+        :param again: rebuilds the service; by default it is kept
         """
         with self.interrupts.installed():
             self.notifier.ready()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a service manager is told: ready, alive, reloading, stopping.
+"""Notifications to the service manager: ready, alive, reloading, stopping.
 
 The protocol of sd_notify(3): datagrams of ``NAME=value`` lines to the socket
-that ``NOTIFY_SOCKET`` names. The libraries for it are not kept any more, are
-written in C, or bring eventlet.
+that ``NOTIFY_SOCKET`` names. The libraries for it are unmaintained, written
+in C, or depend on eventlet.
 """
 
 import os
@@ -22,12 +22,12 @@ _FIRST_SOCKET = 3
 
 
 class Notifier:
-    """Speaks to the service manager, if there is one.
+    """Client of the service manager, if there is one.
 
-    :param address: path of its socket, or a name in the abstract namespace
-        behind ``@``; None where nobody listens
-    :param watchdog: seconds without a sign of life after which the manager
-        restarts this service; None if it does not watch
+    :param address: path of its socket, or ``@`` and a name in the abstract
+        namespace; None without a manager
+    :param watchdog: seconds without a keep-alive message after which the
+        manager restarts this service; None if it does not watch
     """
 
     def __init__(
@@ -44,24 +44,24 @@ class Notifier:
 
     @property
     def period(self) -> float | None:
-        """Seconds between two signs of life; None if nobody waits for any."""
+        """Seconds between keep-alive messages; None if none are needed."""
         return self._watchdog / 2 if self._watchdog else None
 
     def ready(self) -> None:
-        """Say that the start, or a reload, is over."""
+        """Notify the manager that the start, or a reload, is complete."""
         self._send("READY=1")
 
     def reloading(self) -> None:
-        """Say that the configuration is read again."""
+        """Notify the manager that the configuration is being reloaded."""
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self._send("RELOADING=1", f"MONOTONIC_USEC={now}")
 
     def stopping(self) -> None:
-        """Say that this is the end."""
+        """Notify the manager that the service is stopping."""
         self._send("STOPPING=1")
 
     def status(self, text: str) -> None:
-        """Say in a line what goes on."""
+        """Send a one-line status to the manager."""
         self._send("STATUS=" + " ".join(text.split()))
 
     def alive(self, now: bool = False) -> None:
