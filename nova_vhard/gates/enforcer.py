@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every gate does alike: policy in, verdict out, event written."""
+"""Common code of all gates: read the policy, return a verdict, log events."""
 
 import contextlib
 import datetime

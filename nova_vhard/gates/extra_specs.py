@@ -18,10 +18,10 @@ _NAMES = "|".join(KNOWN)
 
 
 class _Checks(base.ExtraSpecValidator):  # type: ignore[misc]
-    """A validator whose refusal names the word that is none of the known."""
+    """A validator whose refusal names the unknown word."""
 
     def validate(self, name: str, value: Any) -> None:
-        """Refuse a value with a word that is no check, and no profile.
+        """Refuse a value with a word that is not a check or a profile.
 
         :raises nova.exception.ValidationError: which Nova answers as 400
         """

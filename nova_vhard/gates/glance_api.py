@@ -10,9 +10,9 @@
     [filter:vhard]
     paste.filter_factory = nova_vhard.gates.glance_api:filter_factory
 
-So it stands behind ``context`` and behind the image cache, in every pipeline.
-It judges POST /v2/images and PATCH /v2/images/{id}, and nothing else: the
-data of an image is never read.
+So it runs after ``context`` and the image cache in every pipeline. It checks
+only POST /v2/images and PATCH /v2/images/{id}; it never reads the data of an
+image.
 """
 
 import io
@@ -87,7 +87,7 @@ def filter_factory(
 class GlanceGate:
     """Refuse image properties that the policy does not allow.
 
-    :param application: Glance's router, or what stands before it
+    :param application: Glance's router, or middleware around it
     :raises nova_vhard.gates.routing.NoRouter: if Glance's router is not in it
     """
 
@@ -106,7 +106,7 @@ class GlanceGate:
             return answer(environ, start_response)
         if environ["REQUEST_METHOD"] not in ("POST", "PATCH"):
             return self._application(environ, start_response)
-        # none where vhard stands before the filter that makes it
+        # None if vhard runs before the filter that sets it
         context = getattr(wsgi.Request(environ), "context", None)
         refusal = self._guarded(environ, context)
         if refusal is None:
@@ -239,7 +239,7 @@ class GlanceGate:
 def _content(
     environ: Environ, request: wsgi.Request, call: Call
 ) -> dict[str, Any]:
-    """Return what Glance's own deserializer makes of a request.
+    """Return the content that Glance's own deserializer reads.
 
     :raises webob.exc.HTTPException: what Glance answers
     :raises nova_vhard.gates.routing.Malformed: where Glance itself would fail
@@ -267,9 +267,8 @@ def _content(
 def buffer_body(request: wsgi.Request) -> None:
     """Read a body once, so that Glance reads the very same bytes.
 
-    A chunked body is a stream that Glance reads in a way of its own under
-    uWSGI; afterwards it is a plain body with a length. A body with a length
-    is read directly.
+    Glance reads a chunked body in a special way under uWSGI; the gate turns it
+    into a plain body with a length. A body with a length is read directly.
 
     :raises OSError: if the client sends less than it announced
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stored image, and what a JSON patch makes of it."""
+"""The stored image, and the image after a JSON patch."""
 
 import copy
 import io
@@ -25,9 +25,9 @@ _DROPPED = frozenset(
 def stored(application: Application, environ: Environ) -> webob.Response:
     """Return Glance's answer about an image, as the user can read it.
 
-    A GET through the rest of the pipeline, as the user who sent the request.
+    Send a GET through the rest of the pipeline, as the same user.
 
-    :param application: what stands behind the gate
+    :param application: the application that the gate wraps
     :param environ: of the PATCH
     """
     fresh = {

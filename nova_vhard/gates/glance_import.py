@@ -90,7 +90,7 @@ class JudgeImage(task.Task):  # type: ignore[misc]
         except PolicyUnavailable as error:
             raise exception.UploadException(http.NO_POLICY_TEXT) from error
         except exception.GlanceException as error:
-            # such as an image that its owner has deleted meanwhile
+            # for example, the owner has deleted the image since
             text = line(
                 f"the hardening policy cannot judge this image: {error}"
             )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a request means to Glance, asked of Glance's own routers.
+"""Meaning of a request to Glance, read from Glance's own routers.
 
-A twin of its urlmap is given a copy of the request, and notes which
-application it would go to; that application's router says the rest.
+A twin of Glance's urlmap gets a copy of the request and notes which
+application would handle it; that application's router returns the rest.
 """
 
 from collections.abc import Collection, Iterator
@@ -48,12 +48,12 @@ class _Recorder:
 
 
 class Router:
-    """Glance's routers, as they stand behind the gate.
+    """Glance's routers, as the gate wraps them.
 
-    :param application: what stands behind the gate
-    :param judged: the methods that are looked at
-    :raises nova_vhard.gates.routing.NoRouter: if there is none, or none that
-        has them
+    :param application: the application that the gate wraps
+    :param judged: the methods that are checked
+    :raises nova_vhard.gates.routing.NoRouter: if there is no router, or none
+        with these methods
     """
 
     def __init__(self, application: Any, judged: Collection[Method]) -> None:

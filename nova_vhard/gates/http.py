@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the API gates do alike with a WSGI request."""
+"""Common handling of WSGI requests in the API gates."""
 
 import contextlib
 import io
@@ -60,11 +60,11 @@ def fault_text(context: Any) -> str:
 
 
 def report_fault(logger: CleanLogger, gate: str, context: Any) -> str:
-    """Log the exception that is handled; return what a user reads of it.
+    """Log the current exception; return the text for the user.
 
-    A log that fails too makes no fault of the service's of it.
+    If logging fails too, the service does not fail.
 
-    :param gate: what the gate stands before, such as ``Nova's API``
+    :param gate: name of the API, such as ``Nova's API``
     :param context: an oslo.context RequestContext, or None
     """
     with contextlib.suppress(Exception):

@@ -10,9 +10,9 @@
     [filter:vhard]
     paste.filter_factory = nova_vhard.gates.nova_api:filter_factory
 
-So it stands behind ``keystonecontext``, and on ``/v2`` behind
-``legacy_v2_compatible``, in every pipeline, with Nova's router behind it.
-What it judges is in ``nova_routes.ROUTES``; everything else is passed on.
+So it runs after ``keystonecontext``, and on ``/v2`` after
+``legacy_v2_compatible``, in every pipeline, directly before Nova's router. It
+checks the requests in ``nova_routes.ROUTES`` and passes on all others.
 """
 
 from collections.abc import Callable, Iterable
@@ -72,7 +72,7 @@ def filter_factory(
 class NovaGate:
     """Refuse requests for hardware that the policy does not allow.
 
-    :param application: Nova's router, or what stands before it
+    :param application: Nova's router, or middleware around it
     :raises nova_vhard.gates.routing.NoRouter: if Nova's router is not in it
     """
 

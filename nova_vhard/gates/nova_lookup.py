@@ -73,8 +73,8 @@ class Services:
 class NovaLookups:
     """Answers nova_vhard.request.lookups.Lookups for one request.
 
-    Each object is asked for once, and nothing any more after the first
-    answer that is none.
+    Each object is looked up once. After the first failed look-up, nothing else
+    is looked up.
 
     :param services: of this worker
     :param context: nova.context.RequestContext of the user
@@ -112,13 +112,13 @@ class NovaLookups:
     def _root(self, devices: Iterable[Any], legacy: bool) -> Image:
         """Return the metadata of a root device.
 
-        Nova's function makes an error of its own of whatever a look-up
-        raises; what was raised counts. Its errors about what is there are
-        of a moment, too: a volume's owner says whether it is bootable.
+        Nova's function replaces every error of a look-up; this one raises
+        the original error. Nova's errors about the devices may be temporary
+        too: the owner of a volume decides whether it is bootable.
 
         :raises NotShown: if Nova would refuse the device as it is now, or
-            its snapshot is not there
-        :raises LookupFailed: if nobody answers of it
+            its snapshot is not found
+        :raises LookupFailed: if no service answers
         """
         try:
             return nova_root.read(self._context, self, devices, legacy)
@@ -288,12 +288,12 @@ class NovaLookups:
     def _asked(
         self, kind: str, name: Any, call: Callable[[], Any]
     ) -> dict[str, Any]:
-        """Return what another service says of an object.
+        """Return another service's description of an object.
 
-        It is asked for by whatever stands in the request, as Nova would.
+        Look it up by the value in the request, as Nova would.
 
-        :raises NotFound: if it is answered 4xx
-        :raises LookupFailed: if it is answered in another way, or not
+        :raises NotFound: if the answer is 4xx
+        :raises LookupFailed: if there is another answer, or none
         """
         if not isinstance(name, str) or not name or "/" in name:
             # Nova would open an address, which no service is asked for.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the Nova that is installed lacks beside the newest one known here."""
+"""Features that the installed Nova lacks, compared with the newest one."""
 
 import functools
 import importlib.metadata

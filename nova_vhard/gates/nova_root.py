@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which metadata a root device has, asked of Nova's own function.
+"""Metadata of a root device, read by Nova's own function.
 
 ``nova.block_device.get_bdm_image_metadata`` decides which of a snapshot, an
-image and a volume counts. It is given facades of Glance and Cinder that look
-up through the gate, and that keep what was read.
+image and a volume counts. It gets facades of Glance and Cinder that look up
+through the gate, and that keep what was read.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from nova_vhard.request.lookups import Body, Image
 
 
 class RootLookups(Protocol):
-    """What a root device may be made of."""
+    """Look-ups of the sources of a root device."""
 
     def image(self, image_id: Any) -> Image:
         """Return an image."""

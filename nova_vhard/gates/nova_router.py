@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a request means to Nova, asked of Nova's own router and schemas.
+"""Meaning of a request to Nova, read from Nova's own router and schemas.
 
-Nothing here reads a path or chooses a microversion: the router finds the
-controller, its Resource the method and the content of the body, and the
-method's own decorators say what of the body is valid.
+Nothing here parses a path or chooses a microversion: the router finds the
+controller, its Resource finds the method and the content of the body, and the
+method's own decorators decide which parts of the body are valid.
 """
 
 from collections.abc import Collection, Iterator
@@ -72,12 +72,12 @@ class Call:
 
 
 class Router:
-    """Nova's router, as it stands behind the gate.
+    """Nova's router, as the gate wraps it.
 
-    :param application: what stands behind the gate
-    :param judged: the methods that are looked at
-    :raises nova_vhard.gates.routing.NoRouter: if there is none, or one that
-        lacks a method that is judged: it may have another name now
+    :param application: the application that the gate wraps
+    :param judged: the methods that are checked
+    :raises nova_vhard.gates.routing.NoRouter: if there is no router, or it
+        lacks a method that is checked: Nova may have renamed the method
     """
 
     def __init__(self, application: Any, judged: Collection[Method]) -> None:

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The application behind a paste filter, down to what routes its requests."""
+"""The application that a paste filter wraps, down to its router."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
-#: Where middleware keeps what stands behind it: webob's and oslo.middleware's
-#: name first.
+#: Attributes in which middleware keeps the application that it wraps: those
+#: of webob and oslo.middleware first.
 _BEHIND = ("application", "app", "_application", "_app", "wrapped")
 _MOST = 64
 
 
 class NoRouter(Exception):
-    """Raised when no router stands behind the gate.
+    """Raised if the gate does not wrap a router.
 
     The service then does not start: a gate that cannot tell what a request
     means would let it pass.
@@ -27,7 +27,7 @@ class Unroutable(Exception):
 
 
 def behind(application: Any) -> Iterator[Any]:
-    """Yield an application and everything that stands behind it, in order."""
+    """Yield an application and all applications that it wraps, in order."""
     for _ in range(_MOST):
         yield application
         result = (getattr(application, name, None) for name in _BEHIND)
