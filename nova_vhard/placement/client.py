@@ -66,7 +66,7 @@ _DELETE: Statuses = {204: None, 404: None, 409: Conflict, 500: Conflict}
 
 @dataclass(frozen=True)
 class Inventory:
-    """What a provider has of one resource class.
+    """Inventory of one resource class of a provider.
 
     :ivar provider: uuid
     :ivar generation: of the provider when this was read
@@ -81,21 +81,21 @@ class Inventory:
 
     @property
     def total(self) -> int:
-        """How many there are."""
+        """Total of the resource class."""
         return _number(self.fields["total"])
 
     @property
     def reserved(self) -> int:
-        """How many of them nobody may have."""
+        """Number of reserved units, which Placement does not allocate."""
         return _number(self.fields["reserved"])
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a write did to a provider's traits.
+    """Result of a write to a provider's traits.
 
-    :ivar missing: what was not written, because its names do not exist and
-        this login may not make them
+    :ivar missing: traits that were not written, because they do not exist and
+        this login may not create them
     """
 
     added: frozenset[str]
@@ -279,13 +279,13 @@ class Placement(PlacementReader):
             return tuple(sorted(body["allocations"].keys())), generation
 
     def reserve(self, inventory: Inventory, reserved: int) -> None:
-        """Write how much of an inventory nobody may have.
+        """Write the reserved amount of an inventory.
 
-        With the generation that was read: nothing is written if anything of
-        the provider has changed since, an allocation included.
+        Send the generation that was read: nothing is written if anything of
+        the provider has changed since, including an allocation.
 
-        :raises Conflict: if so; what is true must be read anew
-        :raises PlacementError: if it is not known whether it was written
+        :raises Conflict: if so; read the current state again
+        :raises PlacementError: if it is unknown whether it was written
         """
         body = {
             **inventory.fields,

@@ -29,19 +29,19 @@ _HOURS = 48
 
 @dataclass(frozen=True)
 class HostPosture:
-    """What a host has proven.
+    """The proven state of a host.
 
-    :ivar status: FRESH, STALE (its last report is too old, and nothing that
-        it still has counts) or SILENT (it has no trait of ours)
+    :ivar status: FRESH, STALE (its last report is too old, and none of its
+        traits counts) or SILENT (it has none of our traits)
     :ivar passed: names of the checks that it has a trait for
-    :ivar reported: start of the hour (UTC) of its last report, None where
-        that is not known
-    :ivar others: what the report says of checks that have not passed
-        (``nova_vhard.catalogue.results``), as far as that was asked for
+    :ivar reported: start of the hour (UTC) of its last report, None if
+        unknown
+    :ivar others: results of checks that have not passed
+        (``nova_vhard.catalogue.results``), as far as requested
     :ivar attested: whether it has the attestor's trait and a mark in time,
         whose code only schedulers can check
-    :ivar undemanded: whether the attestor says that its verifier demands
-        nothing of it
+    :ivar undemanded: whether the attestor reports that its verifier demands
+        nothing of the host
     """
 
     name: str

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Marks of the attestor: until when a host counts as attested.
 
-A trait on a provider can be written by whoever may write that provider, and
-nova-compute's own login may write every one. So what counts is the *name* of
-another trait, which lies on no provider:
+Every login that may write a provider can write its traits, and nova-compute's
+login may write every provider. So only the *name* of another trait counts,
+which is set on no provider:
 
     CUSTOM_VHATT_<UNTIL>_<PROVIDERS>_<CODE>
 
 ``UNTIL`` is in seconds since the epoch, ``PROVIDERS`` are the uuids of up to
 seven root providers in base32, and ``CODE`` is half an HMAC with SHA-256 over
-all that stands before it, by a key that lies with the attestor and with the
-schedulers, and on no compute node. A mark that somebody else makes, moves to
-another host or makes last longer has no code that fits. One that was taken
-away can be written again by whoever has seen it, until its time is over.
+everything before it. Only the attestor and the schedulers have the key, and
+no compute node. The code of a mark that another login makes, moves to another
+host or extends does not match. Anyone who has seen a removed mark can write
+it again until it expires.
 """
 
 import base64
@@ -52,7 +52,7 @@ MAKE = "openssl rand -hex 32"
 
 
 class KeyFileError(Exception):
-    """Raised when there is no key; says where, why and how to mend it."""
+    """Raised if the key is missing or invalid; names place, cause and fix."""
 
 
 @dataclass(frozen=True)
@@ -147,9 +147,9 @@ def attested(
 
 
 def named(names: Iterable[str], now: datetime.datetime) -> frozenset[str]:
-    """Return the hosts that marks in time name, whoever made these.
+    """Return the hosts that unexpired marks name, without checking the code.
 
-    For those without a key, who can take away and not give.
+    For callers without a key, which may withdraw but not grant.
     """
     marks = (_bytes(written) for _, written in _timely(names, now))
     return frozenset().union(*map(_uuids, marks))

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which hosts have proven what: the fleet as Placement knows it.
+"""Cache of the fleet's posture: which hosts have passed which checks.
 
-Kept for a while and refreshed by one caller while the others go on with the
-last answer; only the very first answer is waited for. A refresh has a thread
-of its own and a time limit: whoever began it waits no longer than that, and
-after it another caller may begin the next, whatever the first one hangs in
-(Placement, Keystone, a resolver). No thread is started and nothing is asked
-before the first call, so that it can be made before a service forks.
+One caller refreshes it while the others use the last answer; callers wait
+only for the very first answer. A refresh has its own thread and a time limit:
+its caller waits no longer than that, and then another caller may start the
+next refresh, even if the first one hangs (in Placement, Keystone or a
+resolver). No thread and no request starts before the first call, so the
+object can be created before a service forks.
 """
 
 import dataclasses
@@ -33,15 +33,15 @@ TIMEOUT = 30.0
 
 
 class PostureUnavailable(Exception):
-    """Nobody knows which hosts have proven it."""
+    """Raised if it is unknown which hosts have passed the checks."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """What is asked of the fleet.
+    """A query about the fleet.
 
     :ivar checks: names of the checks that a host must have passed
-    :ivar max_age: whole hours; an older status counts as none
+    :ivar max_age: whole hours; an older status does not count
     :ivar attested: whether a host must be attested, too
     """
 
@@ -61,16 +61,15 @@ class Clock:
 
 
 class Posture:
-    """The fleet's posture, one answer a question.
+    """The fleet's posture, one answer per question.
 
     :param connect: makes the Placement client, on first use; its requests
-        should have a time limit too, so that what hangs comes to an end
+        should have a time limit too, so that a hanging one ends
     :param ttl: seconds for which an answer is kept, jittered by a tenth
-    :param max_age: seconds after which an answer is not to be relied on
-    :param timeout: seconds that a refresh, all its requests together, may
-        take
+    :param max_age: seconds after which an answer must not be used
+    :param timeout: seconds that a refresh, with all its requests, may take
     :param attestation_max_age: returns the seconds that a mark of the
-        attestor's may last, for each refresh anew
+        attestor may last; called for each refresh
     :ivar keys: likewise the keys of the marks; by default none, so that no
         host counts as attested
     """
@@ -133,7 +132,7 @@ class Posture:
                 # The process may have no more threads.
                 self._failed(question, answer, refresh, error)
             if not refresh.ended.wait(self._timeout):
-                # It is given up, and may go on.
+                # Stop waiting; the thread may still be running.
                 self._answers.postpone(answer, refresh, self._soon())
                 text = f"no answer within {self._timeout:g} seconds"
                 self._warn(question, text)

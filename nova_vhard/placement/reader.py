@@ -40,7 +40,7 @@ _SHAPELESS = (
 
 
 class Client(Protocol):
-    """What is asked of a client: Nova's SchedulerReportClient fits."""
+    """Required methods of a client; Nova's SchedulerReportClient has them."""
 
     def get(self, url: str, version: str) -> Any:
         """Return a response with status_code, text and json()."""
@@ -78,10 +78,10 @@ class Provider:
 
 
 def provider_of(entry: Mapping[str, Any]) -> Provider:
-    """Return the provider of an entry; its uuid can be put into a URL.
+    """Return the provider of an entry; its uuid is safe in a URL.
 
-    :raises ValueError: if it is none; or another error that ``shape`` turns
-        into a PlacementError
+    :raises ValueError: if the entry is invalid; or another error that
+        ``shape`` turns into a PlacementError
     """
     uuid, name = entry["uuid"], entry["name"]
     if not isinstance(name, str) or not _UUID.fullmatch(uuid):

@@ -65,10 +65,10 @@ def take(placement: Placement, root: str, choices: Asked) -> None:
 
 
 def tell(placement: Placement, root: str, words: Mapping[str, str]) -> None:
-    """Tell why devices are not to be had; of all others nothing.
+    """Write why devices are unavailable; remove the reasons of all others.
 
     :param words: address to a word
-    :raises PlacementError: if that did not work out
+    :raises PlacementError: if that failed
     """
     wanted = {device_words.of_device(*item) for item in words.items()}
 
@@ -88,7 +88,7 @@ def tell(placement: Placement, root: str, words: Mapping[str, str]) -> None:
 
 
 def _forget(placement: Placement, gone: Collection[str]) -> None:
-    """Delete names that nobody needs; those of other hosts stay."""
+    """Delete unused names; those of other hosts stay."""
     for name in sorted(gone):
         try:
             placement.delete_trait(name)

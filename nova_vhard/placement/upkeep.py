@@ -39,13 +39,13 @@ _FUTURE = (names.DAYS + 1) * 24
 
 @dataclass
 class Sweep:
-    """What a sweep did.
+    """Result of a sweep.
 
     :ivar silent: names of the hosts that lost our traits
-    :ivar deleted: freshness names that are gone
-    :ivar made: names that are new
-    :ivar failed: hosts and names that could not be dealt with this time
-    :ivar unmarked: names of the hosts that are not attested any longer
+    :ivar deleted: freshness names that were deleted
+    :ivar made: new names
+    :ivar failed: hosts and names that could not be processed this time
+    :ivar unmarked: names of the hosts that are no longer attested
     """
 
     silent: list[str] = field(default_factory=list)
@@ -175,9 +175,9 @@ def _silenced(
 
 
 def attested_hosts(placement: Placement) -> list[Provider]:
-    """Return the hosts that have the attestor's trait, whoever wrote it.
+    """Return the hosts with the attestor's trait, regardless of its writer.
 
-    :raises PlacementError: without an answer that makes sense
+    :raises PlacementError: without a valid answer
     """
     known = placement.known({traits.ATTESTED})
     return placement.providers(known) if known else []
@@ -223,13 +223,13 @@ def unattest(placement: Placement, provider: str) -> frozenset[str]:
 def forget(
     placement: Placement, now: datetime.datetime, lost: frozenset[str]
 ) -> tuple[str, ...]:
-    """Delete the names of ours, after the last host was withdrawn.
+    """Delete our names, after the last host was withdrawn.
 
     :param now: aware time
-    :param lost: what the hosts have lost; names that nobody can know, such as
-        those of devices, are among them
-    :returns: those that stay, because a host still has them
-    :raises PlacementError: if it could not be done
+    :param lost: names that the hosts have lost, including those that cannot
+        be enumerated, such as those of devices
+    :returns: names that stay because a host still has them
+    :raises PlacementError: if a request failed
     """
     known = placement.known({traits.ATTESTED, *_every(now)})
     gone = sorted(known | lost | placement.marks())
