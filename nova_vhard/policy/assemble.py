@@ -28,7 +28,7 @@ from nova_vhard.policy.model import (
 
 #: Hypervisor types that are judged where the policy names none.
 _JUDGED = ("QEMU", "KVM")
-#: Of a host with KVM, too, libvirt says QEMU: whoever means the one has both.
+#: libvirt reports QEMU for a host with KVM, too: either word means both.
 _LIBVIRT = frozenset(("qemu", "kvm"))
 _SELECTORS = ("projects", "domains", "images", "flavors", "servers")
 

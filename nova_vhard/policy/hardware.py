@@ -50,13 +50,13 @@ USUAL = (
 
 
 class Holder(NamedTuple):
-    """The image or volume in whose properties a choice stands.
+    """The image or volume whose properties contain a choice.
 
-    :ivar id: its uuid, None where it is not known
-    :ivar project: id of the project that owns it, None where it is not known
-    :ivar disk_format: of an image, None where it is not known
-    :ivar stored: whether the choice stands in what Nova keeps with a server
-        of the image that it was made of, which nobody can edit
+    :ivar id: its uuid, or None if unknown
+    :ivar project: id of the project that owns it, or None if unknown
+    :ivar disk_format: of an image, or None if unknown
+    :ivar stored: whether the choice is in the copy of the image's properties
+        that Nova keeps with a server, which no user can edit
     :ivar made_of: for a volume, id of its source image, as stored in Cinder.
         The owner of the volume can change it
     """
@@ -74,16 +74,16 @@ STORED = Holder(stored=True)
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a request refers to in a way that nobody can judge.
+    """A reference in a request that cannot be checked.
 
-    :ivar source: where the reference stands, in words
-    :ivar value: the reference as it is written
+    :ivar source: where the reference is, in words
+    :ivar value: the reference as written
     :ivar message: what is wrong with it
     :ivar names: names of the image properties that it comes from
-    :ivar fix: how to mend it; empty where taking the property away does
-    :ivar origin: IMAGE or VOLUME, where it is such a property
-    :ivar holder: the image or volume that it stands in
-    :ivar count: how many there are, where each is one more device
+    :ivar fix: how to fix it; empty if removing the property does
+    :ivar origin: IMAGE or VOLUME, if it is such a property
+    :ivar holder: the image or volume that contains it
+    :ivar count: number of references, if each is one more device
     """
 
     source: str
@@ -101,18 +101,19 @@ class DeviceChoice:
     """One choice of a virtual device.
 
     :ivar kind: name of the device kind, ``disk_bus``
-    :ivar value: the value as Nova would read it; None where Nova or
-        libosinfo picks one that cannot be known here
-    :ivar source: who asked, in words: ``image property hw_disk_bus``
+    :ivar value: the value as Nova would read it; None if Nova or libosinfo
+        picks one that cannot be known here
+    :ivar source: origin of the choice, in words: ``image property
+        hw_disk_bus``
     :ivar setting: the name that was set there: ``hw_disk_bus``
     :ivar origin: IMAGE, VOLUME, FLAVOR, BLOCK_DEVICE, SERVER for what a
         server has had since its boot, or DOMAIN for what libvirt starts
     :ivar names: names of the image properties that it comes from, so that a
-        change can be charged with it
-    :ivar written: the value as it was written, where it differs
-    :ivar implied: in words, why Nova picks this value, where nobody asked
-    :ivar holder: the image or volume that it stands in
-    :ivar synonyms: other words for the same device, any of which a rule may
+        change can be attributed to it
+    :ivar written: the value as written, if it differs
+    :ivar implied: in words, why Nova picks this value, if it is a default
+    :ivar holder: the image or volume that contains it
+    :ivar synonyms: other names of the same device, any of which a rule may
         allow: libvirt's ``pc-q35-10.0`` is a ``q35``
     :ivar device: name of the device that it applies to; empty if it applies
         to each device of the kind, or to the whole guest
@@ -133,15 +134,15 @@ class DeviceChoice:
 
 @dataclass(frozen=True, slots=True)
 class Passthrough:
-    """A request for a device, or a part of one, of the host itself.
+    """A request for a device of the host, or a part of one.
 
     :ivar kind: ``aliases``, ``ports``, ``device_profiles`` or ``mdev``: the
         list of ``passthrough.allow`` that must name it
-    :ivar name: what must stand there
-    :ivar source: who asked, in words
-    :ivar count: how many; more than a server had before is a new one. A
-        number that cannot be read is text, which equals no other
-    :ivar synonyms: other names, any of which may stand there
+    :ivar name: name that the list must contain
+    :ivar source: origin of the request, in words
+    :ivar count: number of devices; more than a server had before is a new
+        request. An invalid number is text, which equals no other
+    :ivar synonyms: other names, any of which the list may contain
     """
 
     kind: str

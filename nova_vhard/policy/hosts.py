@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a host must have proven before it may run a guest."""
+"""Checks that a host must have passed before it may run a guest."""
 
 import datetime
 from collections.abc import Iterable, Iterator
@@ -119,9 +119,9 @@ def one_time_use(
     subject: Subject,
     today: datetime.date,
 ) -> Mode | None:
-    """Return what happens where an alias gets a device that is not so.
+    """Return the mode for an alias whose device is not one_time_use.
 
-    :returns: None where no device needs to be one_time_use
+    :returns: None if no device needs to be one_time_use
     """
     rule = policy.passthrough
     if rule is None or ONE_TIME_USE not in rule.of_devices:
@@ -147,7 +147,7 @@ def _host_requirements(
         mode = policy.mode_for(hosts.mode, subject, policy.moves_hosts)
         yield HostRequirement((HOSTS_REQUIRE,), hosts.require, mode)
     if request.host_checks:
-        # The flavor's own requirement is no rule that could be rolled out.
+        # The flavor's own requirement is not a rule with a rollout mode.
         yield HostRequirement(
             (FLAVOR_REQUIRE,), request.host_checks, Mode.ENFORCE
         )

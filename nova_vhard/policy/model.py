@@ -21,7 +21,7 @@ ANY = "*"
 
 
 class Mode(enum.StrEnum):
-    """What happens on a violation, from the weakest to the strongest."""
+    """Reaction to a violation, from the weakest to the strongest."""
 
     AUDIT = "audit"
     WARN = "warn"
@@ -64,7 +64,7 @@ class Values:
 
     @cached_property
     def literals(self) -> tuple[str, ...]:
-        """The values that are no patterns, in the order of the file."""
+        """The values that are not patterns, in the order of the file."""
         return tuple(
             value for value in self.listed if value not in self._patterns
         )
@@ -72,15 +72,15 @@ class Values:
 
 @dataclass(frozen=True)
 class DeviceRule:
-    """What a guest may ask for of one device kind.
+    """Rule for one device kind.
 
     :ivar kind: name of the device kind
-    :ivar allow: the values that may be asked for
-    :ivar mode: the rule's own mode; None where the project's or file's holds
-    :ivar explicit: whether the guest's image must say it, so that no default
+    :ivar allow: the allowed values
+    :ivar mode: the rule's own mode; None if the project's or file's applies
+    :ivar explicit: whether the guest's image must set it, so that no default
         of Nova or libosinfo decides
-    :ivar replace: refused value, or ``*``, to the value that the operator
-        holds for a safe replacement in images that exist
+    :ivar replace: refused value, or ``*``, to a value that the operator
+        considers a safe replacement in existing images
     """
 
     kind: str
@@ -170,11 +170,12 @@ class Exemption:
 
 @dataclass(frozen=True)
 class PassthroughRule:
-    """Which devices of the host a guest may ask for, and on which hosts.
+    """Rule for devices of the host: which are allowed, and on which hosts.
 
-    :ivar allow: kind of request to the names that may be asked for
+    :ivar allow: kind of request to the allowed names
     :ivar require: checks that the host must have passed
-    :ivar of_devices: demands on each device of a request: ``one_time_use``
+    :ivar of_devices: requirements on each device of a request:
+        ``one_time_use``
     """
 
     allow: Mapping[str, Values] = field(default_factory=dict)
@@ -192,10 +193,10 @@ class Trust(enum.StrEnum):
 
 @dataclass(frozen=True)
 class HostsRule:
-    """What every host must have proven before it may run a guest.
+    """Checks that every host must have passed before it may run a guest.
 
-    :ivar max_report_age: whole hours; an older status counts as none
-    :ivar trust: when a host's own claims count, for whatever rule requires
+    :ivar max_report_age: whole hours; an older status does not count
+    :ivar trust: when a host's own claims count, for all rules that require
         them
     """
 
@@ -223,14 +224,14 @@ class Assume:
 
 
 class HotPlug(enum.StrEnum):
-    """What the guard does about a device that is new to a running guest."""
+    """Reaction of the guard to a device that is new to a running guest."""
 
     REPORT = "report"
     DETACH = "detach"
 
 
 class Unanswered(enum.StrEnum):
-    """What libvirt's hook does where no guard answers it."""
+    """Reaction of libvirt's hook if no guard answers it."""
 
     ALLOW = "allow"
     REFUSE = "refuse"
@@ -238,9 +239,9 @@ class Unanswered(enum.StrEnum):
 
 @dataclass(frozen=True)
 class OnHost:
-    """What the guard does on a host: the gate before libvirt's start.
+    """Settings of the guard on a host, the gate before libvirt's start.
 
-    :ivar mode: the hardest that a violation is taken there
+    :ivar mode: the strongest mode for a violation there
     """
 
     mode: Mode = Mode.AUDIT

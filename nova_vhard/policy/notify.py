@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Notifications on the message bus: what is judged, sent by a thread.
+"""Notifications of decisions on the message bus, sent by a thread.
 
-Loaded only where ``notifications`` is on. A request puts its event
-into a bounded queue and goes on; the thread of its process, which begins with
-the first event and so after every fork, takes it to the bus. While the bus is
-down the thread waits for it, the queue fills, and what does not fit is dropped
+Loaded only if ``notifications`` is on. A request puts its event into a
+bounded queue and does not wait; a thread of its process sends it to the bus.
+The thread starts with the first event, so after every fork. While the bus is
+down the thread waits, the queue fills, and events that do not fit are dropped
 and counted. Nothing waits for the thread when the service stops.
 
 oslo.messaging is imported with this module, not by the thread: it may import
-eventlet, which for a while puts modules of its own in place of ``threading``,
-``socket`` and others, where any thread would import them.
+eventlet, which for a while replaces ``threading``, ``socket`` and others with
+its own modules, and any other thread would import those.
 """
 
 import json
@@ -79,7 +79,7 @@ def sender(
 
 
 class Sender:
-    """Sends notifications of one service, from whatever process it is in.
+    """Sends notifications of one service, from any of its processes.
 
     :param conf: the service's configuration (oslo.config); the bus is that
         of its own notifications

@@ -52,17 +52,17 @@ def subject_of(
     image: str | None = None,
     flavor: Any = None,
 ) -> Subject:
-    """Return who asks, by the context that a service made of a token.
+    """Return the subject of a request, from the context of its token.
 
     Domain and roles are the caller's, and count in the caller's own project
     only: an administrator who acts on a server lends it no exemption.
 
     :param operation: one of the operations of this module
-    :param context: an oslo.context RequestContext, or what has its
-        ``project_id``, ``project_domain_id`` and ``roles``; None where a
-        service acts without one
-    :param project: id of the project that owns the server or image; the
-        caller's where it is none, or no text, which the services refuse
+    :param context: an oslo.context RequestContext, or an object with its
+        ``project_id``, ``project_domain_id`` and ``roles``; None if a service
+        acts without one
+    :param project: id of the project that owns the server or image; if it is
+        missing, or not text, which the services refuse, the caller's is used
     :param image: id of the image
     :param flavor: with ``name`` and ``flavorid``, or None
     """

@@ -48,7 +48,7 @@ REFUSE = "refuse"
 DISABLED = "disabled"
 UNJUDGED = "unjudged"
 
-#: What nobody can judge could break any rule of this section.
+#: A reference that cannot be checked could break any rule of this section.
 GUEST_DEVICES = "guest_devices"
 PASSTHROUGH_ALLOW = "passthrough.allow"
 PASSTHROUGH_REQUIRE = "passthrough.require"
@@ -56,7 +56,7 @@ PASSTHROUGH_REQUIRE = "passthrough.require"
 #: Operations in which a guest gets devices. Each start hands them out again.
 _ISSUED = frozenset((BOOT, MOVE, RESIZE, UNSHELVE, ATTACH, START))
 
-#: Operations in which a guest goes on, of the file that it is made of.
+#: Operations on an existing guest, whose image was checked at its boot.
 _GOES_ON = frozenset((MOVE, UNSHELVE))
 
 #: Device names of a violation that is about the whole guest.

@@ -140,12 +140,12 @@ class PolicyFile:
         return policy
 
     def runs(self) -> dict[str, Any]:
-        """Look at the file; return what this process runs.
+        """Reload the file if it changed; return what this process runs.
 
         :returns: path of the ``file``, ``release`` of the package, digest of
             the ``policy`` (None without one), why the file is ``refused``
-            (None if it is not), and ``since`` when all this is so; empty
-            before the first reading
+            (None if it is not), and the time ``since`` which all of this
+            applies; empty before the first reading
         """
         with contextlib.suppress(PolicyUnavailable):
             self.current()
