@@ -85,7 +85,7 @@ def read(
 
 
 def _listed(entries: Any, origin: str) -> list[Any] | None:
-    """Return the entries; None for what is no list, or one too long."""
+    """Return the entries, or None if there is no list or it is too long."""
     if isinstance(entries, str | bytes):
         if len(entries) > MOST_CHARACTERS:
             return None

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reader of the XML of a libvirt domain: what a guest is about to get.
+"""Reader of the XML of a libvirt domain: a guest before its start.
 
-What a device kind is in it stands in ``nova_vhard.catalogue.domain_xml``.
+``nova_vhard.catalogue.domain_xml`` has the location of each device kind.
 """
 
 import platform
@@ -21,7 +21,7 @@ _INSTANCE = f"metadata/{_NOVA}instance"
 
 
 class DomainError(ValueError):
-    """Raised for what is no domain that can be judged; one line says why."""
+    """Raised for an invalid domain; says why in one line."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,10 +42,9 @@ _TELLING = (("target", "dev"), ("mac", "address"))
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the devices of a domain are read by, beside themselves.
+    """Facts outside the devices of a domain that are needed to read them.
 
-    :ivar specs: extra specs of the server's flavor; None where they are not
-        known
+    :ivar specs: extra specs of the server's flavor, or None if unknown
     :ivar architecture: of the guest
     :ivar host: architecture of the host
     :ivar folders: option of [vhard_guard] to the folders that it names

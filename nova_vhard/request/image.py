@@ -36,9 +36,9 @@ KIND_OF: Mapping[str, str] = {
 
 _ORDER = {name: place for place, name in enumerate(KIND_OF)}
 
-#: What a rescue without an image boots: Nova keeps it with the server, and
-#: opens whatever address stands there (``_get_rescue_image`` in
-#: nova/compute/manager.py, ``get`` of nova.image.glance.API).
+#: Image that a rescue without an image boots: Nova stores it with the server,
+#: and opens any URL in it (``_get_rescue_image`` in nova/compute/manager.py,
+#: ``get`` of nova.image.glance.API).
 BASE_IMAGE = "base_image_ref"
 
 #: Bytes of a property that Nova keeps in a server's system metadata. It builds
@@ -113,7 +113,7 @@ def read(
         devices=tuple(devices),
         architecture=_value(effective, "hw_architecture"),
         emulated=_value(effective, "hw_emulation_architecture"),
-        # An empty one is no default to Nova.
+        # Nova does not treat an empty one as its default.
         machine_type=effective["hw_machine_type"][0]
         if "hw_machine_type" in effective
         else None,
@@ -146,10 +146,9 @@ def read(
 def _faults(
     properties: Mapping[str, Any], origin: str, holder: Holder
 ) -> Iterator[Fault]:
-    """Yield references that Nova would follow and nobody can judge.
+    """Yield references that Nova would follow and that cannot be checked.
 
-    An empty one is none: Nova's own snapshot of a volume-backed server has
-    it so.
+    Skip an empty one: Nova's own snapshot of a volume-backed server has it.
     """
     value = properties.get(BASE_IMAGE)
     if value is None or value == "" or is_image_id(value):

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Block devices that a server keeps when another image comes.
+"""Block devices that a server keeps when its image changes.
 
-Nova keeps each one's bus, and takes the controllers and the machine from the
-image of the moment. The order is that of ``get_info_from_bdm`` in
+Nova keeps each one's bus, and takes the controllers and the machine type from
+the new image. The order is that of ``get_info_from_bdm`` in
 nova/virt/libvirt/blockinfo.py: a bus, else a volume's name, else its kind. A
-root disk or a local one without a bus goes onto the disks' bus, whatever its
-kind is; by name and kind only where its bus is none that Nova knows.
+root disk or a local one without a bus uses the disks' bus, regardless of its
+kind; name and kind count only if Nova does not know its bus.
 """
 
 from collections.abc import Iterable

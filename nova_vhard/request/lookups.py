@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a request to Nova's API refers to, and the protocol to look it up.
+"""Objects that a request to Nova's API refers to, and their look-up protocol.
 
-The gate answers it from Nova and the services, the offline commands from a
-description. The readers of this package know nothing else of either.
+The gate implements it with Nova and the services, the offline commands with
+a description. The readers of this package know nothing else of either.
 """
 
 from collections.abc import Iterable, Mapping
@@ -129,10 +129,10 @@ class Server:
 
 
 class Lookups(Protocol):
-    """Looks up what one request refers to, as the user who sent it.
+    """Looks up the objects of one request, as the user who sent it.
 
-    Each method raises NotFound where the service says so, and LookupFailed
-    where nobody answers.
+    Each method raises NotFound if the service does not find the object, and
+    LookupFailed if no service answers.
     """
 
     def boot_image(self, server: Body) -> Image:

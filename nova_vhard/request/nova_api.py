@@ -285,7 +285,7 @@ class ServerReader:
 
 
 def in_body(server: Body) -> tuple[list[DeviceChoice], list[Device]]:
-    """Return choices and devices that stand in the body of a boot itself."""
+    """Return the choices and devices in the body of a boot itself."""
     choices: list[DeviceChoice] = []
     devices: list[Device] = []
     for name in _MAPPINGS:

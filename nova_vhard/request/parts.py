@@ -26,11 +26,11 @@ KEPT_CONFIG_DRIVE = Device(CDROM, CONFIG_DRIVE, "the server's config drive")
 
 
 def read(image: Mapping[str, Any], holder: Holder = NOBODY) -> HardwareRequest:
-    """Read an image, or the volume that stands in its place.
+    """Read an image, or the volume that replaces it.
 
-    :param image: with ``properties``, ``disk_format`` and ``origin``, where
+    :param image: with ``properties``, ``disk_format`` and ``origin``, if
         known
-    :param holder: which image or volume it is
+    :param holder: the image or volume
     """
     return image_reader.read(
         image.get("properties") or {},

@@ -23,7 +23,7 @@ _PROFILE = "accel:device_profile"
 #: The extra specs with names of their own that this module reads.
 NAMES = frozenset((_ALIAS, _PROFILE, REQUIRE))
 
-#: What may stand in ``vhard:require``.
+#: Words that ``vhard:require`` may contain.
 KNOWN = (*REQUIRABLE, *PROFILES)
 
 #: Devices of a name up to which fewer than a server has are listed.
@@ -100,10 +100,10 @@ def _of_flavor(extra_specs: Mapping[str, str]) -> Iterator[Passthrough]:
 
 
 def _aliases(text: str) -> Iterator[Passthrough]:
-    """Yield what the aliases of a flavor ask for.
+    """Yield the devices that the aliases of a flavor request.
 
-    What stands behind the last that is read counts as one name, as it
-    stands: no policy allows it, and its cost does not grow.
+    The text after the last alias that is read counts as one name: no policy
+    allows it, and its cost does not grow.
     """
     source = f"flavor extra spec {_ALIAS}"
     *parts, last = f"{text},".split(",", MOST_ALIASES)
@@ -143,10 +143,10 @@ def is_port(asked: Passthrough) -> bool:
 
 
 def _of_request(request: Any) -> Passthrough:
-    """Tell a flavor's alias from a port, and one kind of port from another.
+    """Return the request of a flavor's alias or of a port, with its kind.
 
-    A port's request has no alias; which of direct, macvtap and
-    virtio-forwarder it is stands nowhere, and does not matter.
+    A port's request has no alias. It does not distinguish direct, macvtap and
+    virtio-forwarder, which does not matter.
     """
     alias = request.alias_name
     if alias:
@@ -205,9 +205,9 @@ def host_checks(extra_specs: Mapping[str, str]) -> frozenset[str]:
 
 
 def unknown_requirements(text: str) -> list[str]:
-    """Return the words of ``vhard:require`` that are none of ``KNOWN``.
+    """Return the words of ``vhard:require`` that are not in ``KNOWN``.
 
-    :param text: value of the extra spec; an empty word is none, too
+    :param text: value of the extra spec; an empty word is unknown, too
     """
     words = (part.strip() for part in text.split(","))
     return [word for word in words if word not in KNOWN]

@@ -120,13 +120,13 @@ def _extra_specs(flavor: Any) -> dict[str, str]:
 
 
 def operation(spec: nova_spec.RequestSpec) -> str:
-    """Tell a boot from a move and a rebuild.
+    """Return the operation: BOOT, MOVE or REBUILD.
 
-    A RequestSpec does not say it. A rebuild is marked by a hint, and forced
-    to the server's host. The hint alone may be a tenant's: releases of Nova
-    before 31.3.1, 32.2.1 and 33.0.2 take it with a boot, and it stays with the
-    server. Only a move has a destination with a cell, or one that may be in
-    another cell.
+    A RequestSpec does not contain it. A rebuild is marked by a hint, and
+    forced to the server's host. The hint alone may be a tenant's: releases of
+    Nova before 31.3.1, 32.2.1 and 33.0.2 accept it with a boot, and it stays
+    with the server. Only a move has a destination with a cell, or one that may
+    be in another cell.
     """
     forced = "force_hosts" in spec and spec.force_hosts
     if forced and nova_utils.request_is_rebuild(spec):

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a rescue makes of a server.
+"""Devices of a server in rescue mode.
 
 ``LibvirtDriver.rescue`` in nova/virt/libvirt/driver.py: a legacy rescue has
 the rescue image's devices and two disks on its bus, nothing else. A stable
-one, which a rescue image with ``hw_rescue_bus`` or ``hw_rescue_device`` asks
-for, has the server's devices under the server's own image, and one disk more.
+one, which a rescue image with ``hw_rescue_bus`` or ``hw_rescue_device``
+requests, has the server's devices under the server's own image, and one more
+disk.
 """
 
 from collections.abc import Iterator
