@@ -18,8 +18,8 @@ class DashboardConfig(AppConfig):  # type: ignore[misc]
     def ready(self) -> None:
         """Add the middleware, nearest to the views.
 
-        Django makes the middlewares after all applications are ready. The
-        nearest one sees an answer before Horizon makes a page of it.
+        Django creates the middlewares after all applications are ready. The
+        nearest one sees an answer before Horizon renders it as a page.
         """
         if MIDDLEWARE not in settings.MIDDLEWARE:
             settings.MIDDLEWARE = (*settings.MIDDLEWARE, MIDDLEWARE)

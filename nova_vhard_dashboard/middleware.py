@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A refusal by the gates, passed on by the dashboard to its pages.
+"""Middleware that passes refusals of the gates to the dashboard's pages.
 
 Horizon passes a refusal on as text, in three places: a JSON string of its own
-API, a message beside a redirect, or an exception that nobody has handled. Each
-becomes one answer, ``{"nova_vhard": {...}}`` with status 403, which
-static/vhard/refusal.js shows. What is no refusal is left alone.
+API, a message with a redirect, or an unhandled exception. Each becomes one
+answer, ``{"nova_vhard": {...}}`` with status 403, which
+static/vhard/refusal.js shows. All other answers are unchanged.
 """
 
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the policy thinks of an image, for the tab of its details."""
+"""The policy's verdict on an image, for the tab of its details."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

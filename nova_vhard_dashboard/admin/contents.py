@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the panel shows: by the report's own functions, bounded in size."""
+"""Contents of the panel, from the report's functions, bounded in size."""
 
 import datetime
 from collections import Counter

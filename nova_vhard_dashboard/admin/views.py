@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The view of the panel: asks Placement with the token of whoever looks."""
+"""View of the panel, which queries Placement with the viewer's token."""
 
 import datetime
 from typing import Any
@@ -41,7 +41,7 @@ class IndexView(views.HorizonTemplateView):  # type: ignore[misc]
     page_title = "Hardening Policy"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return what the template shows, read anew for each request."""
+        """Return the template's context, read for each request."""
         now = datetime.datetime.now(datetime.UTC)
         context: dict[str, Any] = super().get_context_data(**kwargs)
         policy = contents.policy()
