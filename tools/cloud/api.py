@@ -20,9 +20,8 @@ def serve(application, port, faults):
     class LastRequest(task.WSGITask):
         """A request after which the connection is closed.
 
-        nova-scheduler speaks to Placement before it forks its workers. They
-        would go on with the one connection that they all have, and read each
-        other's answers.
+        nova-scheduler connects to Placement before it forks its workers.
+        They would all use the same connection and read each other's answers.
         """
 
         def build_response_header(self):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the users of a cloud hold in their hands: real clients."""
+"""Real clients for the users of a cloud."""
 
 import functools
 import time

@@ -37,9 +37,9 @@ class Cloud:
 
     #: Whether the processes are to end with this one.
     attached = False
-    #: Those that are stopped last, group by group: who asks goes before who
-    #: is asked. Without a port mapper RabbitMQ starts one of its own, even
-    #: while it ends.
+    #: Daemons that are stopped last, group by group: clients before their
+    #: servers. Without a port mapper RabbitMQ starts one, even while it
+    #: stops.
     last = (("mariadb", "rabbitmq"), ("epmd",))
 
     def __init__(self, place, say=lambda what: None):
@@ -179,7 +179,7 @@ class Cloud:
         self.until("Nova's services", lambda: self._up(compute, number))
 
     def _guard(self, machine):
-        """Have a host with libvirt guarded, before a guest can be there."""
+        """Start the guard of a host with libvirt, before the first guest."""
         sock = hypervisor.socket(self.facts, machine)
         self.until(f"libvirt of {machine.name}", sock.exists)
         installing = services.guard(self.facts, machine, "install")
@@ -209,7 +209,7 @@ class Cloud:
             self._retire(self.facts.machines[-1])
 
     def _retire(self, machine):
-        """Have no server put on a compute with the fake driver."""
+        """Disable scheduling to a compute with the fake driver."""
         compute = self._admin.compute()
         (service,) = compute.services(host=machine.name)
         compute.disable_service(service)

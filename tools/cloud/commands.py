@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command printed, and whether it was successful."""
+    """Output of a command, and whether it was successful."""
 
     text: str
     success: bool

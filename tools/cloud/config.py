@@ -145,7 +145,7 @@ posture_ttl = {{posture_ttl}}
 posture_max_age = {{posture_max_age}}
 attestation_key_file = {{attestation_key}}
 """
-#: Many processes, with a hypervisor that is none.
+#: Many processes, with a fake hypervisor.
 _NOVA_LARGE = """\
 [DEFAULT]
 compute_driver = fake.FakeDriverWithoutFakeNodes
@@ -163,7 +163,7 @@ workers = 2
 [vnc]
 enabled = false
 """
-#: One process, with the real driver over a libvirt that is none.
+#: One process, with the real driver over a fake libvirt.
 _NOVA_SMALL = """\
 [DEFAULT]
 compute_driver = libvirt.LibvirtDriver

@@ -31,7 +31,7 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Daemon:
-    """What to run; the environment is in addition to the caller's."""
+    """A command to run; its environment is added to the caller's."""
 
     name: str
     command: tuple[str, ...]
@@ -130,9 +130,9 @@ class Daemons:
         ]
 
     def end_leftover(self, seconds=10):
-        """End what is left, whatever group it has fled to.
+        """End the remaining processes, in any process group.
 
-        :returns: the ids of those that are there all the same
+        :returns: the ids of those that still run
         """
         for number in (signal.SIGTERM, signal.SIGKILL):
             deadline = time.monotonic() + seconds
@@ -165,7 +165,7 @@ class Daemons:
 
 
 def end_with_parent():
-    """Have the kernel end this process with its parent, if that is wanted."""
+    """End this process with its parent, by prctl, if that is wanted."""
     if os.environ.get(ATTACHED):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

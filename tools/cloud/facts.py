@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a cloud's processes and users must know of it."""
+"""Facts that a cloud's processes and users need."""
 
 import json
 import pathlib

@@ -2,7 +2,7 @@
 """Ports; MariaDB and RabbitMQ, as the packages of Debian bring them.
 
 Started by their own commands, not by the system's services: below the
-cloud's directory, on loopback, as whoever starts the cloud.
+cloud's directory, on loopback, as the user who starts the cloud.
 """
 
 import contextlib
@@ -128,8 +128,8 @@ def connection(port, password, name):
 def broker(place, ports, password):
     """Return the daemons of RabbitMQ: Erlang's port mapper, and itself.
 
-    The package's own way would start the port mapper on every address, for
-    whoever comes, and leave it behind.
+    The package would start the port mapper on every address, open to everyone,
+    and leave it running.
     """
     home = place.home("rabbitmq")
     home.mkdir(exist_ok=True)

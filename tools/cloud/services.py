@@ -19,7 +19,7 @@ _APPLICATIONS = {
     "nova": "nova.wsgi.osapi_compute",
     "neutron": "neutron.wsgi.api",
     "cinder": "cinder.wsgi.api",
-    # Started by whoever wants it: Nova as it ships, on the same databases.
+    # Started on demand: unmodified Nova on the same databases.
     "plain-nova": "nova.wsgi.osapi_compute",
 }
 

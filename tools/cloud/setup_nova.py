@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make Nova's databases, and make its computes known when they are there.
+"""Create Nova's databases, and map its computes once they are up.
 
-Run as ``python -m cloud.setup_nova HOME CELL1 TRANSPORT``. What nova-manage
-does in seven calls, each of which imports Nova anew. It ends when all
-computes are known; the databases are ready when the file ``databases-ready``
-is in HOME, beside Nova's configuration.
+Run as ``python -m cloud.setup_nova HOME CELL1 TRANSPORT``. nova-manage needs
+seven calls for this, each of which imports Nova again. It ends when all
+computes are mapped; the databases are ready when the file ``databases-ready``
+is in HOME, next to Nova's configuration.
 
-CELL1 is the address of cell1's database; that of cell0 is named alike.
+CELL1 is the address of cell1's database; that of cell0 is derived from it.
 """
 
 import pathlib

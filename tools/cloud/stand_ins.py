@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is not real in a small cloud: libvirt, disks, Neutron and Cinder.
+"""Fakes of a small cloud: libvirt, disks, Neutron and Cinder.
 
-All of it comes from Nova's own tests, so that nova-compute's libvirt driver
+All of them are from Nova's own tests, so that nova-compute's libvirt driver
 is the real one down to the domain XML.
 """
 

@@ -10,7 +10,7 @@ import os
 from cinder import privsep, utils
 from cinder.volume.drivers import nfs, remotefs
 
-# What Cinder would do as root is done by whoever has started the cloud.
+# The user who started the cloud does what Cinder would do as root.
 privsep.sys_admin_pctxt.set_client_mode(False)
 utils.get_root_helper = lambda: "env"
 

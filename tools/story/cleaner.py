@@ -50,7 +50,7 @@ class Cleaner:
         )
 
     def plug(self):
-        """Have the card in the host's tree, as it left its factory."""
+        """Add the card to the host's tree, in its factory state."""
         group = self._root / "sys/kernel/iommu_groups/83"
         files = {
             self._card / "vendor": f"0x{_CARD.vendor_id}",
@@ -77,7 +77,7 @@ class Cleaner:
         (self._card / "firmware").write_text("a guest was here\n")
 
     def rules(self, flash):
-        """Have the firmware read, after it is written anew or not."""
+        """Write rules that read the firmware, after a flash if requested."""
         programs = (_FLASH, _READ) if flash else (_READ,)
         self._home.mkdir(exist_ok=True)
         (self._home / "cleaning.yaml").write_text(

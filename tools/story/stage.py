@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the steps of the story play with, and who plays and judges them."""
+"""Objects and users of the story's steps, and the check of results."""
 
 import datetime
 import traceback
@@ -21,7 +21,7 @@ exemptions:
 
 
 class Stage:
-    """What the steps play with.
+    """Objects that the steps share.
 
     :ivar member: clients of a tenant like any other
     :ivar heritage: clients of a tenant with an exemption

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table that is printed, row by row as the story goes on."""
+"""The printed table, with a row for each step of the story."""
 
 import shutil
 import sys

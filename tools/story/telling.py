@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a step of the story is written down, and what steps demand."""
+"""Steps of a story: their notation, and their expectations."""
 
 import json
 import re
@@ -17,12 +17,12 @@ GATES = {
 
 
 class NotAsTold(Exception):
-    """Something went otherwise than the step tells."""
+    """Raised if the result differs from the step's description."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step came to: who answered, and the answer that a user sees."""
+    """Result of a step: the gate, and the answer that the user sees."""
 
     gate: str
     text: str
@@ -36,7 +36,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Step:
-    """What is tried; what plays it takes a Stage, and returns an Outcome."""
+    """A step: its title, and a function from a Stage to an Outcome."""
 
     title: str
     play: Callable

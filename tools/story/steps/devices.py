@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a host's devices are, who gets them, and what hosts have proven."""
+"""Steps on passthrough devices, their users, and the proof of hosts."""
 
 from cloud import machines
 from cloud.machines import PROVEN, UNPROVEN
@@ -25,7 +25,7 @@ _GPUS = "passthrough: {allow: {aliases: [gpu]}}\n"
 
 
 def boot(stage, name, flavor=machines.GPU_FLAVOR):
-    """Have a tenant boot a server with a device; return it."""
+    """Boot a server with a device as a tenant; return it."""
     image = stage.images["clean"].id
     return stage.member.boot(name, flavor=flavor, image_id=image)
 
@@ -49,10 +49,10 @@ def volume_boot(stage):
     "nothing of scsi; afterwards the server must be as it was"
 )
 def scsi_rebuild(stage):
-    """Say what an innocent rebuild would leave the disk on.
+    """Show what bus an innocent rebuild would leave the disk on.
 
-    Nova keeps the bus of a disk, and takes its controller from the image
-    that comes: without a model there libvirt picks one itself.
+    Nova keeps the bus of a disk, and takes its controller from the new
+    image: without a model there, libvirt picks one itself.
     """
     image = stage.member.upload(
         "on-scsi", hw_disk_bus="scsi", hw_scsi_model="virtio-scsi"
