@@ -143,7 +143,7 @@ def split(site):
 
 
 def write_programs(root, programs):
-    """Write the programs anew, for the Python of the distribution."""
+    """Rewrite the programs for the Python of the distribution."""
     for name, target in programs.items():
         path = root / "usr" / "bin" / name
         path.parent.mkdir(parents=True, exist_ok=True)

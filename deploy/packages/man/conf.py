@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the man pages alone are built: with Sphinx, and nothing beside it.
+"""Configuration of the man pages alone; needs nothing but Sphinx.
 
 sphinx-build -b man -c deploy/packages/man doc/source/cli FOLDER
 """

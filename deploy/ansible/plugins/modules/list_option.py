@@ -77,7 +77,7 @@ files:
 
 _MARK = "# nova-vhard put this line here, and removes it with this one."
 _MARK_SECTION = "# nova-vhard put this section here, and removes it."
-# Quotes around the whole value are none of it to oslo.config.
+# oslo.config strips quotes around the whole value.
 _ENDS = {"[": "]", '"': '"', "'": "'"}
 
 
