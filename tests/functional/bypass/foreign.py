@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An image service that is nobody's in this cloud.
+"""An image service outside this cloud.
 
-Nova opens any URL that stands in a reference to an image, with its own client:
-what that leads to answers on a port of this machine, as Glance would.
+Nova opens any URL in a reference to an image with its own client; here it
+leads to a port of this machine that answers as Glance would.
 """
 
 import http.server

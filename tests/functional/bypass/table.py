@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every known way round the gates, what closes it, and the test of it.
+"""Every known bypass of the gates, its countermeasure, and its test.
 
-Data only: the page "What each gate sees" is made of it, and ``test_table.py``
-holds it against the tests that exist.
+Data only: the page "What each gate sees" is generated from it, and
+``test_table.py`` compares it with the existing tests.
 """
 
 from dataclasses import dataclass

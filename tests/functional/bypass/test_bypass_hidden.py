@@ -129,7 +129,7 @@ class Boots(ways.Ways):
         self.boots_from(volume_image_metadata={"min_ram": "little", **PC})
 
     def hide_from_the_gate(self, look_up):
-        """Have a look-up of the gate's own find nothing."""
+        """Make one of the gate's look-ups find nothing."""
 
         def none(*_args):
             raise NotFound("not there yet")

@@ -87,7 +87,7 @@ class LibosinfoRow:
     POLICY = EXPLICIT
 
     def test_bypass_05_os_distro_under_an_explicit_rule(self):
-        """What libosinfo picks for os_distro is known on the host alone."""
+        """Only the host knows libosinfo's choice for os_distro."""
         # Nova's stand-in for libosinfo knows one guest with an IDE disk
         self.stub_out("nova.virt.osinfo.libosinfo", fakelibosinfo)
         self.stub_out("nova.virt.osinfo._OsInfoDatabase._instance", None)

@@ -153,7 +153,7 @@ class TestOpenMachine(Machine, ways.Open, base.LibvirtCase):
 
 
 class Moves(Kept):
-    """What a server has from before the policy is a move's to judge."""
+    """Devices older than the policy are judged under ``moves``."""
 
     POLICY = "moves: {guest_devices: enforce}\n"
 

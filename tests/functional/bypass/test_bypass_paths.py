@@ -19,7 +19,7 @@ SERVERS = (
     "/v2/servers%0a",
     f"/v2//{PROJECT_ID}/servers",
 )
-#: The version of the API may stand in the type of the body.
+#: The content type may contain the version of the API.
 VERSION_IN_TYPE = 'application/json; version="2.1/x"'
 #: What is nothing to Nova, or another thing.
 NOTHING = {
@@ -97,7 +97,7 @@ class TestOpen(Servers, ways.Open, base.LibvirtCase):
 
 
 class Answers(ways.Ways):
-    """What is judged, or left to Nova, by the path alone."""
+    """Requests that are judged, or left to Nova, by the path alone."""
 
     def setUp(self):
         super().setUp()

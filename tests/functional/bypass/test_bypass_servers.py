@@ -67,7 +67,7 @@ class Rows:
         )
 
     def test_bypass_14_rebuild_with_the_same_image(self):
-        """Nova asks no scheduler, and reads the image anew."""
+        """Nova reads the image again and calls no scheduler."""
         self.change(self.first, **OLD)
         rebuild = {"rebuild": {"imageRef": self.first}}
         self.ends(self.act(self.server, rebuild), E1000)

@@ -29,7 +29,7 @@ SHORT = ("60", "0", "-3600", "", "an hour", "3600.5")
 
 class Shutdown(ways.Ways):
     def during_the_shutdown(self, stored, **properties):
-        """Have properties written while the guest shuts down."""
+        """Write properties while the guest shuts down."""
         shutdown = fakelibvirt.Domain.shutdown
 
         def slow(domain):
@@ -72,7 +72,7 @@ class TestOpen(Shutdown, ways.Open, base.LibvirtCase):
 
 
 class TestTimeouts(verdicts.VerdictCase):
-    """What the server keeps says how long Nova waits; no image does."""
+    """The timeout is in the server's stored data, not in an image."""
 
     def rescue(self, *, kept="60", now="60", stable=STABLE):
         """Return the status of the rescue of a server on an image."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Row 33: values that are no absence: 0, "", false, and no numbers at all."""
+"""Row 33: values that are set: 0, "", false, and invalid numbers."""
 
 from tests import services
 from tests.functional.bypass import ways
@@ -93,7 +93,7 @@ class TestOpen(Values, ways.Open, base.LibvirtCase):
 
 
 class Answers(ways.Ways):
-    """What Nova answers 400 stays that, whatever else the body asks for."""
+    """Nova answers an invalid request with 400, also with the gate."""
 
     def answers(self, path, body):
         response = self.call("POST", path, body)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every way round has in common: a witness, and two clouds to try it in.
+"""Base of the bypass tests: a witness, and two clouds.
 
-A file of rows has one mixin with a test a row, and two classes made of it: a
-cloud with the gates, where each try must be refused and leave nothing in the
-guest, and the same cloud as Nova ships, where it must succeed: a try that
-gets nowhere by itself would prove nothing.
+A file of rows has one mixin with a test for each row, and two classes derived
+from it: a cloud with the gates, where each attempt must be refused and leave
+nothing in the guest, and the same cloud with unmodified Nova, where it must
+succeed: an attempt that fails anyway would prove nothing.
 """
 
 import os
@@ -18,12 +18,12 @@ from nova.tests.fixtures import libvirt as fakelibvirt
 
 from tests.functional.nova import base, helpers, service
 
-#: Which gates stand in a cloud with gates: filter, api, or both.
+#: Gates of a cloud with gates: filter, api, or both.
 SETUP = os.environ.get("NOVA_VHARD_GATES", "")
 REFUSED = (400, 403)
 
-#: Text that stands in the XML of a guest that has a device; or, where no one
-#: text shows it, a function that finds it in the XML of one guest.
+#: Text in the XML of a guest that has a device; or, if no single text shows
+#: it, a function that finds it in the XML of one guest.
 Device = str | Callable[[str], bool]
 
 
@@ -75,9 +75,9 @@ def _path(owner: type, name: str) -> str:
 
 
 class Ways(helpers.Helpers):
-    """Mixed into a test case: one try, judged by the cloud it is made in.
+    """Mixin for a test case: one attempt, checked against its cloud.
 
-    :cvar GUARDED: whether the gates stand in this cloud
+    :cvar GUARDED: whether this cloud has the gates
     """
 
     GUARDED = True

@@ -32,7 +32,7 @@ _VERSIONS = [f"v2.{minor}" for minor in (*range(14), 15, 17)]
 
 @dataclass(frozen=True)
 class Stored:
-    """A request, and the property with its value that Glance makes of it."""
+    """A request, and the property and value that Glance stores for it."""
 
     wire: Wire
     name: str = "hw_disk_bus"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people must be able to read, whole, in a client's own output."""
+"""Explanations that must be complete in a client's own output."""
 
 import re
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ def _explanation(*refusals: Response) -> Explanation:
         sentence, _, fix = text.removeprefix(f"{opening}: ").partition(
             " To fix: "
         )
-        # one command mends all of it
+        # one command fixes all properties
         parts += [sentence, *re.findall(r"--property \w+=\w+", fix)]
     return Explanation(opening, parts)
 

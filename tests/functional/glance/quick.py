@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Glance does with every request that it needs to do once only.
+"""Cache of work that Glance repeats for every request.
 
-``jsonschema.validate`` checks a schema against the schema of schemas whenever
-it is called: two fifths of the processor of a test that sends many requests.
-Here a schema is checked when it first comes. Glance makes the same one anew
-for each request, so that it is known by what stands in it.
+``jsonschema.validate`` checks a schema against the schema of schemas at each
+call: two fifths of the processor time of a test that sends many requests.
+Here a schema is checked at its first use. Glance builds the same one again
+for each request, so that its content is the key.
 """
 
 import json
@@ -29,7 +29,7 @@ def _validate(data: Any, schema: Any) -> None:
 
 
 def install() -> None:
-    """Have it so from now on in this process."""
+    """Install the cache in this process."""
     from glance import schema
 
     schema.jsonschema = types.SimpleNamespace(

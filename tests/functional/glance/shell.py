@@ -38,9 +38,9 @@ def openstack(
 
 
 def forget_clients() -> None:
-    """Make the next openstack command log in anew.
+    """Make the next openstack command log in again.
 
-    A real one is a process of its own; osc-lib keeps its clients for one.
+    A real command is a process of its own; osc-lib keeps its clients in one.
     """
     from osc_lib.clientmanager import ClientCache, ClientManager
 

@@ -280,7 +280,7 @@ class TestUnable:
 
 
 class TestIso:
-    """What an image's format makes of it is judged at each door."""
+    """Each gate judges the devices that follow from an image's format."""
 
     def test_an_upload(
         self, cloud: Cloud, caplog: pytest.LogCaptureFixture

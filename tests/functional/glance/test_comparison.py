@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the gate works out for a PATCH is what Glance then stores."""
+"""The gate's result of a PATCH equals the image that Glance stores."""
 
 import pytest
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a refusal says to do, typed: the real command, the real Glance.
+"""Commands of refusals, run with the real client and the real Glance.
 
 For images that are older than the policy, the text is the one that Nova's
-gate gives to who boots them.
+gate returns at a boot.
 """
 
 import shlex
@@ -200,7 +200,7 @@ def test_a_public_image_of_another_project(
 def test_glance_lets_nobody_else_change_a_public_image(
     name: str, openstack: Command, plain: User
 ) -> None:
-    """Which is why the text does not say so."""
+    """So the text does not suggest it."""
     admin = User(plain.app, roles="admin,member,reader")
     image = admin.create(visibility="public").json["id"]
     status, output = openstack(

@@ -372,7 +372,7 @@ def test_pipeline_reads_the_exit_status(
     assert openstack(*warned, "--fail-on=violation")[0] == 0
     assert openstack(*warned, "--fail-on=warning")[0] == 3
 
-    # and when the image is mended
+    # and when the image is fixed
     plain.update(ide["id"], add("/hw_disk_bus", "virtio"))
     assert openstack(*strict, "--fail-on=warning")[0] == 0
 

@@ -85,7 +85,7 @@ def definitions(user: User) -> dict[tuple[str, str], Any]:
     """Return every property's definition.
 
     In the list of a namespace Glance repeats the name in each property that
-    was written through its API once, whatever is written there later.
+    was ever written through its API, regardless of later writes.
     """
     root = "/v2/metadefs/namespaces"
     listed = user.send(Wire("GET", f"{root}?limit=100")).json["namespaces"]
@@ -170,13 +170,13 @@ def test_definitions_that_are_loaded_again_are_noticed(
     states = {row["State"] for row in rows_of(output)}
     assert states & {"as before", "changed since"}
     assert "as written" not in states
-    # what is not as written is not undone
+    # changed definitions are not undone
     status, output = openstack(*COMMAND, "--undo=kept.json", "-fjson")
     assert {row["State"] for row in rows_of(output)} <= {
         "as before already",
         "changed since: left alone",
     }
-    # and it can be written anew
+    # and it can be written again
     assert openstack(*asked, "--yes", "--journal=more.json")[0] == 0
     assert openstack(*COMMAND, "--check=more.json")[0] == 0
     assert openstack(*COMMAND, "--undo=more.json")[0] == 0

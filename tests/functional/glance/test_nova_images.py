@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the Nova API's gate reads an image, beside how Nova does.
+"""Comparison of the Nova API gate's image reader with Nova's.
 
-Both speak to the real Glance through wsgi-intercept.
+Both connect to the real Glance through wsgi-intercept.
 """
 
 import uuid

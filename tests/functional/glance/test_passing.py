@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the gate has nothing to say about goes through it untouched."""
+"""Requests that do not concern the gate pass through it unchanged."""
 
 import hashlib
 from typing import Any

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a refusal looks like on the wire."""
+"""The HTTP response of a refusal."""
 
 import pytest
 

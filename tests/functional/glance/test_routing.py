@@ -21,7 +21,7 @@ Change = Callable[[configparser.RawConfigParser], None]
 
 
 def opaque_factory(global_conf: Any, **local_conf: str) -> Callable[..., Any]:
-    """Return a paste filter that shows nobody what stands behind it."""
+    """Return a paste filter that hides the application it wraps."""
     return lambda application: lambda *arguments: application(*arguments)
 
 
@@ -86,7 +86,7 @@ def test_a_controller_of_another_name(
     from glance.api.v2 import images
 
     class Renamed(images.ImagesController):
-        """What another Glance calls it."""
+        """The method under a new name, as in another release of Glance."""
 
     monkeypatch.setattr(images, "ImagesController", Renamed)
     with pytest.raises(routing.NoRouter) as raised:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests say to Nova, in the words of an API user."""
+"""Helpers that send requests to Nova as an API user."""
 
 import json
 import logging
@@ -37,7 +37,7 @@ def stacks() -> str:
 
 
 class Helpers:
-    """Mixed into a test case of Nova's: requests, images, facts."""
+    """Mixin for one of Nova's test cases: requests, images, facts."""
 
     def write_policy(self, text: str) -> None:
         """Edit the policy on disk; nothing is restarted."""

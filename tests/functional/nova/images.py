@@ -49,9 +49,9 @@ def _written(name: str, value: Any) -> Any:
 
 
 def client_call(find: Callable[[], Any]) -> Callable[..., Any]:
-    """Return what stands in for ``GlanceClientWrapper.call``.
+    """Return a replacement for ``GlanceClientWrapper.call``.
 
-    Nova's fixture replaces its image service, which is in front of it.
+    Nova's fixture replaces its image service, which calls it.
 
     :param find: returns the GlanceFixture
     """

@@ -104,7 +104,7 @@ def _keep_connections() -> None:
 
 
 def _wake_to_end() -> None:
-    """Have a thread that waits for work end as soon as it is stopped."""
+    """Make a thread that waits for work end as soon as it is stopped."""
     worker: Any = _thread.ThreadWorker
     make, stop, run = worker.__init__, worker.stop, worker.run
 
@@ -153,7 +153,7 @@ def _deliver_at_once() -> None:
 
 
 def install() -> None:
-    """Have it so from now on in this process."""
+    """Install the changes in this process."""
     routes.APIRouterV21.__init__ = _of_a_kind(routes.APIRouterV21.__init__)
     routes.APIRouterV21.factory = classmethod(_factory)
     nova_fixtures.PolicyFixture = fixtures.Fixture
@@ -167,7 +167,7 @@ def install() -> None:
 
 
 def _patient(name: str) -> None:
-    """Have a writer wait for another for minutes, where SQLite waits 5 s."""
+    """Make a writer wait minutes for another; SQLite waits 5 s."""
     module: Any = importlib.import_module(name)
     make = module._use_file_backed_sqlite_with_wal
 

@@ -24,7 +24,7 @@ POLLS_A_SECOND = 50
 
 
 class OneCloud:
-    """Mixed into a test case of Nova's.
+    """Mixin for one of Nova's test cases.
 
     :cvar ONE_CLOUD: whether the tests of this class share a cloud
     """
@@ -33,7 +33,7 @@ class OneCloud:
     _cloud: dict[str, Any] | None = None
 
     def share(self, start: Callable[[], None]) -> None:
-        """Have a cloud: start it, or take over that of the class."""
+        """Start a cloud, or reuse the one of the class."""
         if not self.ONE_CLOUD:
             start()
             return
@@ -69,7 +69,7 @@ class OneCloud:
         yield self.cinder.volume_snapshots
 
     def _put_back(self) -> None:
-        """Have policy, images, volumes and flavors as they were first."""
+        """Restore policy, images, volumes and flavors."""
         self.write_policy(self.POLICY)
         for store, kept in zip(self._stores(), self._kept, strict=True):
             store.clear()
@@ -89,9 +89,9 @@ class OneCloud:
         super().tearDownClass()
 
     def addCleanup(self, function: Any, /, *args: Any, **more: Any) -> None:
-        """Have a function called at the end of the test.
+        """Register a function to be called at the end of the test.
 
-        oslotest has every mock stopped then, also those of the class.
+        oslotest would also stop every mock, including those of the class.
         """
         if self.ONE_CLOUD:
             testtools.TestCase.addCleanup(self, function, *args, **more)
@@ -112,7 +112,7 @@ class OneCloud:
         super().flags(**options)
 
     def _delete_servers(self) -> None:
-        """Have no server in the cloud."""
+        """Delete all servers of the cloud."""
         for server in rest.servers(self.cell_mappings.values()):
             self.admin_api.delete_server(server)
         for _ in range(WAIT_SECONDS * POLLS_A_SECOND):

@@ -443,7 +443,7 @@ class TestRouter:
         assert cloud.send(old).status == 403
 
     def test_without_a_context_the_path_says_nothing(self, cloud):
-        """vhard stands before the filter that makes it: a fault, no pass."""
+        """vhard runs before the filter that sets it: an error, not a pass."""
         environ = request("POST", "/0a1c/servers", boot(known.OLD))
         del environ["nova.context"]
         assert cloud.send(environ).status == 503

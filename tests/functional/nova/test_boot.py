@@ -158,7 +158,7 @@ class TestModes(base.FakeDriverCase):
         image = self.image(**helpers.IDE)
         self.active(image)
 
-        # when the policy is edited on disk, then it holds
+        # when the policy is edited on disk, then it is enforced
         self.write_policy("mode: enforce\n")
         self.assertEqual(403, self.boot(image).status_int)
 

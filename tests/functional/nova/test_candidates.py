@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which hosts, and which of their candidates, get one_time_use devices.
+"""Tests of hosts, and of their candidates, for one_time_use devices.
 
-That Nova gives no other device is in the folder passthrough.
+The folder passthrough tests that Nova assigns no other device.
 """
 
 from types import SimpleNamespace

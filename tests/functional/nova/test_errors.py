@@ -142,7 +142,7 @@ class TestNovasOwnAnswers(base.FakeDriverCase):
 
 
 class TestLookUps(base.FakeDriverCase):
-    """Glance's answer to the gate is no answer, or none that it can use."""
+    """Glance does not answer the gate, or the answer is unusable."""
 
     ONE_CLOUD = True
     FAILURES = (

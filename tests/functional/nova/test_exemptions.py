@@ -128,7 +128,7 @@ exemptions:
     until: 2099-12-31
 """
 HELD = {"hw_disk_bus": "ide", "hw_vif_model": "e1000"}
-#: image_id as Cinder keeps it, and whether the exemption holds.
+#: image_id as stored in Cinder, and whether the exemption applies.
 MADE_OF = (
     ({"image_id": OLD}, True),
     ({"image_id": OTHER}, False),

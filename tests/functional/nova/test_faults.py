@@ -236,7 +236,7 @@ class TestScheduler(base.FakeDriverCase):
 
 
 class TestServer(RequestIds, base.FakeDriverCase):
-    """What the owner of a server reads of a fault at the scheduler."""
+    """The fault that a server's owner sees if the scheduler fails."""
 
     API_GATE = None
 

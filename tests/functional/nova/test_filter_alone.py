@@ -417,8 +417,8 @@ def test_a_server_that_is_in_no_database(gate, monkeypatch, fields):
 
 
 LIVE = {"requested_destination": DESTINATION}
-#: Image properties, extra specs, and what a move comes to if the server's
-#: cell is away: neither its devices nor its flavor are known then.
+#: Image properties, extra specs, and the verdict on a move if the server's
+#: cell is down: neither its devices nor its flavor are known then.
 AWAY = [
     ({}, {}, "allow", []),
     ({"hw_disk_bus": "ide"}, {}, "warn", ["guest_devices.disk_bus"]),

@@ -83,7 +83,7 @@ class TestRescue(fixes.Fixes):
         )
 
     def test_the_controller_of_anothers_image(self):
-        """Nobody here can change it: the rescue disk takes another bus."""
+        """The user cannot change it: the rescue disk gets another bus."""
         server = self.server(self.owned(fixes.OTHERS))
         image = self.owned(**ON_SCSI)
         text = self.explained(self.rescue(server, image))

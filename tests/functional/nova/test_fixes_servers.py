@@ -63,7 +63,7 @@ class TestUnshelve(fixes.Fixes):
 
 
 class TestKept(fixes.Fixes):
-    """What nobody can change in a server, under a policy without mercy."""
+    """Unchangeable parts of a server, under a policy that enforces moves."""
 
     POLICY = "moves: {guest_devices: enforce}\n"
 

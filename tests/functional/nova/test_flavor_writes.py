@@ -107,7 +107,7 @@ def test_what_the_administrator_reads():
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        # nothing of the host's
+        # no device of the host
         ({}, {"hw:cpu_policy": "shared"}),
         # required already
         ({}, {**GPU, IOMMU: "required"}),
@@ -129,7 +129,7 @@ def test_what_is_not_charged(before, after):
         # another device, or more of them
         (GPU, {"pci_passthrough:alias": "net:1"}),
         (GPU, {"pci_passthrough:alias": "gpu:2"}),
-        # what held it is gone, or is none
+        # the required trait is removed, or forbidden
         ({**GPU, IOMMU: "required"}, GPU),
         ({**GPU, IOMMU: "required"}, {**GPU, IOMMU: "forbidden"}),
         # values as JSON has them

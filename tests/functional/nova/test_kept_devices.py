@@ -64,7 +64,7 @@ class TestScsi(Kept):
 
 
 class TestOld(Kept):
-    """A server from before the policy, with a controller of libvirt's."""
+    """A server older than the policy, with libvirt's default controller."""
 
     def setUp(self):
         super().setUp()

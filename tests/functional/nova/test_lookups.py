@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much is looked up for one request: each object once, within a bound."""
+"""Number of look-ups per request: each object once, within a limit."""
 
 import uuid
 from types import SimpleNamespace
@@ -290,7 +290,7 @@ def test_a_volume_that_is_not_there(legacy):
 
 
 def raising(kind):
-    """Return a look-up that raises an error of Nova's."""
+    """Return a look-up that raises one of Nova's errors."""
 
     def look_up(_who, name):
         raise kind(volume_id=name)
@@ -456,7 +456,7 @@ ATTRIBUTES = ("expected_attrs", ["flavor", "system_metadata"])
     ],
 )
 class TestByName:
-    """What is looked up as the user, by a name."""
+    """Objects that are looked up by name, as the user."""
 
     def test_each_name_is_asked_for_once(
         self, look_up, kind, more, monkeypatch
@@ -543,7 +543,7 @@ def test_a_worker_has_novas_own_clients(monkeypatch):
 
 
 class TestOwnImage:
-    """What a stable rescue takes the devices of a server from."""
+    """The server's own image, the source of devices in a stable rescue."""
 
     @pytest.fixture
     def find(self, server, monkeypatch):

@@ -81,7 +81,7 @@ class TestWhyOncePerRequest(FlippingPolicy):
         }
 
     def test_a_refusal_after_a_claim_would_leave_an_allocation(self):
-        """What the switch is for; fails when Nova cleans up itself."""
+        """The reason for the switch; fails when Nova cleans up itself."""
         servers, _ = self.two()
 
         for server in servers:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What nova-vhard-status probe asks, of Nova with and without the gate."""
+"""Requests of nova-vhard-status probe, to Nova with and without the gate."""
 
 from nova_vhard.cmd.status_checks import probe
 from tests.functional.nova import base

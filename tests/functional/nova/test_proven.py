@@ -146,7 +146,7 @@ def test_where_the_policy_leaves_all_alone_nobody_is_asked(hosts_of):
 
 
 class TestRequestsForTheSameHosts:
-    """What was compared once is not taken for anything else."""
+    """A cached comparison is not used for other hosts."""
 
     @pytest.fixture(autouse=True)
     def twice(self, hosts_of):
@@ -159,7 +159,7 @@ class TestRequestsForTheSameHosts:
         return self.gate.filter_hosts(RULES, [demand()], hosts)[0]
 
     def test_a_host_that_has_become_another(self):
-        # HostStates stay, and their compute node may be made anew
+        # HostStates stay, but their compute node may be recreated
         self.hosts[1].uuid = "uuid-of-c"
         assert self.left(self.hosts) == self.hosts[:1]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the image reader reads equals what Nova's ImageMetaProps yields."""
+"""The image reader's result equals that of Nova's ImageMetaProps."""
 
 import hypothesis
 import pytest

@@ -52,7 +52,7 @@ class TestReadme(base.FakeDriverCase):
         self.assertEqual(stock | {OURS}, known)
 
     def test_a_single_value_finds_the_same_filters(self):
-        """What a deployment tool without lists of values can write."""
+        """For deployment tools that cannot write lists of values."""
         single = filters.HostFilterHandler().get_matching_classes(
             ["nova_vhard.gates.scheduler.all_filters"]
         )

@@ -69,7 +69,7 @@ class TestRefusedAtTheApi(Rebuild):
         self.assertEqual(image, self.instance(self.server).image_ref)
 
     def test_the_same_image_with_a_new_property_is_refused(self):
-        """Nova reads the image anew, and asks no scheduler."""
+        """Nova reads the image again and calls no scheduler."""
         self.glance.update(None, self.clean, {"properties": dict(OLD)})
 
         self.assertEqual(403, self.rebuild(self.clean).status_int)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a RequestSpec of Nova's scheduler says, without a cloud."""
+"""Tests of the scheduler's RequestSpec, without a cloud."""
 
 from dataclasses import replace
 
@@ -124,7 +124,7 @@ def test_what_it_is_for(fields, operation):
 
 
 def requests():
-    """Return what Nova makes of a flavor's alias, and of a port."""
+    """Return Nova's requests for a flavor's alias and for a port."""
     alias = objects.InstancePCIRequest(count=2, alias_name="gpu", spec=[{}])
     port = objects.InstancePCIRequest(count=1, requester_id=PORT, spec=[])
     return objects.InstancePCIRequests(

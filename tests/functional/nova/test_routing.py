@@ -11,7 +11,7 @@ from tests.functional.nova import service, verdicts
 
 
 def opaque_factory(global_conf, **local_conf):
-    """Return a paste filter that shows nobody what stands behind it."""
+    """Return a paste filter that hides the application it wraps."""
     return lambda application: lambda *arguments: application(*arguments)
 
 

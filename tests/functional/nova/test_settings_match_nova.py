@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What we read of Nova's settings equals what Nova makes of them."""
+"""Our reading of Nova's settings equals Nova's own."""
 
 import builtins
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images that must be signed, and what Nova makes of them later."""
+"""Images that must be signed, and Nova's later handling of them."""
 
 from unittest import mock
 

@@ -129,7 +129,7 @@ class TestMethodOverride(base.FakeDriverCase):
 
 
 class TestBodies(base.FakeDriverCase):
-    """What the gate reads is what Nova reads."""
+    """The gate and Nova read the same body."""
 
     ONE_CLOUD = True
 

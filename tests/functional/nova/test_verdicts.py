@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which object is judged, where a request could mean several."""
+"""Tests of the judged object, if a request could mean several."""
 
 import copy
 

@@ -64,7 +64,7 @@ class TestVolumeImageMetadata(VolumeCase):
 
 
 class TestWithoutTheApiGate(VolumeCase):
-    """What the API does not see the scheduler judges."""
+    """The scheduler judges requests that the API gate does not see."""
 
     API_GATE = None
 

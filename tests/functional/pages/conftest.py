@@ -42,7 +42,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def _play(scene: Any) -> None:
-    """Have what the README tells of happen."""
+    """Create the images, servers and reports that the README describes."""
     from cloud import machines
     from story import reporters
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of README and quick start, run as they stand there.
+"""The commands of README and quick start, run as written there.
 
-``tests/ran.py`` says which are run here, and what runs the others.
+``tests/ran.py`` lists those that are run here, and where the others are run.
 """
 
 import json
@@ -95,7 +95,7 @@ def test_this_very_host(demo: Any, prepared: Path) -> None:
 
 
 def test_the_demos_node(demo: Any, prepared: Path) -> None:
-    # given the files of the demo, which are no node's below /etc
+    # given the files of the demo, which are not below /etc
     place = demo.cloud.place
     files = [
         f"--nova-config-file={place.home('nova')}/nova.conf",

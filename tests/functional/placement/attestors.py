@@ -21,13 +21,13 @@ ATTESTED = Question(frozenset(), 2, attested=True)
 
 
 class Desk:
-    """What a test has at hand.
+    """Clock, verifier and mapping of a test.
 
-    :ivar seconds: that have passed, for everybody
-    :ivar verified: agent to when it was last verified, in such seconds
+    :ivar seconds: elapsed time, for all components
+    :ivar verified: agent to its last verification, in the same seconds
     :ivar failed: agents that the verifier refuses
     :ivar undemanded: agents of which it demands nothing
-    :ivar down: whether the verifier cannot be asked
+    :ivar down: whether the verifier is unreachable
     """
 
     def __init__(self, cloud, folder: pathlib.Path) -> None:
@@ -64,7 +64,7 @@ class Desk:
         self.mapping.chmod(0o644)
 
     def verdicts(self) -> dict[str, Verdict]:
-        """Say what the verifier says: the source's own method."""
+        """Return the verifier's verdicts: the source's own method."""
         if self.down:
             raise SourceError("nobody there")
         return {

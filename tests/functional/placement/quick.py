@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Placement and its fixture do again and again, done once.
+"""Cache of work that Placement and its fixture repeat.
 
-``jsonschema.validate`` checks a schema against the schema of schemas whenever
-it is called: a quarter of the processor of a test that sends many requests.
-Here a schema is checked when it is first used.
+``jsonschema.validate`` checks a schema against the schema of schemas at each
+call: a quarter of the processor time of a test that sends many requests. Here
+a schema is checked at its first use.
 
-The fixture makes the tables of each database and writes the 500 standard
+The fixture creates the tables of each database and writes the 500 standard
 traits and resource classes into it. Here the first database is copied.
 
-SQLAlchemy keeps the text of a statement with the engine that it was made for.
-The engines of a test know none, although all of them speak the same SQL: here
-they share what they keep. What runs, and on which database, is the same.
+SQLAlchemy caches the text of a statement per engine. Each test has new
+engines, although all of them use the same SQL: here they share the cache. The
+statements and their databases are unchanged.
 
-Placement makes the aliases of its tables anew for every statement, with all
-of their columns. They all have a name: here there is an alias for each.
+Placement creates the aliases of its tables, with all of their columns, again
+for every statement. They all have a name: here there is one alias for each.
 
-oslo's policy and middleware inspect what they are about to call, each time:
-thirty microseconds for each rule of each request. Here they do it once.
+oslo's policy and middleware inspect each function before they call it: thirty
+microseconds for each rule of each request. Here they inspect it once.
 """
 
 import functools
@@ -114,7 +114,7 @@ def _spec(method: Any) -> Any:
 
 @functools.cache
 def install() -> None:
-    """Have it so from now on in this process."""
+    """Install the cache in this process."""
     fixtures.Database.generate_schema_create_all = _make
     util.jsonschema = trait_handler.jsonschema = types.SimpleNamespace(
         validate=_validate,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a compute node's owner tries in Placement, to count as attested.
+"""Attacks in Placement by a compute node's owner, to count as attested.
 
-The owner's host was attested until its machine was changed; it knows every
-name that there was, and has every login that lies on a compute node.
+The owner's host was attested until its machine was changed; the owner knows
+every name that existed, and has every login of a compute node.
 """
 
 import pytest
@@ -40,7 +40,7 @@ class Owner:
         self.admin = cloud._adapter
 
     def fail(self):
-        """Have the verifier refuse the owner's machine, and that known."""
+        """Make the verifier refuse the owner's machine, and run a round."""
         self.desk.failed.add(BAD)
         return self.round()
 
@@ -171,7 +171,7 @@ def test_marks_of_others_that_it_holds_are_made_free(owner, acting):
 
 
 def holds_its_mark(owner):
-    """Have a liar claim its mark whenever it is to be deleted."""
+    """Make the liar claim its mark before each of its deletions."""
     (name,) = owner.kept
 
     def hold(method, path):
@@ -233,7 +233,7 @@ def test_without_the_right_to_make_names_no_mark_comes_back(
 def test_with_that_right_its_own_last_mark_counts_until_it_is_over(
     owner, acting
 ):
-    """What the role vhard-compute is for, and max_age bounds without it."""
+    """The role vhard-compute prevents it; without it max_age limits it."""
     owner.fail()
     acting(NOVA)
     owner.claim(owner.liar, TRAIT)

@@ -94,7 +94,7 @@ def test_an_agent_of_which_nothing_is_demanded(desk, host, attestor):
         desk.verify()
         assert desk.minute(attestor)
         assert desk.scheduler() == {host}
-        # then those who list hosts can name them, and nothing is written anew
+        # then the list of hosts names them, and nothing is written again
         assert {
             each.name
             for each in fleet(desk.cloud.placement, desk.now(), 2)
@@ -268,11 +268,11 @@ def test_a_placement_that_is_down(desk, host, attestor):
 
 
 class Killed(BaseException):
-    """What no code of ours handles."""
+    """An exception that our code does not handle."""
 
 
 def test_killed_at_every_request(desk):
-    """Nobody who is refused ever counts, and nobody who is not is lost."""
+    """A refused host never counts, and no other host loses its trait."""
     good = {desk.host(f"good{number}") for number in range(8)}
     bad = {desk.host("bad0"), desk.host("bad1")}
     for step in itertools.count():

@@ -45,7 +45,7 @@ PolicyFile(*sys.argv[1:]).runs()
 
 
 class Installation(Etc):
-    """One that can be broken, and mended as it is told to."""
+    """An installation to break, and to repair by the printed fix."""
 
     def __init__(self, folder, cloud, patch):
         super().__init__(folder)
@@ -53,7 +53,7 @@ class Installation(Etc):
         self.nova(NOVA + login(cloud))
 
     def judge(self, *versions):
-        """Have nova-api look at the policy, with a wheel of a version."""
+        """Let nova-api read the policy, with a wheel of each version."""
         wheel = self.folder / "-".join(("wheel", *versions))
         for version in versions:
             about = wheel / f"nova_vhard-{version}.dist-info"
@@ -69,7 +69,7 @@ class Installation(Etc):
         )
 
     def is_told(self, hours):
-        """Have the web server of Placement say another time."""
+        """Shift the time that Placement's web server sends."""
         where = urlsplit(self.cloud._fixture.endpoint).netloc, 80
         make, script = wsgi_intercept._wsgi_intercept[where]
         now = datetime.datetime.now(datetime.UTC)
@@ -93,7 +93,7 @@ class Installation(Etc):
         (self.folder / "state").chmod(state)
 
     def is_closed(self):
-        """Have a state folder that only its owner may write to."""
+        """Create a state folder that only its owner may write to."""
         self.open(0o644, state=0o755)
 
     def run(self, text):
@@ -102,18 +102,18 @@ class Installation(Etc):
             subprocess.run(shlex.split(command), check=True)
 
     def add_paste(self, text):
-        """Run the command of a fix that is ours."""
+        """Run the nova-vhard-paste command of a fix."""
         words = re.search(r"nova-vhard-paste (add \w+ \S+),", text)[1]
         assert paste.main(words.split()) == 0
 
     def is_rolling(self):
-        """Have an old service meet a policy that needs a new one."""
+        """Let an old service read a policy that requires a new one."""
         self.judge()
         self.write("policy.yaml", f"{POLICY}requires: '>=0.10'\n")
         self.judge("0.9")
 
     def hears(self):
-        """Have hosts that report, and no names for what is to come."""
+        """Create a host that reports, and no names for future hours."""
         self.write("policy.yaml", OFFERED)
         self.cloud.host("a", marks())
 

@@ -365,7 +365,7 @@ class Meanwhile(Step):
 
 
 def meanwhile(used, act):
-    """Have something happen while the device is cleaned."""
+    """Call a function while the device is cleaned."""
     cleaner = used.cleaner()
     real = cleaner.isolation.run
 
@@ -579,7 +579,7 @@ FAULTS = {
     ["in_tree", "GET inventories", "allocations", "PUT inventories", "traits"],
 )
 def test_placement_does_not_help(used, name, place):
-    """Whatever it says, wherever: reserved, or clean and released."""
+    """With any fault, the device is reserved, or clean and released."""
     used.use()
     method, _, part = place.rpartition(" ")
 
@@ -636,7 +636,7 @@ def test_written_and_not_heard(used):
 
 
 def test_cleaned_again_after_a_release_that_did_not_work(used):
-    """Nobody has watched it since: a guest past Nova may have had it."""
+    """The device was not watched since: a guest may have bypassed Nova."""
     used.use()
     cleaner = used.cleaner()
     used.cloud.faults.append(
@@ -672,7 +672,7 @@ shift && exec "$@"
 
 @contextlib.contextmanager
 def held(run_dir, address, root):
-    """Have a cleaner in another mount namespace hold a device's locks."""
+    """Hold a device's locks by a cleaner in another mount namespace."""
     inside = ["sh", "-ec", NAMESPACE, "sh", run_dir]
     program = [sys.executable, "-c", HOLD, run_dir, address, root]
     with subprocess.Popen(
@@ -700,7 +700,7 @@ def test_another_cleaner_in_another_mount_namespace(used, place):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts file systems")
 def test_the_lock_is_on_a_file_of_the_kernels(tmp_path):
-    """Which no user but root can open."""
+    """Only root can open the file."""
     devices = sorted(os.listdir("/sys/bus/pci/devices"))
     if not devices:
         pytest.skip("no PCI device")
@@ -856,7 +856,7 @@ def test_released_when_asked_only(used):
 
 
 def test_cleaned_again_before_it_is_released(used):
-    """Nobody has watched it between the two rounds."""
+    """The device is not watched between the two rounds."""
     used.set(release_automatically=False)
     used.use()
     used.round()
@@ -1000,7 +1000,7 @@ def test_force_for_a_device_on_offer_is_refused(used):
 
 
 def test_a_device_without_a_journal_is_cleaned_once(used):
-    """The host was installed anew, and Nova has forgotten the use too."""
+    """The host was reinstalled, and Nova has lost the use too."""
     used.steps["compare"].good = "better"
     used.use()
     used.round()
@@ -1111,7 +1111,7 @@ def test_a_device_that_nobody_has(used):
 
 
 def kill_everywhere(used, check, every=1):
-    """Kill a round after a guest at its points; another process goes on."""
+    """Kill the round after a use at its points; run another one each time."""
     used.use()
     back = used.kept()
     names = used.killed_round()

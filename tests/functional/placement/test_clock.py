@@ -43,7 +43,7 @@ def time():
 
 @pytest.fixture
 def posture(cloud, time):
-    """What nova-scheduler believes, with a clock that the test sets."""
+    """The posture of nova-scheduler, with a clock that the test sets."""
     assert START == NOW
     return Posture(lambda: Placement(cloud), 60, 600, time.clock())
 
@@ -69,7 +69,7 @@ def test_of_a_host(cloud, host, report, posture, time, wrong):
     # when
     report(NOW + wrong)
     time.seconds += 70
-    # then: nobody takes it for fresh, and its own mark is the only one
+    # then: it does not count as fresh, and its own mark is the only one
     assert posture.hosts(IOMMU) == set()
     mark = {traits.of_hour(NOW + wrong)}
     assert cloud.claims(host)[0] == FOREIGN | VTD_ON | mark
@@ -90,7 +90,7 @@ def test_of_the_sweep(cloud, host, report, posture, time, wrong):
     # then: it takes the proven for silent, and says so
     assert cloud.traits(host)[0] == FOREIGN
     assert posture.hosts(IOMMU) == set()
-    # and the next report gives it back, whoever is right
+    # and the next report restores it, whichever clock is right
     report(NOW)
     time.seconds += 70
     assert posture.hosts(IOMMU) == {host}

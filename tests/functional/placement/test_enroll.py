@@ -349,7 +349,7 @@ def test_a_host_whose_name_differs_by_case_keeps_its_user(
 def test_a_name_in_another_domain_keeps_nobody_from_being_enrolled(
     cloud, enroll, keystone
 ):
-    """Whoever administers a domain can make users of any name in it."""
+    """The admin of a domain can create users of any name in it."""
     cloud.host("compute1", {COMPUTE})
     enroll("compute1")
     (own,) = keystone.users.values()

@@ -89,7 +89,7 @@ def test_one_column_a_check(cloud, run):
 
 
 def test_who_is_attested(cloud, run):
-    """By the trait and a mark in time; a trait alone is none."""
+    """A host with the trait and an unexpired mark; the trait alone fails."""
     hosts = [
         cloud.host(name, {COMPUTE, IOMMU, FRESH, traits.ATTESTED})
         for name in ("a", "b", "c")
@@ -217,7 +217,7 @@ def test_a_host_whose_report_does_not_count(cloud, run, has, status, text):
     fields = dict(zip(*run(show.ShowHost, "compute-1"), strict=True))
     assert fields["status"] == status
     assert text in fields["report"]
-    # what it still has is no proof of anything
+    # its remaining traits do not prove anything
     assert fields["meets"] == "none"
     result = one_host(cloud.placement, "compute-1", NOW, 2)
     assert result.proven == frozenset()

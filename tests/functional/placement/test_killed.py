@@ -71,9 +71,9 @@ def path(placement, tmp_path):
 
 @pytest.fixture
 def host(ask):
-    """Make the host anew: call with the traits that it has.
+    """Recreate the host: call with the traits that it has.
 
-    The names of ours that it does not have do not exist either.
+    Those of our names that it does not have do not exist either.
     """
 
     def make(having):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Behind a server that answers 414 to a URL of more than 4,096 bytes.
+"""Tests behind a server that answers 414 to a URL of more than 4,096 bytes.
 
-After weeks without a sweep, and with thousands of names of somebody else's:
-whoever asks Placement gets an answer, and the sweep mends what it can.
+After weeks without a sweep, and with thousands of foreign names: clients of
+Placement get an answer, and the sweep repairs what it can.
 """
 
 import argparse

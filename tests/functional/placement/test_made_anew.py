@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A resource provider that is deleted and made anew under a reporter.
+"""Tests of a resource provider that is recreated during a reporter's life.
 
-As when ``openstack compute service delete`` takes a node away and nova-compute
-makes it known again, with the uuid of its identity file, or with another.
+``openstack compute service delete`` removes a node and nova-compute registers
+it again, with the uuid in its identity file, or with another.
 """
 
 import pytest
@@ -45,7 +45,7 @@ def test_with_another_uuid_and_the_same_name(cloud, report, tmp_path):
     # when it is gone, and another host has come
     remove(cloud, old)
     other = cloud.host("another", FOREIGN)
-    # then nothing is reported, for nobody else either
+    # then nothing is reported, not even for another host
     with pytest.raises(PublishError, match="not made this host known yet"):
         report()
     new = cloud.host("compute", FOREIGN)

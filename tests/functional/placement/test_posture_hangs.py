@@ -22,10 +22,10 @@ from tests.functional.placement.test_posture import START
 
 ASKED = Question(frozenset(("iommu",)), 2)
 IOMMU = traits.of_check("iommu")
-#: Seconds after which what does not happen counts as missing.
+#: Seconds to wait for an event before it counts as missing.
 PATIENCE = 60
-#: Seconds of the limit: whatever answers does so in a fraction of it, and
-#: whatever hangs hangs for longer.
+#: Time limit in seconds: a working server answers in a fraction of it, a
+#: hanging one takes longer.
 LIMIT = 1.0
 BEGINNING = b"HTTP/1.1 200 OK\r\nX-Filler: "
 

@@ -59,7 +59,7 @@ def conf(tmp_path, monkeypatch):
 
 @pytest.fixture
 def weeks(conf, monkeypatch):
-    """Have names made as far ahead as in a cloud."""
+    """Make names as far ahead as in a cloud."""
     monkeypatch.setattr(names, "DAYS", 14)
     monkeypatch.setattr(names, "FEW_DAYS", 7)
 
@@ -130,7 +130,7 @@ def test_the_hour_turns(cloud, conf, tmp_path, captures):
         hour = NOW if turn <= moment < due else due
         expected = FOREIGN | VTD_ON | {traits.of_hour(hour)}
         assert cloud.claims(host)[0] == expected
-    # and what is lost meanwhile is written at once
+    # and traits lost before that are written at once
     later = due + HOUR
     publisher.publish(inspect(captures, "none", later.replace(minute=0)))
     assert cloud.claims(host)[0] & VTD_ON == NONE & VTD_ON

@@ -90,7 +90,7 @@ def test_with_different_results_what_is_in_dispute_is_not_claimed(
     sees("vtd-on")
     does_not("none")
     assert cloud.claims(host)[0] == FOREIGN | NONE | MARK
-    # when both go on, what tells their results apart is not claimed either
+    # when both continue, their differing results are not claimed either
     sees("vtd-on")
     does_not("none")
     assert not disputed(cloud, host)

@@ -119,7 +119,7 @@ def test_reporters_of_judged_hosts(etc, cloud):
     cloud.host("b", marks(9))
     cloud.host("metal", {COMPUTE})
     everything = [hypervisor(each) for each in "abc"]
-    # The bare metal node is no matter of ours.
+    # The bare metal node does not concern us.
     metal = hypervisor("metal", "ironic")
     result = look(checks.reporters, seen(etc, everything[0], metal))
     assert result.code == Code.WARNING

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A device that guests use, on the real Placement and a captured machine.
 
-What a guest leaves behind is a file, ``firmware``, in the device's folder:
-``good`` or not. The steps of these tests mend it and compare it.
+A guest leaves a file, ``firmware``, in the device's folder: ``good`` or not.
+The steps of these tests repair it and compare it.
 """
 
 import os
@@ -200,7 +200,7 @@ class Used:
         self.delete(self.boot())
 
     def candidates(self):
-        """Tell whether a boot would get the device."""
+        """Return whether a boot would get the device."""
         result = self.cloud.get(
             f"/allocation_candidates?resources={CLASS}:1", VERSION
         ).json()

@@ -88,7 +88,7 @@ def chromium() -> Iterator["Browser"]:
 
 
 class Browser:
-    """What the tests do with a browser."""
+    """Browser actions of the tests."""
 
     def __init__(self, driver: Any) -> None:
         self._driver = driver

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Take the pictures of the report in the documentation anew.
+"""Recreate the pictures of the report in the documentation.
 
 python -m tests.functional.report.pictures
 """

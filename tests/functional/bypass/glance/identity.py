@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The token check of Glance's tests, with service tokens.
 
-X-Service-Token is read like X-Auth-Token: as auth_token does with a valid
-one, its roles go into X-Service-Roles, whatever they are.
+X-Service-Token is read like X-Auth-Token: as in auth_token with a valid one,
+all of its roles go into X-Service-Roles.
 """
 
 from collections.abc import Callable, Iterable

@@ -38,10 +38,10 @@ Fault = Callable[[str], Any]
 
 
 class Fleet(helpers.Helpers):
-    """Mixed into a test case of Nova's.
+    """Mixin for one of Nova's test cases.
 
-    :ivar seconds: that have passed, for the scheduler's posture alone
-    :ivar asked: what the posture has asked Placement for, in order
+    :ivar seconds: elapsed time, for the scheduler's posture only
+    :ivar asked: requests of the posture to Placement, in order
     :ivar placement_fault: called before each such request; may raise, or
         return an answer in place of Placement's
     """

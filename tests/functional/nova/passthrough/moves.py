@@ -12,7 +12,7 @@ _MIGRATION = {
 
 
 class Moves(Fleet):
-    """Mixed into a test case of Nova's.
+    """Mixin for one of Nova's test cases.
 
     :ivar server: id of the server
     """

@@ -40,7 +40,7 @@ PRODUCTS = {
 _ALLOW = "allow: {aliases: '*', ports: [vf, pf], device_profiles: '*'}"
 POLICY = f"passthrough: {{{_ALLOW}, require: [one_time_use]}}\n"
 
-#: The operator's program: flashes the firmware anew, and reads it.
+#: The operator's programs: one flashes the firmware, one reads it.
 MEND = 'echo good > "$VHARD_DEVICE_PATH/firmware"'
 PROVE = 'read -r found < "$VHARD_DEVICE_PATH/firmware"; echo "$found"; '
 PROVE += 'test "$found" = good'
@@ -155,7 +155,7 @@ class Cleaned(Once):
 
     @property
     def firmware(self) -> pathlib.Path:
-        """What a guest can change in the device."""
+        """The part of the device that a guest can change."""
         place = os.path.realpath(f"{self.tree}{pci.path(ADDRESS)}")
         return pathlib.Path(place, "firmware")
 

@@ -131,7 +131,7 @@ class TestTrust(Attested):
         self.attest()
         for _ in range(3):
             self.assertEqual(TRUE, self.lands_on())
-        # and being attested is no proof of what the host has not proven
+        # and attestation does not replace a check that the host fails
         self.prove(TRUE, tree="none", at=self.now())
         self.later()
         self.assertIn(fleet.NOBODY.format("iommu"), self.refused())
@@ -226,7 +226,7 @@ class TestLiar(Attested):
         self.never()
 
     def report(self, **values):
-        """Have the liar's nova-compute say something of its node."""
+        """Set fields of the node as the liar's nova-compute would."""
         node = self.compute_node(LIAR)
         for name, value in values.items():
             setattr(node, name, value)

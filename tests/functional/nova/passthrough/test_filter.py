@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which hosts are left: one set lookup each."""
+"""Tests of the remaining hosts: one set lookup each."""
 
 import json
 

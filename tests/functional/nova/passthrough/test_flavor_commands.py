@@ -268,7 +268,7 @@ class TestScs(FlavorCommands):
 
 
 class TestSyncedFlavor(base.Devices):
-    """What a synced flavor is for: Placement itself finds the host."""
+    """With a synced flavor, Placement itself finds the host."""
 
     def test_a_flavor_that_sync_has_been_at(self):
         # given a flavor that sync gave its traits

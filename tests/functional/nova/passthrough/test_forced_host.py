@@ -11,7 +11,7 @@ from nova_vhard.catalogue import traits
 from tests.functional.nova.passthrough import base, fleet
 
 REQUIRED = f"trait:{traits.of_check('iommu')}"
-#: What ``openstack vhard flavor sync`` makes of a passthrough flavor.
+#: A passthrough flavor after ``openstack vhard flavor sync``.
 SYNCED = base.ONE_GPU | {REQUIRED: "required"}
 
 
@@ -27,7 +27,7 @@ class TestForcedHost(base.Devices):
         return {"availability_zone": f"nova:{host}", "roles": ("admin",)}
 
     def test_no_filter_is_asked_about_a_forced_host(self):
-        """A gap of Nova's, which a synced flavor closes."""
+        """Nova skips its filters here; a synced flavor closes the gap."""
         events = self.decisions()
 
         landed = self.lands_on(self.gpu(), **self.forced(base.OTHER))

@@ -76,7 +76,7 @@ class TestFlavors(filter_case.FilterCase):
 
 
 class TestRequestGroups(filter_case.FilterCase):
-    """What Nova makes of Cyborg's answer, from a flavor and from a port."""
+    """Nova's request groups from Cyborg's answer, for flavor and port."""
 
     POLICY = ""
 

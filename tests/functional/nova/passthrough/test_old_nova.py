@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a Nova lacks is said, and nothing is taken for proven by it."""
+"""Features that Nova lacks are named, and do not count as proven."""
 
 import fixtures
 from nova.objects import image_meta

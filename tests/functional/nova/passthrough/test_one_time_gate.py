@@ -87,7 +87,7 @@ class TestNotSo(reissue.Once):
 
 @services.needs_nova(32, "one_time_use of PCI devices")
 class TestSome(reissue.Once):
-    """One of two devices of a host is so: Nova must not give the other."""
+    """One of two devices is one_time_use: Nova must not use the other."""
 
     SPEC = (
         device(WHOLE, used_once=False, address="0000:81:00.0"),
@@ -101,7 +101,7 @@ class TestSome(reissue.Once):
         self.wait(server, "ACTIVE")
         self.assertIn("slot='0x01'", self.domain_xml(server))
 
-        # the other one is there, and is for nobody
+        # the other one is free, but no guest gets it
         self.assertIn(NO_DEVICE.format(WHOLE), self.refused(flavor))
 
     def test_two_at_once_are_too_many(self):
@@ -112,7 +112,7 @@ class TestSome(reissue.Once):
 
 @services.needs_nova(32, "one_time_use of PCI devices")
 class TestNoProof(reissue.Once):
-    """What is no proof that Nova holds a used device back."""
+    """Facts that do not prove that Nova holds a used device back."""
 
     def test_each_refused(self):
         host, spec = self.at_a_boot()

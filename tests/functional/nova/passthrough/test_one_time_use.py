@@ -48,12 +48,12 @@ class TestBetweenTwoGuests(reissue.Cleaned):
         flavor = self.used()
         self.assertEqual(1, self.reserved())
 
-        # when somebody wants it meanwhile, then nobody gets it
+        # when another guest requests it now, then it is refused
         refusal = self.fault(self.build(flavor))
         self.assertIn(fleet.NOVAS_PREFIX.strip(), refusal)
         self.assertIn("reserved", self.row())
 
-        # when the cleaner has run, then the next one does
+        # when the cleaner has run, then the next guest gets it
         self.assertTrue(self.clean(), self.record())
         self.assertEqual(State.RELEASED, self.record().state, self.record())
         self.assertEqual((self.first,), self.record().consumers)

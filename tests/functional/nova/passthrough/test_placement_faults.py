@@ -68,10 +68,10 @@ class TestNoAnswerYet(base.Devices):
             self.assertGreater(len(self.asked), asked, name)
             self.later()
 
-        # when nothing demands a proof, then nothing is amiss
+        # when no proof is required, then the boot succeeds
         self.assertEqual(base.PROVEN, self.lands_on())
 
-        # and when Placement is well again, then so is everything
+        # and when Placement works again, then both boots succeed
         self.placement_fault = lambda url: None
         self.assertEqual(base.PROVEN, self.lands_on(self.wanted))
 
@@ -83,7 +83,7 @@ class TestNoAnswerYet(base.Devices):
 
 
 class TestLastAnswer(base.Devices):
-    """The last answer holds while Placement is not well."""
+    """The last answer is used while Placement fails."""
 
     HOSTS = (base.PROVEN,)
     PCI = 3
@@ -96,11 +96,11 @@ class TestLastAnswer(base.Devices):
         self.later()
 
     def test_it_holds_until_posture_max_age_and_no_longer(self):
-        # given a Placement that is down, and somebody who reads the log
+        # given a Placement that is down, and a captured log
         self.placement_fault = FAULTS["down"]
         log = self.log_of("nova_vhard.placement.posture")
 
-        # when the last answer is not too old (600 s), then it holds
+        # when the last answer is not too old (600 s), then it is used
         self.later(seconds=590)
         self.assertEqual(base.PROVEN, self.lands_on(self.wanted))
         self.assertIn("nobody there", log[0])
@@ -123,11 +123,11 @@ class TestLastAnswer(base.Devices):
         first = self.build(self.wanted)
         self.assertTrue(asking.wait(300))
 
-        # when others ask meanwhile, then the last answer is theirs
+        # when other requests come, then they use the last answer
         self.assertEqual(base.PROVEN, self.lands_on(self.wanted))
         self.assertEqual(base.PROVEN, self.lands_on())
         self.assertEqual("BUILD", self.api.get_server(first)["status"])
 
-        # and the one that asked gets the new one
+        # and the first request gets the new answer
         answer.set()
         self.wait(first, "ACTIVE")

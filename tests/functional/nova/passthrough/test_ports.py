@@ -59,7 +59,7 @@ class TestAllowed(base.Devices):
 
 
 class TestKinds(base.FakeHosts):
-    """Every kind of port, read from what Nova itself makes of it."""
+    """Every kind of port, read from Nova's own requests."""
 
     HOSTS = ()
 

@@ -110,7 +110,7 @@ class TestLost(base.Devices):
 
 
 class TestHours(base.FakeHosts):
-    """Which hours count, and names of hours that do not exist."""
+    """Tests of the hours that count, and of names that do not exist."""
 
     HOSTS = ("host1",)
     POLICY = "hosts: {require: [iommu]}\n"

@@ -36,7 +36,7 @@ def configure():
     for name in overridden:
         CONF.clear_override(name, "placement")
     CONF.reset()
-    # The plugin demands an address of whoever reads a file afterwards.
+    # Otherwise the plugin's required options break tests that read a file.
     demanded = loading.get_auth_plugin_conf_options("password")
     CONF.unregister_opts(demanded, group="placement")
 
