@@ -2,12 +2,12 @@
 # shellcheck shell=bash
 #
 # The devstack plugin of nova-vhard: devstack sources it with the name of each
-# phase. Doing a phase twice changes nothing; unstack and clean undo it all.
+# phase. Running a phase twice changes nothing; unstack and clean undo all.
 #
-# Of each file of a service that is changed, two copies are kept: before and
-# after. A file that is still as it was left is put back byte for byte. Where
-# devstack or somebody else has changed it since, which it always does with
-# nova.conf, what is ours is taken out, option by option.
+# The plugin keeps two copies of each service file that it changes: before and
+# after. An unchanged file is restored byte for byte. If devstack or a user has
+# changed it since, which devstack always does with nova.conf, our options are
+# removed one by one.
 
 NOVA_VHARD_POLICY_FILE=$NOVA_VHARD_CONF_DIR/policy.yaml
 NOVA_VHARD_REPORTER_CONF=$NOVA_VHARD_CONF_DIR/reporter.conf
@@ -62,7 +62,7 @@ function nova_vhard_undo {
     rm -f "$before" "$saved.after"
 }
 
-# nova_vhard_take_out FILE BEFORE AFTER: take what is ours out of a file
+# nova_vhard_take_out FILE BEFORE AFTER: remove our options from a file
 function nova_vhard_take_out {
     local file=$1 section option
     case $file in
@@ -94,7 +94,7 @@ function nova_vhard_options {
     done
 }
 
-# Take our word out of lists that others may have changed since.
+# Remove our word from lists that others may have changed since.
 function nova_vhard_take_out_words {
     local file=$1 before=$2 after=$3 list
     list=$(iniget "$file" filter_scheduler enabled_filters)
@@ -173,8 +173,8 @@ function nova_vhard_edit_nova {
     nova_vhard_edit_service_user "$file" nova
 }
 
-# Ours first, and none of those that are there is dropped. Setting the list
-# of available filters replaces Nova's default, which has to be named then.
+# Our filter comes first; existing ones are kept. Setting the list of available
+# filters replaces Nova's default, so the default has to be listed too.
 function nova_vhard_edit_filters {
     local file=$1 list
     list=$(iniget "$file" filter_scheduler enabled_filters)
@@ -194,8 +194,8 @@ function nova_vhard_edit_filters {
     fi
 }
 
-# Without it Glance cannot tell a snapshot of Nova's from a user's upload.
-# devstack sets it by itself since 2023.
+# Without it Glance cannot distinguish Nova's snapshots from users' uploads.
+# devstack sets it since 2023.
 function nova_vhard_edit_service_user {
     local file=$1 user=$2 now
     now=$(iniget "$file" service_user send_service_user_token)
@@ -217,7 +217,7 @@ function nova_vhard_edit_glance_paste {
     nova_vhard_paste add glance "$1"
 }
 
-# The last of the plug-ins that are there.
+# Append our plug-in to the existing ones: it must be the last.
 function nova_vhard_edit_import {
     local file=$1 list
     list=$(iniget "$file" image_import_opts image_import_plugins)
@@ -228,14 +228,14 @@ function nova_vhard_edit_import {
 
 function nova_vhard_edit_glance {
     nova_vhard_set_group "$1"
-    # It is read after glance-image-import.conf, and replaces what that says.
+    # It is read after glance-image-import.conf, and overrides it.
     if ini_has_option "$1" image_import_opts image_import_plugins; then
         nova_vhard_edit_import "$1"
     fi
 }
 
-# Access rules hold for the credentials of hosts, and the roles are there that
-# they have. Where there is a policy file already it has to be merged by hand.
+# Make access rules apply to the credentials of hosts, and allow their roles in
+# Placement's policy. An existing policy file has to be merged by hand.
 function nova_vhard_edit_placement {
     local file=$1
     iniset "$file" keystone_authtoken service_type placement
@@ -262,7 +262,7 @@ function nova_vhard_write_policy {
     mv "$new" "$NOVA_VHARD_POLICY_FILE"
 }
 
-# The reporter's file, without a login: that is made when nova-compute runs.
+# The reporter's file, without a login: that follows once nova-compute runs.
 function nova_vhard_write_reporter_conf {
     local file=$NOVA_VHARD_REPORTER_CONF
     rm -f "$file"
