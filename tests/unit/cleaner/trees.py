@@ -98,6 +98,6 @@ class Kernel(Job):
             self.on_reset(folder(self.root, self.device.address))
 
 
-def job(root, settings=None, address=NVME, limit=5, **more):
+def job(root, settings=None, address=NVME, limit=60, **more):
     device = next(x for x in pci.devices(root) if x.address == address)
     return Kernel(root, device, settings or {}, limit, **more)
