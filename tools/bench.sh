@@ -43,8 +43,8 @@ case "${1:-}" in
     placement) module=tests.benchmarks.placement_load ;;
     policy) module=tests.benchmarks.policy_cost ;;
     reporter) module=tests.benchmarks.reporter_cost ;;
-    scheduler) module=tests.benchmarks.scheduler_cost ;;
     scale) module=tests.benchmarks.scale ;;
+    scheduler) module=tests.benchmarks.scheduler_cost ;;
     schema) module=tests.benchmarks.schema_gate ;;
     server-audit) module=tests.benchmarks.server_audit ;;
     weight) module=tests.benchmarks.weight ;;
