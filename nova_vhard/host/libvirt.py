@@ -8,6 +8,7 @@ start and its security models. procfs shows the real state of guests.
 import abc
 import contextlib
 import errno
+import functools
 import importlib.util
 import os
 import shutil
@@ -157,8 +158,9 @@ class LiveLibvirt(Libvirt):
         """Keep the address; each question opens a connection."""
         self._uri = uri
 
+    @functools.lru_cache(maxsize=1)  # noqa: B019 - keeps one, for a round
     def capabilities(self) -> ElementTree.Element:
-        """Ask the daemon."""
+        """Ask the daemon, once: a Libvirt is for one round."""
         with self._connected() as connection:
             return _parse(connection.getCapabilities())
 
