@@ -18,7 +18,6 @@ from nova.virt import driver
 from nova.volume import cinder
 from oslo_utils import uuidutils
 
-from nova_vhard.common.log import get_logger
 from nova_vhard.gates import (
     nova_images,
     nova_root,
@@ -39,8 +38,6 @@ from nova_vhard.request.lookups import (
     NotShown,
     Server,
 )
-
-LOG = get_logger(__name__)
 
 #: Requests to other services beyond which no more are made for one request.
 MOST = 64
