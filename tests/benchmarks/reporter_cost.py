@@ -3,6 +3,7 @@
 
 On this machine, with a libvirt of its own and a guest. As root, with what
 tests/host/prepare.sh installs; ``tools/bench.sh reporter`` looks for it.
+``day_us`` is time of the processor, of the reporter and of all that it starts.
 """
 
 import contextlib
