@@ -24,6 +24,7 @@ from nova_vhard.host.check import Result, Status
 from nova_vhard.host.report import HostReport
 from nova_vhard.node.reporter.publishers.base import PublishError
 from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
+from nova_vhard.placement import names
 from nova_vhard.placement.client import Placement
 from nova_vhard.placement.connect import connect
 from tests.benchmarks import placement_server
@@ -172,6 +173,9 @@ class Load:
             name = placement_server.name_of(number)
             own.set_override("provider_name", name, "vhard_reporter")
             publisher = PlacementPublisher(own, client)
+            # It counts the names of days ahead once a day.
+            publisher.record.days_ahead = names.DAYS
+            publisher._looked = before
             publisher.publish(report(placement_server.REPORTED))
             publisher.publish(report(before))
             self._publishers[number] = publisher

@@ -120,7 +120,7 @@ def test_all_get_an_answer_and_the_sweep_mends(
     assert old in done.deleted
     assert not cloud.placement.known(traits.hours(NOW, -1440, -48))
     assert cloud.traits(silent)[0] == {COMPUTE}
-    publisher.publish(report_of(NOW + 3 * HOUR, iommu="PASS"))
+    publisher.publish(report_of(NOW + 24 * HOUR, iommu="PASS"))
     assert publisher.record.days_ahead == 13
     # host withdraw.
     client = keystones.client(cloud, keystones.service_cloud())

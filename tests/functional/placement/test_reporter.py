@@ -282,15 +282,18 @@ def test_a_login_that_may_makes_the_names_of_two_weeks(
     hours = {traits.of_hour(NOW + step * HOUR) for step in range(14 * 24 + 1)}
     assert cloud.placement.known(hours) == hours
     assert publisher.record.days_ahead == 14
-    # when they are there, then a few requests look, once an hour
-    cloud.requests.clear()
+    # when they are there, then a few requests look, once a day
     # a quarter before the end of an hour each host has written its mark
-    for minutes in (80, 83, 86):
-        later = NOW + datetime.timedelta(minutes=minutes)
-        publisher.publish(report_of(later, iommu="PASS"))
-    asked = [url for _, url in cloud.requests if url.startswith("/traits?")]
-    assert len(asked) == 6
-    assert {method for method, _ in cloud.requests[-2:]} == {"GET"}
+    for hours, requests in ((1, 1), (22, 1), (23, 6), (24, 1)):
+        cloud.requests.clear()
+        for minutes in (20, 23, 26):
+            later = NOW + hours * HOUR + datetime.timedelta(minutes=minutes)
+            publisher.publish(report_of(later, iommu="PASS"))
+        asked = [
+            url for _, url in cloud.requests if url.startswith("/traits?")
+        ]
+        assert len(asked) == requests
+        assert {method for method, _ in cloud.requests[-2:]} == {"GET"}
 
 
 def test_an_hour_without_a_name_is_seen_whichever_it_is(
@@ -311,14 +314,14 @@ def test_without_an_answer_about_names_ahead_a_report_has_not_failed(
     publisher = PlacementPublisher(conf, acting("vhard-reporter"))
     publisher.publish(report_of(NOW, iommu="PASS"))
     assert publisher.record.days_ahead == 14
-    ahead = traits.of_hour(NOW + 9 * HOUR)
+    ahead = traits.of_hour(NOW + 30 * HOUR)
 
     def away(method, url):
         return Answer(503, "away") if ahead in url else None
 
     cloud.faults.append(away)
     # a quarter before the end of an hour each host has written its mark
-    later = NOW + datetime.timedelta(minutes=85)
+    later = NOW + 24 * HOUR + datetime.timedelta(minutes=25)
     publisher.publish(report_of(later, iommu="PASS", smt="PASS"))
     assert traits.of_hour(later) in cloud.traits(host)[0]
     assert publisher.record.days_ahead is None

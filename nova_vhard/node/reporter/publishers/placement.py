@@ -33,6 +33,8 @@ _REFUSED = (
     "Placement takes such logins)"
 )
 _HOUR = datetime.timedelta(hours=1)
+#: A mark is written once an hour: less than a day, for the same second.
+_BETWEEN_LOOKS = 23 * _HOUR
 #: Reports before the end of an hour in which its mark may be written.
 _TRIES = 3
 
@@ -62,6 +64,7 @@ class PlacementPublisher(Publisher):
         self._known: tuple[tuple[identity.Key, ...], Provider] | None = None
         self._rivals: Rivals | None = None
         self._missing: frozenset[str] = frozenset()
+        self._looked = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 
     def publish(self, report: HostReport) -> None:
         """Make the traits of this host what the report says.
@@ -71,8 +74,9 @@ class PlacementPublisher(Publisher):
         try:
             provider, change = self._write(report)
         except ProviderNotFound as error:
-            text = f"nova-compute has not made this host known yet: {error}"
-            raise PublishError(text) from error
+            raise PublishError(
+                f"nova-compute has not made this host known yet: {error}"
+            ) from error
         except PlacementError as error:
             hint = _REFUSED if error.status == _UNAUTHORIZED else ""
             raise PublishError(f"{error}{hint}") from error
@@ -94,11 +98,10 @@ class PlacementPublisher(Publisher):
         keys = identity.keys(self.conf.vhard_reporter)
         if self._known is not None and self._known[0] == keys:
             provider = self._known[1]
-            offset = self._offset(provider)
             # A reinstalled nova-compute may have recreated the provider.
             with contextlib.suppress(ProviderNotFound):
                 return provider, self._update(
-                    self._placement, provider, report, offset
+                    self._placement, provider, report, self._offset(provider)
                 )
         provider = identity.first(self._placement, keys)
         # A program that reports once may not be called again in time, so the
@@ -134,7 +137,10 @@ class PlacementPublisher(Publisher):
         rivals.begin()
         change = placement.update(provider.uuid, agreed, HOST, partly=True)
         rivals.done(change.missing)
-        if any(map(traits.hour_of, change.added | change.missing)):
+        if any(map(traits.hour_of, change.added | change.missing)) and (
+            (self.record.days_ahead or 0) < names.FEW_DAYS
+            or report.time - self._looked >= _BETWEEN_LOOKS
+        ):
             self._look_ahead(placement, report.time)
         if change.missing - self._missing:
             LOG.warning(
@@ -150,11 +156,12 @@ class PlacementPublisher(Publisher):
     def _look_ahead(
         self, placement: Placement, now: datetime.datetime
     ) -> None:
-        """See that there are names for the reports to come, once an hour.
+        """See that there are names for the reports to come, once a day.
 
         This report is written already, and has not failed without an answer.
+        If there are few, or without an answer, the next hour's asks again.
         """
-        self.record.days_ahead = None
+        self._looked, self.record.days_ahead = now, None
         try:
             days = names.days_ahead(placement, now)
         except PlacementError as error:
