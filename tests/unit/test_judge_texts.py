@@ -74,6 +74,7 @@ def faults() -> Iterator[str]:
     address = {"base_image": test_rescues.ADDRESS}
     for fault in (
         *image.read({"base_image_ref": "x"}).faults,
+        *image.read({"hw_boot_menu": "x" * 256}).faults,
         test_rescues.unusable(**address),
         test_rescues.unusable(**address, image=None),
         test_rescues.unusable(image=test_rescues.GONE),

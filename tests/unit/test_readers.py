@@ -283,6 +283,8 @@ def test_any_other_reference_is_a_fault(value):
         ("hw_qemu_guest_agent", "true" + " " * 251 + "x", True),
         ("hw_boot_menu", "true" + " " * 251 + "x", True),
         ("hw_serial_port_count", " " * 255 + "1", True),
+        # 64 characters of 4 bytes
+        ("hw_boot_menu", "\U0001f600" * 64, True),
         # As text, it is not among the allowed values.
         ("hw_vif_model", "e1000" + " " * 251, False),
     ],

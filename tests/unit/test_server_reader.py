@@ -257,6 +257,19 @@ def test_a_rebuild_with_another_image_is_scheduled_too(made_of, scheduled):
     )
 
 
+@pytest.mark.parametrize(("made_of", "scheduled"), [(NEW, True), (OLD, False)])
+def test_a_root_volume_counts_as_the_image_that_it_was_made_of(
+    made_of, scheduled
+):
+    existing = server(image=None)
+    root = Image(holder=Holder("v", made_of=OLD_ID))
+    body = {"rebuild": {"imageRef": made_of.holder.id}}
+    request = reader(existing, own_image={existing.id: root}).rebuild(
+        existing.id, body
+    )
+    assert bool(request.scheduled) is scheduled
+
+
 @pytest.mark.parametrize(
     ("method", "body"),
     [
