@@ -26,7 +26,7 @@ from nova_vhard.gates import (
 )
 from nova_vhard.gates.nova_schemas import NotAccepted
 from nova_vhard.request.lookups import NotFound
-from tests import logged
+from tests import logged, services
 from tests.functional.nova.test_proven import Placement, host
 from tests.fuzz import nova_stubs as known
 from tests.fuzz.service import Service, environment, sent
@@ -491,6 +491,7 @@ class TestRouter:
         text = "the body is shorter than announced"
         assert str(raised.value) == text
 
+    @services.needs_nova(34, "request_body_schemas of a method")
     def test_a_body_that_nova_does_not_take(self, cloud):
         call = self.call(cloud, request("POST", "/servers", {"server": {}}))
         with pytest.raises(NotAccepted) as raised:
@@ -530,6 +531,7 @@ class TestLegacyRouter:
         behind = openstack.LegacyV2CompatibleWrapper(cloud.gate._application)
         return nova_router.Router(behind, nova_routes.ROUTES)
 
+    @services.needs_nova(34, "request_body_schemas of a method")
     @pytest.mark.parametrize(
         "header",
         [

@@ -9,6 +9,7 @@ test_devices_one_by_one has all cells.
 import copy
 from pathlib import Path
 
+from tests import services
 from tests.functional.bypass import ways
 from tests.functional.nova import base
 
@@ -122,6 +123,7 @@ class TestBooted(ways.Guarded, base.LibvirtCase):
         response = self.act(self.server, {"unshelve": None})
         self.passes(response, "ACTIVE", IDE, E1000)
 
+    @services.needs_nova(32, "hw:sound_model")
     def test_resize(self):
         # Nova's fixture makes no disks: there is none to copy.
         self.stub_out(
