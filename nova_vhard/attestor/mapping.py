@@ -59,7 +59,7 @@ def _faults(data: object) -> Iterator[tuple[Path, str]]:
     owners: dict[str, str] = {}
     for host, agent in hosts.items():
         if not _is_uuid(host):
-            yield ("hosts", host), f"is no uuid, {_UUID_FIX}"
+            yield ("hosts", host), f"is not a UUID, {_UUID_FIX}"
         elif not isinstance(agent, str) or not agent:
             yield ("hosts", host), "names no agent"
         elif owners.setdefault(agent, host) != host:
@@ -90,7 +90,7 @@ def resolve(
     """
     known = {provider.uuid for provider in providers}
     wrong = [
-        f"{clean(host)} is no compute node of Placement's: write its ID as "
+        f"{clean(host)} is not a compute node in Placement: write its ID as "
         "openstack hypervisor list does, or take it out"
         for host in hosts
         if host not in known

@@ -223,9 +223,9 @@ class Attestor:
             self.numbers.errors["host"] += len(outcome.failed)
         if outcome.holders:
             LOG.error(
-                "Marks were taken from %s: whoever may write these "
-                "providers keeps marks from being deleted; meanwhile "
-                "they count for nothing",
+                "Marks were removed from %s. Users who can write to these "
+                "providers can prevent that marks are deleted. Until then, "
+                "the marks do not count",
                 fit(sorted(outcome.holders), _TEXT),
             )
         self.numbers.void_marks += len(state.void)

@@ -316,7 +316,7 @@ _MACHINE = (
     DeviceKind(
         name="boot_menu",
         title="boot menu",
-        why="whoever reaches the console chooses what boots",
+        why="anybody with access to the console can choose what boots",
         fix="leave the setting out",
         values=("true", "false"),
         value_type="bool",
@@ -468,7 +468,7 @@ _SIGNATURE = (
     _signature(
         name="image_signature_certificate",
         title="certificate of the image's signature",
-        why="a signature says no more than whoever has its key",
+        why="a signature is only worth as much as the key's owner",
         value_type="text",
         image_properties=("img_signature_certificate_uuid",),
     ),

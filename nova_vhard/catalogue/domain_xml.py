@@ -299,7 +299,7 @@ UNTOLD: Mapping[str, str] = MappingProxyType(
         "tablet into every guest",
         "architecture": "every domain says one; what its host does not run "
         "itself is judged as emulation_architecture",
-        "ipxe_boot": "Nova's libvirt driver makes nothing of it",
+        "ipxe_boot": "Nova's libvirt driver ignores it",
         "tpm_secret_security": "a domain has the secret's uuid, and not who "
         "may read it",
         **dict.fromkeys(

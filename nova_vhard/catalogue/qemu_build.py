@@ -53,7 +53,7 @@ MACHINES: Mapping[str, Part] = MappingProxyType(
             only=_X86,
         ),
         "virt": Part(
-            "the machine that is no board of anybody's",
+            "the generic machine",
             devices=("pcie-root-port",),
             symbols=("ARM_VIRT", "PCIE_PORT"),
             only=_ARM,

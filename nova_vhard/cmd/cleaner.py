@@ -39,7 +39,7 @@ def _address(text: str) -> str:
     address = pci.address(text)
     if address is None:
         raise argparse.ArgumentTypeError(
-            f"{text[:64]!r} is no address of a PCI device, such as "
+            f"{text[:64]!r} is not the address of a PCI device, such as "
             "0000:3b:00.0"
         )
     return address
@@ -53,7 +53,7 @@ def _reason(text: str) -> str:
 
 #: Commands with what they do, in the order of the help.
 _HELP = {
-    "clean": "Clean a device now, whatever became of it before.",
+    "clean": "Clean a device now, regardless of the last result.",
     "release": "Release a device that is clean, or by force.",
     "show": "Print a device's journal as JSON.",
     "run": "Clean until SIGTERM.",

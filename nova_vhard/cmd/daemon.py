@@ -180,7 +180,7 @@ def _fault(option: cfg.Opt, value: object) -> str:
         )
     # NaN is neither too small nor too large.
     if isinstance(value, float) and not math.isfinite(value):
-        return f"is {value}, which is no number"
+        return f"is {value}, which is not a number"
     words = value if isinstance(value, list) else [value]
     if any("\0" in word for word in words if isinstance(word, str)):
         return "has a character that no name and no path can have (NUL)"

@@ -35,7 +35,7 @@ _COMMANDS_HELP = {
     "install": "Put the hook where libvirt calls it, and have libvirt look.",
     "uninstall": "Take away the hook and all that the guard has left.",
     "status": "Say what hook, socket, daemon, policy and report are like; "
-    "exit status 1 if something is amiss.",
+    "exit status 1 if there is a problem.",
     "probe": "Prove whether libvirt asks the guard, with a domain that can "
     "never start; exit status 0 guarded, 1 unguarded, 2 if libvirt does not "
     "answer.",

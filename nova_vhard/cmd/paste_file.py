@@ -69,7 +69,7 @@ def read(text: str) -> Sections:
         parser.read_string(text)
     except configparser.Error as error:
         stated = " ".join(str(error).split())
-        raise PasteError(f"is no paste file: {stated}") from error
+        raise PasteError(f"is not a paste file: {stated}") from error
     return {name: dict(parser[name]) for name in parser.sections()}
 
 

@@ -53,13 +53,13 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser(
         "check",
         help="Run every check and print what it found; exit status 0 if "
-        "nothing is amiss, 1 for any FAIL, 2 for any UNKNOWN, wrong arguments "
+        "no check fails, 1 for any FAIL, 2 for any UNKNOWN, wrong arguments "
         "or where there is no such --root, 255 for a crash.",
     )
     check.add_argument(
         "--root",
         metavar="DIR",
-        help="Where the host's / is; what is no folder ends with 2.",
+        help="Folder of the host's /; exit status 2 if it is not a folder.",
     )
     check.add_argument(
         "--policy",

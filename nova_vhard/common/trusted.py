@@ -39,7 +39,7 @@ def check(path: str) -> str:
             text = f"others can write to {place}: mode"
             raise Untrusted(f"{text} {stat.S_IMODE(mode):04o} (chmod go-w)")
     if not stat.S_ISREG(mode):
-        raise Untrusted(f"{place} is no plain file")
+        raise Untrusted(f"{place} is not a regular file")
     return place
 
 

@@ -53,6 +53,6 @@ def find(
         passed.append(candidate)
     names = ", ".join(type(candidate).__name__ for candidate in passed)
     raise NoRouter(
-        f"no router of {service} stands behind the filter vhard in this "
+        f"no router of {service} comes after the filter vhard in this "
         f"pipeline (found: {names}): {place}"
     )

@@ -21,7 +21,7 @@ FILES, EMULATORS = "files", "emulators"
 
 _OLD_GUEST = (
     "If that does not help, the guest was started before libvirt's container "
-    "was made anew, or before its QEMU was changed: stop and start the guest, "
+    "was recreated, or before its QEMU was changed: stop and start the guest, "
     "or migrate it away and back."
 )
 

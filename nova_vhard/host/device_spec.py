@@ -134,7 +134,7 @@ def _must_be_boolean(name: str, value: Any) -> None:
 def _identity(entry: Mapping[str, Any], name: str) -> str:
     value = entry.get(name, ANY)
     if not isinstance(value, str):
-        raise SpecError(f"property {name} ({quoted(value)}) is no string")
+        raise SpecError(f"property {name} ({quoted(value)}) is not a string")
     # Nova does so for the vendor alone.
     value = value.strip() if name == "vendor_id" else value
     return number(name, value, 0xFFFF, 4)
@@ -184,7 +184,7 @@ def _of_interface(root: HostRoot, name: str) -> AddressSpec | None:
     """Return the address of a network interface's device, if it has one."""
     place = f"{NET}/{name}/device"
     if "\0" in name:
-        raise SpecError(f"devname {quoted(name)} is no name")
+        raise SpecError(f"devname {quoted(name)} is not a name")
     if not root.exists(place):
         # In a network namespace of its own a reporter sees no card at all.
         if not any(

@@ -48,7 +48,7 @@ class _IsContainer(Unreadable):
             OSError(errno.EINVAL, text),
             "Nothing on the host settles it: the checks of guests know "
             "QEMU alone. Do not require them of hosts with virt_type = "
-            "lxc; end a container that is none of Nova's.",
+            "lxc; stop containers that Nova did not create.",
         )
 
 

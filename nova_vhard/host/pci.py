@@ -93,7 +93,7 @@ def device(root: HostRoot, address: str) -> PciDevice:
 def _number(root: HostRoot, where: str) -> str:
     text = root.read(where)
     if not _HEX.fullmatch(text):
-        raise unreadable(where, f"{text[:20]!r} is no number")
+        raise unreadable(where, f"{text[:20]!r} is not a number")
     return f"{int(text, 16):04x}"
 
 

@@ -73,7 +73,7 @@ def _check(name: str, points: list[EntryPoint]) -> Check:
         check = points[0].load()()
         # Reports and policies need all of these.
         if not isinstance(check, Check):
-            raise Faulty("it is no nova_vhard.host.check.Check")
+            raise Faulty("it is not a nova_vhard.host.check.Check")
         if check.name != name:
             raise Faulty(f"it calls itself {check.name!r}")
         for text in _TEXTS:

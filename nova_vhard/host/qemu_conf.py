@@ -127,7 +127,7 @@ def _names(
     if not isinstance(value, (tuple, list)) or not all(
         isinstance(item, str) for item in value
     ):
-        raise ValueError(f"{key} is no name or list of names")
+        raise ValueError(f"{key} is not a name or list of names")
     return tuple(value)
 
 
@@ -238,8 +238,8 @@ def of_root(root: HostRoot) -> Confinement:
         raise unreadable(
             PATH,
             str(error),
-            "Correct it: libvirtd and virtqemud do not start with what "
-            "is no setting, and of a key that is set twice they take "
+            "Correct it: libvirtd and virtqemud do not start with an "
+            "invalid line, and of a key that is set twice they take "
             "the first. Then start the daemon again (systemctl restart; "
             "guests run on).",
         ) from error

@@ -174,7 +174,7 @@ def boolean(root: HostRoot, name: str) -> tuple[bool, bool] | None:
             return None
         raise
     if len(words) != _PAIR or not set(words) <= {"0", "1"}:
-        raise _unreadable(path, f"{' '.join(words)[:60]!r} is no state")
+        raise _unreadable(path, f"{' '.join(words)[:60]!r} is not a state")
     return words[0] == "1", words[1] == "1"
 
 

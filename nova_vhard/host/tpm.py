@@ -21,7 +21,7 @@ FACT = "tpm_replays"
 
 _READ_IT = (
     "Look at the event log with tpm2_eventlog (tpm2-tools): the firmware wrote"
-    " what cannot be replayed. An update of the firmware may mend it."
+    " what cannot be replayed. An update of the firmware may fix it."
 )
 _NO_BANK = (
     "Switch a SHA-256 bank of the TPM on (tpm2_pcrallocate sha256:all, then "

@@ -77,7 +77,7 @@ def _statements(text: str) -> Iterator[re.Match[str]]:
         statement = _STATEMENT.match(text, place.end())
         if not statement:
             line = text.count("\n", 0, place.end()) + 1
-            raise ValueError(f"line {line} is no setting")
+            raise ValueError(f"line {line} is not a setting")
         yield statement
         place = _SKIPPED.match(text, statement.end())
 

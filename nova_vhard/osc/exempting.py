@@ -93,7 +93,7 @@ def _day(text: str) -> datetime.date:
         day = datetime.date.min
     if day < datetime.datetime.now(datetime.UTC).date():
         raise argparse.ArgumentTypeError(
-            f"{quote(text)} is no day to come; write it as 2027-03-31"
+            f"{quote(text)} is not a future date; write it as 2027-03-31"
         )
     return day
 

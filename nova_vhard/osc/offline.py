@@ -39,7 +39,7 @@ def _date(text: str) -> datetime.date:
     try:
         return datetime.date.fromisoformat(text)
     except ValueError as error:
-        message = f"{text!r} is no date; write 2027-03-31"
+        message = f"{text!r} is not a date; write 2027-03-31"
         raise argparse.ArgumentTypeError(message) from error
 
 

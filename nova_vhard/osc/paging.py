@@ -69,5 +69,5 @@ def get(
         text = f"the answer to {path} is not JSON"
         raise exceptions.SDKException(text) from error
     if not isinstance(body, dict):
-        raise exceptions.SDKException(f"the answer to {path} is no object")
+        raise exceptions.SDKException(f"the answer to {path} is not an object")
     return body

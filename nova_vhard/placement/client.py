@@ -330,14 +330,14 @@ class Placement(PlacementReader):
 def _number(value: object) -> int:
     """Return a whole number that is not negative; else a ValueError."""
     if type(value) is not int or value < 0:
-        raise ValueError("it is no number")
+        raise ValueError("it is not a number")
     return value
 
 
 def _text(value: object) -> str:
     """Return a text; anything else is a ValueError."""
     if not isinstance(value, str):
-        raise ValueError("it is no text")
+        raise ValueError("it is not a text")
     return value
 
 

@@ -171,7 +171,7 @@ def _slow_shutdown(server: Server) -> Iterator[Fault]:
         return
     text = (
         "is how many seconds Nova waits for this server to shut down, and "
-        "its image or root volume could change unseen meanwhile; a stable "
+        "its image or root volume could change unnoticed; a stable "
         f"rescue of a running server may wait {SHUTDOWN_TIMEOUT}"
     )
     fix = f"stop the server first: {command('server', 'stop', server.id)}"

@@ -58,5 +58,5 @@ def test_a_wrong_password_of_placement_is_named(cloud):
     # when
     wrong = cloud.check("wrong.conf")["Placement"]
     # then
-    assert "mend the login in group [placement] of nova.conf" in wrong
+    assert "correct the login in group [placement] of nova.conf" in wrong
     assert "Placement" not in cloud.check()

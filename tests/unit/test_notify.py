@@ -596,8 +596,9 @@ def test_a_notification_has_an_empty_context(monkeypatch):
 def test_the_first_beat_waits_for_nothing():
     waits = []
     worker = notify._Worker(None, 1, dict)
-    get = lambda timeout: waits.append(timeout) or sys.exit()  # noqa: E731
-    worker._queue = SimpleNamespace(get=get)
+    worker._queue = SimpleNamespace(
+        get=lambda timeout: waits.append(timeout) or sys.exit()
+    )
     with pytest.raises(SystemExit):
         worker._run()
     assert waits == [0]

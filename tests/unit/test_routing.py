@@ -66,6 +66,6 @@ def test_without_a_router_what_stands_there_is_named():
     with pytest.raises(routing.NoRouter) as raised:
         routing.find(layers[0], lambda _: False, "Nova's API", "put it last")
     assert str(raised.value) == (
-        "no router of Nova's API stands behind the filter vhard in this "
+        "no router of Nova's API comes after the filter vhard in this "
         "pipeline (found: Layer, Layer, function): put it last"
     )

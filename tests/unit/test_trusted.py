@@ -79,4 +79,4 @@ def test_a_folder_is_no_file(home, path):
     folder = (home / path).resolve()
     with pytest.raises(trusted.Untrusted) as caught:
         trusted.check(str(folder))
-    assert str(caught.value) == f"{folder} is no plain file"
+    assert str(caught.value) == f"{folder} is not a regular file"

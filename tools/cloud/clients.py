@@ -18,7 +18,7 @@ REFUSALS = (
     glance_exceptions.HTTPException,
 )
 _BUSY = ("BUILD", "REBUILD", "RESIZE")
-_DATA = b"a disk of a few bytes, for nobody looks inside"
+_DATA = b"a disk of a few bytes: its content does not matter"
 
 
 class Client:

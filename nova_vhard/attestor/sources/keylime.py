@@ -133,7 +133,7 @@ class Keylime(Source):
                 raise ValueError("nothing in it is an agent")
         except _NO_LIST as error:
             raise SourceError(
-                f"{self._url}: the answer is no list of agents "
+                f"{self._url}: the answer is not a list of agents "
                 f"({clean(repr(error), 100)}): see that keylime_url is a "
                 "verifier's, not a registrar's"
             ) from error

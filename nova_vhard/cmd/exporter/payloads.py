@@ -124,5 +124,5 @@ def _seconds(microseconds: Any) -> float:
     seconds = microseconds / 1e6
     # Written so that NaN is refused too.
     if not 0 <= seconds <= _LONGEST:
-        raise ValueError(f"{seconds} is no time that a judgement takes")
+        raise ValueError(f"{seconds} is not a plausible duration")
     return float(seconds)

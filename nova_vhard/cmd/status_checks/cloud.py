@@ -29,7 +29,7 @@ from nova_vhard.request.flavor_traits import TraitPlan, plan_traits
 
 #: HTTP status of Placement's answer to the remediation.
 _FIXES: Mapping[int | None, str] = {
-    401: "mend the login in {}",
+    401: "correct the login in {}",
     403: "give the user of {} the role service",
     406: f"upgrade Placement: microversion {VERSION} is needed",
 }
@@ -77,7 +77,7 @@ def _try(name: str, conf: cfg.ConfigOpts) -> Result | None:
                 "by chronyc makestep on that machine."
             )
     except PlacementError as error:
-        default = "see that Placement runs, and mend {}"
+        default = "check that Placement runs, and correct {}"
         fix = _FIXES.get(error.status, default).format(where)
         stated = clean(error, 200)
         return fail(

@@ -65,8 +65,8 @@ def _filters(enabled: list[str], available: list[str]) -> Iterator[Result]:
     yield from _available(available, where)
     if enabled[0] != FILTER:
         yield warn(
-            f"{FILTER} stands behind {enabled[0]}: where that leaves no "
-            f"host, no user reads why. Put it first, in {where}."
+            f"{FILTER} comes after {enabled[0]}. If that filter leaves no "
+            f"host, users do not see our reason. Put ours first, in {where}."
         )
     for name in files.STOCK_FILTERS:
         if name not in enabled:

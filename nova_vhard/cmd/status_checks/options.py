@@ -72,6 +72,6 @@ def _unknown(file: str) -> Iterator[Result]:
         near = difflib.get_close_matches(name, _NAMES, 1)
         hint = f": is {near[0]} meant?" if near else "; see its documentation."
         yield warn(
-            f"{clean(name)} in [vhard] of {line(file)} is no option of "
-            f"nova-vhard's, and is not read{hint}"
+            f"{clean(name)} in [vhard] of {line(file)} is not an option of "
+            f"nova-vhard and is ignored{hint}"
         )

@@ -126,7 +126,7 @@ def prefilter(node: Node) -> Result:
     return warn(
         "[scheduler] image_metadata_prefilter is on, and the policy does "
         "not refuse every hw_viommu_model: an image that has one escapes "
-        "the whole prefilter (a fault of Nova's). Set "
+        "the whole prefilter (a bug in Nova). Set "
         "guest_devices.viommu_model to {allow: [], mode: enforce} in the "
         "policy, or do not rely on the prefilter."
     )
@@ -149,8 +149,8 @@ def signatures(node: Node) -> Result:
     if not node.nova.glance.verify_glance_signatures:
         return warn(
             "The policy demands signed images, and [glance] "
-            "verify_glance_signatures is off: whatever stands in an image's "
-            "properties, nobody verifies it. Turn it on in nova.conf of "
+            "verify_glance_signatures is off: signatures in image properties "
+            "are not verified. Turn it on in nova.conf of "
             "nova-compute, with a key manager."
         )
     if node.nova.libvirt.images_type == "rbd":

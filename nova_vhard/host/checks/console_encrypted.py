@@ -31,12 +31,12 @@ class ConsoleEncrypted(Check):
     id = "Check-Virt-43"
     title = "Consoles are local, or encrypted and authenticated"
     guide = (
-        "Beyond the guide: passwords are typed on consoles, and whoever gets "
-        "to one needs none"
+        "Beyond the guide: users type passwords on consoles, and an attacker "
+        "on the network could read them"
     )
     meaning = (
         "By the command line of each QEMU that runs, its VNC and SPICE "
-        "servers listen on loopback or on a socket of the host's, or take no "
+        "servers listen on loopback or on a local socket, or accept no "
         "connection without TLS and without a client's certificate, SASL or "
         "a password. Serial consoles are not looked at."
     )
@@ -85,7 +85,7 @@ class ConsoleEncrypted(Check):
                 return Answer(Status.FAIL, text)
             text = "no guest is running; the next one's console is closed"
             return Answer(Status.PASS, text)
-        good = f"consoles that nobody listens in on: all {len(answers)}"
+        good = f"protected consoles: all {len(answers)}"
         return mac.settle_all(answers, "open to the network: ", good)
 
 

@@ -44,7 +44,7 @@ class CpuMitigations(Check):
         "The kernel says of each vulnerability that a guest can use against "
         "its host or another guest that the processor is not affected, or "
         "that it is mitigated, also across the threads of a core. Those that "
-        "the operator accepts, and why, stand in the evidence."
+        "the operator accepts, and why, are in the evidence."
     )
     remediation = (
         "Install the newest kernel and microcode and boot without "

@@ -28,7 +28,7 @@ class MacConfinement(Check):
         "and qemu.conf "
         "confines a guest of which nothing is said. Whether a guest of "
         "which something else is said is refused "
-        "(security_require_confined) stands in the evidence."
+        "(security_require_confined) is in the evidence."
     )
     remediation = (
         "Enable SELinux or AppArmor in the kernel and set it to enforce "

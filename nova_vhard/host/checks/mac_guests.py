@@ -109,7 +109,7 @@ def _judge(guest: guests.Guest, model: str | None) -> Answer:
         return Answer(Status.UNKNOWN, text)
     label = selinux.parse(guest.label)
     if model == mac.SELINUX and label is None:
-        text = f"{shown(guest.label)!r} is no label of SELinux"
+        text = f"{shown(guest.label)!r} is not a label of SELinux"
         return Answer(Status.UNKNOWN, text)
     if label is None or model == mac.APPARMOR:
         return _profile(guest)

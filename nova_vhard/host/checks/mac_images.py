@@ -172,7 +172,7 @@ def _others(
                 "FUSE) cannot keep guests apart by SELinux.",
             )
         if may is None and disk.folder:
-            reason = f"nobody says which guests may write {shown(disk.path)}"
+            reason = f"unknown which guests may write {shown(disk.path)}"
             return Answer(
                 Status.UNKNOWN,
                 reason,
@@ -191,7 +191,7 @@ def _judge(
         return _GOOD
     if label is None:
         return Answer(
-            Status.UNKNOWN, f"the label of {path} is none of SELinux"
+            Status.UNKNOWN, f"the label of {path} is not one of SELinux"
         )
     if label.type in _common(disk) and not label.categories:
         return _GOOD

@@ -80,7 +80,8 @@ class PassthroughIsolated(Check):
             return Answer(
                 Status.UNKNOWN,
                 text,
-                "Boot without pcie_acs_override: what it pretends is not so.",
+                "Boot without pcie_acs_override: it claims an isolation that "
+                "does not exist.",
             )
         return Answer(
             Status.PASS,

@@ -193,7 +193,7 @@ class QemuFortify(_Build):
     meaning = (
         "Every emulator that runs or that libvirt would start calls "
         "functions of glibc's that check the size of what they write "
-        "(__memcpy_chk and its like). The stack canary's function is none "
+        "(such as __memcpy_chk). The stack canary's function is not one "
         "of them. Modules are counted in the evidence."
     )
     remediation = (

@@ -39,7 +39,7 @@ class TpmMeasuredBoot(Check):
     meaning = (
         "The host could be attested: it has a TPM 2.0, the firmware wrote "
         "down what it measured, and what it wrote is what PCRs 0 to 7 "
-        "hold. That is no attestation: nobody has compared them with what "
+        "hold. That is not an attestation: they are not compared with what "
         "should have booted."
     )
     remediation = (

@@ -61,7 +61,7 @@ def check(path: str) -> str:
     except trusted.Untrusted as error:
         raise Refused(str(error)) from error
     if not os.access(place, os.X_OK):
-        raise Refused(f"{place} is no program")
+        raise Refused(f"{place} is not a program")
     return place
 
 

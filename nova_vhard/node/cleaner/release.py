@@ -40,7 +40,7 @@ def lower(
     if view.consumers:
         raise Voided(f"allocated to {', '.join(view.consumers)}")
     if view.inventory.generation != generation:
-        raise Voided("its provider was changed meanwhile")
+        raise Voided("its provider has been changed since")
     holding = look()
     if holding:
         raise Voided(str(holding))

@@ -58,7 +58,7 @@ def _socket(options: Any) -> Line:
         good = stat.S_ISSOCK(os.stat(path).st_mode)
     except OSError as error:
         return Line("socket", f"{path}: {error.strerror}", False)
-    text = "is there" if good else "is no socket"
+    text = "is there" if good else "is not a socket"
     return Line("socket", f"{path} {text}", good)
 
 

@@ -144,7 +144,7 @@ def _names(text: str) -> tuple[str, ...]:
     for name in names:
         if name not in BY:
             known = ", ".join(BY)
-            message = f"{clean(name)!r} is none of {known}"
+            message = f"{clean(name)!r} is not one of {known}"
             raise argparse.ArgumentTypeError(message)
     return names
 
@@ -152,4 +152,4 @@ def _names(text: str) -> tuple[str, ...]:
 def _positive(text: str) -> int:
     if text.isdecimal() and int(text) > 0:
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 up")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 up")

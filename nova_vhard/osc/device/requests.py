@@ -71,7 +71,7 @@ class _Ask(output.Command):
 
 
 class CleanDevice(_Ask):
-    """Have a device cleaned anew, whatever became of it before.
+    """Request that a device is cleaned, regardless of the last result.
 
     A step that failed is not tried again by itself; this asks for it. A
     device that is available is reserved until it is clean.

@@ -119,7 +119,7 @@ def _findings(
     :param lacks: checks that they have not proven, each with a result
     """
     if claim.claim == UNREADABLE:
-        text = line(f"its name {claim.name} is none of SCS-0100")
+        text = line(f"its name {claim.name} does not follow SCS-0100")
         yield audits.Finding(audits.Level.UNSEEN, audits.UNSEEN_RULE, text)
     if hosts:
         failed = any(result == _FAIL for _, result in lacks)

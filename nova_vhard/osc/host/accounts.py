@@ -193,8 +193,8 @@ class Accounts:
             self.remove(host)
         elif self.find(host):
             raise NotOurs(
-                "it is enrolled; --force makes its credentials anew, "
-                "and those that it has are void at once"
+                "it is enrolled; --force creates new credentials, "
+                "and the present ones are void at once"
             )
         password = _KINDS + secrets.token_urlsafe(32)
         user = proxy.create_user(

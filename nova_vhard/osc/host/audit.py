@@ -35,7 +35,7 @@ _FOREIGN = f"{_EVERY}: host enroll did not make this user"
 _SHARES = "MISC_SHARES_VIA_AGGREGATE"
 _NEIGHBOURS = "traits that count for the other hosts of its aggregates"
 _LOGIN = "login"
-_GROUP = "whoever is in group"
+_GROUP = "members of group"
 _NAMED = 3
 
 #: What an entry breaks, for JUnit.

@@ -116,7 +116,7 @@ class EnrollHosts(output.Command):
             "--folder",
             default=".",
             metavar="<folder>",
-            help="Folder in which each host gets one of its own (default: the "
+            help="Folder in which each host gets a folder (default: the "
             "current one).",
         )
         parser.add_argument(
@@ -135,8 +135,8 @@ class EnrollHosts(output.Command):
         parser.add_argument(
             "--force",
             action="store_true",
-            help="Also for a host that is enrolled: its user is made anew, "
-            "what it had is void at once, and files are replaced.",
+            help="Also for an enrolled host: its user is created again, "
+            "old credentials are void at once, and files are replaced.",
         )
         return parser
 
@@ -219,9 +219,9 @@ def _plan(
     host = placement.provider(uuid, name)
     name = host.name
     if not _HOST.fullmatch(name):
-        raise NotOurs("its provider's name is no name of a host")
+        raise NotOurs("its provider's name is not a host name")
     if _COMPUTE not in placement.traits_of(host.uuid)[0]:
-        raise NotOurs("its provider is no compute node's")
+        raise NotOurs("its provider is not that of a compute node")
     offered = devices.offered(placement, host)[0]
     if len(offered) > _MOST_DEVICES:
         raise NotOurs(f"more than {_MOST_DEVICES} one-time-use devices")
@@ -243,7 +243,9 @@ def _plan(
     os.makedirs(folder, mode=0o700, exist_ok=True)
     status = os.lstat(folder)
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-        raise NotOurs(f"{folder} is no folder of yours: name another --folder")
+        raise NotOurs(
+            f"{folder} is not a folder of yours: name another --folder"
+        )
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise NotOurs(f"others may write to {folder}: chmod 0700 {folder}")
     return Plan(host, paths, rules)

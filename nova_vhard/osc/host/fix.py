@@ -153,7 +153,7 @@ def _plays(hosts: Iterable[HostPosture]) -> list[dict[str, Any]]:
             continue
         if not _HOST.fullmatch(host.name):
             text = (
-                f"{clean(host.name)} is no name of a host for Ansible, which "
+                f"{clean(host.name)} is not a host name for Ansible, which "
                 "would take it for something else; name the other hosts"
             )
             raise exceptions.CommandError(text)

@@ -37,7 +37,7 @@ class CheckColumn(FormattableColumn):  # type: ignore[misc]
         parts = [f"{status}: {value['title']} ({value['id']})"]
         if status == "FAIL":
             parts.append(f"means: {value['meaning']}")
-            parts.append(f"to mend: {value['remediation']}")
+            parts.append(f"to fix: {value['remediation']}")
         elif status == UNKNOWN:
             parts.append(
                 "why: nova-vhard-reporter check on the host says it, "
@@ -47,7 +47,7 @@ class CheckColumn(FormattableColumn):  # type: ignore[misc]
 
 
 class ShowHost(output.ShowOne):
-    """Show what a compute node has proven, and how to mend what it lacks.
+    """Show what a compute node has proven, and how to fix what it lacks.
 
     As Placement knows it from the host's last report: PASS, FAIL, UNKNOWN
     (nobody could tell, or the report does not say) or NOT_APPLICABLE; only

@@ -90,7 +90,7 @@ def read(path: str, cloud: str) -> list[Entry]:
         raise JournalError(unreadable(path, error)) from error
     head = lines[0] if lines else {}
     if head.get("journal") != VERSION:
-        raise JournalError(f"{path}: is no journal of an image audit")
+        raise JournalError(f"{path}: is not the journal of an image audit")
     if head.get("cloud") != cloud:
         raise JournalError(
             f"{path}: was written at {head.get('cloud')}, not at {cloud}"
@@ -110,5 +110,5 @@ def _objects(path: str, file: IO[str]) -> Iterator[dict[str, Any]]:
         except ValueError as error:
             raise JournalError(f"{path}:{number}: is no JSON") from error
         if not isinstance(result, dict):
-            raise JournalError(f"{path}:{number}: is no object")
+            raise JournalError(f"{path}:{number}: is not an object")
         yield result

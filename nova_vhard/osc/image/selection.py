@@ -87,7 +87,7 @@ def listed(images: Any, filters: dict[str, Any]) -> Iterator[Image]:
             read.add(url)
             _, page = images.http_client.get(url)
             if not _is_page(page):
-                raise CommunicationError("an answer is no page of images")
+                raise CommunicationError("an answer is not a page of images")
             yield from page["images"]
             url = page.get("next")
 

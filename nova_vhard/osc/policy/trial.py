@@ -72,7 +72,7 @@ class RunPolicyTests(OfflineLister):
 
 
 class ExplainPolicy(OfflineShowOne):
-    """Say what a policy makes of a request, as its user would read it.
+    """Show the answer to a request, as its user would read it.
 
     The request is described by options, and no cloud is asked. A property
     that no rule is about is said to be unknown. Exit status 0 if the request

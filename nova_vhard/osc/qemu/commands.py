@@ -77,7 +77,7 @@ def _plan(parsed_args: argparse.Namespace) -> Plan:
 
 
 class PlanQemu(OfflineLister):
-    """Say what a compute node needs of QEMU under a policy, and why.
+    """Show what a compute node needs of QEMU under a policy, and why.
 
     One line a machine type, device or feature of QEMU's build: those that the
     policy allows, those that Nova and libvirt always add, then those that

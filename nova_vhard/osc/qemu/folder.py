@@ -32,7 +32,7 @@ def refuse(folder: pathlib.Path, force: bool) -> None:
         text = f"{folder}: there is no folder {folder.parent}"
         raise exceptions.CommandError(text)
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise exceptions.CommandError(f"{folder} is no folder")
+        raise exceptions.CommandError(f"{folder} is not a folder")
     if not folder.exists() or not any(folder.iterdir()):
         return
     if not force:

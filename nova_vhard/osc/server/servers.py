@@ -291,7 +291,7 @@ def _means(
     if again is not None:
         return f"; {_AGAIN[again.mode]}"
     if server.now is not None and server.now.explicit(choice.kind):
-        return "; a rebuild would mend it"
+        return "; a rebuild would fix it"
     if server.now is not None:
         return "; a rebuild would get what its host picks"
     return "; what a rebuild would read cannot be seen"

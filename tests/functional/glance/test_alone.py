@@ -438,7 +438,7 @@ def test_a_gate_without_glances_router_does_not_start(cloud: Cloud) -> None:
     with pytest.raises(routing.NoRouter) as raised:
         glance_router.Router(lambda *_: None, ())
     assert str(raised.value) == (
-        "no router of Glance's API stands behind the filter vhard in this "
+        "no router of Glance's API comes after the filter vhard in this "
         "pipeline (found: function): in glance-api-paste.ini the line "
         "filter-with = vhard belongs in [composite:rootapp]"
     )

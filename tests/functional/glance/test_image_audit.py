@@ -158,7 +158,7 @@ def test_what_is_no_page_of_images_is_an_error(
     )
     assert status == 1
     last = output.splitlines()[-1]
-    assert last == "Glance: an answer is no page of images"
+    assert last == "Glance: an answer is not a page of images"
 
 
 @pytest.mark.parametrize("markers", [("a",), ("a", "b"), ("a", "b", "c")])
@@ -335,9 +335,9 @@ def test_an_error_is_one_line_and_nothing_is_done(
     [
         (None, "done: cannot be read: No such file or directory"),
         ("\udcff", "done: is not UTF-8: "),
-        ("", "is no journal"),
+        ("", "is not the journal"),
         ("x\n", "done:1: is no JSON"),
-        ('{"journal": 2}\n', "is no journal"),
+        ('{"journal": 2}\n', "is not the journal"),
         ('{"journal": 1, "cloud": "http://b"}\n', "was written at http://b"),
     ],
 )

@@ -408,8 +408,7 @@ def test_a_gate_without_novas_router_does_not_start(cloud):
         nova_router.Router(lambda *_: None, ())
     start, end = str(raised.value).split(" (found: function): ")
     assert start == (
-        "no router of Nova's API stands behind the filter vhard in this "
-        "pipeline"
+        "no router of Nova's API comes after the filter vhard in this pipeline"
     )
     assert end == nova_router._PLACE
     judged = [("ServersController", "action", name) for name in "ba"]

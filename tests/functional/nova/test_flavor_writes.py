@@ -228,6 +228,6 @@ def test_the_word_that_is_none_is_named_beside_those_that_are(validator):
         validator.validate("vhard:require", "kernel_aslr, iomu")
     names = ", ".join([*REQUIRABLE, *PROFILES])
     assert str(raised.value) == (
-        "Validation failed; vhard:require: 'iomu' is no check, and no profile "
-        f"of checks (did you mean 'iommu'?). Known: {names}."
+        "Validation failed; vhard:require: 'iomu' is neither a check nor "
+        f"a profile of checks (did you mean 'iommu'?). Known: {names}."
     )

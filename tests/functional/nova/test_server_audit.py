@@ -124,7 +124,7 @@ class TestImages(AuditCase):
         row = self.rows_of(old)[CARD]
 
         self.assertEqual(
-            "runs with network card e1000; a rebuild would mend it",
+            "runs with network card e1000; a rebuild would fix it",
             row["Means"],
         )
         self.assertIn("rebuild it", str(row["Fix"]))

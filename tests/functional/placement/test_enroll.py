@@ -309,7 +309,10 @@ def test_what_cannot_be_undone_is_named(cloud, enroll, keystone):
 @pytest.mark.parametrize(
     ("prepare", "words"),
     [
-        (lambda place: place.symlink_to(place.parent), "no folder of yours"),
+        (
+            lambda place: place.symlink_to(place.parent),
+            "not a folder of yours",
+        ),
         (lambda place: (place.mkdir(), place.chmod(0o770)), "may write to"),
         (lambda place: (place.mkdir(), place.chmod(0o707)), "may write to"),
     ],
@@ -330,7 +333,7 @@ def test_a_folder_of_somebody_elses_is_left_alone(
     cloud.host("compute1", {COMPUTE})
     (tmp_path / "compute1").mkdir(mode=0o700)
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
-    with pytest.raises(exceptions.CommandError, match="no folder of yours"):
+    with pytest.raises(exceptions.CommandError, match="not a folder of yours"):
         enroll("compute1")
 
 
@@ -372,8 +375,8 @@ def test_all_are_tried_and_the_failures_named_at_the_end(
         enroll("gone\x1b", "a/../b", "pool", "compute1", "compute1")
     assert str(caught.value) == (
         "not enrolled: gone: no resource provider with name=gone%1B; "
-        "a/../b: its provider's name is no name of a host; "
-        "pool: its provider is no compute node's"
+        "a/../b: its provider's name is not a host name; "
+        "pool: its provider is not that of a compute node"
     )
     assert keystone.find_user("vhard-host-compute1")
 
@@ -513,7 +516,7 @@ def test_an_audit_lists_groups_whoever_is_known_to_be_in_them(run, keystone):
     admins = keystone.add("groups", "federated\x1b admins")
     grant(keystone, admins, "admin")
     _, rows = run(AuditHosts)
-    who = "whoever is in group federated admins"
+    who = "members of group federated admins"
     assert rows == [(who, "login", "admin", "service", "every provider")]
 
 

@@ -183,7 +183,7 @@ def test_a_host_that_tells_its_failures_apart(cloud, run):
     info = KernelAslr()
     assert shown["kernel_aslr"] == (
         f"FAIL: {info.title} ({info.id}) means: {info.meaning} "
-        f"to mend: {info.remediation}"
+        f"to fix: {info.remediation}"
     )
     assert shown["mac_images"].startswith("NOT_APPLICABLE: ")
     assert "to mend" not in shown["mac_images"]

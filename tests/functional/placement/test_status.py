@@ -64,16 +64,16 @@ def test_a_placement_that_is_not_there(etc, cloud):
     etc.nova(NOVA + login(cloud, endpoint="http://127.0.0.1:1/"))
     result = look(checks.placement, etc.node)
     assert result.code == Code.FAILURE
-    assert "see that Placement runs" in result.details
+    assert "check that Placement runs" in result.details
 
 
 @pytest.mark.parametrize(
     ("code", "fix"),
     [
-        (401, "mend the login"),
+        (401, "correct the login"),
         (403, "the role service"),
         (406, "upgrade Placement: microversion 1.39"),
-        (503, "see that Placement runs"),
+        (503, "check that Placement runs"),
     ],
 )
 def test_each_refusal_has_its_fix(etc, cloud, monkeypatch, code, fix):

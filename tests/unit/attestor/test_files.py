@@ -45,9 +45,9 @@ def test_hosts_by_their_uuids(path):
         (f"hosts:\n  {A}: [x]\n", 2, "names no agent"),
         (f"hosts:\n  {A}: x\n  {B}: x\n", 3, f"'x' is the agent of '{A}' too"),
         (f"hosts:\n  {A}: x\n  {A}: y\n", 3, A),
-        ("hosts:\n  compute1: x\n", 2, "is no uuid, and a name can be"),
-        (f"hosts:\n  {A.upper()}: x\n", 2, "is no uuid"),
-        ("hosts:\n  1: x\n", 2, "is no uuid"),
+        ("hosts:\n  compute1: x\n", 2, "is not a UUID, and a name can be"),
+        (f"hosts:\n  {A.upper()}: x\n", 2, "is not a UUID"),
+        ("hosts:\n  1: x\n", 2, "is not a UUID"),
         ("hosts:\n  a: *x\n", 2, ""),
         ("hosts: {a: x", 2, "cannot be parsed"),
     ],
@@ -73,7 +73,7 @@ def test_a_host_that_is_unknown_is_an_error_and_stops_no_other():
     agents, wrong = mapping.resolve({ONE.uuid: "a", TWO.uuid: "b"}, [ONE])
     assert agents == {ONE.uuid: "a"}
     assert wrong == [
-        f"{TWO.uuid} is no compute node of Placement's: write its ID as "
+        f"{TWO.uuid} is not a compute node in Placement: write its ID as "
         "openstack hypervisor list does, or take it out"
     ]
 

@@ -154,7 +154,7 @@ def test_a_deep_entry_is_nobody_elses(keylime_conf, verifier):
 )
 def test_an_answer_that_makes_no_sense(keylime_conf, verifier, body):
     verifier.body = body
-    with pytest.raises(SourceError, match="no list of agents"):
+    with pytest.raises(SourceError, match="not a list of agents"):
         Keylime(keylime_conf).verdicts()
 
 

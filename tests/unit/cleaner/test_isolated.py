@@ -498,8 +498,8 @@ class TestCommand:
         ("name", "text"),
         [
             ("missing", "No such file"),
-            ("", "is no plain file"),
-            ("plain", "is no program"),
+            ("", "is not a regular file"),
+            ("plain", "is not a program"),
             ("loop", "too many links"),
             ("bad", "Exec format error"),
         ],

@@ -206,8 +206,8 @@ def test_a_gate_of_another_name_counts():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("keystone = a keystonecontext b\n", "is no paste file"),
-        ("[a]\nx = 1\n[a]\n", "is no paste file"),
+        ("keystone = a keystonecontext b\n", "is not a paste file"),
+        ("[a]\nx = 1\n[a]\n", "is not a paste file"),
         ("[composite:a]\nx = context app\n", "no pipeline has"),
         (
             ODD.replace(
@@ -215,7 +215,7 @@ def test_a_gate_of_another_name_counts():
             ),
             "something else already",
         ),
-        ("\xff", "is no paste file"),
+        ("\xff", "is not a paste file"),
     ],
 )
 def test_what_cannot_be_changed_is_left_alone(text, words, tmp_path, capsys):

@@ -271,9 +271,9 @@ def test_a_wrong_option_is_an_error_of_usage(argument, capsys):
         ),
         (
             "--flavor-property=vhard:require=iommu,nonsense,smtt",
-            "vhard:require: 'nonsense' is no check, and no profile of "
-            "checks: no host has passed it\nvhard:require: 'smtt' is no "
-            "check, and no profile of checks (did you mean 'smt'?): no host "
+            "vhard:require: 'nonsense' is neither a check nor a profile of "
+            "checks: no host has passed it\nvhard:require: 'smtt' is neither "
+            "a check nor a profile of checks (did you mean 'smt'?): no host "
             "has passed it",
         ),
         ("--property=hw_disk_bus=virtio", ""),

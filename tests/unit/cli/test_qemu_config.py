@@ -220,10 +220,10 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path):
     with pytest.raises(CommandError, match="there is no folder"):
         write(tmp_path / "no" / "out")
     (tmp_path / "file").write_text("")
-    with pytest.raises(CommandError, match="is no folder"):
+    with pytest.raises(CommandError, match="is not a folder"):
         write(tmp_path / "file")
     (tmp_path / "link").symlink_to(tmp_path)
-    with pytest.raises(CommandError, match="is no folder"):
+    with pytest.raises(CommandError, match="is not a folder"):
         write(tmp_path / "link", "--force")
 
 

@@ -106,7 +106,7 @@ def test_a_node_where_all_was_done(etc):
         (
             f"{ALL}{OURS}enabled_filters = {STOCK},VirtHardeningFilter",
             WARNING,
-            "behind ComputeFilter",
+            "after ComputeFilter",
         ),
         (
             f"{ALL}{OURS}enabled_filters = VirtHardeningFilter",
@@ -217,7 +217,7 @@ def test_a_nova_pipeline_without_the_gate(etc, way):
     ("paste", "text"),
     [
         (None, "there is no api-paste.ini"),
-        ("keystone = x\n", "is no paste file"),
+        ("keystone = x\n", "is not a paste file"),
         ("[filter:x]\n", "no pipeline has keystonecontext"),
     ],
 )
@@ -423,7 +423,7 @@ VERIFIED = "[glance]\nverify_glance_signatures = true\n"
     ("text", "conf", "code", "words"),
     [
         (signed(*OF_FILE), VERIFIED, SUCCESS, "Nova verifies"),
-        (signed(*OF_FILE), "", WARNING, "nobody verifies it"),
+        (signed(*OF_FILE), "", WARNING, "are not verified"),
         (signed(*OF_FILE), VERIFIED + CLONED, WARNING, "clones a disk"),
         ("version: '1'\n", CLONED, SUCCESS, "demands no signed"),
         (signed(*OF_FILE, explicit="false"), VERIFIED, WARNING, "are missing"),
@@ -513,8 +513,8 @@ def test_defaults(etc, options, code, text):
         ("help_url = docs", FAILURE, "help_url in [vhard] of"),
         ("notifications = perhaps", FAILURE, "notifications in [vhard] of"),
         ("attestation_key_file = a/key", WARNING, "is a/key, which is looked"),
-        ("polcy_file = /srv/p", WARNING, "not read: is policy_file meant?"),
-        ("whatever = 1", WARNING, "no option of nova-vhard's"),
+        ("polcy_file = /srv/p", WARNING, "ignored: is policy_file meant?"),
+        ("whatever = 1", WARNING, "not an option of nova-vhard"),
         ("posture_ttl = 1", SUCCESS, "every option can be used"),
     ],
 )

@@ -64,7 +64,9 @@ def test_its_age(tmp_path, hours, counts):
 def test_a_damaged_report_proves_nothing(tmp_path, text):
     path = tmp_path / "report.json"
     path.write_text(text.replace("%s", NOW.isoformat()))
-    with pytest.raises(posture.NotProven, match=r"report\.json is no report"):
+    with pytest.raises(
+        posture.NotProven, match=r"report\.json is not a report"
+    ):
         posture.passed(str(path), 24, NOW)
 
 

@@ -456,7 +456,7 @@ def test_the_pre_step_leaves_what_an_ordinary_user_needs(tmp_path):
         "changed": int((root / "etc/libvirt/qemu.conf").stat().st_mtime),
     }
     mac_trees.qemu_conf(root, "security_driver\n")
-    with pytest.raises(Unreadable, match="line 1 is no setting"):
+    with pytest.raises(Unreadable, match="line 1 is not a setting"):
         facts_qemu.qemu(HostRoot(str(root)))
 
 

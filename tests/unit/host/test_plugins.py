@@ -160,7 +160,7 @@ def test_it_is_run_and_reported_like_ours(reported):
         ("Two Words", "makes no trait"),
         ("breaks", "cannot be loaded: OSError: no disk"),
         ("late", "the check failed: ZeroDivisionError: oops"),
-        ("seven", "it is no nova_vhard.host.check.Check"),
+        ("seven", "it is not a nova_vhard.host.check.Check"),
         ("gone", "cannot be loaded: AttributeError"),
     ],
 )

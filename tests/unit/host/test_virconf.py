@@ -84,7 +84,7 @@ def test_an_edit(text, settings, expected):
     ],
 )
 def test_what_is_no_setting_is_not_edited(text, settings):
-    with pytest.raises(ValueError, match=r"is no setting"):
+    with pytest.raises(ValueError, match=r"is not a setting"):
         virconf.edit(text, settings)
 
 
@@ -110,7 +110,7 @@ def test_it_runs_on_a_host_without_us(tmp_path):
     assert "root" in file.read_text()
     assert run("group=").stdout == ""
     file.write_text("nonsense\n")
-    assert "line 1 is no setting" in run("user=").stderr
+    assert "line 1 is not a setting" in run("user=").stderr
     file.unlink()
     assert run("user=").returncode == 1
 
