@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What hostile requests cost with the gates, over what they cost without.
+"""Cost of hostile requests with the gates, compared to the cost without.
 
 No request may take more than 5 times the processor time that the service
 without us spends on it, and its answer and the log together no more than 10

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a boot takes in all services together, with all gates and without.
+"""Cost of a boot in all services together, with all gates and without.
 
 Three clouds of ``tools/cloud`` stand side by side, with three computes each:
 one with our gates in Glance's, Nova's API and nova-scheduler, under policy

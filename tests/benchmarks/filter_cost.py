@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the scheduler's gate costs, beside Nova's own filters.
+"""Cost of the scheduler's gate, compared to Nova's own filters.
 
 Microseconds a host through ``filter_all`` (processor time), on Nova's own
 HostStates; and the fixed cost of a request (one host; elapsed time), under

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the gate adds to the Glance API: time, and memory of an upload.
+"""Cost of the gate of the Glance API: time, and memory of an upload.
 
 The method is that of ``pairs``, in one process; an upload has a process with
 the gate and one without, whose memory is compared.  PATCH is measured twice:
-with a value that is allowed whatever else the image says, and with the removal
-of one, for which the gate has to read the stored image.
+with a value that is allowed for every image, and with the removal of a value.
 """
 
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the guard adds to the start of a guest, and how much it remembers.
+"""Time that the guard adds to the start of a guest, and its memory.
 
 The hook is timed as libvirt runs it, from its start to its end, in its own
 processor time, beside a hook that ends at once: what is compared is what it

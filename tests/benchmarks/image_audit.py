@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an audit of 10,000 images costs beside plain paging: time, and memory.
+"""Time and memory of an audit of 10,000 images, compared to plain paging.
 
 A real Glance over HTTP on loopback has the images, every third of which
 violates the policy. ``openstack vhard image audit --all`` and a loop over

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the gate adds to the Nova API.
+"""Cost of the gate of the Nova API.
 
 The method is that of ``pairs``, in one process; what a request causes in
-Glance and in the stand-in for Neutron counts.  Two kinds of requests are none
-of the gate's business: GET /servers/detail of 20 servers, and an action that
-it does not judge, lock and unlock.
+Glance and in the stand-in for Neutron counts.  The gate passes on two kinds of
+requests: GET /servers/detail of 20 servers, and an action, lock and unlock.
 
 For POST /servers the gate needs the image and the flavor.  Nova reads them
 again.  The requests of a turn follow each other, so the gate uses what it has
@@ -12,9 +11,9 @@ read some seconds ago for another request: for an image that nobody has booted
 for that long, the ratio is about 1.2.  ``create_read`` is a boot with a config
 drive.
 
-Nova is its API alone, on SQLite, which oslo.db opens anew for each
-transaction.  Glance is a real one behind HTTP, the same for all; Neutron is a
-stand-in that has no port.
+Nova is its API alone, on SQLite, which oslo.db opens for each transaction.
+Glance is a real one behind HTTP, the same for all; Neutron is a stand-in that
+has no port.
 """
 
 import json

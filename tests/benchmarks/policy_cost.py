@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a judgement and the loading of a policy cost, beside other libraries.
+"""Cost of judging and of loading a policy, compared to other libraries.
 
 An evaluation is an image's properties read and judged, on one core, under
 policies of one and of 10,000 exemptions, and with a wish that an exemption

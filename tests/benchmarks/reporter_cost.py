@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the reporter costs its host and Placement, beside other tools.
+"""Cost of the reporter for host and Placement, compared to other tools.
 
 On this machine, with a libvirt of its own and a guest. As root, with what
 tests/host/prepare.sh installs; ``tools/bench.sh reporter`` looks for it.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the cost of a posture's refresh and of an audit grows with a cloud.
+"""Growth of the cost of a posture's refresh and of an audit with a cloud.
 
 Placement is that of ``placement``: 10,000 compute nodes, one worker of one
 thread, MariaDB where that is installed.  A refresh is what one worker of

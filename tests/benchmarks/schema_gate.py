@@ -7,8 +7,8 @@ POST through the gate over a POST to a Glance with that schema, which has an
 entry for each device kind that policy baseline restricts.  The method is that
 of ``pairs``.  First each side has to refuse an image with an IDE disk.
 
-It is no replacement: a schema knows no project, exemption, mode or default of
-Nova's.
+A schema cannot replace the gate: it has no projects, exemptions, modes or
+Nova defaults.
 """
 
 import shutil

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an audit of 10,000 servers costs beside plain paging: time, and memory.
+"""Time and memory of an audit of 10,000 servers, compared to plain paging.
 
 A real Nova API over HTTP on loopback has the servers, every third of which
 violates the policy, of 100 images in a real Glance; Neutron is a stand-in that

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the gates add to a service before any request, and a command to a desk.
+"""Cost of the gates before any request, and of a command on a workstation.
 
 In a new process for each of nova-api, nova-scheduler and glance-api: the
 service's own modules are imported, then the gate's, and policy baseline is

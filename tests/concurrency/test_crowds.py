@@ -200,4 +200,4 @@ def test_scheduler_while_placement_comes_and_goes(
 
 
 def _down(*_: Any) -> None:
-    raise ConnectionError("nobody there")
+    raise ConnectionError("unreachable")

@@ -183,9 +183,8 @@ def _who_goes_on(services: tuple[str, ...], kept: dict[str, str]) -> str:
     if not kept:
         ends = " and ".join(_WITHOUT[service] for service in services)
         return (
-            f"Nothing is known that {' and '.join(services)} could go on "
-            f"with: {ends}. Mend the file; no restart is needed where a "
-            "service runs."
+            f"{' and '.join(services)} would have no policy: {ends}. Correct "
+            "the file; running services need no restart."
         )
     listed = ", ".join(f"{service}: {kept[service]}" for service in kept)
     return (

@@ -66,9 +66,9 @@ def access_rules(node: Node) -> Result:
         )
     if not group.service_token_roles_required:
         return fail(
-            f"service_token_roles_required is off in {where}: whoever sends "
-            "its own token as X-Service-Token as well is held by no access "
-            "rule, so that the credential of one host writes for every host. "
+            f"service_token_roles_required is off in {where}: a user who also "
+            "sends the own token as X-Service-Token bypasses access rules, so "
+            "that the credential of one host can write for every host. "
             "Set service_token_roles_required = true."
         )
     return fine("Placement holds credentials to their access rules.")

@@ -103,7 +103,7 @@ class Tool:
         return max(self._deadline - time.monotonic(), 0.0)
 
     def order(self, *words: str) -> str:
-        """Have something done; return what is printed.
+        """Run a command of nvme-cli; return its output.
 
         :raises Unreadable: if it fails or does not end in time
         """
@@ -123,7 +123,7 @@ class Tool:
         return text
 
     def ask(self, *words: str) -> dict[str, Any]:
-        """Return the JSON object that is printed, whatever is around it.
+        """Run a command; return the JSON object in its output.
 
         :raises Unreadable: if it fails, or prints none
         """

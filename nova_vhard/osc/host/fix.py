@@ -37,7 +37,7 @@ _HEAD = """\
 # Written by openstack vhard host fix, from what hosts have last reported.
 #
 # Nothing in here runs unless you choose it: each task has the tag "never", and
-# the name of the check that it mends.
+# the name of the check that it fixes.
 #
 #   ansible-playbook FILE --list-tasks
 #   ansible-playbook FILE --tags kernel_aslr --limit HOST --check --diff

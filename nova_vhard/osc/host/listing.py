@@ -36,12 +36,12 @@ def add_age(parser: argparse.ArgumentParser) -> None:
 class ListHosts(output.Lister):
     """List compute nodes and the checks that they have passed.
 
-    A host whose report is too old counts for nothing, whatever traits it
-    still has: its status is "stale" until it reports again or a sweep takes
-    them. With --long, or -c and its name, a check has a column of its own.
-    "attested" is the word of a verifier off the host: its trait is there with
-    a mark that is in time. Only the schedulers have the key to tell whether
-    the mark is the attestor's, and nova-vhard-attestor status says it.
+    If the report of a host is too old, its traits do not count: its status
+    is "stale" until it reports again or a sweep removes them. With --long, or
+    with -c and its name, a check has its own column. "attested" is the result
+    of a verifier outside of the host: there is a trait and a mark that has
+    not expired. Only the schedulers have the key to verify the mark;
+    nova-vhard-attestor status shows the attestor's view.
     "nothing demanded" is a host whose verifier demands nothing of it; it is
     not attested.
     """

@@ -31,9 +31,8 @@ class AuditImages(output.Lister):
     """List images that violate the policy: whose, what, and how to fix it.
 
     --fix sets properties, and only where the policy names a safe replacement
-    (guest_devices.*.replace). Without --yes it only says what it would do.
-    What is done stands in a journal, which openstack vhard image restore
-    undoes.
+    (guest_devices.*.replace). Without --yes it only shows what it would do.
+    It writes a journal, with which openstack vhard image restore undoes it.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

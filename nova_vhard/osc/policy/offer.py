@@ -29,10 +29,10 @@ class OfferAllowed(output.Lister):
     """Write what the policy allows into Glance's metadata definitions.
 
     Horizon's dialogs then offer allowed values only, and say why; everybody
-    can ask for them with openstack image metadef. Without --yes it only says
-    what it would do. What was there stands in a file, by which --undo
-    restores it and --check says whether it is still as written: glance-manage
-    db_load_metadefs --merge --prefer_new overwrites it. Needs the role admin.
+    can ask for them with openstack image metadef. Without --yes it only shows
+    what it would do. It saves the old definitions in a file: --undo restores
+    them, and --check shows whether the new ones have been changed since, for
+    example by glance-manage db_load_metadefs. Needs the role admin.
     """
 
     nothing = "0 definitions differ from what the policy allows"

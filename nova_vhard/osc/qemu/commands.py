@@ -80,8 +80,8 @@ class PlanQemu(OfflineLister):
     """Show what a compute node needs of QEMU under a policy, and why.
 
     One line a machine type, device or feature of QEMU's build: those that the
-    policy allows, those that Nova and libvirt always add, then those that
-    nobody needs. What is not listed is not needed either. No cloud is asked.
+    policy allows, those that Nova and libvirt always add, then those that are
+    not needed. Anything else is not needed either. No cloud is asked.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

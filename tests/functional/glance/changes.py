@@ -35,12 +35,12 @@ ACCEPTED = {
     "unrelated property": Change(OLD, [add("/os_admin_user", "root")]),
     "another good device": Change(OLD, [add("/hw_vif_model", "virtio")]),
     "bad one removed": Change(OLD, [remove("/hw_disk_bus")]),
-    "bad one mended": Change(OLD, [swap("/hw_disk_bus", "virtio")]),
-    "bad one mended in two steps": Change(
+    "bad one repaired": Change(OLD, [swap("/hw_disk_bus", "virtio")]),
+    "bad one repaired in two steps": Change(
         OLD,
         [swap("/hw_disk_bus", "scsi"), add("/hw_scsi_model", "virtio-scsi")],
     ),
-    "one of two mended": Change(
+    "one of two repaired": Change(
         {"hw_disk_bus": "ide", "hw_vif_model": "e1000"},
         [swap("/hw_disk_bus", "virtio")],
     ),
@@ -71,7 +71,7 @@ ACCEPTED = {
 
 #: Let through, though a boot of the image is refused: ``named`` are its rules.
 DEFAULTS = {
-    "half mended": Change(
+    "half repaired": Change(
         OLD, [swap("/hw_disk_bus", "scsi")], ["guest_devices.scsi_model"]
     ),
     "config drive on pc": Change(

@@ -66,7 +66,7 @@ class Desk:
     def verdicts(self) -> dict[str, Verdict]:
         """Return the verifier's verdicts: the source's own method."""
         if self.down:
-            raise SourceError("nobody there")
+            raise SourceError("unreachable")
         return {
             agent: Verdict(
                 agent in self.failed,

@@ -173,7 +173,7 @@ def test_a_peer_that_is_away_for_two_hours_has_three_lines(
     monkeypatch.setattr(log, "time", clock)
 
     def down(method, url):
-        raise ConnectionError("nobody there")
+        raise ConnectionError("unreachable")
 
     if peer == "placement":
         desk.cloud.faults.append(down)
@@ -257,7 +257,7 @@ def test_a_host_that_leaves_the_mapping(desk, attestor):
 
 def test_a_placement_that_is_down(desk, host, attestor):
     def down(method, url):
-        raise ConnectionError("nobody there")
+        raise ConnectionError("unreachable")
 
     desk.cloud.faults.append(down)
     assert not desk.minute(attestor)

@@ -234,11 +234,11 @@ def told(installation, name):
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_broken_installation(installation, case):
-    name, broken, text, mend = CASES[case]
+    name, broken, text, repair = CASES[case]
     broken(installation)
     code, details = told(installation, name)
     assert code != Code.SUCCESS
     assert re.search(text, details), details
-    mend(installation, details)
+    repair(installation, details)
     code, details = told(installation, name)
     assert code == Code.SUCCESS, details

@@ -65,7 +65,7 @@ def test_used_cleaned_and_given_again(used):
     assert used.record.state is State.RELEASED
     assert used.record.consumers == (consumer,)
     assert [each.said for each in used.record.steps] == [
-        "mended",
+        "repaired",
         "it is good",
     ]
     assert used.words() == set()
@@ -353,7 +353,7 @@ def test_a_boot_that_never_got_there(used):
 class Meanwhile(Step):
     """While it is cleaned, something happens."""
 
-    name = "mend"
+    name = "repair"
     priority = 50
     schema = {"type": "object"}
 
@@ -361,7 +361,7 @@ class Meanwhile(Step):
         self.act = act
 
     def run(self, job):
-        return Outcome(True, "mended")
+        return Outcome(True, "repaired")
 
 
 def meanwhile(used, act):
@@ -526,7 +526,7 @@ def test_the_device_vanishes_in_a_step(used):
 
 
 class Hangs(Step):
-    name = "mend"
+    name = "repair"
     priority = 50
     schema = {"type": "object"}
 
@@ -537,14 +537,14 @@ class Hangs(Step):
 
 
 def test_a_step_that_hangs_is_ended(used):
-    used.steps["mend"] = Hangs()
+    used.steps["repair"] = Hangs()
     (used.base / "cleaning.yaml").write_text(
-        RULES.replace("step: mend", "step: mend, time_limit: '1'")
+        RULES.replace("step: repair", "step: repair, time_limit: '1'")
     )
     used.use()
     used.round()
     assert not used.candidates()
-    assert used.words() == {"MEND"}
+    assert used.words() == {"REPAIR"}
     assert "did not end within 1 seconds" in used.record.reason
 
 
@@ -554,11 +554,11 @@ class Breaks(Hangs):
 
 
 def test_a_step_that_dies(used):
-    used.steps["mend"] = Breaks()
+    used.steps["repair"] = Breaks()
     used.use()
     used.round()
     assert not used.candidates()
-    assert used.words() == {"MEND"}
+    assert used.words() == {"REPAIR"}
 
 
 FAULTS = {
@@ -861,11 +861,11 @@ def test_cleaned_again_before_it_is_released(used):
     used.use()
     used.round()
     used.firmware.write_text("evil")  # by a guest that is past Nova
-    used.steps["mend"] = Breaks()
+    used.steps["repair"] = Breaks()
     used.ask(device_words.RELEASE)
     used.round()
     assert not used.candidates()
-    assert used.words() == {"MEND"}
+    assert used.words() == {"REPAIR"}
 
 
 def test_asked_to_release_what_has_changed_since(used):
@@ -965,7 +965,7 @@ def test_force_does_not_outlive_its_moment(used):
     used.use()
     meanwhile(used, lambda: used.ask(device_words.FORCED)).once()
     assert used.candidates()
-    used.steps["mend"] = used.steps["compare"]
+    used.steps["repair"] = used.steps["compare"]
     used.use()
     done = used.round()
     assert not used.candidates()
@@ -1138,7 +1138,7 @@ def test_killed_everywhere_it_ends_clean_and_released(used):
     used.use()
     used.round()
     names = kill_everywhere(used, check)
-    assert {"mend is half through", "compare ends"} <= set(names)
+    assert {"repair is half through", "compare ends"} <= set(names)
     assert sum("/inventories/" in each for each in names) == 2
     assert sum("journal" in each for each in names) >= 16
 

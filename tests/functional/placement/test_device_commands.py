@@ -132,7 +132,7 @@ def test_the_evidence(used, host, openstack, place):
     assert fields["state"] == "released"
     assert fields["had_last"] == consumer
     assert fields["steps"] == (
-        "mend: clean, mended\ncompare: clean, it is good\n  good"
+        "repair: clean, repaired\ncompare: clean, it is good\n  good"
     )
     assert f"in use by {consumer}" in fields["history"]
 
@@ -260,7 +260,7 @@ def test_clean_on_the_host(used, ours):
 
 def test_check_rules(used, ours, tmp_path):
     status, out, _ = ours("check-rules")
-    assert (status, out) == (0, "everything: mend, compare\n")
+    assert (status, out) == (0, "everything: repair, compare\n")
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("version: '1'\ndevices: [{name: x}]\n")
     status, _, text = ours("check-rules", str(wrong))

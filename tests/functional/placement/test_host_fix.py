@@ -96,7 +96,7 @@ def test_hosts_by_name(cloud, write):
 )
 def test_a_name_that_ansible_would_misread(cloud, write, tmp_path, name):
     cloud.host(name, failed(smt="FAIL"))
-    with pytest.raises(exceptions.CommandError, match="no name of a host"):
+    with pytest.raises(exceptions.CommandError, match="not a host name"):
         write()
     assert not (tmp_path / "fix.yml").exists()
 

@@ -186,10 +186,10 @@ def test_a_host_that_tells_its_failures_apart(cloud, run):
         f"to fix: {info.remediation}"
     )
     assert shown["mac_images"].startswith("NOT_APPLICABLE: ")
-    assert "to mend" not in shown["mac_images"]
+    assert "to fix" not in shown["mac_images"]
     # of what nobody could tell no remedy is known
     assert shown["qemu_nx"].startswith("UNKNOWN: ")
-    assert "to mend" not in shown["qemu_nx"]
+    assert "to fix" not in shown["qemu_nx"]
     assert "nova-vhard-reporter check on the host" in shown["qemu_nx"]
     # and the fleet says the same, by requests that do not grow with it
     hosts = {

@@ -204,7 +204,7 @@ def test_a_writer_that_never_stops_is_an_error_and_nothing_is_lost(cloud):
 
 
 def unreachable(method, url):
-    raise ConnectionError("nobody there")
+    raise ConnectionError("unreachable")
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ version: "1"
 devices:
   - name: everything
     match: {classes: ["0108"]}
-    steps: [{step: mend}, {step: compare}]
+    steps: [{step: repair}, {step: compare}]
 """
 
 
@@ -44,17 +44,17 @@ def firmware(job):
 
 
 class Mend(Step):
-    name = "mend"
+    name = "repair"
     priority = 50
     schema = {"type": "object"}
 
     def run(self, job):
-        points.reach("mend begins")
+        points.reach("repair begins")
         firmware(job).write_text("half")
-        points.reach("mend is half through")
+        points.reach("repair is half through")
         firmware(job).write_text("good")
-        points.reach("mend ends")
-        return Outcome(True, "mended")
+        points.reach("repair ends")
+        return Outcome(True, "repaired")
 
 
 class Compare(Step):
@@ -118,7 +118,7 @@ class Used:
             run_dir=str(tmp_path / "run"),
             rules_file=str(tmp_path / "cleaning.yaml"),
         )
-        self.steps = {"mend": Mend(), "compare": Compare()}
+        self.steps = {"repair": Mend(), "compare": Compare()}
         self.journal = journal.Journal(str(tmp_path / "state/devices"))
         self.make_provider()
         self.firmware.write_text("good")

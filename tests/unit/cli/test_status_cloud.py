@@ -76,12 +76,12 @@ def test_what_a_login_cannot_see_is_no_success(tmp_path, roles, text):
 
 def test_an_api_that_does_not_answer(tmp_path):
     def down():
-        raise exceptions.ConnectFailure("nobody there")
+        raise exceptions.ConnectFailure("unreachable")
         yield
 
     result = look(tmp_path, down())
     assert result.code == Code.WARNING
-    assert "ConnectFailure: nobody there" in result.details
+    assert "ConnectFailure: unreachable" in result.details
 
 
 def test_a_policy_that_cannot_be_used(tmp_path):

@@ -41,7 +41,7 @@ _ALLOW = "allow: {aliases: '*', ports: [vf, pf], device_profiles: '*'}"
 POLICY = f"passthrough: {{{_ALLOW}, require: [one_time_use]}}\n"
 
 #: The operator's programs: one flashes the firmware, one reads it.
-MEND = 'echo good > "$VHARD_DEVICE_PATH/firmware"'
+REPAIR = 'echo good > "$VHARD_DEVICE_PATH/firmware"'
 PROVE = 'read -r found < "$VHARD_DEVICE_PATH/firmware"; echo "$found"; '
 PROVE += 'test "$found" = good'
 NOTHING = "true"
@@ -138,7 +138,7 @@ class Cleaned(Once):
         build(self.tree, content)
         folder = self.directory / "cleaner"
         self.rules_file = self.directory / "cleaning.yaml"
-        self.rules(MEND, PROVE)
+        self.rules(REPAIR, PROVE)
         conf = cfg.ConfigOpts()
         conf([], project="test")
         cleaner_conf.register(conf)

@@ -33,7 +33,7 @@ def answering(status, text):
 
 
 FAULTS = {
-    "down": raising(exceptions.ConnectFailure("nobody there")),
+    "down": raising(exceptions.ConnectFailure("unreachable")),
     "slow": raising(exceptions.ConnectTimeout("no answer in time")),
     "refuses": answering(400, '{"errors": [{"status": 400}]}'),
     "forbids": answering(403, "Forbidden"),
@@ -103,7 +103,7 @@ class TestLastAnswer(base.Devices):
         # when the last answer is not too old (600 s), then it is used
         self.later(seconds=590)
         self.assertEqual(base.PROVEN, self.lands_on(self.wanted))
-        self.assertIn("nobody there", log[0])
+        self.assertIn("unreachable", log[0])
 
         # and after that no host counts as proven
         self.later(seconds=10)
