@@ -6,7 +6,7 @@ application would handle it; that application's router returns the rest.
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from paste import urlmap
@@ -30,10 +30,12 @@ class Call:
     """A request, and the method that Glance calls for it.
 
     :ivar ids: the variables in the path
+    :ivar controller: Glance's own object, whose method it is
     """
 
     method: Method
     ids: dict[str, str]
+    controller: Any = field(default=None, compare=False)
 
 
 class _Recorder:
@@ -100,7 +102,9 @@ class Router:
         match = dict(result[0])
         controller = getattr(match.pop("controller", None), "controller", None)
         method = (type(controller).__name__, match.pop("action", ""))
-        return Call(method, match) if method in self._judged else None
+        if method not in self._judged:
+            return None
+        return Call(method, match, controller)
 
     def _application(self, environ: Environ) -> Any:
         """Return where a request goes; its environ is changed likewise."""

@@ -28,7 +28,7 @@ def test_the_image_after_a_patch(
     from glance.api.v2.images import RequestDeserializer
     from glance.common.wsgi import Request
 
-    from nova_vhard.gates.glance_image import changed
+    from nova_vhard.gates.glance_api import changed
 
     before = plain.create(**properties).json
     parsed = RequestDeserializer().update(Request(wire.environ()))

@@ -25,7 +25,7 @@ CREATE = (
     "nova_vhard.policy.events._names",
 )
 UPDATE = (
-    f"{GATES}.glance_api.stored",
+    "glance.api.v2.images.ImagesController.show",
     f"{GATES}.glance_api.changed",
     "nova_vhard.request.server_request.introduced_violations",
 )

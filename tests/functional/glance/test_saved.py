@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from glance.api.v2 import images
 
-from nova_vhard.gates import glance_api
 from nova_vhard.gates.enforcer import PolicyEnforcer
 from tests import logged
 from tests.functional.glance import test_routing
@@ -185,14 +185,16 @@ def test_what_is_made_between_the_looks_is_judged(
     """A user can choose the id of a new image."""
     caplog.set_level("INFO")
     image = str(uuid.uuid4())
-    look = glance_api.stored
+    look = images.ImagesController.show
 
     def then_made(*arguments: Any) -> Any:
-        answer = look(*arguments)
-        plain.create(id=image, **made)
-        return answer
+        monkeypatch.undo()
+        try:
+            return look(*arguments)
+        finally:
+            plain.create(id=image, **made)
 
-    monkeypatch.setattr(glance_api, "stored", then_made)
+    monkeypatch.setattr(images.ImagesController, "show", then_made)
     # when
     response = gated.update(image, operation)
     # then
