@@ -3,6 +3,7 @@
 
 import contextlib
 import datetime
+import functools
 import logging
 import os
 import time
@@ -46,6 +47,16 @@ def _sender(
     return notify.sender(conf, service, conf.vhard.notification_topic, runs)
 
 
+@functools.cache
+def _policy_file(path: str, state: str, limit: int) -> PolicyFile:
+    """Return a policy file, the same one for all gates of this process.
+
+    nova-api makes a gate for each pipeline, and Glance one for each import.
+    Each would read the file again, and log again that it cannot be used.
+    """
+    return PolicyFile(path, state, limit)
+
+
 class PolicyEnforcer:
     """Applies the policy that holds to the requests of one gate.
 
@@ -63,7 +74,7 @@ class PolicyEnforcer:
         self.gate = gate
         self._help_url = conf.vhard.help_url
         state = os.path.join(conf.vhard.state_path, f"policy-{service}.json")
-        self._file = PolicyFile(
+        self._file = _policy_file(
             conf.vhard.policy_file,
             state,
             conf.vhard.policy_max_size,

@@ -11,7 +11,6 @@ It is not run for ``copy-image`` and plain uploads, whose properties the gate
 of the Glance API has seen.
 """
 
-import functools
 from typing import Any
 
 from glance.common import exception
@@ -69,8 +68,7 @@ class JudgeImage(task.Task):  # type: ignore[misc]
         """
         try:
             vhard_conf.register(cfg.CONF)
-            # made again only if an option of it has changed
-            enforcer = _enforcer(repr(sorted(cfg.CONF.vhard.items())))
+            enforcer = PolicyEnforcer(GLANCE_IMPORT, "glance-api")
             # Load the policy first: without one, nothing is looked up.
             policy = enforcer.policy()
             image = self._repo.get(self._image_id)
@@ -100,18 +98,6 @@ class JudgeImage(task.Task):  # type: ignore[misc]
             raise exception.UploadException(text) from error
         if text:
             raise exception.UploadException(text)
-
-
-@functools.lru_cache(maxsize=1)
-def _enforcer(settings: str) -> PolicyEnforcer:
-    """Return the enforcer of this process, and not one for each import.
-
-    It keeps what it has read of the policy, and sends only once that a file
-    cannot be used.
-
-    :param settings: the options that it is made by, as text
-    """
-    return PolicyEnforcer(GLANCE_IMPORT, "glance-api")
 
 
 def get_flow(**kwargs: Any) -> linear_flow.Flow:

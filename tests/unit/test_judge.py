@@ -85,6 +85,15 @@ CLEAN = of_image(Image(), SUBJECT)
 IDE = of_image(Image({"hw_disk_bus": "ide"}), SUBJECT)
 
 
+def test_gates_of_a_process_report_a_bad_policy_once(judge, tmp_path, caplog):
+    gates = [judge(), judge()]
+    good = {gate.policy().digest for gate in gates}
+    write(tmp_path / "policy.yaml", 'version: "2"')
+    assert {gate.policy().digest for gate in gates} == good
+    errors = [each for each in caplog.records if each.levelname == "ERROR"]
+    assert len(errors) == 1
+
+
 @pytest.mark.parametrize(
     ("mode", "enabled", "outcome"),
     [
