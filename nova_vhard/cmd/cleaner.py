@@ -10,6 +10,11 @@ from dataclasses import asdict
 
 from oslo_config import cfg
 
+from nova_vhard.cleaner import lock, rules_file
+from nova_vhard.cleaner.decide import OperatorRequest
+from nova_vhard.cleaner.journal import State
+from nova_vhard.cleaner.loop import CleanerService
+from nova_vhard.cleaner.service import Cleaner, Round
 from nova_vhard.cmd import daemon
 from nova_vhard.common import pci, terminal, trusted
 from nova_vhard.common.text import clean
@@ -18,11 +23,6 @@ from nova_vhard.conf import placement as placement_conf
 from nova_vhard.daemon import interrupts, systemd
 from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.host.root import HostRoot
-from nova_vhard.node.cleaner import lock, rules_file
-from nova_vhard.node.cleaner.decide import OperatorRequest
-from nova_vhard.node.cleaner.journal import State
-from nova_vhard.node.cleaner.loop import CleanerService
-from nova_vhard.node.cleaner.service import Cleaner, Round
 from nova_vhard.placement.connect import connect
 
 _PROGRAM = daemon.Program(

@@ -15,8 +15,8 @@ from nova_vhard.common import terminal
 from nova_vhard.common.text import clean
 from nova_vhard.conf import guard as guard_conf
 from nova_vhard.daemon import interrupts, systemd
-from nova_vhard.node.guard import install, libvirtd, probe, status
-from nova_vhard.node.guard.service import Guard
+from nova_vhard.guard import install, libvirtd, probe, status
+from nova_vhard.guard.service import Guard
 
 if TYPE_CHECKING:
     from nova_vhard.policy import notify

@@ -10,13 +10,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 
-from nova_vhard.cmd import paste_file, version
-from nova_vhard.cmd.paste_file import (
+from nova_vhard.cmd import version
+from nova_vhard.common import paste_file, terminal
+from nova_vhard.common.paste_file import (
     SERVICES,
     PasteError,
     Service,
 )
-from nova_vhard.common import terminal
 
 _ACTIONS: dict[str, Callable[[str, Service], str]] = {
     "add": paste_file.add,

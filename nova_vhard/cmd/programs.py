@@ -26,9 +26,7 @@ def cleaner(argv: Sequence[str] | None = None) -> int:
 
 def exporter(argv: Sequence[str] | None = None) -> int:
     """Run nova-vhard-exporter; return its exit status."""
-    return _run(
-        "exporter", "nova_vhard.cmd.exporter.program", "exporter", argv
-    )
+    return _run("exporter", "nova_vhard.cmd.exporter", "exporter", argv)
 
 
 def guard(argv: Sequence[str] | None = None) -> int:

@@ -15,23 +15,22 @@ from nova_vhard.common import terminal
 from nova_vhard.common.problems import PolicyError
 from nova_vhard.conf import placement as placement_conf
 from nova_vhard.conf import reporter as reporter_conf
-from nova_vhard.daemon import interrupts, systemd
+from nova_vhard.daemon import identity, interrupts, systemd
 from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.host import report, report_formats
 from nova_vhard.host.isolate import Isolation
 from nova_vhard.host.root import HostRoot, Unreadable
-from nova_vhard.node import identity
-from nova_vhard.node.reporter import (
-    facts,
-    hosts,
-    nova_conf,
-)
-from nova_vhard.node.reporter.publishing import publishers
-from nova_vhard.node.reporter.service import Reporter
 from nova_vhard.placement import upkeep
 from nova_vhard.placement.client import Placement
 from nova_vhard.placement.connect import connect
 from nova_vhard.policy import document
+from nova_vhard.reporter import (
+    facts,
+    hosts,
+    nova_conf,
+)
+from nova_vhard.reporter.publishing import publishers
+from nova_vhard.reporter.service import Reporter
 
 _CRASHED = 255
 # As any UNKNOWN: nothing could be looked at.

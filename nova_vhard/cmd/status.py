@@ -17,7 +17,10 @@ from oslo_upgradecheck import upgradecheck
 from oslo_upgradecheck.upgradecheck import Result
 
 from nova_vhard.cmd import version
-from nova_vhard.cmd.status_checks import (
+from nova_vhard.common import terminal
+from nova_vhard.common.text import line
+from nova_vhard.conf import status as status_conf
+from nova_vhard.status import (
     attestation,
     cloud,
     gates,
@@ -28,16 +31,13 @@ from nova_vhard.cmd.status_checks import (
     probe_scheduler,
     settings,
 )
-from nova_vhard.cmd.status_checks.answers import (
+from nova_vhard.status.answers import (
     Broken,
     NotHere,
     fail,
     warn,
 )
-from nova_vhard.cmd.status_checks.node import Node
-from nova_vhard.common import terminal
-from nova_vhard.common.text import line
-from nova_vhard.conf import status as status_conf
+from nova_vhard.status.node import Node
 
 _CRASHED = 255
 _NAME = "nova-vhard-status"

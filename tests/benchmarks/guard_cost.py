@@ -25,12 +25,12 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from nova_vhard.node.guard import hook, server, wire
-from nova_vhard.node.guard.answers import Answers
-from nova_vhard.node.guard.judge import Judge
-from nova_vhard.node.guard.memory import Memory
-from nova_vhard.node.guard.metrics import Metrics
-from nova_vhard.node.guard.wire import Answer, Request
+from nova_vhard.guard import hook, server, wire
+from nova_vhard.guard.answers import Answers
+from nova_vhard.guard.judge import Judge
+from nova_vhard.guard.memory import Memory
+from nova_vhard.guard.metrics import Metrics
+from nova_vhard.guard.wire import Answer, Request
 from nova_vhard.policy.watch import PolicyFile
 from tests.benchmarks import common
 from tests.unit.guard import domains

@@ -20,9 +20,9 @@ from oslo_config import cfg
 
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.host import qemu
-from nova_vhard.node.reporter import hosts, publishing
-from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
-from nova_vhard.node.reporter.service import Reporter as Service
+from nova_vhard.reporter import hosts, publishing
+from nova_vhard.reporter.publishers.placement import PlacementPublisher
+from nova_vhard.reporter.service import Reporter as Service
 from tests.benchmarks import common, memory, witness
 from tests.functional.placement.conftest import Cloud
 from tests.host import daemon

@@ -22,11 +22,11 @@ from oslo_config import cfg
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.host.check import Result, Status
 from nova_vhard.host.report import HostReport
-from nova_vhard.node.reporter.publishers.base import PublishError
-from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
 from nova_vhard.placement import names
 from nova_vhard.placement.client import Placement
 from nova_vhard.placement.connect import connect
+from nova_vhard.reporter.publishers.base import PublishError
+from nova_vhard.reporter.publishers.placement import PlacementPublisher
 from tests.benchmarks import placement_server
 
 #: A fleet has run for this long before anybody looks: phases have mixed.

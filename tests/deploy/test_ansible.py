@@ -10,7 +10,7 @@ import shutil
 import pytest
 import yaml
 
-from nova_vhard.cmd.status_checks import files
+from nova_vhard.status import files
 from tests.deploy import table
 from tests.deploy.places import DEPLOY, PASTE, PREFIX, ROOT, run
 
@@ -102,8 +102,8 @@ def status(hosts):
     from oslo_config import cfg
 
     from nova_vhard.cmd import status as command
-    from nova_vhard.cmd.status_checks.node import Node
     from nova_vhard.conf import status as status_conf
+    from nova_vhard.status.node import Node
 
     conf = cfg.ConfigOpts()
     status_conf.register(conf)

@@ -8,9 +8,9 @@ import pytest
 import yaml
 from oslo_config import cfg
 
-from nova_vhard.cmd import paste_file
-from nova_vhard.cmd.status_checks import files, gates
+from nova_vhard.common import paste_file
 from nova_vhard.conf import vhard
+from nova_vhard.status import files, gates
 from tests.deploy import table
 from tests.deploy.places import DEPLOY, run
 

@@ -9,8 +9,8 @@ import pytest
 import yaml
 from oslo_config import cfg
 
-from nova_vhard.cmd import paste_file
-from nova_vhard.cmd.status_checks import files
+from nova_vhard.common import paste_file
+from nova_vhard.status import files
 from tests.deploy import table
 from tests.deploy.places import DEPLOY, PASTE, PREFIX, output, run
 

@@ -13,8 +13,8 @@ import yaml
 from oslo_config import cfg
 
 from nova_vhard import conf
-from nova_vhard.cmd import paste_file
-from nova_vhard.cmd.status_checks import files, gates
+from nova_vhard.common import paste_file
+from nova_vhard.status import files, gates
 from tests.deploy import (
     test_ansible,
     test_helm,

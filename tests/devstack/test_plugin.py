@@ -12,12 +12,12 @@ import pytest
 from oslo_upgradecheck.upgradecheck import Code
 
 from nova_vhard.cmd import status
-from nova_vhard.cmd.status_checks import (
+from nova_vhard.policy import document
+from nova_vhard.status import (
     gates,
     policy,
     settings,
 )
-from nova_vhard.policy import document
 from tests.unit import commands
 from tests.unit.cli.nodes import STOCK, Etc, shipped
 

@@ -13,14 +13,14 @@ import pytest
 from osc_lib import exceptions
 
 from nova_vhard.catalogue import device_words, results, traits
-from nova_vhard.cmd.exporter import payloads
+from nova_vhard.cleaner import journal as devices
 from nova_vhard.common import decisions
 from nova_vhard.common.problems import PolicyError
+from nova_vhard.exporter import payloads
+from nova_vhard.guard import memory, posture
 from nova_vhard.host import guard_proof, nova_facts
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
-from nova_vhard.node.cleaner import journal as devices
-from nova_vhard.node.guard import memory, posture
 from nova_vhard.osc.image import journal as images
 from nova_vhard.osc.policy import definitions
 from nova_vhard.placement import marks

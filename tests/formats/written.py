@@ -12,12 +12,10 @@ import shutil
 from pathlib import Path
 
 from nova_vhard.catalogue import device_words, traits
+from nova_vhard.cleaner import journal as devices
+from nova_vhard.guard import memory, probe
 from nova_vhard.host.check import Result, Status
 from nova_vhard.host.report import HostReport
-from nova_vhard.node.cleaner import journal as devices
-from nova_vhard.node.guard import memory, probe
-from nova_vhard.node.reporter import nova_facts
-from nova_vhard.node.reporter.nova_conf import Sources
 from nova_vhard.osc.image import journal as images
 from nova_vhard.osc.policy import definitions
 from nova_vhard.placement import marks
@@ -25,6 +23,8 @@ from nova_vhard.policy import document, events, notify
 from nova_vhard.policy.subject import UPLOAD, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.policy.watch import PolicyFile
+from nova_vhard.reporter import nova_facts
+from nova_vhard.reporter.nova_conf import Sources
 from nova_vhard.request import image
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from nova_vhard.node.guard import wire
+from nova_vhard.guard import wire
 from nova_vhard.policy import document
 from tests.host import daemon
 

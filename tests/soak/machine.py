@@ -5,9 +5,9 @@ import shutil
 
 from nova_vhard.host import report
 from nova_vhard.host.isolate import in_process
-from nova_vhard.node.reporter import hosts
-from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
-from nova_vhard.node.reporter.service import Reporter
+from nova_vhard.reporter import hosts
+from nova_vhard.reporter.publishers.placement import PlacementPublisher
+from nova_vhard.reporter.service import Reporter
 from tests.trees import build, pci_host
 
 ASLR = "/proc/sys/kernel/randomize_va_space"

@@ -19,7 +19,7 @@ from nova_vhard.cmd import (
     reporter,
     status,
 )
-from nova_vhard.cmd.exporter import program as exporter
+from nova_vhard.cmd import exporter as exporter
 from nova_vhard.conf import status as status_conf
 from tests.unit.docs import ETC, ROOT, blocks
 

@@ -9,10 +9,10 @@ from oslo_config import cfg
 
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.host import cache
-from nova_vhard.node.reporter.publishers.base import Publisher
-from nova_vhard.node.reporter.publishers.json_file import JsonPublisher
-from nova_vhard.node.reporter.service import Reporter
 from nova_vhard.policy.watch import PolicyFile, PolicyUnavailable
+from nova_vhard.reporter.publishers.base import Publisher
+from nova_vhard.reporter.publishers.json_file import JsonPublisher
+from nova_vhard.reporter.service import Reporter
 from tests.disks import disk
 from tests.trees import build
 from tests.unit.helpers import write

@@ -11,7 +11,7 @@ import yaml
 from nova_vhard.attestor.metrics import Numbers
 from nova_vhard.attestor.metrics import _Metrics as AttestorMetrics
 from nova_vhard.catalogue.checks import CHECKS
-from nova_vhard.cmd.exporter.metrics import (
+from nova_vhard.exporter.metrics import (
     GATES,
     MODES,
     OUTCOMES,
@@ -19,12 +19,12 @@ from nova_vhard.cmd.exporter.metrics import (
     SERVICES,
     Metrics,
 )
-from nova_vhard.cmd.exporter.payloads import Decision, Runs
+from nova_vhard.exporter.payloads import Decision, Runs
+from nova_vhard.guard.metrics import Metrics as GuardMetrics
 from nova_vhard.host.check import Result, Status
 from nova_vhard.host.report import HostReport
-from nova_vhard.node.guard.metrics import Metrics as GuardMetrics
-from nova_vhard.node.reporter.publishers.base import Record
-from nova_vhard.node.reporter.publishers.prometheus import _Metrics
+from nova_vhard.reporter.publishers.base import Record
+from nova_vhard.reporter.publishers.prometheus import _Metrics
 from tests.unit.docs import ETC, SOURCE, words
 from tests.unit.promql import OF_THE_SCRAPE, labels_of
 

@@ -16,17 +16,17 @@ from nova_vhard.attestor import metrics as attestor_metrics
 from nova_vhard.attestor.metrics import Numbers
 from nova_vhard.attestor.sources.list_file import ListFile
 from nova_vhard.cmd import attestor, cleaner, guard, reporter
-from nova_vhard.cmd.exporter import program as exporter
+from nova_vhard.cmd import exporter as exporter
 from nova_vhard.conf import attestor as attestor_conf
 from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.conf import guard as guard_conf
 from nova_vhard.conf import reporter as reporter_conf
+from nova_vhard.guard import metrics as guard_metrics
 from nova_vhard.host.report import HostReport
-from nova_vhard.node.guard import metrics as guard_metrics
-from nova_vhard.node.reporter.publishers.base import Record
-from nova_vhard.node.reporter.publishers.prometheus import _Metrics
 from nova_vhard.policy import document
 from nova_vhard.policy.schema import SCHEMA
+from nova_vhard.reporter.publishers.base import Record
+from nova_vhard.reporter.publishers.prometheus import _Metrics
 from tests import services
 from tests.unit.docs import ETC, REPORTER, ROOT, blocks, words
 

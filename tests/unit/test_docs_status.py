@@ -4,8 +4,8 @@
 import re
 
 from nova_vhard.cmd import paste, status
-from nova_vhard.cmd.status_checks import gates
 from nova_vhard.conf import status as status_conf
+from nova_vhard.status import gates
 from tests.unit.docs import INSTALL, ROOT, SOURCE, STATUS, blocks, words
 
 

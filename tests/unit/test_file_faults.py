@@ -20,26 +20,26 @@ from oslo_config import cfg
 from nova_vhard.attestor import writer
 from nova_vhard.attestor.service import Attestor, Means
 from nova_vhard.attestor.sources.list_file import ListFile
+from nova_vhard.cleaner import attend, cleaning
+from nova_vhard.cleaner.attend import DeviceLifecycle
+from nova_vhard.cleaner.decide import DEFAULTS
+from nova_vhard.cleaner.journal import Journal
 from nova_vhard.conf import attestor as attestor_conf
 from nova_vhard.conf import guard as guard_conf
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.daemon.runtime import Runtime
+from nova_vhard.guard import wire
+from nova_vhard.guard.answers import REFUSE_FILE
+from nova_vhard.guard.service import Guard
+from nova_vhard.guard.wire import Request, Word
 from nova_vhard.host import plugins
 from nova_vhard.host.check import Status
 from nova_vhard.host.root import HostRoot
-from nova_vhard.node.cleaner import attend, cleaning
-from nova_vhard.node.cleaner.attend import DeviceLifecycle
-from nova_vhard.node.cleaner.decide import DEFAULTS
-from nova_vhard.node.cleaner.journal import Journal
-from nova_vhard.node.guard import wire
-from nova_vhard.node.guard.answers import REFUSE_FILE
-from nova_vhard.node.guard.service import Guard
-from nova_vhard.node.guard.wire import Request, Word
-from nova_vhard.node.reporter.publishers.json_file import JsonPublisher
-from nova_vhard.node.reporter.service import Reporter
 from nova_vhard.placement.client import Placement, PlacementError, Provider
 from nova_vhard.placement.devices import Offered
 from nova_vhard.policy.watch import PolicyFile, PolicyUnavailable
+from nova_vhard.reporter.publishers.json_file import JsonPublisher
+from nova_vhard.reporter.service import Reporter
 from tests.faults import each_fails
 from tests.trees import build
 from tests.unit.cleaner import test_model

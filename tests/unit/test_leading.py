@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from nova_vhard.cmd.exporter import payloads
-from nova_vhard.cmd.exporter.metrics import Metrics
 from nova_vhard.common import decisions
 from nova_vhard.common.log import MESSAGE_LIMIT
 from nova_vhard.explain import messages
+from nova_vhard.exporter import payloads
+from nova_vhard.exporter.metrics import Metrics
 from nova_vhard.osc.image import images
 from nova_vhard.osc.server import servers
 from nova_vhard.osc.violations import OTHERS

@@ -21,7 +21,7 @@ SINKS = (
     "common/terminal.py",
     "common/log.py",
     # Stands alone on a host: what it passes on, the daemon has cleaned.
-    "node/guard/hook.py",
+    "guard/hook.py",
 )
 
 #: What a module takes of logging, beside a logger; the rest would go around.

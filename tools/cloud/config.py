@@ -10,7 +10,7 @@ import sys
 import yaml
 
 from cloud import captures, hypervisor, machines, neighbours, users
-from nova_vhard.cmd import paste_file
+from nova_vhard.common import paste_file
 
 #: Seconds; the default of the reporter's.
 _SELDOM = 300

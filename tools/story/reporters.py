@@ -10,8 +10,8 @@ from cloud import captures, commands, machines, services
 from nova_vhard.conf import placement as placement_conf
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.host import report as host_report
-from nova_vhard.node.reporter import hosts
-from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
+from nova_vhard.reporter import hosts
+from nova_vhard.reporter.publishers.placement import PlacementPublisher
 from story import telling
 
 #: Seconds after which nova-scheduler has seen a change, for sure: the

@@ -24,7 +24,7 @@ class GuardInForce(Check):
     ==============  ======================================================
 
     A probe is a domain whose disk does not exist: see
-    ``nova_vhard.node.guard.probe``.
+    ``nova_vhard.guard.probe``.
     """
 
     name = "guard_in_force"

@@ -9,9 +9,9 @@ from typing import Any
 
 from osc_lib import exceptions
 
+from nova_vhard.cleaner.journal import Journal, Record
 from nova_vhard.common.text import clean
 from nova_vhard.conf.cleaner import STATE_PATH
-from nova_vhard.node.cleaner.journal import Journal, Record
 from nova_vhard.osc import output
 from nova_vhard.osc.device import devices
 from nova_vhard.placement.client import PlacementError

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from nova_vhard.node.cleaner import rules_file, rules_schema
+from nova_vhard.cleaner import rules_file, rules_schema
 from nova_vhard.osc.offline import Offline
 from nova_vhard.osc.policy import case_schema
 from nova_vhard.policy import schema

@@ -17,7 +17,6 @@ from nova_vhard.catalogue.qemu import (
     part,
     served,
 )
-from nova_vhard.node.reporter.hosts import allowance
 from nova_vhard.osc.qemu.plan import (
     Plan,
     Reasons,
@@ -26,6 +25,7 @@ from nova_vhard.osc.qemu.plan import (
     refusal,
 )
 from nova_vhard.policy.model import Mode, Policy
+from nova_vhard.reporter.hosts import allowance
 
 #: What can be planned for; the catalogue knows their machines alone.
 ARCHITECTURES = ("x86_64", "aarch64")

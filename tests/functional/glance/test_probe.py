@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The request of nova-vhard-status probe, with and without the gate."""
 
-from nova_vhard.cmd.status_checks import probe
+from nova_vhard.status import probe
 from tests.functional.glance.wire import User, create, message
 
 BODY = {"name": probe.NAME, "disk_format": probe.NAME, "hw_disk_bus": "ide"}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests of nova-vhard-status probe, to Nova with and without the gate."""
 
-from nova_vhard.cmd.status_checks import probe
+from nova_vhard.status import probe
 from tests.functional.nova import base
 
 ROOTS = ("/v2.1", "/v2")

@@ -18,7 +18,7 @@ from nova_vhard.conf import nova as nova_conf
 from nova_vhard.host import device_spec, offers, pci
 from nova_vhard.host.pci_address import SpecError
 from nova_vhard.host.root import HostRoot, Unreadable
-from nova_vhard.node.reporter import nova_conf as nova_reader
+from nova_vhard.reporter import nova_conf as nova_reader
 from tests import seeds, services
 from tests.trees import build, functions
 

@@ -17,8 +17,8 @@ import pytest
 
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.cmd import status
-from nova_vhard.cmd.status_checks import probe_scheduler
 from nova_vhard.conf.vhard import POLICY_FILE
+from nova_vhard.status import probe_scheduler
 from tests import ran
 from tests.unit import commands
 from tests.unit.docs import README, SOURCE, blocks

@@ -12,10 +12,10 @@ import pytest
 from nova_vhard.attestor import service
 from nova_vhard.catalogue import traits
 from nova_vhard.common import log
-from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
 from nova_vhard.placement import upkeep
 from nova_vhard.placement.fleet import fleet
 from nova_vhard.placement.posture import PostureUnavailable, Question
+from nova_vhard.reporter.publishers.placement import PlacementPublisher
 from tests import logged
 from tests.functional.placement.attestors import (
     MAX_AGE,

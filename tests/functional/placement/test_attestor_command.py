@@ -13,7 +13,7 @@ import pytest
 from oslo_upgradecheck.upgradecheck import Code
 
 from nova_vhard.cmd import status
-from nova_vhard.cmd.status_checks.attestation import attestation
+from nova_vhard.status.attestation import attestation
 from tests.functional.placement.attestors import COMPUTE, TRAIT
 from tests.soak.cloud import Client, Cloud
 from tests.unit.attestor import verifier as verifiers

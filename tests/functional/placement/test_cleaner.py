@@ -15,12 +15,12 @@ import pytest
 from oslo_config import cfg
 
 from nova_vhard.catalogue import device_words, traits
+from nova_vhard.cleaner import lock
+from nova_vhard.cleaner.decide import OperatorRequest
+from nova_vhard.cleaner.journal import Journal, State
+from nova_vhard.cleaner.step import Outcome, Step
 from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.host.root import HostRoot
-from nova_vhard.node.cleaner import lock
-from nova_vhard.node.cleaner.decide import OperatorRequest
-from nova_vhard.node.cleaner.journal import Journal, State
-from nova_vhard.node.cleaner.step import Outcome, Step
 from nova_vhard.placement.client import PlacementError
 from tests.functional.placement.conftest import Answer
 from tests.functional.placement.used import NVME, RULES, Used
@@ -236,7 +236,7 @@ LOOK = """
 import os, sys
 from nova_vhard.host.libvirt import NoLibvirt
 from nova_vhard.host.root import HostRoot
-from nova_vhard.node.cleaner import usage
+from nova_vhard.cleaner import usage
 root, device, path, after = sys.argv[1:]
 path, _, flag = path.partition(":")
 os.open(f"{root}/dev/{path}", getattr(os, flag or "O_RDONLY"))
@@ -658,7 +658,7 @@ def test_cleaned_again_after_a_release_that_did_not_work(used):
 HOLD = """
 import sys
 from nova_vhard.host.root import HostRoot
-from nova_vhard.node.cleaner import lock
+from nova_vhard.cleaner import lock
 with lock.hold(sys.argv[1], sys.argv[2], HostRoot(sys.argv[3])):
     print("held", flush=True)
     sys.stdin.read()
@@ -827,7 +827,7 @@ def test_a_surprise_keeps_the_device(used, monkeypatch):
         raise RuntimeError("nobody thought of it")
 
     with monkeypatch.context() as patched:
-        patched.setattr("nova_vhard.node.cleaner.usage.look", surprise)
+        patched.setattr("nova_vhard.cleaner.usage.look", surprise)
         done = used.round()
     assert "nobody thought of it" in done.troubles[NVME]
     assert not used.candidates()

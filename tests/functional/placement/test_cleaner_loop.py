@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
+from nova_vhard.cleaner.loop import CleanerService
 from nova_vhard.daemon.runtime import Runtime
-from nova_vhard.node.cleaner.loop import CleanerService
 from tests.functional.placement.conftest import Answer
 from tests.functional.placement.used import Used
 

@@ -9,7 +9,6 @@ import datetime
 import pytest
 
 from nova_vhard.catalogue import traits
-from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
 from nova_vhard.placement import upkeep
 from nova_vhard.placement.client import Placement
 from nova_vhard.placement.posture import (
@@ -17,6 +16,7 @@ from nova_vhard.placement.posture import (
     Posture,
     Question,
 )
+from nova_vhard.reporter.publishers.placement import PlacementPublisher
 from tests.functional.placement.test_posture import START, Time
 from tests.functional.placement.test_reporter import (
     FOREIGN,

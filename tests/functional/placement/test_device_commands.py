@@ -9,8 +9,8 @@ import pytest
 from osc_lib import exceptions
 
 from nova_vhard.catalogue import device_words
+from nova_vhard.cleaner.journal import State
 from nova_vhard.cmd import cleaner as program
-from nova_vhard.node.cleaner.journal import State
 from nova_vhard.osc.device import requests, show
 from nova_vhard.osc.report import data
 from tests.functional.placement.used import CLASS, NVME, Used
@@ -49,7 +49,7 @@ def ours(used, tmp_path, monkeypatch, capsys):
     """Run our program; return its status, output and errors."""
     monkeypatch.setattr(program, "connect", lambda *_: used.cloud.placement)
     monkeypatch.setattr(
-        "nova_vhard.node.cleaner.rules_file.installed_steps",
+        "nova_vhard.cleaner.rules_file.installed_steps",
         lambda: used.steps,
     )
     monkeypatch.setenv("SUDO_USER", "ada")

@@ -15,9 +15,9 @@ from openstack import exceptions as sdk
 from osc_lib import exceptions
 from oslo_config import cfg
 
+from nova_vhard.cleaner.journal import State
 from nova_vhard.common import files
 from nova_vhard.conf import placement as placement_conf
-from nova_vhard.node.cleaner.journal import State
 from nova_vhard.osc.host.audit import AuditHosts
 from nova_vhard.osc.host.enroll import EnrollHosts
 from nova_vhard.placement import marks, names

@@ -14,8 +14,8 @@ import signal
 import pytest
 
 from nova_vhard.catalogue import results, traits
-from nova_vhard.node.reporter.publishers.json_file import JsonPublisher
-from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
+from nova_vhard.reporter.publishers.json_file import JsonPublisher
+from nova_vhard.reporter.publishers.placement import PlacementPublisher
 from tests.functional.placement import victim
 from tests.functional.placement.test_reporter import (
     FOREIGN,

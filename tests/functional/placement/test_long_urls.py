@@ -12,11 +12,11 @@ from types import SimpleNamespace
 import pytest
 
 from nova_vhard.catalogue import results, traits
-from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
 from nova_vhard.osc.host.withdraw import WithdrawHosts
 from nova_vhard.placement import upkeep
 from nova_vhard.placement.fleet import fleet
 from nova_vhard.placement.posture import Question
+from nova_vhard.reporter.publishers.placement import PlacementPublisher
 from tests.functional.placement import keystone as keystones
 from tests.functional.placement.attestors import COMPUTE, TRAIT, Desk
 from tests.functional.placement.conftest import Answer

@@ -8,8 +8,8 @@ it again, with the uuid in its identity file, or with another.
 import pytest
 
 from nova_vhard.catalogue import traits
-from nova_vhard.node.reporter.publishers.base import PublishError
-from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
+from nova_vhard.reporter.publishers.base import PublishError
+from nova_vhard.reporter.publishers.placement import PlacementPublisher
 from tests.functional.placement.test_reporter import (
     FOREIGN,
     NOW,

@@ -21,11 +21,11 @@ from nova_vhard.host.check import Check, Result, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.isolate import Isolation
 from nova_vhard.host.root import HostRoot
-from nova_vhard.node.reporter.publishers.base import PublishError
-from nova_vhard.node.reporter.publishers.json_file import JsonPublisher
-from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
-from nova_vhard.node.reporter.service import Reporter
 from nova_vhard.placement import names, upkeep
+from nova_vhard.reporter.publishers.base import PublishError
+from nova_vhard.reporter.publishers.json_file import JsonPublisher
+from nova_vhard.reporter.publishers.placement import PlacementPublisher
+from nova_vhard.reporter.service import Reporter
 from tests.functional.placement.conftest import SAMPLE, Answer
 from tests.trees import build, capture
 

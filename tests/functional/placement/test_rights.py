@@ -12,7 +12,7 @@ from oslo_policy import policy as oslo_policy
 from placement import policies
 
 from nova_vhard.catalogue import traits
-from nova_vhard.node.cleaner.journal import State
+from nova_vhard.cleaner.journal import State
 from nova_vhard.osc.host import access
 from nova_vhard.placement import upkeep
 from nova_vhard.placement.client import PlacementError

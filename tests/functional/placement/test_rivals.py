@@ -11,9 +11,9 @@ import logging
 import pytest
 
 from nova_vhard.catalogue import results, traits
-from nova_vhard.node.reporter.publishers.base import PublishError
-from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
 from nova_vhard.placement import upkeep
+from nova_vhard.reporter.publishers.base import PublishError
+from nova_vhard.reporter.publishers.placement import PlacementPublisher
 from tests.functional.placement.test_reporter import (
     FOREIGN,
     NONE,

@@ -10,9 +10,9 @@ from oslo_upgradecheck.upgradecheck import Code
 
 from nova_vhard.catalogue import traits
 from nova_vhard.cmd import status
-from nova_vhard.cmd.status_checks import cloud as checks
 from nova_vhard.placement import names
 from nova_vhard.placement.client import PlacementError
+from nova_vhard.status import cloud as checks
 from tests.functional.placement.conftest import Answer
 from tests.unit.cli.nodes import NOVA, POLICY, Etc, compute
 

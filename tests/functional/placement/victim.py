@@ -12,10 +12,10 @@ from keystoneauth1 import loading
 from oslo_config import cfg
 
 from nova_vhard.conf import reporter as reporter_conf
-from nova_vhard.node.reporter.publishers.json_file import JsonPublisher
-from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
 from nova_vhard.placement.client import Placement
 from nova_vhard.placement.connect import connect
+from nova_vhard.reporter.publishers.json_file import JsonPublisher
+from nova_vhard.reporter.publishers.placement import PlacementPublisher
 
 BEFORE, AFTER = "before", "after"
 

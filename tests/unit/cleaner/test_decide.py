@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from nova_vhard.host.pci import Kind, PciDevice
-from nova_vhard.node.cleaner.cleaning import Task, Waits
-from nova_vhard.node.cleaner.decide import (
+from nova_vhard.cleaner.cleaning import Task, Waits
+from nova_vhard.cleaner.decide import (
     HostView,
     OperatorRequest,
     Settings,
     Verb,
     decide,
 )
-from nova_vhard.node.cleaner.journal import Record, State
-from nova_vhard.node.cleaner.usage import Usage
+from nova_vhard.cleaner.journal import Record, State
+from nova_vhard.cleaner.usage import Usage
+from nova_vhard.host.pci import Kind, PciDevice
 from nova_vhard.placement.client import Inventory
 from nova_vhard.placement.devices import View
 

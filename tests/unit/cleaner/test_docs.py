@@ -7,15 +7,15 @@ import subprocess
 import os_traits
 import pytest
 
-from nova_vhard.node.cleaner import nvme
-from nova_vhard.node.cleaner.rules_file import installed_steps, load
-from nova_vhard.node.cleaner.step import (
+from nova_vhard.cleaner import nvme
+from nova_vhard.cleaner.rules_file import installed_steps, load
+from nova_vhard.cleaner.step import (
     Job,
     Outcome,
     Step,
 )
-from nova_vhard.node.cleaner.steps import function_reset
-from nova_vhard.node.cleaner.steps.command import environment
+from nova_vhard.cleaner.steps import function_reset
+from nova_vhard.cleaner.steps.command import environment
 from tests.unit.cleaner import trees
 from tests.unit.docs import CONTRIBUTOR, SOURCE, blocks, words
 

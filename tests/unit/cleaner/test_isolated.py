@@ -10,16 +10,16 @@ import time
 
 import pytest
 
-from nova_vhard.host import forked, processes
-from nova_vhard.host.root import HostRoot
-from nova_vhard.node.cleaner import (
+from nova_vhard.cleaner import (
     isolated,
     lock,
 )
-from nova_vhard.node.cleaner.isolated import Isolation
-from nova_vhard.node.cleaner.journal import Done, Journal, Record, State
-from nova_vhard.node.cleaner.rules_file import installed_steps
-from nova_vhard.node.cleaner.step import Outcome, Step
+from nova_vhard.cleaner.isolated import Isolation
+from nova_vhard.cleaner.journal import Done, Journal, Record, State
+from nova_vhard.cleaner.rules_file import installed_steps
+from nova_vhard.cleaner.step import Outcome, Step
+from nova_vhard.host import forked, processes
+from nova_vhard.host.root import HostRoot
 from tests.unit.cleaner import trees
 
 STEPS = installed_steps()
@@ -326,9 +326,9 @@ def free(folder):
 
 CHILD = """
 import sys
-from nova_vhard.node.cleaner import lock
-from nova_vhard.node.cleaner.isolated import Isolation
-from nova_vhard.node.cleaner.rules_file import installed_steps
+from nova_vhard.cleaner import lock
+from nova_vhard.cleaner.isolated import Isolation
+from nova_vhard.cleaner.rules_file import installed_steps
 from nova_vhard.host.root import HostRoot
 from tests.unit.cleaner import trees
 root, program, run = sys.argv[1:]

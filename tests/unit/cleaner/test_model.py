@@ -26,16 +26,16 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from nova_vhard.cleaner import attend, cleaning, journal
+from nova_vhard.cleaner.attend import DeviceLifecycle
+from nova_vhard.cleaner.cleaning import Task, Waits
+from nova_vhard.cleaner.decide import OperatorRequest, Settings
+from nova_vhard.cleaner.journal import Journal
+from nova_vhard.cleaner.rules import StepRule
+from nova_vhard.cleaner.step import Outcome
+from nova_vhard.cleaner.usage import Usage
 from nova_vhard.host.pci import Kind, PciDevice
 from nova_vhard.host.root import HostRoot
-from nova_vhard.node.cleaner import attend, cleaning, journal
-from nova_vhard.node.cleaner.attend import DeviceLifecycle
-from nova_vhard.node.cleaner.cleaning import Task, Waits
-from nova_vhard.node.cleaner.decide import OperatorRequest, Settings
-from nova_vhard.node.cleaner.journal import Journal
-from nova_vhard.node.cleaner.rules import StepRule
-from nova_vhard.node.cleaner.step import Outcome
-from nova_vhard.node.cleaner.usage import Usage
 from nova_vhard.placement.client import Placement, PlacementError, Provider
 from nova_vhard.placement.devices import Offered
 from tests import seeds

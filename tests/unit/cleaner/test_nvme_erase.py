@@ -9,9 +9,9 @@ import pathlib
 
 import pytest
 
+from nova_vhard.cleaner import nvme
+from nova_vhard.cleaner.steps.nvme_erase import NvmeErase
 from nova_vhard.host.root import Unreadable
-from nova_vhard.node.cleaner import nvme
-from nova_vhard.node.cleaner.steps.nvme_erase import NvmeErase
 from tests.unit.cleaner import tools, trees
 from tests.unit.cleaner.tools import changed, data
 

@@ -5,17 +5,17 @@ import pathlib
 
 import pytest
 
-from nova_vhard.host.pci import Kind, PciDevice
-from nova_vhard.node.cleaner.rules_file import (
+from nova_vhard.cleaner.rules_file import (
     RulesError,
     installed_steps,
     load,
 )
-from nova_vhard.node.cleaner.step import (
+from nova_vhard.cleaner.step import (
     NAMESPACE,
     TIME_LIMIT,
     Step,
 )
+from nova_vhard.host.pci import Kind, PciDevice
 
 ROOT = pathlib.Path(__file__).parents[3]
 SAMPLE = str(ROOT / "etc" / "nova-vhard" / "cleaning.yaml.sample")

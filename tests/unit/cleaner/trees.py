@@ -6,9 +6,9 @@ import os
 import pathlib
 from dataclasses import dataclass, field
 
+from nova_vhard.cleaner.step import Job
 from nova_vhard.host import pci
 from nova_vhard.host.root import HostRoot, Unreadable
-from nova_vhard.node.cleaner.step import Job
 from tests.trees import capture, functions_at
 
 #: Of the captured tree: an NVMe PF (``flr bus``), a NIC PF (``flr pm bus``),

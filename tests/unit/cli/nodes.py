@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 from oslo_config import cfg
 
-from nova_vhard.cmd import paste_file
-from nova_vhard.cmd.status_checks.node import Node
+from nova_vhard.common import paste_file
 from nova_vhard.conf import status as status_conf
 from nova_vhard.policy import document, release
+from nova_vhard.status.node import Node
 
 ETC = pathlib.Path(sys.prefix) / "etc"
 PASTE = {

@@ -20,7 +20,7 @@ from nova_vhard.cmd import (
     reporter,
     status,
 )
-from nova_vhard.cmd.exporter import program as exporter
+from nova_vhard.cmd import exporter as exporter
 from nova_vhard.conf import status as status_conf
 from nova_vhard.osc import output
 from tests.unit.docs import ROOT

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from nova_vhard.cmd import paste
-from nova_vhard.cmd.paste_file import (
+from nova_vhard.common.paste_file import (
     SERVICES,
     PasteError,
     add,

@@ -8,10 +8,10 @@ from nova_vhard.catalogue import qemu_build
 from nova_vhard.catalogue.qemu import DEVICES, TYPES, served
 from nova_vhard.host.checks.qemu_minimal import unwanted
 from nova_vhard.host.host import Expected
-from nova_vhard.node.reporter import hosts
 from nova_vhard.osc.qemu import needs
 from nova_vhard.osc.qemu.commands import PlanQemu
 from nova_vhard.policy import document
+from nova_vhard.reporter import hosts
 from tests.unit import docs
 from tests.unit.cli.desk import rows, run
 from tests.unit.helpers import write

@@ -11,7 +11,7 @@ from keystoneauth1 import exceptions
 from oslo_upgradecheck.upgradecheck import Code
 
 from nova_vhard.cmd import status
-from nova_vhard.cmd.status_checks import cloud
+from nova_vhard.status import cloud
 from tests.unit.cli.nodes import POLICY, Etc, compute
 
 pytestmark = pytest.mark.services

@@ -13,7 +13,9 @@ from oslo_upgradecheck.upgradecheck import Code
 
 from nova_vhard.catalogue.devices import OF_FILE
 from nova_vhard.cmd import status
-from nova_vhard.cmd.status_checks import (
+from nova_vhard.common import mounts
+from nova_vhard.policy import check as policy_check
+from nova_vhard.status import (
     files,
     gates,
     options,
@@ -21,9 +23,7 @@ from nova_vhard.cmd.status_checks import (
     policy,
     settings,
 )
-from nova_vhard.cmd.status_checks.answers import NotHere
-from nova_vhard.common import mounts
-from nova_vhard.policy import check as policy_check
+from nova_vhard.status.answers import NotHere
 from tests.unit.cli.nodes import (
     GLANCE,
     NOVA,

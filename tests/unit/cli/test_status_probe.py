@@ -12,10 +12,10 @@ from oslo_config import cfg
 from oslo_upgradecheck.upgradecheck import Code
 
 from nova_vhard.cmd import status
-from nova_vhard.cmd.status_checks import probe
-from nova_vhard.cmd.status_checks.node import Node
 from nova_vhard.conf import status as status_conf
 from nova_vhard.explain import messages
+from nova_vhard.status import probe
+from nova_vhard.status.node import Node
 from tests.unit.helpers import write
 
 SUCCESS, WARNING, FAILURE = Code.SUCCESS, Code.WARNING, Code.FAILURE

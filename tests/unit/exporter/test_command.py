@@ -13,7 +13,7 @@ import urllib.request
 import oslo_messaging
 import pytest
 
-from nova_vhard.cmd.exporter import program
+from nova_vhard.cmd import exporter
 
 _WAIT = 60
 #: Nothing listens there.
@@ -46,7 +46,7 @@ def running(arguments):
     command = [
         sys.executable,
         "-m",
-        "nova_vhard.cmd.exporter.program",
+        "nova_vhard.cmd.exporter",
         *arguments,
     ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -87,9 +87,9 @@ def test_serves_while_the_bus_is_down_and_stops_on_sigterm(tmp_path):
 
 
 def test_it_listens_on_loopback_alone_by_default(tmp_path):
-    parser = program._parser()
+    parser = exporter._parser()
     arguments = configured(tmp_path, transport_urls=DOWN)
-    conf = program._PROGRAM.configure(parser.parse_args(arguments))
+    conf = exporter._PROGRAM.configure(parser.parse_args(arguments))
     assert conf.vhard_exporter.bind_host == "127.0.0.1"
 
 
@@ -97,7 +97,7 @@ def test_a_port_that_is_in_use_is_one_clear_error(tmp_path, capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         arguments = configured(tmp_path, transport_urls=DOWN, port=port)
-        assert program.main(arguments) == 1
+        assert exporter.main(arguments) == 1
     assert capsys.readouterr().err.strip().splitlines()[-1] == (
         f"nova-vhard-exporter: cannot listen on 127.0.0.1, port {port}: "
         "Address already in use; see [vhard_exporter] bind_host and port"
@@ -116,7 +116,7 @@ def test_a_port_that_is_in_use_is_one_clear_error(tmp_path, capsys):
     ],
 )
 def test_a_wrong_option_is_one_clear_error(tmp_path, capsys, options, text):
-    assert program.main(configured(tmp_path, **options)) == 1
+    assert exporter.main(configured(tmp_path, **options)) == 1
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("nova-vhard-exporter: ")
     assert text in line
@@ -138,7 +138,7 @@ def test_a_wrong_url_is_one_clear_error_without_the_password(
     tmp_path, capsys, url, why
 ):
     arguments = configured(tmp_path, transport_urls=url)
-    assert program.main(arguments) == 1
+    assert exporter.main(arguments) == 1
     (line,) = capsys.readouterr().err.strip().splitlines()
     place = "nova-vhard-exporter: [vhard_exporter] transport_urls, number 1: "
     assert line.startswith(place)
@@ -150,7 +150,7 @@ def test_a_wrong_option_of_the_driver_is_one_clear_error(tmp_path, capsys):
     arguments = configured(tmp_path, transport_urls=DOWN)
     with open(arguments[1], "a") as file:
         file.write("[oslo_messaging_rabbit]\nssl = maybe\n")
-    assert program.main(arguments) == 1
+    assert exporter.main(arguments) == 1
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("nova-vhard-exporter: Value for option ssl from ")
     assert "hidden" not in line
@@ -165,8 +165,8 @@ def python(text):
 def test_without_its_extra_it_says_what_to_install(package):
     result = python(
         f"import sys; sys.modules['{package}'] = None\n"
-        "from nova_vhard.cmd.exporter import program\n"
-        "try: program._run(None, None)\n"
+        "from nova_vhard.cmd import exporter\n"
+        "try: exporter._run(None, None)\n"
         "except ValueError as error: print(error)\n"
     )
     assert "install nova-vhard[exporter]" in result.stdout
@@ -175,8 +175,8 @@ def test_without_its_extra_it_says_what_to_install(package):
 def test_importing_it_starts_no_thread():
     result = python(
         "import threading\n"
-        "import nova_vhard.cmd.exporter.program\n"
-        "import nova_vhard.cmd.exporter.service\n"
+        "import nova_vhard.cmd.exporter\n"
+        "import nova_vhard.exporter.service\n"
         "print(threading.active_count())\n"
     )
     assert result.stdout == "1\n"
@@ -185,7 +185,8 @@ def test_importing_it_starts_no_thread():
 _FORGED = """
 import json, sys, threading
 import oslo_messaging
-from nova_vhard.cmd.exporter import program, service
+from nova_vhard.cmd import exporter
+from nova_vhard.exporter import service
 
 def run(self, host, port):
     self.start()
@@ -200,7 +201,7 @@ def run(self, host, port):
         until.wait(0.01)
 
 service.Exporter.run = run
-sys.exit(program.main(sys.argv[1:-1]))
+sys.exit(exporter.main(sys.argv[1:-1]))
 """
 
 FORGED = "\n1999-01-01 09:00:00.000 1 CRITICAL forged [-] \x1b[2Jforged\u202e"

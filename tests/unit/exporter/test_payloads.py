@@ -3,7 +3,7 @@
 
 import pytest
 
-from nova_vhard.cmd.exporter import payloads
+from nova_vhard.exporter import payloads
 from tests.unit.exporter.sent import payload
 
 IDE = {"hw_disk_bus": "ide"}

@@ -10,9 +10,9 @@ import pytest
 
 from nova_vhard.catalogue.domain_devices import FILES
 from nova_vhard.conf import guard as guard_conf
-from nova_vhard.node.guard import posture
-from nova_vhard.node.guard.judge import Judge
-from nova_vhard.node.guard.memory import Memory
+from nova_vhard.guard import posture
+from nova_vhard.guard.judge import Judge
+from nova_vhard.guard.memory import Memory
 from tests.unit.guard import domains
 
 

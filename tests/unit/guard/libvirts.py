@@ -3,7 +3,7 @@
 
 import re
 
-from nova_vhard.node.guard.libvirtd import GuestGone, LibvirtError
+from nova_vhard.guard.libvirtd import GuestGone, LibvirtError
 
 CAPABILITIES = (
     "<capabilities><host><cpu><arch>x86_64</arch></cpu></host>"

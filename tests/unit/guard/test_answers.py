@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from nova_vhard.node.guard import probe, wire
-from nova_vhard.node.guard.answers import REFUSE_FILE, Answers
-from nova_vhard.node.guard.metrics import Metrics
-from nova_vhard.node.guard.wire import Request, Word
+from nova_vhard.guard import probe, wire
+from nova_vhard.guard.answers import REFUSE_FILE, Answers
+from nova_vhard.guard.metrics import Metrics
+from nova_vhard.guard.wire import Request, Word
 from nova_vhard.policy.watch import PolicyFile
 from tests.unit.guard import domains
 from tests.unit.guard.domains import ENFORCE, UUID, xml

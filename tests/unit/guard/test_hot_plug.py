@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from nova_vhard.node.guard.hot_plug import MOST, TRIES, HotPlug
-from nova_vhard.node.guard.metrics import DETACHED, KEPT, Metrics
+from nova_vhard.guard.hot_plug import MOST, TRIES, HotPlug
+from nova_vhard.guard.metrics import DETACHED, KEPT, Metrics
 from nova_vhard.policy.subject import ATTACH, START
 from tests.unit import domain_texts
 from tests.unit.guard.domains import CARD, PASSED, STICK, UUID, xml

@@ -15,9 +15,9 @@ from oslo_config import cfg
 
 from nova_vhard.cmd import guard as program
 from nova_vhard.conf import guard as guard_conf
-from nova_vhard.node.guard import install, libvirtd, memory, service, status
-from nova_vhard.node.guard.service import Guard
-from nova_vhard.node.guard.watcher import Watcher
+from nova_vhard.guard import install, libvirtd, memory, service, status
+from nova_vhard.guard.service import Guard
+from nova_vhard.guard.watcher import Watcher
 from tests.unit.guard import domains
 from tests.unit.guard.domains import ENFORCE
 from tests.unit.guard.libvirts import FakeConnection

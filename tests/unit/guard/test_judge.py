@@ -3,8 +3,8 @@
 
 import pytest
 
-from nova_vhard.node.guard import wire
-from nova_vhard.node.guard.memory import Choice, Memory
+from nova_vhard.guard import wire
+from nova_vhard.guard.memory import Choice, Memory
 from nova_vhard.policy import document
 from nova_vhard.policy.subject import ATTACH, MOVE, START
 from tests.unit.guard import domains

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from nova_vhard.node.guard import memory as memories
-from nova_vhard.node.guard.memory import FORGOTTEN, Choice, Memory
+from nova_vhard.guard import memory as memories
+from nova_vhard.guard.memory import FORGOTTEN, Choice, Memory
 from tests.faults import no_files
 
 A = Choice("disk_bus", "ide")

@@ -9,10 +9,10 @@ import pytest
 from oslo_config import cfg
 
 from nova_vhard.cmd import guard as program
-from nova_vhard.cmd.exporter import payloads
 from nova_vhard.conf import guard as guard_conf
-from nova_vhard.node.guard.judge import Judge
-from nova_vhard.node.guard.service import Guard
+from nova_vhard.exporter import payloads
+from nova_vhard.guard.judge import Judge
+from nova_vhard.guard.service import Guard
 from nova_vhard.policy import notify
 from nova_vhard.policy.subject import START
 from tests.unit import test_notify

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from nova_vhard.guard import posture
 from nova_vhard.host.check import Result, Status
 from nova_vhard.host.report import HostReport
-from nova_vhard.node.guard import posture
 from tests.unit.guard import domains
 
 NOW = datetime.datetime.now(datetime.UTC)

@@ -12,9 +12,9 @@ import time
 
 import pytest
 
-from nova_vhard.node.guard import hook, server, wire
-from nova_vhard.node.guard.server import Server
-from nova_vhard.node.guard.wire import Answer, Request, Word
+from nova_vhard.guard import hook, server, wire
+from nova_vhard.guard.server import Server
+from nova_vhard.guard.wire import Answer, Request, Word
 
 PATH = pathlib.Path(hook.__file__)
 PYTHON = "/usr/bin/python3"

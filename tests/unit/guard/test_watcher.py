@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from nova_vhard.node.guard import probe, watcher
-from nova_vhard.node.guard.libvirtd import LibvirtError
-from nova_vhard.node.guard.memory import FORGOTTEN, Memory
-from nova_vhard.node.guard.metrics import Metrics
-from nova_vhard.node.guard.watcher import Watcher
+from nova_vhard.guard import probe, watcher
+from nova_vhard.guard.libvirtd import LibvirtError
+from nova_vhard.guard.memory import FORGOTTEN, Memory
+from nova_vhard.guard.metrics import Metrics
+from nova_vhard.guard.watcher import Watcher
 from nova_vhard.policy import document
 from nova_vhard.policy.subject import START
 from nova_vhard.policy.watch import PolicyUnavailable

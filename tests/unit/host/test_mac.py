@@ -13,7 +13,7 @@ from nova_vhard.host.check import Status
 from nova_vhard.host.host import Expected, Host
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.host.running import Target
-from nova_vhard.node.reporter import facts_qemu
+from nova_vhard.reporter import facts_qemu
 from tests.trees import build, capture
 from tests.unit.host import mac_trees
 

@@ -16,8 +16,8 @@ from nova_vhard.host.checks.qemu_minimal import unwanted
 from nova_vhard.host.host import Expected, Host
 from nova_vhard.host.libvirt import Libvirt
 from nova_vhard.host.root import HostRoot
-from nova_vhard.node.reporter import hosts
 from nova_vhard.policy import document
+from nova_vhard.reporter import hosts
 from tests.trees import build, capabilities
 
 PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN

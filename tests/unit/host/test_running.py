@@ -17,7 +17,7 @@ from nova_vhard.host import domains, libvirt, report, running
 from nova_vhard.host.check import Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
-from nova_vhard.node.reporter import facts_qemu
+from nova_vhard.reporter import facts_qemu
 from tests import elf_files
 from tests.trees import build, capabilities
 

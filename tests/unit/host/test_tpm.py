@@ -14,7 +14,7 @@ from nova_vhard.host import event_log, report
 from nova_vhard.host.check import Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
-from nova_vhard.node.reporter import facts_qemu
+from nova_vhard.reporter import facts_qemu
 from tests.trees import build, capture
 
 PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN

@@ -17,7 +17,7 @@ import time
 from nova_vhard.cmd import reporter as command
 from nova_vhard.host import report
 from nova_vhard.host.check import Check, Status
-from nova_vhard.node.reporter.publishers.json_file import JsonPublisher
+from nova_vhard.reporter.publishers.json_file import JsonPublisher
 
 
 def say(text):

@@ -11,12 +11,12 @@ from oslo_config import cfg
 
 from nova_vhard.cmd import reporter as command
 from nova_vhard.conf import reporter as reporter_conf
+from nova_vhard.daemon import identity
 from nova_vhard.host import report
 from nova_vhard.host.check import Status
 from nova_vhard.host.root import Unreadable
-from nova_vhard.node import identity
-from nova_vhard.node.reporter import hosts
 from nova_vhard.placement.client import ProviderNotFound
+from nova_vhard.reporter import hosts
 from tests.trees import build, capture
 from tests.unit import docs
 

@@ -5,7 +5,7 @@ import pytest
 from oslo_config import cfg
 
 from nova_vhard.conf import reporter
-from nova_vhard.node.reporter import hosts
+from nova_vhard.reporter import hosts
 from tests.unit.helpers import policy
 
 

@@ -18,14 +18,14 @@ from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.daemon.interrupts import TimeLimit
 from nova_vhard.host.check import Result, Status
 from nova_vhard.host.report import HostReport
-from nova_vhard.node.reporter import publishing
-from nova_vhard.node.reporter.publishers.base import (
+from nova_vhard.reporter import publishing
+from nova_vhard.reporter.publishers.base import (
     Publisher,
     PublishError,
     Record,
 )
-from nova_vhard.node.reporter.publishers.json_file import JsonPublisher
-from nova_vhard.node.reporter.publishers.prometheus import PrometheusPublisher
+from nova_vhard.reporter.publishers.json_file import JsonPublisher
+from nova_vhard.reporter.publishers.prometheus import PrometheusPublisher
 
 NOW = datetime.datetime(2026, 6, 15, 12, 30, tzinfo=datetime.UTC)
 REPORT = HostReport(
@@ -259,7 +259,7 @@ def test_one_that_cannot_be_loaded_is_named_with_the_reason(conf, monkeypatch):
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     monkeypatch.delitem(
         sys.modules,
-        "nova_vhard.node.reporter.publishers.prometheus",
+        "nova_vhard.reporter.publishers.prometheus",
     )
     conf.set_override("publishers", ["prometheus"], "vhard_reporter")
     with pytest.raises(ValueError, match=r"prometheus cannot be .*\[node\]"):

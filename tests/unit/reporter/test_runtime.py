@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from nova_vhard.cmd import attestor, cleaner, guard, reporter
-from nova_vhard.cmd.exporter import program as exporter
+from nova_vhard.cmd import exporter as exporter
 from nova_vhard.daemon import interrupts
 from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.placement.connect import AdapterClient

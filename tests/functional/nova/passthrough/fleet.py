@@ -56,7 +56,7 @@ class Fleet(helpers.Helpers):
         # a second.
         for name in (
             *("placement.names.DAYS", "placement.names.FEW_DAYS"),
-            "cmd.status_checks.cloud.FEW_DAYS",
+            "status.cloud.FEW_DAYS",
         ):
             self.useFixture(fixtures.MonkeyPatch(f"nova_vhard.{name}", 0))
         # What hangs must not hang for half an hour.

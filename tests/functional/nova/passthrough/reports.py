@@ -15,9 +15,9 @@ from nova_vhard.host import report
 from nova_vhard.host.check import Result
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot
-from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
 from nova_vhard.placement.client import Placement
 from nova_vhard.placement.connect import AdapterClient
+from nova_vhard.reporter.publishers.placement import PlacementPublisher
 from tests.trees import build, capture
 
 #: A host that has proven its IOMMU, and two that have not.

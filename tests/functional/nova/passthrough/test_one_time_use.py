@@ -3,7 +3,7 @@
 
 import argparse
 
-from nova_vhard.node.cleaner.journal import State
+from nova_vhard.cleaner.journal import State
 from nova_vhard.osc.device import show
 from tests import services
 from tests.functional.nova.passthrough import base, cloud, fleet, reissue

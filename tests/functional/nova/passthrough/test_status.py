@@ -8,8 +8,8 @@ from oslo_upgradecheck.upgradecheck import Code
 
 from nova_vhard.catalogue import traits
 from nova_vhard.cmd import status
-from nova_vhard.cmd.status_checks import cloud as checks
 from nova_vhard.placement.client import Placement
+from nova_vhard.status import cloud as checks
 from tests.functional.nova.passthrough import base, cloud
 from tests.unit.cli.nodes import NOVA, Etc
 

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One message bus that the exporter listens to."""
+
+import importlib.metadata
+import threading
+from typing import Any
+
+import oslo_messaging
+from oslo_config import cfg
+
+from nova_vhard.common.log import Seldom, Withheld, get_logger
+from nova_vhard.common.text import clean
+from nova_vhard.exporter.counting import Counting
+from nova_vhard.policy import notify
+
+LOG = get_logger(__name__)
+
+#: Publisher id of the heartbeats.
+OWN = "nova-vhard-exporter"
+
+#: Notifications that RabbitMQ hands over before the first is counted, unless
+#: the URL says otherwise. Without a limit it would be all that there are.
+_LIMIT = "rabbit_qos_prefetch_count"
+_PREFETCH = "100"
+
+#: Seconds between two heartbeats, until a bus that cannot be listened to is
+#: tried again, and to let go of one.
+_BEAT = 10.0
+_RETRY = 10.0
+_STOP = 3.0
+
+_NAME_LIMIT = 256
+
+
+def parse(conf: cfg.ConfigOpts, text: str) -> Any:
+    """Return the URL of a bus, as oslo.messaging's own type.
+
+    :raises ValueError: if it is invalid; omits the URL with its password
+    """
+    try:
+        url = oslo_messaging.TransportURL.parse(conf, text or ":")
+        driver = url.transport
+    except Exception:  # noqa: BLE001 - their texts may have the password
+        raise ValueError("it is no URL of a message bus") from None
+    if driver == "rabbit":
+        url.query.setdefault(_LIMIT, _PREFETCH)
+    return url
+
+
+def name_of(url: Any) -> str:
+    """Return what a bus is called in metrics: no user and no password."""
+    hosts = [f"{host.hostname}:{host.port}" for host in url.hosts]
+    name = ",".join(hosts) or url.transport
+    if url.virtual_host:
+        name += f"/{url.virtual_host}"
+    return clean(name, _NAME_LIMIT)
+
+
+def _check_options(conf: cfg.ConfigOpts) -> None:
+    """Read the options of the drivers, which they themselves do later.
+
+    :raises oslo_config.cfg.Error: for one that makes no sense
+    """
+    for name in [*conf]:
+        if name.startswith("oslo_messaging_"):
+            for option in conf[name]:
+                conf[name][option]
+
+
+def _transport(conf: cfg.ConfigOpts, url: Any) -> Any:
+    """Return the transport of a bus; it connects when it is used.
+
+    :raises ValueError: if there is no driver for it, or for an option of the
+        driver in the URL
+    :raises oslo_config.cfg.Error: for one in the configuration file
+    """
+    group = "oslo.messaging.drivers"
+    if not importlib.metadata.entry_points(group=group, name=url.transport):
+        raise ValueError(f"there is no driver for {clean(url.transport)}://")
+    try:
+        transport = oslo_messaging.get_notification_transport(conf, url=url)
+        _check_options(conf)
+        return transport
+    except (cfg.Error, ValueError) as error:
+        if set(url.query) <= {_LIMIT}:
+            raise
+        raise ValueError("an option behind the ? cannot be used") from error
+
+
+class Bus:
+    """Listens to a bus, and sends heartbeats through it.
+
+    :param conf: with the options of oslo.messaging's drivers
+    :param url: of the bus
+    :param topic: of the notifications
+    :param exchanges: that the services send to
+    """
+
+    def __init__(
+        self, conf: cfg.ConfigOpts, url: Any, topic: str, exchanges: list[str]
+    ) -> None:
+        """Connect to nothing yet.
+
+        :raises ValueError: if there is no driver for it, or for an option of
+            the driver that makes no sense
+        :raises oslo_config.cfg.Error: likewise, in the configuration file
+        """
+        self.name = name_of(url)
+        self._topic = topic
+        self._listener: Any = None
+        self._stopped = threading.Event()
+        self._transport = _transport(conf, url)
+        # The last one is that of the heartbeats.
+        self._exchanges = dict.fromkeys((*exchanges, conf.control_exchange))
+
+    def start(self, counting: Counting) -> None:
+        """Begin to listen and to send, each in a thread that never ends.
+
+        :param counting: called with each notification
+        """
+        for work, arguments in ((self._listen, (counting,)), (self._beat, ())):
+            threading.Thread(target=work, args=arguments, daemon=True).start()
+
+    def _listen(self, counting: Counting) -> None:
+        """Begin to listen; from then on oslo.messaging connects again."""
+        away = Seldom(LOG)
+        while not self._stopped.is_set():
+            listener = oslo_messaging.get_notification_listener(
+                self._transport,
+                [
+                    oslo_messaging.Target(topic=self._topic, exchange=exchange)
+                    for exchange in self._exchanges
+                ],
+                [counting],
+                "threading",
+            )
+            try:
+                listener.start(override_pool_size=1)
+            except Exception as error:  # noqa: BLE001 - it may work later
+                text = "Cannot listen to %s, trying again: %s"
+                away.say(text, self.name, error)
+                self._stopped.wait(_RETRY)
+            else:
+                away.over("Listening to %s", self.name)
+                self._listener = listener
+                return
+
+    def _beat(self) -> None:
+        """Send heartbeats: what a bus that is quiet is known by."""
+        notifier = oslo_messaging.Notifier(
+            self._transport,
+            publisher_id=OWN,
+            driver="messagingv2",
+            topics=[self._topic],
+            retry=-1,
+        )
+        about = {"version": notify.VERSION, "dropped": 0}
+        failures, away = Withheld(notify.LOGGERS), Seldom(LOG)
+        while not self._stopped.is_set():
+            notifier.info({}, notify.HEARTBEAT, about)
+            error = failures.take()
+            if error is not None:
+                away.say("Cannot send to %s: %s", self.name, error)
+            else:
+                away.over("Sending to %s again", self.name)
+            self._stopped.wait(_BEAT)
+
+    def stop(self) -> None:
+        """Let go of the bus; wait for one that is down for seconds only."""
+        self._stopped.set()
+        thread = threading.Thread(target=self._close, daemon=True)
+        thread.start()
+        thread.join(_STOP)
+
+    def _close(self) -> None:
+        if self._listener is not None:
+            self._listener.stop()
+            self._listener.wait()

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guard's daemon: answers the hook, watches the guests that run."""
+
+import contextlib
+import datetime
+import fcntl
+import os
+import pwd
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nova_vhard.catalogue.domain_devices import FILES
+from nova_vhard.common.log import get_logger
+from nova_vhard.common.source import MAX_LIMIT
+from nova_vhard.common.text import clean
+from nova_vhard.daemon.interrupts import Interrupted, Interrupts
+from nova_vhard.daemon.systemd import Notifier
+from nova_vhard.guard import posture, server
+from nova_vhard.guard.answers import SHOWN, Answers
+from nova_vhard.guard.judge import Judge, mode_on_host
+from nova_vhard.guard.memory import Memory
+from nova_vhard.guard.metrics import Metrics
+from nova_vhard.guard.watcher import Watcher
+from nova_vhard.host import guard_proof
+from nova_vhard.policy.watch import PolicyFile, PolicyUnavailable
+
+if TYPE_CHECKING:
+    from nova_vhard.policy.notify import Sender
+
+LOG = get_logger(__name__)
+
+SOCKET = "guard.sock"
+#: The last good policy, in the state folder.
+POLICY = "policy.json"
+# Maximum seconds until a changed policy applies and the devices of guests are
+# written to disk.
+_LOOK = 1.0
+
+
+def socket_path(options: Any) -> str:
+    """Return where the hook asks."""
+    return os.path.join(options.run_dir, SOCKET)
+
+
+class Guard:
+    """The daemon of one host.
+
+    :param options: group ``vhard_guard``
+    :param listeners: sockets that the service manager holds; without any it
+        makes its own
+    :param sender: of notifications; None where they are off
+    :raises ValueError: for a user that this host does not know, if there
+        can be no socket or state, or if another daemon has these
+    """
+
+    def __init__(
+        self,
+        options: Any,
+        notifier: Notifier | None = None,
+        listeners: Sequence[socket.socket] = (),
+        sender: "Sender | None" = None,
+    ) -> None:
+        """Read what is remembered; nobody is answered yet."""
+        self._options = options
+        self._notifier = notifier or Notifier()
+        self._interrupts = Interrupts()
+        with _place(options, "state_path"):
+            os.makedirs(options.state_path, 0o700, exist_ok=True)
+        with _place(options, "run_dir"):
+            os.makedirs(options.run_dir, 0o755, exist_ok=True)
+        state = os.path.join(options.state_path, POLICY)
+        self._file = PolicyFile(
+            options.policy_file,
+            state,
+            MAX_LIMIT,
+        )
+        if sender:
+            sender.runs = self._file.runs
+        self.metrics = Metrics()
+        self.memory = Memory(options.state_path)
+        send = sender.decided if sender else None
+        folders = {option: getattr(options, option) for option in FILES}
+        judge = Judge(self.memory, self._proven, send, folders)
+        self.answers = Answers(
+            self._file, judge, self.metrics, options.state_path, self._status
+        )
+        self.watcher = Watcher(
+            options, self.answers.policy, judge, self.metrics
+        )
+        try:
+            user = pwd.getpwnam(options.libvirt_user).pw_uid
+        except KeyError:
+            raise ValueError(
+                "[vhard_guard] libvirt_user: there is no user "
+                f"{options.libvirt_user}"
+            ) from None
+        users = frozenset((0, user, os.geteuid()))
+        with contextlib.ExitStack() as held, _place(options, "run_dir"):
+            _hold(options, held)
+            listener = next(iter(listeners), None)
+            listener = listener or server.listen(socket_path(options))
+            self._held = held.pop_all()
+        self._server = server.Server(
+            listener, self.answers, users, options.threads
+        )
+
+    def stop(self) -> None:
+        """End ``run`` before its next round."""
+        self._interrupts.stopping = True
+
+    def run(self) -> None:
+        """Guard until it is told to stop."""
+        with self._interrupts.installed():
+            self.answers.refresh()
+            self._server.start()
+            self.watcher.start()
+            self._notifier.ready()
+            while not self._interrupts.stopping:
+                with contextlib.suppress(Interrupted):
+                    self._notifier.status(self._round())
+                    self._wait()
+                self._interrupts.reloading = False
+            self._notifier.stopping()
+            self._server.stop()
+            self.watcher.stop()
+            self.memory.save()
+            with contextlib.suppress(OSError):
+                os.unlink(
+                    os.path.join(self._options.run_dir, guard_proof.FILE)
+                )
+            self._held.close()
+
+    def _round(self) -> str:
+        """Write metrics; return the guard's state in one line."""
+        try:
+            policy = self.answers.policy()
+            text = f"policy {policy.digest}, mode {mode_on_host(policy)}"
+        except PolicyUnavailable as error:
+            text = f"no policy: {error}"
+        self.metrics.usable = self._file.error is None
+        self.metrics.guests = len(self.memory)
+        self.metrics.rejected = self._server.rejected
+        folder = self._options.textfile_directory
+        if folder:
+            try:
+                self.metrics.write(folder)
+            except OSError as error:
+                LOG.error("Metrics are not written: %s", error)
+        return f"{text}, {len(self.memory)} guests known"
+
+    def _wait(self) -> None:
+        """Wait for the next round; look at the policy, save the memory."""
+        until = time.monotonic() + self._options.interval
+        while (rest := until - time.monotonic()) > 0:
+            if self._interrupts.stopping:
+                return
+            self._notifier.alive()
+            self.answers.refresh()
+            self.memory.save()
+            with self._interrupts.breakable(reload=True):
+                time.sleep(min(rest, _LOOK))
+
+    def _proven(self, hours: int) -> frozenset[str]:
+        now = datetime.datetime.now(datetime.UTC)
+        return posture.passed(self._options.report_file, hours, now)
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            "adopted": self.memory.adopted,
+            "not_kept": clean(
+                self.memory.trouble or self.answers.trouble, SHOWN
+            ),
+            "libvirt": self.metrics.connected,
+        }
+
+
+@contextlib.contextmanager
+def _place(options: Any, name: str) -> Iterator[None]:
+    """Name the option whose folder cannot be used.
+
+    :raises ValueError: in place of an OSError
+    """
+    try:
+        yield
+    except OSError as error:
+        where = f"[vhard_guard] {name}: {getattr(options, name)}"
+        fix = "name a folder that this user can make, or write to"
+        raise ValueError(
+            f"{where}: {error.strerror or error}: {fix}"
+        ) from error
+
+
+def _hold(options: Any, held: contextlib.ExitStack) -> None:
+    """Take the folders of a daemon for this one alone, until it ends.
+
+    The folder itself is locked: that leaves nothing behind, and works where
+    it is full or cannot be written.
+
+    :param held: lets go of them
+    :raises ValueError: if another daemon has one: the second would take the
+        socket away, and forget the guests of the first
+    """
+    names = {
+        os.path.realpath(getattr(options, name)): name
+        for name in ("state_path", "run_dir")
+    }
+    for path, name in names.items():
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            held.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            where = f"[vhard_guard] {name}: {path}"
+            text = "another nova-vhard-guard works with it: stop that"
+            raise ValueError(f"{where}: {text}") from error
+        except OSError as error:
+            LOG.warning("%s cannot be locked: %s", path, error)

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cloud: Placement answers, flavors are in sync, hosts report."""
+
+import contextlib
+import datetime
+import email.utils
+from collections.abc import Iterable, Iterator, Mapping
+
+from oslo_config import cfg
+from oslo_upgradecheck.upgradecheck import Result
+
+from nova_vhard.catalogue.traits import ATTESTED
+from nova_vhard.common.text import clean
+from nova_vhard.placement.client import VERSION, PlacementError
+from nova_vhard.placement.connect import connect
+from nova_vhard.placement.fleet import fleet
+from nova_vhard.placement.names import FEW_DAYS, days_ahead
+from nova_vhard.policy.model import PassthroughRule
+from nova_vhard.request.flavor_traits import TraitPlan, plan_traits
+from nova_vhard.status.answers import (
+    NotHere,
+    fail,
+    fine,
+    named,
+    together,
+    warn,
+)
+from nova_vhard.status.node import Node
+
+#: HTTP status of Placement's answer to the remediation.
+_FIXES: Mapping[int | None, str] = {
+    401: "correct the login in {}",
+    403: "give the user of {} the role service",
+    406: f"upgrade Placement: microversion {VERSION} is needed",
+}
+_FRESH = "fresh"
+#: Clocks of machines that NTP keeps are much nearer.
+_APART = datetime.timedelta(minutes=5)
+
+
+def placement(node: Node) -> Result:
+    """Try each login to Placement that this node has.
+
+    Only reads are tried; Placement's default policy asks the same roles for
+    reading and for writing traits.
+    """
+    logins: dict[str, cfg.ConfigOpts] = {}
+    result: list[Result | None] = []
+    with contextlib.suppress(NotHere):
+        logins["reporter.conf"] = node.reporter
+    try:
+        logins["nova.conf"] = node.nova
+    except NotHere as error:
+        if not logins:
+            raise
+        result.append(warn(f"{error} is not on this node: no login to try."))
+    result += [_try(name, conf) for name, conf in logins.items()]
+    listed = " and ".join(logins)
+    stated = f"Placement answers ({VERSION}), by the login of {listed}."
+    return together((item for item in result if item), stated)
+
+
+def _try(name: str, conf: cfg.ConfigOpts) -> Result | None:
+    """Return what is wrong with a login, None if it works."""
+    where = f"group [placement] of {name}"
+    try:
+        if not (conf.placement.auth_type or conf.placement.auth_section):
+            return fail(f"There is no auth_type in {where}: set the login.")
+        answer = connect(conf).request("get", f"/traits?name=in:{ATTESTED}")
+        now = datetime.datetime.now(datetime.UTC)
+        stamp = answer.headers.get("Date", email.utils.format_datetime(now))
+        apart = abs(now - email.utils.parsedate_to_datetime(stamp))
+        if apart > _APART:
+            return fail(
+                f"The clocks here and of Placement are {apart} apart, so that "
+                "reports look too old, or too new. Fix: set the wrong clock, "
+                "by chronyc makestep on that machine."
+            )
+    except PlacementError as error:
+        default = "check that Placement runs, and correct {}"
+        fix = _FIXES.get(error.status, default).format(where)
+        stated = clean(error, 200)
+        return fail(
+            f"Placement, by the login of {name}: {stated}. Fix: {fix}."
+        )
+    return None
+
+
+def flavors(node: Node) -> Result:
+    """Judge the traits of passthrough flavors, as flavor sync would."""
+    rule = node.policy.passthrough or PassthroughRule()
+    try:
+        plans = [
+            plan
+            for flavor in node.compute.flavors(
+                details=True, get_extra_specs=True, is_public=None
+            )
+            if (plan := plan_traits(flavor, rule)) is not None
+        ]
+        unseen = list(_unseen(node, "flavors that are not public"))
+    except Exception as error:  # noqa: BLE001 - keystoneauth's and the SDK's
+        return _no_answer("flavors", error)
+    result = [*_flavors(plans), *unseen]
+    stated = f"{len(plans)} flavors have to do with hosts' checks; in sync."
+    return together(result, stated)
+
+
+def _flavors(plans: Iterable[TraitPlan]) -> Iterator[Result]:
+    fix = "Run openstack vhard flavor sync, then the same with --yes."
+    plans = list(plans)
+    lacking = [plan.flavor.name for plan in plans if plan.lacks]
+    surplus = [plan.flavor.name for plan in plans if plan.surplus]
+    if lacking:
+        yield fail(
+            f"{len(lacking)} flavors lack traits that the policy demands "
+            f"({named(lacking)}): a forced host need not have proven "
+            f"anything, and nova-api may refuse their servers. {fix}"
+        )
+    if surplus:
+        yield warn(
+            f"{len(surplus)} flavors demand traits that nothing asks for any "
+            f"more ({named(surplus)}): they fit fewer hosts. {fix}"
+        )
+
+
+def _unseen(node: Node, what: str) -> Iterator[Result]:
+    """Yield a warning if the login may not see everything."""
+    sees = node.sees_all()
+    if not sees:
+        why = "has no role admin" if sees is False else "tells no role"
+        yield warn(
+            f"The login {why}, so that {what} may be missing here. Name a "
+            "cloud of clouds.yaml with --os-cloud, of a user with role admin."
+        )
+
+
+def _no_answer(what: str, error: Exception) -> Result:
+    stated = clean(f"{type(error).__name__}: {error}", 200)
+    return warn(
+        f"It is not known which {what} there are, because the Nova API did "
+        f"not answer ({stated}). Name a cloud of clouds.yaml with --os-cloud, "
+        "of a user with role admin."
+    )
+
+
+def reporters(node: Node) -> Result:
+    """Judge whether every host that is judged reports.
+
+    =======  ==========================================================
+    SUCCESS  every one has a fresh report, or the policy needs none
+    WARNING  some have none: they get no guest that needs proof; or there are
+             names for the reports of fewer than seven days
+    FAILURE  none has one: no guest that needs proof can run at all
+    =======  ==========================================================
+    """
+    policy = node.policy
+    rule = policy.passthrough or PassthroughRule()
+    offered = any(item.listed for item in rule.allow.values())
+    if not policy.hosts.require and not (offered and rule.require):
+        return fine("The policy asks nothing of hosts.")
+    now = datetime.datetime.now(datetime.UTC)
+    try:
+        result = fleet(node.placement, now, policy.hosts.max_report_age)
+        days = days_ahead(node.placement, now)
+    except PlacementError as error:
+        stated = clean(error, 200)
+        return warn(
+            f"It is not known which hosts report, because Placement did not "
+            f"answer ({stated}). See check Placement."
+        )
+    status = {item.name: item.status for item in result}
+    judged, doubt = _judged(node, set(status))
+    if days < FEW_DAYS:
+        stated = (
+            f"There are names for the reports of {days} days: then each host "
+            "that may not make names falls silent. Enable "
+            "nova-vhard-sweep.timer on one machine, and look in its journal."
+        )
+        doubt.append(warn(stated))
+    status = {name: status.get(name, "silent") for name in judged}
+    stated = f"{len(status)} hosts are judged, and each has a fresh report."
+    silent = [name for name, item in status.items() if item != _FRESH]
+    if silent:
+        answer = fail if len(silent) == len(status) else warn
+        text = (
+            f"{len(silent)} of {len(status)} hosts have not reported within "
+            f"{policy.hosts.max_report_age} hours ({named(silent)}): no guest "
+            "that needs proof lands there. Start nova-vhard-reporter on them, "
+            "and look in its journal; openstack vhard host list has all of "
+            "them."
+        )
+        doubt.insert(0, answer(text))
+    return together(doubt, stated)
+
+
+def _judged(node: Node, names: set[str]) -> tuple[set[str], list[Result]]:
+    """Return the hosts that the policy judges, and what is in doubt."""
+    try:
+        result = list(node.compute.hypervisors(details=True))
+        doubt = list(_unseen(node, "hypervisors"))
+    except Exception as error:  # noqa: BLE001 - keystoneauth's and the SDK's
+        return names, [_no_answer("hypervisors", error)]
+    types = node.policy.hypervisor_types
+    judged = {
+        clean(item.name)
+        for item in result
+        if str(item.hypervisor_type).lower() in types
+    }
+    return judged, doubt

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gates: each is plugged in where it must be."""
+
+import os
+from collections.abc import Iterator
+
+from oslo_config import cfg
+from oslo_upgradecheck.upgradecheck import Result
+
+from nova_vhard.catalogue.gates import FILTER
+from nova_vhard.common import paste_file
+from nova_vhard.common.paste_file import SERVICES
+from nova_vhard.status import files
+from nova_vhard.status.answers import (
+    Broken,
+    fail,
+    fine,
+    together,
+    warn,
+)
+from nova_vhard.status.node import Node
+
+_FILTER_CLASS = f"nova_vhard.gates.scheduler.{FILTER}"
+_ALL = "nova_vhard.gates.scheduler.all_filters"
+_STOCK = "nova.scheduler.filters.all_filters"
+_PLUGIN = "vhard"
+_FORCED_HOSTS = (
+    "Nova asks no filter about a server on a forced host (availability zone "
+    "zone:host), which the Nova API gate alone judges. The rule "
+    'os_compute_api:servers:create:forced_host: "!" in Nova\'s policy file '
+    "forbids such servers."
+)
+
+
+def scheduler(node: Node) -> Result:
+    """Judge the scheduler's filters.
+
+    =======  ==========================================================
+    SUCCESS  ours is the first of several, and all can be found
+    WARNING  ours is not the first, or one that Nova enables is missing
+    FAILURE  ours is not enabled, or a filter cannot be found
+    =======  ==========================================================
+    """
+    group = node.nova.filter_scheduler
+    enabled = [
+        enabled_filter
+        for enabled_filter in group.enabled_filters
+        if enabled_filter
+    ]
+    result = _filters(enabled, group.available_filters)
+    return together(
+        result, f"enabled_filters: {', '.join(enabled)}. {_FORCED_HOSTS}"
+    )
+
+
+def _filters(enabled: list[str], available: list[str]) -> Iterator[Result]:
+    where = "[filter_scheduler] of nova-scheduler's nova.conf"
+    if FILTER not in enabled:
+        yield fail(
+            f"{FILTER} is not in enabled_filters: it is what judges boots "
+            "and moves, and the API gates answer earlier. Put it first, in "
+            f"{where}."
+        )
+        return
+    yield from _available(available, where)
+    if enabled[0] != FILTER:
+        yield warn(
+            f"{FILTER} comes after {enabled[0]}. If that filter leaves no "
+            f"host, users do not see our reason. Put ours first, in {where}."
+        )
+    for name in files.STOCK_FILTERS:
+        if name not in enabled:
+            yield warn(
+                f"{name} is not in enabled_filters, and Nova enables it by "
+                f"default: was it dropped when {FILTER} was added? Put it "
+                f"back, in {where}."
+            )
+
+
+def _available(available: list[str], where: str) -> Iterator[Result]:
+    """Yield a failure for each filter class that Nova would not find."""
+    if _ALL in available:
+        return
+    if _FILTER_CLASS not in available:
+        yield fail(
+            f"available_filters does not name {_FILTER_CLASS}: "
+            f"nova-scheduler does not start. Add it, in {where}."
+        )
+    if not any(
+        name.startswith("nova.scheduler.filters.") for name in available
+    ):
+        yield fail(
+            "available_filters names no filter of Nova's own: naming ours "
+            "alone replaces the default. Add a line available_filters = "
+            f"{_STOCK}, in {where}."
+        )
+
+
+def filters(node: Node) -> str:
+    """Return the lines that put our filter before those of nova-scheduler.
+
+    For a deployment tool that replaces a list as a whole.
+    """
+    group = node.nova.filter_scheduler
+    available = list(group.available_filters)
+    if not {_ALL, _FILTER_CLASS}.intersection(available):
+        available.append(_FILTER_CLASS)
+    others = [
+        name for name in group.enabled_filters if name not in ("", FILTER)
+    ]
+    lines = [f"available_filters = {name}" for name in available]
+    enabled = ",".join([FILTER, *others])
+    return "\n".join(
+        ["[filter_scheduler]", *lines, f"enabled_filters = {enabled}"]
+    )
+
+
+def nova_api(node: Node) -> Result:
+    """Judge every pipeline of nova-api that serves users.
+
+    A gate in ``/v2.1`` alone can be walked around by ``/v2``. The file is
+    the one that nova-api loads under WSGI. That of ``[wsgi]
+    api_paste_config``, which only a nova-api that serves by itself reads
+    (before Nova 32), is judged too where it is another.
+    """
+    conf = node.nova
+    if conf.api.auth_strategy != "keystone":
+        raise Broken(
+            f"[api] auth_strategy is {conf.api.auth_strategy!r}: requests "
+            "have no user that could be judged. Set it to keystone."
+        )
+    loaded = files.wsgi_paste(conf, os.environ)
+    if not os.path.exists(loaded):
+        doubt = warn(
+            f"Under WSGI nova-api loads {loaded}, which is not there. Run "
+            "this command with the OS_NOVA_CONFIG_DIR and "
+            "OS_NOVA_CONFIG_FILES that nova-api has."
+        )
+        other = _file(conf, conf.wsgi.api_paste_config, "nova")
+        return together([other, doubt], "")
+    result = _file(conf, loaded, "nova")
+    named = conf.find_file(conf.wsgi.api_paste_config)
+    if named is None or os.path.realpath(named) == os.path.realpath(loaded):
+        return result
+    other = _file(conf, named, "nova")
+    why = f"It is what [wsgi] api_paste_config names, and {loaded} is loaded."
+    text = f"{other.details} {why}"
+    return together([result, fine(text) if not other.code else warn(text)], "")
+
+
+def glance_api(node: Node) -> Result:
+    """Judge every pipeline of glance-api that serves users."""
+    return _file(node.glance, files.glance_paste(node.glance), "glance")
+
+
+def _file(conf: cfg.ConfigOpts, name: str, service: str) -> Result:
+    """Judge a paste file.
+
+    :raises Broken: if there is none of that name, or it cannot be used
+    """
+    path, text = files.paste(conf, name)
+    try:
+        lacking = paste_file.unguarded(text, SERVICES[service])
+    except paste_file.PasteError as error:
+        raise Broken(f"{path}: {error}") from error
+    if not lacking:
+        return fine(f"{path}: the gate covers every pipeline of users.")
+    return fail(
+        f"{path}: no gate behind the context in {', '.join(lacking)}: "
+        "requests that come that way are not judged. Run nova-vhard-paste "
+        f"add {service} {path}, and restart {service}-api."
+    )
+
+
+def imports(node: Node) -> Result:
+    """Judge the plug-ins of Glance's image imports."""
+    plugins = list(node.glance.image_import_opts.image_import_plugins)
+    listed = ", ".join(plugins)
+    if _PLUGIN not in plugins:
+        return fail(
+            f"[image_import_opts] image_import_plugins is [{listed}]: what "
+            "an import brings in is not judged. Add vhard, as the last, in "
+            "glance-api.conf."
+        )
+    if plugins[-1] != _PLUGIN:
+        return warn(
+            f"[image_import_opts] image_import_plugins is [{listed}]: what "
+            "those behind vhard add is not judged. Make vhard the last, in "
+            "glance-api.conf."
+        )
+    return fine(f"image_import_plugins: [{listed}]")

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The policy: it can be used, and it is the one that is used."""
+
+import contextlib
+import functools
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from oslo_config import cfg
+from oslo_upgradecheck.upgradecheck import Result
+
+from nova_vhard.common import mounts, state
+from nova_vhard.common.problems import PolicyError
+from nova_vhard.policy import document, release, watch
+from nova_vhard.policy.model import Mode, Policy
+from nova_vhard.status.answers import (
+    NotHere,
+    fail,
+    together,
+    warn,
+)
+from nova_vhard.status.node import Node
+
+_SERVICES = (
+    ("nova", ("nova-scheduler", "nova-api")),
+    ("glance", ("glance-api",)),
+)
+
+#: What each does where there is no policy.
+_WITHOUT = {
+    "nova-scheduler": "nova-scheduler does not start",
+    "nova-api": "nova-api answers 503",
+    "glance-api": "glance-api answers 503",
+}
+
+
+def policy(node: Node) -> Result:
+    """Check the policy file, and the state that the services report.
+
+    =======  ==========================================================
+    SUCCESS  the file is valid, and every service that reports its state
+             uses it
+    WARNING  a service uses another policy, runs another version, or
+             cannot keep a copy; or nothing is refused
+    FAILURE  the file is invalid, or a service has no policy
+    =======  ==========================================================
+    """
+    digests: dict[str, str | None] = {}
+    results: list[Result] = []
+    for name, services in _SERVICES:
+        with contextlib.suppress(NotHere):
+            results += _judge(services, getattr(node, name), digests)
+    if not digests:
+        raise NotHere("nova.conf or glance-api.conf")
+    if None not in digests.values() and len(set(digests.values())) > 1:
+        listed = " and ".join(
+            f"{digest} ({digests[digest]})" for digest in digests
+        )
+        results.append(
+            warn(
+                f"Nova and Glance judge by different policies: {listed}. "
+                "Name one file in [vhard] policy_file of both."
+            )
+        )
+    listed = ", ".join(
+        f"policy {digests[digest]} of {digest}" for digest in digests
+    )
+    return together(results, f"{listed} can be used.")
+
+
+def _judge(
+    services: tuple[str, ...],
+    conf: cfg.ConfigOpts,
+    digests: dict[str, str | None],
+) -> Iterator[Result]:
+    """Judge one configuration's policy; what a file says is said once.
+
+    :param digests: of the files so far, None for a broken one; added to
+    """
+    path = os.path.abspath(conf.vhard.policy_file)
+    known = path in digests
+    reading = document.Reading(path, conf.vhard.policy_max_size)
+    now = reading.policy
+    digests[path] = now.digest if now else None
+    folder = os.path.abspath(conf.vhard.state_path)
+    there = folder
+    while not os.path.exists(there):
+        there = os.path.dirname(there)
+    if not os.access(there, os.W_OK | os.X_OK):
+        yield warn(
+            f"User {os.geteuid()} cannot write to {folder}: after a restart "
+            "with a broken policy file there is no policy. Run install -d -o "
+            f"{os.geteuid()} -m 0750 {folder}."
+        )
+    kept: dict[str, str] = {}
+    for service in services:
+        file = os.path.join(folder, f"policy-{service}.json")
+        try:
+            runs = state.read(file + watch.RUNS, dict)
+            limit = 16 * conf.vhard.policy_max_size
+            digest_of = functools.partial(_digest, file, path)
+            if digest := state.read(file, digest_of, limit):
+                kept[service] = digest
+        except (OSError, ValueError) as error:
+            yield warn(
+                f"What {service} keeps cannot be used: {error}. Run this "
+                "command as root; an error of the disk keeps a restarted "
+                "service from it, too. The next good policy file replaces "
+                "what is damaged."
+            )
+            continue
+        if runs is not None:
+            yield from _running(service, runs, path, now)
+    if not known:
+        if watch.disabled(path):
+            yield warn(
+                f"{path}{watch.DISABLED} is there, and nothing is refused. "
+                "Remove it to enforce again."
+            )
+        if mounted := mounts.warning(path):
+            yield warn(mounted)
+    if now is None:
+        stated = "" if known else f"{PolicyError(reading.problems)}. "
+        if not os.access(path, os.R_OK) and os.path.exists(path):
+            stated += (
+                f"User {os.geteuid()} cannot read it. Run chown root:"
+                f"{os.getegid()} {path} and chmod 0640 {path}. "
+            )
+        if not watch.disabled(path):
+            stated += _who_goes_on(services, kept)
+        yield fail(stated.strip() or f"{path} cannot be used.")
+    elif not known:
+        yield from (warn(f"{each}.") for each in reading.warnings)
+        if not now.enabled or now.mode is Mode.AUDIT:
+            key = "mode: audit" if now.enabled else "enabled: false"
+            yield warn(
+                f"{path} says {key}, and nothing is refused. To enforce "
+                "again, remove this line, or write mode: enforce."
+            )
+
+
+def _digest(file: str, path: str, copy: Any) -> str | None:
+    """Return the digest of a copy; None if it is not one that holds."""
+    with contextlib.suppress(PolicyError):
+        if os.path.abspath(copy["path"]) == path:
+            version = copy.get("version", "0")
+            return document.restore(copy["data"], file, version)[0].digest
+    return None
+
+
+def _running(
+    service: str, runs: dict[str, Any], path: str, now: Policy | None
+) -> Iterator[Result]:
+    """Judge what a service has written about itself (``PolicyFile.runs``)."""
+    digest, since, refused = runs["policy"], runs["since"], runs["refused"]
+    own = str(release.INSTALLED)
+    if runs["release"] != own:
+        yield warn(
+            f"{service} runs nova-vhard {runs['release']}, and this command "
+            f"is of {own}: restart {service} once its package is {own}."
+        )
+    judges = f"{service} judges by policy {digest} of {runs['file']}"
+    if refused:
+        # This version has the same faults to name.
+        why = f": {refused}" if now else ""
+        yield (warn if digest else fail)(
+            f"{judges} and refuses the file since {since}{why}. Fix the "
+            f"file; if {service} runs another version, restart it."
+        )
+    elif runs["file"] != path:
+        yield warn(f"{judges}, not of {path}: restart it.")
+    elif now and digest != now.digest:
+        yield warn(
+            f"{judges} since {since}, and the file is {now.digest}: it has "
+            "judged nothing since the file changed, or does not run. Look for "
+            "'holds' in its log."
+        )
+
+
+def _who_goes_on(services: tuple[str, ...], kept: dict[str, str]) -> str:
+    """Return which policy applies while a policy file is broken."""
+    if not kept:
+        ends = " and ".join(_WITHOUT[service] for service in services)
+        return (
+            f"{' and '.join(services)} would have no policy: {ends}. Correct "
+            "the file; running services need no restart."
+        )
+    listed = ", ".join(f"{service}: {kept[service]}" for service in kept)
+    return (
+        f"The last good policy still holds ({listed}). Mend the file; no "
+        "restart is needed."
+    )
