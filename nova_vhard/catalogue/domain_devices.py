@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from nova_vhard.catalogue.xml_place import XmlPlace
+from nova_vhard.catalogue.xml_location import XmlPlace
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

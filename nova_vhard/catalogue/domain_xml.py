@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from nova_vhard.catalogue.devices import OF_FILE
 from nova_vhard.catalogue.guests import SCSI_CONTROLLERS
-from nova_vhard.catalogue.xml_place import ByArchitecture, Words, XmlPlace
+from nova_vhard.catalogue.xml_location import ByArchitecture, Words, XmlPlace
 
 #: How nova/virt/libvirt/driver.py names the disk of a rescue.
 RESCUE_DISK = "disk.rescue"

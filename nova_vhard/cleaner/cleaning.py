@@ -21,7 +21,7 @@ from nova_vhard.host.root import HostRoot, Unreadable
 
 LOG = get_logger(__name__)
 
-#: Runs the step of a name: nova_vhard/cleaner/isolated.py does.
+#: Runs the step of a name: nova_vhard/cleaner/step_process.py does.
 Runner = Callable[[str, Job], Outcome]
 
 

@@ -10,10 +10,10 @@ from nova_vhard.cleaner import lock, rules_file
 from nova_vhard.cleaner.attend import DeviceLifecycle
 from nova_vhard.cleaner.cleaning import Waits
 from nova_vhard.cleaner.decide import OperatorRequest, Settings
-from nova_vhard.cleaner.isolated import Isolation
 from nova_vhard.cleaner.journal import Journal, Record, State
 from nova_vhard.cleaner.rules import Rules
 from nova_vhard.cleaner.step import Step
+from nova_vhard.cleaner.step_process import Isolation
 from nova_vhard.common import trusted
 from nova_vhard.common.log import get_logger
 from nova_vhard.daemon import identity

@@ -3,7 +3,7 @@
 
 Steps are plugins of the namespace ``nova_vhard.cleaning_steps``, with
 priorities as in Ironic's cleaning. They run in a process of their own
-(nova_vhard/cleaner/isolated.py), as root, one after the other.
+(nova_vhard/cleaner/step_process.py), as root, one after the other.
 """
 
 import abc

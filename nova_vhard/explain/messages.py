@@ -14,7 +14,7 @@ from nova_vhard.common.text import (
     quote,
 )
 from nova_vhard.policy.hardware import PASSTHROUGH, VOLUME, DeviceChoice
-from nova_vhard.policy.leading import leading
+from nova_vhard.policy.top_violations import leading
 from nova_vhard.policy.verdict import Message, Violation
 
 #: Start of every refusal.

@@ -25,9 +25,9 @@ from nova_vhard.policy.hardware import DISK, Device, HardwareRequest
 from nova_vhard.policy.subject import BOOT, REBUILD, RESIZE
 from nova_vhard.request import block_device, request_spec
 from nova_vhard.request import image as image_reader
-from nova_vhard.request.kept import with_kept
+from nova_vhard.request.compose import WANTED_CONFIG_DRIVE, with_specs
+from nova_vhard.request.kept_devices import with_kept
 from nova_vhard.request.lookups import Image
-from nova_vhard.request.parts import WANTED_CONFIG_DRIVE, with_specs
 from nova_vhard.request.rescue import HAD
 from nova_vhard.request.server_request import ServerRequest
 

@@ -13,7 +13,7 @@ from nova_vhard.host import guest_cpus, nova_facts
 from nova_vhard.host.check import Answer, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
-from nova_vhard.host.words import few, shown
+from nova_vhard.host.sanitized import few, shown
 
 CPUS = "/sys/devices/system/cpu"
 ACTIVE = "/sys/devices/system/cpu/smt/active"

@@ -15,7 +15,7 @@ from nova_vhard.host.guests import PROC
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 from nova_vhard.host.running import Running, is_newer, parent_of
-from nova_vhard.host.words import shown
+from nova_vhard.host.sanitized import shown
 
 _DAEMONS = ("libvirtd", "virtproxyd")
 _FOLDER = "/etc/libvirt"

@@ -13,7 +13,7 @@ from nova_vhard.host.check import SILENT, UNREAD, Answer, Status, unread
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.host.running import Running
-from nova_vhard.host.words import few, shown
+from nova_vhard.host.sanitized import few, shown
 
 LSM = "/sys/kernel/security/lsm"
 

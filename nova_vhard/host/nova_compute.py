@@ -14,7 +14,7 @@ from nova_vhard.host.guests import PROC
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 from nova_vhard.host.running import WHOLE_TABLE, Running, changed, start_of
-from nova_vhard.host.words import shown
+from nova_vhard.host.sanitized import shown
 
 _NAME = "nova-compute"
 _PYTHON = "python"

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from nova_vhard.host.check import Check, Result, Status
+from nova_vhard.host.check_process import Isolation, Timed
 from nova_vhard.host.host import Host
-from nova_vhard.host.isolate import Isolation, Timed
 from nova_vhard.host.plugins import load
 
 __all__ = ("HostReport", "Runner", "inspect", "load")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nova_vhard.host.root import HostRoot
-from nova_vhard.host.words import shown
+from nova_vhard.host.sanitized import shown
 
 # Of two files of one name the first counts.
 _FOLDERS = (

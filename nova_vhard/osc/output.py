@@ -15,7 +15,7 @@ from osc_lib.command import command
 from nova_vhard.common import terminal
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import line
-from nova_vhard.osc.cells import Cell, Words
+from nova_vhard.osc.columns import Cell, Words
 
 #: Formats that know lists and booleans.
 _WITH_VALUES = ("json", "yaml")

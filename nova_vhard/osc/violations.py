@@ -10,9 +10,9 @@ from typing import Any
 
 from nova_vhard.explain import fixes, messages
 from nova_vhard.explain.search import Fix
-from nova_vhard.osc.cells import Cell
+from nova_vhard.osc.columns import Cell
 from nova_vhard.osc.output import cleaned
-from nova_vhard.policy.leading import leading
+from nova_vhard.policy.top_violations import leading
 from nova_vhard.policy.verdict import Violation
 
 #: Content of the rule column in a row that counts further violations.

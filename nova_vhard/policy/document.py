@@ -21,7 +21,7 @@ from nova_vhard.common.problems import (
 from nova_vhard.common.schema_errors import Fault
 from nova_vhard.common.source import MAX_SIZE
 from nova_vhard.common.text import clean
-from nova_vhard.policy import assemble, check, origin, release
+from nova_vhard.policy import assemble, check, provenance, release
 from nova_vhard.policy.model import Policy
 
 SHIPPED = ("baseline", "scs", "strict")
@@ -81,7 +81,7 @@ class Reading:
         self.stamps: dict[str, Stamp] = {}
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
-        self.tree: origin.Tree = {}
+        self.tree: provenance.Tree = {}
         self.data: dict[str, Any] = {}
         self.policy: Policy | None = None
         self.cause: Exception | None = None
@@ -89,11 +89,11 @@ class Reading:
         path = os.path.abspath(path)
         try:
             self.tree = self._chain(path)
-            self.data = origin.plain(self.tree)
+            self.data = provenance.plain(self.tree)
             if not self.problems:
                 for place, text in check.conflicts(self.data, complete=True):
-                    nowhere = origin.Said(None, next(iter(self.stamps)), 1)
-                    said = origin.find(self.tree, place) or nowhere
+                    nowhere = provenance.Said(None, next(iter(self.stamps)), 1)
+                    said = provenance.find(self.tree, place) or nowhere
                     self.problems.append(
                         problem(said.file, said.line, place, text)
                     )
@@ -114,7 +114,7 @@ class Reading:
             raise PolicyError(self.problems) from self.cause
         return self.policy
 
-    def _chain(self, path: str) -> origin.Tree:
+    def _chain(self, path: str) -> provenance.Tree:
         """Read a file and those that it extends; return the merged tree."""
         outermost = not self.stamps
         before = self.stamps[path] = stamp(path)
@@ -133,7 +133,7 @@ class Reading:
                 )
             ]
         base = data.pop("extends", None)
-        tree: origin.Tree = origin.tree(data, path, lines)
+        tree: provenance.Tree = provenance.tree(data, path, lines)
         if not isinstance(base, str) or not base:
             return tree
         target = os.path.abspath(resolve(base, os.path.dirname(path)))
@@ -162,7 +162,7 @@ def load(path: str, limit: int = MAX_SIZE) -> Policy:
     return Reading(path, limit).good()
 
 
-def own(path: str, limit: int = MAX_SIZE) -> origin.Tree:
+def own(path: str, limit: int = MAX_SIZE) -> provenance.Tree:
     """Return the content of one file, without the files that it extends.
 
     :raises PolicyError: with the errors in this file
@@ -171,7 +171,7 @@ def own(path: str, limit: int = MAX_SIZE) -> origin.Tree:
     data, lines, problems, _ = _read(path, limit)
     if problems:
         raise PolicyError(problems)
-    tree: origin.Tree = origin.tree(data, path, lines)
+    tree: provenance.Tree = provenance.tree(data, path, lines)
     return tree
 
 
@@ -223,7 +223,9 @@ def _read(
     return *yaml_lines.load(path, text, faults), False
 
 
-def _extended(below: origin.Tree, tree: origin.Tree) -> origin.Tree:
+def _extended(
+    below: provenance.Tree, tree: provenance.Tree
+) -> provenance.Tree:
     """Return a file merged with the one that it extends."""
     for kind, rule in tree.get("guest_devices", {}).items():
         rules = below.get("guest_devices", {})
@@ -232,7 +234,7 @@ def _extended(below: origin.Tree, tree: origin.Tree) -> origin.Tree:
             # Remove replacements that the new list does not allow.
             narrowed = {"allow": rule["allow"], "replace": replaced}
             rejected = check.rejected_replacements(
-                kind, origin.plain(narrowed)
+                kind, provenance.plain(narrowed)
             )
             kept = {
                 old: new

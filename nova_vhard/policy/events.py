@@ -10,8 +10,8 @@ from oslo_context.context import get_current
 
 from nova_vhard.common.log import MESSAGE_LIMIT, get_logger
 from nova_vhard.common.text import clean
-from nova_vhard.policy.leading import MOST, Kind, leading
 from nova_vhard.policy.subject import Subject
+from nova_vhard.policy.top_violations import MOST, Kind, leading
 from nova_vhard.policy.verdict import Verdict
 
 #: Every event is the whole message of one record of this logger.

@@ -7,10 +7,9 @@ import os
 from collections.abc import Callable, Iterator
 
 from nova_vhard.common import files
-from nova_vhard.host import container_binaries, prestep
-from nova_vhard.host import nova_facts as host_facts
+from nova_vhard.host import container_binaries, nova_facts, prestep
 from nova_vhard.host.root import HostRoot, Unreadable
-from nova_vhard.reporter import facts_qemu, nova_facts
+from nova_vhard.reporter import facts_file, facts_qemu
 from nova_vhard.reporter.nova_conf import FactsError, Sources
 
 
@@ -33,7 +32,7 @@ def leave(
         raise FactsError(f"{run_dir}: {error.strerror}") from error
     with _forgetting(run_dir):
         with _noted(failed):
-            nova_facts.publish(sources, run_dir, now)
+            facts_file.publish(sources, run_dir, now)
         for name, content in (
             (prestep.QEMU, facts_qemu.qemu),
             (prestep.KERNEL, facts_qemu.kernel),
@@ -52,7 +51,7 @@ def _forgetting(run_dir: str) -> Iterator[None]:
         yield
     except BaseException:
         for name in (
-            host_facts.FILE,
+            nova_facts.FILE,
             prestep.QEMU,
             prestep.KERNEL,
             container_binaries.FILE,

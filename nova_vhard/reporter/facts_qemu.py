@@ -14,11 +14,11 @@ from dataclasses import asdict
 from nova_vhard.host import (
     apparmor,
     container_binaries,
-    qemu_build,
+    qemu_binaries,
     qemu_conf,
     tpm,
 )
-from nova_vhard.host import qemu as qemu_binaries
+from nova_vhard.host import qemu as qemu_host
 from nova_vhard.host.guests import PROC
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
@@ -85,13 +85,13 @@ def binaries(root: HostRoot) -> str:
     files: list[dict[str, object]] = []
     numbers: dict[tuple[str, str], int] = {}
     emulators = []
-    for target in qemu_binaries.out_of_sight(host):
+    for target in qemu_host.out_of_sight(host):
         listed = []
-        for binary in qemu_build.Examination(host).of([target]):
+        for binary in qemu_binaries.Examination(host).of([target]):
             key = target.pid, binary.label
             if key not in numbers:
                 numbers[key] = len(files)
-                files.append(qemu_build.as_json(binary))
+                files.append(qemu_binaries.as_json(binary))
             listed.append(numbers[key])
         emulators.append(
             {

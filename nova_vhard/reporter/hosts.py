@@ -7,7 +7,7 @@ from oslo_config import cfg
 
 from nova_vhard.catalogue.devices import BY_POINTER, KINDS
 from nova_vhard.catalogue.qemu import VERSIONS, family
-from nova_vhard.catalogue.qemu_build import MACHINES
+from nova_vhard.catalogue.qemu_parts import MACHINES
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.problems import PolicyError
 from nova_vhard.common.source import MAX_LIMIT

@@ -13,7 +13,7 @@ from nova_vhard.policy.hardware import (
 )
 from nova_vhard.policy.subject import ATTACH, UPDATE, subject_of
 from nova_vhard.request import passthrough
-from nova_vhard.request.kept import with_new_disk
+from nova_vhard.request.kept_devices import with_new_disk
 from nova_vhard.request.lookups import Body, Lookups
 from nova_vhard.request.nova_api import ServerReader, section
 from nova_vhard.request.server_request import ServerRequest, of_image

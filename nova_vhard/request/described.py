@@ -32,7 +32,7 @@ from nova_vhard.policy.subject import (
     subject_of,
 )
 from nova_vhard.policy.verdict import Verdict
-from nova_vhard.request import parts, passthrough
+from nova_vhard.request import compose, passthrough
 from nova_vhard.request.lookups import Flavor, Image, KeptDevice, Server
 from nova_vhard.request.nova_api import ServerReader
 from nova_vhard.request.server_request import ServerRequest, of_image
@@ -180,7 +180,7 @@ class Description:
             project=self._data.get("project"),
             image=self.image(None).holder.id if same else "its own image",
             flavor=flavor,
-            hardware=parts.read(server, STORED),
+            hardware=compose.read(server, STORED),
             properties=server.get("properties", {}),
             config_drive=bool(server.get("config_drive")),
         )
@@ -259,12 +259,14 @@ def _rebuild(find: Description, requester: Any, data: Data) -> ServerRequest:
     """Read a rebuild; the scheduler judges the flavor, which stays."""
     request = ServerReader(find, requester).rebuild(_SERVER, _NOTHING)
     empty = HardwareRequest(devices=())
-    flavor = parts.with_specs(empty, find.flavor().extra_specs)
+    flavor = compose.with_specs(empty, find.flavor().extra_specs)
     kinds = frozenset(choice.kind for choice in flavor.choices)
     existing = request.existing if "server" in data else ()
     return replace(
         request,
-        hardware=parts.with_specs(request.hardware, find.flavor().extra_specs),
+        hardware=compose.with_specs(
+            request.hardware, find.flavor().extra_specs
+        ),
         existing=(*existing, replace(flavor, only=kinds)),
     )
 

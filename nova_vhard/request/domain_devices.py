@@ -22,7 +22,7 @@ from nova_vhard.catalogue.domain_devices import (
     HostDevicePlace,
 )
 from nova_vhard.catalogue.domain_xml import PLACES
-from nova_vhard.catalogue.xml_place import XmlPlace
+from nova_vhard.catalogue.xml_location import XmlPlace
 from nova_vhard.common.text import clean
 from nova_vhard.policy.hardware import (
     DOMAIN,

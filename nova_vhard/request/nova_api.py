@@ -31,7 +31,12 @@ from nova_vhard.policy.subject import (
 )
 from nova_vhard.request import block_device, passthrough
 from nova_vhard.request import rescue as rescues
-from nova_vhard.request.kept import with_kept, with_new_disk
+from nova_vhard.request.compose import (
+    WANTED_CONFIG_DRIVE,
+    with_present_flavor,
+    with_specs,
+)
+from nova_vhard.request.kept_devices import with_kept, with_new_disk
 from nova_vhard.request.lookups import (
     Body,
     Image,
@@ -39,11 +44,6 @@ from nova_vhard.request.lookups import (
     Lookups,
     NotFound,
     Server,
-)
-from nova_vhard.request.parts import (
-    WANTED_CONFIG_DRIVE,
-    with_present_flavor,
-    with_specs,
 )
 from nova_vhard.request.server_request import ServerRequest, of_image
 

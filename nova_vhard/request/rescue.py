@@ -23,7 +23,7 @@ from nova_vhard.policy.hardware import (
 )
 from nova_vhard.request.block_device import REMOVABLE
 from nova_vhard.request.image import BASE_IMAGE, is_image_id
-from nova_vhard.request.kept import with_kept, with_new_disk
+from nova_vhard.request.kept_devices import with_kept, with_new_disk
 from nova_vhard.request.lookups import Image, Lookups, NotFound, Server
 
 #: Seconds that Nova waits for a running guest to shut down before it reads

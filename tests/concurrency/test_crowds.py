@@ -68,7 +68,7 @@ def test_glance_create(policy_file: Path) -> None:
 
 
 def test_glance_update(policy_file: Path) -> None:
-    taken.applications = routers.glance()
+    taken.applications = routers.glance(hw_disk_bus="usb")
     gate = glance_api.GlanceGate(taken)
 
     def ask(bus: str) -> Any:

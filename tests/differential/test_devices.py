@@ -13,7 +13,7 @@ import pytest
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.request import image as image_reader
 from nova_vhard.request import nova_api
-from nova_vhard.request.parts import with_specs
+from nova_vhard.request.compose import with_specs
 from tests import seeds
 from tests.differential import choices, nova_devices, nova_host
 from tests.differential.compare import check_defaults, check_given, judged

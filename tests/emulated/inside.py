@@ -13,8 +13,8 @@ from dataclasses import asdict
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from nova_vhard.cleaner.isolated import Isolation  # noqa: E402
 from nova_vhard.cleaner.step import Job  # noqa: E402
+from nova_vhard.cleaner.step_process import Isolation  # noqa: E402
 from nova_vhard.cleaner.steps.nvme_erase import NvmeErase  # noqa: E402
 from nova_vhard.host import pci  # noqa: E402
 from nova_vhard.host.root import HostRoot, Unreadable  # noqa: E402

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from glance.api.v2 import images
 from glance.api.v2 import router as glance_router
 from glance.common import wsgi
 from nova import rpc
@@ -23,7 +24,20 @@ def nova_application(patch: pytest.MonkeyPatch) -> Any:
     return routes.APIRouterV21()
 
 
-def glance() -> list[tuple[tuple[None, str], Any]]:
-    """Return what Glance's urlmap has, as far as the gate looks."""
+def glance(**properties: str) -> list[tuple[tuple[None, str], Any]]:
+    """Return what Glance's urlmap has, as far as the gate looks.
+
+    :param properties: of the one image, which is always there
+    """
+    image = SimpleNamespace(
+        owner="project", disk_format=None, extra_properties=properties
+    )
     router = glance_router.API(wsgi.APIMapper())
+    for route in router.map.matchlist:
+        resource = route.defaults.get("controller")
+        if isinstance(
+            controller := getattr(resource, "controller", None),
+            images.ImagesController,
+        ):
+            controller.show = lambda *_: image
     return [((None, "/v2"), router)]

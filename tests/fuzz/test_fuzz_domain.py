@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from nova_vhard.catalogue.domain_devices import HOST_DEVICES, NO_WORD
 from nova_vhard.catalogue.domain_xml import PLACES
-from nova_vhard.catalogue.xml_place import XmlPlace
+from nova_vhard.catalogue.xml_location import XmlPlace
 from nova_vhard.explain import messages
 from nova_vhard.policy import document
 from nova_vhard.policy.subject import START

@@ -18,7 +18,7 @@ from nova_vhard.policy import document
 from nova_vhard.policy.subject import BOOT, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import image as image_reader
-from nova_vhard.request.parts import with_specs
+from nova_vhard.request.compose import with_specs
 from tests import seeds
 from tests.clean import cells, unclean
 from tests.fuzz.mutate import Mutator, patience

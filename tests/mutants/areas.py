@@ -70,12 +70,12 @@ _POLICY = (
     *_unit("test_policy_clock", "test_profiles", "test_text", "test_verdict"),
     *_unit("test_watch", "test_defaults", "test_readers", "test_passthrough"),
     *_unit("test_image_properties", "test_one_time_use", "test_docs_policy"),
-    *_unit("test_leading", "test_subject"),
+    *_unit("test_top_violations", "test_subject"),
     *_unit("test_help_url", "test_notify"),
     *_unit("test_exempted", "test_log", "test_policy_faults"),
     *_unit("test_judge_texts", "test_server_request", "test_requires"),
-    *_unit("test_kept", "test_rescues", "test_server_reader"),
-    *_unit("test_origin", "test_references", "test_replacements"),
+    *_unit("test_kept_devices", "test_rescues", "test_server_reader"),
+    *_unit("test_provenance", "test_references", "test_replacements"),
     *_unit("test_schema_faults", "test_source", "test_trusted", "test_yaml"),
     *_unit("cli/test_policy_check", "cli/test_policy_explain"),
     *_unit("cli/test_policy_show", "cli/test_policy_test"),
@@ -89,14 +89,14 @@ _POLICY = (
 _EXPLAIN = (
     *_unit("explain/test_draft", "explain/test_messages"),
     *_unit("explain/test_search", "explain/test_sentences"),
-    *_unit("test_dashboard_refusal", "test_help_url", "test_leading"),
+    *_unit("test_dashboard_refusal", "test_help_url", "test_top_violations"),
     *_unit("test_one_time_use", "test_references"),
     *_unit("cli/test_policy_explain"),
 )
 _REQUEST = (
     *_unit("test_defaults", "test_image_properties", "test_passthrough"),
     *_unit("test_readers", "test_subject", "cli/test_policy_test"),
-    *_unit("test_changes", "test_kept", "test_rescues"),
+    *_unit("test_changes", "test_kept_devices", "test_rescues"),
     *_unit("test_described", "test_flavor_traits", "test_one_time_use"),
     *_unit("test_server_reader", "test_domain_reader", "guard/test_judge"),
     *_unit("test_judge_texts", "test_server_request", "test_references"),
@@ -105,7 +105,9 @@ _REQUEST = (
     *_VERDICTS,
 )
 _GATES = (
-    *_unit("test_http", "test_judge", "test_leading", "test_one_time_use"),
+    *_unit(
+        "test_http", "test_judge", "test_top_violations", "test_one_time_use"
+    ),
     *_unit("test_notify", "test_posture", "test_routing"),
     *_fuzz("nova", "glance", "scheduler"),
     *_VERDICTS,

@@ -7,13 +7,13 @@ import subprocess
 
 import pytest
 
-from nova_vhard.catalogue import qemu, qemu_build
+from nova_vhard.catalogue import qemu, qemu_parts
 from nova_vhard.osc.qemu import files
 from tests.qemu import kconfig, plans
 
 DATA = pathlib.Path(__file__).parents[1] / "data" / "qemu"
 POLICIES = ("baseline", "strict", "permissive")
-EXTRAS = ((), tuple(qemu_build.EXTRAS))
+EXTRAS = ((), tuple(qemu_parts.EXTRAS))
 SYMBOLS = set(qemu.KCONFIG.values())
 # By architecture: the symbols that it has no device of.
 FOREIGN = {
@@ -64,12 +64,12 @@ def test_the_checker_would_find_a_wrong_one(tree, tmp_path, arch, symbol):
 
 def test_every_symbol_is_declared(tree):
     parts = (
-        *(qemu_build.MACHINES.values()),
-        *qemu_build.ALWAYS,
-        *qemu_build.CHOSEN.values(),
-        *qemu_build.EXTRAS.values(),
-        qemu_build.PASSTHROUGH,
-        qemu_build.BRIDGE,
+        *(qemu_parts.MACHINES.values()),
+        *qemu_parts.ALWAYS,
+        *qemu_parts.CHOSEN.values(),
+        *qemu_parts.EXTRAS.values(),
+        qemu_parts.PASSTHROUGH,
+        qemu_parts.BRIDGE,
     )
     named = {symbol for each in parts for symbol in each.symbols} | SYMBOLS
     gone = named - kconfig.declared(tree)
@@ -78,7 +78,7 @@ def test_every_symbol_is_declared(tree):
 
 @pytest.mark.parametrize("machine", qemu.SELECTED)
 def test_what_a_machine_selects(tree, tmp_path, machine):
-    board = qemu_build.MACHINES[machine]
+    board = qemu_parts.MACHINES[machine]
     text = f"CONFIG_{board.symbols[0]}=y\n"
     result = kconfig.check(tree, text, tmp_path, arch=board.only)
     assert result & SYMBOLS == qemu.SELECTED[machine]
@@ -88,7 +88,7 @@ def boards(arch):
     """Return a configuration that has the machines of an architecture."""
     named = (
         part.symbols[0]
-        for part in qemu_build.MACHINES.values()
+        for part in qemu_parts.MACHINES.values()
         if part.only == arch
     )
     # The bus without which there is no disk of ATA's.
@@ -158,11 +158,11 @@ def test_every_feature_is_known_and_none_is_new(tree):
     result = set(re.findall(r"^  ([a-z0-9][a-z0-9-]*)(?: |$)", listed, re.M))
     # What can be chosen among stands above them.
     valued = set(re.findall(r"^  --enable-([a-z0-9-]+)\[=", text, re.M))
-    named = set(qemu_build.FEATURES_ON) | set(qemu_build.FEATURES_OFF)
-    named |= set().union(*qemu_build.FEATURES_OF.values())
+    named = set(qemu_parts.FEATURES_ON) | set(qemu_parts.FEATURES_OFF)
+    named |= set().union(*qemu_parts.FEATURES_OF.values())
     named |= {
         each
-        for part in (*qemu_build.CHOSEN.values(), *qemu_build.EXTRAS.values())
+        for part in (*qemu_parts.CHOSEN.values(), *qemu_parts.EXTRAS.values())
         for each in part.options
     }
     gone = (named | {"kvm"}) - result - valued

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from nova_vhard.common.text import MESSAGE_LIMIT
 from nova_vhard.explain import fixes, messages
 from nova_vhard.policy.hardware import IMAGE, Holder
-from nova_vhard.policy.leading import MOST
 from nova_vhard.policy.subject import BOOT, UPLOAD, Subject
+from nova_vhard.policy.top_violations import MOST
 from nova_vhard.request.lookups import Image
 from nova_vhard.request.server_request import of_image
 from nova_vhard_dashboard import refusal

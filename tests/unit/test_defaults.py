@@ -15,7 +15,7 @@ from nova_vhard.policy.hardware import (
     Holder,
 )
 from nova_vhard.policy.model import Assume
-from nova_vhard.request import image, parts
+from nova_vhard.request import compose, image
 
 HOLDER = Holder("5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9", "p1")
 NONE = "(nothing is picked)"
@@ -285,7 +285,7 @@ def picked(properties, disk_format=None, specs=None, **assume):
     """Return kind to chosen device for an image."""
     request = image.read(properties, disk_format, holder=HOLDER)
     if specs is not None:
-        request = parts.with_specs(request, specs)
+        request = compose.with_specs(request, specs)
     assumed = Assume(**assume)
     choices = list(implied(with_assumed(request, assumed), assumed))
     result = {choice.kind: choice for choice in choices}

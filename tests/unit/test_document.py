@@ -10,7 +10,7 @@ import pytest
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common.problems import PolicyError
-from nova_vhard.policy import check, document, origin
+from nova_vhard.policy import check, document, provenance
 from nova_vhard.policy.model import HotPlug, Mode, OnHost, Unanswered
 from tests.unit.helpers import NEWER, judge, policy, write
 
@@ -269,9 +269,9 @@ def test_a_replacement_of_a_rule_that_another_file_has():
 def test_what_one_file_says(tmp_path):
     path = write(tmp_path / "top.yaml", f"{EXTENDING}mode: warn\n")
     assert document.own(path) == {
-        "version": origin.Said("1", path, 1),
-        "extends": origin.Said("base.yaml", path, 2),
-        "mode": origin.Said("warn", path, 3),
+        "version": provenance.Said("1", path, 1),
+        "extends": provenance.Said("base.yaml", path, 2),
+        "mode": provenance.Said("warn", path, 3),
     }
     # a file that extends this one can add the list of allowed values
     write(tmp_path / "top.yaml", f"{HEAD}guest_devices: {{pmu: {{}}}}\n")
@@ -300,7 +300,7 @@ def test_a_fault_of_the_package(tmp_path, monkeypatch, place):
         f"{'x' * 247}…"
     )
     content = {} if place == "check.faults" else {"version": "1"}
-    assert reading.data == origin.plain(reading.tree) == content
+    assert reading.data == provenance.plain(reading.tree) == content
     with pytest.raises(PolicyError) as caught:
         document.load(path)
     assert caught.value.__cause__ is error

@@ -11,8 +11,8 @@ from nova_vhard.common.text import MESSAGE_LIMIT
 from nova_vhard.conf import vhard
 from nova_vhard.explain import messages
 from nova_vhard.policy.hosts import FLAVOR_REQUIRE, HOSTS_REQUIRE
-from nova_vhard.policy.leading import MOST
 from nova_vhard.policy.model import Mode
+from nova_vhard.policy.top_violations import MOST
 from nova_vhard.policy.verdict import (
     GUEST_DEVICES,
     PASSTHROUGH_ALLOW,

@@ -15,7 +15,7 @@ from nova_vhard.policy.hardware import (
 )
 from nova_vhard.policy.model import Assume
 from nova_vhard.request import image as image_reader
-from nova_vhard.request.kept import with_kept
+from nova_vhard.request.kept_devices import with_kept
 from nova_vhard.request.lookups import Image, KeptDevice, NotFound, Server
 from nova_vhard.request.rescue import (
     Unusable,

@@ -7,7 +7,7 @@ import os
 import pytest
 from osc_lib import exceptions
 
-from nova_vhard.osc import exempting
+from nova_vhard.osc import exemption_list
 from nova_vhard.osc.server.audit import AuditServers
 from nova_vhard.osc.server.servers import Server, violations
 from nova_vhard.policy import document
@@ -44,7 +44,7 @@ def path(tmp_path):
 
 
 def listed(path, *servers):
-    content = exempting.ExemptionList("server", TODAY)
+    content = exemption_list.ExemptionList("server", TODAY)
     rules = document.load(path)
     for each in servers:
         content.add(each.id, violations(rules, each, TODAY))
@@ -54,7 +54,7 @@ def listed(path, *servers):
 def written(path, tmp_path, *servers):
     """Return the policy that extends the list of servers."""
     target = str(tmp_path / "list.yaml")
-    exempting.write(target, path, listed(path, *servers), UNTIL)
+    exemption_list.write(target, path, listed(path, *servers), UNTIL)
     outer = RULES.replace("baseline", "list.yaml")
     return document.load(write(tmp_path / "policy.yaml", outer))
 
@@ -133,7 +133,7 @@ def test_what_nobody_can_name_is_counted_and_not_listed(path):
     )
     assert (content.count, content.left_out) == (0, 0)
     assert (strict.count, strict.left_out) == (1, 1)
-    assert "can name" in list(exempting.notes("list", strict))[1]
+    assert "can name" in list(exemption_list.notes("list", strict))[1]
 
 
 @pytest.mark.parametrize(
@@ -160,10 +160,10 @@ def test_server_of_which_nova_does_not_show_what_it_was_made_of(path):
 
 def test_exempted_server_is_not_listed_again(path, tmp_path):
     rules = written(path, tmp_path, server(1, E1000))
-    content = exempting.ExemptionList("server", TODAY)
+    content = exemption_list.ExemptionList("server", TODAY)
     content.add(ident(1), violations(rules, server(1, E1000), TODAY))
     assert content.count == 0
-    (note,) = exempting.notes("list", content)
+    (note,) = exemption_list.notes("list", content)
     assert "violates" in note
 
 
@@ -171,7 +171,7 @@ def test_existing_file_is_not_overwritten(path, tmp_path):
     target = tmp_path / "list.yaml"
     target.write_text("mine")
     with pytest.raises(exceptions.CommandError, match="is there already"):
-        exempting.write(
+        exemption_list.write(
             str(target), path, listed(path, server(1, E1000)), UNTIL
         )
     assert target.read_text() == "mine"
@@ -183,7 +183,9 @@ def test_folder_that_is_not_there(path, tmp_path):
     with pytest.raises(
         exceptions.CommandError, match=r"list.yaml: cannot be written: No such"
     ):
-        exempting.write(target, path, listed(path, server(1, E1000)), UNTIL)
+        exemption_list.write(
+            target, path, listed(path, server(1, E1000)), UNTIL
+        )
 
 
 def test_policy_that_extends_a_path_is_extended_by_the_list(tmp_path):
@@ -197,13 +199,15 @@ def test_policy_that_extends_a_path_is_extended_by_the_list(tmp_path):
     )
     target = tmp_path / "elsewhere" / "list.yaml"
     target.parent.mkdir()
-    exempting.write(str(target), outer, listed(outer, server(1, E1000)), UNTIL)
+    exemption_list.write(
+        str(target), outer, listed(outer, server(1, E1000)), UNTIL
+    )
     assert base in document.load(str(target)).files
 
 
 def test_list_for_a_shipped_policy_extends_it(path, tmp_path):
     target = str(tmp_path / "list.yaml")
-    exempting.write(target, "scs", listed(path, server(1, E1000)), UNTIL)
+    exemption_list.write(target, "scs", listed(path, server(1, E1000)), UNTIL)
     names = map(os.path.basename, document.load(target).files)
     assert list(names)[:2] == ["list.yaml", "scs.yaml"]
 

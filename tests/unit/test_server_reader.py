@@ -26,7 +26,8 @@ from nova_vhard.policy.subject import (
     Subject,
 )
 from nova_vhard.request import image as image_reader
-from nova_vhard.request.kept import with_kept, with_new_disk
+from nova_vhard.request.compose import with_present_flavor, with_specs
+from nova_vhard.request.kept_devices import with_kept, with_new_disk
 from nova_vhard.request.lookups import (
     Flavor,
     Image,
@@ -36,7 +37,6 @@ from nova_vhard.request.lookups import (
     Server,
 )
 from nova_vhard.request.nova_api import ServerReader
-from nova_vhard.request.parts import with_present_flavor, with_specs
 from nova_vhard.request.rescue import HAD, devices_alone
 from nova_vhard.request.server_request import ServerRequest, of_image
 from tests.unit.lookups import lookups

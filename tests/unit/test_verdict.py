@@ -25,7 +25,7 @@ from nova_vhard.policy.verdict import (
     keys_of,
     soften,
 )
-from nova_vhard.request import image, parts
+from nova_vhard.request import compose, image
 from tests.unit.helpers import TODAY, broken, judge, policy
 
 RULES = {
@@ -394,7 +394,7 @@ def test_what_depends_on_the_flavor_is_judged_with_one(
     kind, allow, specs, refused
 ):
     rules = policy(guest_devices={kind: {"allow": [allow]}})
-    request = parts.with_specs(HardwareRequest(), specs)
+    request = compose.with_specs(HardwareRequest(), specs)
     verdict = evaluate(rules, request, Subject(BOOT), TODAY)
     assert [each.cause.value for each in verdict.violations] == refused
 

@@ -635,7 +635,7 @@ OURS = [
         "check.faults",
         "source.read_text",
         "yaml_lines.read",
-        "origin.plain",
+        "provenance.plain",
         "assemble.policy",
     ],
 )

@@ -2,14 +2,14 @@
 """Check-Virt-43: consoles are local, or encrypted and authenticated."""
 
 from nova_vhard.host import consoles, guests, mac, nova_facts, qemu_conf
+from nova_vhard.host.all_guests import of_each
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.guests import PROC, Guest
 from nova_vhard.host.host import Host
 from nova_vhard.host.listeners import is_local
 from nova_vhard.host.root import unreadable
 from nova_vhard.host.running import WHOLE_TABLE
-from nova_vhard.host.unseen import of_each
-from nova_vhard.host.words import shown
+from nova_vhard.host.sanitized import shown
 
 _GOOD = Answer(Status.PASS, "")
 

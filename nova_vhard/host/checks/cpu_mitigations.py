@@ -15,8 +15,8 @@ from nova_vhard.host import (
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import unreadable
+from nova_vhard.host.sanitized import few, shown
 from nova_vhard.host.vulnerabilities import FOLDER, State
-from nova_vhard.host.words import few, shown
 
 
 class CpuMitigations(Check):

@@ -5,21 +5,21 @@ import re
 from collections.abc import Iterator
 
 from nova_vhard.host import (
-    cage,
+    confinement,
     domains,
     groups,
     guests,
     mac,
-    qemu_build,
+    qemu_binaries,
     qemu_conf,
 )
+from nova_vhard.host.all_guests import of_each
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.guests import PROC, Guest
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import Unreadable
 from nova_vhard.host.running import WHOLE_TABLE, Running
-from nova_vhard.host.unseen import of_each
-from nova_vhard.host.words import few, shown
+from nova_vhard.host.sanitized import few, shown
 
 _GOOD = Answer(Status.PASS, "")
 _LIBRARY = re.compile(r"(?:.*/)?libseccomp\.so")
@@ -96,14 +96,14 @@ def _judge(
     :raises Unreadable: if something of it cannot be read
     """
     who, place = shown(guest.name), f"{PROC}/{guest.pid}"
-    result = cage.read(host.root, guest.pid)
+    result = confinement.read(host.root, guest.pid)
     lacks = [
         *result.open(),
         *_of_groups(host, result),
         *_inherited(host, result),
     ]
     lines.append((not lacks, f"{place}/status: {result.text} ({who})"))
-    source, closed = cage.devices(host.root, guest.pid)
+    source, closed = confinement.devices(host.root, guest.pid)
     lines.append((closed is not False, f"{source} ({who})"))
     if closed is False:
         lacks.append("may use every device")
@@ -122,7 +122,7 @@ def _judge(
     return _GOOD
 
 
-def _of_groups(host: Host, result: cage.Cage) -> Iterator[str]:
+def _of_groups(host: Host, result: confinement.Cage) -> Iterator[str]:
     """Yield each group of a guest's that reaches more of the host.
 
     :raises Unreadable: if the host's groups cannot be read
@@ -132,7 +132,7 @@ def _of_groups(host: Host, result: cage.Cage) -> Iterator[str]:
         yield f"is in the group {name}"
 
 
-def _inherited(host: Host, result: cage.Cage) -> Iterator[str]:
+def _inherited(host: Host, result: confinement.Cage) -> Iterator[str]:
     """Yield an error if a guest has no seccomp filter but libvirtd's own.
 
     systemd and containers filter a daemon and every process that it starts:
@@ -142,7 +142,7 @@ def _inherited(host: Host, result: cage.Cage) -> Iterator[str]:
     """
     for pid, _ in Running(host).daemons:
         try:
-            inherited = cage.filters(host.root, pid)
+            inherited = confinement.filters(host.root, pid)
         except Unreadable:
             if host.root.exists(f"{PROC}/{pid}"):
                 raise
@@ -157,13 +157,13 @@ def _sharing(host: Host, table: guests.Table, guest: Guest) -> str:
 
     :raises Unreadable: if nothing shows that of the host's first process
     """
-    own = cage.mount_ids(host.root, guest.pid)
+    own = confinement.mount_ids(host.root, guest.pid)
     daemons = (pid for pid, _ in Running(host).daemons)
     others = (each.pid for each in table.guests if each.pid != guest.pid)
     for pid in dict.fromkeys((*daemons, *others)):
         if _overlaps(host, pid, own):
             return pid
-    return "1" if own & cage.mount_ids(host.root, "1") else ""
+    return "1" if own & confinement.mount_ids(host.root, "1") else ""
 
 
 def _overlaps(host: Host, pid: str, own: frozenset[str]) -> bool:
@@ -172,7 +172,7 @@ def _overlaps(host: Host, pid: str, own: frozenset[str]) -> bool:
     :raises Unreadable: if a process that runs does not show its mounts
     """
     try:
-        return bool(own & cage.mount_ids(host.root, pid))
+        return bool(own & confinement.mount_ids(host.root, pid))
     except Unreadable:
         if host.root.exists(f"{PROC}/{pid}"):
             raise
@@ -272,11 +272,11 @@ def _filters(host: Host, evidence: list[str]) -> Answer:
 
     :raises Unreadable: if it cannot be told where emulators are
     """
-    _, binaries = qemu_build.examined(host)
+    _, binaries = qemu_binaries.examined(host)
     without = [
         each.label
         for each in binaries
-        if each.kind is qemu_build.Kept.EMULATOR
+        if each.kind is qemu_binaries.Kept.EMULATOR
         and each.facts
         and each.facts.needed
         and not any(map(_LIBRARY.match, each.facts.needed))

@@ -2,17 +2,17 @@
 """Check-Virt-02: interrupts are remapped, and vfio insists on it."""
 
 from nova_vhard.host import (
+    device_iommu,
     interrupts,
     iommu,
     module_parameters,
     platform,
-    translated,
 )
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.interrupts import Interrupts
 from nova_vhard.host.root import HostRoot
-from nova_vhard.host.words import shown
+from nova_vhard.host.sanitized import shown
 
 _PARAMETER = "allow_unsafe_interrupts"
 _MODULES = ("vfio_iommu_type1", "iommufd")
@@ -72,7 +72,7 @@ class InterruptRemapping(Check):
         answer = _judge(host, lines, evidence)
         if answer.status is not Status.PASS:
             return answer
-        amiss = translated.amiss(host, evidence)
+        amiss = device_iommu.amiss(host, evidence)
         if amiss:
             return amiss
         # Out of sight, vfio may be loaded, or be told to, all the same.

@@ -2,10 +2,10 @@
 """Check-Virt-01: DMA remapping is really on."""
 
 from nova_vhard.host import (
+    device_iommu,
     iommu,
     module_parameters,
     platform,
-    translated,
 )
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
@@ -76,7 +76,7 @@ class Iommu(Check):
         strange = iommu.unverified(root, units, evidence)
         if strange:
             return strange
-        amiss = translated.amiss(host, evidence)
+        amiss = device_iommu.amiss(host, evidence)
         if amiss:
             return amiss
         if not real:

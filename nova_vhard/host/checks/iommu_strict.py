@@ -3,12 +3,12 @@
 
 from collections import Counter
 
-from nova_vhard.host import iommu, pci, platform, translated
+from nova_vhard.host import device_iommu, iommu, pci, platform
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.platform import Platform
 from nova_vhard.host.root import HostRoot
-from nova_vhard.host.words import few
+from nova_vhard.host.sanitized import few
 
 _PASSTHROUGH = (
     "Boot without iommu=pt and iommu.passthrough=1. Where the kernel was "
@@ -72,7 +72,7 @@ class IommuStrict(Check):
             if group.devices and not group.noiommu
         ]
         strange = iommu.unverified(root, iommu.units(root), evidence)
-        amiss = strange or translated.amiss(host, evidence)
+        amiss = strange or device_iommu.amiss(host, evidence)
         if amiss:
             return amiss
         if not groups:

@@ -16,8 +16,8 @@ from nova_vhard.host.host import Host
 from nova_vhard.host.listeners import Listener
 from nova_vhard.host.root import Unreadable
 from nova_vhard.host.running import WHOLE_TABLE
+from nova_vhard.host.sanitized import few
 from nova_vhard.host.socket_units import Units
-from nova_vhard.host.words import few
 
 # What systemd listens for, on behalf of a daemon that does not run yet.
 _FIRST = "1"

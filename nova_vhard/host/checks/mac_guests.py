@@ -5,11 +5,11 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator
 
 from nova_vhard.host import apparmor, guests, mac, selinux
+from nova_vhard.host.all_guests import unseen
 from nova_vhard.host.check import Answer, Check, Status, unread
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import Unreadable
-from nova_vhard.host.unseen import unseen
-from nova_vhard.host.words import few, shown
+from nova_vhard.host.sanitized import few, shown
 
 _GOOD = Answer(Status.PASS, "")
 

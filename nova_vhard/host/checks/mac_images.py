@@ -8,7 +8,7 @@ from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.domains import Disk, Domain
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot
-from nova_vhard.host.words import shown
+from nova_vhard.host.sanitized import shown
 
 _GOOD = Answer(Status.PASS, "")
 

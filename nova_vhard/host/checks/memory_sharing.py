@@ -4,7 +4,7 @@
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
-from nova_vhard.host.words import shown
+from nova_vhard.host.sanitized import shown
 
 _MEMORY = "/sys/kernel/mm"
 _KSM = "/sys/kernel/mm/ksm"

@@ -5,7 +5,7 @@ from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.platform import Platform, is_virtual, of_processor
 from nova_vhard.host.root import Unreadable
-from nova_vhard.host.words import shown
+from nova_vhard.host.sanitized import shown
 
 _FILE = "/sys/devices/system/cpu/vulnerabilities/old_microcode"
 _CPUINFO = "/proc/cpuinfo"

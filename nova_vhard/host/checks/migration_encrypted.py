@@ -4,7 +4,7 @@
 from nova_vhard.host import mac, nova_facts, qemu_conf
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
-from nova_vhard.host.words import shown
+from nova_vhard.host.sanitized import shown
 
 # Of libvirt's transports, those that encrypt what goes through the daemon.
 _ENCRYPTED = ("tls", "ssh")

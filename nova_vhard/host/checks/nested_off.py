@@ -8,7 +8,7 @@ from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.platform import Platform, of
 from nova_vhard.host.root import HostRoot, Unreadable
-from nova_vhard.host.words import shown
+from nova_vhard.host.sanitized import shown
 
 _INTEL = "/sys/module/kvm_intel/parameters/nested"
 _AMD = "/sys/module/kvm_amd/parameters/nested"

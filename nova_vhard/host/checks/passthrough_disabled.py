@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-04: what guests may get, Nova offers; and nobody else."""
 
-from nova_vhard.host import offers, waiting_devices
+from nova_vhard.host import passthrough_devices, waiting_devices
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
 
@@ -38,7 +38,7 @@ class PassthroughDisabled(Check):
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Compare what waits for guests with what Nova offers."""
-        offered = offers.of_host(host, evidence)
+        offered = passthrough_devices.of_host(host, evidence)
         known = frozenset(offer.device.address for offer in offered)
         stray, waiting = waiting_devices.of_host(host, known)
         if stray:

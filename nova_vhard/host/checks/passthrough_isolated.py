@@ -3,16 +3,16 @@
 
 from nova_vhard.common import pci as pci_text
 from nova_vhard.host import (
+    device_iommu,
     iommu,
     module_parameters,
-    offers,
+    passthrough_devices,
     pci,
-    translated,
 )
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot
-from nova_vhard.host.words import shown
+from nova_vhard.host.sanitized import shown
 
 # Patched kernels pretend with it that devices are apart.
 _PRETENDED = "pcie_acs_override"
@@ -57,7 +57,7 @@ class PassthroughIsolated(Check):
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the group of each device that Nova offers."""
         root = host.root
-        offered = offers.of_host(host, evidence)
+        offered = passthrough_devices.of_host(host, evidence)
         if not offered:
             return Answer(Status.NOT_APPLICABLE, "nova offers no device")
         strange = iommu.unverified(root, iommu.units(root), evidence)
@@ -66,7 +66,7 @@ class PassthroughIsolated(Check):
         alone, kept = _company(root, offered)
         evidence[:0] = [*alone.values(), *kept]
         if alone:
-            return translated.alone(root, list(alone))
+            return device_iommu.alone(root, list(alone))
         if kept:
             return Answer(
                 Status.FAIL, "offered devices share a group with the host's"
@@ -90,7 +90,7 @@ class PassthroughIsolated(Check):
 
 
 def _company(
-    root: HostRoot, offered: list[offers.Offer]
+    root: HostRoot, offered: list[passthrough_devices.Offer]
 ) -> tuple[dict[str, str], list[str]]:
     """Return the offered devices without a group, and what stays in one.
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-07: an offered device is cleaned before the next guest."""
 
-from nova_vhard.host import offers
+from nova_vhard.host import passthrough_devices
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.pci import Kind
@@ -36,7 +36,7 @@ class PassthroughOneTimeUse(Check):
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the entry that covers each device that Nova offers."""
-        offered = offers.of_host(host, evidence)
+        offered = passthrough_devices.of_host(host, evidence)
         whole = [item for item in offered if item.device.kind is not Kind.VF]
         functions = len(offered) - len(whole)
         if functions:

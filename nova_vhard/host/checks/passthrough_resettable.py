@@ -3,7 +3,7 @@
 
 from collections import Counter
 
-from nova_vhard.host import iommu, offers
+from nova_vhard.host import iommu, passthrough_devices
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.pci import SHARED_RESETS, PciDevice, reset_methods
@@ -39,7 +39,7 @@ class PassthroughResettable(Check):
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the reset methods of each device that Nova offers."""
         root = host.root
-        offered = offers.of_host(host, evidence)
+        offered = passthrough_devices.of_host(host, evidence)
         if not offered:
             return Answer(Status.NOT_APPLICABLE, "nova offers no device")
         buses = Counter(

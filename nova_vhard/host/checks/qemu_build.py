@@ -3,11 +3,11 @@
 
 from collections.abc import Callable
 
-from nova_vhard.host import qemu_build
+from nova_vhard.host import qemu_binaries
 from nova_vhard.host.check import Answer, Check
 from nova_vhard.host.elf import ElfFacts, Kind, Relro
 from nova_vhard.host.host import Host
-from nova_vhard.host.qemu_build import Kept, Property
+from nova_vhard.host.qemu_binaries import Kept, Property
 
 _WORDS = {True: "seen", False: "not seen", None: "cannot be told"}
 _INDEPENDENT = (Kind.PIE, Kind.STATIC_PIE)
@@ -31,7 +31,7 @@ class _Build(Check):
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Ask every binary."""
-        return qemu_build.judge(host, evidence, self.asked)
+        return qemu_binaries.judge(host, evidence, self.asked)
 
 
 def _answers(passes: str, fails: str) -> Callable[[type[Check]], type[Check]]:

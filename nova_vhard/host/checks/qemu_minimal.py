@@ -13,8 +13,8 @@ from nova_vhard.catalogue.qemu import (
     part,
     served,
 )
-from nova_vhard.catalogue.qemu_build import MACHINES
-from nova_vhard.host import qemu_build, qemu_devices
+from nova_vhard.catalogue.qemu_parts import MACHINES
+from nova_vhard.host import qemu_binaries, qemu_devices
 from nova_vhard.host.cache import Cache
 from nova_vhard.host.check import Answer, Check, Status, unread
 from nova_vhard.host.host import NO_POLICY, Expected, Host
@@ -69,7 +69,7 @@ class QemuMinimal(Check):
         if not host.expected.policy:
             text = "there is no policy to compare with"
             return Answer(Status.UNKNOWN, text, NO_POLICY)
-        named, _ = qemu_build.examined(host)
+        named, _ = qemu_binaries.examined(host)
         lists, untold = _asked(host, named.targets)
         extra: Extra = {}
         asked = []

@@ -6,7 +6,7 @@ from nova_vhard.host import mac, selinux
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import Unreadable
-from nova_vhard.host.words import few, shown
+from nova_vhard.host.sanitized import few, shown
 
 _GOOD = Answer(Status.PASS, "")
 

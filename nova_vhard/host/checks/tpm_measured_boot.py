@@ -4,7 +4,7 @@
 from nova_vhard.host import mac, tpm
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
-from nova_vhard.host.words import few
+from nova_vhard.host.sanitized import few
 
 _VERSION = "2"
 

@@ -7,7 +7,7 @@ from osc_lib import exceptions
 
 from nova_vhard.common.text import clean
 from nova_vhard.osc import output
-from nova_vhard.osc.cells import Cell
+from nova_vhard.osc.columns import Cell
 from nova_vhard.osc.decision import counts, log
 from nova_vhard.osc.decision.counts import BY, Summary
 from nova_vhard.osc.decision.log import STDIN

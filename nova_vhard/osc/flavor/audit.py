@@ -11,7 +11,7 @@ from osc_lib import exceptions
 from nova_vhard.catalogue import traits
 from nova_vhard.common.text import clean, line
 from nova_vhard.osc import audits, output, policies
-from nova_vhard.osc.cells import Cell
+from nova_vhard.osc.columns import Cell
 from nova_vhard.osc.flavor import scs
 from nova_vhard.placement.client import Placement, PlacementError
 from nova_vhard.placement.fleet import fleet

@@ -16,7 +16,7 @@ from nova_vhard.catalogue import traits
 from nova_vhard.catalogue.profiles import PROFILES
 from nova_vhard.common.text import clean, line
 from nova_vhard.osc import audits
-from nova_vhard.osc.cells import Cell
+from nova_vhard.osc.columns import Cell
 from nova_vhard.placement.fleet import HostPosture
 from nova_vhard.request.flavor_traits import REQUIRED
 

@@ -11,7 +11,7 @@ from osc_lib import exceptions
 from nova_vhard.catalogue.checks import ATTESTED, CHECKS, REQUIRABLE
 from nova_vhard.common.text import clean
 from nova_vhard.osc import output
-from nova_vhard.osc.cells import Cell, Passed
+from nova_vhard.osc.columns import Cell, Passed
 from nova_vhard.placement.client import PlacementError
 from nova_vhard.placement.fleet import HostPosture, fleet
 

@@ -9,7 +9,7 @@ from typing import Any
 from osc_lib import exceptions
 
 from nova_vhard.common.text import clean
-from nova_vhard.osc import audits, exempting, output, policies
+from nova_vhard.osc import audits, exemption_list, output, policies
 from nova_vhard.osc.image import changes, selection
 from nova_vhard.osc.image.changes import Changes, Wanted
 from nova_vhard.osc.image.images import (
@@ -59,7 +59,7 @@ class AuditImages(output.Lister):
             help="Where to write what was done; must not be there yet "
             "(default: vhard-images-TIME.journal in this folder).",
         )
-        exempting.add_options(parser, "image")
+        exemption_list.add_options(parser, "image")
         audits.add_options(parser)
         return parser
 
@@ -70,7 +70,7 @@ class AuditImages(output.Lister):
         wanted = Wanted(parsed_args.fix, parsed_args.deactivate)
         if parsed_args.yes and not wanted:
             raise output.UsageError("--yes to what? --fix, --deactivate")
-        exempting.check_options(parsed_args)
+        exemption_list.check_options(parsed_args)
         policy = policies.load(parsed_args.policy)
         audit = _Audit(self, policy, wanted, parsed_args)
         try:
@@ -108,7 +108,7 @@ class _Audit:
             self._images, self._opened, policy, wanted, self._today
         )
         self._auditor = Auditor(policy, self._today)
-        self._exempted = exempting.ExemptionList("image", self._today)
+        self._exempted = exemption_list.ExemptionList("image", self._today)
         self.tally = audits.Tally("images")
 
     def rows(self) -> Iterator[Row]:
@@ -133,7 +133,7 @@ class _Audit:
         """Write the exemptions that are asked for; return what to know."""
         notes = [self.tally.totals()]
         if self._options.write_exemptions:
-            notes += exempting.finish(
+            notes += exemption_list.finish(
                 self._exempted, self._options, self._today
             )
         return notes

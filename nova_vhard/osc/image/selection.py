@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 from glanceclient.exc import CommunicationError
 
 from nova_vhard.osc import output
+from nova_vhard.osc.by_name import find
 from nova_vhard.osc.image.changes import ERRORS
 from nova_vhard.osc.image.images import Image
-from nova_vhard.osc.named import find
 from nova_vhard.osc.projects import project_id
 
 _PAGE = 500

@@ -10,7 +10,7 @@ from osc_lib import exceptions
 
 from nova_vhard.common.text import clean
 from nova_vhard.osc import output, policies
-from nova_vhard.osc.cells import Cell
+from nova_vhard.osc.columns import Cell
 from nova_vhard.osc.image.changes import ERRORS, failed
 from nova_vhard.osc.policy import definitions
 from nova_vhard.osc.policy.definitions import (

@@ -8,7 +8,7 @@ from typing import Any
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.machines import NOVA_MACHINE_TYPES
 from nova_vhard.common.problems import Path
-from nova_vhard.policy import assemble, document, origin
+from nova_vhard.policy import assemble, document, provenance
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.schema import SCHEMA
 
@@ -36,9 +36,9 @@ class Row:
     none: str = _NOTHING
 
 
-def of_file(tree: origin.Tree) -> Iterator[Row]:
+def of_file(tree: provenance.Tree) -> Iterator[Row]:
     """Yield what one file says, in its own order."""
-    for path, stated in origin.values(tree):
+    for path, stated in provenance.values(tree):
         yield Row(path, stated.value, None, stated.file, stated.line)
 
 
@@ -50,7 +50,7 @@ def of_policy(reading: document.Reading) -> list[Row]:
     policy = reading.good()
     stated = {
         path: Row(path, item.value, _mode(policy, path), item.file, item.line)
-        for path, item in origin.values(reading.tree)
+        for path, item in provenance.values(reading.tree)
         if path[0] != "guest_devices" or path[-1] != "reason"
     }
     unsaid = {

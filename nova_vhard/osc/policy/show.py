@@ -14,7 +14,7 @@ from nova_vhard.common.problems import (
 )
 from nova_vhard.common.source import MAX_LIMIT, MAX_SIZE
 from nova_vhard.osc import policies
-from nova_vhard.osc.cells import Cell
+from nova_vhard.osc.columns import Cell
 from nova_vhard.osc.offline import (
     OfflineLister,
     Rows,
@@ -25,13 +25,13 @@ from nova_vhard.osc.policy.rows import (
     of_file,
     of_policy,
 )
-from nova_vhard.policy import document, origin
+from nova_vhard.policy import document, provenance
 from nova_vhard.policy.model import Assume, Policy
 from nova_vhard.policy.subject import BOOT, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.policy.watch import DISABLED, disabled, ending, today
+from nova_vhard.request.compose import WANTED_CONFIG_DRIVE, with_specs
 from nova_vhard.request.lookups import Image
-from nova_vhard.request.parts import WANTED_CONFIG_DRIVE, with_specs
 
 _ERROR = "error"
 _WARNING = "warning"
@@ -131,9 +131,9 @@ class CheckPolicy(OfflineLister):
         ]
 
 
-def _warnings(policy: Policy, tree: origin.Tree) -> Iterator[Problem]:
+def _warnings(policy: Policy, tree: provenance.Tree) -> Iterator[Problem]:
     switch: Path = ("enabled",)
-    stated = origin.find(tree, switch)
+    stated = provenance.find(tree, switch)
     if not policy.enabled and stated is not None:
         yield Problem(
             stated.file,
@@ -144,12 +144,12 @@ def _warnings(policy: Policy, tree: origin.Tree) -> Iterator[Problem]:
         )
     for index, text in ending(policy, today()):
         place: Path = ("exemptions", index, "until")
-        stated = origin.find(tree, place)
+        stated = provenance.find(tree, place)
         if stated is not None:
             yield Problem(stated.file, stated.line, spell(place), text)
 
 
-def _notes(policy: Policy, tree: origin.Tree) -> Iterator[Problem]:
+def _notes(policy: Policy, tree: provenance.Tree) -> Iterator[Problem]:
     """Yield settings that hosts and images need besides Nova's defaults."""
     usual = Assume()
     options: list[tuple[Path, str, Any, Any]] = []
@@ -163,7 +163,7 @@ def _notes(policy: Policy, tree: origin.Tree) -> Iterator[Problem]:
             (place, _MACHINE, f"{arch}={machine}", f"{arch}={nova}")
         )
     for path, option, wanted, nova in options:
-        stated = origin.find(tree, path)
+        stated = provenance.find(tree, path)
         if wanted != nova and stated is not None:
             text = (
                 f"set {option} = {wanted} in the hosts' nova.conf (Nova's "
@@ -175,7 +175,7 @@ def _notes(policy: Policy, tree: origin.Tree) -> Iterator[Problem]:
     verdict = evaluate(policy, with_specs(silent, {}), Subject(BOOT), today())
     for choice in filter(None, (each.choice for each in verdict.refusals)):
         place = ("guest_devices", choice.kind, "allow")
-        stated = origin.find(tree, place)
+        stated = provenance.find(tree, place)
         if stated is not None:
             text = (
                 "refuses each new server with a config drive whose image and "

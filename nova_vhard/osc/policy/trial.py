@@ -7,7 +7,7 @@ from typing import Any
 from nova_vhard.common.problems import PolicyError, Problem
 from nova_vhard.explain import fixes, messages, search
 from nova_vhard.osc import policies
-from nova_vhard.osc.cells import Cell
+from nova_vhard.osc.columns import Cell
 from nova_vhard.osc.offline import (
     OfflineLister,
     OfflineShowOne,
@@ -15,7 +15,7 @@ from nova_vhard.osc.offline import (
     add_date,
     counted,
 )
-from nova_vhard.osc.policy import case_file, case_options, typed
+from nova_vhard.osc.policy import case_file, case_options, description
 from nova_vhard.osc.violations import FixCell
 from nova_vhard.policy.watch import today
 from nova_vhard.request import described
@@ -108,7 +108,7 @@ class ExplainPolicy(OfflineShowOne):
         words = fixes.words(fix)
         long = say(stated, words) if stated else None
         self.status = 1 if verdict.refusals else 0
-        for text in typed.unknown(parsed_args):
+        for text in description.unknown(parsed_args):
             self.say(text)
         given = parsed_args.block_device
         return (
@@ -122,9 +122,11 @@ class ExplainPolicy(OfflineShowOne):
             "policy",
         ), (
             verdict.outcome,
-            typed.devices(long, given) if long else None,
-            FixCell(typed.devices(words, given), fix.changes),
-            typed.devices(messages.fault_message(verdict.refusals), given)
+            description.devices(long, given) if long else None,
+            FixCell(description.devices(words, given), fix.changes),
+            description.devices(
+                messages.fault_message(verdict.refusals), given
+            )
             if verdict.refusals
             else None,
             Cell(verdict.rules),

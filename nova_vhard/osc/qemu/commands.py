@@ -10,9 +10,9 @@ from typing import Any
 from osc_lib import exceptions
 
 from nova_vhard.catalogue.qemu import KCONFIG
-from nova_vhard.catalogue.qemu_build import EXTRAS
+from nova_vhard.catalogue.qemu_parts import EXTRAS
 from nova_vhard.osc import output, policies
-from nova_vhard.osc.cells import Cell
+from nova_vhard.osc.columns import Cell
 from nova_vhard.osc.offline import (
     Offline,
     OfflineLister,

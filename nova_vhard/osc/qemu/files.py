@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from nova_vhard.catalogue.qemu import TYPES
-from nova_vhard.catalogue.qemu_build import FLAGS, NOT_FLAGS
+from nova_vhard.catalogue.qemu_parts import FLAGS, NOT_FLAGS
 from nova_vhard.common.text import clean
 from nova_vhard.osc.qemu.needs import unstarted
 from nova_vhard.osc.qemu.packages import packaging

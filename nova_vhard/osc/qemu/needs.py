@@ -7,7 +7,7 @@ known to be needed are not needed, since the build names each part that it has.
 
 from collections.abc import Iterable, Iterator
 
-from nova_vhard.catalogue import qemu_build as catalogue
+from nova_vhard.catalogue import qemu_parts as catalogue
 from nova_vhard.catalogue.qemu import (
     DEVICES,
     KCONFIG,

@@ -4,7 +4,7 @@
 from dataclasses import dataclass, field
 
 from nova_vhard.catalogue.qemu import KCONFIG, SELECTED, SELECTS, TYPES
-from nova_vhard.catalogue.qemu_build import Part
+from nova_vhard.catalogue.qemu_parts import Part
 from nova_vhard.policy.model import Policy
 
 MACHINE, DEVICE, FEATURE = "machine", "device", "feature"

@@ -25,7 +25,7 @@ from nova_vhard.policy import watch
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.model import PassthroughRule, Policy
 from nova_vhard.policy.verdict import evaluate
-from nova_vhard.request import parts
+from nova_vhard.request import compose
 from nova_vhard.request.flavor_traits import plan_traits
 
 Row = tuple[str, ...]
@@ -157,7 +157,7 @@ def flavor_rows(
         server = Server(
             "", flavor=flavor.name, flavor_id=flavor.id, specs=specs
         )
-        request = alone(parts.with_specs(HardwareRequest(), specs))
+        request = alone(compose.with_specs(HardwareRequest(), specs))
         found = evaluate(policy, request, server.subject, today).violations
         for words in rows(found, finder(policy, server, today)):
             yield (*about, *map(str, words))

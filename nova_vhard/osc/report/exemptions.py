@@ -5,8 +5,8 @@ import datetime
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from nova_vhard.policy.leading import MOST
 from nova_vhard.policy.model import Exemption
+from nova_vhard.policy.top_violations import MOST
 
 #: Days before its end from which on an exemption is named as ending.
 SOON = 14

@@ -10,7 +10,7 @@ from osc_lib import exceptions
 
 from nova_vhard.osc import (
     audits,
-    exempting,
+    exemption_list,
     output,
     paging,
     policies,
@@ -41,7 +41,7 @@ class AuditServers(output.Lister):
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         selection.add_options(parser)
         policies.add_option(parser, "Policy by which servers are judged")
-        exempting.add_options(parser, "server")
+        exemption_list.add_options(parser, "server")
         audits.add_options(parser)
         return parser
 
@@ -49,7 +49,7 @@ class AuditServers(output.Lister):
         self, parsed_args: argparse.Namespace
     ) -> tuple[Iterable[str], Iterable[Row]]:
         """Return one row a violation."""
-        exempting.check_options(parsed_args)
+        exemption_list.check_options(parsed_args)
         policy = policies.load(parsed_args.policy)
         audit = Audit(self.app, policy, bool(parsed_args.write_exemptions))
         try:
@@ -58,7 +58,9 @@ class AuditServers(output.Lister):
             raise exceptions.CommandError(f"Nova: {error}") from error
         notes = audit.notes()
         if parsed_args.write_exemptions:
-            notes += exempting.finish(audit.exempted, parsed_args, audit.today)
+            notes += exemption_list.finish(
+                audit.exempted, parsed_args, audit.today
+            )
         for line in notes:
             self.say(line)
         self.status = audit.tally.finish(parsed_args)
@@ -85,7 +87,7 @@ class Audit:
         self._policy = policy
         self._facts = Facts(app.client_manager.vhard, policy)
         self.today = datetime.datetime.now(datetime.UTC).date()
-        self.exempted = exempting.ExemptionList("server", self.today)
+        self.exempted = exemption_list.ExemptionList("server", self.today)
         self.tally = audits.Tally("servers")
 
     def rows(self, options: argparse.Namespace) -> Iterator[Row]:

@@ -21,7 +21,7 @@ from nova_vhard.policy.hardware import HardwareRequest, Passthrough
 from nova_vhard.policy.model import Policy
 from nova_vhard.request import image as image_reader
 from nova_vhard.request import passthrough
-from nova_vhard.request.parts import KEPT_CONFIG_DRIVE, with_specs
+from nova_vhard.request.compose import KEPT_CONFIG_DRIVE, with_specs
 
 # From 2.98 on (2025.1) Nova shows the image metadata that it keeps.
 _NEWEST = "2.98"

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from openstack import exceptions as sdk
 
 from nova_vhard.osc import output, paging
-from nova_vhard.osc.named import find
+from nova_vhard.osc.by_name import find
 from nova_vhard.osc.projects import project_id
 
 _DETAIL = "/servers/detail"

@@ -27,12 +27,12 @@ from nova_vhard.policy.hardware import (
     DeviceChoice,
     HardwareRequest,
 )
-from nova_vhard.policy.leading import leading
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.subject import REBUILD, Subject
+from nova_vhard.policy.top_violations import leading
 from nova_vhard.policy.verdict import Violation, ViolationKey, evaluate
+from nova_vhard.request.compose import with_specs
 from nova_vhard.request.lookups import Image
-from nova_vhard.request.parts import with_specs
 from nova_vhard.request.server_request import ServerRequest
 
 #: Violations by their keys: devices and rules.

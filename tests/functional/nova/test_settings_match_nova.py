@@ -15,7 +15,7 @@ from nova.pci import utils, whitelist
 from oslo_config import cfg
 
 from nova_vhard.conf import nova as nova_conf
-from nova_vhard.host import device_spec, offers, pci
+from nova_vhard.host import device_spec, passthrough_devices, pci
 from nova_vhard.host.pci_address import SpecError
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.reporter import nova_conf as nova_reader
@@ -125,7 +125,7 @@ def nova_offers(root, entries):
 def we_offer(root, entries):
     try:
         specs = device_spec.parse(entries, CONF.pci.report_in_placement)
-        result = offers.find(root, specs)
+        result = passthrough_devices.find(root, specs)
     except (SpecError, Unreadable):
         return None
     return {

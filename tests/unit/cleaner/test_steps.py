@@ -6,8 +6,8 @@ import os
 import jsonschema
 import pytest
 
-from nova_vhard.cleaner.isolated import Isolation
 from nova_vhard.cleaner.rules_file import installed_steps
+from nova_vhard.cleaner.step_process import Isolation
 from tests.trees import build
 from tests.unit.cleaner import trees
 from tests.unit.cleaner.trees import E1000E, IGB, NVME, VIRTIO

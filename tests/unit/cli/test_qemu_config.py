@@ -11,7 +11,7 @@ import pytest
 from osc_lib.exceptions import CommandError
 
 from nova_vhard.catalogue.qemu import TYPES
-from nova_vhard.catalogue.qemu_build import EXTRAS, FLAGS, NOT_FLAGS
+from nova_vhard.catalogue.qemu_parts import EXTRAS, FLAGS, NOT_FLAGS
 from nova_vhard.osc.qemu import folder, needs
 from nova_vhard.osc.qemu.commands import WriteBuildConfig
 from nova_vhard.policy import document

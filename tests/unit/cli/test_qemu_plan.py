@@ -4,7 +4,7 @@
 import pytest
 from osc_lib.exceptions import CommandError
 
-from nova_vhard.catalogue import qemu_build
+from nova_vhard.catalogue import qemu_parts
 from nova_vhard.catalogue.qemu import DEVICES, TYPES, served
 from nova_vhard.host.checks.qemu_minimal import unwanted
 from nova_vhard.host.host import Expected
@@ -17,7 +17,7 @@ from tests.unit.cli.desk import rows, run
 from tests.unit.helpers import write
 
 SHIPPED = document.SHIPPED
-NEVER = qemu_build.XEN | qemu_build.UNASKED
+NEVER = qemu_parts.XEN | qemu_parts.UNASKED
 ARCHITECTURES = needs.ARCHITECTURES
 
 
@@ -220,7 +220,7 @@ def test_without_rules_all_that_nova_has_is_needed(tmp_path):
     plan = of(tmp_path, base="")
     assert {"e1000", "ide-hd", "vfio-pci", "sb16"} <= set(plan.devices)
     assert plan.devices["e1000"] == ["no rule on vif_model"]
-    assert set(plan.left_devices) == qemu_build.XEN | qemu_build.UNASKED
+    assert set(plan.left_devices) == qemu_parts.XEN | qemu_parts.UNASKED
     assert {"NVDIMM", "SEV", "TPM_EMULATOR"} <= set(plan.symbols)
     assert "libpmem" in plan.features
     assert not plan.patched()
@@ -233,9 +233,9 @@ def test_a_tcg_cloud_gets_tcg(tmp_path):
     assert "tcg" in plan.features and "kvm" not in plan.features
 
 
-@pytest.mark.parametrize("name", sorted(qemu_build.EXTRAS))
+@pytest.mark.parametrize("name", sorted(qemu_parts.EXTRAS))
 def test_what_the_operator_adds(name):
-    part = qemu_build.EXTRAS[name]
+    part = qemu_parts.EXTRAS[name]
     plan = shipped("strict", name)
     assert set(part.devices) <= set(plan.devices)
     assert set(part.options) <= set(plan.features)

@@ -39,8 +39,8 @@ from nova_vhard.policy.subject import (
 )
 from nova_vhard.policy.verdict import Message, Violation
 from nova_vhard.request import block_device
+from nova_vhard.request.compose import with_specs
 from nova_vhard.request.lookups import Image
-from nova_vhard.request.parts import with_specs
 from nova_vhard.request.server_request import ServerRequest, of_image
 from tests.unit.explain.requests import (
     FOREIGN,

@@ -6,8 +6,8 @@ import pytest
 from nova_vhard.common.text import MESSAGE_LIMIT
 from nova_vhard.explain import messages
 from nova_vhard.policy.hardware import DeviceChoice
-from nova_vhard.policy.leading import MOST
 from nova_vhard.policy.model import Mode
+from nova_vhard.policy.top_violations import MOST
 from nova_vhard.policy.verdict import Message, Violation
 from tests.unit.explain.requests import found, of
 from tests.unit.helpers import judge, shipped

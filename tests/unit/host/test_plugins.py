@@ -74,12 +74,12 @@ ENTRIES = {
 REPORT = """
 import datetime, json, sys
 from nova_vhard.catalogue import traits
-from nova_vhard.host import report, isolate
+from nova_vhard.host import check_process, report
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot
 now = datetime.datetime.now(datetime.UTC)
 host = Host(HostRoot("/nowhere"))
-found = report.inspect(host, now, report.load(), isolate.in_process)
+found = report.inspect(host, now, report.load(), check_process.in_process)
 content = found.content()["results"]
 passed = [traits.of_check(name) for name in found.passed]
 json.dump([content, passed], sys.stdout)

@@ -14,7 +14,7 @@ from nova_vhard.policy.hardware import (
     HardwareRequest,
 )
 from nova_vhard.request import image
-from nova_vhard.request.kept import with_kept
+from nova_vhard.request.kept_devices import with_kept
 from nova_vhard.request.lookups import KeptDevice
 
 #: Says nothing of a disk.

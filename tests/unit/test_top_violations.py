@@ -19,8 +19,8 @@ from nova_vhard.policy.hardware import (
     HardwareRequest,
     Passthrough,
 )
-from nova_vhard.policy.leading import MOST, leading
 from nova_vhard.policy.subject import BOOT, UPLOAD, Subject
+from nova_vhard.policy.top_violations import MOST, leading
 from nova_vhard.policy.verdict import evaluate
 from tests.unit.event_lines import written
 from tests.unit.helpers import TODAY, judge, policy

@@ -7,7 +7,7 @@ and its own IOMMU, not that some IOMMU exists in the machine.
 
 from collections.abc import Sequence
 
-from nova_vhard.host import iommu, offers, pci, platform
+from nova_vhard.host import iommu, passthrough_devices, pci, platform
 from nova_vhard.host.check import Answer, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
@@ -24,11 +24,11 @@ def amiss(host: Host, evidence: list[str]) -> Answer | None:
     :raises Unreadable: if the devices or the groups cannot be read
     """
     try:
-        entries = offers.specs(host, written=True)
+        entries = passthrough_devices.specs(host, written=True)
     except Unreadable as error:
         evidence.append(f"offered devices not looked at one by one: {error}")
         return None
-    offered = offers.find(host.root, entries)
+    offered = passthrough_devices.find(host.root, entries)
     if not offered:
         evidence.append("nova offers no device")
         return None

@@ -13,10 +13,10 @@ import time
 
 import pytest
 
-from nova_vhard.host import forked
+from nova_vhard.host import child_process
 from nova_vhard.host.check import MAX_EVIDENCE, Check, Status
+from nova_vhard.host.check_process import Isolation, in_process
 from nova_vhard.host.host import Host
-from nova_vhard.host.isolate import Isolation, in_process
 
 LIMIT = 1.0
 
@@ -174,7 +174,7 @@ def test_a_child_that_cannot_be_killed_is_left_and_not_asked_again(
     # As in uninterruptible sleep: SIGKILL does nothing to the first.
     isolation = Isolation(LIMIT)
     spared = []
-    kill, wait = forked._kill, forked._wait
+    kill, wait = child_process._kill, child_process._wait
 
     def spare(pid):
         if spared:
@@ -183,9 +183,9 @@ def test_a_child_that_cannot_be_killed_is_left_and_not_asked_again(
             spared.append(pid)
 
     with monkeypatch.context() as patch:
-        patch.setattr(forked, "_kill", spare)
+        patch.setattr(child_process, "_kill", spare)
         patch.setattr(
-            forked, "_wait", lambda pid: pid not in spared and wait(pid)
+            child_process, "_wait", lambda pid: pid not in spared and wait(pid)
         )
         bad = Does(hang)
         first = isolation.run(Host(), [bad, GOOD])
@@ -231,7 +231,7 @@ def test_an_interrupted_wait_leaves_no_child():
 
 
 def test_an_answer_without_end_is_cut_off(monkeypatch):
-    monkeypatch.setattr(forked, "LIMIT", 1 << 17)
+    monkeypatch.setattr(child_process, "LIMIT", 1 << 17)
 
     class Talks(Check):
         name = "iommu"
@@ -290,13 +290,13 @@ def test_no_descriptor_and_no_child_is_left():
 
 
 def test_a_child_whose_parent_does_not_end_it_ends_by_itself(monkeypatch):
-    monkeypatch.setattr(forked, "GRACE", 0.0)
+    monkeypatch.setattr(child_process, "GRACE", 0.0)
 
     def answers():
         time.sleep(60)
         yield 1
 
-    running = forked.Forked(answers, "check", 0.2, lambda: None)
+    running = child_process.Forked(answers, "check", 0.2, lambda: None)
     assert ended(running.pid)
     assert running.end() is None
 

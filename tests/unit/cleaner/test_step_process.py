@@ -11,14 +11,14 @@ import time
 import pytest
 
 from nova_vhard.cleaner import (
-    isolated,
     lock,
+    step_process,
 )
-from nova_vhard.cleaner.isolated import Isolation
 from nova_vhard.cleaner.journal import Done, Journal, Record, State
 from nova_vhard.cleaner.rules_file import installed_steps
 from nova_vhard.cleaner.step import Outcome, Step
-from nova_vhard.host import forked, processes
+from nova_vhard.cleaner.step_process import Isolation
+from nova_vhard.host import child_process, processes
 from nova_vhard.host.root import HostRoot
 from tests.unit.cleaner import trees
 
@@ -48,7 +48,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture
 def short(monkeypatch):
-    monkeypatch.setattr(isolated, "_GRACE", 0.2)
+    monkeypatch.setattr(step_process, "_GRACE", 0.2)
 
 
 def ended(pid):
@@ -212,8 +212,8 @@ def test_one_that_cannot_be_ended_is_left_and_no_step_follows(
 ):
     isolation = Isolation()
     with monkeypatch.context() as patch:
-        patch.setattr(forked, "_kill", lambda pid: None)
-        patch.setattr(forked, "_PATIENCE", 0.05)
+        patch.setattr(child_process, "_kill", lambda pid: None)
+        patch.setattr(child_process, "_PATIENCE", 0.05)
         job = trees.job(root, limit=LIMIT)
         first = isolation.run(Does(hang), job)
         second = isolation.run(Does(lambda: None), job)
@@ -327,7 +327,7 @@ def free(folder):
 CHILD = """
 import sys
 from nova_vhard.cleaner import lock
-from nova_vhard.cleaner.isolated import Isolation
+from nova_vhard.cleaner.step_process import Isolation
 from nova_vhard.cleaner.rules_file import installed_steps
 from nova_vhard.host.root import HostRoot
 from tests.unit.cleaner import trees

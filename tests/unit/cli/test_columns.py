@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from nova_vhard.osc import output
-from nova_vhard.osc.cells import Cell, Passed
+from nova_vhard.osc.columns import Cell, Passed
 from tests.unit.cli.desk import run
 
 COLUMNS = ("Names", "Passed", "Count", "Words", "Lines", "Plain")

@@ -23,7 +23,7 @@ from nova_vhard.common.json_schema import NAME_LIMIT
 from nova_vhard.common.text import line, quote
 from nova_vhard.osc import output
 from nova_vhard.osc.offline import counted
-from nova_vhard.policy import check, document, origin
+from nova_vhard.policy import check, document, provenance
 from nova_vhard.policy.check import PATTERN
 from nova_vhard.policy.verdict import GUEST_DEVICES, Violation
 
@@ -239,7 +239,7 @@ def _extended(policy: str) -> Mapping[str, str]:
     base: str | None = (
         policy
         if policy in document.SHIPPED
-        else origin.plain(document.own(policy)).get("extends")
+        else provenance.plain(document.own(policy)).get("extends")
     )
     if base and base not in document.SHIPPED:
         folder = os.path.dirname(os.path.abspath(policy))

@@ -22,9 +22,9 @@ from nova_vhard.policy.hardware import (
     HardwareRequest,
 )
 from nova_vhard.request.block_device import BUS_KIND, REMOVABLE, USED
+from nova_vhard.request.compose import KEPT_CONFIG_DRIVE
 from nova_vhard.request.image import ISO_IMAGE
 from nova_vhard.request.lookups import KeptDevice
-from nova_vhard.request.parts import KEPT_CONFIG_DRIVE
 
 #: ``get_disk_bus_for_disk_dev``: names that begin so, in its order.
 _BUS_OF_NAME = (("hd", "ide"), ("sd", "scsi"), ("vd", "virtio"), ("fd", "fdc"))

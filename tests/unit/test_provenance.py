@@ -3,8 +3,8 @@
 
 import pytest
 
-from nova_vhard.policy import origin
-from nova_vhard.policy.origin import Said
+from nova_vhard.policy import provenance
+from nova_vhard.policy.provenance import Said
 
 
 class Lines:
@@ -35,23 +35,23 @@ TREE = {
 
 
 def test_each_value_has_its_place():
-    assert origin.tree(CONTENT, "f", Lines) == TREE
+    assert provenance.tree(CONTENT, "f", Lines) == TREE
 
 
 def test_a_list_below_the_first_names_is_a_value():
     content = {"hosts": {"projects": ["p"]}, "requires": ["q"]}
-    assert origin.tree(content, "f", Lines) == {
+    assert provenance.tree(content, "f", Lines) == {
         "hosts": {"projects": Said(["p"], "f", 12)},
         "requires": Said(["q"], "f", 11),
     }
 
 
 def test_the_content_comes_back():
-    assert origin.plain(TREE) == CONTENT
+    assert provenance.plain(TREE) == CONTENT
 
 
 def test_every_value_with_its_path():
-    assert list(origin.values(TREE)) == [
+    assert list(provenance.values(TREE)) == [
         (("mode",), TREE["mode"]),
         (
             ("guest_devices", "disk_bus", "allow"),
@@ -80,5 +80,5 @@ def test_every_value_with_its_path():
     ],
 )
 def test_what_is_said_at_a_path(path, value):
-    place = origin.find(TREE, path)
+    place = provenance.find(TREE, path)
     assert (place and place.value) == value

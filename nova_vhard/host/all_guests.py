@@ -9,7 +9,7 @@ from nova_vhard.host.guests import PROC, Guest
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import Unreadable
 from nova_vhard.host.running import WHOLE_TABLE
-from nova_vhard.host.words import few
+from nova_vhard.host.sanitized import few
 
 
 def unseen(

@@ -14,7 +14,7 @@ from typing import Any
 
 from nova_vhard.common.log import get_logger
 from nova_vhard.host.check import Check, Result, Status
-from nova_vhard.host.forked import Ended, Forked, Hanging
+from nova_vhard.host.child_process import Ended, Forked, Hanging
 from nova_vhard.host.host import Host
 
 LOG = get_logger(__name__)
