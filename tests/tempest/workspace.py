@@ -16,10 +16,11 @@ from cloud import clients, neighbours, users
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
 WORKERS = 2
-#: Projects, and the roles of the users of each: a test wants its users in one
-#: project, and others in another one. Enough for all workers at a time.
-PROJECTS = 4 * WORKERS
-ROLES = ("member", "member", "reader", "admin")
+#: Projects, and the roles of the users of each. A test wants all of its users
+#: in one project, and a second worker may take another user of that project:
+#: each project has a whole set of users for each worker.
+PROJECTS = 3 * WORKERS
+ROLES = ("member", "member", "reader", "admin") * WORKERS
 #: What an image must say to be let pass by the policy baseline, and more.
 PROPERTIES = {"hw_disk_bus": "virtio", "hw_vif_model": "virtio"}
 
