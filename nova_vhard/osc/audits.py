@@ -115,11 +115,6 @@ def of_rows(
         yield Finding(level, rule, line(f"{request}{to_fix}"))
 
 
-def violates(findings: Iterable[Finding]) -> bool:
-    """Return whether one of the findings violates the policy."""
-    return any(finding.level is not Level.UNSEEN for finding in findings)
-
-
 class Tally:
     """Counts of one audit.
 

@@ -22,7 +22,7 @@ from nova_vhard.common import files
 from nova_vhard.common.json_schema import NAME_LIMIT
 from nova_vhard.common.text import line, quote
 from nova_vhard.osc import output
-from nova_vhard.osc.offline import counted
+from nova_vhard.osc.offline import counted, date
 from nova_vhard.policy import check, document, provenance
 from nova_vhard.policy.check import PATTERN
 from nova_vhard.policy.verdict import GUEST_DEVICES, Violation
@@ -87,10 +87,7 @@ def _day(text: str) -> datetime.date:
 
     :raises ArgumentTypeError: if it is not a date, or has passed
     """
-    try:
-        day = datetime.date.fromisoformat(text)
-    except ValueError:
-        day = datetime.date.min
+    day = date(text)
     if day < datetime.datetime.now(datetime.UTC).date():
         raise argparse.ArgumentTypeError(
             f"{quote(text)} is not a future date; write it as 2027-03-31"

@@ -29,13 +29,17 @@ def add_date(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--date",
         metavar="<date>",
-        type=_date,
+        type=date,
         help="Day (UTC, 2027-03-31) by which exemptions are judged; default "
         "today.",
     )
 
 
-def _date(text: str) -> datetime.date:
+def date(text: str) -> datetime.date:
+    """Parse a date.
+
+    :raises ArgumentTypeError: if it is not one
+    """
     try:
         return datetime.date.fromisoformat(text)
     except ValueError as error:

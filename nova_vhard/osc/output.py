@@ -16,6 +16,7 @@ from nova_vhard.common import terminal
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import line
 from nova_vhard.osc.columns import Cell, Words
+from nova_vhard.placement.reader import PlacementError
 
 #: Formats that know lists and booleans.
 _WITH_VALUES = ("json", "yaml")
@@ -86,6 +87,15 @@ class Command(command.Command):  # type: ignore[misc]
         """Name the plugin; cliff reads every distribution there is for it."""
         return "This command is provided by the nova-vhard plugin."
 
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the parser with the arguments of the command."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        self.add_arguments(parser)
+        return parser
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the arguments of the command."""
+
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run it; an error has a clean text, whosoever raises it.
 
@@ -97,6 +107,9 @@ class Command(command.Command):  # type: ignore[misc]
         except UsageError as error:
             self.say(f"{self.cmd_name or 'openstack vhard'}: error: {error}")
             return USAGE
+        except PlacementError as error:
+            text = line(f"Placement: {error}")
+            raise exceptions.CommandError(text) from error
         except Exception as error:
             text = str(error)
             if line(text) == text:

@@ -32,9 +32,8 @@ class SummarizeDecisions(OfflineLister):
     their own in the policy. No cloud is asked.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the files, and what is counted."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
             "files",
             metavar="<file>",
@@ -61,13 +60,6 @@ class SummarizeDecisions(OfflineLister):
             choices=list(OUTCOMES),
             help="Count requests with this outcome only (repeat for several).",
         )
-        parser.add_argument(
-            "--top",
-            metavar="<number>",
-            type=_positive,
-            help="Show only so many groups, the largest (default: all).",
-        )
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Rows:
         """Return one row a group."""
@@ -90,7 +82,7 @@ class SummarizeDecisions(OfflineLister):
             text = output.unreadable(error.filename or path, error)
             raise exceptions.CommandError(f"{text}; {_NAME}") from None
         rows = summary.ordered()
-        self._report(result, len(rows), parsed_args.top)
+        self._report(result, len(rows))
         columns = (*(name.title() for name in parsed_args.by), *_COLUMNS)
         return columns, [
             (
@@ -102,10 +94,10 @@ class SummarizeDecisions(OfflineLister):
                 Cell(group.first),
                 Cell(group.last),
             )
-            for key, group in rows[: parsed_args.top]
+            for key, group in rows
         ]
 
-    def _report(self, read: log.Read, groups: int, top: int | None) -> None:
+    def _report(self, read: log.Read, groups: int) -> None:
         """Print totals and warnings that the table does not show."""
         self.say(
             f"{counted(read.events, 'event')}, "
@@ -121,8 +113,6 @@ class SummarizeDecisions(OfflineLister):
                 f"more than {counts.GROUPS} groups; the rest is counted as "
                 f"{counts.OTHERS}; choose fewer names for --by"
             )
-        if top is not None and groups > top:
-            self.say(f"{top} of {counted(groups, 'group')} shown")
 
 
 _NAME = (
@@ -147,9 +137,3 @@ def _names(text: str) -> tuple[str, ...]:
             message = f"{clean(name)!r} is not one of {known}"
             raise argparse.ArgumentTypeError(message)
     return names
-
-
-def _positive(text: str) -> int:
-    if text.isdecimal() and int(text) > 0:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 up")

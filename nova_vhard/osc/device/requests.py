@@ -16,7 +16,7 @@ from nova_vhard.osc import output
 from nova_vhard.osc.device import devices
 from nova_vhard.osc.device.devices import FleetDevice
 from nova_vhard.osc.device.show import add_device
-from nova_vhard.placement.client import Placement, PlacementError
+from nova_vhard.placement.client import Placement
 
 LOG = get_logger(__name__)
 
@@ -26,11 +26,9 @@ _NEXT = "the host's cleaner is asked, and acts in its next round"
 class _Ask(output.Command):
     """Ask the cleaner of a host for something."""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the device."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
         add_device(parser)
-        return parser
 
     def ask(self, parsed_args: argparse.Namespace, word: str) -> FleetDevice:
         """Ask.
@@ -38,22 +36,17 @@ class _Ask(output.Command):
         :raises osc_lib.exceptions.CommandError: if that did not work out
         """
         placement: Placement = self.app.client_manager.vhard.placement
-        try:
-            result = devices.find(
-                placement, parsed_args.host, parsed_args.address
-            )
-            self.check(result)
-            # For this moment: void as soon as its provider changes.
-            generation = result.view.inventory.generation
-            bound = device_words.request_word(word, generation)
-            trait = device_words.of_device(result.address, bound)
-            placement.update(
-                result.root.uuid,
-                lambda ours: ours | {trait},
-                device_words.DEVICE,
-            )
-        except PlacementError as error:
-            raise exceptions.CommandError(f"Placement: {error}") from error
+        result = devices.find(placement, parsed_args.host, parsed_args.address)
+        self.check(result)
+        # For this moment: void as soon as its provider changes.
+        generation = result.view.inventory.generation
+        bound = device_words.request_word(word, generation)
+        trait = device_words.of_device(result.address, bound)
+        placement.update(
+            result.root.uuid,
+            lambda ours: ours | {trait},
+            device_words.DEVICE,
+        )
         return result
 
     def check(self, device: FleetDevice) -> None:
@@ -94,9 +87,9 @@ class ReleaseDevice(_Ask):
 
     _force = False
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add force, and its reason."""
-        parser = super().get_parser(prog_name)
+        super().add_arguments(parser)
         parser.add_argument(
             "--force",
             action="store_true",
@@ -109,7 +102,6 @@ class ReleaseDevice(_Ask):
             help="Why; must be given with --force, and is logged here (on "
             "the host: nova-vhard-cleaner release, which keeps it).",
         )
-        return parser
 
     def check(self, device: FleetDevice) -> None:
         """Refuse to force what is on offer: a later use is another matter."""

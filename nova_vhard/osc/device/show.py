@@ -14,7 +14,6 @@ from nova_vhard.common.text import clean
 from nova_vhard.conf.cleaner import STATE_PATH
 from nova_vhard.osc import output
 from nova_vhard.osc.device import devices
-from nova_vhard.placement.client import PlacementError
 
 LIST = ("Host", "Address", "Resource class", "Status", "Why")
 
@@ -44,9 +43,8 @@ class ListDevices(output.Lister):
 
     nothing = "0 one-time-use devices"
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add which devices."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
             "--host", metavar="<host>", default="", help="Only of this host."
         )
@@ -55,7 +53,6 @@ class ListDevices(output.Lister):
             action="store_true",
             help="Only those that nobody has and nobody can get.",
         )
-        return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace
@@ -65,10 +62,7 @@ class ListDevices(output.Lister):
         reserved = "reserved " * parsed_args.reserved
         host = parsed_args.host and f" of host {clean(parsed_args.host)}"
         self.nothing = f"0 {reserved}one-time-use devices{host or ''}"
-        try:
-            result = list(devices.devices(placement, parsed_args.host))
-        except PlacementError as error:
-            raise exceptions.CommandError(f"Placement: {error}") from error
+        result = list(devices.devices(placement, parsed_args.host))
         return LIST, [
             (
                 clean(item.root.name),
@@ -89,28 +83,21 @@ class ShowDevice(output.ShowOne):
     if that may be read; elsewhere from what --evidence names.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the device, and where its evidence is."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
         add_device(parser)
         parser.add_argument(
             "--evidence",
             metavar="<path>",
             help="A copy of the cleaner's folder devices, or of a file in it.",
         )
-        return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         """Return what Placement and the journal say."""
         placement = self.app.client_manager.vhard.placement
-        try:
-            result = devices.find(
-                placement, parsed_args.host, parsed_args.address
-            )
-        except PlacementError as error:
-            raise exceptions.CommandError(f"Placement: {error}") from error
+        result = devices.find(placement, parsed_args.host, parsed_args.address)
         fields: dict[str, Any] = {
             "host": clean(result.root.name),
             "address": result.address,

@@ -13,7 +13,7 @@ from nova_vhard.common.text import clean, line
 from nova_vhard.osc import audits, output, policies
 from nova_vhard.osc.columns import Cell
 from nova_vhard.osc.flavor import scs
-from nova_vhard.placement.client import Placement, PlacementError
+from nova_vhard.placement.client import Placement
 from nova_vhard.placement.fleet import fleet
 from nova_vhard.policy.model import Mode, PassthroughRule, Policy
 from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE
@@ -41,12 +41,10 @@ def _row(plan: TraitPlan, state: str) -> Row:
 
 
 class _FlavorCommand(output.Lister):
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Return the parser, with the options of this command."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
         what = "Policy whose passthrough.require is demanded"
         policies.add_option(parser, what)
-        return parser
 
     def flavors(self) -> Iterable[Any]:
         """Return every flavor, private ones too, with its extra specs."""
@@ -76,9 +74,9 @@ class AuditFlavors(_FlavorCommand):
     warning.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the verdict, and the other claim of a flavor."""
-        parser = super().get_parser(prog_name)
+        super().add_arguments(parser)
         audits.add_options(parser)
         parser.add_argument(
             "--scs",
@@ -90,7 +88,6 @@ class AuditFlavors(_FlavorCommand):
             "required traits of ours are looked at: a host that a flavor "
             "does not land on for another reason is listed, too.",
         )
-        return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace
@@ -115,10 +112,7 @@ class AuditFlavors(_FlavorCommand):
         """Return one row a flavor of the Sovereign Cloud Stack."""
         placement = self.app.client_manager.vhard.placement
         now = datetime.datetime.now(datetime.UTC)
-        try:
-            hosts = fleet(placement, now, policy.hosts.max_report_age, True)
-        except PlacementError as error:
-            raise exceptions.CommandError(f"Placement: {error}") from error
+        hosts = fleet(placement, now, policy.hosts.max_report_age, True)
         tally = audits.Tally("SCS flavors")
         result = []
         for flavor in self.flavors():
@@ -157,9 +151,9 @@ class SyncFlavors(_FlavorCommand):
 
     nothing = "0 flavors differ from what the policy demands"
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the option that makes it real."""
-        parser = super().get_parser(prog_name)
+        super().add_arguments(parser)
         parser.add_argument(
             "--yes", action="store_true", help="Do it, not only say it."
         )
@@ -169,7 +163,6 @@ class SyncFlavors(_FlavorCommand):
             help="Do it also where no host has proven what a flavor then "
             "requires: its servers boot nowhere, in any mode of the policy.",
         )
-        return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace
@@ -209,14 +202,11 @@ class SyncFlavors(_FlavorCommand):
                 "openstack vhard host list; --unproven does it all the same."
             )
         specs = {spec for plan in changes for spec in plan.lacks}
-        try:
-            # A required trait without a name would be an error of Placement
-            # for every boot.
-            client.placement.create_traits(
-                {spec.partition(":")[2] for spec in specs}
-            )
-        except PlacementError as error:
-            raise exceptions.CommandError(f"Placement: {error}") from error
+        # A required trait without a name would be an error of Placement
+        # for every boot.
+        client.placement.create_traits(
+            {spec.partition(":")[2] for spec in specs}
+        )
         return _COLUMNS, [_apply(client.compute, plan) for plan in changes]
 
 
@@ -231,10 +221,7 @@ def _stranded(
     if not adding:
         return []
     now = datetime.datetime.now(datetime.UTC)
-    try:
-        hosts = fleet(placement, now, policy.hosts.max_report_age)
-    except PlacementError as error:
-        raise exceptions.CommandError(f"Placement: {error}") from error
+    hosts = fleet(placement, now, policy.hosts.max_report_age)
     proven = [
         {traits.of_check(name) for name in host.proven}
         | ({traits.ATTESTED} if host.attested else set())

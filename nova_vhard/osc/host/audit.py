@@ -20,7 +20,7 @@ from nova_vhard.osc.host.accounts import (
     provider_of,
 )
 from nova_vhard.osc.host.enroll import add_prefix, path_prefix
-from nova_vhard.placement.client import Placement, PlacementError
+from nova_vhard.placement.client import Placement
 
 COLUMNS = ("User", "By", "Role", "Project", "May Write")
 
@@ -57,9 +57,8 @@ class AuditHosts(output.Lister):
 
     nothing = "0 logins and credentials may write for more than one host"
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the limit, and the path that Placement is served under."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
             "--limit",
             type=int,
@@ -71,7 +70,6 @@ class AuditHosts(output.Lister):
         )
         add_prefix(parser)
         audits.add_options(parser)
-        return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace
@@ -85,8 +83,6 @@ class AuditHosts(output.Lister):
             audit = Audit(client.accounts, devices, prefix)
             rows = itertools.chain(_sharing(client.placement), audit.rows())
             listed = list(itertools.islice(rows, limit + 1))
-        except PlacementError as error:
-            raise exceptions.CommandError(f"Placement: {error}") from error
         except paging.ERRORS as error:
             raise exceptions.CommandError(f"Keystone: {error}") from error
         tally = audits.Tally("logins and credentials")

@@ -102,9 +102,8 @@ class EnrollHosts(output.Command):
     service_token_roles_required = true in Placement's configuration.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the hosts, and where things are."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
             "host",
             nargs="+",
@@ -138,7 +137,6 @@ class EnrollHosts(output.Command):
             help="Also for an enrolled host: its user is created again, "
             "old credentials are void at once, and files are replaced.",
         )
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Enroll one host after the other; name those that failed."""
@@ -146,10 +144,7 @@ class EnrollHosts(output.Command):
         prefix = path_prefix(client, parsed_args.path_prefix)
         # A host's own login makes no names.
         now = datetime.datetime.now(datetime.UTC)
-        try:
-            names.make(client.placement, now)
-        except PlacementError as error:
-            raise exceptions.CommandError(f"Placement: {error}") from error
+        names.make(client.placement, now)
         failed = []
         for host in dict.fromkeys(parsed_args.host):
             try:

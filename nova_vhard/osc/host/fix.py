@@ -19,7 +19,6 @@ from nova_vhard.common.text import clean
 from nova_vhard.host import plugins, virconf
 from nova_vhard.osc import output
 from nova_vhard.osc.host.listing import add_age
-from nova_vhard.placement.client import PlacementError
 from nova_vhard.placement.fleet import HostPosture, fleet
 
 #: A name that Ansible can only take for that host: no pattern, no group of
@@ -69,9 +68,8 @@ class FixHosts(output.Command):
     that needs a person is a message with what to do.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the file, the hosts, and the age of a report."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
             "hosts",
             nargs="*",
@@ -86,7 +84,6 @@ class FixHosts(output.Command):
             help="Playbook to write; a file that is there is replaced.",
         )
         add_age(parser)
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Write the playbook.
@@ -97,10 +94,7 @@ class FixHosts(output.Command):
         placement = self.app.client_manager.vhard.placement
         now = datetime.datetime.now(datetime.UTC)
         age = parsed_args.max_report_age
-        try:
-            known = fleet(placement, now, age, results=True)
-        except PlacementError as error:
-            raise exceptions.CommandError(f"Placement: {error}") from error
+        known = fleet(placement, now, age, results=True)
         plays = _plays(_chosen(known, parsed_args.hosts))
         text = yaml.dump(plays, Dumper=_Dumper, sort_keys=False, width=78)
         try:

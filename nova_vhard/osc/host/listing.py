@@ -6,13 +6,10 @@ import datetime
 from collections.abc import Iterable
 from typing import Any
 
-from osc_lib import exceptions
-
 from nova_vhard.catalogue.checks import ATTESTED, CHECKS, REQUIRABLE
 from nova_vhard.common.text import clean
 from nova_vhard.osc import output
 from nova_vhard.osc.columns import Cell, Passed
-from nova_vhard.placement.client import PlacementError
 from nova_vhard.placement.fleet import HostPosture, fleet
 
 Row = tuple[Any, ...]
@@ -48,14 +45,12 @@ class ListHosts(output.Lister):
 
     nothing = "0 compute nodes in Placement"
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the width, and the age from which a report is stale."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
             "--long", action="store_true", help="One column a check."
         )
         add_age(parser)
-        return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace
@@ -63,10 +58,7 @@ class ListHosts(output.Lister):
         """Return one row a host."""
         placement = self.app.client_manager.vhard.placement
         now = datetime.datetime.now(datetime.UTC)
-        try:
-            hosts = fleet(placement, now, parsed_args.max_report_age)
-        except PlacementError as error:
-            raise exceptions.CommandError(f"Placement: {error}") from error
+        hosts = fleet(placement, now, parsed_args.max_report_age)
         if parsed_args.long:
             checks = REQUIRABLE
             return (*LIST[:2], *checks), [

@@ -14,7 +14,7 @@ from nova_vhard.common.text import clean
 from nova_vhard.host import plugins
 from nova_vhard.osc import output
 from nova_vhard.osc.host.listing import add_age
-from nova_vhard.placement.client import PlacementError, ProviderNotFound
+from nova_vhard.placement.client import ProviderNotFound
 from nova_vhard.placement.fleet import (
     SILENT,
     STALE,
@@ -55,9 +55,8 @@ class ShowHost(output.ShowOne):
     prints on the host itself.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the host, and the age from which a report is stale."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
             "host",
             metavar="<host>",
@@ -65,7 +64,6 @@ class ShowHost(output.ShowOne):
             "uuid of its resource provider.",
         )
         add_age(parser)
-        return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace
@@ -82,8 +80,6 @@ class ShowHost(output.ShowOne):
                 "vhard host list has the names"
             )
             raise exceptions.CommandError(text) from error
-        except PlacementError as error:
-            raise exceptions.CommandError(f"Placement: {error}") from error
         fields = {
             "host": clean(result.name),
             "status": result.status,

@@ -29,9 +29,8 @@ class WithdrawHosts(output.Command):
     names of the traits go too; take them from the flavors before that.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the hosts, or all of them."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
             "host",
             nargs="*",
@@ -53,7 +52,6 @@ class WithdrawHosts(output.Command):
         parser.add_argument(
             "--yes", action="store_true", help="Do not ask, with --all."
         )
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Withdraw one host after the other; name those that failed."""
@@ -61,14 +59,11 @@ class WithdrawHosts(output.Command):
             raise output.UsageError("name hosts, or say --all")
         client = self.app.client_manager.vhard
         accounts = None if parsed_args.keep_credentials else client.accounts
-        try:
-            failed = (
-                self._all(client.placement, accounts, parsed_args.yes)
-                if parsed_args.all
-                else self._named(client.placement, accounts, parsed_args.host)
-            )
-        except PlacementError as error:
-            raise exceptions.CommandError(f"Placement: {error}") from error
+        failed = (
+            self._all(client.placement, accounts, parsed_args.yes)
+            if parsed_args.all
+            else self._named(client.placement, accounts, parsed_args.host)
+        )
         if failed:
             text = f"not withdrawn: {'; '.join(failed)}"
             raise exceptions.CommandError(text)

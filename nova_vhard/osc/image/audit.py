@@ -23,7 +23,6 @@ from nova_vhard.osc.image.journal import (
     JournalError,
     read,
 )
-from nova_vhard.osc.progress import Progress
 from nova_vhard.policy.model import Policy
 
 
@@ -35,9 +34,8 @@ class AuditImages(output.Lister):
     It writes a journal, with which openstack vhard image restore undoes it.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add which images, and what to do about them."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
         selection.add_options(parser)
         policies.add_option(parser, "Policy by which images are judged")
         parser.add_argument(
@@ -61,7 +59,6 @@ class AuditImages(output.Lister):
         )
         exemption_list.add_options(parser, "image")
         audits.add_options(parser)
-        return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace
@@ -113,18 +110,14 @@ class _Audit:
 
     def rows(self) -> Iterator[Row]:
         """Yield a row for each image."""
-        progress, result = Progress("images"), 0
         try:
             for image in selection.selected(self._app, self._options):
                 finding = self._auditor.find(image)
                 rows = [] if finding is None else self._rows(finding)
                 findings = audits.of_rows(COLUMNS, rows)
                 self.tally.add(image["id"], image.get("name"), findings)
-                result += finding is not None
                 yield from rows
-                progress.step(result)
         finally:
-            progress.end()
             if self._journal is not None:
                 self._journal.close()
                 self._say(f"Journal: {self._journal.path}")
@@ -169,13 +162,11 @@ class RestoreImages(output.Lister):
 
     nothing = "0 entries are in the journal"
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the journal."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
             "journal", metavar="<journal>", help="File that the audit wrote."
         )
-        return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace

@@ -14,7 +14,6 @@ from nova_vhard.osc.columns import Cell
 from nova_vhard.osc.image.changes import ERRORS, failed
 from nova_vhard.osc.policy import definitions
 from nova_vhard.osc.policy.definitions import (
-    AFTER,
     RESTORED,
     Change,
     Definitions,
@@ -31,15 +30,14 @@ class OfferAllowed(output.Lister):
     Horizon's dialogs then offer allowed values only, and say why; everybody
     can ask for them with openstack image metadef. Without --yes it only shows
     what it would do. It saves the old definitions in a file: --undo restores
-    them, and --check shows whether the new ones have been changed since, for
-    example by glance-manage db_load_metadefs. Needs the role admin.
+    them, unless they have been changed since, for example by glance-manage
+    db_load_metadefs. Needs the role admin.
     """
 
     nothing = "0 definitions differ from what the policy allows"
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the policy, and what to do."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
         policies.add_option(parser, "Policy whose values are offered")
         what = parser.add_mutually_exclusive_group()
         what.add_argument(
@@ -50,19 +48,12 @@ class OfferAllowed(output.Lister):
             metavar="<file>",
             help="Restore what is in this file, as far as it is as written.",
         )
-        what.add_argument(
-            "--check",
-            metavar="<file>",
-            help="Say what of this file is as written; end with 3 if "
-            "something is not.",
-        )
         parser.add_argument(
             "--journal",
             metavar="<file>",
             help="Where to keep what was there, with --yes; must not be there "
             "yet (default: vhard-metadefs-TIME.json in this folder).",
         )
-        return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace
@@ -74,8 +65,6 @@ class OfferAllowed(output.Lister):
         try:
             if parsed_args.undo:
                 return COLUMNS, self._undo(glance, parsed_args.undo)
-            if parsed_args.check:
-                return COLUMNS, self._check(glance, parsed_args.check)
             return COLUMNS, self._offer(glance, parsed_args)
         except ERRORS as error:
             raise exceptions.CommandError(f"Glance: {error}") from error
@@ -94,26 +83,13 @@ class OfferAllowed(output.Lister):
         return self._each(changes, lambda change: _put(glance, change), "set")
 
     def _undo(self, glance: Definitions, path: str) -> list[Row]:
-        changes = self._kept(glance, path)
+        self.nothing = f"0 definitions are in {path}"
         return self._each(
-            changes,
+            definitions.read(path, glance.cloud),
             lambda change: definitions.undo(glance, change),
             RESTORED,
             "as before already",
         )
-
-    def _check(self, glance: Definitions, path: str) -> list[Row]:
-        changes = self._kept(glance, path)
-        rows = self._each(
-            changes, lambda change: definitions.state(glance, change), AFTER
-        )
-        self.status = output.FAILED if self.status else 0
-        return rows
-
-    def _kept(self, glance: Definitions, path: str) -> list[Change]:
-        """Return the changes of a file."""
-        self.nothing = f"0 definitions are in {path}"
-        return definitions.read(path, glance.cloud)
 
     def _each(
         self,

@@ -109,9 +109,8 @@ class PrintSchema(Offline):
     the samples. No cloud is asked.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the kind of file."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
             "kind",
             nargs="?",
@@ -120,7 +119,6 @@ class PrintSchema(Offline):
             help="Kind of file: a policy, tests of one, or the rules of "
             "nova-vhard-cleaner (default: %(default)s).",
         )
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Print it."""

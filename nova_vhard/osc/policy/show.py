@@ -61,9 +61,8 @@ class CheckPolicy(OfflineLister):
     --fail-on-warn 3 if there are warnings and no error. No cloud is asked.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the file."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
             "file",
             metavar="<file>",
@@ -83,7 +82,6 @@ class CheckPolicy(OfflineLister):
             help="Bytes that each file may have: [vhard] policy_max_size of "
             "the services; a larger one is an error (default: %(default)s).",
         )
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Rows:
         """Return one row an error or warning."""
@@ -192,9 +190,8 @@ class ShowPolicy(OfflineLister):
     is where nothing says it. No cloud is asked.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the file and the choice of the view."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
             "file",
             metavar="<file>",
@@ -208,7 +205,6 @@ class ShowPolicy(OfflineLister):
             action="store_true",
             help="With all that it extends, and the defaults.",
         )
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Rows:
         """Return one row a key."""

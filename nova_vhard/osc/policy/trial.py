@@ -32,15 +32,13 @@ class RunPolicyTests(OfflineLister):
     Exit status 0 if all is as expected, else 1. No cloud is asked.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the files and the policy."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
             "files", metavar="<file>", nargs="+", help="File of cases (YAML)."
         )
         policies.add_option(parser, default=False)
         add_date(parser)
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Rows:
         """Return one row a case."""
@@ -79,13 +77,11 @@ class ExplainPolicy(OfflineShowOne):
     passes (verdict allow, warn, audit or disabled), 1 if it is refused.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add everything that a request consists of."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
         case_options.add(parser)
         policies.add_option(parser)
         add_date(parser)
-        return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace

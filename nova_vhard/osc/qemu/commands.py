@@ -84,11 +84,9 @@ class PlanQemu(OfflineLister):
     not needed. Anything else is not needed either. No cloud is asked.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the policy, the architecture, and what is to be added."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
         _add_options(parser)
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Rows:
         """Return one row a part."""
@@ -145,24 +143,16 @@ class WriteBuildConfig(Offline):
     comment. The folder is there as a whole or not at all. No cloud is asked.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the folder, and what the plan has."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
         _add_options(parser)
         parser.add_argument(
             "--output",
             metavar="<folder>",
             required=True,
             help="Folder to write; one that is there and not empty is an "
-            "error without --force.",
+            "error.",
         )
-        parser.add_argument(
-            "--force",
-            action="store_true",
-            help="Replace a folder that an earlier run wrote; one with "
-            "anything else in it is an error still.",
-        )
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Make the plan, then write it."""
@@ -170,7 +160,6 @@ class WriteBuildConfig(Offline):
         texts = files.files(plan)
         folder = pathlib.Path(os.path.abspath(parsed_args.output))
         try:
-            qemu_folder.refuse(folder, parsed_args.force)
             qemu_folder.write(folder, texts)
         except OSError as error:
             text = output.unwritable(folder, error)

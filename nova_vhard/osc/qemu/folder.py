@@ -7,50 +7,21 @@ import tempfile
 
 from osc_lib import exceptions
 
-#: Everything that a run may have written.
-OURS = frozenset(
-    (
-        "README.rst",
-        "debian/control.nova-vhard",
-        "debian/nova-vhard.mk",
-        "nova-vhard/cflags",
-        "nova-vhard/configure-options",
-        "nova-vhard/devices.mak",
-        "nova-vhard/ldflags",
-        "nova-vhard/types.patch",
-        "rpm/nova-vhard.spec.inc",
-    )
-)
 
+def write(folder: pathlib.Path, texts: dict[str, str]) -> None:
+    """Put a new folder in place in one step.
 
-def refuse(folder: pathlib.Path, force: bool) -> None:
-    """Raise if a folder must not be written to.
-
-    :raises CommandError: if it is not empty, and may not be replaced
+    :raises CommandError: if it is there already, and not empty
+    :raises OSError: if it could not be done; what was there is untouched
     """
     if not folder.parent.is_dir():
         text = f"{folder}: there is no folder {folder.parent}"
         raise exceptions.CommandError(text)
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise exceptions.CommandError(f"{folder} is not a folder")
-    if not folder.exists() or not any(folder.iterdir()):
-        return
-    if not force:
-        text = f"{folder} is not empty; --force replaces an earlier output"
+    if folder.exists() and any(folder.iterdir()):
+        text = f"{folder} is not empty; remove it, or name another folder"
         raise exceptions.CommandError(text)
-    for path in folder.rglob("*"):
-        name = str(path.relative_to(folder))
-        ours = name in OURS or path.is_dir()
-        if path.is_symlink() or not ours:
-            text = f"{path} is not of this command; choose another folder"
-            raise exceptions.CommandError(text)
-
-
-def write(folder: pathlib.Path, texts: dict[str, str]) -> None:
-    """Put a folder in place in one step.
-
-    :raises OSError: if it could not be done; what was there is untouched
-    """
     new = tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)
     made = pathlib.Path(new, "new")
     try:
@@ -58,19 +29,7 @@ def write(folder: pathlib.Path, texts: dict[str, str]) -> None:
             path = made / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        _swap(folder, made, pathlib.Path(new, "old"))
+        # This replaces an empty folder, but not one with files.
+        made.rename(folder)
     finally:
         shutil.rmtree(new, ignore_errors=True)
-
-
-def _swap(folder: pathlib.Path, made: pathlib.Path, old: pathlib.Path) -> None:
-    """Put a folder in place of another, or none."""
-    if not folder.exists():
-        made.rename(folder)
-        return
-    folder.rename(old)
-    try:
-        made.rename(folder)
-    except OSError:
-        old.rename(folder)
-        raise

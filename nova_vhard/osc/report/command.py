@@ -22,9 +22,8 @@ class WriteReport(output.Command):
     may read the files.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the files, and the policy."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
             "--html",
             metavar="<file>",
@@ -47,7 +46,6 @@ class WriteReport(output.Command):
             "copy shows what the service ran when it was made.",
         )
         policies.add_option(parser, "Policy by which everything is judged")
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Gather everything, then write the files."""

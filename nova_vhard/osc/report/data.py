@@ -14,7 +14,6 @@ from nova_vhard.osc import paging
 from nova_vhard.osc.device import devices
 from nova_vhard.osc.image import images, selection
 from nova_vhard.osc.image.changes import ERRORS as GLANCE_ERRORS
-from nova_vhard.osc.progress import Progress
 from nova_vhard.osc.report import hosts as reading
 from nova_vhard.osc.server import audit as server
 from nova_vhard.osc.server.servers import Server, alone, finder
@@ -130,18 +129,12 @@ def image_rows(
     glance: Any, policy: Policy, today: datetime.date
 ) -> Iterator[Row]:
     """Yield a row a violation, in the audit's columns but the last."""
-    progress, count = Progress("images"), 0
     auditor = images.Auditor(policy, today)
-    try:
-        for image in selection.listed(glance, {}):
-            finding = auditor.find(image)
-            if finding is not None:
-                count += 1
-                for row in finding.rows(""):
-                    yield tuple(map(str, row[:-1]))
-            progress.step(count)
-    finally:
-        progress.end()
+    for image in selection.listed(glance, {}):
+        finding = auditor.find(image)
+        if finding is not None:
+            for row in finding.rows(""):
+                yield tuple(map(str, row[:-1]))
 
 
 def flavor_rows(

@@ -15,7 +15,6 @@ from nova_vhard.osc import (
     paging,
     policies,
 )
-from nova_vhard.osc.progress import Progress
 from nova_vhard.osc.server import selection
 from nova_vhard.osc.server.facts import Facts
 from nova_vhard.osc.server.servers import (
@@ -36,14 +35,12 @@ class AuditServers(output.Lister):
     row of its own. Nothing is changed.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add which servers, and by which policy."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
         selection.add_options(parser)
         policies.add_option(parser, "Policy by which servers are judged")
         exemption_list.add_options(parser, "server")
         audits.add_options(parser)
-        return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace
@@ -96,24 +93,16 @@ class Audit:
         :param options: as ``server_select`` adds them
         :raises ERRORS: of ``paging``, if Nova does not answer
         """
-        progress = Progress("servers")
-        facts, violate = self._facts, 0
-        try:
-            for page in selection.pages(
-                self._app, options, facts.microversion
-            ):
-                for server in facts.of_page(page):
-                    result = rows(self._policy, server, self.today)
-                    if self._listing:
-                        broken = violations(self._policy, server, self.today)
-                        self.exempted.add(server.id, broken)
-                    findings = list(audits.of_rows(COLUMNS, result))
-                    self.tally.add(server.id, server.name, findings)
-                    violate += audits.violates(findings)
-                    yield from result
-                    progress.step(violate)
-        finally:
-            progress.end()
+        facts = self._facts
+        for page in selection.pages(self._app, options, facts.microversion):
+            for server in facts.of_page(page):
+                result = rows(self._policy, server, self.today)
+                if self._listing:
+                    broken = violations(self._policy, server, self.today)
+                    self.exempted.add(server.id, broken)
+                findings = audits.of_rows(COLUMNS, result)
+                self.tally.add(server.id, server.name, findings)
+                yield from result
 
     def notes(self) -> list[str]:
         """Return what the rows do not say, for a person."""

@@ -144,7 +144,6 @@ def test_what_is_offered_and_its_undo(openstack: Command, admin: User) -> None:
     assert output.endswith(
         "\n0 definitions differ from what the policy allows"
     )
-    assert openstack(*COMMAND, "--check=kept.json")[0] == 0
 
     # and the undo restores what the API answers, byte for byte
     status, output = openstack(*COMMAND, "--undo=kept.json", "-fjson")
@@ -165,20 +164,14 @@ def test_definitions_that_are_loaded_again_are_noticed(
     # when an upgrade loads its own: PATH MERGE PREFER_NEW
     manage(loaded, "true", "true")
 
-    status, output = openstack(*COMMAND, "--check=kept.json", "-fjson")
-    assert status == 3
-    states = {row["State"] for row in rows_of(output)}
-    assert states & {"as before", "changed since"}
-    assert "as written" not in states
     # changed definitions are not undone
-    status, output = openstack(*COMMAND, "--undo=kept.json", "-fjson")
+    _, output = openstack(*COMMAND, "--undo=kept.json", "-fjson")
     assert {row["State"] for row in rows_of(output)} <= {
         "as before already",
         "changed since: left alone",
     }
     # and it can be written again
     assert openstack(*asked, "--yes", "--journal=more.json")[0] == 0
-    assert openstack(*COMMAND, "--check=more.json")[0] == 0
     assert openstack(*COMMAND, "--undo=more.json")[0] == 0
 
 

@@ -133,10 +133,6 @@ def test_the_ones_that_matter_come_first(tmp_path):
     )
     result = rows(SummarizeDecisions, path, "--by", "rule")
     assert [each["Rule"] for each in result] == [SCREEN, CARD, DISK]
-    done = run(SummarizeDecisions, path, "--top", "1", "-f", "value")
-    assert done.out.startswith(f"{SCREEN} p1 i1 2 0 2")
-    assert len(done.out.splitlines()) == 1
-    assert "1 of 3 groups shown" in done.err
 
 
 @pytest.mark.parametrize(
@@ -380,7 +376,7 @@ def test_a_file_that_is_not_there_is_told_before_the_reading(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--by", "colour"], ["--top", "0"], ["--top", "x"], ["--mode", "none"]],
+    [["--by", "colour"], ["--mode", "none"]],
 )
 def test_a_wrong_option_is_an_error_of_usage(arguments, capsys):
     with pytest.raises(SystemExit) as ended:

@@ -3,7 +3,6 @@
 
 import itertools
 import os
-import pathlib
 import re
 import stat
 
@@ -193,27 +192,9 @@ def test_an_empty_folder_is_filled(out):
 def test_a_folder_with_anything_in_it_is_left_alone(out):
     out.mkdir()
     (out / "README.rst").write_text("mine")
-    with pytest.raises(CommandError, match="--force"):
+    with pytest.raises(CommandError, match="is not empty"):
         write(out)
     assert tree(out) == {"README.rst": "mine"}
-
-
-def test_force_replaces_an_earlier_output_as_a_whole(out):
-    write(out)
-    before = tree(out)
-    write(out, "--force", policy="baseline")
-    assert tree(out) != before
-    assert "IDE_DEV" in tree(out)["nova-vhard/devices.mak"]
-    assert os.listdir(out.parent) == ["out"]
-
-
-def test_force_removes_nothing_of_anybody_else(out):
-    write(out)
-    (out / "notes.txt").write_text("mine")
-    before = tree(out)
-    with pytest.raises(CommandError, match=r"notes\.txt is not of this"):
-        write(out, "--force", policy="baseline")
-    assert tree(out) == before
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path):
@@ -224,37 +205,18 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path):
         write(tmp_path / "file")
     (tmp_path / "link").symlink_to(tmp_path)
     with pytest.raises(CommandError, match="is not a folder"):
-        write(tmp_path / "link", "--force")
+        write(tmp_path / "link")
 
 
-def test_a_failure_leaves_what_was_there(out, monkeypatch):
-    write(out)
-    before = tree(out)
+def test_a_failure_leaves_nothing(out, monkeypatch):
 
     def full(*_arguments, **_more):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pathlib.Path.write_text", full)
     with pytest.raises(CommandError, match="No space left"):
-        write(out, "--force")
-    assert tree(out) == before
-    assert os.listdir(out.parent) == ["out"]
-
-
-def test_the_old_folder_comes_back_where_the_new_one_cannot(out, monkeypatch):
-    write(out)
-    before = tree(out)
-    rename = pathlib.Path.rename
-
-    def refused(path, target):
-        if path.name == "new":
-            raise OSError(5, "Input/output error")
-        return rename(path, target)
-
-    monkeypatch.setattr("pathlib.Path.rename", refused)
-    with pytest.raises(CommandError, match="Input/output error"):
-        write(out, "--force", policy="baseline")
-    assert tree(out) == before
+        write(out)
+    assert os.listdir(out.parent) == []
 
 
 def test_a_policy_with_errors_writes_nothing(out, tmp_path):
