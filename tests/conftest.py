@@ -3,6 +3,7 @@
 
 import gc
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,13 @@ def whole_searches():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "MOST_SECONDS", 60)
         yield
+
+
+@pytest.fixture(autouse=True)
+def fresh_policy_files():
+    """Let no gate of a test have what a file of the same name once said."""
+    if enforcer := sys.modules.get("nova_vhard.gates.enforcer"):
+        enforcer._policy_file.cache_clear()
 
 
 def pytest_report_header() -> str:
