@@ -164,18 +164,23 @@ class GlanceGate:
             subject = subject_of(UPDATE, context, None, image_id)
             return self._answered(policy, ServerRequest(_NO_DEVICES, subject))
         try:
-            # Glance's own, so that nobody learns of an image that Glance
-            # hides from them
-            image = call.controller.show(request, image_id)
-        except (webob.exc.HTTPException, exception.GlanceException):
+            # By Glance's own function, which hides other people's images. A
+            # GET, or the controller's show, would take two or four times as
+            # long, and nothing more of them is needed.
+            image = call.controller.db_api.image_get(context, image_id)
+        except exception.GlanceException:
             # Glance answers the change in the same way, unless another request
             # has just created the image.
             subject = subject_of(UPDATE, context, None, image_id)
             change = of_image(Image(), subject, Image(), touched)
             return self._sent(policy, request, change)
-        before = {**image.extra_properties, "disk_format": image.disk_format}
+        before = {
+            each["name"]: each["value"]
+            for each in image["properties"]
+            if not each["deleted"]
+        } | {"disk_format": image["disk_format"]}
         after = changed(before, changes)
-        holder = Holder(image_id, image.owner, image.disk_format)
+        holder = Holder(image_id, image["owner"], image["disk_format"])
         old, new = (
             Image(each, each.get("disk_format"), IMAGE, holder)
             for each in (before, after)

@@ -3,7 +3,7 @@
 
 The method is that of ``pairs``, in one process; an upload has a process with
 the gate and one without, whose memory is compared.  PATCH is measured twice:
-with a value that is allowed for every image, and with the removal of a value.
+with a new value and with the removal of one; the image is read for both.
 """
 
 import json
@@ -52,7 +52,7 @@ class Side:
         return self.server.show(self.image)
 
     def patch(self) -> Took:
-        """Update a property that the gate judges by itself."""
+        """Update a property."""
         return self.server.update(self.image, CHANGE)
 
     def patch_read(self) -> Took:

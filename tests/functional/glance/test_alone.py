@@ -13,7 +13,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import webob
 
 from tests import logged
 from tests.functional.glance.wire import Wire, add, create, remove, update
@@ -35,6 +34,7 @@ from nova_vhard.gates import (
 )
 from nova_vhard.policy.hardware import Holder
 from nova_vhard.request import image as image_reader
+from tests.fuzz.routers import rows
 from tests.fuzz.service import Service
 
 POLICY = """\
@@ -73,7 +73,7 @@ class Cloud:
             self, [("ImagesController", "update")]
         ).call(update().environ())
         assert call is not None
-        call.controller.show = self._show
+        call.controller.db_api = SimpleNamespace(image_get=self._read)
         self.gate = glance_api.GlanceGate(self)
         self._service = Service(lambda _request: 201, wsgi.Request)
 
@@ -82,17 +82,17 @@ class Cloud:
         self.environs.append(dict(environ))
         return self._service(environ, start)
 
-    def _show(self, request: wsgi.Request, image_id: str) -> Any:
-        """Return an image, as Glance's controller."""
-        self.shown.append((request.context, image_id))
+    def _read(self, context: RequestContext, image_id: str) -> Any:
+        """Return an image, as Glance's database."""
+        self.shown.append((context, image_id))
         if self.stored is None:
-            raise webob.exc.HTTPNotFound
+            raise exception.ImageNotFound
         properties = dict(self.stored)
-        return SimpleNamespace(
-            owner=properties.pop("owner", None),
-            disk_format=properties.pop("disk_format", None),
-            extra_properties=properties,
-        )
+        image = {
+            name: properties.pop(name) for name in ("owner", "disk_format")
+        }
+        gone = {"name": "hw_disk_bus", "value": "ide", "deleted": True}
+        return {**image, "properties": [*rows(properties), gone]}
 
     def send(
         self, wire: Wire, service_roles: Any = None, **headers: str

@@ -25,7 +25,7 @@ CREATE = (
     "nova_vhard.policy.events._names",
 )
 UPDATE = (
-    "glance.api.v2.images.ImagesController.show",
+    "glance.db.sqlalchemy.api.image_get",
     f"{GATES}.glance_api.changed",
     "nova_vhard.request.server_request.introduced_violations",
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from glance.api.v2 import images
+from glance.db.sqlalchemy import api
 
 from nova_vhard.gates.enforcer import PolicyEnforcer
 from tests import logged
@@ -185,7 +185,7 @@ def test_what_is_made_between_the_looks_is_judged(
     """A user can choose the id of a new image."""
     caplog.set_level("INFO")
     image = str(uuid.uuid4())
-    look = images.ImagesController.show
+    look = api.image_get
 
     def then_made(*arguments: Any) -> Any:
         monkeypatch.undo()
@@ -194,7 +194,7 @@ def test_what_is_made_between_the_looks_is_judged(
         finally:
             plain.create(id=image, **made)
 
-    monkeypatch.setattr(images.ImagesController, "show", then_made)
+    monkeypatch.setattr(api, "image_get", then_made)
     # when
     response = gated.update(image, operation)
     # then
