@@ -163,7 +163,13 @@ class Attestor:
         now = self._means.now()
         self.numbers.answered_at = now
         before = self._ledger.attested(now)
-        self._say(state.nodes, self._ledger.take(agents, verdicts, now))
+        reasons = self._ledger.take(agents, verdicts, now)
+        for uuid, reason in reasons.items():
+            known = self._reasons.get(uuid)
+            if known is None or known.kind != reason.kind:
+                name = state.nodes.get(uuid, uuid)
+                LOG.warning("%s is not attested: %s", name, reason.text)
+        self._reasons = dict(reasons)
         if not good:
             # By what was read before, hosts are refused and none is new.
             self._ledger.keep(before)
@@ -189,17 +195,6 @@ class Attestor:
         except Exception as error:
             text = f"{type(error).__name__}: {clean(error, 300)}"
             raise SourceError(text) from error
-
-    def _say(
-        self, nodes: Mapping[str, str], reasons: Mapping[str, Reason]
-    ) -> None:
-        """Log why hosts are not attested, once for each new reason."""
-        for uuid, reason in reasons.items():
-            known = self._reasons.get(uuid)
-            if known is None or known.kind != reason.kind:
-                name = nodes.get(uuid, uuid)
-                LOG.warning("%s is not attested: %s", name, reason.text)
-        self._reasons = dict(reasons)
 
     def _tell(
         self,

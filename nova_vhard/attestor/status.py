@@ -40,7 +40,13 @@ def rows(
     ledger = Ledger(max_age)
     reasons = ledger.take(agents, verdicts, now)
     texts = {uuid: reason.text for uuid, reason in reasons.items()}
-    attested, ends = ledger.attested(now), _ends(state)
+    ends: dict[str, int] = {}
+    for mark in state.marks:
+        if mark.name in state.held:
+            continue
+        for provider in mark.providers:
+            ends[provider] = max(mark.until, ends.get(provider, 0))
+    attested = ledger.attested(now)
     names = {**state.having, **state.nodes}
     listed = agents.keys() | state.having.keys()
     for name, uuid in sorted((names[uuid], uuid) for uuid in listed):
@@ -54,17 +60,6 @@ def rows(
             _word(uuid in state.having),
             f"{left:.0f} s" if left > 0 else "none",
         )
-
-
-def _ends(state: writer.State) -> dict[str, int]:
-    """Return until when marks last that count, by the uuids of providers."""
-    ends: dict[str, int] = {}
-    for mark in state.marks:
-        if mark.name in state.held:
-            continue
-        for provider in mark.providers:
-            ends[provider] = max(mark.until, ends.get(provider, 0))
-    return ends
 
 
 def _word(holds: bool) -> str:

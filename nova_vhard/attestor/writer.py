@@ -139,7 +139,25 @@ class Writer:
                 for provider in mark.providers
             )
         ]
-        new = self._renewed(good, wanted, now)
+        until: dict[str, int] = {}
+        for mark in good:
+            for provider in mark.providers:
+                until[provider] = max(mark.until, until.get(provider, 0))
+        due = [
+            provider
+            for provider, end in wanted.items()
+            if provider not in until
+            or (
+                until[provider] < now + self._renewal
+                and until[provider] < int(end)
+            )
+        ]
+        # Those of alike ages share a mark: it lasts as long as its shortest.
+        due.sort(key=lambda provider: (wanted[provider], provider))
+        new = [
+            marks.make(self._key, int(wanted[part[0]]), part)
+            for part in _parts(due)
+        ]
         ours = {mark.name for mark in state.marks}
         bare = [
             marks.make(self._key, 0, part)
@@ -158,30 +176,6 @@ class Writer:
         kept |= {mark.name for mark in bare}
         self._delete([*sorted(ours - kept), *state.void[:_MOST_VOID]], outcome)
         return outcome
-
-    def _renewed(
-        self, good: Iterable[Mark], wanted: Mapping[str, float], now: float
-    ) -> list[Mark]:
-        """Return the marks to make: for hosts whose own end too soon."""
-        until: dict[str, int] = {}
-        for mark in good:
-            for provider in mark.providers:
-                until[provider] = max(mark.until, until.get(provider, 0))
-        due = [
-            provider
-            for provider, end in wanted.items()
-            if provider not in until
-            or (
-                until[provider] < now + self._renewal
-                and until[provider] < int(end)
-            )
-        ]
-        # Those of alike ages share a mark: it lasts as long as its shortest.
-        due.sort(key=lambda provider: (wanted[provider], provider))
-        return [
-            marks.make(self._key, int(wanted[part[0]]), part)
-            for part in _parts(due)
-        ]
 
     def _make(self, new: Iterable[Mark], outcome: Outcome) -> bool:
         """Make marks; return whether all of them are there."""

@@ -80,7 +80,29 @@ def clean(
     for rule in task.steps:
         record = replace(record, running=rule.step)
         journal.write(record)
-        done = _run(root, run, task, rule)
+        job = Job(root, task.device, rule.settings, rule.time_limit)
+        begun = time.monotonic()
+        try:
+            outcome = run(rule.step, job)
+        except Exception as error:  # noqa: BLE001 - whatever a runner raises
+            text = f"could not be run: {type(error).__name__}: {error}"
+            outcome = Outcome(False, text)
+        seconds = round(time.monotonic() - begun, 3)
+        LOG.info(
+            "%s: step %s ended %s after %s s: %s",
+            task.device.address,
+            rule.step,
+            "clean" if outcome.clean else "not clean",
+            seconds,
+            clean_text(outcome.said, 300),
+        )
+        done = Done(
+            rule.step,
+            outcome.clean is True,
+            outcome.said,
+            outcome.evidence,
+            seconds,
+        )
         steps = (*record.steps, done)
         if not done.clean:
             record = record.to(
@@ -104,29 +126,3 @@ def clean(
     )
     journal.write(record)
     return record
-
-
-def _run(root: HostRoot, run: Runner, task: Task, rule: StepRule) -> Done:
-    job = Job(root, task.device, rule.settings, rule.time_limit)
-    begun = time.monotonic()
-    try:
-        outcome = run(rule.step, job)
-    except Exception as error:  # noqa: BLE001 - whatever a runner raises
-        text = f"could not be run: {type(error).__name__}: {error}"
-        outcome = Outcome(False, text)
-    seconds = round(time.monotonic() - begun, 3)
-    LOG.info(
-        "%s: step %s ended %s after %s s: %s",
-        task.device.address,
-        rule.step,
-        "clean" if outcome.clean else "not clean",
-        seconds,
-        clean_text(outcome.said, 300),
-    )
-    return Done(
-        rule.step,
-        outcome.clean is True,
-        outcome.said,
-        outcome.evidence,
-        seconds,
-    )

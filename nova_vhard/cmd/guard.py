@@ -43,26 +43,25 @@ _COMMANDS_HELP = {
 }
 
 
-def _parser() -> argparse.ArgumentParser:
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit status."""
+    interrupts.note_hangup()
     parser = argparse.ArgumentParser(prog=_PROGRAM.name, description=__doc__)
     _PROGRAM.add_arguments(parser)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in _COMMANDS_HELP.items():
         commands.add_parser(name, help=text)
-    return parser
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit status."""
-    interrupts.note_hangup()
-    options = _parser().parse_args(argv)
+    options = parser.parse_args(argv)
     amiss = _NOT_TOLD if options.command == "probe" else 1
     return replace(_PROGRAM, amiss=amiss).run(_command, options)
 
 
 def _command(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     if options.command == "run":
-        return _run(conf)
+        notifier = systemd.of_environment(os.environ)
+        listeners = systemd.listeners(os.environ)
+        Guard(conf.vhard_guard, notifier, listeners, _sender(conf)).run()
+        return 0
     return _COMMANDS[options.command](conf.vhard_guard)
 
 
@@ -96,13 +95,6 @@ def _probe(options: Any) -> int:
     word = "guarded" if proof.guarded else "unguarded"
     terminal.say(f"{word}: {proof.reason}")
     return 0 if proof.guarded else 1
-
-
-def _run(conf: cfg.ConfigOpts) -> int:
-    notifier = systemd.of_environment(os.environ)
-    listeners = systemd.listeners(os.environ)
-    Guard(conf.vhard_guard, notifier, listeners, _sender(conf)).run()
-    return 0
 
 
 def _sender(conf: cfg.ConfigOpts) -> "notify.Sender | None":

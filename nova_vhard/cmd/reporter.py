@@ -45,7 +45,9 @@ _PROGRAM = daemon.Program(
 )
 
 
-def _parser() -> argparse.ArgumentParser:
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit status."""
+    interrupts.note_hangup()
     parser = argparse.ArgumentParser(prog=_PROGRAM.name, description=__doc__)
     _PROGRAM.add_arguments(parser)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -132,13 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     withdraw.add_argument(
         "host", nargs="?", help="Name of its provider; default this host."
     )
-    return parser
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit status."""
-    interrupts.note_hangup()
-    options = _parser().parse_args(argv)
+    options = parser.parse_args(argv)
     return _PROGRAM.run(_COMMANDS[options.command], options)
 
 

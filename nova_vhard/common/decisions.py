@@ -71,13 +71,10 @@ def violations(data: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
             yield text(rule), text(violation["mode"]), 1
     for kind in data.get("more", ()):
         for rule in _rules(kind):
-            yield text(rule), text(kind["mode"]), _number(kind["count"])
-
-
-def _number(value: Any) -> int:
-    if type(value) is not int or not 0 < value <= _MANY:
-        raise TypeError("a count expected")
-    return value
+            value = kind["count"]
+            if type(value) is not int or not 0 < value <= _MANY:
+                raise TypeError("a count expected")
+            yield text(rule), text(kind["mode"]), value
 
 
 def _rules(violation: dict[str, Any]) -> list[Any]:

@@ -75,7 +75,28 @@ def read(text: str, report: Report) -> tuple[Any, Lines]:
     lines: dict[Path, int] = {}
     data = None
     try:
-        if not _rejected(text, report):
+        # Each alias would copy the node of its anchor, and the functions that
+        # walk through the nodes are recursive.
+        rejected = False
+        depth = 0
+        event: Any
+        for event in yaml.parse(text, Loader=_LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if getattr(event, "anchor", None):
+                problem = (
+                    f"anchor or alias {quote(event.anchor)} is not supported"
+                )
+                problem += "; write the value out"
+            elif depth > MAX_DEPTH:
+                problem = f"is nested deeper than {MAX_DEPTH} levels"
+            else:
+                continue
+            rejected = True
+            report(event.start_mark.line + 1, (), problem)
+            if depth > MAX_DEPTH:
+                break
+        if not rejected:
             node = yaml.compose(text, Loader=_LOADER)
             data = node and _plain(node, (), lines, report)
     except yaml.reader.ReaderError as error:
@@ -98,34 +119,6 @@ def read(text: str, report: Report) -> tuple[Any, Lines]:
             reason += "; compare the indentation with the lines around it"
         report(mark.line + 1, (), f"cannot be parsed: {reason}")
     return data, Lines(lines)
-
-
-def _rejected(text: str, report: Report) -> bool:
-    """Report anchors, aliases and excessive nesting.
-
-    Each alias would copy the node of its anchor, and the functions that walk
-    through the nodes are recursive.
-
-    :returns: True if anything was reported
-    """
-    rejected = False
-    depth = 0
-    event: Any
-    for event in yaml.parse(text, Loader=_LOADER):
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if getattr(event, "anchor", None):
-            problem = f"anchor or alias {quote(event.anchor)} is not supported"
-            problem += "; write the value out"
-        elif depth > MAX_DEPTH:
-            problem = f"is nested deeper than {MAX_DEPTH} levels"
-        else:
-            continue
-        rejected = True
-        report(event.start_mark.line + 1, (), problem)
-        if depth > MAX_DEPTH:
-            break
-    return rejected
 
 
 def _plain(

@@ -60,18 +60,14 @@ class Runtime:
             while not self.stopping():
                 with contextlib.suppress(Interrupted):
                     self.notifier.alive(now=True)
-                    self._wait(service.round())
+                    until = time.monotonic() + service.round()
+                    with self.interrupts.breakable(reload=True):
+                        while (left := until - time.monotonic()) > 0:
+                            self.notifier.alive()
+                            time.sleep(min(left, self.notifier.period or left))
                 if self.interrupts.reloading:
                     service = self._made_anew(service, again)
             self.notifier.stopping()
-
-    def _wait(self, seconds: float) -> None:
-        """Wait for the next round, a reload or the end."""
-        until = time.monotonic() + seconds
-        with self.interrupts.breakable(reload=True):
-            while (left := until - time.monotonic()) > 0:
-                self.notifier.alive()
-                time.sleep(min(left, self.notifier.period or left))
 
     def _made_anew(
         self, service: Service, again: Callable[[], Service] | None

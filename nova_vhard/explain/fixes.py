@@ -8,7 +8,6 @@ from nova_vhard.catalogue.devices import KINDS, OF_FILE
 from nova_vhard.common.commands import command, options, plain
 from nova_vhard.common.text import clean, fit
 from nova_vhard.explain.draft import (
-    Document,
     Draft,
     Place,
     copied,
@@ -21,7 +20,6 @@ from nova_vhard.policy.hardware import (
     IMAGE,
     PASSTHROUGH,
     SERVER,
-    Holder,
 )
 from nova_vhard.policy.subject import (
     MOVE,
@@ -138,7 +136,30 @@ def _clauses(
         asks = _both(given, f"with {typed}", " and ", gone, without)
         yield f"upload it {asks}"
     elif every:
-        yield _copy(holder, draft.documents[place])
+        # Only the owner can change an image, but every user who can see it can
+        # download it.
+        image = plain(holder.id, "IMAGE")
+        disk = plain(holder.disk_format, "DISK_FORMAT")
+        save = command("image", "save", "--file", "my-copy.img", image)
+        create = command(
+            *(
+                "image",
+                "create",
+                "--file",
+                "my-copy.img",
+                "--disk-format",
+                disk,
+            ),
+            "--container-format",
+            disk if disk in _SAME_CONTAINER else "bare",
+            *options("--property", copied(draft.documents[place])),
+            "my-copy",
+        )
+        yield (
+            f"only project {plain(holder.project, 'PROJECT')} can change "
+            f"image {image}; to use a copy with these properties alone, run "
+            f"{save}, then {create}, and name my-copy instead"
+        )
     else:
         option = "--property" if origin == IMAGE else "--image-property"
         run = command(origin, "set", *options(option, given), target)
@@ -163,26 +184,3 @@ def _both(
 def _listed(names: list[str], last: str = "and") -> str:
     """Return names as a phrase: a, b and c."""
     return f" {last} ".join(", ".join(map(clean, names)).rsplit(", ", 1))
-
-
-def _copy(holder: Holder, document: Document) -> str:
-    """Return instructions to copy an image that another project owns.
-
-    In Glance, only the owner can change an image, but every user who can see
-    it can download it.
-    """
-    image = plain(holder.id, "IMAGE")
-    disk = plain(holder.disk_format, "DISK_FORMAT")
-    save = command("image", "save", "--file", "my-copy.img", image)
-    create = command(
-        *("image", "create", "--file", "my-copy.img", "--disk-format", disk),
-        "--container-format",
-        disk if disk in _SAME_CONTAINER else "bare",
-        *options("--property", copied(document)),
-        "my-copy",
-    )
-    return (
-        f"only project {plain(holder.project, 'PROJECT')} can change image "
-        f"{image}; to use a copy with these properties alone, run {save}, "
-        f"then {create}, and name my-copy instead"
-    )

@@ -195,7 +195,18 @@ class _Search:
             if spot in state.violations:
                 state = self._without(spot, state) or state
                 state = self._spread(spot, spots, state)
-        state = self._shortened(state, {spot[1:] for spot in wanted})
+        # Drop edits that later ones made unnecessary, but none of a setting
+        # that is refused itself.
+        named = {spot[1:] for spot in wanted}
+        for setting in [e for e in state.draft.edits if e not in named]:
+            edits = {
+                each: value
+                for each, value in state.draft.edits.items()
+                if each != setting
+            }
+            fewer = state if self._is_spent() else self._judged(edits)
+            if fewer.violations.keys() <= state.violations.keys():
+                state = fewer
         left = [wanted[spot] for spot in spots if spot in state.violations]
         return Fix(state.draft, left, not left or not self._is_spent())
 
@@ -273,22 +284,6 @@ class _Search:
         after = self._judged({**edits, **same})
         fixed = after.violations.keys() <= others - set(alike)
         return after if fixed else state
-
-    def _shortened(self, state: _State, named: set[_Spot]) -> _State:
-        """Return a state without edits that later ones made unnecessary.
-
-        :param named: refused settings, whose edits are kept
-        """
-        for setting in [e for e in state.draft.edits if e not in named]:
-            edits = {
-                each: value
-                for each, value in state.draft.edits.items()
-                if each != setting
-            }
-            fewer = state if self._is_spent() else self._judged(edits)
-            if fewer.violations.keys() <= state.violations.keys():
-                state = fewer
-        return state
 
     def _options(
         self, spot: _Spot, state: _State

@@ -56,17 +56,6 @@ def name_of(url: Any) -> str:
     return clean(name, _NAME_LIMIT)
 
 
-def _check_options(conf: cfg.ConfigOpts) -> None:
-    """Read the options of the drivers, which they themselves do later.
-
-    :raises oslo_config.cfg.Error: for one that makes no sense
-    """
-    for name in [*conf]:
-        if name.startswith("oslo_messaging_"):
-            for option in conf[name]:
-                conf[name][option]
-
-
 def _transport(conf: cfg.ConfigOpts, url: Any) -> Any:
     """Return the transport of a bus; it connects when it is used.
 
@@ -79,7 +68,11 @@ def _transport(conf: cfg.ConfigOpts, url: Any) -> Any:
         raise ValueError(f"there is no driver for {clean(url.transport)}://")
     try:
         transport = oslo_messaging.get_notification_transport(conf, url=url)
-        _check_options(conf)
+        # Read the options of the drivers now, which they themselves do later.
+        for name in [*conf]:
+            if name.startswith("oslo_messaging_"):
+                for option in conf[name]:
+                    conf[name][option]
         return transport
     except (cfg.Error, ValueError) as error:
         if set(url.query) <= {_LIMIT}:

@@ -47,7 +47,21 @@ class Counting:
         if event_type == notify.HEARTBEAT:
             return
         try:
-            self._count(str(publisher_id), event_type, payload)
+            publisher = str(publisher_id)
+            service = publisher.partition(":")[0]
+            dropped = payloads.dropped(payload)
+            self._metrics.notified(self._bus, service, dropped)
+            if event_type == notify.DECISION:
+                self._metrics.decided(payloads.decision(payload))
+            elif event_type == notify.POLICY:
+                runs = payloads.runs(payload)
+                self._metrics.runs(publisher, runs)
+                if runs.refused is not None:
+                    self._unusable.say(
+                        "The policy of %s cannot be used as it is: %s",
+                        clean(publisher),
+                        line(runs.refused, _TEXT_LIMIT),
+                    )
         except payloads.Unreadable as error:
             self._metrics.unreadable(self._bus)
             self._unreadable.say(
@@ -56,23 +70,3 @@ class Counting:
                 self._bus,
                 line(error, _TEXT_LIMIT),
             )
-
-    def _count(self, publisher: str, event_type: Any, payload: Any) -> None:
-        """Count a service's notification.
-
-        :raises Unreadable: if it cannot be read
-        """
-        service = publisher.partition(":")[0]
-        dropped = payloads.dropped(payload)
-        self._metrics.notified(self._bus, service, dropped)
-        if event_type == notify.DECISION:
-            self._metrics.decided(payloads.decision(payload))
-        elif event_type == notify.POLICY:
-            runs = payloads.runs(payload)
-            self._metrics.runs(publisher, runs)
-            if runs.refused is not None:
-                self._unusable.say(
-                    "The policy of %s cannot be used as it is: %s",
-                    clean(publisher),
-                    line(runs.refused, _TEXT_LIMIT),
-                )

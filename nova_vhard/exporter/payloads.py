@@ -79,12 +79,25 @@ def decision(payload: dict[str, Any]) -> Decision:
     """
     try:
         mode = payload["mode"]
+        entries = (*payload["violations"], *payload.get("more", ()))
+        if len(entries) > _MOST:
+            raise ValueError(f"more than {_MOST} violations")
+        result = tuple(decisions.violations(payload))
+        if len(result) > _MOST:
+            raise ValueError(f"more than {_MOST} rules")
+        microseconds = payload["microseconds"]
+        if isinstance(microseconds, bool):
+            raise TypeError("a number expected")
+        seconds = microseconds / 1e6
+        # Written so that NaN is refused too.
+        if not 0 <= seconds <= _LONGEST:
+            raise ValueError(f"{seconds} is not a plausible duration")
         return Decision(
             text(payload["gate"]),
             None if mode is None else text(mode),
             text(payload["outcome"]),
-            _violations(payload),
-            _seconds(payload["microseconds"]),
+            result,
+            float(seconds),
         )
     except _WRONG as error:
         problem = f"no decision event: {type(error).__name__}: {error}"
@@ -102,27 +115,3 @@ def runs(payload: dict[str, Any]) -> Runs:
     except _WRONG as error:
         problem = f"no policy event: {type(error).__name__}: {error}"
         raise Unreadable(problem) from error
-
-
-def _violations(payload: dict[str, Any]) -> tuple[tuple[str, str, int], ...]:
-    """Return rule, mode and number of what an event counts.
-
-    :raises ValueError: if there are more than a gate sends
-    """
-    entries = (*payload["violations"], *payload.get("more", ()))
-    if len(entries) > _MOST:
-        raise ValueError(f"more than {_MOST} violations")
-    result = tuple(decisions.violations(payload))
-    if len(result) > _MOST:
-        raise ValueError(f"more than {_MOST} rules")
-    return result
-
-
-def _seconds(microseconds: Any) -> float:
-    if isinstance(microseconds, bool):
-        raise TypeError("a number expected")
-    seconds = microseconds / 1e6
-    # Written so that NaN is refused too.
-    if not 0 <= seconds <= _LONGEST:
-        raise ValueError(f"{seconds} is not a plausible duration")
-    return float(seconds)

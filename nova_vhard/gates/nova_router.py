@@ -119,7 +119,16 @@ class Router:
             context.project_id
         ):
             raise NotAccepted("another project in the path")
-        _keep_body(environ)
+        # Read the body once, so that Nova reads the very same bytes.
+        request = wsgi.Request(environ)
+        length = request.content_length
+        try:
+            if length and length > 0 and not request.is_body_seekable:
+                http.read_body(environ, length)
+            else:
+                request.body  # noqa: B018 - webob keeps what it has read
+        except OSError as error:
+            raise routing.Malformed(str(error)) from error
         request = self._request(environ)
         try:
             request.set_api_version_request()
@@ -177,20 +186,3 @@ def _methods(mapper: Any) -> Iterator[Method]:
         names = getattr(resource, "wsgi_actions", ())
         for key in names if action == "action" else (None,):
             yield controller, action, key
-
-
-def _keep_body(environ: Environ) -> None:
-    """Read a body once, so that Nova reads the very same bytes.
-
-    :raises nova_vhard.gates.routing.Malformed: if the client sends less than
-        it announced
-    """
-    request = wsgi.Request(environ)
-    length = request.content_length
-    try:
-        if length and length > 0 and not request.is_body_seekable:
-            http.read_body(environ, length)
-        else:
-            request.body  # noqa: B018 - webob keeps what it has read
-    except OSError as error:
-        raise routing.Malformed(str(error)) from error

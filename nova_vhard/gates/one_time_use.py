@@ -87,7 +87,18 @@ def filter_hosts(
 
 def _good(host: Any, asked: list[Any]) -> list[Any]:
     """Return the candidates of a host that get one_time_use devices alone."""
-    providers = _providers(host)
+    # Each whole device has a pool and a provider of its own; of functions of
+    # one device none can be one_time_use.
+    good: set[str] = set()
+    bad: set[str] = set()
+    pools = host.pci_stats.pools if host.pci_stats else ()
+    for pool in pools:
+        uuid = pool.get("rp_uuid")
+        if uuid:
+            tag = str(pool.get(ONE_TIME_USE)).lower()
+            is_good = tag == "true" and pool.get("dev_type") in _WHOLE
+            (good if is_good else bad).add(uuid)
+    providers = good - bad
     if not providers or not asked:
         return []
     # Nova on this host must reserve used devices.
@@ -114,24 +125,6 @@ def _gets(mappings: Mapping[str, list[str]], asked: list[Any]) -> set[str]:
         for index in range(item.count)
     )
     return {uuid for group in groups for uuid in mappings.get(group) or ("",)}
-
-
-def _providers(host: Any) -> set[str]:
-    """Return the providers of a host's devices that are one_time_use.
-
-    Each whole device has a pool and a provider of its own; of functions of
-    one device none can be so.
-    """
-    good: set[str] = set()
-    bad: set[str] = set()
-    pools = host.pci_stats.pools if host.pci_stats else ()
-    for pool in pools:
-        uuid = pool.get("rp_uuid")
-        if uuid:
-            tag = str(pool.get(ONE_TIME_USE)).lower()
-            is_good = tag == "true" and pool.get("dev_type") in _WHOLE
-            (good if is_good else bad).add(uuid)
-    return good - bad
 
 
 def _failed(mode: Mode, asked: list[Any], traced: bool) -> Violation:

@@ -129,7 +129,16 @@ class PostureFilter:
             return hosts, ""
         proven, text = self._proven(policy, requirement)
         proven = _without_old(requirement, proven, hosts)
-        left = _that_pass(None if attested else policy, proven, hosts)
+        # If two hosts have the same UUID, it proves neither of them: the owner
+        # of a host may have copied the UUID of a host in another cell.
+        owners = Counter(host.uuid for host in hosts)
+        outside = () if attested else unjudged_types(policy, hosts)
+        left = [
+            host
+            for host in hosts
+            if (host.uuid in proven and owners[host.uuid] == 1)
+            or host.hypervisor_type in outside
+        ]
         if not left:
             # For the operator; the user does not learn the names of hosts.
             LOG.info(
@@ -204,23 +213,3 @@ def _keys(path: str) -> tuple[bytes, ...]:
             "nova-vhard-attestor"
         )
     return marks.read_keys(path)
-
-
-def _that_pass(
-    policy: Policy | None, proven: frozenset[str], hosts: list[Any]
-) -> list[Any]:
-    """Return the proven hosts and the hosts that the policy does not judge.
-
-    If two hosts have the same UUID, it proves neither of them: the owner of a
-    host may have copied the UUID of a host in another cell.
-
-    :param policy: None to judge every host
-    """
-    owners = Counter(host.uuid for host in hosts)
-    outside = unjudged_types(policy, hosts) if policy else ()
-    return [
-        host
-        for host in hosts
-        if (host.uuid in proven and owners[host.uuid] == 1)
-        or host.hypervisor_type in outside
-    ]

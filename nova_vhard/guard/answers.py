@@ -76,7 +76,21 @@ class Answers:
         if not policy.enabled:
             wanted = Unanswered.ALLOW
         if wanted != self._unanswered:
-            self._tell(wanted)
+            try:
+                if wanted is Unanswered.REFUSE:
+                    files.replace(self._refuse_file, "", 0o644)
+                else:
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(self._refuse_file)
+            except OSError as error:
+                if str(error) != self.trouble:
+                    LOG.error(
+                        "The hook does not learn on_host.unanswered: %s", error
+                    )
+                self.trouble = str(error)
+            else:
+                self._unanswered = wanted
+                self.trouble = ""
 
     def policy(self) -> Policy:
         """Return the policy that holds.
@@ -122,24 +136,6 @@ class Answers:
             return _ALLOW
         text = f"nova-vhard-guard: {judgement.text(wire.TEXT_LIMIT - 64)}"
         return Answer(Word.REFUSE, text)
-
-    def _tell(self, wanted: Unanswered) -> None:
-        """Leave what the hook does without an answer."""
-        try:
-            if wanted is Unanswered.REFUSE:
-                files.replace(self._refuse_file, "", 0o644)
-            else:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(self._refuse_file)
-        except OSError as error:
-            if str(error) != self.trouble:
-                LOG.error(
-                    "The hook does not learn on_host.unanswered: %s", error
-                )
-            self.trouble = str(error)
-        else:
-            self._unanswered = wanted
-            self.trouble = ""
 
     def _shown(self) -> dict[str, Any]:
         """Return what the daemon works with."""

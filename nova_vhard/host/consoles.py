@@ -55,7 +55,25 @@ def read(command: Sequence[str]) -> Iterator[Console]:
         if name == "-vnc" or (name == "-display" and value.startswith("vnc=")):
             yield from _vnc(value, demanding)
         elif name == "-spice":
-            yield _spice(value)
+            # A channel may be plain although it is TLS by default. SPICE asks
+            # no client for a certificate.
+            words = value.split(",")
+            options = _options(words)
+            where = options.get("addr", "")
+            plain = options.get("port", "0") != "0"
+            listens = plain or options.get("tls-port", "0") != "0"
+            secure = "tls-channel=default" in words and not any(
+                word.startswith("plaintext-channel=") for word in words
+            )
+            login = _is_on(options, "sasl") or not _is_on(
+                options, "disable-ticketing"
+            )
+            gap = "" if login else ANYBODY
+            if plain and not secure:
+                gap = PLAIN
+            if not listens or _is_on(options, "unix") or is_local(where):
+                gap = ""
+            yield Console("spice", where or "(every address)", gap)
 
 
 def _demanding(command: Sequence[str]) -> Iterator[str]:
@@ -107,26 +125,3 @@ def _vnc(value: str, demanding: frozenset[str]) -> Iterator[Console]:
 def _is_near(where: str) -> bool:
     """Return whether an address of VNC's is on the host alone."""
     return where.startswith(_UNIX) or is_local(where.rpartition(":")[0])
-
-
-def _spice(value: str) -> Console:
-    """Return a SPICE server: one with a plain port is open to listeners.
-
-    A channel may be plain although it is TLS by default. SPICE asks no client
-    for a certificate.
-    """
-    words = value.split(",")
-    options = _options(words)
-    where = options.get("addr", "")
-    plain = options.get("port", "0") != "0"
-    listens = plain or options.get("tls-port", "0") != "0"
-    secure = "tls-channel=default" in words and not any(
-        word.startswith("plaintext-channel=") for word in words
-    )
-    login = _is_on(options, "sasl") or not _is_on(options, "disable-ticketing")
-    gap = "" if login else ANYBODY
-    if plain and not secure:
-        gap = PLAIN
-    if not listens or _is_on(options, "unix") or is_local(where):
-        gap = ""
-    return Console("spice", where or "(every address)", gap)

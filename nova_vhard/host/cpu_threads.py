@@ -114,26 +114,6 @@ def _by_nova(host: Host, evidence: list[str]) -> Answer:
         listed = ", ".join(str(number) for number in sorted(shared)[:8])
         text = f"Nova gives guests several threads of a core, such as {listed}"
         return Answer(Status.FAIL, text, _STEP)
-    loose = _loose(host, cpus, evidence)
-    if loose:
-        text = f"guests share cores since before Nova's sets: {few(loose)}"
-        return Answer(
-            Status.FAIL,
-            text,
-            "Reboot these guests hard (openstack server reboot --hard), "
-            "or migrate them away: they run where Nova let them when "
-            "they were started.",
-        )
-    return Answer(Status.PASS, "Nova gives guests one thread of each core")
-
-
-def _loose(host: Host, cpus: set[int], evidence: list[str]) -> list[str]:
-    """Return the guests that run beside others on threads of a core.
-
-    :param cpus: those that Nova gives to guests
-    :param evidence: gets where guests may run that keep to other processors
-    :raises Unreadable: if that cannot be told of one of them
-    """
     online = _online(host.root)
     allowed = {
         name: _union(name, lists) & online
@@ -149,7 +129,16 @@ def _loose(host: Host, cpus: set[int], evidence: list[str]) -> list[str]:
         others = cpus.union(*beside)
         if any((_siblings(host.root, each) - {each}) & others for each in own):
             loose.append(name)
-    return loose
+    if loose:
+        text = f"guests share cores since before Nova's sets: {few(loose)}"
+        return Answer(
+            Status.FAIL,
+            text,
+            "Reboot these guests hard (openstack server reboot --hard), "
+            "or migrate them away: they run where Nova let them when "
+            "they were started.",
+        )
+    return Answer(Status.PASS, "Nova gives guests one thread of each core")
 
 
 def _union(name: str, lists: Iterable[str]) -> set[int]:

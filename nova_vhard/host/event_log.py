@@ -89,25 +89,20 @@ def replay(content: bytes) -> Replay:
         raise BadLog(NO_BANK)
     for event in _events(reader, sizes):
         for name, pcrs in values.items():
-            _extend(name, pcrs, event)
+            if event.kind == _NO_ACTION:
+                begun, _, locality = event.content.partition(_LOCALITY)
+                if event.pcr == 0 and not begun and len(locality) == 1:
+                    pcrs[0] = pcrs[0][:-1] + locality
+            elif event.pcr in pcrs:
+                before = pcrs[event.pcr]
+                digest = event.digests.get(BANKS[name])
+                if digest is None:
+                    raise BadLog(f"an event without its {name} digest")
+                pcrs[event.pcr] = hashlib.new(name, before + digest).digest()
     return {
         name: {pcr: value.hex() for pcr, value in pcrs.items()}
         for name, pcrs in values.items()
     }
-
-
-def _extend(name: str, pcrs: dict[int, bytes], event: _Event) -> None:
-    """Do to the PCRs of a bank what an event did."""
-    if event.kind == _NO_ACTION:
-        begun, _, locality = event.content.partition(_LOCALITY)
-        if event.pcr == 0 and not begun and len(locality) == 1:
-            pcrs[0] = pcrs[0][:-1] + locality
-    elif event.pcr in pcrs:
-        before = pcrs[event.pcr]
-        digest = event.digests.get(BANKS[name])
-        if digest is None:
-            raise BadLog(f"an event without its {name} digest")
-        pcrs[event.pcr] = hashlib.new(name, before + digest).digest()
 
 
 def _sizes(reader: _Reader) -> dict[int, int]:

@@ -67,29 +67,25 @@ def read(host: Host, pid: str) -> list[Listener]:
     known = host.shared.setdefault(__name__, {})
     number = host.root.stat(f"{PROC}/{pid}/net/{_FILES[0]}").st_ino
     if number not in known:
-        known[number] = _read(host.root, pid)
+        result = []
+        step = 1 if platform.of(host.root) is Platform.Z else -1
+        for name in _FILES:
+            path = f"{PROC}/{pid}/net/{name}"
+            try:
+                lines = islice(host.root.lines(path), 1, None)
+                result += [
+                    _listener(line, step)
+                    for line in lines
+                    if line.split()[3] == _LISTEN
+                ]
+            except Unreadable as error:
+                # A kernel without IPv6 has no second.
+                if not error.missing or name == _FILES[0]:
+                    raise
+            except (ValueError, IndexError) as error:
+                raise unreadable(path, "is not understood") from error
+        known[number] = result
     return list(known[number])
-
-
-def _read(root: HostRoot, pid: str) -> list[Listener]:
-    result = []
-    step = 1 if platform.of(root) is Platform.Z else -1
-    for name in _FILES:
-        path = f"{PROC}/{pid}/net/{name}"
-        try:
-            lines = islice(root.lines(path), 1, None)
-            result += [
-                _listener(line, step)
-                for line in lines
-                if line.split()[3] == _LISTEN
-            ]
-        except Unreadable as error:
-            # A kernel without IPv6 has no second.
-            if not error.missing or name == _FILES[0]:
-                raise
-        except (ValueError, IndexError) as error:
-            raise unreadable(path, "is not understood") from error
-    return result
 
 
 def _listener(line: str, step: int) -> Listener:

@@ -130,27 +130,18 @@ def effective(
 ) -> Answer:
     """Judge whether a model is enforced on processes of these labels."""
     if model == APPARMOR:
-        return _apparmor(host, evidence)
-    return _selinux(host.root, labels, evidence)
-
-
-def _apparmor(host: Host, evidence: list[str]) -> Answer:
-    on = apparmor.enabled(host.root)
-    evidence.append(f"{apparmor.ENABLED}: {'Y' if on else 'not Y'}")
-    if not on:
-        text = "AppArmor is not enabled in the kernel"
-        return Answer(Status.FAIL, text, _ENFORCE_APPARMOR)
-    mode = apparmor.mode(host)
-    evidence.append(f"AppArmor's mode of all profiles: {mode}")
-    if mode not in apparmor.ENFORCED:
-        text = f"AppArmor does not enforce: its mode is {mode}"
-        return Answer(Status.FAIL, text, _ENFORCE_APPARMOR)
-    return _GOOD
-
-
-def _selinux(
-    root: HostRoot, labels: Iterable[str], evidence: list[str]
-) -> Answer:
+        on = apparmor.enabled(host.root)
+        evidence.append(f"{apparmor.ENABLED}: {'Y' if on else 'not Y'}")
+        if not on:
+            text = "AppArmor is not enabled in the kernel"
+            return Answer(Status.FAIL, text, _ENFORCE_APPARMOR)
+        mode = apparmor.mode(host)
+        evidence.append(f"AppArmor's mode of all profiles: {mode}")
+        if mode not in apparmor.ENFORCED:
+            text = f"AppArmor does not enforce: its mode is {mode}"
+            return Answer(Status.FAIL, text, _ENFORCE_APPARMOR)
+        return _GOOD
+    root = host.root
     try:
         enforcing = selinux.enforcing(root)
     except Unreadable as error:

@@ -43,7 +43,18 @@ def must_have_read(
     :raises Unreadable: if it started before that, has read what is newer or
         another file, or cannot be seen
     """
-    started = _started(host)
+    started = {}
+    for pid, process in guests.processes(host.root).items():
+        words = list(process.command)
+        if words and _base(words[0]).startswith(_PYTHON):
+            # Behind options of Python's own, such as -s.
+            words = [word for word in words[1:] if not word.startswith("-")]
+        if words and _base(words[0]) == _NAME:
+            with contextlib.suppress(Unreadable):
+                started[pid] = start_of(host.root, pid)
+    if not (started or host.root.captured or guests.complete(host.root)):
+        text = "not every process is seen, nor nova-compute"
+        raise unreadable(PROC, text, WHOLE_TABLE)
     for pid, start in started.items():
         _must_name(host, pid, files)
         if start < known:
@@ -102,26 +113,6 @@ def _changes(root: HostRoot, path: str) -> Iterator[float]:
         for name in root.names(path):
             if name.endswith(_COUNTS):
                 yield changed(root, f"{path}/{name}")
-
-
-def _started(host: Host) -> dict[str, float]:
-    """Return pid and start of each nova-compute.
-
-    :raises Unreadable: if none is seen, nor every process
-    """
-    result = {}
-    for pid, process in guests.processes(host.root).items():
-        words = list(process.command)
-        if words and _base(words[0]).startswith(_PYTHON):
-            # Behind options of Python's own, such as -s.
-            words = [word for word in words[1:] if not word.startswith("-")]
-        if words and _base(words[0]) == _NAME:
-            with contextlib.suppress(Unreadable):
-                result[pid] = start_of(host.root, pid)
-    if not (result or host.root.captured or guests.complete(host.root)):
-        text = "not every process is seen, nor nova-compute"
-        raise unreadable(PROC, text, WHOLE_TABLE)
-    return result
 
 
 def _base(path: str) -> str:

@@ -56,7 +56,21 @@ def emulators(host: Host) -> Emulators:
         result, doubts = [], [unread(error)]
     source = "named by libvirt"
     try:
-        paths = _named(host)
+        capabilities = host.libvirt.capabilities()
+        named = {
+            (element.text or "").strip()
+            for place in ("guest/arch/emulator", "guest/arch/domain/emulator")
+            for element in capabilities.iterfind(place)
+        }
+        try:
+            named |= {domain.emulator for domain in host.libvirt.running()}
+        except Unreadable as error:
+            # A capture without its guests: their programs are in procfs.
+            if not host.root.captured:
+                raise
+            if not error.missing:
+                raise
+        paths = sorted(named - {""})
     except Unreadable as error:
         # libvirt may start any of them: a bad emulator is still a FAIL, but
         # good ones do not prove a PASS.
@@ -75,28 +89,6 @@ def emulators(host: Host) -> Emulators:
     ordered = sorted(unique.values(), key=lambda each: each.label)
     guests = tuple(each.guest for each in result if each.guest)
     return Emulators(tuple(ordered), tuple(doubts), source, guests)
-
-
-def _named(host: Host) -> list[str]:
-    """Return the paths that libvirt's capabilities and its guests name.
-
-    :raises Unreadable: without libvirt's answer
-    """
-    capabilities = host.libvirt.capabilities()
-    named = {
-        (element.text or "").strip()
-        for place in ("guest/arch/emulator", "guest/arch/domain/emulator")
-        for element in capabilities.iterfind(place)
-    }
-    try:
-        named |= {domain.emulator for domain in host.libvirt.running()}
-    except Unreadable as error:
-        # A capture without its guests; whose programs are in procfs anyway.
-        if not host.root.captured:
-            raise
-        if not error.missing:
-            raise
-    return sorted(named - {""})
 
 
 def out_of_sight(host: Host) -> list[Target]:

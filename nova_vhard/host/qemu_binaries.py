@@ -73,7 +73,20 @@ def judge(host: Host, evidence: list[str], asked: Property) -> Answer:
     listed = ", ".join(each.label for each in named.targets) or "none"
     evidence.append(f"emulators {named.source}: {listed}")
     binaries = [each for each in every if each.kind in asked.kinds]
-    without, untold, good = _sorted(binaries, asked)
+    without: list[str] = []
+    untold: list[str] = []
+    good: list[str] = []
+    for each in binaries:
+        if each.error:
+            untold.append(str(each.error))
+        if each.facts is None:
+            continue
+        line = f"{each.label}: {asked.shown(each.facts)}"
+        has = asked.has(each.facts)
+        if has is False:
+            without.append(line)
+        elif each.kind is Kept.EMULATOR:
+            (good if has else untold).append(line)
     if Kept.LIBRARY in asked.kinds:
         _add_stacks(host, named.guests, without, untold)
     doubts = [answer.reason for answer in named.doubts[1:]]
@@ -150,9 +163,19 @@ class Examination:
                 binary = self._binary(label, kind, target.root, path)
                 yield binary
                 if binary.facts and not target.replaced:
-                    yield from self._libraries(
-                        target.root, path, binary.facts, seen
-                    )
+                    root = target.root
+                    if root.root not in self._loaders:
+                        self._loaders[root.root] = Loader(root, self._facts)
+                    for library, result in self._loaders[root.root].loaded(
+                        path, binary.facts
+                    ):
+                        if (root.root, library) in seen:
+                            continue
+                        seen.add((root.root, library))
+                        if isinstance(result, Unreadable):
+                            yield Binary(library, Kept.LIBRARY, error=result)
+                        else:
+                            yield Binary(library, Kept.LIBRARY, result)
         self._cache.save()
 
     def _left(self, target: Target) -> Iterator[Binary]:
@@ -184,24 +207,6 @@ class Examination:
             return Binary(label, kind, self._facts(root, path))
         except Unreadable as error:
             return Binary(label, kind, error=error)
-
-    def _libraries(
-        self,
-        root: HostRoot,
-        path: str,
-        facts: ElfFacts,
-        seen: set[tuple[str, str]],
-    ) -> Iterator[Binary]:
-        if root.root not in self._loaders:
-            self._loaders[root.root] = Loader(root, self._facts)
-        for library, result in self._loaders[root.root].loaded(path, facts):
-            if (root.root, library) in seen:
-                continue
-            seen.add((root.root, library))
-            if isinstance(result, Unreadable):
-                yield Binary(library, Kept.LIBRARY, error=result)
-            else:
-                yield Binary(library, Kept.LIBRARY, result)
 
     def _facts(self, root: HostRoot, path: str) -> ElfFacts:
         """Return what a binary was built with, read only if it is new.
@@ -241,27 +246,6 @@ def as_json(binary: Binary) -> dict[str, Any]:
         "facts": asdict(binary.facts) if binary.facts else None,
         "error": str(binary.error) if binary.error else None,
     }
-
-
-def _sorted(
-    entries: list[Binary], asked: Property
-) -> tuple[list[str], list[str], list[str]]:
-    """Return lines on what has it not, cannot be told of, and has it."""
-    without: list[str] = []
-    untold: list[str] = []
-    good: list[str] = []
-    for each in entries:
-        if each.error:
-            untold.append(str(each.error))
-        if each.facts is None:
-            continue
-        line = f"{each.label}: {asked.shown(each.facts)}"
-        has = asked.has(each.facts)
-        if has is False:
-            without.append(line)
-        elif each.kind is Kept.EMULATOR:
-            (good if has else untold).append(line)
-    return without, untold, good
 
 
 def _add_stacks(

@@ -129,7 +129,13 @@ class HostRoot:
         """
         with self.open(path) as file:
             try:
-                return self._content(file.fileno())
+                handle = file.fileno()
+                parts: list[bytes] = []
+                left = LIMIT
+                while left and (part := os.read(handle, left)):
+                    parts.append(part)
+                    left -= len(part)
+                return b"".join(parts).decode("utf-8", "replace").strip()
             except OSError as error:
                 raise Unreadable(path, error) from error
 
@@ -190,15 +196,6 @@ class HostRoot:
         except OSError as error:
             raise Unreadable(path, error) from error
         return "/" if result == "." else f"/{result}"
-
-    @staticmethod
-    def _content(handle: int) -> str:
-        parts: list[bytes] = []
-        left = LIMIT
-        while left and (part := os.read(handle, left)):
-            parts.append(part)
-            left -= len(part)
-        return b"".join(parts).decode("utf-8", "replace").strip()
 
     def maybe(self, path: str) -> str | None:
         """Return the text of a file, None if it is not there.

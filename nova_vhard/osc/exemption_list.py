@@ -10,7 +10,7 @@ import datetime
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import yaml
@@ -208,7 +208,19 @@ def write(
     :param policy: name or path of the policy that they were judged by
     :raises CommandError: if it is there, or cannot be written
     """
-    data: dict[str, Any] = {"version": "1", **_extended(policy)}
+    # The list extends what the policy extends.
+    base: str | None = (
+        policy
+        if policy in document.SHIPPED
+        else provenance.plain(document.own(policy)).get("extends")
+    )
+    if base and base not in document.SHIPPED:
+        folder = os.path.dirname(os.path.abspath(policy))
+        base = os.path.abspath(document.resolve(base, folder))
+    data: dict[str, Any] = {
+        "version": "1",
+        **({"extends": base} if base else {}),
+    }
     data["exemptions"] = content.exemptions(until)
     for place, fault in check.faults(data):
         raise exceptions.CommandError(f"no such exemption: {place} {fault}")
@@ -229,19 +241,6 @@ def write(
         raise exceptions.CommandError(
             output.unwritable(path, error)
         ) from error
-
-
-def _extended(policy: str) -> Mapping[str, str]:
-    """Return what the policy extends, which the list is to extend for it."""
-    base: str | None = (
-        policy
-        if policy in document.SHIPPED
-        else provenance.plain(document.own(policy)).get("extends")
-    )
-    if base and base not in document.SHIPPED:
-        folder = os.path.dirname(os.path.abspath(policy))
-        base = os.path.abspath(document.resolve(base, folder))
-    return {"extends": base} if base else {}
 
 
 def finish(

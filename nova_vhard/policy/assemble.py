@@ -43,12 +43,16 @@ def policy(data: Mapping[str, Any], files: list[str]) -> Policy:
     hosts = data.get("hosts", {})
     on_host = data.get("on_host", {})
     moves = data.get("moves", {})
+    listed = data.get("applies_to", {}).get("hypervisor_type", _JUDGED)
+    types = frozenset(name.lower() for name in listed)
     return Policy(
         digest=hashlib.sha256(content).hexdigest()[:16],
         files=tuple(files),
         enabled=data.get("enabled", True),
         mode=Mode(data.get("mode", Mode.ENFORCE)),
-        hypervisor_types=_types(data.get("applies_to", {})),
+        hypervisor_types=(
+            types if types.isdisjoint(_LIBVIRT) else types | _LIBVIRT
+        ),
         assume=Assume(**data.get("assume", {})),
         guest_devices={
             name: DeviceRule(
@@ -100,12 +104,6 @@ def policy(data: Mapping[str, Any], files: list[str]) -> Policy:
             for entry in data.get("exemptions", ())
         ),
     )
-
-
-def _types(entry: Mapping[str, Any]) -> frozenset[str]:
-    listed = entry.get("hypervisor_type", _JUDGED)
-    types = frozenset(name.lower() for name in listed)
-    return types if types.isdisjoint(_LIBVIRT) else types | _LIBVIRT
 
 
 def _sets(

@@ -131,7 +131,32 @@ class PolicyFile:
         if off != before:
             what = "there. Nothing is refused" if off else "gone"
             LOG.warning("%s%s is %s.", self.path, DISABLED, what)
-        policy = self._latest()
+        wait = self._policy is None
+        if self._has_changed() and self._reading.acquire(blocking=wait):
+            try:
+                if self._has_changed():
+                    reading = document.Reading(self.path, self._limit)
+                    if reading.policy is None:
+                        self._fail(reading)
+                    else:
+                        self._accept(reading)
+                        self._keep(reading.data)
+                    mounted = " ".join(
+                        filter(None, map(mounts.warning, reading.stamps))
+                    )
+                    if mounted not in ("", self._mounted):
+                        LOG.warning("%s", mounted)
+                    self._mounted = mounted
+                    self._tell()
+                    # Set this last: callers with current stamps do not wait.
+                    self._stamps = reading.stamps
+            finally:
+                self._reading.release()
+        policy = self._policy
+        if policy is not None and self._noticed != today():
+            self._noticed = today()
+            for _, text in ending(policy, self._noticed):
+                LOG.warning("%s", text)
         if off:
             empty = policy or assemble.policy({}, [])
             return dataclasses.replace(empty, enabled=False)
@@ -151,41 +176,9 @@ class PolicyFile:
             self.current()
         return self._runs
 
-    def _latest(self) -> Policy | None:
-        """Reload the file if it has changed; return the last valid policy."""
-        wait = self._policy is None
-        if self._has_changed() and self._reading.acquire(blocking=wait):
-            try:
-                if self._has_changed():
-                    self._reload()
-            finally:
-                self._reading.release()
-        policy = self._policy
-        if policy is not None and self._noticed != today():
-            self._noticed = today()
-            for _, text in ending(policy, self._noticed):
-                LOG.warning("%s", text)
-        return policy
-
     def _has_changed(self) -> bool:
         stamps = self._stamps
         return any(document.stamp(path) != stamps[path] for path in stamps)
-
-    def _reload(self) -> None:
-        """Read the file; if it is invalid, keep the last valid policy."""
-        reading = document.Reading(self.path, self._limit)
-        if reading.policy is None:
-            self._fail(reading)
-        else:
-            self._accept(reading)
-            self._keep(reading.data)
-        mounted = " ".join(filter(None, map(mounts.warning, reading.stamps)))
-        if mounted not in ("", self._mounted):
-            LOG.warning("%s", mounted)
-        self._mounted = mounted
-        self._tell()
-        # Set this last: callers with current stamps do not wait.
-        self._stamps = reading.stamps
 
     def _accept(self, reading: document.Reading) -> None:
         before, self._policy = self._policy, reading.good()

@@ -67,7 +67,12 @@ class Reporter:
     def round(self) -> float:
         """Report; return the seconds until the next report."""
         self._failures = 0 if self.once() else self._failures + 1
-        return self._pause()
+        # After a failure sooner: 10 seconds, doubled each time.
+        interval = float(self._options.interval)
+        if self._failures:
+            retry = _FIRST_RETRY * 2.0 ** min(self._failures - 1, 10)
+            interval = min(interval, retry)
+        return interval * random.uniform(0.9, 1.1)  # noqa: S311
 
     def once(self) -> bool:
         """Check and publish once.
@@ -101,7 +106,18 @@ class Reporter:
         failed = publishing.publish(
             current, self._targets, self._record, self._limited
         )
-        self._notifier.status(_status(current, failed))
+        counts = collections.Counter(
+            result.status.value for result in current.results
+        )
+        text = ", ".join(
+            f"{counts[count]} {count}" for count in sorted(counts)
+        )
+        lost = "".join(
+            f"; not to {name}: {why}" for name, why in failed.items()
+        )
+        self._notifier.status(
+            f"Report of {current.time:%Y-%m-%d %H:%M:%S} UTC: {text}{lost}"
+        )
         return not failed
 
     @contextlib.contextmanager
@@ -123,24 +139,3 @@ class Reporter:
                 return self.once()
             except Interrupted:
                 return False
-
-    def _pause(self) -> float:
-        """Return seconds to the next report, jittered by a tenth.
-
-        After a failure sooner: 10 seconds, doubled each time.
-        """
-        interval = float(self._options.interval)
-        if self._failures:
-            retry = _FIRST_RETRY * 2.0 ** min(self._failures - 1, 10)
-            interval = min(interval, retry)
-        return interval * random.uniform(0.9, 1.1)  # noqa: S311
-
-
-def _status(current: report.HostReport, failed: dict[str, str]) -> str:
-    """Return a round in one line."""
-    counts = collections.Counter(
-        result.status.value for result in current.results
-    )
-    text = ", ".join(f"{counts[count]} {count}" for count in sorted(counts))
-    lost = "".join(f"; not to {name}: {why}" for name, why in failed.items())
-    return f"Report of {current.time:%Y-%m-%d %H:%M:%S} UTC: {text}{lost}"

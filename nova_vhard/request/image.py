@@ -87,7 +87,22 @@ def read(
     :param origin: IMAGE, or VOLUME for a volume's image metadata
     :param holder: which image or volume it is
     """
-    effective = _effective(properties)
+    effective = {}
+    for legacy, name in LEGACY_NAMES.items():
+        if legacy in properties:
+            text = str(properties[legacy])
+            effective[name] = (text, legacy, text)
+    adapter = properties.get(VMWARE_ADAPTER)
+    if adapter:
+        text = str(adapter)
+        bus = "ide" if adapter == "ide" else "scsi"
+        effective["hw_disk_bus"] = (bus, VMWARE_ADAPTER, text)
+        if bus == "scsi":
+            effective["hw_scsi_model"] = (text, VMWARE_ADAPTER, text)
+    for name, value in properties.items():
+        if name in READ:
+            text = str(value)
+            effective[name] = (text, name, text)
     # In the order of the catalogue, whatever the order of the body: which
     # violations a short explanation keeps must not be chance.
     chosen = sorted(effective.keys() & _ORDER.keys(), key=_ORDER.__getitem__)
@@ -170,27 +185,6 @@ def is_image_id(value: Any) -> bool:
         return bool(str(uuid.UUID(value)) == value.lower())
     except (AttributeError, TypeError, ValueError):
         return False
-
-
-def _effective(properties: Mapping[str, Any]) -> _Effective:
-    """Map each name of today to what Nova takes for it."""
-    result = {}
-    for legacy, name in LEGACY_NAMES.items():
-        if legacy in properties:
-            text = str(properties[legacy])
-            result[name] = (text, legacy, text)
-    adapter = properties.get(VMWARE_ADAPTER)
-    if adapter:
-        text = str(adapter)
-        bus = "ide" if adapter == "ide" else "scsi"
-        result["hw_disk_bus"] = (bus, VMWARE_ADAPTER, text)
-        if bus == "scsi":
-            result["hw_scsi_model"] = (text, VMWARE_ADAPTER, text)
-    for name, value in properties.items():
-        if name in READ:
-            text = str(value)
-            result[name] = (text, name, text)
-    return result
 
 
 def _value(effective: _Effective, name: str) -> str | None:

@@ -86,7 +86,18 @@ def _up_to(asked: Passthrough) -> list[Passthrough]:
 
 
 def _of_flavor(extra_specs: Mapping[str, str]) -> Iterator[Passthrough]:
-    yield from _aliases(extra_specs.get(_ALIAS, ""))
+    # The text after the last alias that is read counts as one name: no policy
+    # allows it, and its cost does not grow.
+    source = f"flavor extra spec {_ALIAS}"
+    *parts, last = f"{extra_specs.get(_ALIAS, '')},".split(",", MOST_ALIASES)
+    for part in parts:
+        name, _, count = part.partition(":")
+        name = name.strip()
+        if name:
+            yield Passthrough("aliases", name, source, count.strip() or "1")
+    rest = last.removesuffix(",")
+    if rest:
+        yield Passthrough("aliases", rest, source)
     profile = extra_specs.get(_PROFILE)
     if profile:
         source = f"flavor extra spec {_PROFILE}"
@@ -97,24 +108,6 @@ def _of_flavor(extra_specs: Mapping[str, str]) -> Iterator[Passthrough]:
         if match and count != "0":
             source = f"flavor extra spec {spec}"
             yield Passthrough("mdev", match[1], source, count)
-
-
-def _aliases(text: str) -> Iterator[Passthrough]:
-    """Yield the devices that the aliases of a flavor request.
-
-    The text after the last alias that is read counts as one name: no policy
-    allows it, and its cost does not grow.
-    """
-    source = f"flavor extra spec {_ALIAS}"
-    *parts, last = f"{text},".split(",", MOST_ALIASES)
-    for part in parts:
-        name, _, count = part.partition(":")
-        name = name.strip()
-        if name:
-            yield Passthrough("aliases", name, source, count.strip() or "1")
-    rest = last.removesuffix(",")
-    if rest:
-        yield Passthrough("aliases", rest, source)
 
 
 def of_requests(

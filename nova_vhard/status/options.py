@@ -61,17 +61,16 @@ def _judge(conf: cfg.ConfigOpts) -> Iterator[Result]:
     # Files that oslo.config reads, including those of its folders.
     more = (Path(folder).glob("*.conf") for folder in conf.config_dir)
     for file in (*conf.config_file, *map(str, sorted(chain(*more)))):
-        yield from _unknown(file)
-
-
-def _unknown(file: str) -> Iterator[Result]:
-    """Yield the names in a file that no option of the group has."""
-    sections: dict[str, dict[str, list[str]]] = {}
-    cfg.ConfigParser(file, sections).parse()
-    for name in sorted(sections.get("vhard", {}).keys() - _NAMES):
-        near = difflib.get_close_matches(name, _NAMES, 1)
-        hint = f": is {near[0]} meant?" if near else "; see its documentation."
-        yield warn(
-            f"{clean(name)} in [vhard] of {line(file)} is not an option of "
-            f"nova-vhard and is ignored{hint}"
-        )
+        sections: dict[str, dict[str, list[str]]] = {}
+        cfg.ConfigParser(file, sections).parse()
+        for name in sorted(sections.get("vhard", {}).keys() - _NAMES):
+            near = difflib.get_close_matches(name, _NAMES, 1)
+            hint = (
+                f": is {near[0]} meant?"
+                if near
+                else "; see its documentation."
+            )
+            yield warn(
+                f"{clean(name)} in [vhard] of {line(file)} is not an option "
+                f"of nova-vhard and is ignored{hint}"
+            )

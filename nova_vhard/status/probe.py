@@ -102,7 +102,21 @@ def _probe(
     answers = Counter(
         _answer(session, url, body(value)) for _ in range(node.conf.times)
     )
-    return _result(url, value, answers)
+    total = sum(answers.values())
+    where = f"POST {clean(url, 200)} with {_KIND} {value}"
+    listed = ", ".join(
+        f"{count} {text}" for text, count in sorted(answers.items())
+    )
+    if set(answers) == {"refused by the gate"}:
+        return fine(f"{where}: {total} of {total} refused by the gate.")
+    text = f"{where}, {total} times: {listed}."
+    if set(answers) == {"the login was not accepted"}:
+        return warn(f"{text} Name a cloud of clouds.yaml with --os-cloud.")
+    more = "Workers differ. " if len(answers) > 1 else ""
+    return fail(
+        f"{text} {more}Run nova-vhard-status upgrade check on each node, and "
+        "restart the service there."
+    )
 
 
 def _refused_value(node: Node) -> str:
@@ -141,29 +155,3 @@ def _answer(session: Any, url: str, body: Mapping[str, Any]) -> str:
     if response.status_code in _UNKNOWN_USER:
         return "the login was not accepted"
     return f"{response.status_code} without a word of the gate"
-
-
-def _result(url: str, value: str, answers: Counter[str]) -> Result:
-    """Judge the answers of one endpoint.
-
-    =======  ==========================================================
-    SUCCESS  each was the gate's refusal
-    WARNING  the login was not accepted
-    FAILURE  one was not: there is no gate, on some worker at least
-    =======  ==========================================================
-    """
-    total = sum(answers.values())
-    where = f"POST {clean(url, 200)} with {_KIND} {value}"
-    listed = ", ".join(
-        f"{count} {text}" for text, count in sorted(answers.items())
-    )
-    if set(answers) == {"refused by the gate"}:
-        return fine(f"{where}: {total} of {total} refused by the gate.")
-    text = f"{where}, {total} times: {listed}."
-    if set(answers) == {"the login was not accepted"}:
-        return warn(f"{text} Name a cloud of clouds.yaml with --os-cloud.")
-    more = "Workers differ. " if len(answers) > 1 else ""
-    return fail(
-        f"{text} {more}Run nova-vhard-status upgrade check on each node, and "
-        "restart the service there."
-    )

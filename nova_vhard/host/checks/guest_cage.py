@@ -73,7 +73,31 @@ class GuestCage(Check):
 
         def judge(table: guests.Table, guest: Guest) -> Answer:
             """Judge a guest's process."""
-            return _judge(host, table, guest, lines)
+            who, place = shown(guest.name), f"{PROC}/{guest.pid}"
+            result = confinement.read(host.root, guest.pid)
+            lacks = [
+                *result.open(),
+                *_of_groups(host, result),
+                *_inherited(host, result),
+            ]
+            lines.append((not lacks, f"{place}/status: {result.text} ({who})"))
+            source, closed = confinement.devices(host.root, guest.pid)
+            lines.append((closed is not False, f"{source} ({who})"))
+            if closed is False:
+                lacks.append("may use every device")
+            try:
+                sharing = _sharing(host, table, guest)
+            except Unreadable:
+                if lacks:
+                    return Answer(Status.FAIL, f"{who} {', '.join(lacks)}")
+                raise
+            text = f"shared with process {sharing}" if sharing else _OWN
+            lines.append((not sharing, f"{place}/mountinfo: {text} ({who})"))
+            if sharing:
+                lacks.append(f"has not {_OWN}")
+            if lacks:
+                return Answer(Status.FAIL, f"{who} {', '.join(lacks)}")
+            return _GOOD
 
         answers = of_each(host, evidence, judge)
         # A report has room for some lines only: the worst come first.
@@ -82,44 +106,6 @@ class GuestCage(Check):
             return _nobody(host, evidence)
         good = f"guests that are caged: all {len(answers)}"
         return mac.settle_all(answers, "", good)
-
-
-def _judge(
-    host: Host,
-    table: guests.Table,
-    guest: Guest,
-    lines: list[tuple[bool, str]],
-) -> Answer:
-    """Judge a guest's process.
-
-    :param lines: gets its evidence, and whether that is good
-    :raises Unreadable: if something of it cannot be read
-    """
-    who, place = shown(guest.name), f"{PROC}/{guest.pid}"
-    result = confinement.read(host.root, guest.pid)
-    lacks = [
-        *result.open(),
-        *_of_groups(host, result),
-        *_inherited(host, result),
-    ]
-    lines.append((not lacks, f"{place}/status: {result.text} ({who})"))
-    source, closed = confinement.devices(host.root, guest.pid)
-    lines.append((closed is not False, f"{source} ({who})"))
-    if closed is False:
-        lacks.append("may use every device")
-    try:
-        sharing = _sharing(host, table, guest)
-    except Unreadable:
-        if lacks:
-            return Answer(Status.FAIL, f"{who} {', '.join(lacks)}")
-        raise
-    text = f"shared with process {sharing}" if sharing else _OWN
-    lines.append((not sharing, f"{place}/mountinfo: {text} ({who})"))
-    if sharing:
-        lacks.append(f"has not {_OWN}")
-    if lacks:
-        return Answer(Status.FAIL, f"{who} {', '.join(lacks)}")
-    return _GOOD
 
 
 def _of_groups(host: Host, result: confinement.Cage) -> Iterator[str]:

@@ -61,7 +61,12 @@ class InterruptRemapping(Check):
         """Judge /proc/interrupts and vfio's parameters."""
         root = host.root
         lines = interrupts.read(root)
-        evidence += _lines(lines)
+        path = interrupts.PATH
+        good = len(lines.remapped) + len(lines.translated)
+        bad = (*lines.direct, *lines.strange)
+        prefix = "ITS-" if lines.translated else "IR-"
+        text = f"{path}: {good} lines with {prefix}, {len(bad)} without"
+        evidence += [text, *(f"{path}: {line}" for line in bad[:3])]
         unsafe = [
             module_parameters.is_on(root, module, _PARAMETER, evidence)
             for module in _MODULES
@@ -79,19 +84,6 @@ class InterruptRemapping(Check):
         root.names(module_parameters.MODULES)
         module_parameters.words(root)
         return answer
-
-
-def _lines(lines: Interrupts) -> list[str]:
-    """Return the evidence: how many of each kind, and the first that are bad.
-
-    :param lines: of devices
-    """
-    path = interrupts.PATH
-    good = len(lines.remapped) + len(lines.translated)
-    bad = (*lines.direct, *lines.strange)
-    prefix = "ITS-" if lines.translated else "IR-"
-    text = f"{path}: {good} lines with {prefix}, {len(bad)} without"
-    return [text, *(f"{path}: {line}" for line in bad[:3])]
 
 
 def _judge(host: Host, lines: Interrupts, evidence: list[str]) -> Answer:

@@ -80,23 +80,17 @@ class IommuStrict(Check):
             text = "no device is in an IOMMU group"
             step = platform.remedy(root, platform.IOMMU_OFF)
             return Answer(Status.FAIL, text, step)
-        types = _types(root, groups, evidence)
+        types = {
+            group.path: root.read(f"{group.path}/type") for group in groups
+        }
+        for kind, count in sorted(Counter(types.values()).items()):
+            text = f"{kind or '(empty)'} in {count} groups"
+            evidence.append(f"{iommu.GROUPS}/*/type: {text}")
         return (
             _identity(types, evidence)
             or _behind_none(root, groups, evidence)
             or _of_types(set(types.values()))
         )
-
-
-def _types(
-    root: HostRoot, groups: list[iommu.Group], evidence: list[str]
-) -> dict[str, str]:
-    """Return the type of each group, by its path."""
-    types = {group.path: root.read(f"{group.path}/type") for group in groups}
-    for kind, count in sorted(Counter(types.values()).items()):
-        text = f"{kind or '(empty)'} in {count} groups"
-        evidence.append(f"{iommu.GROUPS}/*/type: {text}")
-    return types
 
 
 def _identity(types: dict[str, str], evidence: list[str]) -> Answer | None:
@@ -113,7 +107,17 @@ def _behind_none(
     root: HostRoot, groups: list[iommu.Group], evidence: list[str]
 ) -> Answer | None:
     """Return the answer where a device is in no group."""
-    outside = _outside(root, groups)
+    # Not bridges, nor an IOMMU's own function: neither needs a group. A device
+    # without a driver does nothing by itself.
+    grouped = {device for group in groups for device in group.devices}
+    outside = []
+    for address in root.names(iommu.DEVICES):
+        if address in grouped:
+            continue
+        driver = pci.driver(root, address)
+        kind = pci.device_class(root, address)
+        if driver and not kind.startswith(_NEEDS_NONE):
+            outside.append(f"{address} ({driver})")
     if not outside:
         return None
     evidence[:0] = [f"in no IOMMU group: {line}" for line in outside]
@@ -134,24 +138,3 @@ def _of_types(types: set[str]) -> Answer:
             "DMA-FQ): not what the kernel calls strict"
         )
     return Answer(Status.PASS, text)
-
-
-def _outside(root: HostRoot, groups: list[iommu.Group]) -> list[str]:
-    """Return the devices that a driver uses and that are in no group.
-
-    Not bridges, nor an IOMMU's own function: neither needs one. A device
-    without a driver does nothing by itself.
-
-    :returns: address and driver of each
-    :raises Unreadable: if the devices cannot be read
-    """
-    grouped = {device for group in groups for device in group.devices}
-    result = []
-    for address in root.names(iommu.DEVICES):
-        if address in grouped:
-            continue
-        driver = pci.driver(root, address)
-        kind = pci.device_class(root, address)
-        if driver and not kind.startswith(_NEEDS_NONE):
-            result.append(f"{address} ({driver})")
-    return result

@@ -19,7 +19,6 @@ from nova_vhard.host.cache import Cache
 from nova_vhard.host.check import Answer, Check, Status, unread
 from nova_vhard.host.host import NO_POLICY, Expected, Host
 from nova_vhard.host.root import Unreadable
-from nova_vhard.host.running import Target
 
 #: A device kind and a value, in Nova's names.
 Choice = tuple[str, str]
@@ -70,7 +69,20 @@ class QemuMinimal(Check):
             text = "there is no policy to compare with"
             return Answer(Status.UNKNOWN, text, NO_POLICY)
         named, _ = qemu_binaries.examined(host)
-        lists, untold = _asked(host, named.targets)
+        cache = Cache(host.state_dir, qemu_devices.CACHE, qemu_devices.VERSION)
+        lists: dict[str, tuple[str, frozenset[str]]] = {}
+        untold: list[Unreadable] = []
+        for target in named.targets:
+            try:
+                offered = qemu_devices.offered(host, cache, target)
+                match = _EMULATOR.fullmatch(basename(target.path))
+                lists[target.label] = (
+                    (match[1] if match and match[1] in ELSEWHERE else ""),
+                    offered,
+                )
+            except Unreadable as error:
+                untold.append(error)
+        cache.save()
         extra: Extra = {}
         asked = []
         for label, (arch, offered) in lists.items():
@@ -94,30 +106,6 @@ class QemuMinimal(Check):
             return Answer(Status.NOT_APPLICABLE, text)
         text = "QEMU offers no device that the policy refuses"
         return Answer(Status.PASS, text)
-
-
-def _asked(
-    host: Host, targets: tuple[Target, ...]
-) -> tuple[dict[str, tuple[str, frozenset[str]]], list[Unreadable]]:
-    """Return what each emulator offers, and why others gave no list.
-
-    :returns: label to architecture and names, and the errors
-    """
-    cache = Cache(host.state_dir, qemu_devices.CACHE, qemu_devices.VERSION)
-    lists: dict[str, tuple[str, frozenset[str]]] = {}
-    untold: list[Unreadable] = []
-    for target in targets:
-        try:
-            offered = qemu_devices.offered(host, cache, target)
-            match = _EMULATOR.fullmatch(basename(target.path))
-            lists[target.label] = (
-                (match[1] if match and match[1] in ELSEWHERE else ""),
-                offered,
-            )
-        except Unreadable as error:
-            untold.append(error)
-    cache.save()
-    return lists, untold
 
 
 def unwanted(

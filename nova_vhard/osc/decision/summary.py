@@ -82,7 +82,20 @@ class SummarizeDecisions(OfflineLister):
             text = output.unreadable(error.filename or path, error)
             raise exceptions.CommandError(f"{text}; {_NAME}") from None
         rows = summary.ordered()
-        self._report(result, len(rows))
+        self.say(
+            f"{counted(result.events, 'event')}, "
+            f"{counted(result.unreadable, 'line')} that cannot be read, "
+            f"{counted(result.other, 'line')} about something else"
+        )
+        if not (result.events or result.unreadable):
+            self.say(f"No event was found: {_NAME}")
+        for text in result.damaged:
+            self.say(f"damaged, read up to there: {text}")
+        if len(rows) > counts.GROUPS:
+            self.say(
+                f"more than {counts.GROUPS} groups; the rest is counted as "
+                f"{counts.OTHERS}; choose fewer names for --by"
+            )
         columns = (*(name.title() for name in parsed_args.by), *_COLUMNS)
         return columns, [
             (
@@ -96,23 +109,6 @@ class SummarizeDecisions(OfflineLister):
             )
             for key, group in rows
         ]
-
-    def _report(self, read: log.Read, groups: int) -> None:
-        """Print totals and warnings that the table does not show."""
-        self.say(
-            f"{counted(read.events, 'event')}, "
-            f"{counted(read.unreadable, 'line')} that cannot be read, "
-            f"{counted(read.other, 'line')} about something else"
-        )
-        if not (read.events or read.unreadable):
-            self.say(f"No event was found: {_NAME}")
-        for text in read.damaged:
-            self.say(f"damaged, read up to there: {text}")
-        if groups > counts.GROUPS:
-            self.say(
-                f"more than {counts.GROUPS} groups; the rest is counted as "
-                f"{counts.OTHERS}; choose fewer names for --by"
-            )
 
 
 _NAME = (

@@ -79,7 +79,11 @@ class AuditHosts(output.Lister):
         prefix = path_prefix(client, parsed_args.path_prefix)
         limit = parsed_args.limit
         try:
-            devices = _devices(client.placement)
+            devices: dict[str, list[str]] = {}
+            for provider, root in client.placement.below_roots(
+                traits.ONE_TIME_USE
+            ):
+                devices.setdefault(root, []).append(provider.uuid)
             audit = Audit(client.accounts, devices, prefix)
             rows = itertools.chain(_sharing(client.placement), audit.rows())
             listed = list(itertools.islice(rows, limit + 1))
@@ -110,17 +114,6 @@ def _sharing(placement: Placement) -> Iterator[Row]:
     """
     for host in placement.providers({"COMPUTE_NODE", _SHARES}):
         yield clean(host.name, 255), f"trait {_SHARES}", "", "", _NEIGHBOURS
-
-
-def _devices(placement: Placement) -> dict[str, list[str]]:
-    """Return the one-time-use devices of all hosts.
-
-    :returns: uuid of a root provider to the uuids of its devices'
-    """
-    result: dict[str, list[str]] = {}
-    for provider, root in placement.below_roots(traits.ONE_TIME_USE):
-        result.setdefault(root, []).append(provider.uuid)
-    return result
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ from nova_vhard.osc.host import access
 from nova_vhard.osc.host.accounts import (
     ROLES,
     Accounts,
-    Credential,
     NotOurs,
 )
 from nova_vhard.placement import devices, names
@@ -173,7 +172,19 @@ class EnrollHosts(output.Command):
                 for program, rules in plan.rules.items()
             }
             for program, credential in made.items():
-                text = _text(plan.host, program, credential, url, client)
+                # oslo.config replaces what follows a $.
+                region = client.region
+                text = _FILE.format(
+                    program=program,
+                    host=plan.host.name,
+                    provider=plan.host.uuid,
+                    region=f"region_name = {clean(region, 255)}\n"
+                    if region
+                    else "",
+                    url=clean(url, 2048),
+                    **credential._asdict(),
+                )
+                text = text.replace("$", "$$")
                 write = files.replace if options.force else files.create
                 write(plan.files[program], text, 0o600)
                 written.append(plan.files[program])
@@ -244,19 +255,3 @@ def _plan(
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise NotOurs(f"others may write to {folder}: chmod 0700 {folder}")
     return Plan(host, paths, rules)
-
-
-def _text(
-    host: Provider, program: str, credential: Credential, url: str, client: Any
-) -> str:
-    """Return the file of a program; oslo.config replaces what follows a $."""
-    region = client.region
-    text = _FILE.format(
-        program=program,
-        host=host.name,
-        provider=host.uuid,
-        region=f"region_name = {clean(region, 255)}\n" if region else "",
-        url=clean(url, 2048),
-        **credential._asdict(),
-    )
-    return text.replace("$", "$$")

@@ -64,7 +64,15 @@ class OfferAllowed(output.Lister):
         glance = Definitions(self.app.client_manager.vhard.images)
         try:
             if parsed_args.undo:
-                return COLUMNS, self._undo(glance, parsed_args.undo)
+                self.nothing = f"0 definitions are in {parsed_args.undo}"
+                return COLUMNS, (
+                    self._each(
+                        definitions.read(parsed_args.undo, glance.cloud),
+                        lambda change: definitions.undo(glance, change),
+                        RESTORED,
+                        "as before already",
+                    )
+                )
             return COLUMNS, self._offer(glance, parsed_args)
         except ERRORS as error:
             raise exceptions.CommandError(f"Glance: {error}") from error
@@ -81,15 +89,6 @@ class OfferAllowed(output.Lister):
         definitions.write(path, glance.cloud, policy.digest, changes)
         self.say(f"Journal: {path}")
         return self._each(changes, lambda change: _put(glance, change), "set")
-
-    def _undo(self, glance: Definitions, path: str) -> list[Row]:
-        self.nothing = f"0 definitions are in {path}"
-        return self._each(
-            definitions.read(path, glance.cloud),
-            lambda change: definitions.undo(glance, change),
-            RESTORED,
-            "as before already",
-        )
 
     def _each(
         self,

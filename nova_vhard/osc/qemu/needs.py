@@ -48,11 +48,34 @@ def make(policy: Policy, arch: str, extras: Iterable[str] = ()) -> Plan:
         ):
             add(plan, alway)
     _add_passthrough(plan)
-    _add_bridge(plan)
+    for machine, devices in catalogue.CONVENTIONAL.items():
+        needed = sorted(devices & set(plan.devices))
+        if needed and machine in plan.machines:
+            add(plan, catalogue.BRIDGE, f"{', '.join(needed)}: ")
     _add_inseparable(plan)
-    _add_symbols(plan)
+    for device in plan.devices:
+        symbol = KCONFIG.get(device)
+        if symbol:
+            note(plan.symbols, symbol, device)
+    for symbol, others in LINKED.items():
+        if symbol in plan.symbols:
+            for other in others:
+                note(plan.symbols, other, f"{symbol} is not linked without")
     _add_features(plan)
-    _leave(plan)
+    for kind, value, device in _served(plan):
+        if device in plan.devices:
+            continue
+        if device in catalogue.XEN:
+            why = "for Xen's guests; Nova refuses it on KVM"
+        elif not allowance(plan.policy, kind, value):
+            why = refusal(plan, kind, value)
+        else:
+            why = "Nova never asks for 3D acceleration"
+        note(plan.left_devices, device, why)
+    for result in (catalogue.PASSTHROUGH, catalogue.BRIDGE):
+        for device in result.devices:
+            if device not in plan.devices:
+                note(plan.left_devices, device, f"nothing needs {result.why}")
     return plan
 
 
@@ -118,13 +141,6 @@ def _add_passthrough(plan: Plan) -> None:
             add(plan, catalogue.VDPA, "passthrough.allow.ports: ")
 
 
-def _add_bridge(plan: Plan) -> None:
-    for machine, devices in catalogue.CONVENTIONAL.items():
-        needed = sorted(devices & set(plan.devices))
-        if needed and machine in plan.machines:
-            add(plan, catalogue.BRIDGE, f"{', '.join(needed)}: ")
-
-
 def _add_inseparable(plan: Plan) -> None:
     """Note what no build leaves out that has what is needed."""
     built = [(part(device), device) for device in plan.devices]
@@ -143,18 +159,6 @@ def _add_inseparable(plan: Plan) -> None:
             note(plan.devices, device, needed[part(device)][0])
 
 
-def _add_symbols(plan: Plan) -> None:
-    """Note the symbol of each device, and what that one needs."""
-    for device in plan.devices:
-        symbol = KCONFIG.get(device)
-        if symbol:
-            note(plan.symbols, symbol, device)
-    for symbol, others in LINKED.items():
-        if symbol in plan.symbols:
-            for other in others:
-                note(plan.symbols, other, f"{symbol} is not linked without")
-
-
 def _add_features(plan: Plan) -> None:
     """Note what ``configure`` is to switch on and off."""
     types = {plan.policy.assume.virt_type}
@@ -168,24 +172,6 @@ def _add_features(plan: Plan) -> None:
     for name, why in catalogue.FEATURES_OFF.items():
         if name not in plan.features:
             note(plan.left_features, name, why)
-
-
-def _leave(plan: Plan) -> None:
-    """Note what is known and not needed."""
-    for kind, value, device in _served(plan):
-        if device in plan.devices:
-            continue
-        if device in catalogue.XEN:
-            why = "for Xen's guests; Nova refuses it on KVM"
-        elif not allowance(plan.policy, kind, value):
-            why = refusal(plan, kind, value)
-        else:
-            why = "Nova never asks for 3D acceleration"
-        note(plan.left_devices, device, why)
-    for result in (catalogue.PASSTHROUGH, catalogue.BRIDGE):
-        for device in result.devices:
-            if device not in plan.devices:
-                note(plan.left_devices, device, f"nothing needs {result.why}")
 
 
 def unstarted(plan: Plan) -> Iterator[str]:

@@ -4,7 +4,6 @@
 import argparse
 import datetime
 import pathlib
-from collections.abc import Callable
 
 from osc_lib import exceptions
 
@@ -62,39 +61,20 @@ class WriteReport(output.Command):
             raise exceptions.CommandError(text)
         policy = policies.load(parsed_args.policy)
         for path, _ in wanted:
-            _must_have_folder(path)
+            # Before anything is asked.
+            if not path.parent.is_dir():
+                text = f"{path}: there is no folder {path.parent}"
+                raise exceptions.CommandError(text)
         now = datetime.datetime.now(datetime.UTC)
         report = data.gather(self.app, policy, now, parsed_args.services)
         for line in report.troubles:
             self.say(line)
         for path, render in wanted:
-            _write(path, render, report)
+            try:
+                files.replace(str(path), render(report))
+            except oscal.NotWhole as error:
+                raise exceptions.CommandError(f"{path}: {error}") from error
+            except OSError as error:
+                text = output.unwritable(path, error)
+                raise exceptions.CommandError(text) from error
             self.say(f"Report: {path}")
-
-
-def _must_have_folder(path: pathlib.Path) -> None:
-    """Raise where a file cannot be written, before anything is asked.
-
-    :raises osc_lib.exceptions.CommandError: with what is missing
-    """
-    if not path.parent.is_dir():
-        text = f"{path}: there is no folder {path.parent}"
-        raise exceptions.CommandError(text)
-
-
-def _write(
-    path: pathlib.Path,
-    render: Callable[[data.Report], str],
-    report: data.Report,
-) -> None:
-    """Write a report to a file, or nothing at all.
-
-    :raises osc_lib.exceptions.CommandError: with why not
-    """
-    try:
-        files.replace(str(path), render(report))
-    except oscal.NotWhole as error:
-        raise exceptions.CommandError(f"{path}: {error}") from error
-    except OSError as error:
-        text = output.unwritable(path, error)
-        raise exceptions.CommandError(text) from error

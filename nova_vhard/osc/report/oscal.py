@@ -50,6 +50,8 @@ def render(report: Report) -> str:
     observations = [
         item for name in OURS for item in _observations(report, name, made)
     ]
+    every = {number for item in CONTROLS.values() for number in item.nist}
+    controls = [{"control-id": number} for number in sorted(every)]
     content = {
         "uuid": _uuid("document", made),
         "metadata": {
@@ -72,7 +74,9 @@ def render(report: Report) -> str:
                 "local-definitions": {
                     "inventory-items": [_host(item) for item in report.hosts]
                 },
-                "reviewed-controls": _reviewed(),
+                "reviewed-controls": {
+                    "control-selections": [{"include-controls": controls}]
+                },
                 "observations": observations,
                 "findings": [
                     item
@@ -83,13 +87,6 @@ def render(report: Report) -> str:
         ],
     }
     return json.dumps({"assessment-results": content}, indent=2) + "\n"
-
-
-def _reviewed() -> Item:
-    """Return the controls that a check is evidence for."""
-    every = {number for item in CONTROLS.values() for number in item.nist}
-    controls = [{"control-id": number} for number in sorted(every)]
-    return {"control-selections": [{"include-controls": controls}]}
 
 
 def _host(posture: HostPosture) -> Item:

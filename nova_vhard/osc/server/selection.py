@@ -48,7 +48,23 @@ def pages(
     compute = app.client_manager.vhard.compute
     if options.server:
         for name in options.server:
-            yield [_named(compute, name, microversion)]
+
+            def get(name: str) -> dict[str, Any]:
+                """Return one server, by its path."""
+                path = f"/servers/{quote(name, safe='')}"
+                return dict(paging.get(compute, path, microversion)["server"])
+
+            def listed(name: str) -> Iterator[dict[str, Any]]:
+                """Yield the servers of the list, page by page."""
+                # Nova's filter is a regular expression.
+                params = [("name", f"^{re.escape(name)}$"), paging.LIMIT]
+                for page in paging.pages(
+                    compute, _DETAIL, "servers", params, microversion
+                ):
+                    yield from page
+
+            missing = (sdk.NotFoundException, sdk.BadRequestException)
+            yield [find("server", name, get, missing, listed)]
         return
     params = [("all_tenants", "1"), paging.LIMIT]
     if options.project:
@@ -60,24 +76,3 @@ def pages(
             "name servers, or give --all-projects, --project or --host"
         )
     yield from paging.pages(compute, _DETAIL, "servers", params, microversion)
-
-
-def _named(
-    compute: Any, name: str, microversion: str | None
-) -> dict[str, Any]:
-    def get(name: str) -> dict[str, Any]:
-        """Return one server, by its path."""
-        path = f"/servers/{quote(name, safe='')}"
-        return dict(paging.get(compute, path, microversion)["server"])
-
-    def listed(name: str) -> Iterator[dict[str, Any]]:
-        """Yield the servers of the list, page by page."""
-        # Nova's filter is a regular expression.
-        params = [("name", f"^{re.escape(name)}$"), paging.LIMIT]
-        for page in paging.pages(
-            compute, _DETAIL, "servers", params, microversion
-        ):
-            yield from page
-
-    missing = (sdk.NotFoundException, sdk.BadRequestException)
-    return find("server", name, get, missing, listed)

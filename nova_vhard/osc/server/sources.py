@@ -6,7 +6,7 @@ memory does not grow with the cloud.
 """
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -127,25 +127,22 @@ class Sources:
         for start in range(0, len(servers), _IDS):
             ids = servers[start : start + _IDS]
             try:
-                ports = self._ports(ids)
+                ports = defaultdict(list)
+                params = [("device_id", id_) for id_ in ids]
+                params += [
+                    ("fields", name)
+                    for name in ("id", "device_id", _VNIC_TYPE)
+                ]
+                proxy = self._client.network
+                for page in paging.pages(proxy, "/ports", "ports", params):
+                    for port in page:
+                        ports[str(port.get("device_id"))].append(port)
             except paging.ERRORS as error:
                 text = f"its ports (Neutron: {clean(error, _TEXT)})"
                 result |= dict.fromkeys(ids, Found(trouble=text))
                 continue
             result |= {id_: Found(ports[id_]) for id_ in ids}
         return result
-
-    def _ports(self, ids: Iterable[str]) -> dict[str, list[Any]]:
-        ports = defaultdict(list)
-        params = [("device_id", id_) for id_ in ids]
-        params += [
-            ("fields", name) for name in ("id", "device_id", _VNIC_TYPE)
-        ]
-        proxy = self._client.network
-        for page in paging.pages(proxy, "/ports", "ports", params):
-            for port in page:
-                ports[str(port.get("device_id"))].append(port)
-        return ports
 
     def hypervisor_type(self, node: str) -> str | None:
         """Return the type of a node's hypervisor, None where not shown."""

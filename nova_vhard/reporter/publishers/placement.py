@@ -100,8 +100,19 @@ class PlacementPublisher(Publisher):
             provider = self._known[1]
             # A reinstalled nova-compute may have recreated the provider.
             with contextlib.suppress(ProviderNotFound):
+                # Early enough to try twice again before the hour is over.
+                spread = (
+                    _HOUR.seconds - _TRIES * self.conf.vhard_reporter.interval
+                )
                 return provider, self._update(
-                    self._placement, provider, report, self._offset(provider)
+                    self._placement,
+                    provider,
+                    report,
+                    (
+                        uuid.UUID(provider.uuid).int % spread
+                        if spread > 0
+                        else 0
+                    ),
                 )
         provider = identity.first(self._placement, keys)
         # A program that reports once may not be called again in time, so the
@@ -179,14 +190,6 @@ class PlacementPublisher(Publisher):
                 "falls silent. See that nova-vhard-reporter sweep runs.",
                 days,
             )
-
-    def _offset(self, provider: Provider) -> int:
-        """Return from which second of an hour on a host writes its mark.
-
-        Early enough to try twice again before the hour is over.
-        """
-        spread = _HOUR.seconds - _TRIES * self.conf.vhard_reporter.interval
-        return uuid.UUID(provider.uuid).int % spread if spread > 0 else 0
 
 
 def _mark(ours: frozenset[str], moment: datetime.datetime, offset: int) -> str:
