@@ -4,7 +4,7 @@
 from collections.abc import Callable, Iterator
 
 from nova_vhard.host import guests, mac
-from nova_vhard.host.check import Answer, Status
+from nova_vhard.host.check import Answer, unknown
 from nova_vhard.host.guests import PROC, Guest
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import Unreadable
@@ -57,9 +57,7 @@ def of_each(
     """
     table = guests.table(host)
     troubles = [*table.unknown, *unseen(host, table, evidence)]
-    result = [
-        Answer(Status.UNKNOWN, trouble, WHOLE_TABLE) for trouble in troubles
-    ]
+    result = [unknown(trouble, WHOLE_TABLE) for trouble in troubles]
     for guest in table.guests:
         answer = mac.attempt(judge, table, guest)
         if host.root.exists(f"{PROC}/{guest.pid}"):

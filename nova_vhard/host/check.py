@@ -70,6 +70,26 @@ class Answer(NamedTuple):
     step: str = ""
 
 
+def passed(reason: str) -> Answer:
+    """Return the answer that the host is as it should be."""
+    return Answer(Status.PASS, reason)
+
+
+def failed(reason: str, step: str = "") -> Answer:
+    """Return the answer that the host is not as it should be."""
+    return Answer(Status.FAIL, reason, step)
+
+
+def unknown(reason: str, step: str = "") -> Answer:
+    """Return the answer that it cannot be told."""
+    return Answer(Status.UNKNOWN, reason, step)
+
+
+def not_applicable(reason: str) -> Answer:
+    """Return the answer that there is nothing to ask of the host."""
+    return Answer(Status.NOT_APPLICABLE, reason)
+
+
 class Check(abc.ABC):
     """One question about a host, with all that is to be said of it.
 

@@ -124,11 +124,13 @@ class Forked:
             part = os.read(self._read, 1 << 16)
             self._text += part
             if not part:
-                text = f"the {self._what} crashed: {self._fate()}"
-                raise Ended(text, begun, True)
+                raise Ended(
+                    f"the {self._what} crashed: {self._fate()}", begun, True
+                )
             if len(self._text) > LIMIT:
-                text = f"its answer is longer than {LIMIT} bytes"
-                raise Ended(text, begun, False)
+                raise Ended(
+                    f"its answer is longer than {LIMIT} bytes", begun, False
+                )
         line, _, self._text = self._text.partition(b"\n")
         content = json.loads(line)
         self.left = content["left"]

@@ -45,8 +45,7 @@ def of_target(host: Host, target: Target) -> list[Mapping[str, Any]]:
             if _holds(host, target, entry):
                 return [content[FILES][number] for number in entry[FILES]]
     except (KeyError, TypeError, IndexError, ValueError) as error:
-        text = f"not from {prestep.COMMAND}"
-        raise prestep.invalid(FILE, text) from error
+        raise prestep.invalid(FILE, f"not from {prestep.COMMAND}") from error
     raise _nothing_of(target)
 
 

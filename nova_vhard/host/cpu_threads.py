@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 
 from nova_vhard.host import guest_cpus, nova_facts
-from nova_vhard.host.check import Answer, Status
+from nova_vhard.host.check import Answer, failed, passed, unknown
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 from nova_vhard.host.sanitized import few, shown
@@ -29,7 +29,7 @@ _CANNOT = ("off", "forceoff", "notsupported", "")
 NOT_COUNTED = "notimplemented"
 
 _EVERY = "threads share cores, and Nova gives guests all of them"
-_NONE = Answer(Status.PASS, "no core runs two threads")
+_NONE = passed("no core runs two threads")
 #: Upper limit for the number of CPUs in a list, duplicates included.
 _MOST = 1 << 20
 _CPU = re.compile(r"cpu([0-9]{1,5})")
@@ -56,8 +56,7 @@ def apart(host: Host, evidence: list[str]) -> Answer:
     if control:
         evidence.append(f"{CONTROL}: {control}")
     if active not in ("0", "1"):
-        text = f"{shown(active)!r} is not a value that is known"
-        return Answer(Status.UNKNOWN, text)
+        return unknown(f"{shown(active)!r} is not a value that is known")
     if active == "1":
         return _by_nova(host, evidence)
     if control == NOT_COUNTED:
@@ -95,14 +94,16 @@ def _by_nova(host: Host, evidence: list[str]) -> Answer:
         facts = nova_facts.read(host)
     except Unreadable as error:
         evidence.append(f"Nova's sets of processors: {error}")
-        text = "threads share cores, and Nova's settings cannot be read"
-        return Answer(Status.UNKNOWN, text, error.step)
+        return unknown(
+            "threads share cores, and Nova's settings cannot be read",
+            error.step,
+        )
     evidence += [
         f"{facts.path}: {name} = {shown(value, 100)}"
         for name, value in facts.cpu_sets.items()
     ]
     if not facts.cpu_sets:
-        return Answer(Status.FAIL, _EVERY, _STEP)
+        return failed(_EVERY, _STEP)
     try:
         cpus = set().union(*map(cpu_set, facts.cpu_sets.values()))
     except ValueError as error:
@@ -112,8 +113,10 @@ def _by_nova(host: Host, evidence: list[str]) -> Answer:
     shared = _shared(host.root, cpus)
     if shared:
         listed = ", ".join(str(number) for number in sorted(shared)[:8])
-        text = f"Nova gives guests several threads of a core, such as {listed}"
-        return Answer(Status.FAIL, text, _STEP)
+        return failed(
+            f"Nova gives guests several threads of a core, such as {listed}",
+            _STEP,
+        )
     online = _online(host.root)
     allowed = {
         name: _union(name, lists) & online
@@ -130,15 +133,13 @@ def _by_nova(host: Host, evidence: list[str]) -> Answer:
         if any((_siblings(host.root, each) - {each}) & others for each in own):
             loose.append(name)
     if loose:
-        text = f"guests share cores since before Nova's sets: {few(loose)}"
-        return Answer(
-            Status.FAIL,
-            text,
+        return failed(
+            f"guests share cores since before Nova's sets: {few(loose)}",
             "Reboot these guests hard (openstack server reboot --hard), "
             "or migrate them away: they run where Nova let them when "
             "they were started.",
         )
-    return Answer(Status.PASS, "Nova gives guests one thread of each core")
+    return passed("Nova gives guests one thread of each core")
 
 
 def _union(name: str, lists: Iterable[str]) -> set[int]:
@@ -200,10 +201,9 @@ def _siblings(root: HostRoot, number: int) -> set[int]:
         raise unreadable(path, str(error)) from error
     except Unreadable as error:
         if error.missing and _is_off(root, number):
-            text = "the processor is switched off"
             raise unreadable(
                 path,
-                text,
+                "the processor is switched off",
                 "Write 1 into its file online, and check again: a "
                 "processor that is switched off does not show its core. "
                 "Where nova-compute switches them off ([libvirt] "

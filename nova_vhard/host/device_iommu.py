@@ -8,7 +8,7 @@ and its own IOMMU, not that some IOMMU exists in the machine.
 from collections.abc import Sequence
 
 from nova_vhard.host import iommu, passthrough_devices, pci, platform
-from nova_vhard.host.check import Answer, Status
+from nova_vhard.host.check import Answer, failed, unknown
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
 
@@ -51,10 +51,8 @@ def amiss(host: Host, evidence: list[str]) -> Answer | None:
     if without:
         return alone(root, without)
     if unlinked:
-        text = "offered devices are linked to no IOMMU"
-        return Answer(
-            Status.UNKNOWN,
-            text,
+        return unknown(
+            "offered devices are linked to no IOMMU",
             "Let the reporter see the host's own /sys: a device in a "
             "group has a link to its IOMMU there.",
         )
@@ -74,6 +72,8 @@ def alone(root: HostRoot, addresses: Sequence[str]) -> Answer:
     if arm and iommu.units(root):
         free = [name for name in addresses if pci.driver(root, name) is None]
         if len(free) == len(addresses):
-            step = f"Bind a driver to {', '.join(free[:3])}, such as vfio-pci."
-            return Answer(Status.UNKNOWN, f"{text} yet", step)
-    return Answer(Status.FAIL, text, platform.remedy(root, platform.IOMMU_OFF))
+            return unknown(
+                f"{text} yet",
+                f"Bind a driver to {', '.join(free[:3])}, such as vfio-pci.",
+            )
+    return failed(text, platform.remedy(root, platform.IOMMU_OFF))

@@ -87,8 +87,9 @@ def parse(
             raise SpecError(f"Invalid entry: {quoted(entry)}") from error
         for item in result if isinstance(result, list) else [result]:
             if not isinstance(item, dict):
-                text = f"Invalid entry: {quoted(item)}; Expecting list or dict"
-                raise SpecError(text)
+                raise SpecError(
+                    f"Invalid entry: {quoted(item)}; Expecting list or dict"
+                )
             specs.append(_spec(item, report_in_placement))
     return specs
 
@@ -127,8 +128,9 @@ def _must_be_boolean(name: str, value: Any) -> None:
     try:
         strutils.bool_from_string(value, strict=True)
     except ValueError as error:
-        text = f"Cannot parse tag {name!r}: {quoted(value)}"
-        raise SpecError(text) from error
+        raise SpecError(
+            f"Cannot parse tag {name!r}: {quoted(value)}"
+        ) from error
 
 
 def _identity(entry: Mapping[str, Any], name: str) -> str:
@@ -191,10 +193,9 @@ def _of_interface(root: HostRoot, name: str) -> AddressSpec | None:
             root.exists(f"{NET}/{each}/device")
             for each in root.names(NET, missing_ok=True)
         ):
-            text = f"no network card is in sight, nor {name[:64]!r}"
             raise unreadable(
                 NET,
-                text,
+                f"no network card is in sight, nor {name[:64]!r}",
                 "Run the reporter in the host's network namespace (in a "
                 "container, with the host's network), or name the "
                 "device by its address.",

@@ -106,16 +106,24 @@ def examine(
                 given = _has_capabilities(file.fileno())
                 return opened, replace(facts, capabilities=given)
         except ImportError as error:
-            text = "pyelftools is not installed (extra [node])"
-            raise Unreadable(path, OSError(errno.ENOSYS, text)) from error
+            raise Unreadable(
+                path,
+                OSError(
+                    errno.ENOSYS, "pyelftools is not installed (extra [node])"
+                ),
+            ) from error
         except OSError as error:
             raise Unreadable(path, error) from error
         except Exception as error:
             # Whatever pyelftools says of a file that is damaged.
             why = f"damaged or cut off ({type(error).__name__})"
             why = str(error) if isinstance(error, BadElf) else why
-            text = f"not an ELF file that can be read: {why}"
-            raise Unreadable(path, OSError(errno.ENOEXEC, text)) from error
+            raise Unreadable(
+                path,
+                OSError(
+                    errno.ENOEXEC, f"not an ELF file that can be read: {why}"
+                ),
+            ) from error
 
 
 def _has_capabilities(handle: int) -> bool:

@@ -42,10 +42,12 @@ class _IsContainer(Unreadable):
     """A guest is no QEMU, so that no check can judge it."""
 
     def __init__(self, path: str) -> None:
-        text = "keeps a guest of libvirt's that is a container, and no QEMU"
         super().__init__(
             path,
-            OSError(errno.EINVAL, text),
+            OSError(
+                errno.EINVAL,
+                "keeps a guest of libvirt's that is a container, and no QEMU",
+            ),
             "Nothing on the host settles it: the checks of guests know "
             "QEMU alone. Do not require them of hosts with virt_type = "
             "lxc; stop containers that Nova did not create.",

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from nova_vhard.host import platform
-from nova_vhard.host.check import Answer, Status
+from nova_vhard.host.check import Answer, unknown
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 
 GROUPS = "/sys/kernel/iommu_groups"
@@ -124,17 +124,17 @@ def unverified(
         strange = [maker]
     if strange:
         evidence += [f"{CLASS}: {item}" for item in strange if item in names]
-        text = f"not verified on this platform: {', '.join(strange)}"
-        return Answer(Status.UNKNOWN, text, platform.NOT_VERIFIED)
+        return unknown(
+            f"not verified on this platform: {', '.join(strange)}",
+            platform.NOT_VERIFIED,
+        )
     if any(name.startswith(_SMMU) for name in names):
         for path in (_TABLE, _TREE):
             if root.exists(path):
                 evidence.append(f"{path}: describes the SMMU")
                 return None
-        text = "an SMMU that neither a device tree nor IORT describes"
-        return Answer(
-            Status.UNKNOWN,
-            text,
+        return unknown(
+            "an SMMU that neither a device tree nor IORT describes",
             "Let the reporter see the host's own /sys/firmware: what "
             "describes an SMMU to the kernel is there.",
         )

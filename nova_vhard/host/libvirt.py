@@ -133,9 +133,8 @@ class VirshLibvirt(Libvirt):
         """
         program = shutil.which("virsh", path=_VIRSH)
         if program is None:
-            text = "neither libvirt-python nor virsh is installed"
             raise _unreadable(
-                text,
+                "neither libvirt-python nor virsh is installed",
                 "Install libvirt-clients (virsh), or the extra "
                 "[libvirt] of nova-vhard (package python3-libvirt).",
             )
@@ -144,8 +143,9 @@ class VirshLibvirt(Libvirt):
                 [program, "-r", "-q", "-c", self._uri, *words], _SECONDS
             )
         except (OSError, command.Failed) as error:
-            text = f"{self._uri}: virsh -r {words[0]} {error}"
-            raise _unreadable(text, _NO_DAEMON) from error
+            raise _unreadable(
+                f"{self._uri}: virsh -r {words[0]} {error}", _NO_DAEMON
+            ) from error
 
 
 class LiveLibvirt(Libvirt):

@@ -124,8 +124,11 @@ def _place(root: HostRoot, pid: str, path: str) -> HostRoot:
 
     :raises Unreadable: if it cannot be told whether it is the same as here
     """
-    who = f"libvirt, process {pid}"
-    return Running(Host(root)).of_process(pid, who, path).root
+    return (
+        Running(Host(root))
+        .of_process(pid, f"libvirt, process {pid}", path)
+        .root
+    )
 
 
 def _path(root: HostRoot, pid: str) -> str:

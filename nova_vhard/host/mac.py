@@ -9,7 +9,16 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from nova_vhard.host import apparmor, domains, guests, qemu_conf, selinux
-from nova_vhard.host.check import SILENT, UNREAD, Answer, Status, unread
+from nova_vhard.host.check import (
+    SILENT,
+    UNREAD,
+    Answer,
+    Status,
+    failed,
+    passed,
+    unknown,
+    unread,
+)
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.host.running import Running
@@ -45,7 +54,7 @@ NOT_READ = (
     "reads qemu.conf only then."
 )
 
-_GOOD = Answer(Status.PASS, "")
+_GOOD = passed("")
 
 # Characters of what is said of a guest.
 _LONG = 160
@@ -66,11 +75,9 @@ def settle_all(answers: list[Answer], bad: str, good: str) -> Answer:
     """
     named = [each.reason for each in answers if each.status is Status.FAIL]
     if named:
-        return Answer(Status.FAIL, f"{bad}{few(named, _LONG)}")
+        return failed(f"{bad}{few(named, _LONG)}")
     answer = settle(answers)
-    return (
-        Answer(Status.PASS, good) if answer.status is Status.PASS else answer
-    )
+    return passed(good) if answer.status is Status.PASS else answer
 
 
 def attempt(judge: Callable[..., Answer], *facts: Any) -> Answer:
@@ -120,8 +127,13 @@ def counting(host: Host, evidence: list[str]) -> str | None:
         named = {}
     every = tuple(named) or active(host.root)
     if len(every) > 1 and not named:
-        text = "SELinux and AppArmor are both active, and libvirt is silent"
-        raise Unreadable(LSM, OSError(0, text))
+        raise Unreadable(
+            LSM,
+            OSError(
+                0,
+                "SELinux and AppArmor are both active, and libvirt is silent",
+            ),
+        )
     return every[0] if every else None
 
 
@@ -133,25 +145,27 @@ def effective(
         on = apparmor.enabled(host.root)
         evidence.append(f"{apparmor.ENABLED}: {'Y' if on else 'not Y'}")
         if not on:
-            text = "AppArmor is not enabled in the kernel"
-            return Answer(Status.FAIL, text, _ENFORCE_APPARMOR)
+            return failed(
+                "AppArmor is not enabled in the kernel", _ENFORCE_APPARMOR
+            )
         mode = apparmor.mode(host)
         evidence.append(f"AppArmor's mode of all profiles: {mode}")
         if mode not in apparmor.ENFORCED:
-            text = f"AppArmor does not enforce: its mode is {mode}"
-            return Answer(Status.FAIL, text, _ENFORCE_APPARMOR)
+            return failed(
+                f"AppArmor does not enforce: its mode is {mode}",
+                _ENFORCE_APPARMOR,
+            )
         return _GOOD
     root = host.root
     try:
         enforcing = selinux.enforcing(root)
     except Unreadable as error:
         if error.missing and SELINUX not in root.read(LSM).split(","):
-            return Answer(Status.FAIL, "SELinux is not enabled in the kernel")
+            return failed("SELinux is not enabled in the kernel")
         raise
     evidence.append(f"{selinux.ENFORCE}: {int(enforcing)}")
     if not enforcing:
-        return Answer(
-            Status.FAIL,
+        return failed(
             "SELinux is permissive",
             "setenforce 1, and SELINUX=enforcing in /etc/selinux/config "
             "for the next boot.",
@@ -170,17 +184,18 @@ def _domain(root: HostRoot, label: str, evidence: list[str]) -> Answer:
     evidence.append(f"{selinux.ACCESS}: {label} is {stated}")
     if loose:
         kind = selinux.parse(label)
-        step = f"semanage permissive -d {kind.type if kind else 'svirt_t'}"
-        text = f"the domain of {label} is permissive"
-        return Answer(Status.FAIL, text, step)
+        return failed(
+            f"the domain of {label} is permissive",
+            f"semanage permissive -d {kind.type if kind else 'svirt_t'}",
+        )
     return _GOOD
 
 
 def not_of_guests(who: str, label: selinux.Label) -> Answer:
     """Return the answer on a domain that is not one of selinux.GUESTS."""
     if label.type.startswith("svirt_"):
-        return Answer(Status.UNKNOWN, f"{who}, which was not verified")
-    return Answer(Status.FAIL, f"{who}, which is not a guest's domain")
+        return unknown(f"{who}, which was not verified")
+    return failed(f"{who}, which is not a guest's domain")
 
 
 def confinement(host: Host, evidence: list[str]) -> Answer:
@@ -219,8 +234,7 @@ def of_nobody(answer: Answer, evidence: list[str]) -> Answer:
 def _driver(host: Host, evidence: list[str]) -> Answer:
     result = driver(host, evidence)
     if not result:
-        text = "libvirt's security driver confines no guest"
-        return Answer(Status.FAIL, text, NO_DRIVER)
+        return failed("libvirt's security driver confines no guest", NO_DRIVER)
     evidence += guests.daemons(host.root)
     answers = [
         attempt(effective, host, model, labels or (_BASE,), evidence)
@@ -231,12 +245,14 @@ def _driver(host: Host, evidence: list[str]) -> Answer:
     for label in map(selinux.parse, result.get(SELINUX, ())):
         # /etc/selinux/*/contexts/virtual_domain_context names them.
         if label and label.type not in selinux.GUESTS:
-            text = f"libvirt starts guests as {shown(label.type)}"
-            answers.append(not_of_guests(text, label))
+            answers.append(
+                not_of_guests(
+                    f"libvirt starts guests as {shown(label.type)}", label
+                )
+            )
     answer = settle(answers)
     if answer.status is Status.PASS:
-        text = f"libvirt confines guests by {' and '.join(result)}"
-        return Answer(Status.PASS, text)
+        return passed(f"libvirt confines guests by {' and '.join(result)}")
     return answer
 
 
@@ -251,10 +267,10 @@ def _template(host: Host, evidence: list[str]) -> Answer:
         evidence.append(f"{target.label}: flags {' '.join(flags) or '(none)'}")
         loose |= apparmor.LOOSE & set(flags)
     if loose:
-        text = (
-            f"AppArmor's profile for guests is {' and '.join(sorted(loose))}"
+        return failed(
+            f"AppArmor's profile for guests is {' and '.join(sorted(loose))}",
+            _CONFINE,
         )
-        return Answer(Status.FAIL, text, _CONFINE)
     return _GOOD
 
 
@@ -266,12 +282,11 @@ def _configured(host: Host, evidence: list[str]) -> Answer:
 def _keys(read: qemu_conf.Read) -> Answer:
     """Judge the keys for a daemon; those that it has not read do not help."""
     if "none" in read.confinement.security_driver:
-        text = "qemu.conf switches the security driver off"
-        return Answer(Status.FAIL, text)
+        return failed("qemu.conf switches the security driver off")
     if not read.confinement.security_default_confined:
-        text = "qemu.conf lets guests run unconfined by default"
-        return Answer(Status.FAIL, text)
+        return failed("qemu.conf lets guests run unconfined by default")
     if read.stale:
-        text = "qemu.conf was changed since libvirt's daemon started"
-        return Answer(Status.UNKNOWN, text, NOT_READ)
+        return unknown(
+            "qemu.conf was changed since libvirt's daemon started", NOT_READ
+        )
     return _GOOD

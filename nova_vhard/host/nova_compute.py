@@ -53,22 +53,25 @@ def must_have_read(
             with contextlib.suppress(Unreadable):
                 started[pid] = start_of(host.root, pid)
     if not (started or host.root.captured or guests.complete(host.root)):
-        text = "not every process is seen, nor nova-compute"
-        raise unreadable(PROC, text, WHOLE_TABLE)
+        raise unreadable(
+            PROC, "not every process is seen, nor nova-compute", WHOLE_TABLE
+        )
     for pid, start in started.items():
         _must_name(host, pid, files)
         if start < known:
-            text = f"changed since nova-compute, process {pid}, started"
             raise unreadable(
                 ", ".join(files),
-                text,
+                f"changed since nova-compute, process {pid}, started",
                 "Restart nova-compute (guests run on): it reads its "
                 "configuration only when it starts.",
             )
     now = newest(host.root, files)
     if known < now <= min(started.values(), default=now):
-        text = f"nova.conf was changed since; run {prestep.COMMAND} again"
-        raise unreadable(facts, text, prestep.STEP)
+        raise unreadable(
+            facts,
+            f"nova.conf was changed since; run {prestep.COMMAND} again",
+            prestep.STEP,
+        )
 
 
 def _must_name(host: Host, pid: str, files: Sequence[str]) -> None:
@@ -82,8 +85,11 @@ def _must_name(host: Host, pid: str, files: Sequence[str]) -> None:
         where = Running(host).of_process(pid, _NAME, path).root
         known = any(each.endswith(path) for each in files)
         if where is host.root and not known:
-            text = f"what nova-compute, process {pid}, reads, and root did not"
-            raise unreadable(shown(path, 200), text, _NAME_IT)
+            raise unreadable(
+                shown(path, 200),
+                f"what nova-compute, process {pid}, reads, and root did not",
+                _NAME_IT,
+            )
 
 
 def _named(words: Sequence[str]) -> Iterator[str]:

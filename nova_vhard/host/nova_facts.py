@@ -135,8 +135,11 @@ def left(host: Host) -> NovaFacts:
 
 def old(host: Host) -> Unreadable:
     """Return the error for facts of a pre-step that looked at less."""
-    text = "of an older pre-step, without what this check needs"
-    return unreadable(path(host), text, prestep.STEP)
+    return unreadable(
+        path(host),
+        "of an older pre-step, without what this check needs",
+        prestep.STEP,
+    )
 
 
 def _facts(place: str, fields: dict[str, Any]) -> NovaFacts:

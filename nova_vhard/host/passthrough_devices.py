@@ -83,5 +83,4 @@ def of_host(host: Host, evidence: list[str]) -> list[Offer]:
 
 
 def _refused(error: SpecError) -> Unreadable:
-    text = f"nova-compute does not start with it: {error}"
-    return unreadable(_OPTION, text)
+    return unreadable(_OPTION, f"nova-compute does not start with it: {error}")

@@ -106,8 +106,9 @@ def read(value: Any) -> AddressSpec:
             for field in fields:
                 re.compile(field)
         except (re.error, TypeError, RecursionError, OverflowError) as error:
-            text = f"The PCI address {quoted(value)} has an incorrect format"
-            raise SpecError(text) from error
+            raise SpecError(
+                f"The PCI address {quoted(value)} has an incorrect format"
+            ) from error
         return RegexSpec(fields)
     raise SpecError(f"The PCI address {quoted(value)} has an incorrect format")
 

@@ -12,7 +12,7 @@ from importlib.metadata import EntryPoint
 
 from nova_vhard.catalogue.checks import NAMESPACE, OURS, is_name
 from nova_vhard.common.log import get_logger
-from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.check import Answer, Check, unknown
 from nova_vhard.host.host import Host
 
 LOG = get_logger(__name__)
@@ -37,7 +37,7 @@ class _Unusable(Check):
     def __init__(self, name: str, reason: str, step: str) -> None:
         self.name = name
         self.id = OURS.get(name, "")
-        self._answer = Answer(Status.UNKNOWN, reason, step)
+        self._answer = unknown(reason, step)
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Return the answer that it was made with."""

@@ -65,5 +65,11 @@ def without(error: Unreadable, path: str) -> Unreadable:
     :param error: why the pre-step's file cannot be read
     :param path: the fact on the host
     """
-    text = f"only root can read it; run {COMMAND} as root ({error})"
-    return Unreadable(path, OSError(errno.EACCES, text), STEP)
+    return Unreadable(
+        path,
+        OSError(
+            errno.EACCES,
+            f"only root can read it; run {COMMAND} as root ({error})",
+        ),
+        STEP,
+    )

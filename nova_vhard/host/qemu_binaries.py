@@ -9,7 +9,14 @@ from typing import Any
 
 from nova_vhard.host import container_binaries, prestep, qemu
 from nova_vhard.host.cache import Cache, identity
-from nova_vhard.host.check import Answer, Status, unread
+from nova_vhard.host.check import (
+    Answer,
+    failed,
+    not_applicable,
+    passed,
+    unknown,
+    unread,
+)
 from nova_vhard.host.elf import ElfFacts, Kind, Relro, examine, page_size
 from nova_vhard.host.guests import DELETED, PROC, Guest
 from nova_vhard.host.host import Host
@@ -92,8 +99,9 @@ def judge(host: Host, evidence: list[str], asked: Property) -> Answer:
     doubts = [answer.reason for answer in named.doubts[1:]]
     evidence += [*without, *untold, *doubts, *good, *_counted(binaries, asked)]
     if without:
-        text = f"{len(without)} of QEMU's binaries without {asked.name}"
-        return Answer(Status.FAIL, text)
+        return failed(
+            f"{len(without)} of QEMU's binaries without {asked.name}"
+        )
     if named.doubts:
         return named.doubts[0]
     errors = [each.error for each in binaries if each.error]
@@ -101,18 +109,15 @@ def judge(host: Host, evidence: list[str], asked: Property) -> Answer:
         text = f"{asked.name}: cannot be told of all of QEMU's binaries"
         return unread(errors[0])._replace(reason=text)
     if untold:
-        text = f"{asked.name}: cannot be told of all of QEMU's binaries"
-        return Answer(
-            Status.UNKNOWN,
-            text,
+        return unknown(
+            f"{asked.name}: cannot be told of all of QEMU's binaries",
             "Install the distribution's own QEMU, dynamically linked "
             "and with its section headers: nothing in the binaries that "
             "the evidence names tells.",
         )
     if not named.targets:
-        text = "libvirt would start no emulator"
-        return Answer(Status.NOT_APPLICABLE, text)
-    return Answer(Status.PASS, f"{asked.name}: every emulator")
+        return not_applicable("libvirt would start no emulator")
+    return passed(f"{asked.name}: every emulator")
 
 
 def examined(host: Host) -> tuple[qemu.Emulators, list[Binary]]:

@@ -255,13 +255,15 @@ def _left(
     if target is None:
         known = values.get(DAEMONS)
         if not isinstance(known, dict) or not _same(host.root, known):
-            text = f"of other daemons; run {prestep.COMMAND} again"
-            raise prestep.invalid(path, text)
+            raise prestep.invalid(
+                path, f"of other daemons; run {prestep.COMMAND} again"
+            )
         stale = values.get(STALE) is not False
     else:
         if _changed(host.root) not in (None, values.get(CHANGED)):
-            text = f"{PATH} was changed since; run {prestep.COMMAND} again"
-            raise prestep.invalid(path, text)
+            raise prestep.invalid(
+                path, f"{PATH} was changed since; run {prestep.COMMAND} again"
+            )
         stale = _is_stale_if_seen(host.root, target, values)
     try:
         # How consoles authenticate an older pre-step did not leave: then they

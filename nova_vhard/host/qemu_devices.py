@@ -43,10 +43,11 @@ def offered(host: Host, cache: Cache, target: Target) -> frozenset[str]:
         captured = host.root.read(_CAPTURED + basename(emulator))
         return _names(emulator, captured)
     if target.root.root != os.sep:
-        text = f"not started in another root: {target.label}"
         raise Unreadable(
             emulator,
-            OSError(errno.EXDEV, text),
+            OSError(
+                errno.EXDEV, f"not started in another root: {target.label}"
+            ),
             "Run the reporter where that emulator is the same file: in "
             "libvirt's container, or once the guest was started again.",
         )

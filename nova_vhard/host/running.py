@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from nova_vhard.host import guests
-from nova_vhard.host.check import Answer, Status, unread
+from nova_vhard.host.check import Answer, unknown, unread
 from nova_vhard.host.guests import DELETED, PROC, Guest
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
@@ -105,8 +105,10 @@ class _OutOfSight(HostRoot):
     """The root of a process, which only root sees."""
 
     def _resolve(self, path: str, passed: list[str] | None = None) -> str:
-        text = "in the root of another process, which only root sees"
-        raise OSError(errno.EACCES, text)
+        raise OSError(
+            errno.EACCES,
+            "in the root of another process, which only root sees",
+        )
 
 
 class Running:
@@ -160,8 +162,11 @@ class Running:
         if ended == len(self.daemons):
             # A daemon may run that is not seen. A capture has all there is.
             if not (self._root.captured or guests.complete(self._root)):
-                text = "not every process is seen, nor a daemon of libvirt's"
-                raise unreadable(PROC, text, WHOLE_TABLE)
+                raise unreadable(
+                    PROC,
+                    "not every process is seen, nor a daemon of libvirt's",
+                    WHOLE_TABLE,
+                )
             yield Target(self._root, path, path)
 
     def of_process(self, pid: str, who: str, path: str) -> Target:
@@ -189,10 +194,7 @@ class Running:
         :raises Unreadable: if processes cannot be listed
         """
         result: list[Target] = []
-        doubts = [
-            Answer(Status.UNKNOWN, text, WHOLE_TABLE)
-            for text in self.guests.unknown
-        ]
+        doubts = [unknown(text, WHOLE_TABLE) for text in self.guests.unknown]
         for guest in self.guests.guests:
             try:
                 result.append(self._of_guest(guest))
@@ -266,10 +268,9 @@ class Running:
         points = {each.point for each in mounts(self._root, target.pid)}
         for path in (target.path, real):
             if points & {path, os.path.dirname(path)} - {os.sep}:
-                text = f"mounted over, perhaps since {who} started"
                 raise unreadable(
                     path,
-                    text,
+                    f"mounted over, perhaps since {who} started",
                     "Put the file itself in that place, and stop and "
                     "start the guest. Or run nova-vhard-reporter check "
                     "as root, who sees what the process runs.",

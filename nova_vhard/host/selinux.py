@@ -145,8 +145,7 @@ def may_write(
     try:
         return bool(int(answer.split()[0], 16) >> (int(bit) - 1) & 1)
     except (ValueError, IndexError) as error:
-        text = f"the answer is {answer[:60]!r}"
-        raise _unreadable(ACCESS, text) from error
+        raise _unreadable(ACCESS, f"the answer is {answer[:60]!r}") from error
 
 
 def _captured(root: HostRoot, label: str) -> str:

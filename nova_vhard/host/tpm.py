@@ -117,8 +117,11 @@ def _left(host: Host, name: str) -> event_log.Replay | None:
         if result is None and not _is_there(host.root, path):
             return None
         if not result:
-            text = f"it knew of no log; run {prestep.COMMAND} again"
-            raise unreadable(path, text, prestep.STEP)
+            raise unreadable(
+                path,
+                f"it knew of no log; run {prestep.COMMAND} again",
+                prestep.STEP,
+            )
         if isinstance(result, str):
             raise unreadable(path, result, _step(result))
         return {
@@ -169,8 +172,11 @@ def differing(
         result += wrong
         lines.append(f"{folder}: {len(pcrs) - len(wrong)} as in the log")
     if not lines:
-        text = "the kernel shows no bank of PCRs that the log has"
-        raise unreadable(f"{CLASS}/{name}", text, _NO_BANK)
+        raise unreadable(
+            f"{CLASS}/{name}",
+            "the kernel shows no bank of PCRs that the log has",
+            _NO_BANK,
+        )
     evidence += lines
     return result
 

@@ -3,7 +3,13 @@
 
 from nova_vhard.host import consoles, guests, mac, nova_facts, qemu_conf
 from nova_vhard.host.all_guests import of_each
-from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.check import (
+    Answer,
+    Check,
+    failed,
+    passed,
+    unknown,
+)
 from nova_vhard.host.guests import PROC, Guest
 from nova_vhard.host.host import Host
 from nova_vhard.host.listeners import is_local
@@ -11,7 +17,7 @@ from nova_vhard.host.root import unreadable
 from nova_vhard.host.running import WHOLE_TABLE
 from nova_vhard.host.sanitized import shown
 
-_GOOD = Answer(Status.PASS, "")
+_GOOD = passed("")
 
 
 class ConsoleEncrypted(Check):
@@ -60,8 +66,7 @@ class ConsoleEncrypted(Check):
         if not answers:
             # A host without guests is judged by what the next one gets.
             if not (host.root.captured or guests.complete(host.root)):
-                return Answer(
-                    Status.UNKNOWN,
+                return unknown(
                     "no guest is seen, nor every process (PID namespace, "
                     "hidepid)",
                     WHOLE_TABLE,
@@ -81,12 +86,17 @@ class ConsoleEncrypted(Check):
                 wide = []
             if wide:
                 which = ", ".join(wide)
-                text = f"no guest is running; the next one opens {which}"
-                return Answer(Status.FAIL, text)
-            text = "no guest is running; the next one's console is closed"
-            return Answer(Status.PASS, text)
-        good = f"protected consoles: all {len(answers)}"
-        return mac.settle_all(answers, "open to the network: ", good)
+                return failed(
+                    f"no guest is running; the next one opens {which}"
+                )
+            return passed(
+                "no guest is running; the next one's console is closed"
+            )
+        return mac.settle_all(
+            answers,
+            "open to the network: ",
+            f"protected consoles: all {len(answers)}",
+        )
 
 
 def _judge(host: Host, guest: Guest, evidence: list[str]) -> Answer:
@@ -106,7 +116,7 @@ def _judge(host: Host, guest: Guest, evidence: list[str]) -> Answer:
     # A report has room for some lines only: the worst come first.
     evidence[:0] = lines if broken else []
     evidence += [] if broken else lines
-    return Answer(Status.FAIL, who) if broken else _GOOD
+    return failed(who) if broken else _GOOD
 
 
 def _by_tls(host: Host, evidence: list[str]) -> bool:
@@ -116,8 +126,11 @@ def _by_tls(host: Host, evidence: list[str]) -> bool:
     """
     read = qemu_conf.read(host, evidence, qemu_conf.CONSOLES)
     if any(each.stale for each in read):
-        text = "was changed since libvirt's daemon started"
-        raise unreadable(qemu_conf.PATH, text, mac.NOT_READ)
+        raise unreadable(
+            qemu_conf.PATH,
+            "was changed since libvirt's daemon started",
+            mac.NOT_READ,
+        )
     settings = [each.confinement for each in read]
     return all(
         it.vnc_tls

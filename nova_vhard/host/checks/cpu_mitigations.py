@@ -12,7 +12,14 @@ from nova_vhard.host import (
     mac,
     vulnerabilities,
 )
-from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.check import (
+    Answer,
+    Check,
+    Status,
+    failed,
+    passed,
+    unknown,
+)
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import unreadable
 from nova_vhard.host.sanitized import few, shown
@@ -117,21 +124,16 @@ def _settled(host: Host, states: dict[str, State], loose: set[str]) -> Answer:
     broken = [name for name, state in counted.items() if state is State.OPEN]
     known = [name for name in broken if name in OF_GUESTS - loose]
     if known:
-        text = f"a guest can use {few(known)}"
-        return Answer(Status.FAIL, text)
+        return failed(f"a guest can use {few(known)}")
     threads = [name for name in broken if name in loose]
     if threads:
-        text = f"open if guests share a core's threads: {few(threads)}"
-        return Answer(
-            Status.UNKNOWN,
-            text,
+        return unknown(
+            f"open if guests share a core's threads: {few(threads)}",
             "See what Check-Virt-32 (smt) lacks: it is UNKNOWN here, too.",
         )
     if broken:
-        text = f"not mitigated, and not known to this version: {few(broken)}"
-        return Answer(
-            Status.UNKNOWN,
-            text,
+        return unknown(
+            f"not mitigated, and not known to this version: {few(broken)}",
             "Look up what a guest can do with it, in the kernel's "
             "documentation (admin-guide/hw-vuln). If nothing, name it "
             "in [vhard_reporter] accepted_vulnerabilities, with the "
@@ -139,22 +141,18 @@ def _settled(host: Host, states: dict[str, State], loose: set[str]) -> Answer:
         )
     unheard = KNOWN - states.keys() - host.expected.vulnerabilities.keys()
     if unheard:
-        text = f"the kernel has never heard of {few(sorted(unheard))}"
-        return Answer(
-            Status.UNKNOWN,
-            text,
+        return unknown(
+            f"the kernel has never heard of {few(sorted(unheard))}",
             "Boot a newer kernel of your distribution: those that are "
             "maintained have a file for each, and mitigate it where "
             "that is needed.",
         )
     silent = [name for name, each in counted.items() if each is State.UNKNOWN]
     if silent:
-        text = f"the kernel cannot tell of {few(silent)}"
-        return Answer(
-            Status.UNKNOWN,
-            text,
+        return unknown(
+            f"the kernel cannot tell of {few(silent)}",
             "Ask the kernel of the machine itself: under another "
             "hypervisor, or on a processor that it does not know, the "
             "kernel cannot tell.",
         )
-    return Answer(Status.PASS, "no vulnerability that a guest can use is open")
+    return passed("no vulnerability that a guest can use is open")

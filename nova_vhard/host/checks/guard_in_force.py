@@ -4,7 +4,14 @@
 import datetime
 
 from nova_vhard.host import guard_proof
-from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.check import (
+    Answer,
+    Check,
+    failed,
+    not_applicable,
+    passed,
+    unknown,
+)
 from nova_vhard.host.host import Host
 
 _ENFORCE = "enforce"
@@ -52,7 +59,7 @@ class GuardInForce(Check):
         evidence.append(f"{guard_proof.HOOK}: {'there' if hook else 'none'}")
         if not hook and not root.exists(place):
             evidence.append(f"{place}: none")
-            return Answer(Status.NOT_APPLICABLE, "this host has no guard")
+            return not_applicable("this host has no guard")
         proof = guard_proof.read(root)
         time = f"{proof.time:%Y-%m-%d %H:%M:%S}"
         evidence.append(
@@ -60,13 +67,11 @@ class GuardInForce(Check):
         )
         age = datetime.datetime.now(datetime.UTC) - proof.time
         if not -_AHEAD <= age <= proof.valid:
-            text = "the guard has proven nothing lately; it may be down"
-            return Answer(Status.UNKNOWN, text)
+            return unknown(
+                "the guard has proven nothing lately; it may be down"
+            )
         if not proof.guarded:
-            text = "libvirt starts guests without asking it"
-            return Answer(Status.FAIL, text)
+            return failed("libvirt starts guests without asking it")
         if proof.mode != _ENFORCE:
-            text = f"it refuses nothing: mode {proof.mode}"
-            return Answer(Status.FAIL, text)
-        text = "libvirt asks the guard, and the guard refuses"
-        return Answer(Status.PASS, text)
+            return failed(f"it refuses nothing: mode {proof.mode}")
+        return passed("libvirt asks the guard, and the guard refuses")

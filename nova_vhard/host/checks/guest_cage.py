@@ -14,14 +14,21 @@ from nova_vhard.host import (
     qemu_conf,
 )
 from nova_vhard.host.all_guests import of_each
-from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.check import (
+    Answer,
+    Check,
+    Status,
+    failed,
+    passed,
+    unknown,
+)
 from nova_vhard.host.guests import PROC, Guest
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import Unreadable
 from nova_vhard.host.running import WHOLE_TABLE, Running
 from nova_vhard.host.sanitized import few, shown
 
-_GOOD = Answer(Status.PASS, "")
+_GOOD = passed("")
 _LIBRARY = re.compile(r"(?:.*/)?libseccomp\.so")
 _OWN = "a mount namespace of its own"
 
@@ -89,14 +96,14 @@ class GuestCage(Check):
                 sharing = _sharing(host, table, guest)
             except Unreadable:
                 if lacks:
-                    return Answer(Status.FAIL, f"{who} {', '.join(lacks)}")
+                    return failed(f"{who} {', '.join(lacks)}")
                 raise
             text = f"shared with process {sharing}" if sharing else _OWN
             lines.append((not sharing, f"{place}/mountinfo: {text} ({who})"))
             if sharing:
                 lacks.append(f"has not {_OWN}")
             if lacks:
-                return Answer(Status.FAIL, f"{who} {', '.join(lacks)}")
+                return failed(f"{who} {', '.join(lacks)}")
             return _GOOD
 
         answers = of_each(host, evidence, judge)
@@ -104,8 +111,9 @@ class GuestCage(Check):
         evidence += [line for _, line in sorted(lines)]
         if not answers:
             return _nobody(host, evidence)
-        good = f"guests that are caged: all {len(answers)}"
-        return mac.settle_all(answers, "", good)
+        return mac.settle_all(
+            answers, "", f"guests that are caged: all {len(answers)}"
+        )
 
 
 def _of_groups(host: Host, result: confinement.Cage) -> Iterator[str]:
@@ -168,15 +176,16 @@ def _overlaps(host: Host, pid: str, own: frozenset[str]) -> bool:
 def _nobody(host: Host, evidence: list[str]) -> Answer:
     """Judge a host without guests by what libvirt gives the next one."""
     if not guests.complete(host.root):
-        text = "no guest is seen, nor every process (PID namespace, hidepid)"
-        return Answer(Status.UNKNOWN, text, WHOLE_TABLE)
+        return unknown(
+            "no guest is seen, nor every process (PID namespace, hidepid)",
+            WHOLE_TABLE,
+        )
     answer = mac.settle(
         mac.attempt(judge, host, evidence)
         for judge in (_settings, _user, _filters)
     )
     if answer.status is Status.PASS:
-        text = "no guest is running; libvirt cages the next one"
-        return Answer(Status.PASS, text)
+        return passed("no guest is running; libvirt cages the next one")
     return mac.of_nobody(answer, evidence)
 
 
@@ -205,11 +214,12 @@ def _configured(read: qemu_conf.Read) -> Answer:
         if not on
     ]
     if off:
-        text = f"qemu.conf switches off {few(off)}"
-        return Answer(Status.FAIL, text)
+        return failed(f"qemu.conf switches off {few(off)}")
     if read.stale:
-        text = "qemu.conf was changed since libvirt's daemon started"
-        return Answer(Status.UNKNOWN, text, mac.NOT_READ)
+        return unknown(
+            "qemu.conf was changed since libvirt's daemon started",
+            mac.NOT_READ,
+        )
     return _GOOD
 
 
@@ -222,19 +232,18 @@ def _user(host: Host, evidence: list[str]) -> Answer:
     labels = models.get("dac", ())
     evidence.append(f"libvirt <secmodel> dac: {' '.join(labels) or '(none)'}")
     if not labels:
-        text = "libvirt does not say which user guests run as"
-        return Answer(Status.UNKNOWN, text)
+        return unknown("libvirt does not say which user guests run as")
     if any(
         user.lstrip("+") in ("0", "root", "")
         or group.lstrip("+") in ("0", "root")
         for user, _, group in (label.partition(":") for label in labels)
     ):
-        text = "libvirt starts guests as root, or in its group"
-        return Answer(Status.FAIL, text)
+        return failed("libvirt starts guests as root, or in its group")
     reached = {name for each in labels for name in _reached(host, each)}
     if reached:
-        text = f"libvirt starts guests in the group {few(sorted(reached))}"
-        return Answer(Status.FAIL, text)
+        return failed(
+            f"libvirt starts guests in the group {few(sorted(reached))}"
+        )
     return _GOOD
 
 
@@ -269,10 +278,8 @@ def _filters(host: Host, evidence: list[str]) -> Answer:
     ]
     if without:
         evidence += [f"{label}: without libseccomp" for label in without]
-        text = "QEMU is not linked to what filters system calls"
-        return Answer(
-            Status.UNKNOWN,
-            text,
+        return unknown(
+            "QEMU is not linked to what filters system calls",
             "Install a QEMU that was built with libseccomp "
             "(--enable-seccomp): libvirt starts it without a filter "
             "otherwise. With seccomp_sandbox = 1 in qemu.conf libvirt "

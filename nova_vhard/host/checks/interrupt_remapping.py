@@ -8,7 +8,14 @@ from nova_vhard.host import (
     module_parameters,
     platform,
 )
-from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.check import (
+    Answer,
+    Check,
+    Status,
+    failed,
+    passed,
+    unknown,
+)
 from nova_vhard.host.host import Host
 from nova_vhard.host.interrupts import Interrupts
 from nova_vhard.host.root import HostRoot
@@ -72,8 +79,9 @@ class InterruptRemapping(Check):
             for module in _MODULES
         ]
         if any(unsafe):
-            text = "vfio allows interrupts that are not remapped"
-            return Answer(Status.FAIL, text, _UNSAFE)
+            return failed(
+                "vfio allows interrupts that are not remapped", _UNSAFE
+            )
         answer = _judge(host, lines, evidence)
         if answer.status is not Status.PASS:
             return answer
@@ -93,25 +101,22 @@ def _judge(host: Host, lines: Interrupts, evidence: list[str]) -> Answer:
     )
     if lines.direct and measured:
         step = platform.remedy(root, platform.INTERRUPTS_DIRECT)
-        text = "interrupts of devices are not remapped"
-        return Answer(Status.FAIL, text, step)
+        return failed("interrupts of devices are not remapped", step)
     if lines.remapped and _unverified(root, evidence):
-        text = "remapping does not ask which device an interrupt is of"
-        return Answer(
-            Status.FAIL,
-            text,
+        return failed(
+            "remapping does not ask which device an interrupt is of",
             "Boot without nosid in intremap: with it the remapping does "
             "not ask which device an interrupt comes from.",
         )
     known = measured and not lines.strange
     if not known or not (lines.remapped or lines.translated):
-        text = "not verified on this platform: its interrupt controllers"
-        return Answer(Status.UNKNOWN, text, platform.NOT_VERIFIED)
+        return unknown(
+            "not verified on this platform: its interrupt controllers",
+            platform.NOT_VERIFIED,
+        )
     if not lines.of_devices:
-        text = "no interrupt of a PCI device is in use"
-        return Answer(
-            Status.UNKNOWN,
-            text,
+        return unknown(
+            "no interrupt of a PCI device is in use",
             "Bind a driver to a PCI device, so that its interrupts have "
             "a line in /proc/interrupts, and check again. A machine "
             "without one has nothing to hand to a guest.",
@@ -125,8 +130,8 @@ def _judge(host: Host, lines: Interrupts, evidence: list[str]) -> Answer:
         if not units:
             text = "interrupts go through an ITS, but no IOMMU is driven"
             step = platform.remedy(root, platform.IOMMU_OFF)
-            return Answer(Status.UNKNOWN, text, step)
-    return Answer(Status.PASS, "interrupts of devices are remapped")
+            return unknown(text, step)
+    return passed("interrupts of devices are remapped")
 
 
 def _unverified(root: HostRoot, evidence: list[str]) -> bool:
@@ -144,6 +149,7 @@ def _unverified(root: HostRoot, evidence: list[str]) -> bool:
     ]
     if not listed or platform.of(root) is platform.Platform.AMD:
         return False
-    text = f"{module_parameters.CMDLINE}: intremap={shown(listed[0])}"
-    evidence.insert(0, text)
+    evidence.insert(
+        0, f"{module_parameters.CMDLINE}: intremap={shown(listed[0])}"
+    )
     return True

@@ -7,7 +7,13 @@ from nova_vhard.host import (
     module_parameters,
     platform,
 )
-from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.check import (
+    Answer,
+    Check,
+    failed,
+    passed,
+    unknown,
+)
 from nova_vhard.host.host import Host
 
 _MODULE, _PARAMETER = "vfio", "enable_unsafe_noiommu_mode"
@@ -71,8 +77,9 @@ class Iommu(Check):
             for fake in fakes
         ]
         if unsafe or fakes:
-            text = "vfio may hand out devices without an IOMMU"
-            return Answer(Status.FAIL, text, _NOIOMMU)
+            return failed(
+                "vfio may hand out devices without an IOMMU", _NOIOMMU
+            )
         strange = iommu.unverified(root, units, evidence)
         if strange:
             return strange
@@ -82,10 +89,11 @@ class Iommu(Check):
         if not real:
             text = "no device is in an IOMMU group"
             step = platform.remedy(root, platform.IOMMU_OFF)
-            return Answer(Status.FAIL, text, step)
+            return failed(text, step)
         if not units:
-            text = "devices are in groups, but no IOMMU is driven"
-            return Answer(Status.UNKNOWN, text, _NO_UNIT)
+            return unknown(
+                "devices are in groups, but no IOMMU is driven", _NO_UNIT
+            )
         # The PCI devices themselves must agree with the groups.
         addresses = root.names(iommu.DEVICES)
         grouped = {device for group in real for device in group.devices}
@@ -99,8 +107,7 @@ class Iommu(Check):
         if without:
             evidence.append(f"devices in no group: {' '.join(without)}")
         if lost or not grouped & set(addresses):
-            text = "groups and PCI devices do not agree"
-            return Answer(Status.UNKNOWN, text, _NO_UNIT)
+            return unknown("groups and PCI devices do not agree", _NO_UNIT)
         # The host's drivers bypass translation there. Older kernels do not
         # say so.
         identity = [
@@ -109,9 +116,8 @@ class Iommu(Check):
             if root.maybe(f"{group.path}/type") == iommu.IDENTITY
         ]
         if identity:
-            return Answer(
-                Status.PASS,
+            return passed(
                 "an IOMMU translates what is given to guests; the host's own "
                 f"devices of {len(identity)} groups bypass it",
             )
-        return Answer(Status.PASS, "devices are translated by an IOMMU")
+        return passed("devices are translated by an IOMMU")

@@ -4,7 +4,13 @@
 from collections import Counter
 
 from nova_vhard.host import device_iommu, iommu, pci, platform
-from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.check import (
+    Answer,
+    Check,
+    failed,
+    passed,
+    unknown,
+)
 from nova_vhard.host.host import Host
 from nova_vhard.host.platform import Platform
 from nova_vhard.host.root import HostRoot
@@ -79,7 +85,7 @@ class IommuStrict(Check):
             evidence.append(f"{iommu.GROUPS}: no groups with devices")
             text = "no device is in an IOMMU group"
             step = platform.remedy(root, platform.IOMMU_OFF)
-            return Answer(Status.FAIL, text, step)
+            return failed(text, step)
         types = {
             group.path: root.read(f"{group.path}/type") for group in groups
         }
@@ -100,7 +106,7 @@ def _identity(types: dict[str, str], evidence: list[str]) -> Answer | None:
         return None
     evidence += [f"{path}/type: {iommu.IDENTITY}" for path in named[:3]]
     step = _PASSTHROUGH if len(named) == len(types) else _PARTLY
-    return Answer(Status.FAIL, "host devices bypass translation", step)
+    return failed("host devices bypass translation", step)
 
 
 def _behind_none(
@@ -121,20 +127,24 @@ def _behind_none(
     if not outside:
         return None
     evidence[:0] = [f"in no IOMMU group: {line}" for line in outside]
-    text = f"host devices are behind no IOMMU: {few(outside)}"
-    return Answer(Status.FAIL, text, platform.remedy(root, _OUTSIDE))
+    return failed(
+        f"host devices are behind no IOMMU: {few(outside)}",
+        platform.remedy(root, _OUTSIDE),
+    )
 
 
 def _of_types(types: set[str]) -> Answer:
     """Return the answer for the types of groups other than identity."""
-    unknown = sorted(types - _TRANSLATED)
-    if unknown:
-        text = f"types that are not known: {' '.join(unknown)}"
-        return Answer(Status.UNKNOWN, text, platform.NOT_VERIFIED)
+    strange = sorted(types - _TRANSLATED)
+    if strange:
+        return unknown(
+            f"types that are not known: {' '.join(strange)}",
+            platform.NOT_VERIFIED,
+        )
     text = "host devices are translated, strictly"
     if _LAZY in types:
         text = (
             "host devices are translated, lazily (batched invalidation, "
             "DMA-FQ): not what the kernel calls strict"
         )
-    return Answer(Status.PASS, text)
+    return passed(text)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-15: address spaces are randomized."""
 
-from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.check import Answer, Check, failed, passed, unknown
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import Unreadable
 
@@ -70,9 +70,7 @@ class KernelAslr(Check):
                 result.append(f"{path}: {text}")
         evidence += result
         if value == _FULL:
-            return Answer(Status.PASS, "address spaces are randomized in full")
+            return passed("address spaces are randomized in full")
         if value in _MEANING:
-            return Answer(Status.FAIL, _MEANING[value])
-        return Answer(
-            Status.UNKNOWN, f"{value[:20]!r} is not a value that is known"
-        )
+            return failed(_MEANING[value])
+        return unknown(f"{value[:20]!r} is not a value that is known")

@@ -10,7 +10,13 @@ from nova_vhard.host import (
     mac,
     socket_units,
 )
-from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.check import (
+    Answer,
+    Check,
+    failed,
+    passed,
+    unknown,
+)
 from nova_vhard.host.guests import PROC
 from nova_vhard.host.host import Host
 from nova_vhard.host.listeners import Listener
@@ -67,8 +73,10 @@ class LibvirtNotExposed(Check):
         root = host.root
         daemons = list(libvirt_conf.daemons(root))
         if not (daemons or root.captured or guests.complete(root)):
-            text = "not every process is seen, nor a daemon of libvirt's"
-            return Answer(Status.UNKNOWN, text, WHOLE_TABLE)
+            return unknown(
+                "not every process is seen, nor a daemon of libvirt's",
+                WHOLE_TABLE,
+            )
         units = socket_units.read(root, evidence)
         answers = [
             mac.attempt(_judge, host, pid, units, evidence)
@@ -77,8 +85,12 @@ class LibvirtNotExposed(Check):
         if not daemons:
             answers.append(mac.attempt(_sleeping, host, units, evidence))
         if not (root.captured or guests.complete(root)):
-            text = "not every process is seen: there may be other daemons"
-            answers.append(Answer(Status.UNKNOWN, text, WHOLE_TABLE))
+            answers.append(
+                unknown(
+                    "not every process is seen: there may be other daemons",
+                    WHOLE_TABLE,
+                )
+            )
         return mac.settle(answers)
 
 
@@ -94,8 +106,8 @@ def _sleeping(host: Host, units: Units, evidence: list[str]) -> Answer:
         ports.anybody
         for ports in libvirt_conf.of_sleeping(host.root, evidence)
     ):
-        return Answer(Status.FAIL, _BY_TLS, _ANYBODY)
-    return Answer(Status.PASS, _CLOSED)
+        return failed(_BY_TLS, _ANYBODY)
+    return passed(_CLOSED)
 
 
 def _reaches(ports: Collection[int], every: list[Listener]) -> bool:
@@ -126,13 +138,15 @@ def _judge(host: Host, pid: str, units: Units, evidence: list[str]) -> Answer:
     )
     if exposed:
         named = few(sorted({str(item) for item in exposed}))
-        return Answer(Status.FAIL, f"libvirt listens in plain: {named}")
+        return failed(f"libvirt listens in plain: {named}")
     if ports.anybody and _reaches({*units.tls, ports.tls}, every):
-        return Answer(Status.FAIL, _BY_TLS, _ANYBODY)
+        return failed(_BY_TLS, _ANYBODY)
     if libvirt_conf.is_stale(root, pid):
-        text = "libvirtd.conf was changed since its daemon started"
-        return Answer(Status.UNKNOWN, text, libvirt_conf.RESTART)
-    return Answer(Status.PASS, _CLOSED)
+        return unknown(
+            "libvirtd.conf was changed since its daemon started",
+            libvirt_conf.RESTART,
+        )
+    return passed(_CLOSED)
 
 
 def _exposed(

@@ -6,12 +6,20 @@ from collections.abc import Hashable, Iterator
 
 from nova_vhard.host import apparmor, guests, mac, selinux
 from nova_vhard.host.all_guests import unseen
-from nova_vhard.host.check import Answer, Check, Status, unread
+from nova_vhard.host.check import (
+    Answer,
+    Check,
+    Status,
+    failed,
+    passed,
+    unknown,
+    unread,
+)
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import Unreadable
 from nova_vhard.host.sanitized import few, shown
 
-_GOOD = Answer(Status.PASS, "")
+_GOOD = passed("")
 
 # Neither libvirt nor the kernel says which model counts: a label may still
 # show that its guest is not confined.
@@ -64,13 +72,12 @@ class MacGuests(Check):
         troubles = [*table.unknown, *unseen(host, table, evidence)]
         if not (table.guests or troubles or answers):
             if not guests.complete(host.root):
-                return Answer(
-                    Status.UNKNOWN,
+                return unknown(
                     "no guest is seen, nor every process (PID namespace, "
                     "hidepid)",
                 )
             return mac.nobody(host, evidence)
-        answers += [Answer(Status.UNKNOWN, trouble) for trouble in troubles]
+        answers += [unknown(trouble) for trouble in troubles]
         judged = [(guest, _judge(guest, model)) for guest in table.guests]
         # A report has room for some lines only: the worst come first.
         judged.sort(key=lambda item: item[1][0] is Status.PASS)
@@ -89,8 +96,9 @@ class MacGuests(Check):
             )
         answer = mac.settle(answers)
         if answer.status is Status.PASS:
-            text = f"guests with a label of their own: all {len(judged)}"
-            return Answer(Status.PASS, text)
+            return passed(
+                f"guests with a label of their own: all {len(judged)}"
+            )
         return answer
 
 
@@ -102,24 +110,21 @@ def _line(guest: guests.Guest) -> str:
 def _judge(guest: guests.Guest, model: str | None) -> Answer:
     if model is None:
         # Whatever a label says; such a kernel has none to read.
-        text = "neither SELinux nor AppArmor is active: guests are unconfined"
-        return Answer(Status.FAIL, text)
+        return failed(
+            "neither SELinux nor AppArmor is active: guests are unconfined"
+        )
     if guest.trouble:
-        text = f"the label of {shown(guest.name)} cannot be read"
-        return Answer(Status.UNKNOWN, text)
+        return unknown(f"the label of {shown(guest.name)} cannot be read")
     label = selinux.parse(guest.label)
     if model == mac.SELINUX and label is None:
-        text = f"{shown(guest.label)!r} is not a label of SELinux"
-        return Answer(Status.UNKNOWN, text)
+        return unknown(f"{shown(guest.label)!r} is not a label of SELinux")
     if label is None or model == mac.APPARMOR:
         return _profile(guest)
     who = shown(guest.name)
     if label.type not in selinux.GUESTS:
         return mac.not_of_guests(f"{who} runs as {shown(label.type)}", label)
     if label.pair is None:
-        return Answer(
-            Status.FAIL, f"{who} has no pair of categories of its own"
-        )
+        return failed(f"{who} has no pair of categories of its own")
     return _GOOD
 
 
@@ -127,15 +132,13 @@ def _profile(guest: guests.Guest) -> Answer:
     """Judge AppArmor's label of a guest."""
     label, who = apparmor.parse(guest.label), shown(guest.name)
     if label.profile == apparmor.UNCONFINED:
-        return Answer(Status.FAIL, f"{who} is unconfined")
+        return failed(f"{who} is unconfined")
     if label.mode not in apparmor.ENFORCED:
-        return Answer(Status.FAIL, f"the profile of {who} is not enforced")
+        return failed(f"the profile of {who} is not enforced")
     if not guest.uuid:
-        return Answer(
-            Status.UNKNOWN, f"{who} has no uuid to know its profile by"
-        )
+        return unknown(f"{who} has no uuid to know its profile by")
     if label.profile != f"libvirt-{guest.uuid}":
-        return Answer(Status.FAIL, f"{who} has a profile that is not its own")
+        return failed(f"{who} has a profile that is not its own")
     return _GOOD
 
 
@@ -146,7 +149,7 @@ def _shared(entries: tuple[guests.Guest, ...]) -> Iterator[Answer]:
         owners[_identity(item)].append(item.name)
     for identity, names in owners.items():
         if identity is not None and len(names) > 1:
-            yield Answer(Status.FAIL, f"guests share one label: {few(names)}")
+            yield failed(f"guests share one label: {few(names)}")
 
 
 def _identity(guest: guests.Guest) -> Hashable:

@@ -4,13 +4,21 @@
 from collections.abc import Mapping
 
 from nova_vhard.host import guests, mac, selinux
-from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.check import (
+    Answer,
+    Check,
+    Status,
+    failed,
+    not_applicable,
+    passed,
+    unknown,
+)
 from nova_vhard.host.domains import Disk, Domain
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot
 from nova_vhard.host.sanitized import shown
 
-_GOOD = Answer(Status.PASS, "")
+_GOOD = passed("")
 
 _OWN = "svirt_image_t"
 _READONLY = "virt_content_t"
@@ -69,11 +77,14 @@ class MacImages(Check):
         """Judge the labels of the images that libvirt names."""
         result = mac.driver(host, evidence)
         if not result:
-            text = "libvirt has no security driver that labels images"
-            return Answer(Status.FAIL, text, mac.NO_DRIVER)
+            return failed(
+                "libvirt has no security driver that labels images",
+                mac.NO_DRIVER,
+            )
         if mac.SELINUX not in result:
-            text = "AppArmor labels no images: profiles name their paths"
-            return Answer(Status.NOT_APPLICABLE, text)
+            return not_applicable(
+                "AppArmor labels no images: profiles name their paths"
+            )
         running = host.libvirt.running()
         if not running:
             return mac.nobody(host, evidence)
@@ -89,16 +100,14 @@ class MacImages(Check):
             answer for uuid in still & set(judged) for answer in judged[uuid]
         ]
         if not answers:
-            text = "no running guest has an image on this host"
-            return Answer(Status.NOT_APPLICABLE, text)
+            return not_applicable("no running guest has an image on this host")
         count = len(answers)
         # What the labels promise has to be enforced.
         effective = (mac.effective, host, mac.SELINUX, labels.values())
         answers.append(mac.attempt(*effective, evidence))
         answer = mac.settle(answers)
         if answer.status is Status.PASS:
-            text = f"images with a label that is due: all {count}"
-            return Answer(Status.PASS, text)
+            return passed(f"images with a label that is due: all {count}")
         return answer
 
 
@@ -162,20 +171,16 @@ def _others(
             continue
         may = selinux.may_write(root, label, text, kind)
         if may:
-            reason = f"another guest may write {shown(disk.path)}"
-            return Answer(
-                Status.FAIL,
-                reason,
+            return failed(
+                f"another guest may write {shown(disk.path)}",
                 "Stop the guest, restorecon the image, and start the "
                 "guest again: libvirt labels it then. A file system "
                 "that keeps no labels of its own (NFS without labels, "
                 "FUSE) cannot keep guests apart by SELinux.",
             )
         if may is None and disk.folder:
-            reason = f"unknown which guests may write {shown(disk.path)}"
-            return Answer(
-                Status.UNKNOWN,
-                reason,
+            return unknown(
+                f"unknown which guests may write {shown(disk.path)}",
                 "Run nova-vhard-reporter check on the host, where the "
                 "kernel answers.",
             )
@@ -190,23 +195,17 @@ def _judge(
         # Whose label an operator chooses: the kernel alone says who may.
         return _GOOD
     if label is None:
-        return Answer(
-            Status.UNKNOWN, f"the label of {path} is not one of SELinux"
-        )
+        return unknown(f"the label of {path} is not one of SELinux")
     if label.type in _common(disk) and not label.categories:
         return _GOOD
     if label.type != _OWN:
-        return Answer(Status.FAIL, f"{path} has the label {shown(label.type)}")
+        return failed(f"{path} has the label {shown(label.type)}")
     if not label.categories:
-        return Answer(Status.FAIL, f"every guest may write {path}")
+        return failed(f"every guest may write {path}")
     if guest is None:
-        return Answer(
-            Status.UNKNOWN, f"the guest of {path} is not seen in procfs"
-        )
+        return unknown(f"the guest of {path} is not seen in procfs")
     if label.categories != guest.pair:
-        return Answer(
-            Status.FAIL, f"{path} has the categories of another guest"
-        )
+        return failed(f"{path} has the categories of another guest")
     return _GOOD
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-33: the kernel merges no memory of guests."""
 
-from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.check import Answer, Check, failed, passed, unknown
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.host.sanitized import shown
@@ -59,13 +59,12 @@ class MemorySharing(Check):
             if not error.missing or "ksm" in root.names(_MEMORY):
                 raise
             evidence.append(f"{_KSM}: none")
-            return Answer(Status.PASS, "the kernel cannot merge memory")
+            return passed("the kernel cannot merge memory")
         evidence.append(f"{_RUN}: {shown(value)}")
         if value == _RUNNING:
-            return Answer(Status.FAIL, "equal pages of guests are merged")
+            return failed("equal pages of guests are merged")
         if value not in (_STOPPED, _UNMERGED):
-            text = f"{shown(value)!r} is not a value that is known"
-            return Answer(Status.UNKNOWN, text)
+            return unknown(f"{shown(value)!r} is not a value that is known")
         merged = _counted(root, _ZEROS)
         if value == _UNMERGED:
             merged |= _counted(root, _SHARING)
@@ -75,10 +74,10 @@ class MemorySharing(Check):
             f"{path}: {shown(count)}" for path, count in merged.items()
         ]
         if set(merged.values()) <= {"0"}:
-            return Answer(Status.PASS, "no pages of guests are merged")
+            return passed("no pages of guests are merged")
         text = "pages that were merged before still are"
         step = _WAIT if value == _UNMERGED else _UNMERGE
-        return Answer(Status.FAIL, text, step)
+        return failed(text, step)
 
 
 def _counted(root: HostRoot, path: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-35: the processor's microcode is not older than the kernel's."""
 
-from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.check import Answer, Check, failed, passed, unknown
 from nova_vhard.host.host import Host
 from nova_vhard.host.platform import Platform, is_virtual, of_processor
 from nova_vhard.host.root import Unreadable
@@ -60,26 +60,22 @@ class Microcode(Check):
             raise
         evidence.append(f"{_FILE}: {shown(text)}")
         if text.lower().startswith("vulnerable"):
-            return Answer(Status.FAIL, "the processor's microcode is old")
+            return failed("the processor's microcode is old")
         if maker is not Platform.INTEL:
-            reason = "the kernel compares no microcode but Intel's"
-            return Answer(
-                Status.UNKNOWN,
-                reason,
+            return unknown(
+                "the kernel compares no microcode but Intel's",
                 "The kernel's list has Intel's microcode alone. Update "
                 "this machine's firmware by its maker's list, and do "
                 "not require this check of it.",
             )
         if is_virtual(root):
-            reason = "the kernel compares nothing under a hypervisor"
-            return Answer(
-                Status.UNKNOWN,
-                reason,
+            return unknown(
+                "the kernel compares nothing under a hypervisor",
                 "Judge the machine below: a hypervisor tells its guests "
                 "any revision, and this kernel compares none there. Do "
                 "not require this check of a host that is itself a "
                 "guest.",
             )
         if text == "Not affected":
-            return Answer(Status.PASS, "no newer microcode is known")
-        return Answer(Status.UNKNOWN, f"the kernel says {shown(text)!r}")
+            return passed("no newer microcode is known")
+        return unknown(f"the kernel says {shown(text)!r}")

@@ -2,7 +2,13 @@
 """Check-Virt-41: the memory of a guest that moves is encrypted on its way."""
 
 from nova_vhard.host import mac, nova_facts, qemu_conf
-from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.check import (
+    Answer,
+    Check,
+    failed,
+    passed,
+    unknown,
+)
 from nova_vhard.host.host import Host
 from nova_vhard.host.sanitized import shown
 
@@ -57,11 +63,11 @@ class MigrationEncrypted(Check):
             )
         ]
         if channels.native_tls:
-            text = "Nova asks QEMU for TLS for each migration"
-            return Answer(Status.PASS, text)
+            return passed("Nova asks QEMU for TLS for each migration")
         if channels.tunnelled and channels.transport in _ENCRYPTED:
-            text = "Nova tunnels migrations through libvirt's encryption"
-            return Answer(Status.PASS, text)
+            return passed(
+                "Nova tunnels migrations through libvirt's encryption"
+            )
         read = qemu_conf.read(host, evidence, qemu_conf.MIGRATING)
         return mac.settle(map(_forced, read))
 
@@ -69,8 +75,10 @@ class MigrationEncrypted(Check):
 def _forced(read: qemu_conf.Read) -> Answer:
     """Judge whether a daemon refuses what Nova asks for."""
     if not read.confinement.migrate_tls_force:
-        return Answer(Status.FAIL, "guests migrate in the clear")
+        return failed("guests migrate in the clear")
     if read.stale:
-        text = "qemu.conf was changed since libvirt's daemon started"
-        return Answer(Status.UNKNOWN, text, mac.NOT_READ)
-    return Answer(Status.PASS, "libvirt refuses migrations without TLS")
+        return unknown(
+            "qemu.conf was changed since libvirt's daemon started",
+            mac.NOT_READ,
+        )
+    return passed("libvirt refuses migrations without TLS")

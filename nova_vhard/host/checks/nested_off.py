@@ -4,7 +4,13 @@
 import re
 
 from nova_vhard.host import module_parameters
-from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.check import (
+    Answer,
+    Check,
+    failed,
+    passed,
+    unknown,
+)
 from nova_vhard.host.host import Host
 from nova_vhard.host.platform import Platform, of
 from nova_vhard.host.root import HostRoot, Unreadable
@@ -68,14 +74,13 @@ class NestedOff(Check):
                 f"options {module} nested=0" for module in on
             )
             kernel = " ".join(f"{module}.nested=0" for module in on)
-            return Answer(
-                Status.FAIL,
+            return failed(
                 "guests can be hypervisors",
                 f"Set {options} in /etc/modprobe.d, or boot with {kernel} "
                 "where it is built into the kernel, and reboot.",
             )
         if read and all(text in _OFF for text in read.values()):
-            return Answer(Status.PASS, "guests cannot be hypervisors")
+            return passed("guests cannot be hypervisors")
         if not read and of(root) is Platform.ARM:
             # Arm's KVM nests by the kernel command line alone. The kernel
             # takes quotes away, around all of it or around the value.
@@ -92,16 +97,13 @@ class NestedOff(Check):
                 f"{module_parameters.CMDLINE}: {shown(word)}" for word in modes
             ]
             if any(word.endswith("=nested") for word in modes):
-                return Answer(
-                    Status.FAIL,
+                return failed(
                     "guests can be hypervisors",
                     "Boot without kvm-arm.mode=nested.",
                 )
-            return Answer(Status.PASS, "guests cannot be hypervisors")
-        text = "no module of KVM in /sys/module says whether it is on"
-        return Answer(
-            Status.UNKNOWN,
-            text,
+            return passed("guests cannot be hypervisors")
+        return unknown(
+            "no module of KVM in /sys/module says whether it is on",
             "Load the module of KVM for this processor (kvm_intel, "
             "kvm_amd, kvm_hv, kvm): only then does it say what its "
             "parameter is. Without it, guests are emulated.",

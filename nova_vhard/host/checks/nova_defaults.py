@@ -6,7 +6,13 @@ from typing import Any
 
 from nova_vhard.catalogue.machines import NOVA_MACHINE_TYPES
 from nova_vhard.host import nova_facts
-from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.check import (
+    Answer,
+    Check,
+    failed,
+    passed,
+    unknown,
+)
 from nova_vhard.host.host import NO_POLICY, Expected, Host
 from nova_vhard.host.nova_facts import NovaFacts
 
@@ -57,13 +63,10 @@ class NovaDefaults(Check):
             for name, result in _named(facts)
         ]
         if not host.expected.policy:
-            text = "there is no policy to compare with"
-            return Answer(Status.UNKNOWN, text, NO_POLICY)
+            return unknown("there is no policy to compare with", NO_POLICY)
         if different:
-            return Answer(Status.FAIL, "; ".join(different))
-        return Answer(
-            Status.PASS, "nova's defaults are those that the policy assumes"
-        )
+            return failed("; ".join(different))
+        return passed("nova's defaults are those that the policy assumes")
 
 
 def _compared(

@@ -2,7 +2,7 @@
 """Check-Virt-04: what guests may get, Nova offers; and nobody else."""
 
 from nova_vhard.host import passthrough_devices, waiting_devices
-from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.check import Answer, Check, failed, passed
 from nova_vhard.host.host import Host
 
 
@@ -43,14 +43,9 @@ class PassthroughDisabled(Check):
         stray, waiting = waiting_devices.of_host(host, known)
         if stray:
             evidence[:0] = stray
-            return Answer(
-                Status.FAIL, "waits for a guest, and offered by nobody"
-            )
+            return failed("waits for a guest, and offered by nobody")
         evidence += [f"offered: {offer}" for offer in offered]
         evidence.append(f"devices that wait for a guest: {waiting}")
         if offered or waiting:
-            text = "what guests can get is what nova offers"
-            return Answer(Status.PASS, text)
-        return Answer(
-            Status.PASS, "nova offers no device, and none waits for a guest"
-        )
+            return passed("what guests can get is what nova offers")
+        return passed("nova offers no device, and none waits for a guest")

@@ -9,7 +9,14 @@ from nova_vhard.host import (
     passthrough_devices,
     pci,
 )
-from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.check import (
+    Answer,
+    Check,
+    failed,
+    not_applicable,
+    passed,
+    unknown,
+)
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot
 from nova_vhard.host.sanitized import shown
@@ -59,7 +66,7 @@ class PassthroughIsolated(Check):
         root = host.root
         offered = passthrough_devices.of_host(host, evidence)
         if not offered:
-            return Answer(Status.NOT_APPLICABLE, "nova offers no device")
+            return not_applicable("nova offers no device")
         strange = iommu.unverified(root, iommu.units(root), evidence)
         if strange:
             return strange
@@ -68,23 +75,18 @@ class PassthroughIsolated(Check):
         if alone:
             return device_iommu.alone(root, list(alone))
         if kept:
-            return Answer(
-                Status.FAIL, "offered devices share a group with the host's"
-            )
+            return failed("offered devices share a group with the host's")
         evidence += [f"offered: {item}" for item in offered]
         pretended = module_parameters.values(root, _PRETENDED)
         if any(pretended):
             text = f"{_PRETENDED}={shown(pretended[0])}"
             evidence.insert(0, f"{module_parameters.CMDLINE}: {text}")
-            text = "the kernel may pretend groups to be apart"
-            return Answer(
-                Status.UNKNOWN,
-                text,
+            return unknown(
+                "the kernel may pretend groups to be apart",
                 "Boot without pcie_acs_override: it claims an isolation that "
                 "does not exist.",
             )
-        return Answer(
-            Status.PASS,
+        return passed(
             "offered devices share a group with each other only",
         )
 

@@ -2,7 +2,13 @@
 """Check-Virt-07: an offered device is cleaned before the next guest."""
 
 from nova_vhard.host import passthrough_devices
-from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.check import (
+    Answer,
+    Check,
+    failed,
+    not_applicable,
+    passed,
+)
 from nova_vhard.host.host import Host
 from nova_vhard.host.pci import Kind
 
@@ -40,15 +46,12 @@ class PassthroughOneTimeUse(Check):
         whole = [item for item in offered if item.device.kind is not Kind.VF]
         functions = len(offered) - len(whole)
         if functions:
-            text = f"{functions} offered VFs cannot be one_time_use"
-            evidence.append(text)
+            evidence.append(f"{functions} offered VFs cannot be one_time_use")
         if not whole:
-            return Answer(Status.NOT_APPLICABLE, "nova offers no whole device")
+            return not_applicable("nova offers no whole device")
         again = [str(item) for item in whole if not item.spec.one_time_use]
         if again:
             evidence[:0] = [f"not one_time_use: {item}" for item in again]
-            return Answer(
-                Status.FAIL, "offered devices go from guest to guest"
-            )
+            return failed("offered devices go from guest to guest")
         evidence += [f"one_time_use: {item}" for item in whole]
-        return Answer(Status.PASS, "each offered device is one_time_use")
+        return passed("each offered device is one_time_use")

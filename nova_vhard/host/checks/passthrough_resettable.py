@@ -4,7 +4,13 @@
 from collections import Counter
 
 from nova_vhard.host import iommu, passthrough_devices
-from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.check import (
+    Answer,
+    Check,
+    failed,
+    not_applicable,
+    passed,
+)
 from nova_vhard.host.host import Host
 from nova_vhard.host.pci import SHARED_RESETS, PciDevice, reset_methods
 from nova_vhard.host.root import HostRoot, Unreadable
@@ -41,7 +47,7 @@ class PassthroughResettable(Check):
         root = host.root
         offered = passthrough_devices.of_host(host, evidence)
         if not offered:
-            return Answer(Status.NOT_APPLICABLE, "nova offers no device")
+            return not_applicable("nova offers no device")
         buses = Counter(
             name.rpartition(":")[0] for name in root.names(iommu.DEVICES)
         )
@@ -56,12 +62,8 @@ class PassthroughResettable(Check):
                 evidence.append(f"{item}: reset by {' '.join(methods)}")
         evidence[:0] = without
         if without:
-            return Answer(
-                Status.FAIL, "offered devices have no reset of their own"
-            )
-        return Answer(
-            Status.PASS, "each offered device has a reset of its own"
-        )
+            return failed("offered devices have no reset of their own")
+        return passed("each offered device has a reset of its own")
 
 
 def _methods(root: HostRoot, device: PciDevice) -> list[str]:

@@ -16,7 +16,15 @@ from nova_vhard.catalogue.qemu import (
 from nova_vhard.catalogue.qemu_parts import MACHINES
 from nova_vhard.host import qemu_binaries, qemu_devices
 from nova_vhard.host.cache import Cache
-from nova_vhard.host.check import Answer, Check, Status, unread
+from nova_vhard.host.check import (
+    Answer,
+    Check,
+    failed,
+    not_applicable,
+    passed,
+    unknown,
+    unread,
+)
 from nova_vhard.host.host import NO_POLICY, Expected, Host
 from nova_vhard.host.root import Unreadable
 
@@ -66,8 +74,7 @@ class QemuMinimal(Check):
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Compare what each emulator offers with the policy."""
         if not host.expected.policy:
-            text = "there is no policy to compare with"
-            return Answer(Status.UNKNOWN, text, NO_POLICY)
+            return unknown("there is no policy to compare with", NO_POLICY)
         named, _ = qemu_binaries.examined(host)
         cache = Cache(host.state_dir, qemu_devices.CACHE, qemu_devices.VERSION)
         lists: dict[str, tuple[str, frozenset[str]]] = {}
@@ -95,17 +102,14 @@ class QemuMinimal(Check):
         # What to do first: evidence is cut at some length.
         evidence += [*_lines(extra), *map(str, untold), *asked]
         if extra:
-            text = "QEMU offers devices that the policy refuses"
-            return Answer(Status.FAIL, text)
+            return failed("QEMU offers devices that the policy refuses")
         if named.doubts:
             return named.doubts[0]
         if untold:
             return unread(untold[0])._replace(reason="a QEMU gives no list")
         if not named.targets:
-            text = "libvirt would start no emulator"
-            return Answer(Status.NOT_APPLICABLE, text)
-        text = "QEMU offers no device that the policy refuses"
-        return Answer(Status.PASS, text)
+            return not_applicable("libvirt would start no emulator")
+        return passed("QEMU offers no device that the policy refuses")
 
 
 def unwanted(

@@ -3,12 +3,20 @@
 
 from nova_vhard.catalogue.booleans import BOOLEANS, Boolean
 from nova_vhard.host import mac, selinux
-from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.check import (
+    Answer,
+    Check,
+    Status,
+    failed,
+    not_applicable,
+    passed,
+    unknown,
+)
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import Unreadable
 from nova_vhard.host.sanitized import few, shown
 
-_GOOD = Answer(Status.PASS, "")
+_GOOD = passed("")
 
 
 class SelinuxBooleans(Check):
@@ -38,7 +46,7 @@ class SelinuxBooleans(Check):
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge what each is now; what is pending is named."""
         if not _present(host, evidence):
-            return Answer(Status.NOT_APPLICABLE, "SELinux is not enabled")
+            return not_applicable("SELinux is not enabled")
         wanted = host.expected.booleans
         result = {
             boolean.guide: mac.attempt(_judge, host, boolean, evidence)
@@ -54,8 +62,9 @@ class SelinuxBooleans(Check):
         ]
         answers = [item for item in result.values() if item[0] in _SETTLED]
         if not answers:
-            text = "this policy has none of the booleans of virtualization"
-            return Answer(Status.UNKNOWN, text)
+            return unknown(
+                "this policy has none of the booleans of virtualization"
+            )
         answer = mac.settle(answers)
         if answer.status is Status.FAIL:
             names = [
@@ -63,10 +72,9 @@ class SelinuxBooleans(Check):
                 for other in answers
                 if other.status is Status.FAIL
             ]
-            return Answer(Status.FAIL, f"on, and not wanted: {few(names)}")
+            return failed(f"on, and not wanted: {few(names)}")
         if answer.status is Status.PASS:
-            text = "off, or wanted: all that this policy has"
-            return Answer(Status.PASS, text)
+            return passed("off, or wanted: all that this policy has")
         return answer
 
 
@@ -109,7 +117,7 @@ def _judge(host: Host, boolean: Boolean, evidence: list[str]) -> Answer:
                 f"{selinux.BOOLEANS}/{name}: {text} ({'; '.join(facts)})"
             )
             if now and not wanted:
-                return Answer(Status.FAIL, name)
+                return failed(name)
             return _GOOD
     evidence.append(f"{selinux.BOOLEANS}: no {' or '.join(boolean.names)}")
-    return Answer(Status.NOT_APPLICABLE, "")
+    return not_applicable("")

@@ -2,7 +2,7 @@
 """Check-Virt-30: a TPM 2.0 and a log of what was measured at boot."""
 
 from nova_vhard.host import mac, tpm
-from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.check import Answer, Check, Status, failed, passed
 from nova_vhard.host.host import Host
 from nova_vhard.host.sanitized import few
 
@@ -53,7 +53,7 @@ class TpmMeasuredBoot(Check):
         names = tpm.names(host.root)
         evidence.append(f"{tpm.CLASS}: {' '.join(names) or '(empty)'}")
         if not names:
-            return Answer(Status.FAIL, "there is no TPM", _NO_TPM)
+            return failed("there is no TPM", _NO_TPM)
         answers = [mac.attempt(_judge, host, name, evidence) for name in names]
         for wanted in (Status.PASS, Status.UNKNOWN):
             for answer in answers:
@@ -67,23 +67,20 @@ def _judge(host: Host, name: str, evidence: list[str]) -> Answer:
     version = host.root.read(path)
     evidence.append(f"{path}: {version}")
     if version != _VERSION:
-        return Answer(Status.FAIL, f"{name} is no TPM 2.0", _NO_TPM)
+        return failed(f"{name} is no TPM 2.0", _NO_TPM)
     replay = tpm.replayed(host, name, evidence)
     if replay is None:
-        text = f"the firmware left no event log for {name}"
-        return Answer(Status.FAIL, text, _NO_LOG)
+        return failed(f"the firmware left no event log for {name}", _NO_LOG)
     if tpm.is_empty(replay):
-        text = f"the firmware measured nothing into {name}"
-        return Answer(Status.FAIL, text, _NO_LOG)
+        return failed(f"the firmware measured nothing into {name}", _NO_LOG)
     wrong = tpm.differing(host.root, name, replay, evidence)
     if wrong:
-        text = f"the event log of {name} does not lead to {few(wrong)}"
-        return Answer(
-            Status.FAIL,
-            text,
+        return failed(
+            f"the event log of {name} does not lead to {few(wrong)}",
             "Reboot the host. If it stays so, take it out of service "
             "and look at the log with tpm2_eventlog: what was measured "
             "is not what was written down.",
         )
-    text = f"{name} is a TPM 2.0, and its PCRs are those of the boot event log"
-    return Answer(Status.PASS, text)
+    return passed(
+        f"{name} is a TPM 2.0, and its PCRs are those of the boot event log"
+    )

@@ -132,7 +132,7 @@ def test_the_names_of_reports_are_made_first(cloud, run, keystone, tmp_path):
     cloud.faults.append(
         lambda method, url: Answer(503, "down") if method == "PUT" else None
     )
-    with pytest.raises(exceptions.CommandError, match="Placement: status 503"):
+    with pytest.raises(PlacementError, match="status 503"):
         run(EnrollHosts, *words)
     assert not keystone.users
     cloud.faults.clear()

@@ -12,6 +12,7 @@ from osc_lib import exceptions
 
 from nova_vhard.catalogue import traits
 from nova_vhard.osc.host.withdraw import WithdrawHosts
+from nova_vhard.placement.reader import PlacementError
 from tests.functional.placement import keystone as keystones
 from tests.functional.placement.conftest import SAMPLE, Answer
 
@@ -166,7 +167,7 @@ def test_neither_and_both_are_refused(run, words):
 
 def test_a_placement_that_is_down_is_one_line(cloud, run):
     cloud.faults.append(lambda method, url: Answer(503, "down"))
-    with pytest.raises(exceptions.CommandError, match="status 503: down"):
+    with pytest.raises(PlacementError, match="status 503: down"):
         run("--all", "--yes")
 
 

@@ -6,9 +6,11 @@ import io
 
 import pytest
 import yaml
+from osc_lib.exceptions import CommandError
 
 from nova_vhard.osc import output
 from nova_vhard.osc.columns import Cell, Passed
+from nova_vhard.placement.reader import PlacementError
 from tests.unit.cli.desk import run
 
 COLUMNS = ("Names", "Passed", "Count", "Words", "Lines", "Plain")
@@ -46,6 +48,13 @@ class _Usage(output.Command):
         raise output.UsageError("--a is for\x1b --b")
 
 
+class _Down(output.Command):
+    """End as where Placement does not answer."""
+
+    def take_action(self, parsed_args):
+        raise PlacementError("status 503:\x1b down")
+
+
 def test_json_and_yaml_have_values():
     assert list(run(_List, "-f", "json").json[0].values()) == VALUES
     rows = yaml.safe_load(run(_List, "-f", "yaml").out)
@@ -81,3 +90,8 @@ def test_arguments_that_make_no_sense_end_with_2():
     done = run(_Usage)
     assert (done.status, done.out) == (2, "")
     assert done.err == "openstack vhard: error: --a is for --b\n"
+
+
+def test_an_error_of_placement_is_one_clean_line():
+    with pytest.raises(CommandError, match=r"^Placement: status 503: down$"):
+        run(_Down)

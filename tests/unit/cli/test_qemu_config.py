@@ -11,7 +11,7 @@ from osc_lib.exceptions import CommandError
 
 from nova_vhard.catalogue.qemu import TYPES
 from nova_vhard.catalogue.qemu_parts import EXTRAS, FLAGS, NOT_FLAGS
-from nova_vhard.osc.qemu import folder, needs
+from nova_vhard.osc.qemu import needs
 from nova_vhard.osc.qemu.commands import WriteBuildConfig
 from nova_vhard.policy import document
 from tests.unit.cli.desk import run
@@ -44,7 +44,17 @@ def test_the_files(out, policy, arch):
     assert done.status == 0
     assert str(out) in done.err
     result = tree(out)
-    assert set(result) == folder.OURS
+    assert set(result) == {
+        "README.rst",
+        "debian/control.nova-vhard",
+        "debian/nova-vhard.mk",
+        "nova-vhard/cflags",
+        "nova-vhard/configure-options",
+        "nova-vhard/devices.mak",
+        "nova-vhard/ldflags",
+        "nova-vhard/types.patch",
+        "rpm/nova-vhard.spec.inc",
+    }
     assert not re.findall("@[A-Z_]+@", "".join(result.values()))
     for name in set(result) - {"README.rst"}:
         assert f"``{name}``" in result["README.rst"]
