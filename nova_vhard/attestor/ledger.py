@@ -101,15 +101,17 @@ class Ledger:
         if verdict is None:
             return Reason("unknown", "the verifier does not know its agent")
         if verdict.failed:
-            text = f"the verifier refuses it: {verdict.reason or 'FAIL'}"
-            return Reason(f"failed {verdict.reason}", text)
+            return Reason(
+                f"failed {verdict.reason}",
+                f"the verifier refuses it: {verdict.reason or 'FAIL'}",
+            )
         if verdict.undemanded:
-            text = (
+            return Reason(
+                UNDEMANDED,
                 "the verifier demands nothing of it: give its agent a policy "
                 "that names registers, a measured boot policy or a runtime "
-                "policy"
+                "policy",
             )
-            return Reason(UNDEMANDED, text)
         if verdict.attested_at is None:
             return Reason("never", "it was never verified with success")
         age = now - verdict.attested_at
@@ -143,8 +145,10 @@ class Ledger:
 def _doubt(verdict: Verdict, now: float) -> Reason | None:
     """Return why a verdict says nothing, None if it does say something."""
     if verdict.nonsense:
-        text = f"the verifier's answer makes no sense: {verdict.nonsense}"
-        return Reason("nonsense", text)
+        return Reason(
+            "nonsense",
+            f"the verifier's answer makes no sense: {verdict.nonsense}",
+        )
     last = verdict.attested_at
     if last is None:
         return None

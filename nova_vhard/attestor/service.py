@@ -188,13 +188,15 @@ class Attestor:
             with self._runtime.interrupts.breakable(limit=limit):
                 return self._means.source.verdicts()
         except TimeLimit as error:
-            text = f"no whole answer within {limit:g} seconds"
-            raise SourceError(text) from error
+            raise SourceError(
+                f"no whole answer within {limit:g} seconds"
+            ) from error
         except SourceError:
             raise
         except Exception as error:
-            text = f"{type(error).__name__}: {clean(error, 300)}"
-            raise SourceError(text) from error
+            raise SourceError(
+                f"{type(error).__name__}: {clean(error, 300)}"
+            ) from error
 
     def _tell(
         self,
@@ -236,8 +238,9 @@ class Attestor:
         self.numbers.hosts = {
             name: name in names for name in names | self.numbers.hosts.keys()
         }
-        text = f"{len(wanted)} hosts attested; {trouble or 'all written'}"
-        self._runtime.notifier.status(text)
+        self._runtime.notifier.status(
+            f"{len(wanted)} hosts attested; {trouble or 'all written'}"
+        )
 
     def _count(self, kind: str, text: str) -> bool:
         """Log and count an error; return False."""

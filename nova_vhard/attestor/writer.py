@@ -237,8 +237,9 @@ class Writer:
                 return
             outcome.deleted += gone
             if not gone:
-                text = "a mark is not deleted: it is put on a host again"
-                outcome.failed.append(text)
+                outcome.failed.append(
+                    "a mark is not deleted: it is put on a host again"
+                )
 
 
 def _parts(providers: Sequence[str]) -> Iterator[Sequence[str]]:

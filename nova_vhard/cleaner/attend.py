@@ -111,8 +111,11 @@ class DeviceLifecycle:
         except Unreadable:
             gone = False  # the look that follows says why
         if gone:
-            text = f"there is no device {address} on the host"
-            return HostView(waits=Waits("GONE", text))
+            return HostView(
+                waits=Waits(
+                    "GONE", f"there is no device {address} on the host"
+                )
+            )
         usage = self._usage(address)
         if usage:
             return HostView(usage)

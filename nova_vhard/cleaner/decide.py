@@ -156,8 +156,9 @@ def decide(
         }
         if record.state is not State.IN_USE:
             changes |= {"attempts": 0, "forced": ""}
-        text = f"in use by {_names(view)}"
-        return Action(Verb.LEAVE, State.IN_USE, text, changes)
+        return Action(
+            Verb.LEAVE, State.IN_USE, f"in use by {_names(view)}", changes
+        )
     if action := _noticed(record, view, request, settings):
         return action
     if not view.reserved:
@@ -194,8 +195,12 @@ def _noticed(
     if record.state is State.AVAILABLE and not record.provider:
         if settings.trust_new and not view.reserved:
             changes = {"provider": view.inventory.provider}
-            text = "taken for clean, as the configuration says"
-            return Action(Verb.LEAVE, State.AVAILABLE, text, changes)
+            return Action(
+                Verb.LEAVE,
+                State.AVAILABLE,
+                "taken for clean, as the configuration says",
+                changes,
+            )
         return _dirty(view, "this cleaner has never cleaned it")
     if record.provider != view.inventory.provider:
         # Nova has forgotten everything with the old provider.
@@ -209,8 +214,11 @@ def _noticed(
     if record.state is State.IN_USE:
         return _dirty(view, "given back")
     if view.reserved:
-        text = "used while nobody looked"
-        return _dirty(view, text, **_NEW_USE) if unused else None
+        return (
+            _dirty(view, "used while nobody looked", **_NEW_USE)
+            if unused
+            else None
+        )
     # Our own release is all that has happened since: a process may end between
     # that and its record.
     lowered = record.generation is not None and (
@@ -272,8 +280,13 @@ def _reserved(
         if request.release and host.cleaned:
             return Action(Verb.RELEASE)
         if not (request.release or settings.automatic):
-            text = "waits to be released"
-            return _wait(record, "CLEAN", text, State.CLEAN, attempts=0)
+            return _wait(
+                record,
+                "CLEAN",
+                "waits to be released",
+                State.CLEAN,
+                attempts=0,
+            )
     if host.task is None:
         word, text = (waits.word, str(waits)) if waits else ("RULES", "")
         return _wait(record, word, text, State.DIRTY)
@@ -323,5 +336,6 @@ def _cleaning(
         "steps": (),
         "forced": "",
     }
-    text = f"cleaning, attempt {attempts}"
-    return Action(Verb.CLEAN, State.CLEANING, text, changes)
+    return Action(
+        Verb.CLEAN, State.CLEANING, f"cleaning, attempt {attempts}", changes
+    )

@@ -80,8 +80,9 @@ def hold(
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                text = f"{address}: another process is at it ({path})"
-                raise Locked(text) from error
+                raise Locked(
+                    f"{address}: another process is at it ({path})"
+                ) from error
             stack.callback(_held.discard, handle)
             _held.add(handle)
         yield

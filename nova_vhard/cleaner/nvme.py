@@ -226,8 +226,9 @@ class Controller:
             # The kernel looks for them in its own time.
             time.sleep(min(POLL, self._tool.left))
         missing = sorted(listed - blocks.keys())[:8]
-        text = f"no block device for namespaces {missing}"
-        raise unreadable(self._path, text)
+        raise unreadable(
+            self._path, f"no block device for namespaces {missing}"
+        )
 
     def erase(self, name: str, namespaces: Mapping[int, str]) -> str:
         """Erase everything in one way.
@@ -244,8 +245,9 @@ class Controller:
             self._tool.order("sanitize", self._path, action)
             status, text = self._wait()
             if status not in _DONE:
-                text = f"sanitize did not succeed: {text}"
-                raise unreadable(self._path, text)
+                raise unreadable(
+                    self._path, f"sanitize did not succeed: {text}"
+                )
             return f"{name}: {method.meaning}"
         for nsid in namespaces:
             self._tool.order(

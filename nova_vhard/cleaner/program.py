@@ -108,11 +108,17 @@ def run(
         status = process.wait()
         output.drain()
         if ended and status >= 0 and (left := _left(before)):
-            text = f"it left {left} processes running, which were killed"
-            return Ending(None, text, output.end)
+            return Ending(
+                None,
+                f"it left {left} processes running, which were killed",
+                output.end,
+            )
         if not ended:
-            text = f"it did not end within {limit:g} seconds, and was killed"
-            return Ending(None, text, output.end)
+            return Ending(
+                None,
+                f"it did not end within {limit:g} seconds, and was killed",
+                output.end,
+            )
         text = f"exit status {status}"
         if status < 0:
             text = f"it was killed by {signal.Signals(-status).name}"

@@ -169,8 +169,10 @@ class Cleaner:
         request_traits.take(self._placement, uuid, {address: words})
         names, generation = request_traits.latest(words)
         if generation is None:
-            text = "void: it is for no generation of the device's provider"
-            self._round.refuse(address, text)
+            self._round.refuse(
+                address,
+                "void: it is for no generation of the device's provider",
+            )
         force = "asked through Placement" if FORCED in names else ""
         if force and not self._options.trust_placement_requests:
             text = f"{FORCED} through Placement; do it on this host"

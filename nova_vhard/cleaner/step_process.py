@@ -94,8 +94,9 @@ class Isolation:
                 answers, "step", limit + _GRACE, self._alive, supervised=True
             )
         except OSError as error:
-            text = f"no process can be started for it: {error}"
-            raise _NoAnswer(text) from error
+            raise _NoAnswer(
+                f"no process can be started for it: {error}"
+            ) from error
         answer: dict[str, Any] = {}
         reasons: list[str] = []
         try:
@@ -121,5 +122,6 @@ def _outcome(step: Step, job: Job) -> Outcome:
     except Unreadable as error:
         return Outcome(False, str(error))
     except BaseException as error:  # noqa: BLE001 - sys.exit() in a plugin
-        text = f"the step failed: {type(error).__name__}: {error}"
-        return Outcome(False, text)
+        return Outcome(
+            False, f"the step failed: {type(error).__name__}: {error}"
+        )

@@ -83,8 +83,7 @@ def _read(path: str, limit: int) -> tuple[str, os.stat_result]:
         return raw.decode(), about
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        text = f"is not UTF-8: {error.reason}"
-        raise UnreadableError(text, line) from error
+        raise UnreadableError(f"is not UTF-8: {error.reason}", line) from error
 
 
 def _read_bytes(path: str, limit: int) -> tuple[bytes, os.stat_result]:

@@ -130,8 +130,9 @@ class Bus:
             try:
                 listener.start(override_pool_size=1)
             except Exception as error:  # noqa: BLE001 - it may work later
-                text = "Cannot listen to %s, trying again: %s"
-                away.say(text, self.name, error)
+                away.say(
+                    "Cannot listen to %s, trying again: %s", self.name, error
+                )
                 self._stopped.wait(_RETRY)
             else:
                 away.over("Listening to %s", self.name)

@@ -299,8 +299,7 @@ class NovaLookups:
             if self._error is not None:
                 raise self._error
             if self._requests >= MOST:
-                text = f"more than {MOST} objects are referred to"
-                raise LookupFailed(text)
+                raise LookupFailed(f"more than {MOST} objects are referred to")
             self._requests += 1
             try:
                 self._look_up(kind, name, call)
@@ -333,8 +332,9 @@ class NovaLookups:
                     ) from error
                 raise LookupFailed(f"{kind}: {error}") from error
             except Exception as error:
-                text = f"{kind}: {type(error).__name__}: {error}"
-                raise LookupFailed(text) from error
+                raise LookupFailed(
+                    f"{kind}: {type(error).__name__}: {error}"
+                ) from error
             if kind in ("image", "flavor"):
                 if len(self._recent) >= KEPT:
                     self._recent.clear()

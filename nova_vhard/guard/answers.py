@@ -127,15 +127,18 @@ class Answers:
             LOG.exception("A guest could not be judged: %s", request.name)
             self._metrics.decided(operation, "error")
             if policy.enabled and mode_on_host(policy) is Mode.ENFORCE:
-                text = "nova-vhard-guard failed; its log says why"
-                return Answer(Word.REFUSE, text)
+                return Answer(
+                    Word.REFUSE, "nova-vhard-guard failed; its log says why"
+                )
             return _ALLOW
         if judgement.written:
             self._metrics.decided(operation, judgement.verdict.outcome)
         if not judgement.refused:
             return _ALLOW
-        text = f"nova-vhard-guard: {judgement.text(wire.TEXT_LIMIT - 64)}"
-        return Answer(Word.REFUSE, text)
+        return Answer(
+            Word.REFUSE,
+            f"nova-vhard-guard: {judgement.text(wire.TEXT_LIMIT - 64)}",
+        )
 
     def _shown(self) -> dict[str, Any]:
         """Return what the daemon works with."""

@@ -34,12 +34,11 @@ def _module() -> Any:
     try:
         import libvirt
     except ImportError as error:
-        text = (
+        raise LibvirtError(
             f"libvirt-python is not there for {sys.executable} (install the "
             "extra [libvirt]; package python3-libvirt is seen from a virtual "
             "environment with --system-site-packages only)"
-        )
-        raise LibvirtError(text) from error
+        ) from error
     # Else it prints its errors to standard error by itself.
     libvirt.registerErrorHandler(lambda context, error: None, None)
     libvirt.virEventRegisterDefaultImpl()

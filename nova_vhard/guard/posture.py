@@ -37,6 +37,7 @@ def passed(path: str, max_age: int, now: datetime.datetime) -> frozenset[str]:
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise NotProven(f"{path} is not a report: {error}") from error
     if not -_AHEAD <= age <= datetime.timedelta(hours=max_age):
-        text = f"{path} is of {time}, not of the last {max_age} hours"
-        raise NotProven(text)
+        raise NotProven(
+            f"{path} is of {time}, not of the last {max_age} hours"
+        )
     return names

@@ -44,11 +44,15 @@ def _hook(options: Any) -> Line:
     except (OSError, ValueError) as error:
         return Line("hook", f"{path}: {error}", False)
     if hook is None:
-        text = f"{path} is not there; run nova-vhard-guard install"
-        return Line("hook", text, False)
+        return Line(
+            "hook", f"{path} is not there; run nova-vhard-guard install", False
+        )
     if hook != install.text(options) or mode != install.MODE:
-        text = f"{path} is of another version; run nova-vhard-guard install"
-        return Line("hook", text, False)
+        return Line(
+            "hook",
+            f"{path} is of another version; run nova-vhard-guard install",
+            False,
+        )
     return Line("hook", f"{path} is in place", True)
 
 
@@ -69,11 +73,12 @@ def _daemon(options: Any) -> Iterator[Line]:
         answered = json.loads(answer.text)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        text = (
+        yield Line(
+            "daemon",
             f"does not answer: {reason}; start nova-vhard-guard.service, or "
-            "look into its log"
+            "look into its log",
+            False,
         )
-        yield Line("daemon", text, False)
         return
     parts = [f"answers, {answered['guests']} guests known"]
     if not answered["adopted"]:
@@ -94,8 +99,9 @@ def _policy(answered: dict[str, Any], path: str) -> Line:
         reason = "it says enabled: false"
         if watch.disabled(path):
             reason = f"{path}{watch.DISABLED} is there"
-        text = f"{answered['policy']} refuses nothing: {reason}"
-        return Line("policy", text, False)
+        return Line(
+            "policy", f"{answered['policy']} refuses nothing: {reason}", False
+        )
     text = (
         f"{answered['policy']}, mode {answered['mode']}, hot_plug "
         f"{answered['hot_plug']}, unanswered {answered['unanswered']}"

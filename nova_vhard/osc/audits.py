@@ -164,8 +164,9 @@ class Tally:
             try:
                 files.replace(options.junit, text + "\n")
             except OSError as error:
-                text = f"--junit {unwritable(options.junit, error)}"
-                raise exceptions.CommandError(text) from error
+                raise exceptions.CommandError(
+                    f"--junit {unwritable(options.junit, error)}"
+                ) from error
         if options.fail_on is None:
             return 0
         if self.count(*(level for level in Level if level >= least)):

@@ -32,6 +32,5 @@ def find(
         same = [thing for thing in listed(name) if thing.get("name") == name]
     if len(same) != 1:
         some = f"several {kind}s have" if same else f"no {kind} has"
-        text = f"{some} the name or id {clean(name)}"
-        raise exceptions.CommandError(text)
+        raise exceptions.CommandError(f"{some} the name or id {clean(name)}")
     return dict(same[0])

@@ -43,8 +43,9 @@ def date(text: str) -> datetime.date:
     try:
         return datetime.date.fromisoformat(text)
     except ValueError as error:
-        message = f"{text!r} is not a date; write 2027-03-31"
-        raise argparse.ArgumentTypeError(message) from error
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a date; write 2027-03-31"
+        ) from error
 
 
 def counted(count: int, word: str, plural: str | None = None) -> str:

@@ -66,8 +66,9 @@ def get(
     try:
         body = response.json()
     except ValueError as error:
-        text = f"the answer to {path} is not JSON"
-        raise exceptions.SDKException(text) from error
+        raise exceptions.SDKException(
+            f"the answer to {path} is not JSON"
+        ) from error
     if not isinstance(body, dict):
         raise exceptions.SDKException(f"the answer to {path} is not an object")
     return body

@@ -93,8 +93,9 @@ def read_keys(path: str) -> tuple[bytes, ...]:
     try:
         return tuple(map(bytes.fromhex, keys))
     except ValueError as error:
-        text = f"key file {path} has a key with an odd number of digits"
-        raise KeyFileError(text) from error
+        raise KeyFileError(
+            f"key file {path} has a key with an odd number of digits"
+        ) from error
 
 
 def make(key: bytes, until: int, providers: Collection[str]) -> Mark:

@@ -111,8 +111,9 @@ class Posture:
             raise PostureUnavailable("Placement has not answered yet")
         age = self._clock.monotonic() - answered
         if age > self._max_age:
-            text = f"Placement has not answered for {age:.0f} seconds"
-            raise PostureUnavailable(text)
+            raise PostureUnavailable(
+                f"Placement has not answered for {age:.0f} seconds"
+            )
         return hosts
 
     def _renew(self, question: Question, answer: Answer, now: float) -> None:
@@ -134,8 +135,9 @@ class Posture:
             if not refresh.ended.wait(self._timeout):
                 # Stop waiting; the thread may still be running.
                 self._answers.postpone(answer, refresh, self._soon())
-                text = f"no answer within {self._timeout:g} seconds"
-                self._warn(question, text)
+                self._warn(
+                    question, f"no answer within {self._timeout:g} seconds"
+                )
         elif refresh is not None and first:
             refresh.ended.wait(refresh.deadline - now)
 
@@ -200,8 +202,9 @@ class Posture:
             try:
                 self._placement = self._connect()
             except Exception as error:
-                text = f"no connection: {type(error).__name__}: {error}"
-                raise PlacementError(text) from error
+                raise PlacementError(
+                    f"no connection: {type(error).__name__}: {error}"
+                ) from error
         placement = self._placement
         required = {traits.of_check(name) for name in question.checks}
         if question.attested:
@@ -231,8 +234,9 @@ class Posture:
         try:
             keys = self.keys()
         except marks.KeyFileError as error:
-            text = f"no host counts as attested: {error}"
-            raise PlacementError(text) from error
+            raise PlacementError(
+                f"no host counts as attested: {error}"
+            ) from error
         names = placement.marks()
         return marks.attested(
             names, keys, self._clock.now(), self._attestation_max_age()

@@ -207,8 +207,9 @@ def _version_specifier(
     try:
         SpecifierSet(str(value))
     except InvalidSpecifier:
-        text = f'{quote(value)} is not a version specifier, such as ">=1.0"'
-        yield jsonschema.ValidationError(text)
+        yield jsonschema.ValidationError(
+            f'{quote(value)} is not a version specifier, such as ">=1.0"'
+        )
 
 
 _VALIDATOR = jsonschema.validators.extend(  # type: ignore[no-untyped-call]

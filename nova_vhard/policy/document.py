@@ -102,8 +102,14 @@ class Reading:
         except Exception as error:  # noqa: BLE001 - keep the last policy
             self.cause = error
             text = f"{type(error).__name__}: {clean(error, PATH_LIMIT)}"
-            text = f"cannot be read, by a fault of nova-vhard: {text}"
-            self.problems.append(problem(path, 1, (), text))
+            self.problems.append(
+                problem(
+                    path,
+                    1,
+                    (),
+                    f"cannot be read, by a fault of nova-vhard: {text}",
+                )
+            )
 
     def good(self) -> Policy:
         """Return the policy.

@@ -405,13 +405,15 @@ def _devices(
         for item in request.passthrough:
             why = NEVER_ONE_TIME.get(item.kind)
             if once and why and subject.operation in _ISSUED:
-                text = (
-                    f"{clean(item.source)} asks for {clean(item.name)}, which "
-                    f"cannot be {ONE_TIME_USE}: {why}"
-                )
                 yield Violation(
                     (PASSTHROUGH_REQUIRE,),
-                    Message(text, item.source, ONE_TIME_USE, kind=item.kind),
+                    Message(
+                        f"{clean(item.source)} asks for {clean(item.name)}, "
+                        f"which cannot be {ONE_TIME_USE}: {why}",
+                        item.source,
+                        ONE_TIME_USE,
+                        kind=item.kind,
+                    ),
                     mode,
                     devices=frozenset((item.name,)),
                 )

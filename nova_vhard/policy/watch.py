@@ -217,8 +217,12 @@ class PolicyFile:
         if self._policy:
             kept = f"the last good policy, {self._policy.digest}, still holds"
         # Log a traceback if the cause is a bug in nova-vhard.
-        text = "Policy cannot be used, %s: %s"
-        LOG.error(text, kept, error, exc_info=reading.cause)
+        LOG.error(
+            "Policy cannot be used, %s: %s",
+            kept,
+            error,
+            exc_info=reading.cause,
+        )
         if outdated:
             LOG.error(
                 "The last valid policy stays in force. As a file, this "

@@ -41,8 +41,9 @@ def qemu(root: HostRoot) -> str:
     targets = _targets(root)
     each = [qemu_conf.of_root(target.root) for target in targets]
     if any(other != each[0] for other in each):
-        text = "two of libvirt's daemons have different ones"
-        raise unreadable(qemu_conf.PATH, text)
+        raise unreadable(
+            qemu_conf.PATH, "two of libvirt's daemons have different ones"
+        )
     result: dict[str, object] = {**asdict(each[0])}
     with contextlib.suppress(Unreadable):
         flags = {flag for it in targets for flag in apparmor.flags(it.root)}

@@ -198,8 +198,9 @@ def _explained() -> Iterator[None]:
     except cfg.ConfigFileParseError as error:
         raise FactsError(_place(error)) from None
     except UnicodeDecodeError as error:
-        text = f"a configuration file is not UTF-8, at byte {error.start}"
-        raise FactsError(text) from None
+        raise FactsError(
+            f"a configuration file is not UTF-8, at byte {error.start}"
+        ) from None
     except (cfg.ConfigFileValueError, cfg.TemplateSubstitutionError):
         raise FactsError("a value is not valid") from None
     except cfg.Error as error:

@@ -120,5 +120,6 @@ def _unreadable(
     entry: Any, setting: str, origin: str, holder: Holder
 ) -> DeviceChoice:
     """Return a bus that no policy allows, for what cannot be read."""
-    text = f"unreadable: {clean(entry, 40)}"
-    return _choice("disk_bus", text, setting, origin, holder)
+    return _choice(
+        "disk_bus", f"unreadable: {clean(entry, 40)}", setting, origin, holder
+    )

@@ -65,13 +65,18 @@ def rescue_image(find: Lookups, server: Server, named: str | None) -> Image:
     words = ("server", "rescue", "--image", "IMAGE", server.id)
     fix = f"{what}: {command(*words)}"
     if not is_image_id(reference):
-        text = "is not the id of an image"
-        raise Unusable(source, str(reference), text, fix)
+        raise Unusable(
+            source, str(reference), "is not the id of an image", fix
+        )
     try:
         return find.image(reference)
     except NotFound as error:
-        text = "is an image that does not exist, or is not for this project"
-        raise Unusable(source, str(reference), text, fix) from error
+        raise Unusable(
+            source,
+            str(reference),
+            "is an image that does not exist, or is not for this project",
+            fix,
+        ) from error
 
 
 class Unusable(Exception):

@@ -56,8 +56,10 @@ def placement(node: Node) -> Result:
         result.append(warn(f"{error} is not on this node: no login to try."))
     result += [_try(name, conf) for name, conf in logins.items()]
     listed = " and ".join(logins)
-    stated = f"Placement answers ({VERSION}), by the login of {listed}."
-    return together((item for item in result if item), stated)
+    return together(
+        (item for item in result if item),
+        f"Placement answers ({VERSION}), by the login of {listed}.",
+    )
 
 
 def _try(name: str, conf: cfg.ConfigOpts) -> Result | None:
@@ -101,8 +103,9 @@ def flavors(node: Node) -> Result:
     except Exception as error:  # noqa: BLE001 - keystoneauth's and the SDK's
         return _no_answer("flavors", error)
     result = [*_flavors(plans), *unseen]
-    stated = f"{len(plans)} flavors have to do with hosts' checks; in sync."
-    return together(result, stated)
+    return together(
+        result, f"{len(plans)} flavors have to do with hosts' checks; in sync."
+    )
 
 
 def _flavors(plans: Iterable[TraitPlan]) -> Iterator[Result]:
@@ -171,25 +174,29 @@ def reporters(node: Node) -> Result:
     status = {item.name: item.status for item in result}
     judged, doubt = _judged(node, set(status))
     if days < FEW_DAYS:
-        stated = (
-            f"There are names for the reports of {days} days: then each host "
-            "that may not make names falls silent. Enable "
-            "nova-vhard-sweep.timer on one machine, and look in its journal."
+        doubt.append(
+            warn(
+                f"There are names for the reports of {days} days: then each "
+                "host that may not make names falls silent. Enable "
+                "nova-vhard-sweep.timer on one machine, and look in its "
+                "journal."
+            )
         )
-        doubt.append(warn(stated))
     status = {name: status.get(name, "silent") for name in judged}
     stated = f"{len(status)} hosts are judged, and each has a fresh report."
     silent = [name for name, item in status.items() if item != _FRESH]
     if silent:
         answer = fail if len(silent) == len(status) else warn
-        text = (
-            f"{len(silent)} of {len(status)} hosts have not reported within "
-            f"{policy.hosts.max_report_age} hours ({named(silent)}): no guest "
-            "that needs proof lands there. Start nova-vhard-reporter on them, "
-            "and look in its journal; openstack vhard host list has all of "
-            "them."
+        doubt.insert(
+            0,
+            answer(
+                f"{len(silent)} of {len(status)} hosts have not reported "
+                f"within {policy.hosts.max_report_age} hours "
+                f"({named(silent)}): no guest that needs proof lands there. "
+                "Start nova-vhard-reporter on them, and look in its journal; "
+                "openstack vhard host list has all of them."
+            ),
         )
-        doubt.insert(0, answer(text))
     return together(doubt, stated)
 
 

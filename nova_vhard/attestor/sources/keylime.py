@@ -122,8 +122,9 @@ class Keylime(Source):
         try:
             body = self._answer()
         except (requests.RequestException, OSError) as error:
-            text = f"{self._url}: {clean(error, 300)}: {_FIX}"
-            raise SourceError(text) from error
+            raise SourceError(
+                f"{self._url}: {clean(error, 300)}: {_FIX}"
+            ) from error
         try:
             answer = json.loads(body, object_pairs_hook=_object)
             entries = list(answer["results"].items())

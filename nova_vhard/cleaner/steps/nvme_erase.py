@@ -131,8 +131,10 @@ def bound(job: Job, driver: str) -> Iterator[None]:
         yield
         return
     if before is not None and not pci.is_vfio(before):
-        text = f"{before} has it, which is neither {driver} nor vfio"
-        raise unreadable(f"{job.device.path}/driver", text)
+        raise unreadable(
+            f"{job.device.path}/driver",
+            f"{before} has it, which is neither {driver} nor vfio",
+        )
     override = job.root.read(f"{job.device.path}/driver_override").strip()
     try:
         _bind(job, driver)
@@ -160,5 +162,7 @@ def _bind(job: Job, driver: str | None) -> None:
     job.write(_PROBE, address)
     now = pci.driver(job.root, address)
     if now != driver:
-        text = f"{driver} does not take it; load the module {driver}"
-        raise unreadable(f"{place}/driver", text)
+        raise unreadable(
+            f"{place}/driver",
+            f"{driver} does not take it; load the module {driver}",
+        )

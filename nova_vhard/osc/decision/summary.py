@@ -130,6 +130,7 @@ def _names(text: str) -> tuple[str, ...]:
     for name in names:
         if name not in BY:
             known = ", ".join(BY)
-            message = f"{clean(name)!r} is not one of {known}"
-            raise argparse.ArgumentTypeError(message)
+            raise argparse.ArgumentTypeError(
+                f"{clean(name)!r} is not one of {known}"
+            )
     return names

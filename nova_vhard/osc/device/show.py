@@ -137,14 +137,16 @@ def _record(path: str | None, device: devices.FleetDevice) -> Record | None:
         why: object = error
         if isinstance(error, OSError):
             why = output.unreadable(error.filename or place, error)
-        text = f"no evidence of {device.address} in {path}: {why}"
-        raise exceptions.CommandError(text) from error
+        raise exceptions.CommandError(
+            f"no evidence of {device.address} in {path}: {why}"
+        ) from error
     # Another host has a device at the same address.
     if record.provider != device.view.inventory.provider:
         if path is None:
             return None
-        text = f"{place} is of another provider, {clean(record.provider)}"
-        raise exceptions.CommandError(text)
+        raise exceptions.CommandError(
+            f"{place} is of another provider, {clean(record.provider)}"
+        )
     return record
 
 

@@ -125,9 +125,13 @@ def _findings(
         failed = any(result == _FAIL for _, result in lacks)
         level = audits.Level.VIOLATION if failed else audits.Level.WARNING
         listed = ", ".join(f"{check} {result}" for check, result in lacks)
-        text = (
-            f"claims to be secure, and {hosts} hosts cannot prove it: "
-            f"{listed}; to fix: require {_PROFILE.name} by "
-            "vhard:require and sync the flavor, or name it with the suffix i"
+        yield audits.Finding(
+            level,
+            _PROFILE.name,
+            line(
+                f"claims to be secure, and {hosts} hosts cannot prove it: "
+                f"{listed}; to fix: require {_PROFILE.name} by "
+                "vhard:require and sync the flavor, or name it with the "
+                "suffix i"
+            ),
         )
-        yield audits.Finding(level, _PROFILE.name, line(text))

@@ -152,8 +152,7 @@ class EnrollHosts(output.Command):
             except ERRORS as error:
                 failed.append(f"{clean(host)}: {_why(error)}")
         if failed:
-            text = f"not enrolled: {'; '.join(failed)}"
-            raise exceptions.CommandError(text)
+            raise exceptions.CommandError(f"not enrolled: {'; '.join(failed)}")
 
     def _enroll(
         self, client: Any, plan: Plan, options: argparse.Namespace

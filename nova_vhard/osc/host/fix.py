@@ -121,11 +121,10 @@ def _chosen(
     hosts = {host.name: host for host in known}
     for name in names:
         if name not in hosts:
-            text = (
+            raise exceptions.CommandError(
                 f"there is no host {clean(name)}; openstack vhard host list "
                 "has the names"
             )
-            raise exceptions.CommandError(text)
     return [hosts[name] for name in dict.fromkeys(names)]
 
 
@@ -146,11 +145,10 @@ def _plays(hosts: Iterable[HostPosture]) -> list[dict[str, Any]]:
         if not tasks:
             continue
         if not _HOST.fullmatch(host.name):
-            text = (
+            raise exceptions.CommandError(
                 f"{clean(host.name)} is not a host name for Ansible, which "
                 "would take it for something else; name the other hosts"
             )
-            raise exceptions.CommandError(text)
         plays.append(
             {
                 "name": f"What {host.name} could need",

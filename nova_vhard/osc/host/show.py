@@ -75,11 +75,10 @@ class ShowHost(output.ShowOne):
         try:
             result = one_host(placement, parsed_args.host, now, age)
         except ProviderNotFound as error:
-            text = (
+            raise exceptions.CommandError(
                 f"there is no host {clean(parsed_args.host)}; openstack "
                 "vhard host list has the names"
-            )
-            raise exceptions.CommandError(text) from error
+            ) from error
         fields = {
             "host": clean(result.name),
             "status": result.status,

@@ -65,8 +65,9 @@ class WithdrawHosts(output.Command):
             else self._named(client.placement, accounts, parsed_args.host)
         )
         if failed:
-            text = f"not withdrawn: {'; '.join(failed)}"
-            raise exceptions.CommandError(text)
+            raise exceptions.CommandError(
+                f"not withdrawn: {'; '.join(failed)}"
+            )
 
     def _named(
         self,

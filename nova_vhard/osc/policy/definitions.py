@@ -112,8 +112,9 @@ def write(
     try:
         files.create(path, json.dumps(content, indent=1) + "\n", 0o600)
     except OSError as error:
-        text = f"{unwritable(path, error)}; nothing was changed"
-        raise exceptions.CommandError(text) from error
+        raise exceptions.CommandError(
+            f"{unwritable(path, error)}; nothing was changed"
+        ) from error
 
 
 def read(path: str, cloud: str) -> list[Change]:
@@ -133,11 +134,13 @@ def read(path: str, cloud: str) -> list[Change]:
     except source.UnreadableError as error:
         raise exceptions.CommandError(f"{path}: {error}") from error
     except (ValueError, TypeError, KeyError) as error:
-        text = f"{path}: no file that policy metadefs has written"
-        raise exceptions.CommandError(text) from error
+        raise exceptions.CommandError(
+            f"{path}: no file that policy metadefs has written"
+        ) from error
     if written_at != cloud:
-        text = f"{path}: was written at {clean(written_at, 255)}, not {cloud}"
-        raise exceptions.CommandError(text)
+        raise exceptions.CommandError(
+            f"{path}: was written at {clean(written_at, 255)}, not {cloud}"
+        )
     return changes
 
 

@@ -163,11 +163,13 @@ def _notes(policy: Policy, tree: provenance.Tree) -> Iterator[Problem]:
     for path, option, wanted, nova in options:
         stated = provenance.find(tree, path)
         if wanted != nova and stated is not None:
-            text = (
+            yield Problem(
+                stated.file,
+                stated.line,
+                spell(path),
                 f"set {option} = {wanted} in the hosts' nova.conf (Nova's "
-                f"default is {nova}), or change this key"
+                f"default is {nova}), or change this key",
             )
-            yield Problem(stated.file, stated.line, spell(path), text)
     # A new server with a config drive, from an image without properties.
     silent = Image().hardware().plus(devices=[WANTED_CONFIG_DRIVE])
     verdict = evaluate(policy, with_specs(silent, {}), Subject(BOOT), today())
@@ -175,11 +177,13 @@ def _notes(policy: Policy, tree: provenance.Tree) -> Iterator[Problem]:
         place = ("guest_devices", choice.kind, "allow")
         stated = provenance.find(tree, place)
         if stated is not None:
-            text = (
+            yield Problem(
+                stated.file,
+                stated.line,
+                spell(place),
                 "refuses each new server with a config drive whose image and "
-                f"flavor say nothing of it: {choice.implied}"
+                f"flavor say nothing of it: {choice.implied}",
             )
-            yield Problem(stated.file, stated.line, spell(place), text)
 
 
 class ShowPolicy(OfflineLister):

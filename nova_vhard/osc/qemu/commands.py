@@ -66,13 +66,12 @@ def _plan(parsed_args: argparse.Namespace) -> Plan:
     policy = policies.load(parsed_args.policy)
     plan = needs.make(policy, parsed_args.arch, parsed_args.extras)
     if not plan.machines:
-        text = (
+        raise exceptions.CommandError(
             f"guest_devices.machine_type of {policy.files[-1]} allows no "
             f"machine type of {plan.arch}: allow "
             f"{' or '.join(plan.left_machines)}, or plan for another "
             "architecture"
         )
-        raise exceptions.CommandError(text)
     return plan
 
 

@@ -35,13 +35,15 @@ def files(plan: Plan) -> dict[str, str]:
 
 def header(plan: Plan) -> str:
     """Return the comment on top of a file: from which policy it is."""
-    text = (
-        f"QEMU with what a policy allows, for {plan.arch}. Written by "
-        f"openstack vhard qemu build-config from policy "
-        f"{plan.policy.digest} ({_names(plan)}); change the policy, not this "
-        "file."
+    return (
+        comment(
+            f"QEMU with what a policy allows, for {plan.arch}. Written by "
+            f"openstack vhard qemu build-config from policy "
+            f"{plan.policy.digest} ({_names(plan)}); change the policy, not "
+            "this file."
+        )
+        + "\n"
     )
-    return comment(text) + "\n"
 
 
 def _names(plan: Plan) -> str:

@@ -15,13 +15,15 @@ def write(folder: pathlib.Path, texts: dict[str, str]) -> None:
     :raises OSError: if it could not be done; what was there is untouched
     """
     if not folder.parent.is_dir():
-        text = f"{folder}: there is no folder {folder.parent}"
-        raise exceptions.CommandError(text)
+        raise exceptions.CommandError(
+            f"{folder}: there is no folder {folder.parent}"
+        )
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise exceptions.CommandError(f"{folder} is not a folder")
     if folder.exists() and any(folder.iterdir()):
-        text = f"{folder} is not empty; remove it, or name another folder"
-        raise exceptions.CommandError(text)
+        raise exceptions.CommandError(
+            f"{folder} is not empty; remove it, or name another folder"
+        )
     new = tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)
     made = pathlib.Path(new, "new")
     try:

@@ -57,14 +57,16 @@ class WriteReport(output.Command):
             if path
         ]
         if not wanted:
-            text = "name a file to write, with --html or --oscal"
-            raise exceptions.CommandError(text)
+            raise exceptions.CommandError(
+                "name a file to write, with --html or --oscal"
+            )
         policy = policies.load(parsed_args.policy)
         for path, _ in wanted:
             # Before anything is asked.
             if not path.parent.is_dir():
-                text = f"{path}: there is no folder {path.parent}"
-                raise exceptions.CommandError(text)
+                raise exceptions.CommandError(
+                    f"{path}: there is no folder {path.parent}"
+                )
         now = datetime.datetime.now(datetime.UTC)
         report = data.gather(self.app, policy, now, parsed_args.services)
         for line in report.troubles:

@@ -178,8 +178,9 @@ class Sources:
                 }
             except paging.ERRORS as error:
                 self._flavors = {}
-                text = f"Flavors cannot be listed: {clean(error, _TEXT)}"
-                self.notes.append(text)
+                self.notes.append(
+                    f"Flavors cannot be listed: {clean(error, _TEXT)}"
+                )
         key = ("id", flavor_id) if flavor_id else ("name", name or "")
         return self._flavors.get(key)
 
