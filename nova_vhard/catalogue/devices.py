@@ -100,6 +100,15 @@ _STORAGE = (
         unset="the guest has none",
     ),
     DeviceKind(
+        name="file_system",
+        title="shared file system",
+        why="a guest's requests for a share's files are handled by virtiofsd, "
+        "a program on the host that can reach the whole share",
+        fix="mount the share in the guest, over the network",
+        values=("virtiofs",),
+        unset="the guest has none",
+    ),
+    DeviceKind(
         name="scsi_model",
         title="SCSI controller",
         why="QEMU's LSI, MegaRAID and pvscsi controllers emulate hardware "

@@ -94,6 +94,13 @@ _STORAGE: Mapping[str, tuple[XmlPlace, ...]] = {
             missing=SCSI_CONTROLLERS,
         ),
     ),
+    "file_system": (
+        XmlPlace(
+            path="devices/filesystem",
+            value="driver/@type",
+            missing={"": "path"},
+        ),
+    ),
     "pmem": (
         XmlPlace(
             path="devices/memory",

@@ -88,6 +88,7 @@ _KINDS: dict[str, Mapping[str, tuple[str, ...]]] = {
     "rescue_bus": _RESCUE,
     "rescue_device": _USAGES,
     "device_type": _USAGES,
+    "file_system": {"virtiofs": ("vhost-user-fs-pci",)},
     "scsi_model": {
         "buslogic": (),
         "ibmvscsi": ("spapr-vscsi",),
@@ -257,6 +258,7 @@ _SYMBOLS = {
     "VGA_CIRRUS": "cirrus-vga isa-cirrus-vga",
     "VGA_ISA": "isa-vga",
     "VGA_PCI": "VGA secondary-vga",
+    "VHOST_USER_FS": "vhost-user-fs-pci",
     "VIRTIO_BLK": " ".join(_virtio("blk")),
     "VIRTIO_GPU": "virtio-gpu-pci virtio-gpu-device virtio-gpu-ccw "
     "virtio-gpu-gl-pci virtio-gpu-gl-device",

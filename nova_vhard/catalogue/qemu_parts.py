@@ -326,11 +326,6 @@ UNSTARTED: Mapping[tuple[str, str], Part] = MappingProxyType(
 EXTRAS: Mapping[str, Part] = MappingProxyType(
     {
         "rbd": Part("volumes and images in Ceph", options=("rbd",)),
-        "shares": Part(
-            "Manila's shares, which Nova attaches by virtiofs",
-            devices=("vhost-user-fs-pci",),
-            symbols=("VHOST_USER_FS",),
-        ),
         "spice": Part("[spice] enabled of nova.conf", options=("spice",)),
         "tcg": Part("hosts without hardware virtualization", options=("tcg",)),
         "usb-tablet": Part(

@@ -47,8 +47,8 @@ _PASSTHROUGH: Mapping[str, str] = MappingProxyType(
     }
 )
 
-# Kinds that describe the content of an image, which no setting changes.
-_OF_CONTENT = frozenset((*OF_FILE, "architecture"))
+# Kinds that no setting changes: the content of an image, and a share.
+_WITHOUT_SETTING = frozenset((*OF_FILE, "architecture", "file_system"))
 
 # Disk formats that require the same container format.
 _SAME_CONTAINER = frozenset(("aki", "ami", "ari"))
@@ -85,7 +85,7 @@ def _without_a_change(violation: Violation, complete: bool) -> Iterator[str]:
             f"Nova keeps the {clean(cause.source)} as long as the server "
             "lives: create a new server without it"
         )
-    elif cause.kind in _OF_CONTENT:
+    elif cause.kind in _WITHOUT_SETTING:
         yield KINDS[cause.kind].fix
     elif complete:
         yield (

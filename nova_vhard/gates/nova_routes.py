@@ -88,6 +88,9 @@ ROUTES: Mapping[tuple[str, str, str | None], Route] = {
     ("VolumeAttachmentController", "create", None): Route(
         ATTACH, _attachment(ChangeReader.attach_volume)
     ),
+    ("ServerSharesController", "create", None): Route(
+        ATTACH, _attachment(ChangeReader.attach_share)
+    ),
     (_METADATA, "create", None): Route(
         UPDATE, _metadata(ChangeReader.add_metadata)
     ),

@@ -6,9 +6,11 @@ from typing import Any
 
 from nova_vhard.policy.hardware import (
     DISK,
+    DOMAIN,
     NEW_DISK,
     NIC,
     Device,
+    DeviceChoice,
     HardwareRequest,
 )
 from nova_vhard.policy.subject import ATTACH, UPDATE, subject_of
@@ -68,6 +70,19 @@ class ChangeReader:
             request,
             self._servers.subject(ATTACH, server),
             existing=(present,),
+        )
+
+    def attach_share(self, server_id: str, body: Body) -> ServerRequest:
+        """Read POST shares: a file system of the host, by virtiofs."""
+        section(body, "share")
+        server = self._find.server(server_id)
+        # Nothing that a user could set: it gets into the domain as it is.
+        choice = DeviceChoice(
+            "file_system", "virtiofs", "share", origin=DOMAIN
+        )
+        return ServerRequest(
+            HardwareRequest((choice,), only=frozenset(("file_system",))),
+            self._servers.subject(ATTACH, server),
         )
 
     def add_metadata(self, image_id: str, body: Body) -> ServerRequest:

@@ -120,7 +120,10 @@ CDROM, FLOPPY, LUN = (
         ("<memory model='dimm'/>", set()),
         ("<memory model='nvdimm'/>", {("pmem", None)}),
         ("<memballoon model='virtio'/><graphics type='vnc'/>", set()),
-        ("<filesystem><driver type='virtiofs'/></filesystem>", set()),
+        (
+            "<filesystem><driver type='virtiofs'/></filesystem>",
+            {("file_system", "virtiofs")},
+        ),
     ],
 )
 def test_devices(devices, expected):

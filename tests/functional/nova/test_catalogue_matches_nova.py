@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The catalogue of device kinds against the Nova that is installed."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pytest
 from nova.api.validation.extra_specs import validators
 from nova.objects import fields, image_meta
+from nova.virt.libvirt import config, driver
 
 from nova_vhard.catalogue import devices, properties
+from nova_vhard.policy.subject import START
+from nova_vhard.policy.verdict import evaluate
+from nova_vhard.request import domain
 from tests import services
+from tests.unit.domain_texts import text
+from tests.unit.helpers import TODAY, shipped
 
 FIELDS = image_meta.ImageMetaProps.fields
 KINDS = devices.KINDS
@@ -96,3 +105,22 @@ def test_every_extra_spec_is_one_that_nova_knows(name):
     if services.NOVA < services.NEWEST and name not in validators.VALIDATORS:
         pytest.skip(f"this Nova has no {name}")
     assert name in validators.VALIDATORS
+
+
+@pytest.mark.parametrize(
+    ("preset", "rules"),
+    [("baseline", []), ("strict", ["guest_devices.file_system"])],
+)
+def test_a_share_in_the_domain_that_nova_writes(preset, rules):
+    guest = config.LibvirtConfigGuest()
+    share = SimpleNamespace(tag="a")
+    nova = SimpleNamespace(_get_share_mount_path=lambda *_: "/var/lib/nova/a")
+    driver.LibvirtDriver._guest_add_virtiofs_for_share(
+        nova, guest, None, [share]
+    )
+    (element,) = guest.devices
+    read = domain.read(text(element.to_xml()), START, "x86_64")
+    alone = replace(read.request, only=frozenset(("file_system",)))
+    verdict = evaluate(shipped(preset), alone, read.subject, TODAY)
+    assert [each.rule for each in verdict.violations] == rules
+    assert not read.request.faults

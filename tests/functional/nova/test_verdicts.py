@@ -168,3 +168,31 @@ class TestDroppedForADefault(Verdicts):
         path = f"/v2.1/images/{image}/metadata"
         body = {"metadata": {"x": "1"}}
         self.passed(self.call("POST", path, body, version=OLD_API))
+
+
+class Shares(Verdicts):
+    """A share of Manila is attached, which Nova does to stopped servers."""
+
+    SHARE = {"share": {"share_id": "e8debdc0-447a-4376-a10a-4cd9122d7986"}}
+
+    def attach(self, body=SHARE, version="2.97"):
+        path = f"/v2.1/servers/{self.server(self.image())}/shares"
+        return self.call("POST", path, body, version=version)
+
+
+class TestShares(Shares):
+    def test_the_baseline_leaves_the_answer_to_nova(self):
+        response = self.attach()
+        self.assertEqual(409, response.status_int)
+        self.assertIn("vm_state active", base.text(response))
+
+
+class TestNoShares(Shares):
+    POLICY = "guest_devices: {file_system: {allow: []}}\n"
+
+    def test_it_is_refused_with_what_to_do_instead(self):
+        rule, fix = "guest_devices.file_system", "mount the share in the guest"
+        self.refused(self.attach(), "virtiofs", rule, fix)
+
+    def test_what_is_no_request_for_a_share_is_novas_to_answer(self):
+        self.assertEqual(400, self.attach({"share": "all"}).status_int)
