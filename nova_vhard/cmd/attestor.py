@@ -35,9 +35,7 @@ _PROGRAM = daemon.Program(
 )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit status."""
-    interrupts.note_hangup()
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=_PROGRAM.name, description=__doc__)
     _PROGRAM.add_arguments(parser)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -54,7 +52,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         "host; writes nothing. Exit status 0 if every host of the mapping is "
         "attested and no other has the trait, else 1.",
     )
-    options = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit status."""
+    interrupts.note_hangup()
+    options = _parser().parse_args(argv)
     return _PROGRAM.run(_COMMANDS[options.command], options)
 
 

@@ -63,9 +63,7 @@ _HELP = {
 _OF_A_DEVICE = ("clean", "release", "show")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit status."""
-    interrupts.note_hangup()
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=_PROGRAM.name, description=__doc__)
     _PROGRAM.add_arguments(parser)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -93,6 +91,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     added["check-rules"].add_argument(
         "file", nargs="?", help="Rules file; by default the configured one."
     )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit status."""
+    interrupts.note_hangup()
+    parser = _parser()
     options = parser.parse_args(argv)
     if options.command == "release" and options.force != bool(options.reason):
         parser.error("release: --force and --reason go together")

@@ -26,12 +26,16 @@ _PROGRAM = daemon.Program(
 )
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=_PROGRAM.name, description=__doc__)
+    _PROGRAM.add_arguments(parser)
+    return parser
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until SIGTERM; return the exit status."""
     interrupts.note_hangup()
-    parser = argparse.ArgumentParser(prog=_PROGRAM.name, description=__doc__)
-    _PROGRAM.add_arguments(parser)
-    return _PROGRAM.run(_run, parser.parse_args(argv))
+    return _PROGRAM.run(_run, _parser().parse_args(argv))
 
 
 def _run(conf: cfg.ConfigOpts, _: argparse.Namespace) -> int:

@@ -43,25 +43,26 @@ _COMMANDS_HELP = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit status."""
-    interrupts.note_hangup()
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=_PROGRAM.name, description=__doc__)
     _PROGRAM.add_arguments(parser)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in _COMMANDS_HELP.items():
         commands.add_parser(name, help=text)
-    options = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit status."""
+    interrupts.note_hangup()
+    options = _parser().parse_args(argv)
     amiss = _NOT_TOLD if options.command == "probe" else 1
     return replace(_PROGRAM, amiss=amiss).run(_command, options)
 
 
 def _command(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     if options.command == "run":
-        notifier = systemd.of_environment(os.environ)
-        listeners = systemd.listeners(os.environ)
-        Guard(conf.vhard_guard, notifier, listeners, _sender(conf)).run()
-        return 0
+        return _run(conf)
     return _COMMANDS[options.command](conf.vhard_guard)
 
 
@@ -95,6 +96,13 @@ def _probe(options: Any) -> int:
     word = "guarded" if proof.guarded else "unguarded"
     terminal.say(f"{word}: {proof.reason}")
     return 0 if proof.guarded else 1
+
+
+def _run(conf: cfg.ConfigOpts) -> int:
+    notifier = systemd.of_environment(os.environ)
+    listeners = systemd.listeners(os.environ)
+    Guard(conf.vhard_guard, notifier, listeners, _sender(conf)).run()
+    return 0
 
 
 def _sender(conf: cfg.ConfigOpts) -> "notify.Sender | None":

@@ -25,8 +25,7 @@ _ACTIONS: dict[str, Callable[[str, Service], str]] = {
 _DONE = {"add": "has the gate now", "remove": "has no gate any more"}
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Change one file; return 0 if it is as asked, 1 if it is as before."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="nova-vhard-paste",
         description="Wrap with the gate the application that the pipelines "
@@ -50,7 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "glance-api; it is replaced in one step, and not touched if "
         "anything is wrong.",
     )
-    options = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Change one file; return 0 if it is as asked, 1 if it is as before."""
+    options = _parser().parse_args(argv)
     change = _ACTIONS[options.action]
     # A link stays one; the file behind it is replaced.
     path = os.path.realpath(options.file)

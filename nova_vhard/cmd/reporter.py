@@ -45,9 +45,7 @@ _PROGRAM = daemon.Program(
 )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit status."""
-    interrupts.note_hangup()
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=_PROGRAM.name, description=__doc__)
     _PROGRAM.add_arguments(parser)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -134,7 +132,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     withdraw.add_argument(
         "host", nargs="?", help="Name of its provider; default this host."
     )
-    options = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit status."""
+    interrupts.note_hangup()
+    options = _parser().parse_args(argv)
     return _PROGRAM.run(_COMMANDS[options.command], options)
 
 

@@ -57,7 +57,8 @@ def add_options(parser: argparse.ArgumentParser, noun: str) -> None:
         metavar="<file>",
         help=f"Write a policy file with exemptions for the {noun}s that "
         "violate the policy: each may keep what it has, and nothing else. A "
-        "file that is there already is not overwritten.",
+        "file that is there already is not overwritten. Ends with 1 if an "
+        f"exemption cannot name what a {noun} has.",
     )
     parser.add_argument(
         "--until",
@@ -109,6 +110,11 @@ class ExemptionList:
         self._groups: dict[_Group, list[str]] = defaultdict(list)
         self.count = 0
         self.left_out = 0
+
+    @property
+    def status(self) -> int:
+        """Exit status: 1 if something is not in the list."""
+        return 1 if self.left_out else 0
 
     def add(
         self,

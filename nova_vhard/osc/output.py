@@ -16,6 +16,7 @@ from nova_vhard.common import terminal
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import line
 from nova_vhard.osc.columns import Cell, Words
+from nova_vhard.osc.rights import why
 from nova_vhard.placement.reader import PlacementError
 
 #: Formats that know lists and booleans.
@@ -108,11 +109,11 @@ class Command(command.Command):  # type: ignore[misc]
             self.say(f"{self.cmd_name or 'openstack vhard'}: error: {error}")
             return USAGE
         except PlacementError as error:
-            text = line(f"Placement: {error}")
+            text = line(f"Placement: {why(error)}")
             raise exceptions.CommandError(text) from error
         except Exception as error:
-            text = str(error)
-            if line(text) == text:
+            text = why(error)
+            if text == str(error) == line(text):
                 raise
             raise exceptions.CommandError(line(text)) from error
 

@@ -29,7 +29,8 @@ class SummarizeDecisions(OfflineLister):
     files, plain or gzip. "Would Be Refused" counts requests that passed in
     mode warn or audit. "Passed" counts those that enforcing would not refuse:
     requests of services for users, and moves of servers, which have a key of
-    their own in the policy. No cloud is asked.
+    their own in the policy. Ends with 1 if a file is damaged and was read in
+    part. No cloud is asked.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -91,6 +92,7 @@ class SummarizeDecisions(OfflineLister):
             self.say(f"No event was found: {_NAME}")
         for text in result.damaged:
             self.say(f"damaged, read up to there: {text}")
+            self.status = 1
         if len(rows) > counts.GROUPS:
             self.say(
                 f"more than {counts.GROUPS} groups; the rest is counted as "

@@ -10,9 +10,10 @@ from osc_lib import exceptions
 
 from nova_vhard.catalogue import traits
 from nova_vhard.common.text import clean, line
-from nova_vhard.osc import audits, output, policies
+from nova_vhard.osc import audits, output, paging, policies
 from nova_vhard.osc.columns import Cell
 from nova_vhard.osc.flavor import scs
+from nova_vhard.osc.image.changes import failed
 from nova_vhard.placement.client import Placement
 from nova_vhard.placement.fleet import fleet
 from nova_vhard.policy.model import Mode, PassthroughRule, Policy
@@ -25,7 +26,7 @@ from nova_vhard.request.flavor_traits import (
 
 #: Flavors that a refusal names.
 _NAMED = 5
-_CHANGE = "would change"
+_CHANGE, _CHANGED = "would change", "changed"
 _UNPROVEN = "would change, and boot nowhere: no host has proven it"
 _COLUMNS = ("Flavor", "Passthrough", "Lacks", "Has Too Many", "State")
 
@@ -49,10 +50,14 @@ class _FlavorCommand(output.Lister):
     def flavors(self) -> Iterable[Any]:
         """Return every flavor, private ones too, with its extra specs."""
         compute = self.app.client_manager.vhard.compute
-        every: Iterable[Any] = compute.flavors(
-            details=True, get_extra_specs=True, is_public=None
-        )
-        return every
+        try:
+            return list(
+                compute.flavors(
+                    details=True, get_extra_specs=True, is_public=None
+                )
+            )
+        except paging.ERRORS as error:
+            raise exceptions.CommandError(f"Nova: {error}") from error
 
     def plans(self, policy: Policy) -> Iterator[TraitPlan]:
         """Yield a plan for every flavor with traits of ours, or need of them.
@@ -146,7 +151,8 @@ class SyncFlavors(_FlavorCommand):
 
     Adds and removes extra specs trait:CUSTOM_VHARD_... and no others.
     Without --yes it only says what it would do. Nothing is changed while no
-    host has proven what one of the flavors would require.
+    host has proven what one of the flavors would require. Ends with 1 if a
+    flavor could not be changed.
     """
 
     nothing = "0 flavors differ from what the policy demands"
@@ -207,7 +213,9 @@ class SyncFlavors(_FlavorCommand):
         client.placement.create_traits(
             {spec.partition(":")[2] for spec in specs}
         )
-        return _COLUMNS, [_apply(client.compute, plan) for plan in changes]
+        rows = [_apply(client.compute, plan) for plan in changes]
+        self.status = int(any(row[-1] != _CHANGED for row in rows))
+        return _COLUMNS, rows
 
 
 def _stranded(
@@ -235,9 +243,13 @@ def _stranded(
 
 
 def _apply(compute: Any, plan: TraitPlan) -> Row:
-    if plan.lacks:
-        specs = dict.fromkeys(plan.lacks, REQUIRED)
-        compute.create_flavor_extra_specs(plan.flavor, specs)
-    for name in plan.surplus:
-        compute.delete_flavor_extra_specs_property(plan.flavor, name)
-    return _row(plan, "changed")
+    try:
+        if plan.lacks:
+            specs = dict.fromkeys(plan.lacks, REQUIRED)
+            compute.create_flavor_extra_specs(plan.flavor, specs)
+        for name in plan.surplus:
+            compute.delete_flavor_extra_specs_property(plan.flavor, name)
+    except paging.ERRORS as error:
+        # A gate refuses with 403, too, and says more than missing rights.
+        return _row(plan, failed(error))
+    return _row(plan, _CHANGED)

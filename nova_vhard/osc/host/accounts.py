@@ -99,15 +99,7 @@ class Accounts:
 
         :raises NotOurs: if one of that name was not made here, and none was
         """
-        # Any domain's admin can create a user of this name.
-        name = f"{PREFIX}{host}"
-        proxy = self._cloud.identity
-        try:
-            users = [proxy.find_user(name)]
-        except exceptions.DuplicateResource:
-            users = list(proxy.users(name=name))
-        # Some of Keystone's databases take compute1 and Compute1 for one.
-        users = [user for user in users if user and user.name == name]
+        users = self._named(f"{PREFIX}{host}")
         ours = [user for user in users if provider_of(user)]
         if users and not ours:
             raise NotOurs(
@@ -115,6 +107,16 @@ class Accounts:
                 "enroll (its description does not say so): rename it"
             )
         return ours
+
+    def _named(self, name: str) -> list[Any]:
+        """Return the users of a name; any domain's admin can create one."""
+        proxy = self._cloud.identity
+        try:
+            users = [proxy.find_user(name)]
+        except exceptions.DuplicateResource:
+            users = list(proxy.users(name=name))
+        # Some of Keystone's databases take compute1 and Compute1 for one.
+        return [user for user in users if user and user.name == name]
 
     def assignments(self, role: str) -> Iterator[Any]:
         """Yield who has a role, groups resolved; nobody for no such role.
@@ -205,19 +207,7 @@ class Accounts:
         try:
             for role in roles.values():
                 proxy.assign_project_role_to_user(place, user, role)
-            auth = identity.Password(
-                auth_url=self.url,
-                user_id=user.id,
-                password=password,
-                project_id=place.id,
-            )
-            own = session.Session(
-                auth=auth, verify=self._session.verify, cert=self._session.cert
-            )
-            interface = self._interface
-            own = connection.Connection(
-                session=own, identity_interface=interface
-            ).identity
+            own = self._as_user(user.id, password, place.id)
         except BaseException as error:
             self.undo(user, error)
             raise
@@ -232,6 +222,21 @@ class Accounts:
                 "policy, placement-policy.yaml"
             )
         return str(role.id)
+
+    def _as_user(self, user: str, password: str, project: str) -> Any:
+        auth = identity.Password(
+            auth_url=self.url,
+            user_id=user,
+            password=password,
+            project_id=project,
+        )
+        own = session.Session(
+            auth=auth, verify=self._session.verify, cert=self._session.cert
+        )
+        interface = self._interface
+        return connection.Connection(
+            session=own, identity_interface=interface
+        ).identity
 
     def remove(self, host: str) -> str | None:
         """Delete the user of a host, and with it all that it can log in by.

@@ -22,6 +22,7 @@ from nova_vhard.osc.host.accounts import (
     Accounts,
     NotOurs,
 )
+from nova_vhard.osc.rights import why
 from nova_vhard.placement import devices, names
 from nova_vhard.placement.client import Placement, PlacementError, Provider
 
@@ -208,7 +209,7 @@ def _why(error: Exception) -> str:
     """Return an error's words, those of the system with the file first."""
     if isinstance(error, OSError) and error.strerror and error.filename:
         return output.unwritable(error.filename2 or error.filename, error)
-    return str(error)
+    return why(error)
 
 
 def _plan(

@@ -17,9 +17,9 @@ from osc_lib import exceptions
 from nova_vhard.common import files
 from nova_vhard.common.text import clean
 from nova_vhard.host import plugins, virconf
-from nova_vhard.osc import output
+from nova_vhard.osc import audits, output
 from nova_vhard.osc.host.listing import add_age
-from nova_vhard.placement.fleet import HostPosture, fleet
+from nova_vhard.placement.fleet import FRESH, HostPosture, fleet
 
 #: A name that Ansible can only take for that host: no pattern, no group of
 #: its own.
@@ -65,7 +65,8 @@ class FixHosts(output.Command):
     It has a play for each host with a check that has failed, and each task
     has the reason and what it risks in its name. Nothing is run, here or by
     the playbook itself: an operator chooses checks by their tags. A check
-    that needs a person is a message with what to do.
+    that needs a person is a message with what to do. Ends with 4 if a host
+    has no fresh report, so that its failed checks are not known.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -95,7 +96,8 @@ class FixHosts(output.Command):
         now = datetime.datetime.now(datetime.UTC)
         age = parsed_args.max_report_age
         known = fleet(placement, now, age, results=True)
-        plays = _plays(_chosen(known, parsed_args.hosts))
+        hosts = _chosen(known, parsed_args.hosts)
+        plays = _plays(hosts)
         text = yaml.dump(plays, Dumper=_Dumper, sort_keys=False, width=78)
         try:
             files.replace(parsed_args.ansible, f"{_HEAD}---\n{text}", 0o644)
@@ -107,6 +109,10 @@ class FixHosts(output.Command):
             f"{parsed_args.ansible}: {tasks} tasks for {len(plays)} hosts "
             "with failed checks; none runs unless its tag is named"
         )
+        for host in hosts:
+            if host.status != FRESH:
+                self.say(f"{clean(host.name)}: no fresh report: {host.status}")
+                self.status = audits.NOT_SEEN
 
 
 def _chosen(

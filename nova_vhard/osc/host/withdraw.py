@@ -10,6 +10,7 @@ from osc_lib import exceptions
 from nova_vhard.common.text import clean
 from nova_vhard.osc import output, paging
 from nova_vhard.osc.host.accounts import Accounts, NotOurs
+from nova_vhard.osc.rights import why
 from nova_vhard.placement import upkeep
 from nova_vhard.placement.client import (
     Placement,
@@ -84,7 +85,7 @@ class WithdrawHosts(output.Command):
                 host = placement.provider(name=name)
             except PlacementError as error:
                 if not known:
-                    failed.append(f"{clean(name)}: {error}")
+                    failed.append(f"{clean(name)}: {why(error)}")
                 continue
             self._withdraw(placement, host, failed)
         return failed
@@ -102,7 +103,8 @@ class WithdrawHosts(output.Command):
                 for name in sorted(accounts.hosts()):
                     self._revoke(accounts, name, failed)
             except paging.ERRORS as error:
-                failed.append(f"credentials: {error} (--keep-credentials)")
+                text = f"credentials: {why(error)} (--keep-credentials)"
+                failed.append(text)
         lost = frozenset[str]().union(
             *(self._withdraw(placement, host, failed) for host in every)
         )
@@ -120,7 +122,8 @@ class WithdrawHosts(output.Command):
         except (NotOurs, *paging.ERRORS) as error:
             failed.append(
                 f"{clean(name)}: its credentials, if it has any, are not "
-                f"revoked: {error} (--keep-credentials leaves them alone)"
+                f"revoked: {why(error)} (--keep-credentials leaves "
+                "them alone)"
             )
             return False
         if user:
@@ -141,7 +144,7 @@ class WithdrawHosts(output.Command):
             lost = upkeep.withdraw(placement, host.uuid, upkeep.EVERY)
             lost |= upkeep.unattest(placement, host.uuid)
         except PlacementError as error:
-            failed.append(f"{clean(host.name)}: {error}")
+            failed.append(f"{clean(host.name)}: {why(error)}")
             return frozenset()
         text = ", ".join(sorted(lost)) or "nothing"
         self.answer(f"{clean(host.name)} lost {text}")

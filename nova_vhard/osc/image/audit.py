@@ -32,6 +32,7 @@ class AuditImages(output.Lister):
     --fix sets properties, and only where the policy names a safe replacement
     (guest_devices.*.replace). Without --yes it only shows what it would do.
     It writes a journal, with which openstack vhard image restore undoes it.
+    Ends with 1 if a change failed.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -80,7 +81,9 @@ class AuditImages(output.Lister):
             raise exceptions.CommandError(f"Glance: {error}") from error
         for line in audit.notes():
             self.say(line)
-        self.status = audit.tally.finish(parsed_args)
+        self.status = audit.tally.finish(parsed_args) or audit.exempted.status
+        if any(row[-1].startswith(changes.FAILED) for row in result):
+            self.status = 1
         return COLUMNS, result
 
 
@@ -105,7 +108,7 @@ class _Audit:
             self._images, self._opened, policy, wanted, self._today
         )
         self._auditor = Auditor(policy, self._today)
-        self._exempted = exemption_list.ExemptionList("image", self._today)
+        self.exempted = exemption_list.ExemptionList("image", self._today)
         self.tally = audits.Tally("images")
 
     def rows(self) -> Iterator[Row]:
@@ -127,7 +130,7 @@ class _Audit:
         notes = [self.tally.totals()]
         if self._options.write_exemptions:
             notes += exemption_list.finish(
-                self._exempted, self._options, self._today
+                self.exempted, self._options, self._today
             )
         return notes
 
@@ -135,7 +138,7 @@ class _Audit:
         """Return the rows of an image that violates the policy."""
         if self._options.write_exemptions:
             image, violations = finding.image, finding.violations
-            self._exempted.add(image["id"], violations, image.get("owner"))
+            self.exempted.add(image["id"], violations, image.get("owner"))
         carry_out, plan = self._changes.carry_out, self._changes.plan
         act = carry_out if self._options.yes else plan
         return list(finding.rows(act(finding)))
@@ -157,7 +160,8 @@ class RestoreImages(output.Lister):
     Only what still is as the audit left it; what somebody changed since is
     named and left alone. The gate of the Glance API judges this like any
     other change: while the policy enforces what is to be restored, it
-    refuses; set its mode to audit, or exempt the project, before.
+    refuses; set its mode to audit, or exempt the project, before. Ends with 1
+    if an image is not as it was.
     """
 
     nothing = "0 entries are in the journal"
@@ -177,10 +181,12 @@ class RestoreImages(output.Lister):
             entries = read(parsed_args.journal, _cloud(images))
         except JournalError as error:
             raise exceptions.CommandError(str(error)) from error
-        return ("ID", "State"), [
+        rows = [
             (clean(entry.image), changes.undo(images, entry))
             for entry in reversed(entries)
         ]
+        self.status = int(any(row[1] not in changes.UNDONE for row in rows))
+        return ("ID", "State"), rows
 
 
 def _cloud(images: Any) -> str:

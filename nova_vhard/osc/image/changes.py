@@ -29,6 +29,11 @@ ERRORS = (
     TypeError,  # glanceclient's, where its schema refuses a value
 )
 ACTIVE = "active"
+#: Begins the result of a change that was not made.
+FAILED = "failed: "
+
+#: Results of an entry of a journal after which the image is as it was.
+UNDONE = ("restored", "reactivated", "as before already")
 
 
 @dataclass(frozen=True)
@@ -127,16 +132,21 @@ def _told(entries: list[str], left: int) -> str:
 
 def failed(error: Exception) -> str:
     """Return why a change was not made."""
-    return f"failed: {clean(' '.join(str(error).split()), 200)}"
+    return f"{FAILED}{clean(' '.join(str(error).split()), 200)}"
 
 
 def undo(images: Any, entry: Entry) -> str:
-    """Undo one entry of a journal; return the result."""
+    """Undo one entry of a journal.
+
+    :returns: the result: one of UNDONE, or why the image is not as it was
+    """
     try:
         image = dict(images.get(entry.image))
         if entry.status is not None:
+            if image["status"] == entry.status:
+                return "as before already"
             if image["status"] != "deactivated":
-                return f"is {image['status']} already"
+                return f"changed since: is {image['status']}"
             images.reactivate(entry.image)
             return "reactivated"
         now = {name: image.get(name) for name in entry.after}

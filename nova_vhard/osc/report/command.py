@@ -71,6 +71,7 @@ class WriteReport(output.Command):
         report = data.gather(self.app, policy, now, parsed_args.services)
         for line in report.troubles:
             self.say(line)
+            self.status = 1
         for path, render in wanted:
             try:
                 files.replace(str(path), render(report))

@@ -15,6 +15,7 @@ from nova_vhard.osc.device import devices
 from nova_vhard.osc.image import images, selection
 from nova_vhard.osc.image.changes import ERRORS as GLANCE_ERRORS
 from nova_vhard.osc.report import hosts as reading
+from nova_vhard.osc.rights import why
 from nova_vhard.osc.server import audit as server
 from nova_vhard.osc.server.servers import Server, alone, finder
 from nova_vhard.osc.violations import rows
@@ -207,5 +208,7 @@ def _part(
         ValueError,
     ) as error:
         # Half a list would pass for the whole.
-        text = f"{type(error).__name__}: {clean(error, reading.TEXT)}"
-        return Part(trouble=text)
+        text = why(error)
+        if text == str(error):
+            text = f"{type(error).__name__}: {text}"
+        return Part(trouble=clean(text, reading.TEXT))

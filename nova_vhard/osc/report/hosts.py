@@ -4,6 +4,7 @@
 import datetime
 
 from nova_vhard.common.text import clean
+from nova_vhard.osc.rights import why
 from nova_vhard.placement.client import Placement, PlacementError
 from nova_vhard.placement.fleet import HostPosture, fleet
 
@@ -23,4 +24,4 @@ def read(
     try:
         return tuple(fleet(placement, now, age, results=True)), None
     except PlacementError as error:
-        return (), f"Placement: {clean(error, TEXT)}"
+        return (), f"Placement: {clean(why(error), TEXT)}"

@@ -48,8 +48,8 @@ class AuditServers(output.Lister):
         """Return one row a violation."""
         exemption_list.check_options(parsed_args)
         policy = policies.load(parsed_args.policy)
-        audit = Audit(self.app, policy, bool(parsed_args.write_exemptions))
         try:
+            audit = Audit(self.app, policy, bool(parsed_args.write_exemptions))
             result = list(audit.rows(parsed_args))
         except paging.ERRORS as error:
             raise exceptions.CommandError(f"Nova: {error}") from error
@@ -60,7 +60,7 @@ class AuditServers(output.Lister):
             )
         for line in notes:
             self.say(line)
-        self.status = audit.tally.finish(parsed_args)
+        self.status = audit.tally.finish(parsed_args) or audit.exempted.status
         return COLUMNS, result
 
 

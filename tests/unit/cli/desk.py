@@ -24,13 +24,15 @@ class Done(NamedTuple):
         return json.loads(self.out)
 
 
-def run(kind: Any, *arguments: str) -> Done:
+def run(kind: Any, *arguments: str, **cloud: Any) -> Done:
     """Run a command through its parser and its formatter.
 
-    There is no client manager: a command that asks a cloud ends with
-    AttributeError.
+    :param cloud: attributes of ``client_manager``; without any, a command
+        that asks a cloud ends with AttributeError
     """
     app = SimpleNamespace(stdout=io.StringIO(), stderr=io.StringIO())
+    if cloud:
+        app.client_manager = SimpleNamespace(**cloud)
     command = kind(app, None)
     options = command.get_parser("test").parse_args(arguments)
     status = command.run(options)
