@@ -36,10 +36,6 @@ class UnreadableError(Exception):
         self.line = line
 
 
-class TooLargeError(UnreadableError):
-    """Raised when a file is larger than the limit."""
-
-
 def read_text(path: str, limit: int = MAX_SIZE) -> str:
     """Return the text of a regular file in UTF-8.
 
@@ -72,30 +68,25 @@ def read_private(path: str, secret: bool, limit: int = MAX_SIZE) -> str:
 def _read(path: str, limit: int) -> tuple[str, os.stat_result]:
     """Return the text of a file, and what it was read from."""
     try:
-        raw, about = _read_bytes(path, limit)
+        # Looked at before it is opened as well: to open a device can do
+        # something, and the second look is at what was really opened.
+        _check_kind(os.stat(path).st_mode)
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+        with open(os.open(path, flags), "rb") as file:
+            about = os.fstat(file.fileno())
+            _check_kind(about.st_mode)
+            raw = file.read(limit + 1)
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise UnreadableError(f"cannot be read: {error}") from error
     if len(raw) > limit:
-        raise TooLargeError(f"is larger than {limit} bytes")
+        raise UnreadableError(f"is larger than {limit} bytes")
     try:
         return raw.decode(), about
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise UnreadableError(f"is not UTF-8: {error.reason}", line) from error
-
-
-def _read_bytes(path: str, limit: int) -> tuple[bytes, os.stat_result]:
-    """Return what is in a file, at most one byte more than the limit."""
-    # Looked at before it is opened as well: to open a device can do
-    # something, and the second look is at what was really opened.
-    _check_kind(os.stat(path).st_mode)
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    with open(os.open(path, flags), "rb") as file:
-        about = os.fstat(file.fileno())
-        _check_kind(about.st_mode)
-        return file.read(limit + 1), about
 
 
 def _check_kind(mode: int) -> None:

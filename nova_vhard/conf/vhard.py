@@ -3,7 +3,7 @@
 
 from oslo_config import cfg
 
-from nova_vhard.common import links, source
+from nova_vhard.common import links
 from nova_vhard.conf import groups
 
 #: Where a policy is, unless an option says otherwise.
@@ -31,17 +31,6 @@ OPTS = [
         "start, and nova-api and glance-api answer 503 to the requests that "
         "the policy would judge. If a file with this path and the suffix "
         ".disabled exists, nothing is refused.",
-    ),
-    cfg.IntOpt(
-        "policy_max_size",
-        default=source.MAX_SIZE,
-        min=1024,
-        max=source.MAX_LIMIT,
-        help="Maximum size in bytes of the policy file, and of each file "
-        "that it extends. A larger file is invalid: the last valid policy "
-        "stays in force and the log says why. With a value that is too small "
-        "for your policy, changes have no effect; with a very large one, a "
-        "worker can spend seconds of processor time on a wrong file.",
     ),
     cfg.StrOpt(
         "state_path",

@@ -39,7 +39,6 @@ from nova_vhard.policy.model import Policy, weaker
 from nova_vhard.policy.subject import Subject
 from nova_vhard.policy.verdict import Violation
 from nova_vhard.request.image import KIND_OF
-from nova_vhard.request.lookups import Image
 from nova_vhard.request.server_request import ServerRequest
 
 LOG = get_logger(__name__)
@@ -116,8 +115,19 @@ def fix(
     :returns: a Fix without changes if the search fails. The error is logged
         and not raised, because it must not undo the refusal
     """
-    if request.image is not None:
-        read = _reading(request, request.image)
+    image = request.image
+    if image is not None:
+
+        def read(draft: Draft) -> ServerRequest:
+            edited = draft.image(image, request.before)
+            touched = draft.touched(request.touched)
+            return replace(
+                request,
+                hardware=edited.hardware(),
+                touched=touched,
+                with_defaults=True,
+            )
+
     stopped = Fix(Draft(request.subject), wanted, complete=False)
     if read is None or not wanted:
         return stopped
@@ -137,22 +147,6 @@ def fix(
         # A refusal without a fix is better than an answer 503.
         LOG.exception("The search for the fix of a refusal has failed")
         return stopped
-
-
-def _reading(request: ServerRequest, image: Image) -> Read:
-    """Return a function that reads a request about an edited image."""
-
-    def read(draft: Draft) -> ServerRequest:
-        edited = draft.image(image, request.before)
-        touched = draft.touched(request.touched)
-        return replace(
-            request,
-            hardware=edited.hardware(),
-            touched=touched,
-            with_defaults=True,
-        )
-
-    return read
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 
@@ -24,7 +24,6 @@ from nova_vhard.request.server_request import ServerRequest
 
 if TYPE_CHECKING:
     from nova_vhard.explain.search import Read
-    from nova_vhard.policy import notify
 
 LOG = get_logger(__name__)
 
@@ -36,25 +35,14 @@ class Event:
     verdict: Verdict = field(default_factory=Verdict)
 
 
-def _sender(
-    conf: cfg.ConfigOpts, service: str, runs: Callable[[], dict[str, Any]]
-) -> "notify.Sender | None":
-    """Return what sends notifications; None if they are switched off."""
-    if not conf.vhard.notifications:
-        return None
-    from nova_vhard.policy import notify
-
-    return notify.sender(conf, service, conf.vhard.notification_topic, runs)
-
-
 @functools.cache
-def _policy_file(path: str, state: str, limit: int) -> PolicyFile:
+def _policy_file(path: str, state: str) -> PolicyFile:
     """Return a policy file, the same one for all gates of this process.
 
     nova-api makes a gate for each pipeline, and Glance one for each import.
     Each would read the file again, and log again that it cannot be used.
     """
-    return PolicyFile(path, state, limit)
+    return PolicyFile(path, state)
 
 
 class PolicyEnforcer:
@@ -74,13 +62,18 @@ class PolicyEnforcer:
         self.gate = gate
         self._help_url = conf.vhard.help_url
         state = os.path.join(conf.vhard.state_path, f"policy-{service}.json")
-        self._file = _policy_file(
-            conf.vhard.policy_file,
-            state,
-            conf.vhard.policy_max_size,
-        )
-        sender = _sender(conf, service, self._file.runs)
-        self._send = sender.decided if sender else None
+        self._file = _policy_file(conf.vhard.policy_file, state)
+        self._send: Callable[[str], None] | None = None
+        if conf.vhard.notifications:
+            # Without the option, oslo.messaging is not imported.
+            from nova_vhard.policy import notify
+
+            self._send = notify.sender(
+                conf,
+                service,
+                conf.vhard.notification_topic,
+                self._file.runs,
+            ).decided
 
     def policy(self) -> Policy:
         """Return the policy that holds now.

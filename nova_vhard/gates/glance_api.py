@@ -136,7 +136,23 @@ class GlanceGate:
         """Return a refusal, or None to pass the request on."""
         policy = self._enforcer.policy()
         request = _Buffered(environ)
-        content = _content(environ, request, call)
+        _, method = call.method
+        try:
+            buffer_body(wsgi.Request(environ))
+        except OSError as error:
+            raise routing.Malformed(str(error)) from error
+        try:
+            # As Glance calls it: what fails here fails Glance, too.
+            content = getattr(_DESERIALIZER, method)(request)
+        except webob.exc.HTTPException:
+            raise
+        except (OSError, RecursionError, ValueError) as error:
+            # cut off by the client, nested without end, no text
+            raise routing.Malformed(str(error)) from error
+        except Exception as error:
+            # such as a path that is a number
+            LOG.exception("Glance itself cannot read the body")
+            raise routing.Malformed(str(error)) from error
         if call.method == _CREATE:
             return self._create(policy, request, content)
         return self._update(policy, request, call, content["changes"])
@@ -269,34 +285,6 @@ def changed(
         else:
             after[name] = change["value"]
     return after
-
-
-def _content(
-    environ: Environ, request: wsgi.Request, call: Call
-) -> dict[str, Any]:
-    """Return the content that Glance's own deserializer reads.
-
-    :raises webob.exc.HTTPException: what Glance answers
-    :raises nova_vhard.gates.routing.Malformed: where Glance itself would fail
-    """
-    _, method = call.method
-    try:
-        buffer_body(wsgi.Request(environ))
-    except OSError as error:
-        raise routing.Malformed(str(error)) from error
-    try:
-        # As Glance calls it: what fails here fails Glance, too.
-        result = getattr(_DESERIALIZER, method)(request)
-    except webob.exc.HTTPException:
-        raise
-    except (OSError, RecursionError, ValueError) as error:
-        # cut off by the client, nested without end, no text
-        raise routing.Malformed(str(error)) from error
-    except Exception as error:
-        # such as a path that is a number
-        LOG.exception("Glance itself cannot read the body")
-        raise routing.Malformed(str(error)) from error
-    return result  # type: ignore[no-any-return]
 
 
 def buffer_body(request: wsgi.Request) -> None:

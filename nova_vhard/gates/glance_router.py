@@ -121,11 +121,8 @@ class Router:
 
 def _map(application: Any) -> Any:
     """Return the map of the router behind an application, if there is one."""
-    routers = (
-        app for app in routing.behind(application) if hasattr(app, "map")
-    )
-    router = next(routers, None)
-    return None if router is None else router.map
+    behind = routing.behind(application)
+    return next((app.map for app in behind if hasattr(app, "map")), None)
 
 
 def _methods(mapper: Any) -> Iterator[tuple[Method, Any]]:

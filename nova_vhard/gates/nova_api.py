@@ -186,15 +186,6 @@ class NovaGate:
             made = reader(again, context, call.ids, again.body(body))
             return made and replace(made, subject=subject)
 
-        return self._refusal(policy, find, request, read)
-
-    def _refusal(
-        self,
-        policy: Policy,
-        find: NovaLookups,
-        request: ServerRequest,
-        read: Any,
-    ) -> webob.exc.HTTPException | None:
         day = today()
         with self._enforcer.event(request.subject) as event:
             event.verdict = request.verdict(policy, day)
@@ -202,10 +193,12 @@ class NovaGate:
                 event.verdict = self._on_its_host(
                     policy, find, request, event.verdict
                 )
-        text = self._enforcer.explanation(
+        refusal = self._enforcer.explanation(
             policy, event.verdict, request, day, read
         )
-        return webob.exc.HTTPForbidden(explanation=text) if text else None
+        return (
+            webob.exc.HTTPForbidden(explanation=refusal) if refusal else None
+        )
 
     def _on_its_host(
         self,

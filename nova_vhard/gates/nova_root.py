@@ -7,7 +7,7 @@ through the gate, and that keep what was read.
 """
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from nova import block_device
 
@@ -15,24 +15,14 @@ from nova_vhard.gates import nova_volumes
 from nova_vhard.policy.hardware import NOBODY, VOLUME, Holder
 from nova_vhard.request.lookups import Body, Image
 
-
-class RootLookups(Protocol):
-    """Look-ups of the sources of a root device."""
-
-    def image(self, image_id: Any) -> Image:
-        """Return an image."""
-
-    def volume(self, volume_id: Any) -> dict[str, Any]:
-        """Return a volume."""
-
-    def volume_snapshot(self, snapshot_id: Any) -> dict[str, Any]:
-        """Return a volume snapshot."""
+if TYPE_CHECKING:
+    from nova_vhard.gates.nova_lookup import NovaLookups
 
 
 class _Glance:
     """Glance, as Nova's function asks it."""
 
-    def __init__(self, find: RootLookups) -> None:
+    def __init__(self, find: "NovaLookups") -> None:
         self._find = find
         self.image: Image | None = None
 
@@ -45,7 +35,7 @@ class _Glance:
 class _Cinder:
     """Cinder, as Nova's function asks it."""
 
-    def __init__(self, find: RootLookups) -> None:
+    def __init__(self, find: "NovaLookups") -> None:
         self._find = find
         self.holder = NOBODY
 
@@ -65,7 +55,7 @@ class _Cinder:
 
 
 def read(
-    context: Any, find: RootLookups, devices: Iterable[Any], legacy: bool
+    context: Any, find: "NovaLookups", devices: Iterable[Any], legacy: bool
 ) -> Image:
     """Return the metadata that Nova takes a guest's devices from.
 

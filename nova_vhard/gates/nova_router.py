@@ -158,10 +158,9 @@ class Router:
         os-volumes_boot.
         """
         controller = getattr(resource, "controller", None)
-        for base in type(controller).__mro__:
-            if (base.__name__, action) in self._judged:
-                return base.__name__
-        return None
+        names = (base.__name__ for base in type(controller).__mro__)
+        judged = (name for name in names if (name, action) in self._judged)
+        return next(judged, None)
 
     def _request(self, environ: Environ) -> Any:
         """Return the request as the application behind the gate sees it."""

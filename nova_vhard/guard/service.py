@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from nova_vhard.catalogue.domain_devices import FILES
 from nova_vhard.common.log import get_logger
-from nova_vhard.common.source import MAX_LIMIT
 from nova_vhard.common.text import clean
 from nova_vhard.daemon.interrupts import Interrupted, Interrupts
 from nova_vhard.daemon.systemd import Notifier
@@ -71,11 +70,7 @@ class Guard:
         with _place(options, "run_dir"):
             os.makedirs(options.run_dir, 0o755, exist_ok=True)
         state = os.path.join(options.state_path, POLICY)
-        self._file = PolicyFile(
-            options.policy_file,
-            state,
-            MAX_LIMIT,
-        )
+        self._file = PolicyFile(options.policy_file, state)
         if sender:
             sender.runs = self._file.runs
         self.metrics = Metrics()

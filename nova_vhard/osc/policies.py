@@ -7,7 +7,6 @@ import os
 from osc_lib import exceptions
 
 from nova_vhard.common.problems import PolicyError
-from nova_vhard.common.source import MAX_LIMIT
 from nova_vhard.conf.vhard import POLICY_FILE
 from nova_vhard.policy import document
 from nova_vhard.policy.model import Policy
@@ -50,7 +49,7 @@ def load(name: str) -> Policy:
     :raises osc_lib.exceptions.CommandError: with every fault of every file
     """
     try:
-        return document.load(document.resolve(name), limit=MAX_LIMIT)
+        return document.load(document.resolve(name))
     except PolicyError as error:
         raise failure(error) from error
 

@@ -241,17 +241,13 @@ def _disk(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     if request.os_distro and assume.libosinfo:
         yield from _by_distro(request, "disk_bus", "a disk")
         return
-    bus = {"lxc": "lxc", "parallels": "scsi"}.get(assume.virt_type, "virtio")
-    why = f"nova picks {bus} for a disk"
-    yield _choice(request, "disk_bus", bus, why, ("vmware_adaptertype",))
+    why = "nova picks virtio for a disk"
+    yield _choice(request, "disk_bus", "virtio", why, ("vmware_adaptertype",))
 
 
 def cdrom_bus(request: HardwareRequest, assume: Assume) -> tuple[str, str]:
     """Return the bus that Nova picks for a CD-ROM, and why, in words."""
     arch = architecture(request, assume)
-    if assume.virt_type in ("lxc", "parallels"):
-        bus = "lxc" if assume.virt_type == "lxc" else "ide"
-        return bus, f"with virt_type {assume.virt_type}"
     if arch in _SCSI_CDROM:
         return "scsi", f"on {clean(arch)}"
     machine = machine_type(request, assume) or "pc"
@@ -291,8 +287,7 @@ def _video(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     if not request.of_type(DISPLAY):
         return
     arch = qemu_architecture(request, assume)
-    vga = arch in _PPC or assume.virt_type == "parallels"
-    model = "vga" if vga else "virtio"
+    model = "vga" if arch in _PPC else "virtio"
     why = f"nova picks {model} for a graphics card on {clean(arch)}"
     yield _choice(request, "video_model", model, why, _ARCHITECTURE_NAMES)
 
@@ -328,7 +323,7 @@ def _pointer(
 
 def _rng(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     """Yield the device that Nova adds unless the flavor disables it."""
-    if _has_rng(request, assume) and not request.explicit("rng"):
+    if _has_rng(request) and not request.explicit("rng"):
         why = "nova adds one to each guest"
         yield _choice(request, "rng", "true", why)
 
@@ -336,16 +331,14 @@ def _rng(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
 def _rng_model(
     request: HardwareRequest, assume: Assume
 ) -> Iterator[DeviceChoice]:
-    if _has_rng(request, assume):
+    if _has_rng(request):
         why = "nova picks virtio for a random number generator"
         yield _choice(request, "rng_model", "virtio", why)
 
 
-def _has_rng(request: HardwareRequest, assume: Assume) -> bool:
-    return (
-        request.has_flavor
-        and assume.virt_type in ("kvm", "qemu")
-        and all(each.value == "true" for each in request.explicit("rng"))
+def _has_rng(request: HardwareRequest) -> bool:
+    return request.has_flavor and all(
+        each.value == "true" for each in request.explicit("rng")
     )
 
 

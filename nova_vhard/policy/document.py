@@ -19,7 +19,6 @@ from nova_vhard.common.problems import (
     problem,
 )
 from nova_vhard.common.schema_errors import Fault
-from nova_vhard.common.source import MAX_SIZE
 from nova_vhard.common.text import clean
 from nova_vhard.policy import assemble, check, provenance, release
 from nova_vhard.policy.model import Policy
@@ -73,11 +72,7 @@ class Reading:
     :ivar cause: the exception, if a problem is a bug in this package
     """
 
-    def __init__(self, path: str, limit: int = MAX_SIZE) -> None:
-        """Read the files.
-
-        :param limit: maximum size of each file, in bytes
-        """
+    def __init__(self, path: str) -> None:
         self.stamps: dict[str, Stamp] = {}
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
@@ -85,7 +80,6 @@ class Reading:
         self.data: dict[str, Any] = {}
         self.policy: Policy | None = None
         self.cause: Exception | None = None
-        self._limit = limit
         path = os.path.abspath(path)
         try:
             self.tree = self._chain(path)
@@ -124,7 +118,7 @@ class Reading:
         """Read a file and those that it extends; return the merged tree."""
         outermost = not self.stamps
         before = self.stamps[path] = stamp(path)
-        data, lines, problems, again = _read(path, self._limit, outermost)
+        data, lines, problems, again = _read(path, outermost)
         if before and again:
             self.stamps[path] = ()
         self.problems += problems
@@ -159,22 +153,21 @@ class Reading:
         return tree
 
 
-def load(path: str, limit: int = MAX_SIZE) -> Policy:
+def load(path: str) -> Policy:
     """Load a policy file and the files that it extends.
 
-    :param limit: maximum size of each file, in bytes
     :raises PolicyError: with the errors in all files
     """
-    return Reading(path, limit).good()
+    return Reading(path).good()
 
 
-def own(path: str, limit: int = MAX_SIZE) -> provenance.Tree:
+def own(path: str) -> provenance.Tree:
     """Return the content of one file, without the files that it extends.
 
     :raises PolicyError: with the errors in this file
     """
     path = os.path.abspath(path)
-    data, lines, problems, _ = _read(path, limit)
+    data, lines, problems, _ = _read(path)
     if problems:
         raise PolicyError(problems)
     tree: provenance.Tree = provenance.tree(data, path, lines)
@@ -206,20 +199,17 @@ def restore(
 
 
 def _read(
-    path: str, limit: int, outermost: bool = False
+    path: str, outermost: bool = False
 ) -> tuple[Any, yaml_lines.Lines, list[Problem], bool]:
     """Return the content of one file, its lines and its errors.
 
     The last value is True if reading the unchanged file may succeed later.
     """
     try:
-        text = source.read_text(path, limit)
+        text = source.read_text(path, source.MAX_LIMIT)
     except source.UnreadableError as error:
-        reason = str(error)
-        if isinstance(error, source.TooLargeError):
-            reason += ", the limit ([vhard] policy_max_size)"
         again = isinstance(error.__cause__, OSError)
-        unread = problem(path, error.line, (), reason)
+        unread = problem(path, error.line, (), str(error))
         return None, yaml_lines.Lines({}), [unread], again
 
     def faults(data: Any) -> Iterator[Fault]:

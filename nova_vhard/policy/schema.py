@@ -154,7 +154,7 @@ SCHEMA: dict[str, Any] = keys(
         hypervisor_type=titled(_LITERALS, "a list of hypervisor types")
     ),
     assume=keys(
-        virt_type={"enum": ["kvm", "qemu", "parallels", "lxc"]},
+        virt_type={"enum": ["kvm", "qemu"]},
         architecture=_ARCHITECTURE,
         machine_type={
             **mapping(NAME),

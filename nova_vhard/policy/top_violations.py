@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The violations that stand for all, where a request has very many."""
 
-import heapq
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nova_vhard.policy.model import Mode
@@ -44,16 +43,12 @@ def leading(violations: Sequence[Violation]) -> Leading:
     if len(violations) <= MOST:
         return Leading(violations, Counter())
     kinds = [(violation.rules, violation.mode) for violation in violations]
-    first = heapq.nsmallest(MOST, _ranks(kinds))
-    shown = sorted(index for *_, index in first)
+    seen: Counter[Kind] = Counter()
+    ranks = []
+    for index, kind in enumerate(kinds):
+        ranks.append((_ORDER[kind[1]], seen[kind], index))
+        seen[kind] += 1
+    shown = sorted(index for *_, index in sorted(ranks)[:MOST])
     more = Counter(kinds)
     more.subtract(kinds[index] for index in shown)
     return Leading([violations[index] for index in shown], +more)
-
-
-def _ranks(kinds: Iterable[Kind]) -> Iterable[tuple[int, int, int]]:
-    """Yield for each violation where it stands among all."""
-    seen: Counter[Kind] = Counter()
-    for index, kind in enumerate(kinds):
-        yield _ORDER[kind[1]], seen[kind], index
-        seen[kind] += 1

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from nova_vhard.common import files, mounts, source, state
+from nova_vhard.common import files, source, state
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.problems import MESSAGE_LIMIT, PolicyError, Problem
 from nova_vhard.common.text import clean
@@ -94,28 +94,20 @@ class PolicyFile:
 
     :param path: path of the file
     :param state: path of the copy of the last valid policy; None for no copy
-    :param limit: maximum size of each file, in bytes
     :ivar error: the error in the current file; None if the file is valid
     """
 
-    def __init__(
-        self,
-        path: str,
-        state: str | None = None,
-        limit: int = source.MAX_SIZE,
-    ) -> None:
+    def __init__(self, path: str, state: str | None = None) -> None:
         # Do not read anything yet: the service forks after this.
         self.path = path
         self.error: PolicyError | None = None
         self._state = state
-        self._limit = limit
         self._reading = threading.Lock()
         self._stamps: dict[str, document.Stamp] = {os.path.abspath(path): ()}
         self._policy: Policy | None = None
         self._disabled = False
         self._kept = True
         self._noticed: datetime.date | None = None
-        self._mounted = ""
         self._runs: dict[str, Any] = {}
 
     def current(self) -> Policy:
@@ -135,18 +127,12 @@ class PolicyFile:
         if self._has_changed() and self._reading.acquire(blocking=wait):
             try:
                 if self._has_changed():
-                    reading = document.Reading(self.path, self._limit)
+                    reading = document.Reading(self.path)
                     if reading.policy is None:
                         self._fail(reading)
                     else:
                         self._accept(reading)
                         self._keep(reading.data)
-                    mounted = " ".join(
-                        filter(None, map(mounts.warning, reading.stamps))
-                    )
-                    if mounted not in ("", self._mounted):
-                        LOG.warning("%s", mounted)
-                    self._mounted = mounted
                     self._tell()
                     # Set this last: callers with current stamps do not wait.
                     self._stamps = reading.stamps
@@ -290,7 +276,7 @@ class PolicyFile:
                     if kept["path"] == self.path
                     else None
                 ),
-                16 * self._limit,
+                16 * source.MAX_LIMIT,
             )
         except OSError:
             raise

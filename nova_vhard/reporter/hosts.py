@@ -10,7 +10,6 @@ from nova_vhard.catalogue.qemu import VERSIONS, family
 from nova_vhard.catalogue.qemu_parts import MACHINES
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.problems import PolicyError
-from nova_vhard.common.source import MAX_LIMIT
 from nova_vhard.host import libvirt
 from nova_vhard.host.host import Expected, Host
 from nova_vhard.host.root import HostRoot
@@ -81,7 +80,7 @@ def load_policy(path: str) -> Policy:
     :param path: of its file
     :raises PolicyError: with every fault of the file
     """
-    return document.load(path, limit=MAX_LIMIT)
+    return document.load(path)
 
 
 def refused(policy: Policy) -> dict[str, frozenset[str]]:

@@ -11,7 +11,6 @@ from keystoneauth1 import loading
 from openstack.connection import Connection
 from oslo_config import cfg
 
-from nova_vhard.common import source
 from nova_vhard.common.problems import PolicyError
 from nova_vhard.placement.client import Placement
 from nova_vhard.placement.connect import connect
@@ -21,13 +20,13 @@ from nova_vhard.status import files
 from nova_vhard.status.answers import Broken, NotHere
 
 
-def _policy(path: str, limit: int = source.MAX_SIZE) -> Policy:
+def _policy(path: str) -> Policy:
     """Return the policy of a file.
 
     :raises Broken: if it cannot be used
     """
     try:
-        return document.load(path, limit=limit)
+        return document.load(path)
     except PolicyError as error:
         raise Broken(
             f"the policy cannot be used ({error.problems[0]})"
@@ -91,7 +90,7 @@ class Node:
                 conf = self.glance
             except NotHere:
                 raise error from None
-        return _policy(conf.vhard.policy_file, conf.vhard.policy_max_size)
+        return _policy(conf.vhard.policy_file)
 
     @functools.cached_property
     def placement(self) -> Placement:

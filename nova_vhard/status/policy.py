@@ -10,7 +10,7 @@ from typing import Any
 from oslo_config import cfg
 from oslo_upgradecheck.upgradecheck import Result
 
-from nova_vhard.common import mounts, state
+from nova_vhard.common import mounts, source, state
 from nova_vhard.common.problems import PolicyError
 from nova_vhard.policy import document, release, watch
 from nova_vhard.policy.model import Mode, Policy
@@ -80,7 +80,7 @@ def _judge(
     """
     path = os.path.abspath(conf.vhard.policy_file)
     known = path in digests
-    reading = document.Reading(path, conf.vhard.policy_max_size)
+    reading = document.Reading(path)
     now = reading.policy
     digests[path] = now.digest if now else None
     folder = os.path.abspath(conf.vhard.state_path)
@@ -98,7 +98,7 @@ def _judge(
         file = os.path.join(folder, f"policy-{service}.json")
         try:
             runs = state.read(file + watch.RUNS, dict)
-            limit = 16 * conf.vhard.policy_max_size
+            limit = 16 * source.MAX_LIMIT
             digest_of = functools.partial(_digest, file, path)
             if digest := state.read(file, digest_of, limit):
                 kept[service] = digest

@@ -51,8 +51,6 @@ ROWS = [
     (DRIVE | {"architecture": "ppc64le"}, {}, {"cdrom_bus": "scsi"}),
     (DRIVE, {"architecture": "s390x"}, {"cdrom_bus": "scsi"}),
     (DRIVE | {"hw_architecture": "amd64"}, {}, {"cdrom_bus": "ide"}),
-    (DRIVE, {"virt_type": "parallels"}, {"cdrom_bus": "ide"}),
-    (DRIVE, {"virt_type": "lxc"}, {"cdrom_bus": "lxc"}),
     (DRIVE | {"hw_cdrom_bus": "sata"}, {}, {"cdrom_bus": NONE}),
     # only for a guest that gets one
     ({}, {}, {"cdrom_bus": NONE, "floppy_bus": NONE}),
@@ -91,8 +89,6 @@ ROWS = [
     # disks and network cards
     ({}, {}, {"disk_bus": "virtio", "vif_model": "virtio"}),
     ({}, {"use_virtio_for_bridges": False}, {"vif_model": "rtl8139"}),
-    ({}, {"virt_type": "parallels"}, {"disk_bus": "scsi"}),
-    ({}, {"virt_type": "lxc"}, {"disk_bus": "lxc"}),
     (mapping({"disk_bus": "scsi"}), {}, {"disk_bus": "virtio"}),
     # libosinfo picks by the distribution
     (DISTRO, {}, {"disk_bus": UNKNOWN, "vif_model": UNKNOWN}),
@@ -155,7 +151,6 @@ ROWS = [
         {},
         {"machine_type": UNKNOWN, "video_model": "vga"},
     ),
-    ({}, {"virt_type": "parallels"}, {"video_model": "vga"}),
     # no vga beyond the architectures that Nova names
     ({"hw_architecture": "ppcle"}, {}, {"video_model": "virtio"}),
     ({"hw_architecture": "ppcemb"}, {}, {"video_model": "virtio"}),
@@ -238,11 +233,6 @@ ROWS = [
         {"hw_rng_model": "virtio"},
         {"specs": {}},
         {"rng": "true", "rng_model": NONE},
-    ),
-    (
-        {},
-        {"specs": {}, "virt_type": "lxc"},
-        {"rng": NONE, "rng_model": NONE},
     ),
     (
         {},

@@ -9,6 +9,7 @@ import os
 import pytest
 
 from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.common import source
 from nova_vhard.common.problems import PolicyError
 from nova_vhard.policy import check, document, provenance
 from nova_vhard.policy.model import HotPlug, Mode, OnHost, Unanswered
@@ -239,16 +240,15 @@ def test_what_cannot_be_read(tmp_path):
         )
 
 
-LIMITED = r" bytes, the limit \(\[vhard\] policy_max_size\)$"
-
-
-def test_each_file_has_the_limit(tmp_path):
+def test_each_file_has_the_limit(tmp_path, monkeypatch):
     write(tmp_path / "base.yaml", f"{HEAD}# {'long ' * 20}\n")
     path = write(tmp_path / "top.yaml", EXTENDING)
     size = os.path.getsize(tmp_path / "base.yaml")
-    assert document.load(path, size)
-    with pytest.raises(PolicyError, match=LIMITED) as caught:
-        document.load(path, size - 1)
+    monkeypatch.setattr(source, "MAX_LIMIT", size)
+    assert document.load(path)
+    monkeypatch.setattr(source, "MAX_LIMIT", size - 1)
+    with pytest.raises(PolicyError, match=r"larger than \d+ bytes") as caught:
+        document.load(path)
     assert caught.value.problems[0].file == str(tmp_path / "base.yaml")
 
 

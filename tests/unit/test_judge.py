@@ -23,7 +23,7 @@ from nova_vhard.policy.verdict import (
     evaluate,
     violated,
 )
-from nova_vhard.policy.watch import PolicyUnavailable, today
+from nova_vhard.policy.watch import today
 from nova_vhard.request import image
 from nova_vhard.request.lookups import Image
 from nova_vhard.request.server_request import ServerRequest, of_image
@@ -264,11 +264,6 @@ def test_what_an_exemption_lifts_a_server_does_not_violate(judge):
         subject = Subject(UPLOAD, project)
         result = violated(rules, [IDE.hardware], subject, today())
         assert len(result) == broken
-
-
-def test_a_policy_is_as_long_as_it_may_be(judge):
-    with pytest.raises(PolicyUnavailable, match="is larger than 1024 bytes"):
-        judge(more=f"#{'x' * 1024}", policy_max_size=1024).policy()
 
 
 def test_a_refusal_names_the_page_of_this_cloud(judge):

@@ -9,7 +9,6 @@ import pytest
 
 from nova_vhard.common import source
 from nova_vhard.common.source import (
-    TooLargeError,
     UnreadableError,
     read_private,
     read_text,
@@ -81,7 +80,7 @@ def test_as_large_as_the_limit(tmp_path):
     path = tmp_path / "policy.yaml"
     path.write_text("äöü")
     assert read_text(str(path), 6) == "äöü"
-    with pytest.raises(TooLargeError):
+    with pytest.raises(UnreadableError):
         read_text(str(path), 5)
     assert refused(path, limit=5) == ("is larger than 5 bytes", 0)
 
@@ -139,7 +138,7 @@ def open_to(path, secret):
 @pytest.mark.parametrize("secret", [True, False])
 def test_a_private_file(private, secret):
     assert read_private(str(private), secret, 4) == "text"
-    with pytest.raises(TooLargeError, match="larger than 3 bytes"):
+    with pytest.raises(UnreadableError, match="larger than 3 bytes"):
         read_private(str(private), secret, 3)
 
 

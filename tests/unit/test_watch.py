@@ -782,33 +782,6 @@ def mountinfo(tmp_path, monkeypatch):
 ROW = "36 35 98:0 /etc/x {} rw,noatime master:1 - ext4 /dev/root rw\n"
 
 
-def test_a_file_that_is_a_mount_is_named_once(path, mountinfo, caplog):
-    caplog.set_level(logging.WARNING)
-    text = "version: '1'\nextends: base.yaml\n"
-    file = PolicyFile(write(path, text))
-    base = write(path.with_name("base.yaml"), WARN)
-    mountinfo.write_text("".join(map(ROW.format, ("/", path, base))))
-    warning = " ".join(
-        f"{name} is a mount of its own: one that replaces it is not seen "
-        "here. Mount its folder instead, and restart."
-        for name in (path, base)
-    )
-    for _ in range(2):
-        file.current()
-        write(path, text)
-    # when the mounts are gone, there is no message
-    mountinfo.write_text(ROW.format("/"))
-    file.current()
-    assert caplog.messages == [warning]
-
-
-def test_a_folder_that_is_a_mount_is_as_it_should_be(path, mountinfo, caplog):
-    caplog.set_level(logging.WARNING)
-    mountinfo.write_text(ROW.format(path.parent))
-    PolicyFile(write(path, WARN)).current()
-    assert caplog.messages == []
-
-
 def test_names_in_the_list_of_mounts_are_unescaped():
     text = ROW.format("/a\\040b\\134c") + "nonsense\n"
     assert mounts.mount_points(text) == {"/a b\\c"}

@@ -12,7 +12,6 @@ from nova_vhard.common.problems import (
     Problem,
     spell,
 )
-from nova_vhard.common.source import MAX_LIMIT, MAX_SIZE
 from nova_vhard.osc import policies
 from nova_vhard.osc.columns import Cell
 from nova_vhard.osc.offline import (
@@ -74,19 +73,11 @@ class CheckPolicy(OfflineLister):
             action="store_true",
             help="End with exit status 3 where there are warnings only.",
         )
-        parser.add_argument(
-            "--max-size",
-            metavar="<bytes>",
-            type=int,
-            default=MAX_SIZE,
-            help="Bytes that each file may have: [vhard] policy_max_size of "
-            "the services; a larger one is an error (default: %(default)s).",
-        )
 
     def take_action(self, parsed_args: argparse.Namespace) -> Rows:
         """Return one row an error or warning."""
         path = document.resolve(parsed_args.file)
-        reading = document.Reading(path, parsed_args.max_size)
+        reading = document.Reading(path)
         errors = PolicyError(reading.problems).problems
         warnings = list(reading.warnings)
         what, notes = "", list[Problem]()
@@ -215,9 +206,9 @@ class ShowPolicy(OfflineLister):
         path = document.resolve(parsed_args.file)
         try:
             rows = (
-                of_policy(document.Reading(path, MAX_LIMIT))
+                of_policy(document.Reading(path))
                 if parsed_args.effective
-                else of_file(document.own(path, MAX_LIMIT))
+                else of_file(document.own(path))
             )
         except PolicyError as error:
             raise policies.failure(error, option="") from error
