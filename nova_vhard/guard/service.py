@@ -93,7 +93,24 @@ class Guard:
             ) from None
         users = frozenset((0, user, os.geteuid()))
         with contextlib.ExitStack() as held, _place(options, "run_dir"):
-            _hold(options, held)
+            # The folders are locked themselves: that leaves nothing behind,
+            # and works where one is full or cannot be written. A second daemon
+            # would take the socket away, and forget the guests of the first.
+            names = {
+                os.path.realpath(getattr(options, name)): name
+                for name in ("state_path", "run_dir")
+            }
+            for path, name in names.items():
+                try:
+                    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+                    held.callback(os.close, handle)
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    where = f"[vhard_guard] {name}: {path}"
+                    text = "another nova-vhard-guard works with it: stop that"
+                    raise ValueError(f"{where}: {text}") from error
+                except OSError as error:
+                    LOG.warning("%s cannot be locked: %s", path, error)
             listener = next(iter(listeners), None)
             listener = listener or server.listen(socket_path(options))
             self._held = held.pop_all()
@@ -185,30 +202,3 @@ def _place(options: Any, name: str) -> Iterator[None]:
         raise ValueError(
             f"{where}: {error.strerror or error}: {fix}"
         ) from error
-
-
-def _hold(options: Any, held: contextlib.ExitStack) -> None:
-    """Take the folders of a daemon for this one alone, until it ends.
-
-    The folder itself is locked: that leaves nothing behind, and works where
-    it is full or cannot be written.
-
-    :param held: lets go of them
-    :raises ValueError: if another daemon has one: the second would take the
-        socket away, and forget the guests of the first
-    """
-    names = {
-        os.path.realpath(getattr(options, name)): name
-        for name in ("state_path", "run_dir")
-    }
-    for path, name in names.items():
-        try:
-            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-            held.callback(os.close, handle)
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            where = f"[vhard_guard] {name}: {path}"
-            text = "another nova-vhard-guard works with it: stop that"
-            raise ValueError(f"{where}: {text}") from error
-        except OSError as error:
-            LOG.warning("%s cannot be locked: %s", path, error)

@@ -194,7 +194,29 @@ def _of_prestep(host: Host, target: Target | None) -> tuple[str, Read]:
         since; None for one in another root
     """
     path = posixpath.join(host.run_dir, prestep.QEMU)
-    result, stale = _left(host, path, target)
+    try:
+        values = prestep.left(host, prestep.QEMU)
+    except Unreadable as error:
+        raise prestep.without(error, PATH) from error
+    if target is None:
+        known = values.get(DAEMONS)
+        if not isinstance(known, dict) or not _same(host.root, known):
+            raise prestep.invalid(
+                path, f"of other daemons; run {prestep.COMMAND} again"
+            )
+        stale = values.get(STALE) is not False
+    else:
+        if _changed(host.root) not in (None, values.get(CHANGED)):
+            raise prestep.invalid(
+                path, f"{PATH} was changed since; run {prestep.COMMAND} again"
+            )
+        stale = _is_stale_if_seen(host.root, target, values)
+    try:
+        # How consoles authenticate an older pre-step did not leave: then they
+        # do not.
+        result = _confinement({key: values[key] for key in _EVERY} | values)
+    except (KeyError, ValueError) as error:
+        raise prestep.invalid(path, f"not from {prestep.COMMAND}") from error
     return path, Read(result, stale)
 
 
@@ -243,37 +265,6 @@ def of_root(root: HostRoot) -> Confinement:
             "the first. Then start the daemon again (systemctl restart; "
             "guests run on).",
         ) from error
-
-
-def _left(
-    host: Host, path: str, target: Target | None
-) -> tuple[Confinement, bool]:
-    try:
-        values = prestep.left(host, prestep.QEMU)
-    except Unreadable as error:
-        raise prestep.without(error, PATH) from error
-    if target is None:
-        known = values.get(DAEMONS)
-        if not isinstance(known, dict) or not _same(host.root, known):
-            raise prestep.invalid(
-                path, f"of other daemons; run {prestep.COMMAND} again"
-            )
-        stale = values.get(STALE) is not False
-    else:
-        if _changed(host.root) not in (None, values.get(CHANGED)):
-            raise prestep.invalid(
-                path, f"{PATH} was changed since; run {prestep.COMMAND} again"
-            )
-        stale = _is_stale_if_seen(host.root, target, values)
-    try:
-        # How consoles authenticate an older pre-step did not leave: then they
-        # do not.
-        confinement = _confinement(
-            {key: values[key] for key in _EVERY} | values
-        )
-    except (KeyError, ValueError) as error:
-        raise prestep.invalid(path, f"not from {prestep.COMMAND}") from error
-    return confinement, stale
 
 
 def _same(root: HostRoot, known: Mapping[str, Any]) -> bool:

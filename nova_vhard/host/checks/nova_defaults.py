@@ -74,7 +74,12 @@ def _compared(
 ) -> Iterator[tuple[str, Any, Any]]:
     """Yield an option, its value, and the value that the policy assumes."""
     yield "[libvirt] virt_type", facts.virt_type, expected.virt_type
-    machines = _machines(facts)
+    # Of several machine types for an architecture, Nova takes the first.
+    machines: dict[str, str] = {}
+    for item in facts.hw_machine_type:
+        arch, _, machine = item.partition("=")
+        if machine:
+            machines.setdefault(arch, machine)
     assumed = {**NOVA_MACHINE_TYPES, **expected.machine_types}
     for arch in sorted(machines.keys() | expected.machine_types.keys()):
         result = machines.get(arch) or NOVA_MACHINE_TYPES.get(arch)
@@ -101,16 +106,6 @@ def _compared(
             facts.cpu_mode or "host-model",
             expected.cpu_mode,
         )
-
-
-def _machines(facts: NovaFacts) -> dict[str, str]:
-    """Return architecture to machine type; of several Nova takes the first."""
-    result: dict[str, str] = {}
-    for item in facts.hw_machine_type:
-        arch, _, machine = item.partition("=")
-        if machine:
-            result.setdefault(arch, machine)
-    return result
 
 
 def _named(facts: NovaFacts) -> Iterator[tuple[str, Any]]:

@@ -92,10 +92,15 @@ class Changes:
                 return "is in order by now"
             stated, left = [], len(fresh.violations)
             if self.wanted.fix and fresh.changes:
-                stated.append(self._set(fresh))
+                before = {name: image.get(name) for name in fresh.changes}
+                self.journal().add(Entry(image["id"], before, fresh.changes))
+                self.images.update(image["id"], **fresh.changes)
+                stated.append("fixed")
                 left = self._left(fresh)
             if left and self._quarantines(fresh):
-                stated.append(self._deactivate(fresh))
+                self.journal().add(Entry(image["id"], status=image["status"]))
+                self.images.deactivate(image["id"])
+                stated.append("deactivated")
             return _told(stated, left)
         except ERRORS as error:
             return failed(error)
@@ -106,19 +111,6 @@ class Changes:
     def _quarantines(self, finding: Finding) -> bool:
         status = finding.image.get("status")
         return self.wanted.deactivate and status == ACTIVE
-
-    def _set(self, finding: Finding) -> str:
-        image, changes = finding.image, finding.changes
-        before = {name: image.get(name) for name in changes}
-        self.journal().add(Entry(image["id"], before, changes))
-        self.images.update(image["id"], **changes)
-        return "fixed"
-
-    def _deactivate(self, finding: Finding) -> str:
-        image = finding.image
-        self.journal().add(Entry(image["id"], status=image["status"]))
-        self.images.deactivate(image["id"])
-        return "deactivated"
 
 
 def _told(entries: list[str], left: int) -> str:

@@ -41,7 +41,14 @@ def make(policy: Policy, arch: str, extras: Iterable[str] = ()) -> Plan:
     for name in extras:
         add(plan, catalogue.EXTRAS[name], f"--with {name}: ")
     _add_machines(plan)
-    _add_chosen(plan)
+    for kind, value, device in _served(plan):
+        why = allowance(plan.policy, kind, value)
+        if why and _possible(device):
+            note(plan.devices, device, why)
+    for (kind, value), result in catalogue.CHOSEN.items():
+        why = allowance(plan.policy, kind, value)
+        if why and _of_arch(plan, result):
+            add(plan, result, f"{why}: ")
     for alway in catalogue.ALWAYS:
         if _of_arch(plan, alway) and (
             alway.unless is None or allowance(policy, *alway.unless)
@@ -91,18 +98,6 @@ def _add_machines(plan: Plan) -> None:
         else:
             text = refusal(plan, "machine_type", name)
             note(plan.left_machines, name, text)
-
-
-def _add_chosen(plan: Plan) -> None:
-    """Note the devices of each value that a guest may ask for."""
-    for kind, value, device in _served(plan):
-        why = allowance(plan.policy, kind, value)
-        if why and _possible(device):
-            note(plan.devices, device, why)
-    for (kind, value), result in catalogue.CHOSEN.items():
-        why = allowance(plan.policy, kind, value)
-        if why and _of_arch(plan, result):
-            add(plan, result, f"{why}: ")
 
 
 def _served(plan: Plan) -> Iterator[tuple[str, str, str]]:
