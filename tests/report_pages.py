@@ -3,6 +3,7 @@
 
 import datetime
 import itertools
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -84,6 +85,31 @@ DEVICES = (
 )
 
 
+ORIGIN = {"cloud": "prod", "keystone": "http://k/v3", "region": "eu-1"}
+ORIGIN["author"] = "alice"
+
+
+def host_report(folder: Path, **changes: Any) -> str:
+    """Write what a host says of itself to a file; return its path."""
+    content = {
+        "host": "good",
+        "version": "1.0.0",
+        "policy": "abc",
+        "time": "2026-11-25T09:12:13+00:00",
+        "results": [
+            {
+                "check": "iommu",
+                "status": "PASS",
+                "reason": "12 groups",
+                "evidence": ["/sys/kernel/iommu_groups: 12", SCRIPT],
+            }
+        ],
+    }
+    path = folder / "good.json"
+    path.write_text(json.dumps(content | changes), encoding="utf-8")
+    return str(path)
+
+
 def report(
     directory: Path,
     hosts: int = HOSTS,
@@ -131,6 +157,7 @@ def report(
         ),
         flavors=Part(flavor_rows),
         devices=Part(DEVICES),
+        origin=ORIGIN,
     )
 
 

@@ -52,13 +52,15 @@ def controls() -> str:
             f"``{one.name}``",
             plain(one.guide.partition(":")[0]),
             plain(", ".join(_spelled(CONTROLS[one.name].nist))),
+            plain(", ".join(CONTROLS[one.name].bsi)),
+            plain(", ".join(CONTROLS[one.name].iso)),
             plain(CONTROLS[one.name].scs) or "-",
             plain(CONTROLS[one.name].vmware) or "-",
         )
         for one in _ours()
     )
-    head = ("Id", "Check", "Security Guide", "NIST 800-53", "SCS", "VMware")
-    return table(head, rows, (15, 20, 20, 12, 11, 22))
+    head = ("Id", "Check", "Security Guide", "NIST 800-53", "BSI", "ISO")
+    return table((*head, "SCS", "VMware"), rows, (12, 16, 16, 9, 13, 6, 9, 19))
 
 
 def _spelled(numbers: Iterable[str]) -> Iterator[str]:

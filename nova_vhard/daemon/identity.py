@@ -119,6 +119,12 @@ def _written_name(root: HostRoot) -> list[str]:
         return []
 
 
+def name_of(root: HostRoot) -> str:
+    """Return a host's name as Nova has it, or that in the file of a copy."""
+    names = [] if root.root == "/" else _written_name(root)
+    return names[0] if names else socket.getfqdn()
+
+
 def compute_id(root: HostRoot, path: str) -> str | None:
     """Return the uuid in a compute node's identity file.
 

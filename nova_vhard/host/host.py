@@ -22,6 +22,7 @@ class Expected:
 
     :ivar policy: whether a policy was read; without one, a check that compares
         with it answers UNKNOWN
+    :ivar digest: of that policy
     :ivar refused: device kind to the values, in Nova's names, that no guest
         may have
     :ivar machines: families of the machine types that a guest may have
@@ -42,6 +43,7 @@ class Expected:
     """
 
     policy: bool = False
+    digest: str | None = None
     refused: Mapping[str, frozenset[str]] = field(default_factory=dict)
     machines: frozenset[str] = frozenset()
     virt_type: str = ""
@@ -59,6 +61,7 @@ class Host:
     """A host to be judged: a live one, a container's view, or a capture.
 
     :ivar root: its file system
+    :ivar name: its name, for those who read its report
     :ivar libvirt: its libvirt
     :ivar expected: what it should be like
     :ivar run_dir: folder of the host in which the root pre-step leaves the
@@ -70,6 +73,7 @@ class Host:
     """
 
     root: HostRoot = field(default_factory=HostRoot)
+    name: str = ""
     libvirt: Libvirt = field(default_factory=NoLibvirt)
     expected: Expected = Expected()
     run_dir: str = "/run/nova-vhard"

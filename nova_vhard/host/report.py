@@ -11,6 +11,7 @@ from nova_vhard.host.check import Check, Result, Status
 from nova_vhard.host.check_process import Isolation, Timed
 from nova_vhard.host.host import Host
 from nova_vhard.host.plugins import load
+from nova_vhard.policy import release
 
 __all__ = ("HostReport", "Runner", "inspect", "load")
 
@@ -25,11 +26,15 @@ class HostReport:
     :ivar time: when the checks ran (aware, UTC)
     :ivar results: one for each check, in the order of the documentation
     :ivar seconds: check name to the seconds that it took
+    :ivar host: name of the host
+    :ivar policy: digest of the policy that it was compared with, if any
     """
 
     time: datetime.datetime
     results: tuple[Result, ...]
     seconds: Mapping[str, float] = field(default_factory=dict)
+    host: str = ""
+    policy: str | None = None
 
     @property
     def passed(self) -> frozenset[str]:
@@ -64,7 +69,13 @@ class HostReport:
             }
             for result in self.results
         ]
-        return {"time": self.time.isoformat(), "results": results}
+        return {
+            "host": self.host,
+            "version": str(release.INSTALLED),
+            "policy": self.policy,
+            "time": self.time.isoformat(),
+            "results": results,
+        }
 
 
 #: Runs checks on a host; a result and its seconds for each, in their order.
@@ -84,4 +95,6 @@ def inspect(
     """
     answers = (run or Isolation().run)(host, checks)
     seconds = {result.check: took for result, took in answers}
-    return HostReport(time, tuple(result for result, _ in answers), seconds)
+    results = tuple(result for result, _ in answers)
+    digest = host.expected.digest
+    return HostReport(time, results, seconds, host.name, digest)

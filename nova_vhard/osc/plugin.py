@@ -68,6 +68,20 @@ class Client:
         return str(self._region) if self._region else None
 
     @property
+    def origin(self) -> dict[str, str]:
+        """Cloud, Keystone's URL, region and user of this login, if known."""
+        auth, cloud = self._session.auth, self._connection.config
+        access = getattr(auth, "get_access", None)
+        login = access and access(self._session)
+        known = {
+            "cloud": getattr(cloud, "name", None),
+            "keystone": getattr(auth, "auth_url", None),
+            "region": self.region or getattr(cloud, "region_name", None),
+            "author": getattr(login, "username", None),
+        }
+        return {name: str(value or "-") for name, value in known.items()}
+
+    @property
     def compute(self) -> Any:
         """openstacksdk's compute proxy; a cloud may have none.
 

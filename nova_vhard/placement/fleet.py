@@ -35,7 +35,7 @@ class HostPosture:
         traits counts) or SILENT (it has none of our traits)
     :ivar passed: names of the checks that it has a trait for
     :ivar reported: start of the hour (UTC) of its last report, None if
-        unknown
+        unknown; of a fleet known for fresh reports, if results are requested
     :ivar others: results of checks that have not passed
         (``nova_vhard.catalogue.results``), as far as requested
     :ivar attested: whether it has the attestor's trait and a mark in time,
@@ -95,7 +95,8 @@ def fleet(
     :param now: aware time
     :param max_age: whole hours; an older report is stale
     :param results: whether to ask what hosts say of checks that have not
-        passed: one request more for each answer whose name exists
+        passed, and in which hour: one request more for each answer and each
+        hour of fresh reports whose name exists
     :raises PlacementError: without an answer that makes sense
     """
     hours = traits.hours(now, -_HOURS, 2)
@@ -106,6 +107,12 @@ def fleet(
     passed = {
         name: _with_any(placement, known, [traits.of_check(name)])
         for name in CHECKS
+    }
+    hour = {
+        host.uuid: traits.hour_of(name)
+        for name in sorted(known.intersection(traits.fresh(now, max_age)))
+        if results
+        for host in placement.providers({name})
     }
     ever = _with_any(placement, known, hours).union(*passed.values())
     others: dict[str, set[str]] = {}
@@ -121,7 +128,8 @@ def fleet(
             host.name,
             _status(host.uuid in reported, host.uuid in ever),
             frozenset(check for check in CHECKS if host.uuid in passed[check]),
-            others=decode(others.get(host.uuid, ())),
+            hour.get(host.uuid),
+            decode(others.get(host.uuid, ())),
             attested=host.uuid in attested,
             undemanded=host.uuid in undemanded,
         )

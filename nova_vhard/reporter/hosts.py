@@ -10,6 +10,7 @@ from nova_vhard.catalogue.qemu import VERSIONS, family
 from nova_vhard.catalogue.qemu_parts import MACHINES
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.problems import PolicyError
+from nova_vhard.daemon import identity
 from nova_vhard.host import libvirt
 from nova_vhard.host.host import Expected, Host
 from nova_vhard.host.root import HostRoot
@@ -34,6 +35,7 @@ def of_conf(
     place = HostRoot(root or options.root)
     return Host(
         root=place,
+        name=options.provider_name or identity.name_of(place),
         libvirt=libvirt.of_tree(place, options.libvirt_uri),
         expected=_expected(options, policy),
         run_dir=options.run_dir,
@@ -61,6 +63,7 @@ def _expected(options: Any, policy: Policy | None) -> Expected:
     by_pointer = not rules.isdisjoint(BY_POINTER)
     return Expected(
         policy=True,
+        digest=policy.digest,
         refused=refused(policy),
         machines=machines(policy),
         virt_type=policy.assume.virt_type,

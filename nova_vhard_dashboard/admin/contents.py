@@ -67,7 +67,7 @@ def fleet(
         "statuses": [(name, statuses[name]) for name in _REPORT],
         "guarded": proven[GUARD],
         "attested": sum(host.attested for host in hosts),
-        "lacking": summary.least_proven(proven, hosts),
+        "lacking": summary.least_proven(hosts),
         "checks": tuple(CHECKS),
         "answers": [
             (_style(word), word, meaning)

@@ -7,10 +7,19 @@ from dataclasses import replace
 
 import pytest
 
-from nova_vhard.osc.report import oscal
+from nova_vhard.catalogue.controls import CATALOGS, CONTROLS
+from nova_vhard.osc.report import component, data, oscal
 from nova_vhard.placement.fleet import FRESH, SILENT, HostPosture
 from tests import report_pages
 
+COMPONENT = """
+import pathlib, sys
+from trestle.oscal.component import ComponentDefinition
+found = ComponentDefinition.oscal_read(pathlib.Path(sys.argv[1]))
+(component,) = found.components
+for part in component.control_implementations:
+    print(len(part.implemented_requirements))
+"""
 READ = """
 import pathlib, sys
 from trestle.oscal.assessment_results import AssessmentResults
@@ -28,15 +37,41 @@ def made(tmp_path_factory):
     return report_pages.report(tmp_path_factory.mktemp("report"), 0, 0)
 
 
+def read(script, path):
+    """Run a script of trestle's; return the numbers that it prints."""
+    command = [os.environ["NOVA_VHARD_TRESTLE"], "-c", script, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr[-2000:]
+    return [int(word) for word in done.stdout.split()]
+
+
+def test_trestle_reads_the_component_definition(tmp_path, made):
+    path = tmp_path / "component.json"
+    path.write_text(component.render(made))
+    assert read(COMPONENT, path) == [
+        len({x for one in CONTROLS.values() for x in getattr(one, name)})
+        for name in CATALOGS
+    ]
+
+
+def test_trestle_reads_evidence(tmp_path, made):
+    rows = data.evidence_rows([report_pages.host_report(tmp_path)])
+    hosts = (replace(GOOD, reported=report_pages.NOW),)
+    evidence = data.Part(tuple(rows))
+    path = tmp_path / "results.json"
+    path.write_text(
+        oscal.render(replace(made, hosts=hosts, evidence=evidence))
+    )
+    assert "12 groups" in path.read_text()
+    assert read(READ, path)[2] == 1
+
+
 @pytest.mark.parametrize("hosts", [(GOOD,), (GOOD, LOST)])
 def test_trestle_reads_what_is_written(tmp_path, made, hosts):
     text = oscal.render(replace(made, hosts=hosts))
     path = tmp_path / "results.json"
     path.write_text(text)
-    command = [os.environ["NOVA_VHARD_TRESTLE"], "-c", READ, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert not done.returncode, done.stderr[-2000:]
-    counts = [int(word) for word in done.stdout.split()]
+    counts = read(READ, path)
     assert counts[0] == text.count('"methods"')
     assert counts[1] == text.count('"target-id"')
     assert counts[2] == len(hosts)

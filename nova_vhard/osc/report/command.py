@@ -9,7 +9,7 @@ from osc_lib import exceptions
 
 from nova_vhard.common import files
 from nova_vhard.osc import output, policies
-from nova_vhard.osc.report import data, oscal, page
+from nova_vhard.osc.report import component, data, oscal, page
 
 
 class WriteReport(output.Command):
@@ -17,8 +17,10 @@ class WriteReport(output.Command):
 
     The page needs nothing but itself: no script, no other file, no network.
     With --oscal what hosts have proven is written for compliance tools, as
-    assessment results of OSCAL. Both show where this cloud is weak: only you
-    may read the files.
+    assessment results of OSCAL, and with --component what nova-vhard
+    contributes to the controls of NIST SP 800-53 and BSI Grundschutz++, as a
+    component definition. The first two show where this cloud is weak: only you
+    may read the files. Ends with 1 if something could not be read.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -34,6 +36,22 @@ class WriteReport(output.Command):
             metavar="<file>",
             help="Assessment results to write, in JSON; likewise. Nothing is "
             "written where the hosts cannot be read.",
+        )
+        parser.add_argument(
+            "--component",
+            metavar="<file>",
+            help="Component definition of nova-vhard to write, in JSON.",
+        )
+        parser.add_argument(
+            "--evidence",
+            metavar="<file>",
+            nargs="+",
+            action="extend",
+            default=[],
+            help="Output of nova-vhard-reporter check --format json on hosts, "
+            "or files of its publisher json. The reason and the evidence of "
+            "each check, which Placement does not have, are then part of the "
+            "report.",
         )
         parser.add_argument(
             "--services",
@@ -53,12 +71,13 @@ class WriteReport(output.Command):
             for path, render in (
                 (parsed_args.html, page.render),
                 (parsed_args.oscal, oscal.render),
+                (parsed_args.component, component.render),
             )
             if path
         ]
         if not wanted:
             raise exceptions.CommandError(
-                "name a file to write, with --html or --oscal"
+                "name a file to write: --html, --oscal or --component"
             )
         policy = policies.load(parsed_args.policy)
         for path, _ in wanted:
@@ -68,7 +87,10 @@ class WriteReport(output.Command):
                     f"{path}: there is no folder {path.parent}"
                 )
         now = datetime.datetime.now(datetime.UTC)
-        report = data.gather(self.app, policy, now, parsed_args.services)
+        report = data.gather(
+            *(self.app, policy, now),
+            *(parsed_args.services, parsed_args.evidence),
+        )
         for line in report.troubles:
             self.say(line)
             self.status = 1

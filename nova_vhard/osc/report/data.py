@@ -3,13 +3,15 @@
 
 import argparse
 import datetime
+import json
 import pathlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from nova_vhard.common import state
-from nova_vhard.common.text import clean
+from nova_vhard.common.text import clean, line
+from nova_vhard.host import plugins
 from nova_vhard.osc import paging
 from nova_vhard.osc.device import devices
 from nova_vhard.osc.image import images, selection
@@ -32,6 +34,10 @@ Row = tuple[str, ...]
 
 DEVICE_COLUMNS = ("Host", "Address", "Resource class", "Why")
 SERVICE_COLUMNS = ("Service", "Version", "Policy", "Since", "State")
+EVIDENCE_COLUMNS = (
+    *("Host", "Check", "Result", "Time", "Paragraph", "Reason", "Evidence"),
+    *("Version", "Policy"),
+)
 FLAVOR_COLUMNS = ("Flavor", "ID", "Rule", "Mode", "Asks For", "Fix")
 
 _TRAITS = "passthrough.require"
@@ -64,6 +70,8 @@ class Report:
     :ivar fleet: why the hosts could not be read, if so
     :ivar devices: one-time-use devices that nobody has and nobody can get
     :ivar services: what each service runs, in SERVICE_COLUMNS
+    :ivar evidence: what hosts' own reports say, in EVIDENCE_COLUMNS
+    :ivar origin: ``cloud``, ``keystone``, ``region`` and ``author``
     """
 
     made: datetime.datetime
@@ -76,13 +84,15 @@ class Report:
     flavors: Part
     devices: Part = Part()
     services: Part = Part()
+    evidence: Part = Part()
+    origin: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def troubles(self) -> list[str]:
         """Reasons why parts could not be read, a line each."""
         parts = (
             *("fleet", "images", "servers", "flavors", "devices"),
-            "services",
+            *("services", "evidence"),
         )
         return [
             f"{name} could not be read: {trouble}"
@@ -96,12 +106,14 @@ def gather(
     policy: Policy,
     now: datetime.datetime,
     folders: Iterable[str] = (),
+    reports: Iterable[str] = (),
 ) -> Report:
     """Ask the cloud for everything; what cannot be read is said in its part.
 
     :param app: openstackclient's application
     :param now: aware time
     :param folders: of what services have written about themselves
+    :param reports: files of what hosts have written about themselves
     """
     client = app.client_manager.vhard
     age = policy.hosts.max_report_age
@@ -123,6 +135,8 @@ def gather(
         flavors=_part(lambda: flavor_rows(client.compute, policy, today)),
         devices=_part(lambda: device_rows(client.placement)),
         services=_part(lambda: service_rows(folders, policy.digest)),
+        evidence=_part(lambda: evidence_rows(reports)),
+        origin=client.origin,
     )
 
 
@@ -192,6 +206,30 @@ def service_rows(folders: Iterable[str], digest: str) -> Iterator[Row]:
             service = file.name.removesuffix(f".json{watch.RUNS}")
             row = (runs.get("release"), policy, since, text)
             yield (f"{folder}: {service}", *map(str, row))
+
+
+def evidence_rows(paths: Iterable[str]) -> Iterator[Row]:
+    """Yield what hosts' own reports say of each check.
+
+    :param paths: of what nova-vhard-reporter check --format json printed, or
+        its publisher json wrote
+    :raises OSError, ValueError: if a file cannot be read, or is another
+    """
+    guides = {check.name: check.guide for check in plugins.load()}
+    for path in paths:
+        text = pathlib.Path(path).read_text(encoding="utf-8")
+        try:
+            report = json.loads(text)
+            about = report["version"], report["policy"] or "none"
+            time = datetime.datetime.fromisoformat(report["time"]).isoformat()
+            for result in report["results"]:
+                row = report["host"], result["check"], result["status"], time
+                why = result["reason"], "; ".join(result["evidence"])
+                paragraph = guides.get(result["check"], "-")
+                yield tuple(map(line, (*row, paragraph, *why, *about)))
+        except (LookupError, TypeError, ValueError) as error:
+            text = f"{path} is not a report of nova-vhard-reporter: {error!r}"
+            raise ValueError(text) from error
 
 
 def _part(

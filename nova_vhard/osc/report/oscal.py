@@ -1,23 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fleet as assessment results of OSCAL 1.1.2, plain JSON.
 
-For each check two observations at most, of the hosts that have proven it and
-of those that have not, and a finding for each of its controls: satisfied
-where every host has proven it. What images and servers ask for is not in it.
+For each check an observation of the hosts with the same result at the same
+time, and a finding for each of its controls: satisfied where each host has
+proven it, or has nothing to prove. What images and servers ask for is not in
+it.
 
 Source: https://pages.nist.gov/OSCAL/reference/latest/assessment-results.
 """
 
+import datetime
 import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nova_vhard.catalogue.checks import OURS
-from nova_vhard.catalogue.controls import CONTROLS
+from nova_vhard.catalogue.controls import CONTROLS, TARGETS
 from nova_vhard.common.text import clean
-from nova_vhard.osc.report.data import Report
-from nova_vhard.placement.fleet import FRESH, HostPosture
+from nova_vhard.host import plugins
+from nova_vhard.osc.report import summary
+from nova_vhard.osc.report.data import EVIDENCE_COLUMNS, Report
+from nova_vhard.placement.fleet import HostPosture
+from nova_vhard.policy import release
 
 _VERSION = "1.1.2"
 # Of what there is no assessment plan, a fragment stands for it.
@@ -26,6 +32,10 @@ _SPACE = uuid.UUID("8a3f2a52-4a39-5d5b-9b87-3d2b0a4f7c10")
 _FOR = "urn:nova-vhard"
 
 Item = dict[str, Any]
+#: Result and time of a check to the hosts that have it.
+_Seen = Mapping[tuple[str, str], Sequence[HostPosture]]
+#: Host and check to a row of its own report, by the columns.
+_Evidence = Mapping[tuple[str, str], Mapping[str, str]]
 
 
 class NotWhole(Exception):
@@ -42,31 +52,50 @@ def render(report: Report) -> str:
     :raises NotWhole: if the hosts could not be read, or there are none
     """
     if report.fleet.trouble:
-        raise NotWhole(f"the hosts could not be read: {report.fleet.trouble}")
+        text = f"the hosts could not be read: {report.fleet.trouble}"
+        raise NotWhole(text)
     if not report.hosts:
         raise NotWhole("Placement knows no compute node")
     made = report.made.isoformat()
-    observations = [
-        item for name in OURS for item in _observations(report, name, made)
+    rows = [
+        dict(zip(EVIDENCE_COLUMNS, row, strict=True))
+        for row in report.evidence.rows
     ]
-    every = {number for item in CONTROLS.values() for number in item.nist}
-    controls = [{"control-id": number} for number in sorted(every)]
+    evidence = {(row["Host"], row["Check"]): row for row in rows}
+    guides = {check.name: check.guide for check in plugins.load()}
+    seen = {name: _seen(report, name, evidence) for name in OURS}
+    author, assessor = uuid_of("author", made), "assessor"
+    about = {
+        **report.origin,
+        "policy": report.policy.digest,
+        "nova-vhard": str(release.INSTALLED),
+    }
     content = {
-        "uuid": _uuid("document", made),
+        "uuid": uuid_of("document", made),
         "metadata": {
-            "title": "Host checks of nova-vhard",
-            "last-modified": made,
-            "version": made,
-            "oscal-version": _VERSION,
+            **metadata("Host checks of nova-vhard", report.made, made),
+            "props": [_prop(name, value) for name, value in about.items()],
+            "roles": [{"id": assessor, "title": "Made the report"}],
+            "parties": [
+                {
+                    "uuid": author,
+                    "type": "person",
+                    "name": about.get("author", "-"),
+                }
+            ],
+            "responsible-parties": [
+                {"role-id": assessor, "party-uuids": [author]}
+            ],
         },
         "import-ap": {"href": _PLAN},
         "results": [
             {
-                "uuid": _uuid("result", made),
+                "uuid": uuid_of("result", made),
                 "title": "What compute nodes have proven",
                 "description": (
                     "By the traits that hosts have in Placement, with a "
-                    f"report of the last {report.max_age} hours."
+                    f"report of the last {report.max_age} hours. A time of a "
+                    "whole hour is the hour of the host's report."
                 ),
                 "start": made,
                 "end": made,
@@ -74,13 +103,26 @@ def render(report: Report) -> str:
                     "inventory-items": [_host(item) for item in report.hosts]
                 },
                 "reviewed-controls": {
-                    "control-selections": [{"include-controls": controls}]
+                    "control-selections": [
+                        {
+                            "include-controls": [
+                                {"control-id": number}
+                                for number in sorted(TARGETS)
+                            ]
+                        }
+                    ]
                 },
-                "observations": observations,
+                "observations": [
+                    item
+                    for name in OURS
+                    for item in _observations(
+                        name, guides[name], seen[name], evidence, made
+                    )
+                ],
                 "findings": [
                     item
                     for name in OURS
-                    for item in _findings(report, name, made)
+                    for item in _findings(name, seen[name], made)
                 ],
             }
         ],
@@ -88,87 +130,131 @@ def render(report: Report) -> str:
     return json.dumps({"assessment-results": content}, indent=2) + "\n"
 
 
+def metadata(title: str, made: datetime.datetime, version: str) -> Item:
+    """Return what each document of OSCAL says of itself."""
+    return {
+        "title": title,
+        "last-modified": made.isoformat(),
+        "version": version,
+        "oscal-version": _VERSION,
+    }
+
+
+def references(checks: Iterable[str]) -> list[Item]:
+    """Return checks, and the numbers of other guides for them, as props."""
+    props = []
+    for name in checks:
+        controls = CONTROLS[name]
+        props.append(_prop("check", name))
+        props += [_prop("bsi-grundschutz", each) for each in controls.bsi]
+        props += [_prop("iso-27001-annex-a", each) for each in controls.iso]
+    return [each for nth, each in enumerate(props) if each not in props[:nth]]
+
+
+def _prop(name: str, value: str) -> Item:
+    return {"name": name, "ns": _FOR, "value": clean(value, 255) or "-"}
+
+
 def _host(posture: HostPosture) -> Item:
     """Return a host as an item of the inventory."""
     name = clean(posture.name)
-    status = {"name": "report", "ns": _FOR, "value": posture.status}
     return {
-        "uuid": _uuid("host", posture.name),
+        "uuid": uuid_of("host", posture.name),
         "description": f"compute node {name}",
         "props": [
             {"name": "asset-id", "value": name},
-            status,
+            _prop("report", posture.status),
         ],
     }
 
 
-def _observations(report: Report, name: str, made: str) -> Iterator[Item]:
-    """Yield what was seen of a check, by what it came to."""
-    proven, lacking = _divided(report.hosts, name)
-    for word, hosts in (("proven", proven), ("not proven", lacking)):
-        if hosts:
-            yield {
-                "uuid": _uuid(f"observation {name} {word}", made),
-                "title": f"{OURS[name]}: {name}: {word}",
+def _seen(report: Report, name: str, evidence: _Evidence) -> _Seen:
+    """Return the hosts by the result of a check, and its time.
+
+    Placement knows the hour of a report; the host's own report of the same
+    result has the moment. Nothing of a report that is too old counts: that it
+    is missing was seen when this report was made.
+    """
+    seen = defaultdict(list)
+    for host in report.hosts:
+        result, time = host.result(name), host.reported or report.made
+        row = evidence.get((host.name, name), {})
+        same = row.get("Result") == result and host.reported
+        seen[result, row["Time"] if same else time.isoformat()].append(host)
+    return seen
+
+
+def _observations(
+    name: str, guide: str, seen: _Seen, evidence: _Evidence, made: str
+) -> Iterator[Item]:
+    """Yield what was seen of a check, by result and time.
+
+    :param guide: paragraph of the OpenStack Security Guide
+    """
+    for (result, time), hosts in seen.items():
+        rows = [evidence.get((host.name, name)) for host in hosts]
+        proofs = [
+            {
                 "description": (
-                    f"{name} is {word} by {len(hosts)} of "
-                    f"{len(report.hosts)} hosts."
-                ),
-                "props": [{"name": "check", "ns": _FOR, "value": name}],
-                "methods": ["TEST"],
-                "subjects": [
-                    {
-                        "subject-uuid": _uuid("host", item.name),
-                        "type": "inventory-item",
-                    }
-                    for item in hosts
-                ],
-                "collected": made,
+                    f"{row['Host']}, {row['Time']}: {row['Result']}: "
+                    f"{row['Reason']}: {row['Evidence']}"
+                )
             }
-
-
-def _findings(report: Report, name: str, made: str) -> Iterator[Item]:
-    """Yield what a check says of each of its controls."""
-    proven, lacking = _divided(report.hosts, name)
-    words = [
-        word
-        for word, hosts in (("proven", proven), ("not proven", lacking))
-        if hosts
-    ]
-    state = "not-satisfied" if lacking else "satisfied"
-    for control in CONTROLS[name].nist:
+            for row in rows
+            if row
+        ]
         yield {
-            "uuid": _uuid(f"finding {name} {control}", made),
+            "uuid": uuid_of(f"observation {name} {result} {time}", made),
+            "title": f"{OURS[name]}: {name}: {result}",
+            "description": f"{name} is {result} on {len(hosts)} hosts.",
+            "props": [
+                *references([name]),
+                _prop("result", result),
+                _prop("openstack-security-guide", guide),
+            ],
+            "methods": ["TEST"],
+            "subjects": [
+                {
+                    "subject-uuid": uuid_of("host", item.name),
+                    "type": "inventory-item",
+                }
+                for item in hosts
+            ],
+            **({"relevant-evidence": proofs} if proofs else {}),
+            "collected": time,
+        }
+
+
+def _findings(name: str, seen: _Seen, made: str) -> Iterator[Item]:
+    """Yield what a check says of each of its controls."""
+    results = [result for (result, _), hosts in seen.items() for _ in hosts]
+    met = "PASS" in results and {*results} <= {"PASS", "NOT_APPLICABLE"}
+    for control in CONTROLS[name].nist:
+        target = TARGETS[control]
+        objective = target.endswith("_obj")
+        yield {
+            "uuid": uuid_of(f"finding {name} {control}", made),
             "title": f"{OURS[name]}: {name}",
             "description": (
-                "A check is evidence for a part of the control: "
-                f"{len(lacking)} of {len(report.hosts)} hosts lack it."
+                "A check is evidence for a part of the control. Hosts: "
+                f"{summary.counts(results)}."
             ),
             "target": {
-                "type": "objective-id",
-                "target-id": control,
-                "status": {"state": state},
+                "type": "objective-id" if objective else "statement-id",
+                "target-id": target,
+                "status": {"state": "satisfied" if met else "not-satisfied"},
             },
             "related-observations": [
-                {"observation-uuid": _uuid(f"observation {name} {word}", made)}
-                for word in words
+                {
+                    "observation-uuid": uuid_of(
+                        f"observation {name} {result} {time}", made
+                    )
+                }
+                for result, time in seen
             ],
         }
 
 
-def _divided(
-    hosts: Sequence[HostPosture], name: str
-) -> tuple[list[HostPosture], list[HostPosture]]:
-    """Return the hosts that have proven a check, and the others.
-
-    Nothing of a report that is too old counts.
-    """
-    proven = [
-        item for item in hosts if item.status == FRESH and name in item.proven
-    ]
-    return proven, [item for item in hosts if item not in proven]
-
-
-def _uuid(kind: str, name: str) -> str:
+def uuid_of(kind: str, name: str) -> str:
     """Return the same uuid for the same thing, in each report."""
     return str(uuid.uuid5(_SPACE, f"{kind}\n{name}"))

@@ -15,12 +15,14 @@ from typing import cast
 import jinja2
 import jinja2.filters
 
+from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.common.text import clean, line
 from nova_vhard.host import plugins
 from nova_vhard.osc.image import images
 from nova_vhard.osc.report import exemptions, summary
 from nova_vhard.osc.report.data import (
     DEVICE_COLUMNS,
+    EVIDENCE_COLUMNS,
     FLAVOR_COLUMNS,
     SERVICE_COLUMNS,
     Part,
@@ -32,6 +34,7 @@ from nova_vhard.placement.fleet import (
     SILENT,
     STALE,
 )
+from nova_vhard.policy import release
 
 _LONG = 2000
 _BDI = jinja2.filters.FILTERS["safe"]("<bdi>{}</bdi>")
@@ -93,8 +96,16 @@ def render(report: Report) -> str:
         cell=summary.answer,
         answers=summary.ANSWERS,
         hosts=hosts,
-        worst=[host for host in hosts if host.status != FRESH or host.lacks],
-        lacking=summary.least_proven(proven, hosts),
+        worst=[
+            host
+            for host in hosts
+            if {"FAIL", "UNKNOWN"} & {*map(host.result, CHECKS)}
+        ],
+        lacking=summary.least_proven(hosts),
+        of_check=lambda name: summary.counts(h.result(name) for h in hosts),
+        of_host=lambda host: summary.counts(map(host.result, CHECKS)),
+        version=str(release.INSTALLED),
+        evidence_columns=EVIDENCE_COLUMNS,
         few=summary.FEW,
         tables=(
             _table(

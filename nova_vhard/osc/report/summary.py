@@ -35,25 +35,35 @@ def answer(host: HostPosture, check: str) -> str:
     return _RESULTS[host.result(check)]
 
 
+def counts(results: Iterable[str]) -> str:
+    """Return how often there is each result, each counted for itself."""
+    number = Counter(results)
+    return ", ".join(f"{number[each]} {each}" for each in _RESULTS)
+
+
 def worst_first(hosts: Iterable[HostPosture]) -> list[HostPosture]:
     """Return hosts in the order of what there is to do.
 
-    Silent ones, those with a stale report, then by what they lack.
+    Silent ones, those with a stale report, then by what has failed, and by
+    what is not known.
     """
     return sorted(
         hosts,
         key=lambda host: (
             _WORST.index(host.status),
-            -len(host.lacks),
+            -sum(host.result(name) == "FAIL" for name in CHECKS),
+            -sum(host.result(name) == "UNKNOWN" for name in CHECKS),
             host.name,
         ),
     )
 
 
-def least_proven(
-    proven: Counter[str], hosts: Sequence[HostPosture]
-) -> list[tuple[str, int]]:
-    """Return the checks that most hosts have not proven, and by how many."""
-    lacking = [(name, len(hosts) - proven[name]) for name in CHECKS]
-    listed = [(name, count) for name, count in lacking if count]
-    return sorted(listed, key=lambda item: -item[1])[:FEW]
+def least_proven(hosts: Sequence[HostPosture]) -> list[tuple[str, int]]:
+    """Return the checks that are FAIL or UNKNOWN on most hosts, and where."""
+    open_ = Counter(
+        name
+        for name in CHECKS
+        for host in hosts
+        if host.result(name) in ("FAIL", "UNKNOWN")
+    )
+    return open_.most_common(FEW)

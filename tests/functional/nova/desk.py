@@ -120,6 +120,7 @@ def app(case: Any) -> Any:
         images=Images(case.glance),
         network=Network(case.neutron),
         block_storage=BlockStorage(case.cinder),
+        origin=client.origin,
     )
     made.lines = []
     made.stderr = SimpleNamespace(write=made.lines.append)

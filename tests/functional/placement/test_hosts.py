@@ -134,6 +134,16 @@ def test_before_any_reporter(cloud):
     )
 
 
+def test_the_hour_of_a_fresh_report(cloud):
+    before = traits.of_hour(NOW - datetime.timedelta(hours=1))
+    cloud.host("a", {COMPUTE, FRESH, before})
+    cloud.host("b", {COMPUTE, before})
+    cloud.host("c", {COMPUTE, STALE})
+    now = NOW.replace(minute=0)
+    times = [host.reported for host in fleet(cloud.placement, NOW, 2, True)]
+    assert times == [now, now - datetime.timedelta(hours=1), None]
+
+
 def test_the_requests_do_not_grow_with_the_fleet(cloud):
     counts = []
     for number in range(12):

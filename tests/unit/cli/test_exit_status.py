@@ -122,6 +122,7 @@ def cloud(host=(), denied="", glance=None, error=None, compute=None):
         block_storage=Denying(),
         accounts=Accounts(denying, session),
         placement_url=lambda: "http://p",
+        origin={},
     )
     return {"vhard": vhard, "sdk_connection": denying}
 

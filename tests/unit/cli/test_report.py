@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page of ``openstack vhard report``, read as a browser would."""
 
+import datetime
 import html.parser
 import itertools
 import re
 import stat
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -16,6 +18,7 @@ from nova_vhard.osc.report import command, data, exemptions, summary
 from nova_vhard.osc.report import page as report_page
 from nova_vhard.osc.report.data import Part
 from nova_vhard.placement.fleet import FRESH, SILENT, STALE, HostPosture
+from nova_vhard.policy import release
 from nova_vhard.policy.watch import PolicyFile
 from tests import report_pages
 
@@ -189,7 +192,13 @@ def test_hosts_are_sorted_worst_first(made, text):
     ranks = [(SILENT, STALE, FRESH).index(host.status) for host in hosts]
     assert ranks == sorted(ranks)
     assert set(ranks) == {0, 1, 2}
-    fresh = [len(host.lacks) for host in hosts if host.status == FRESH]
+    fresh = [
+        tuple(
+            Counter(map(host.result, CHECKS))[x] for x in ("FAIL", "UNKNOWN")
+        )
+        for host in hosts
+        if host.status == FRESH
+    ]
     assert fresh == sorted(fresh, reverse=True)
     places = [text.index(f'scope="row"><bdi>{x.name}<') for x in hosts[:50]]
     assert places == sorted(places)
@@ -231,8 +240,10 @@ def test_answer(status, passed, others, result):
 
 def test_summary_is_bounded(made, page):
     listed = page.texts_in("ol")
-    assert sum("lacks" in text or SILENT in text for text in listed) == 5
-    assert sum("not proven by" in text for text in listed) == 5
+    assert sum(f": {SILENT}" in text for text in listed) == 5
+    assert (
+        sum(text.startswith(": ") and "PASS" in text for text in listed) == 5
+    )
     assert any("ends in 6 days" in text for text in listed)
 
 
@@ -293,6 +304,67 @@ def test_a_cell_says_why_nothing_is_proven(made, status, cells):
     html = report_page.render(replace(made, hosts=(host,)))
     (row,) = re.findall("<bdi>compute1</bdi></th>(.*)</tr>", html)
     assert re.findall("<td[^>]*>([^<]*)</td>", row)[:6] == [status, *cells]
+
+
+def test_results_are_counted_apart(made):
+    passed, others = frozenset(["iommu"]), {"smt": "FAIL"}
+    others["nested_off"] = "NOT_APPLICABLE"
+    hosts = (
+        HostPosture("a", FRESH, passed, others=others),
+        HostPosture("b", STALE, passed),
+    )
+    page = Page(report_page.render(replace(made, hosts=hosts)))
+    words = " ".join(text for _, text in page.texts)
+    unknown = len(CHECKS) - 3
+    assert f"1 PASS, 1 FAIL, {unknown} UNKNOWN, 1 NOT_APPLICABLE" in words
+    for check in ("1 PASS, 0 FAIL, 1 UNKNOWN", "0 PASS, 1 FAIL, 1 UNKNOWN"):
+        assert f"{check}, 0 NOT_APPLICABLE" in words
+    assert "lacks" not in words
+
+
+def test_whose_report_it_is_and_when_checks_ran(made):
+    hour = datetime.datetime(2026, 11, 25, 9, tzinfo=datetime.UTC)
+    host = HostPosture("a", FRESH, frozenset(), hour)
+    page = Page(report_page.render(replace(made, hosts=(host,))))
+    words = "".join(text for _, text in page.texts)
+    for name, value in report_pages.ORIGIN.items():
+        assert f"; {name}: {value}" in words
+    assert f"; nova-vhard {release.INSTALLED}." in words
+    assert made.policy.digest in words
+    assert "fresh, 2026-11-25 09:00 UTC" in words
+    assert "Physical hardware (PCI passthrough)" in page.texts_in("td")
+
+
+def test_evidence_of_hosts_is_shown_with_time_paragraph_and_reason(
+    made, tmp_path
+):
+    rows = tuple(data.evidence_rows([report_pages.host_report(tmp_path)]))
+    page = Page(report_page.render(replace(made, evidence=Part(rows))))
+    shown = page.texts_in("bdi")
+    for text in (
+        "2026-11-25T09:12:13+00:00",
+        "Physical hardware (PCI passthrough)",
+        "12 groups",
+        f"/sys/kernel/iommu_groups: 12; {report_pages.SCRIPT}",
+    ):
+        assert text in shown
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"host": None, "results": None},
+        {"time": "yesterday"},
+        {"results": [{"check": "iommu"}]},
+        {"results": "iommu"},
+    ],
+)
+def test_what_is_not_a_report_of_a_host_is_named(tmp_path, change):
+    path = report_pages.host_report(tmp_path, **change)
+    with pytest.raises(
+        ValueError, match="is not a report of nova-vhard-reporter"
+    ):
+        list(data.evidence_rows([path]))
 
 
 def test_a_policy_that_is_switched_off_says_so(made):

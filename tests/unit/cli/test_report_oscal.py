@@ -11,10 +11,11 @@ import pytest
 from osc_lib import exceptions
 
 from nova_vhard.catalogue.checks import OURS
-from nova_vhard.catalogue.controls import CONTROLS
-from nova_vhard.osc.report import command, data, oscal
+from nova_vhard.catalogue.controls import CATALOGS, CONTROLS, TARGETS
+from nova_vhard.osc.report import command, component, data, oscal
 from nova_vhard.osc.report.data import Part
 from nova_vhard.placement.fleet import FRESH, SILENT, STALE, HostPosture
+from nova_vhard.policy import release
 from tests import report_pages
 
 EVERY = frozenset(OURS)
@@ -50,6 +51,95 @@ def test_every_check_has_controls_as_oscal_spells_them():
         assert item.nist
         for control in item.nist:
             assert re.fullmatch(r"[a-z]{2}-\d+(\.\d+)?", control)
+            assert TARGETS[control] in (f"{control}_obj", f"{control}_smt")
+        for control in item.bsi:
+            assert re.fullmatch(r"(KONF|ASST|DET)(\.\d+){2,3}", control)
+        for number in item.iso:
+            assert re.fullmatch(r"[5-8]\.\d+", number)
+    assert TARGETS.keys() == {
+        n for each in CONTROLS.values() for n in each.nist
+    }
+
+
+def test_a_finding_is_about_an_objective(made):
+    for item in results(made, GOOD)["findings"]:
+        kind = {"objective-id": "_obj", "statement-id": "_smt"}
+        target = item["target"]
+        assert target["target-id"].endswith(kind[target["type"]])
+
+
+def test_the_time_is_that_of_the_check(made, tmp_path):
+    hour = report_pages.NOW.replace(hour=8, minute=0)
+    hosts = (replace(GOOD, reported=hour), replace(OPEN, reported=hour), LOST)
+    rows = data.evidence_rows([report_pages.host_report(tmp_path)])
+    result = results(replace(made, evidence=Part(tuple(rows))), *hosts)
+    seen = {
+        (
+            item["title"].rpartition(": ")[2],
+            item["collected"],
+            len(item["subjects"]),
+        ): item
+        for item in result["observations"]
+        if ": iommu: " in item["title"]
+    }
+    exact = ("PASS", "2026-11-25T09:12:13+00:00", 1)
+    assert seen.keys() == {
+        exact,
+        ("PASS", hour.isoformat(), 1),
+        ("UNKNOWN", report_pages.NOW.isoformat(), 1),
+    }
+    (proof,) = seen[exact]["relevant-evidence"]
+    assert "12 groups: /sys/kernel/iommu_groups: 12" in proof["description"]
+    props = {(each["name"], each["value"]) for each in seen[exact]["props"]}
+    assert props == {
+        ("check", "iommu"),
+        ("result", "PASS"),
+        ("bsi-grundschutz", "KONF.6.1.2"),
+        ("iso-27001-annex-a", "8.9"),
+        ("openstack-security-guide", "Physical hardware (PCI passthrough)"),
+    }
+
+
+def test_what_does_not_apply_is_not_a_failure(made):
+    others = {"smt": "NOT_APPLICABLE"}
+    none = replace(OPEN, others=others)
+    assert states(results(made, GOOD, none), "smt") == {"satisfied"}
+    assert states(results(made, none), "smt") == {"not-satisfied"}
+
+
+def test_who_made_it_and_by_which_policy(made):
+    text = oscal.render(replace(made, hosts=(GOOD,)))
+    about = json.loads(text)["assessment-results"]["metadata"]
+    assert {each["name"]: each["value"] for each in about["props"]} == {
+        **report_pages.ORIGIN,
+        "policy": made.policy.digest,
+        "nova-vhard": str(release.INSTALLED),
+    }
+    assert about["parties"][0]["name"] == "alice"
+
+
+def test_component_definition_has_each_control_of_each_catalog(made):
+    content = json.loads(component.render(made))["component-definition"]
+    (item,) = content["components"]
+    found = {
+        part["source"]: {
+            each["control-id"]: each["props"]
+            for each in part["implemented-requirements"]
+        }
+        for part in item["control-implementations"]
+    }
+    for name, catalog in CATALOGS.items():
+        controls = found[catalog["href"]]
+        assert controls.keys() == {
+            each for one in CONTROLS.values() for each in getattr(one, name)
+        }
+        for control, props in controls.items():
+            checks = {x["value"] for x in props if x["name"] == "check"}
+            assert checks == {
+                check
+                for check, one in CONTROLS.items()
+                if control in getattr(one, name)
+            }
 
 
 def test_satisfied_is_what_every_host_has_proven(made):
@@ -135,7 +225,9 @@ def test_one_file_or_both(run, tmp_path):
 
 def test_what_cannot_be_written_is_one_line(run, tmp_path):
     path = tmp_path / "results.json"
-    with pytest.raises(exceptions.CommandError, match="--html or --oscal"):
+    with pytest.raises(
+        exceptions.CommandError, match="--oscal or --component"
+    ):
         run()
     with pytest.raises(exceptions.CommandError, match="there is no folder"):
         run("--oscal", str(tmp_path / "nowhere" / "results.json"))

@@ -20,6 +20,7 @@ from nova_vhard.host.check import MAX_EVIDENCE, Check, Result, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.report import HostReport
 from nova_vhard.host.root import HostRoot
+from nova_vhard.policy import document, release
 from tests.trees import build, capture
 
 INSTALLED = {each.name: each for each in report.load()}
@@ -114,6 +115,26 @@ def test_a_policy_that_is_named(tmp_path, capsys):
     assert "no policy" in reason
     assert "check --policy" in step
     assert "no policy" not in minimal("--policy", "baseline")[0]
+
+
+def test_json_names_host_version_policy_and_time(tmp_path, capsys):
+    root = capture("vtd-on", tmp_path)
+    build(tmp_path / "host", {"/etc/hostname": "compute7\n"})
+    words = ["check", "-f", "json", "--root"]
+
+    def about(*more):
+        reporter.main([*words, *more])
+        return json.loads(capsys.readouterr().out)
+
+    named = about(str(tmp_path / "host"), "--policy", "baseline")
+    assert named["host"] == "compute7"
+    assert named["version"] == str(release.INSTALLED)
+    baseline = document.load(document.shipped("baseline"))
+    assert named["policy"] == baseline.digest
+    assert (
+        datetime.datetime.fromisoformat(named["time"]).utcoffset() is not None
+    )
+    assert about(root)["policy"] is None
 
 
 @pytest.mark.parametrize("content", ["version: 1\nmodes: x\n", None])
