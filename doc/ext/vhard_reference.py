@@ -5,8 +5,9 @@ As a Sphinx extension it writes them to ``_generated`` before the pages are
 read: device kinds and shipped policies, which ``admin/policy-reference``
 includes, the checklist and the profiles, which ``admin/checks`` includes, and
 the ways round the gates, which ``admin/gates`` includes, and the rules, which
-``user/why-was-i-refused`` includes. It needs no Sphinx
-itself, so that tests can call it.
+``user/why-was-i-refused`` includes, and the commands of ``openstack vhard``,
+which ``cli/openstack-vhard`` includes. It needs no Sphinx itself, so that
+tests can call it.
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from typing import Any
 
 from vhard_bypasses import bypasses
 from vhard_checks import checklist, controls, profiles
+from vhard_commands import commands
 from vhard_policies import shipped_policies
 from vhard_rst import heading, literals, plain, table
 from vhard_rules import rules
@@ -58,6 +60,7 @@ def write(source: Path) -> None:
     folder.mkdir(exist_ok=True)
     for name, text in (
         ("checklist.inc", checklist()),
+        ("commands.inc", commands()),
         ("controls.inc", controls()),
         ("device-kinds.inc", device_kinds()),
         ("bypasses.inc", bypasses()),

@@ -111,11 +111,6 @@ class ExemptionList:
         self.count = 0
         self.left_out = 0
 
-    @property
-    def status(self) -> int:
-        """Exit status: 1 if something is not in the list."""
-        return 1 if self.left_out else 0
-
     def add(
         self,
         uuid: str,

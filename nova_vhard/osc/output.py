@@ -22,6 +22,9 @@ from nova_vhard.placement.reader import PlacementError
 #: Formats that know lists and booleans.
 _WITH_VALUES = ("json", "yaml")
 
+#: Columns of characters of a table whose cells may have several lines.
+WIDTH = 100
+
 #: Exit status after arguments that make no sense, argparse's own too.
 USAGE = 2
 

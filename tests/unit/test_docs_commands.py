@@ -5,7 +5,9 @@ import ast
 import contextlib
 import importlib
 import importlib.metadata
+import inspect
 import io
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -17,6 +19,7 @@ from nova_vhard.policy import document
 from nova_vhard.policy.hosts import NO_CANDIDATE, NOBODY, UNKNOWN
 from tests import ran
 from tests.unit import commands
+from tests.unit.cli.test_help import COMMANDS
 from tests.unit.docs import README, ROOT, SOURCE, extension, words
 
 QUICK_START = SOURCE / "quick-start.rst"
@@ -209,3 +212,19 @@ def test_the_checklist_reads_like_the_guides():
     titles = re.findall(r"^(Check-Virt-\d\d): (\w+)\n-+$", text, re.MULTILINE)
     assert titles == sorted(titles)
     assert len(titles) == text.count(":It passes when:")
+
+
+def test_the_reference_has_every_command_with_its_options():
+    text = extension().commands()
+    for name, path in COMMANDS.items():
+        if name == "vhard":
+            continue
+        command = f"openstack {name.replace('_', ' ')}"
+        _, title, part = text.partition(f"{command}\n{'-' * len(command)}\n")
+        assert title, command
+        part = part.partition("\n---")[0]
+        kind = pkgutil.resolve_name(path).resolve()
+        own = inspect.getsource(kind).count("add_argument(")
+        assert part.count("\n``") >= own
+        assert "SUPPRESS" not in part
+        assert "%(" not in part

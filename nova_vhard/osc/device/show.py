@@ -45,6 +45,7 @@ class ListDevices(output.Lister):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add which devices."""
+        parser.set_defaults(max_width=output.WIDTH)
         parser.add_argument(
             "--host", metavar="<host>", default="", help="Only of this host."
         )

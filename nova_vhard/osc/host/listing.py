@@ -7,14 +7,24 @@ from collections.abc import Iterable
 from typing import Any
 
 from nova_vhard.catalogue.checks import ATTESTED, CHECKS, REQUIRABLE
-from nova_vhard.common.text import clean
+from nova_vhard.common.text import clean, fit
 from nova_vhard.osc import output
 from nova_vhard.osc.columns import Cell, Passed
 from nova_vhard.placement.fleet import HostPosture, fleet
 
 Row = tuple[Any, ...]
 
-LIST = ("Host", "Status", "Passed", "Lacks")
+LIST = ("Host", "Status", "Passed", "Not Passed")
+#: Characters of the checks that a host has not passed, in a table.
+_WIDTH = 40
+
+
+class NotPassed(Cell):
+    """Checks: in a table as many as fit, in JSON and YAML each."""
+
+    def human_readable(self) -> str:
+        """Return names, and how many more there are."""
+        return fit(self._value, _WIDTH, ", ")
 
 
 def add_age(parser: argparse.ArgumentParser) -> None:
@@ -31,11 +41,12 @@ def add_age(parser: argparse.ArgumentParser) -> None:
 
 
 class ListHosts(output.Lister):
-    """List compute nodes and the checks that they have passed.
+    """List compute nodes and the checks that they have not passed.
 
-    If the report of a host is too old, its traits do not count: its status
-    is "stale" until it reports again or a sweep removes them. With --long, or
-    with -c and its name, a check has its own column. "attested" is the result
+    A table names as many as fit; -f json names all. If the report of a host
+    is too old, its traits do not count: its status is "stale" until it reports
+    again or a sweep removes them. With --long, or with -c and its name, a
+    check has its own column. "attested" is the result
     of a verifier outside of the host: there is a trait and a mark that has
     not expired. Only the schedulers have the key to verify the mark;
     nova-vhard-attestor status shows the attestor's view.
@@ -59,26 +70,22 @@ class ListHosts(output.Lister):
         placement = self.app.client_manager.vhard.placement
         now = datetime.datetime.now(datetime.UTC)
         hosts = fleet(placement, now, parsed_args.max_report_age)
-        if parsed_args.long:
-            checks = REQUIRABLE
-            return (*LIST[:2], *checks), [
-                (*row(host)[:2], *cells(host, checks)) for host in hosts
-            ]
         asked = [column.lower() for column in parsed_args.columns]
-        checks = tuple(name for name in REQUIRABLE if name in asked)
-        return (*LIST, *checks), [
-            (*row(host), *cells(host, checks)) for host in hosts
+        long = parsed_args.long
+        checks = [name for name in REQUIRABLE if long or name in asked]
+        shown = LIST[:2] if long else LIST
+        return (*shown, *checks), [
+            (*row(host)[: len(shown)], *cells(host, checks)) for host in hosts
         ]
 
 
 def row(posture: HostPosture) -> Row:
     """Return a host as a row of LIST."""
-    passed = f"{len(posture.passed)}/{len(CHECKS)}"
     return (
         clean(posture.name),
         posture.status,
-        passed,
-        Cell(list(posture.lacks)),
+        f"{len(posture.passed)}/{len(CHECKS)}",
+        NotPassed(list(posture.lacks)),
     )
 
 

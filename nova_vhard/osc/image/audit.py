@@ -81,7 +81,9 @@ class AuditImages(output.Lister):
             raise exceptions.CommandError(f"Glance: {error}") from error
         for line in audit.notes():
             self.say(line)
-        self.status = audit.tally.finish(parsed_args) or audit.exempted.status
+        self.status = audit.tally.finish(parsed_args) or int(
+            audit.exempted.left_out > 0
+        )
         if any(row[-1].startswith(changes.FAILED) for row in result):
             self.status = 1
         return COLUMNS, result

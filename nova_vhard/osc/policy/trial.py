@@ -6,7 +6,7 @@ from typing import Any
 
 from nova_vhard.common.problems import PolicyError, Problem
 from nova_vhard.explain import fixes, messages, search
-from nova_vhard.osc import policies
+from nova_vhard.osc import output, policies
 from nova_vhard.osc.columns import Cell
 from nova_vhard.osc.offline import (
     OfflineLister,
@@ -79,6 +79,7 @@ class ExplainPolicy(OfflineShowOne):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add everything that a request consists of."""
+        parser.set_defaults(max_width=output.WIDTH)
         case_options.add(parser)
         policies.add_option(parser)
         add_date(parser)

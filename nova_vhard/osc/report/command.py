@@ -81,7 +81,7 @@ class WriteReport(output.Command):
             )
         policy = policies.load(parsed_args.policy)
         for path, _ in wanted:
-            # Before anything is asked.
+            # Before anything is asked, which takes minutes in a large cloud.
             if not path.parent.is_dir():
                 raise exceptions.CommandError(
                     f"{path}: there is no folder {path.parent}"

@@ -217,16 +217,21 @@ def evidence_rows(paths: Iterable[str]) -> Iterator[Row]:
     """
     guides = {check.name: check.guide for check in plugins.load()}
     for path in paths:
-        text = pathlib.Path(path).read_text(encoding="utf-8")
         try:
-            report = json.loads(text)
-            about = report["version"], report["policy"] or "none"
-            time = datetime.datetime.fromisoformat(report["time"]).isoformat()
+            report = json.loads(pathlib.Path(path).read_text("utf-8"))
+            time = datetime.datetime.fromisoformat(report["time"])
             for result in report["results"]:
-                row = report["host"], result["check"], result["status"], time
-                why = result["reason"], "; ".join(result["evidence"])
-                paragraph = guides.get(result["check"], "-")
-                yield tuple(map(line, (*row, paragraph, *why, *about)))
+                yield (
+                    line(report["host"]),
+                    line(result["check"]),
+                    line(result["status"]),
+                    time.isoformat(),
+                    guides.get(result["check"], "-"),
+                    line(result["reason"]),
+                    line("; ".join(result["evidence"])),
+                    line(report["version"]),
+                    line(report["policy"] or "none"),
+                )
         except (LookupError, TypeError, ValueError) as error:
             text = f"{path} is not a report of nova-vhard-reporter: {error!r}"
             raise ValueError(text) from error

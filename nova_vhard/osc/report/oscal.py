@@ -13,7 +13,7 @@ import datetime
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from nova_vhard.catalogue.checks import OURS
@@ -32,10 +32,8 @@ _SPACE = uuid.UUID("8a3f2a52-4a39-5d5b-9b87-3d2b0a4f7c10")
 _FOR = "urn:nova-vhard"
 
 Item = dict[str, Any]
-#: Result and time of a check to the hosts that have it.
-_Seen = Mapping[tuple[str, str], Sequence[HostPosture]]
-#: Host and check to a row of its own report, by the columns.
-_Evidence = Mapping[tuple[str, str], Mapping[str, str]]
+#: From a pair, host and check, or result and time of a check.
+_Pairs = Mapping[tuple[str, str], Any]
 
 
 class NotWhole(Exception):
@@ -168,7 +166,7 @@ def _host(posture: HostPosture) -> Item:
     }
 
 
-def _seen(report: Report, name: str, evidence: _Evidence) -> _Seen:
+def _seen(report: Report, name: str, evidence: _Pairs) -> _Pairs:
     """Return the hosts by the result of a check, and its time.
 
     Placement knows the hour of a report; the host's own report of the same
@@ -185,7 +183,7 @@ def _seen(report: Report, name: str, evidence: _Evidence) -> _Seen:
 
 
 def _observations(
-    name: str, guide: str, seen: _Seen, evidence: _Evidence, made: str
+    name: str, guide: str, seen: _Pairs, evidence: _Pairs, made: str
 ) -> Iterator[Item]:
     """Yield what was seen of a check, by result and time.
 
@@ -225,7 +223,7 @@ def _observations(
         }
 
 
-def _findings(name: str, seen: _Seen, made: str) -> Iterator[Item]:
+def _findings(name: str, seen: _Pairs, made: str) -> Iterator[Item]:
     """Yield what a check says of each of its controls."""
     results = [result for (result, _), hosts in seen.items() for _ in hosts]
     met = "PASS" in results and {*results} <= {"PASS", "NOT_APPLICABLE"}
