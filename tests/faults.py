@@ -5,7 +5,9 @@ import builtins
 import contextlib
 import errno
 import fcntl
+import gc
 import io
+import itertools
 import logging
 import os
 import resource
@@ -37,7 +39,11 @@ SECRET = "rivet-42"
 
 #: What a file operation fails with.
 ERRORS = ("EIO", "EMFILE", "ENOSPC", "EROFS")
-KILLS = ("killed before", "killed after")
+KILLS = BEFORE, AFTER = "killed before", "killed after"
+#: What changes a file. A kill after another operation leaves what a kill
+#: before it leaves.
+_CHANGES = ("open", "write", "mkdir", "ftruncate", "fchmod")
+_CHANGES += ("link", "replace", "unlink")
 
 _OPENERS = ((builtins, "open"), (io, "open"))
 _OPERATIONS = (
@@ -90,12 +96,12 @@ class FileOperations:
         if due in ERRORS:
             number = getattr(errno, due)
             raise OSError(number, os.strerror(number))
-        if due == "killed before":
+        if due == BEFORE:
             os.kill(os.getpid(), signal.SIGKILL)
         try:
             return operation()
         finally:
-            if due == "killed after":
+            if due == AFTER:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -123,6 +129,8 @@ class _File:
 
 def in_a_process(work: Callable[[], object]) -> bool:
     """Do something in a process of its own; return whether it was killed."""
+    # Without this the child's first collection copies all of the memory.
+    gc.freeze()
     if not (pid := os.fork()):
         code = 1
         try:
@@ -134,6 +142,7 @@ def in_a_process(work: Callable[[], object]) -> bool:
             sys.stderr.flush()
             os._exit(code)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    gc.unfreeze()
     assert code in (0, -signal.SIGKILL), "see standard error"
     return code != 0
 
@@ -163,11 +172,11 @@ def each_fails(
 
     def errors() -> None:
         """Go on after each error, and start again in the same process."""
-        for fault in ERRORS:
+        for (number, name), fault in itertools.product(operations, ERRORS):
+            # For the output of a test that fails.
+            print(f"{fault} at {number}, {name}", flush=True)
             prepare()
             ended = False
-            # For the output of a test that fails.
-            print(f"{fault} at {number}, {names[number - 1]}", flush=True)
             try:
                 work(FileOperations(folder, number, fault))
             except AssertionError:
@@ -176,16 +185,27 @@ def each_fails(
                 ended = True
             restarted(ended)
 
+    def killed() -> None:
+        """Start again after the last kill; then be killed in turn."""
+        if last:
+            print("started again after", *last, flush=True)
+            restarted(True)
+        prepare()
+        work(FileOperations(folder, number, fault))
+
     prepare()
     in_a_process(count)
     names = os.read(read, 1 << 16).decode().split()
-    for number in range(1, len(names) + 1):
-        in_a_process(errors)
-        for fault in KILLS:
-            prepare()
-            operations = FileOperations(folder, number, fault)
-            assert in_a_process(lambda: work(operations))  # noqa: B023
-            in_a_process(lambda: restarted(True))
+    operations = [*enumerate(names, 1)]
+    in_a_process(errors)
+    last: tuple[object, ...] = ()
+    for (number, name), fault in itertools.product(
+        operations, (BEFORE, AFTER)
+    ):
+        if fault == BEFORE or name in _CHANGES:
+            assert in_a_process(killed)
+            last = (number, name, fault)
+    in_a_process(lambda: restarted(True))
     os.close(read)
     os.close(write)
     return names
