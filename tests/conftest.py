@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hooks shared by all tests: the rule about skips, and the seed."""
 
+import functools
 import gc
+import importlib.metadata
 import os
 import sys
 from pathlib import Path
@@ -54,6 +56,13 @@ SERVICES = {
 # With Nova and Glance half a million objects live as long as the process. To
 # look through all of them for garbage takes a third of a second: do it less.
 gc.set_threshold(*gc.get_threshold()[:2], 50)
+
+
+# What is installed does not change while tests run. Looking takes 0.1 s, and
+# every reporter looks.
+importlib.metadata.entry_points = functools.cache(  # type: ignore[assignment]
+    importlib.metadata.entry_points
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

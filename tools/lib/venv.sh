@@ -79,10 +79,10 @@ vhard_venv() {
     exec {lock}<&-
 }
 
-# Keep temporary files inside the checkout: its directory .cache/tmp.
+# Keep temporary files inside the checkout, in .cache/tmp, or in NOVA_VHARD_TMP.
 #
 #   vhard_tmp ROOT
 vhard_tmp() {
-    export TMPDIR=$1/.cache/tmp
+    export TMPDIR=${NOVA_VHARD_TMP:-$1/.cache/tmp}
     mkdir -p "$TMPDIR"
 }
