@@ -30,14 +30,17 @@ def check(path: str) -> str:
             raise Untrusted(f"{place}: {error.strerror}") from error
         mode = status.st_mode
         if status.st_uid not in (0, os.geteuid()):
-            text = f"{place} is not root's: uid {status.st_uid}"
-            raise Untrusted(f"{text} (chown root)")
+            raise Untrusted(
+                f"{place} is not root's: uid {status.st_uid} (chown root)"
+            )
         # In a sticky folder such as /tmp, other users cannot remove root's
         # files; a link has no mode of its own.
         sticky = stat.S_ISDIR(mode) and mode & stat.S_ISVTX
         if mode & _OTHERS and not sticky and not stat.S_ISLNK(mode):
-            text = f"others can write to {place}: mode"
-            raise Untrusted(f"{text} {stat.S_IMODE(mode):04o} (chmod go-w)")
+            raise Untrusted(
+                f"others can write to {place}: mode "
+                f"{stat.S_IMODE(mode):04o} (chmod go-w)"
+            )
     if not stat.S_ISREG(mode):
         raise Untrusted(f"{place} is not a regular file")
     return place

@@ -6,13 +6,7 @@ import importlib.metadata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nova.objects import image_meta
-
-from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.passthrough import ONE_TIME_USE
-from nova_vhard.common.log import get_logger
-
-LOG = get_logger(__name__)
 
 #: Demands that mean something to Nova from a release on. one_time_use:
 #: nova/pci/devspec.py of Nova 32; before, it is a tag without a meaning.
@@ -58,27 +52,3 @@ def reads_all_settings(host: Any) -> bool:
     service = getattr(host, "service", None) or {}
     version: Any = service.get("version")
     return bool(version) and int(version) >= SERVICE_OF_32
-
-
-def unknown_properties() -> list[str]:
-    """Return the judged image properties that this Nova does not know.
-
-    Its guests get no such device, and its RequestSpecs do not tell of them.
-    """
-    known = image_meta.ImageMetaProps.fields
-    kinds = KINDS.values()
-    judged = {name for kind in kinds for name in kind.image_properties}
-    return sorted(judged - known.keys())
-
-
-def say_what_it_lacks() -> None:
-    """Log in one line which choices the scheduler cannot see."""
-    unknown = unknown_properties()
-    if unknown:
-        LOG.warning(
-            "Nova %s does not know %s: its guests get no such devices, and "
-            "the scheduler sees no such choices. The gates of the Glance and "
-            "Nova APIs judge these image properties.",
-            release(),
-            ", ".join(unknown),
-        )

@@ -15,7 +15,6 @@ from nova_vhard.catalogue.gates import SCHEDULER
 from nova_vhard.common.log import get_logger
 from nova_vhard.gates import (
     http,
-    nova_release,
     nova_stored,
     nova_volumes,
     one_time_use,
@@ -88,7 +87,6 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
         self._enforcer.policy()
         self._hosts = PostureFilter(cfg.CONF.vhard)
         self._volumes = cinder.API()
-        nova_release.say_what_it_lacks()
 
     def filter_all(
         self, filter_obj_list: Iterable[Any], spec_obj: Any

@@ -45,7 +45,7 @@ _PURPOSE = b"nova-vhard attested 1 "
 _MARK = re.compile(
     rf"{traits.MARK}([0-9]{{10}})_([A-Z2-7]{{26,180}})_([A-Z2-7]{{26}})"
 )
-_KEY = re.compile(rf"[0-9a-fA-F]{{{_DIGITS},1024}}")
+_KEY = re.compile(rf"([0-9a-fA-F]{{2}}){{{_DIGITS // 2},512}}")
 
 #: What a key file is made by.
 MAKE = "openssl rand -hex 32"
@@ -88,14 +88,10 @@ def read_keys(path: str) -> tuple[bytes, ...]:
     if not keys or not all(map(_KEY.fullmatch, keys)):
         raise KeyFileError(
             f"key file {path} must have one key a line, of {_DIGITS} "
-            f"hexadecimal digits or more; {MAKE} makes one"
+            "hexadecimal digits or more, and of an even number of them; "
+            f"{MAKE} makes one"
         )
-    try:
-        return tuple(map(bytes.fromhex, keys))
-    except ValueError as error:
-        raise KeyFileError(
-            f"key file {path} has a key with an odd number of digits"
-        ) from error
+    return tuple(map(bytes.fromhex, keys))
 
 
 def make(key: bytes, until: int, providers: Collection[str]) -> Mark:

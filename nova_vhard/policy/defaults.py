@@ -193,13 +193,18 @@ def _stated(request: HardwareRequest) -> set[str]:
     }
 
 
-def _choice(
+def default_choice(
     request: HardwareRequest,
     kind: str,
     value: str | None,
     why: str,
     names: Iterable[str] = (),
 ) -> DeviceChoice:
+    """Return the choice that a default stands for.
+
+    :param why: who picks the value, in words
+    :param names: of further settings that it depends on
+    """
     setting = _SETTINGS[kind]
     where, what = request.origin, "property"
     if not KINDS[kind].image_properties:
@@ -222,7 +227,7 @@ def _machine(
     machine = machine_type(request, assume)
     arch = architecture(request, assume)
     why = f"this cloud's hosts pick {clean(machine)} on {clean(arch)}"
-    yield _choice(request, "machine_type", machine, why, _MACHINE_NAMES)
+    yield default_choice(request, "machine_type", machine, why, _MACHINE_NAMES)
 
 
 def _by_distro(
@@ -232,7 +237,9 @@ def _by_distro(
         f"libosinfo may pick any kind for {what}, by os_distro "
         f"{quote(request.os_distro)}"
     )
-    yield _choice(request, kind, None, why, ("os_distro", "vmware_ostype"))
+    yield default_choice(
+        request, kind, None, why, ("os_distro", "vmware_ostype")
+    )
 
 
 def _disk(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
@@ -242,7 +249,9 @@ def _disk(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
         yield from _by_distro(request, "disk_bus", "a disk")
         return
     why = "nova picks virtio for a disk"
-    yield _choice(request, "disk_bus", "virtio", why, ("vmware_adaptertype",))
+    yield default_choice(
+        request, "disk_bus", "virtio", why, ("vmware_adaptertype",)
+    )
 
 
 def cdrom_bus(request: HardwareRequest, assume: Assume) -> tuple[str, str]:
@@ -259,7 +268,7 @@ def _cdrom(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     for device in request.of_type(CDROM)[:1]:
         bus, where = cdrom_bus(request, assume)
         why = f"nova picks {bus} for a CD-ROM ({clean(device.why)}) {where}"
-        yield _choice(request, "cdrom_bus", bus, why, _CDROM_NAMES)
+        yield default_choice(request, "cdrom_bus", bus, why, _CDROM_NAMES)
 
 
 def _floppy(
@@ -267,7 +276,7 @@ def _floppy(
 ) -> Iterator[DeviceChoice]:
     for device in request.of_type(FLOPPY)[:1]:
         why = f"nova picks fdc for a floppy ({clean(device.why)})"
-        yield _choice(request, "floppy_bus", "fdc", why, LISTS)
+        yield default_choice(request, "floppy_bus", "fdc", why, LISTS)
 
 
 def _card(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
@@ -277,10 +286,10 @@ def _card(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
         yield from _by_distro(request, "vif_model", "a network card")
     elif assume.use_virtio_for_bridges:
         why = "nova picks virtio for a network card"
-        yield _choice(request, "vif_model", "virtio", why)
+        yield default_choice(request, "vif_model", "virtio", why)
     else:
         why = "libvirt picks rtl8139 for a network card"
-        yield _choice(request, "vif_model", "rtl8139", why)
+        yield default_choice(request, "vif_model", "rtl8139", why)
 
 
 def _video(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
@@ -289,7 +298,9 @@ def _video(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     arch = qemu_architecture(request, assume)
     model = "vga" if arch in _PPC else "virtio"
     why = f"nova picks {model} for a graphics card on {clean(arch)}"
-    yield _choice(request, "video_model", model, why, _ARCHITECTURE_NAMES)
+    yield default_choice(
+        request, "video_model", model, why, _ARCHITECTURE_NAMES
+    )
 
 
 def _input(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
@@ -301,11 +312,11 @@ def _input(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     names = _ARCHITECTURE_NAMES | {"hw_pointer_model"}
     if arch == "aarch64":
         why = f"nova picks usb for a keyboard on {clean(arch)}"
-        yield _choice(request, "input_bus", "usb", why, names)
+        yield default_choice(request, "input_bus", "usb", why, names)
     elif tablet or assume.pointer_model == USB_TABLET:
         where = "hw_pointer_model" if tablet else "[DEFAULT] pointer_model"
         why = f"nova picks usb for the tablet of {where}"
-        yield _choice(request, "input_bus", "usb", why, names)
+        yield default_choice(request, "input_bus", "usb", why, names)
 
 
 def _pointer(
@@ -318,14 +329,14 @@ def _pointer(
     ):
         why = f"this cloud's hosts pick {USB_TABLET}"
         names = ("hw_input_bus",)
-        yield _choice(request, "pointer_model", USB_TABLET, why, names)
+        yield default_choice(request, "pointer_model", USB_TABLET, why, names)
 
 
 def _rng(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     """Yield the device that Nova adds unless the flavor disables it."""
     if _has_rng(request) and not request.explicit("rng"):
         why = "nova adds one to each guest"
-        yield _choice(request, "rng", "true", why)
+        yield default_choice(request, "rng", "true", why)
 
 
 def _rng_model(
@@ -333,7 +344,7 @@ def _rng_model(
 ) -> Iterator[DeviceChoice]:
     if _has_rng(request):
         why = "nova picks virtio for a random number generator"
-        yield _choice(request, "rng_model", "virtio", why)
+        yield default_choice(request, "rng_model", "virtio", why)
 
 
 def _has_rng(request: HardwareRequest) -> bool:
@@ -349,7 +360,9 @@ def _pmu(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     arch = qemu_architecture(request, assume)
     has = arch not in X86 or assume.cpu_mode == "host-passthrough"
     why = f"QEMU picks {str(has).lower()} for this cloud's CPUs on {arch}"
-    yield _choice(request, "pmu", str(has).lower(), why, _ARCHITECTURE_NAMES)
+    yield default_choice(
+        request, "pmu", str(has).lower(), why, _ARCHITECTURE_NAMES
+    )
 
 
 def _firmware(
@@ -358,14 +371,16 @@ def _firmware(
     arch = qemu_architecture(request, assume)
     firmware = "uefi" if arch == "aarch64" else "bios"
     why = f"nova picks {firmware} on {clean(arch)}"
-    yield _choice(request, "firmware_type", firmware, why, _ARCHITECTURE_NAMES)
+    yield default_choice(
+        request, "firmware_type", firmware, why, _ARCHITECTURE_NAMES
+    )
 
 
 def _tpm(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     if _asked(request, "tpm_version") and not _asked(request, "tpm_model"):
         why = "nova picks tpm-tis for a TPM"
         names = ("hw_tpm_version",)
-        yield _choice(request, "tpm_model", "tpm-tis", why, names)
+        yield default_choice(request, "tpm_model", "tpm-tis", why, names)
 
 
 def _encryption(
@@ -377,7 +392,9 @@ def _encryption(
     ):
         why = "nova picks amd-sev for encrypted memory"
         names = ("hw_mem_encryption",)
-        yield _choice(request, "mem_encryption_model", "amd-sev", why, names)
+        yield default_choice(
+            request, "mem_encryption_model", "amd-sev", why, names
+        )
 
 
 def _asked(request: HardwareRequest, kind: str) -> bool:
@@ -429,7 +446,7 @@ def _scsi(
         f"{clean(arch)}{where}"
     )
     names = ("hw_disk_bus", "hw_cdrom_bus", "hw_rescue_bus")
-    choice = _choice(
+    choice = default_choice(
         request, "scsi_model", model, why, _ARCHITECTURE_NAMES.union(names)
     )
     # If only a new volume needs the controller, the server has none yet.
@@ -485,6 +502,6 @@ def _usb(
     what = KINDS[on_usb[0].kind].title if on_usb else "guest"
     why = f"libvirt picks {model} for usb ({what})"
     names = frozenset(("hw_input_bus",)).union(*(c.names for c in on_usb))
-    yield _choice(
+    yield default_choice(
         request, "usb_model", model, why, _ARCHITECTURE_NAMES | names
     )

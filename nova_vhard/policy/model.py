@@ -98,6 +98,17 @@ class DeviceRule:
         result = self.replace.get(str(value), self.replace.get(ANY))
         return result if result in self.allow else None
 
+    def refuses_default(self, value: str | None) -> bool:
+        """Return whether a guest violates it by setting no value.
+
+        :param value: Nova's default; None if it is unknown, which a rule
+            refuses that requires an explicit value
+        """
+        if value is None:
+            return self.explicit
+        there = self.explicit or value not in NO_DEVICE
+        return there and value not in self.allow
+
     @property
     def id(self) -> str:
         """The rule's place in the policy file."""
@@ -275,23 +286,12 @@ class Policy:
 
     @cached_property
     def unless_said(self) -> tuple[DeviceRule, ...]:
-        """The rules that a guest violates if it sets no value for them.
-
-        Either the rule does not allow Nova's default, or the default is
-        unknown and the rule requires an explicit value.
-        """
-        result = []
-        for rule in self.guest_devices.values():
-            default = KINDS[rule.kind].default
-            if default is None:
-                broken = rule.explicit
-            else:
-                broken = default not in rule.allow and (
-                    rule.explicit or default not in NO_DEVICE
-                )
-            if broken:
-                result.append(rule)
-        return tuple(result)
+        """The rules that a guest violates if it sets no value for them."""
+        return tuple(
+            rule
+            for rule in self.guest_devices.values()
+            if rule.refuses_default(KINDS[rule.kind].default)
+        )
 
     @cached_property
     def image_projects(self) -> frozenset[str]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from nova_vhard.catalogue.devices import KINDS, OF_FILE
-from nova_vhard.catalogue.kinds import NO_DEVICE
 from nova_vhard.catalogue.passthrough import NEVER_ONE_TIME, ONE_TIME_USE
 from nova_vhard.common.text import clean, quote
 from nova_vhard.policy.defaults import (
     DEVICE_OF,
     NOT_OF_EVERY_GUEST,
+    default_choice,
     implied,
     names_of,
     with_assumed,
@@ -420,15 +420,7 @@ def _devices(
     defaults = tuple(implied(request, policy.assume, rules))
     for choice in defaults:
         rule = rules.get(choice.kind)
-        if rule is None:
-            continue
-        if choice.value is None:
-            broken = rule.explicit
-        else:
-            broken = choice.value not in rule.allow and (
-                rule.explicit or choice.value not in NO_DEVICE
-            )
-        if broken:
+        if rule and rule.refuses_default(choice.value):
             devices = names_of(choice, request)
             yield _violation(policy, subject, choice, devices, rule.explicit)
     for rule in () if request.complete else policy.unless_said:
@@ -440,18 +432,9 @@ def _devices(
             and all(choice.kind != rule.kind for choice in stated)
         ):
             kind = KINDS[rule.kind]
-            setting = kind.image_properties[0]
             picked = f"nova picks {kind.default}"
-            choice = DeviceChoice(
-                kind=rule.kind,
-                value=kind.default,
-                source=f"{request.origin} property {setting} (not set)",
-                setting=setting,
-                origin=request.origin,
-                names=frozenset((setting,)),
-                implied=kind.unset if kind.default is None else picked,
-                holder=request.holder,
-            )
+            why = kind.unset if kind.default is None else picked
+            choice = default_choice(request, rule.kind, kind.default, why)
             yield _violation(policy, subject, choice, missing=rule.explicit)
 
 

@@ -242,37 +242,6 @@ def test_a_fault_of_ours_is_no_host_and_logged(
     assert logged.decisions(caplog) == []
 
 
-LACKS = "nova_vhard.gates.nova_release"
-
-
-def test_what_a_new_scheduler_says_of_its_nova(gate, monkeypatch, caplog):
-    monkeypatch.setattr(nova_release, "release", lambda: 31)
-    monkeypatch.setattr(
-        nova_release,
-        "unknown_properties",
-        lambda: ["hw_sound_model", "hw_usb_model"],
-    )
-    caplog.clear()
-    scheduler.VirtHardeningFilter()
-    assert logged.lines(caplog, LACKS) == [
-        (
-            "WARNING",
-            "Nova 31 does not know hw_sound_model, hw_usb_model: its guests "
-            "get no such devices, and the scheduler sees no such choices. The "
-            "gates of the Glance and Nova APIs judge these image properties.",
-        )
-    ]
-
-
-def test_of_a_nova_that_lacks_nothing_nothing_is_said(
-    gate, monkeypatch, caplog
-):
-    monkeypatch.setattr(nova_release, "unknown_properties", list)
-    caplog.clear()
-    scheduler.VirtHardeningFilter()
-    assert logged.lines(caplog, LACKS) == []
-
-
 @pytest.mark.parametrize(
     ("release", "ignored"),
     [

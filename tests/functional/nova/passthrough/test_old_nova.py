@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Features that Nova lacks are named, and do not count as proven."""
+"""Features that Nova lacks do not count as proven."""
 
 import fixtures
-from nova.objects import image_meta
 
-from nova_vhard.gates import nova_release, scheduler
+from nova_vhard.gates import nova_release
 from tests import services
 from tests.functional.nova.passthrough import filter_case, fleet
 
 CHECK = "passthrough_one_time_use"
 DEMAND = {"vhard:require": CHECK}
 ONE_TIME_USE = "one_time_use of PCI devices"
-PROPERTIES = "image properties for sound and USB"
-LOGGER = "nova_vhard.gates.nova_release"
 
 
 class TestOneTimeUse(filter_case.FilterCase):
@@ -48,28 +45,3 @@ class TestOneTimeUse(filter_case.FilterCase):
             f"{CHECK} looks at\n",
             log.output.partition("No host is left")[0],
         )
-
-
-class TestProperties(filter_case.FilterCase):
-    def logged(self):
-        """Return what a new nova-scheduler says of its Nova."""
-        log = self.useFixture(fixtures.FakeLogger(LOGGER))
-        scheduler.VirtHardeningFilter()
-        return log.output
-
-    @services.needs_nova(32, PROPERTIES)
-    def test_nothing_is_said_where_nothing_lacks(self):
-        self.assertEqual("", self.logged())
-
-    def test_the_scheduler_names_what_it_cannot_see(self):
-        if services.NOVA >= 32:
-            self.assertEqual([], nova_release.unknown_properties())
-            return
-        text = self.logged()
-
-        self.assertEqual(1, text.count("\n"))
-        self.assertIn("Nova 31 does not know hw_", text)
-        for name in nova_release.unknown_properties():
-            self.assertNotIn(name, image_meta.ImageMetaProps.fields)
-            self.assertIn(name, text)
-        self.assertIn("hw_sound_model", text)
