@@ -328,8 +328,9 @@ def _pointer(
         and "input_bus" not in _stated(request)
     ):
         why = f"this cloud's hosts pick {USB_TABLET}"
-        names = ("hw_input_bus",)
-        yield default_choice(request, "pointer_model", USB_TABLET, why, names)
+        yield default_choice(
+            request, "pointer_model", USB_TABLET, why, ("hw_input_bus",)
+        )
 
 
 def _rng(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
@@ -379,8 +380,9 @@ def _firmware(
 def _tpm(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     if _asked(request, "tpm_version") and not _asked(request, "tpm_model"):
         why = "nova picks tpm-tis for a TPM"
-        names = ("hw_tpm_version",)
-        yield default_choice(request, "tpm_model", "tpm-tis", why, names)
+        yield default_choice(
+            request, "tpm_model", "tpm-tis", why, ("hw_tpm_version",)
+        )
 
 
 def _encryption(
@@ -391,9 +393,12 @@ def _encryption(
         request, "mem_encryption_model"
     ):
         why = "nova picks amd-sev for encrypted memory"
-        names = ("hw_mem_encryption",)
         yield default_choice(
-            request, "mem_encryption_model", "amd-sev", why, names
+            request,
+            "mem_encryption_model",
+            "amd-sev",
+            why,
+            ("hw_mem_encryption",),
         )
 
 
