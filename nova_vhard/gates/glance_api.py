@@ -171,15 +171,10 @@ class GlanceGate:
         # left half done. A service is known by a confirmed service token with
         # the role service; what the body says of itself is the user's.
         confirmed = request.environ.get("HTTP_X_SERVICE_IDENTITY_STATUS")
-        roles = request.context.service_roles or ()
-        return self._answered(
-            policy,
-            upload,
-            (
-                confirmed == "Confirmed"
-                and any(role.lower() == "service" for role in roles)
-            ),
+        by_service = confirmed == "Confirmed" and any(
+            role.lower() == "service" for role in context.service_roles or ()
         )
+        return self._answered(policy, upload, by_service)
 
     def _update(
         self, policy: Policy, request: wsgi.Request, call: Call, changes: Any

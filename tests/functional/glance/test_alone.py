@@ -519,7 +519,7 @@ class TestMalformed:
         call = cloud.gate._router.call(environ)
         assert call is not None
         with pytest.raises(routing.Malformed) as raised:
-            glance_api._content(environ, wsgi.Request(environ), call)
+            cloud.gate._answer(environ, call)
         return str(raised.value)
 
     def test_without_end(
