@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,6 +84,43 @@ def pytest_collection_modifyitems(
         without = [each for each in items if not _has_gates(each)]
         config.hook.pytest_deselected(items=without)
         items[:] = filter(_has_gates, items)
+    # The tests of a cloud come one after another, in one process.
+    places: dict[str, int] = {}
+    for number, item in enumerate(items):
+        if name := _cloud(item):
+            item.add_marker(pytest.mark.xdist_group(name))
+        places.setdefault(name or item.nodeid, number)
+    items.sort(key=lambda item: places[_cloud(item) or item.nodeid])
+
+
+def _cloud(item: pytest.Item | None) -> str:
+    """Return the name of the cloud that a test shares with others, or ""."""
+    key = getattr(getattr(item, "cls", None), "cloud_key", lambda: None)()
+    return ", ".join(str(each) for each in key if each) if key else ""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None):
+    """Stop the cloud behind the last test of it."""
+    result = yield
+    if _cloud(item) != _cloud(nextitem):
+        from tests.functional.nova.shared import OneCloud
+
+        OneCloud.stop()
+    return result
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give a process all tests of a cloud, or else all tests of a file."""
+    from xdist.scheduler import LoadGroupScheduling
+
+    class Scheduling(LoadGroupScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return super()._split_scope(nodeid).partition("::")[0]
+
+    grouped = config.getoption("dist") == "loadgroup"
+    return Scheduling(config, log) if grouped else None
 
 
 def _has_gates(item: pytest.Item) -> bool:

@@ -37,11 +37,11 @@ else
     [ "$forbid" = 0 ] || exit 1
 fi
 [ "$forbid" = 0 ] || set -- --forbid-skips "$@"
-# A process a core and one more, since tests wait, too. A file of tests stays
-# together, because the services that it starts are expensive. The small files
-# of tests/unit come last, so that all processes end at the same time.
+# A process a core and one more, since tests wait, too. The tests of a cloud stay
+# together, and those of a file, because services are expensive to start. The
+# small files of tests/unit come last, so that all processes end at the same time.
 # Many tests start a program: what it imports is compiled once.
 unset PYTHONDONTWRITEBYTECODE
 export PYTEST_XDIST_AUTO_NUM_WORKERS=${PYTEST_XDIST_AUTO_NUM_WORKERS:-$(($(nproc) + 1))}
 echo "-- unit and functional tests"
-exec "$bin/python" -m pytest -n auto --dist loadfile --no-loadscope-reorder "$@"
+exec "$bin/python" -m pytest -n auto --dist loadgroup --no-loadscope-reorder "$@"

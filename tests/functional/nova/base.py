@@ -62,7 +62,7 @@ class Gates(OneCloud, Helpers):
 
     def _configure(self) -> None:
         vhard_conf.register(CONF)
-        service.write_policy(self.policy_file, self.POLICY)
+        self.write_policy(self.POLICY)
         self.flags(
             policy_file=str(self.policy_file),
             state_path=str(self.directory / "state"),
@@ -102,6 +102,7 @@ class Gates(OneCloud, Helpers):
 class FakeDriverCase(Gates, integrated_helpers._IntegratedTestBase):
     """Computes with Nova's FakeDriver: quick, and every operation works."""
 
+    CLOUD = "fake driver"
     HOSTS: tuple[str, ...] = ("host1",)
 
     def setUp(self) -> None:
@@ -121,6 +122,8 @@ class LibvirtCase(Gates, libvirt_base.ServersTestBase):
 
     The domain XML that it makes is the witness of what the guest gets.
     """
+
+    CLOUD = "libvirt"
 
     def setUp(self) -> None:
         self.share(self._start_services)

@@ -22,10 +22,9 @@ class Fixes(verdicts.VerdictCase):
 
     NAME = "baseline"
 
-    def _configure(self):
-        super()._configure()
+    def write_policy(self, text):
         header = service.HEADER.replace("baseline", self.NAME)
-        service.write_policy(self.policy_file, self.POLICY, header)
+        service.write_policy(self.policy_file, text, header)
 
     @property
     def rules(self):

@@ -160,7 +160,10 @@ class Helpers:
         return self.call("POST", path, action, **more)
 
     def wait(self, server_id: str, status: str) -> dict[str, Any]:
-        """Wait until a server rests in a status; return the server."""
+        """Wait until a server rests in a status, or in ERROR for good.
+
+        :returns: the server
+        """
         server: dict[str, Any] = {}
         for _ in range(WAIT_SECONDS * POLLS_A_SECOND):
             if server_id not in self.busy():
@@ -169,6 +172,8 @@ class Helpers:
                 whole = status != "ERROR" or "fault" in server
                 if server["status"] == status and whole:
                     return server
+                if {server["status"], status} == {"ERROR", "ACTIVE"}:
+                    break
             time.sleep(1 / POLLS_A_SECOND)
         raise AssertionError(f"{status} is not reached: {server}\n{stacks()}")
 

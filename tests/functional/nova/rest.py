@@ -14,6 +14,11 @@ from typing import Any
 from nova import objects
 from nova.db.api import api as api_database
 from nova.db.main import api as database
+from placement import db_api as placement_database
+
+#: What has Nova's API database, and what has Placement's.
+API = api_database.context_manager
+PLACEMENT = placement_database.placement_context_manager
 
 AT_WORK = (
     "SELECT uuid FROM instances WHERE deleted = 0 "
@@ -37,7 +42,7 @@ def servers(cells: Iterable[objects.CellMapping]) -> set[str]:
 
 
 def _of_all(cells: Iterable[objects.CellMapping], query: str) -> set[str]:
-    requested = _ids(api_database.context_manager, REQUESTED)
+    requested = _ids(API, REQUESTED)
     managers = (
         database.create_context_manager(cell.database_connection)
         for cell in cells
@@ -51,22 +56,22 @@ def _ids(manager: Any, query: str) -> set[str]:
         return {server for (server,) in connection.execute(query)}
 
 
-def api_copy() -> sqlite3.Connection:
-    """Return a copy of Nova's API database."""
+def copied(manager: Any) -> sqlite3.Connection:
+    """Return a copy of a database."""
     copy = sqlite3.connect(":memory:", check_same_thread=False)
-    with _api_connection() as database:
-        database.backup(copy)
+    with _connection(manager) as original:
+        original.backup(copy)
     return copy
 
 
-def put_back(copy: sqlite3.Connection) -> None:
-    """Make Nova's API database what it was."""
-    with _api_connection() as database:
-        copy.backup(database)
+def put_back(manager: Any, copy: sqlite3.Connection) -> None:
+    """Restore a database from its copy."""
+    with _connection(manager) as original:
+        copy.backup(original)
 
 
 @contextlib.contextmanager
-def _api_connection() -> Iterator[sqlite3.Connection]:
-    engine = api_database.context_manager.writer.get_engine()
+def _connection(manager: Any) -> Iterator[sqlite3.Connection]:
+    engine = manager.writer.get_engine()
     with contextlib.closing(engine.raw_connection()) as connection:
         yield connection.driver_connection

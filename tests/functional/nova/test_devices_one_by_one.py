@@ -28,6 +28,8 @@ def merged(*parts: cells.Properties) -> dict[str, str]:
 class Cells(verdicts.VerdictCase):
     """Servers as they are in Nova's database after their first boot."""
 
+    CLOUD = "API with a host"
+
     def setUp(self):
         super().setUp()
         self.events = self.decisions()

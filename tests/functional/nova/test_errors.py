@@ -164,6 +164,8 @@ class TestLookUps(base.FakeDriverCase):
             return show(self.glance, *args, **kwargs)
 
         self.glance.show = failing
+        # The fixture is that of the class.
+        self.addCleanup(vars(self.glance).pop, "show", None)
 
     def test_a_boot_goes_on_to_the_scheduler(self):
         image = self.image(**helpers.IDE)

@@ -26,9 +26,9 @@ class AuditCase(base.LibvirtCase):
     FILTER = None
 
     def setUp(self):
+        super().setUp()
         # what the shipped policy assumes
         self.flags(hw_machine_type=["x86_64=q35"], group="libvirt")
-        super().setUp()
         self.app = desk.app(self)
         self.client = self.app.client_manager.vhard
 

@@ -6,11 +6,13 @@ that passes the gate is answered by Nova's API as ever, and what the API sends
 to its conductor and computes goes nowhere.
 """
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 from nova import context, exception, objects
 from nova.compute import power_state, vm_states
+from nova.db.main import api as database
 from nova.network import model as network_model
 from nova.tests import fixtures as nova_fixtures
 from nova.tests.fixtures import PROJECT_ID
@@ -26,12 +28,19 @@ class VerdictCase(Gates, integrated_helpers._IntegratedTestBase):
     """A cloud of which only the API answers."""
 
     ONE_CLOUD = True
+    CLOUD = "API"
 
     def setUp(self) -> None:
         self.share(super().setUp)
 
+    def _databases(self) -> Iterator[Any]:
+        """Return those of the cells too: no service is at work in them."""
+        yield from super()._databases()
+        for cell in self.cell_mappings.values():
+            yield database.create_context_manager(cell.database_connection)
+
     def _delete_servers(self) -> None:
-        """Leave their rows: the API database forgets where they are."""
+        """Leave their rows, until the databases are restored."""
 
     def _setup_services(self) -> None:
         api = nova_fixtures.OSAPIFixture(api_version=self.api_major_version)

@@ -30,10 +30,12 @@ class FakeHosts(Fleet, base.FakeDriverCase):
     """Hosts without devices, for what needs none: quick."""
 
     API_GATE = None
+    ONE_CLOUD = True
+    CLOUD = "posture of the fake driver"
     HOSTS = ("host1", "host2")
 
 
-class Devices(Fleet, base.Gates, libvirt_base.ServersTestBase):
+class _Hosts(base.Gates, libvirt_base.ServersTestBase):
     """Hosts with Nova's libvirt driver on a fake libvirt.
 
     Each has PCI devices that two aliases name, and virtual functions of a
@@ -43,12 +45,17 @@ class Devices(Fleet, base.Gates, libvirt_base.ServersTestBase):
     """
 
     API_GATE = None
+    ONE_CLOUD = True
+    CLOUD = "devices"
     ADDITIONAL_FILTERS = ["PciPassthroughFilter"]
     HOSTS: tuple[str, ...] = (PROVEN, OTHER)
     PCI = 2
     POLICY = ALLOWED
 
     def setUp(self) -> None:
+        self.share(self._start_services)
+
+    def _start_services(self) -> None:
         function = _FUNCTION | {"physical_network": PHYSNET}
         aliases = [
             _DEVICE | {"name": name, "device_type": "type-PCI"}
@@ -71,6 +78,10 @@ class Devices(Fleet, base.Gates, libvirt_base.ServersTestBase):
                     num_pci=self.PCI, num_pfs=1, num_vfs=2
                 ),
             )
+
+
+class Devices(Fleet, _Hosts):
+    """The same, with their posture."""
 
     def gpu(self) -> str:
         """Make a flavor with one device; return its id."""

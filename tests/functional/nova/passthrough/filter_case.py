@@ -3,9 +3,9 @@
 
 from typing import Any
 
-from nova import exception, objects
+from nova import objects
 from nova.objects import service
-from nova.scheduler import filters, host_manager
+from nova.scheduler import host_manager
 
 from nova_vhard.catalogue import traits
 from nova_vhard.placement.client import Placement
@@ -40,20 +40,6 @@ class FilterCase(base.FakeHosts):
         spec = self.spec_of({}, **more)
         spec.flavor.extra_specs = extra_specs
         return spec
-
-    def left(self, hosts: list[Any], spec: Any) -> list[str]:
-        """Return the names of the hosts that Nova's handler is left with."""
-        result = filters.HostFilterHandler().get_filtered_objects(
-            [self.filter], hosts, spec
-        )
-        return [each.host for each in result]
-
-    def reason(self, hosts: list[Any], spec: Any) -> str:
-        """Return why no host is left."""
-        refusal = self.assertRaises(
-            exception.NoValidHost, self.left, hosts, spec
-        )
-        return str(refusal.kwargs["reason"])
 
 
 def groups(*requesters: str | None) -> list[objects.RequestGroup]:

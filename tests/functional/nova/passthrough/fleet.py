@@ -3,20 +3,23 @@
 
 import datetime
 import logging
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import fixtures
 import nova.conf
+from nova import exception
+from nova.scheduler import filters
 from nova.scheduler.client import report as report_client
 
 from nova_vhard.catalogue import results, traits
+from nova_vhard.gates.posture_filter import PostureFilter
 from nova_vhard.host.report import HostReport
 from nova_vhard.placement import upkeep
 from nova_vhard.placement.client import VERSION, Placement
 from nova_vhard.placement.posture import Clock
-from tests.functional.nova import helpers
+from tests.functional.nova import helpers, rest
 from tests.functional.nova.passthrough import reports
 
 CONF = nova.conf.CONF
@@ -24,10 +27,6 @@ GET = "nova.scheduler.client.report.SchedulerReportClient.get"
 POSTURE = ("/traits?name=", "/resource_providers?required=")
 START = datetime.datetime(2026, 6, 15, 12, 30, tzinfo=datetime.UTC)
 NOVAS_PREFIX = "No valid host was found. "
-
-ERROR, FAULT = "ERROR", "fault"
-#: Seconds between two looks at a server, and their number.
-PAUSE, POLLS = 0.02, 15000
 
 #: What a user reads, by the checks; none names a host or a count.
 NOBODY = "no host of this cloud has proven {}; "
@@ -50,6 +49,14 @@ class Fleet(helpers.Helpers):
         super()._configure()
         self.flags(posture_ttl=1, group="vhard")
 
+    def _databases(self) -> Iterator[Any]:
+        yield from super()._databases()
+        yield rest.PLACEMENT
+
+    def _put_back(self, cloud: Any) -> None:
+        super()._put_back(cloud)
+        report_client.report_client_singleton().clear_provider_cache()
+
     def setUp(self) -> None:
         super().setUp()
         # Reporters make their own hour's name alone: those of two weeks take
@@ -67,7 +74,10 @@ class Fleet(helpers.Helpers):
         self._watch()
         filters = self.scheduler.manager.host_manager.filter_obj_map
         self.filter = filters["VirtHardeningFilter"]
+        # The cloud may be that of the test before.
+        self.filter._hosts = PostureFilter(CONF.vhard)
         self.set_clock(self.filter)
+        self.folder = Path(self.useFixture(fixtures.TempDir()).path)
         fixture = self.placement.fixture
         self.reporter = reports.ReporterClient(fixture.endpoint, fixture.token)
 
@@ -104,8 +114,9 @@ class Fleet(helpers.Helpers):
 
     def publisher(self, host: str) -> reports.PlacementPublisher:
         """Return the publisher of a host's reporter."""
-        folder = self.directory / "reporters" / host
-        return reports.publisher(folder, self.provider(host), self.reporter)
+        return reports.publisher(
+            self.folder / host, self.provider(host), self.reporter
+        )
 
     def prove(
         self,
@@ -160,23 +171,19 @@ class Fleet(helpers.Helpers):
         assert fault.startswith(NOVAS_PREFIX), fault
         return fault.removeprefix(NOVAS_PREFIX)
 
-    def wait(self, server_id: str, status: str) -> dict[str, Any]:
-        """Wait until a server rests in a status, or in a wrong one for good.
+    def left(self, hosts: list[Any], spec: Any) -> list[str]:
+        """Return the names of the hosts that Nova's handler is left with."""
+        result = filters.HostFilterHandler().get_filtered_objects(
+            [self.filter], hosts, spec
+        )
+        return [each.host for each in result]
 
-        :returns: the server
-        """
-        server: dict[str, Any] = {}
-        for _ in range(POLLS):
-            if server_id not in self.busy():
-                server = dict(self.admin_api.get_server(server_id))
-                now = server["status"]
-                # Nova writes the fault a moment after the status.
-                if now == status and (now != ERROR or FAULT in server):
-                    return server
-                if {now, status} == {ERROR, "ACTIVE"}:
-                    break
-            time.sleep(PAUSE)
-        raise AssertionError(f"{status} is not reached: {server}")
+    def reason(self, hosts: list[Any], spec: Any) -> str:
+        """Return why no host is left."""
+        refusal = self.assertRaises(
+            exception.NoValidHost, self.left, hosts, spec
+        )
+        return str(refusal.kwargs["reason"])
 
     def log_of(self, name: str) -> list[str]:
         """Return a list that a logger's messages go into from now on."""

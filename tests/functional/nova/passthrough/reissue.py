@@ -82,14 +82,17 @@ class Once(base.Devices):
     HAS = {"num_pci": 1, "num_pfs": 0, "num_vfs": 0}
     TRACKED = True
 
-    def setUp(self) -> None:
+    # What a guest has used stays reserved.
+    ONE_CLOUD = False
+
+    def _start_services(self) -> None:
         self.flags(report_in_placement=True, group="pci")
         self.flags(pci_in_placement=self.TRACKED, group="filter_scheduler")
         # The machine that the tests run on has devices of its own.
         self.useFixture(
             fixtures.MockPatch("nova.pci.utils.is_physical_function")
         )
-        super().setUp()
+        super()._start_services()
         self._run_periodics()
 
     def start_compute(self, hostname: str, **more: Any) -> Any:

@@ -23,6 +23,8 @@ class TestOneTimeUse(base.FakeHosts):
     """Of the check that says nothing of an older nova-compute."""
 
     API_GATE = service.GATE
+    # Its posture has the machine's clock.
+    ONE_CLOUD = False
     HOSTS = ("host1",)
     POLICY = POLICY
 

@@ -41,6 +41,9 @@ class TestExplanations(base.Devices):
         self.prove(base.PROVEN)
         uuid = self.computes[base.PROVEN].service_ref.uuid
         self.admin_api.put_service(uuid, {"status": "disabled"})
+        self.addCleanup(
+            self.admin_api.put_service, uuid, {"status": "enabled"}
+        )
 
         line = self.explained(NO_CANDIDATE)
 

@@ -136,7 +136,7 @@ class TestExemptions(filter_case.FilterCase):
         self.assertEqual(["good", "half"], self.left(self.hosts, self.asking))
 
     def test_of_another_project(self):
-        self.write_policy(exempting("other", allow=["VGPU"], require=["*"]))
+        self.write_policy(exempting("other", allow=["VGPU"], require=[*BOTH]))
         self.assertIn("asks for VGPU", self.reason(self.hosts, self.asking))
 
     def test_for_another_device(self):

@@ -65,16 +65,21 @@ class TestForcedHost(base.Devices):
 class TestDevicesInPlacement(base.Devices):
     """With PCI devices as providers below the host's."""
 
-    def setUp(self):
+    CLOUD = "devices in Placement"
+
+    def _start_services(self):
         self.flags(report_in_placement=True, group="pci")
         self.flags(pci_in_placement=True, group="filter_scheduler")
         # The machine that the tests run on has devices of its own.
         self.useFixture(
             fixtures.MockPatch("nova.pci.utils.is_physical_function")
         )
+        super()._start_services()
+        self._run_periodics()
+
+    def setUp(self):
         super().setUp()
         self.prove(base.PROVEN)
-        self._run_periodics()
 
     def test_the_hosts_trait_and_the_devices_resource_meet(self):
         # given a synced flavor, without our filter's help

@@ -70,12 +70,6 @@ class TestMovesWarn(OldServer):
         self.assertNotEqual("host1", self.moved())
         self.assertEqual(self.WARNED, judged(self.events))
 
-    def test_it_is_evacuated_with_a_warning(self):
-        self.kill("host1")
-
-        self.assertNotEqual("host1", self.evacuate("done"))
-        self.assertEqual(self.WARNED, judged(self.events))
-
     def test_a_rebuild_is_not_judged_by_its_host(self):
         # given another image, and a host that has proven nothing
         image = self.image()
@@ -116,14 +110,6 @@ class TestMovesEnforce(OldServer):
         server = self.wait(self.server, "ACTIVE")
         self.assertEqual(image, server["image"]["id"])
 
-    def test_an_evacuation_waits_for_a_proven_host(self):
-        self.kill("host1")
-        self.assertEqual("host1", self.evacuate("error"))
-
-        self.prove("host3")
-        self.later()
-        self.assertEqual("host3", self.evacuate("done"))
-
 
 class TestMovesToProvenHost(OldServer):
     AFTER = ENFORCE
@@ -148,3 +134,22 @@ class TestMovesToProvenHost(OldServer):
 
         self.wait(self.server, "ACTIVE")
         self.assertEqual("host3", self.host())
+
+
+class TestEvacuation(OldServer):
+    ONE_CLOUD = False
+
+    def test_it_is_evacuated_with_a_warning(self):
+        self.kill("host1")
+
+        self.assertNotEqual("host1", self.evacuate("done"))
+        self.assertEqual([("move", "warn", RULE)], judged(self.events))
+
+    def test_an_evacuation_waits_for_a_proven_host(self):
+        self.write_policy(ENFORCE)
+        self.kill("host1")
+        self.assertEqual("host1", self.evacuate("error"))
+
+        self.prove("host3")
+        self.later()
+        self.assertEqual("host3", self.evacuate("done"))

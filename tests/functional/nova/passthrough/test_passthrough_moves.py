@@ -16,6 +16,8 @@ LENIENT = "moves: {guest_devices: warn, hosts: warn}\n"
 class Servers(Moves, base.Devices):
     """Three hosts; the first two have proven their IOMMU."""
 
+    # A server that moves leaves claims behind for a while, and hosts fail.
+    ONE_CLOUD = False
     HOSTS = (base.PROVEN, base.OTHER, THIRD)
     SIZE = base.ONE_GPU
 

@@ -24,6 +24,7 @@ FOREIGN = "CUSTOM_OF_SOMEBODY_ELSE"
 
 
 class Race(base.FakeHosts):
+    ONE_CLOUD = False
     HOSTS = (HOST,)
     POLICY = ""
 

@@ -27,7 +27,7 @@ class TestStatus(base.FakeHosts):
 
     def setUp(self):
         super().setUp()
-        folder = self.directory / "node"
+        folder = self.folder / "node"
         folder.mkdir()
         self.etc = Etc(folder)
         self.etc.write(
