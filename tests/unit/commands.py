@@ -127,6 +127,8 @@ def _check_openstack(words: list[str]) -> None:
         entry.name.replace("_", " "): entry
         for group in _GROUPS
         for entry in importlib.metadata.entry_points(group=group)
+        # It takes any words, and says that they are not a command.
+        if entry.name != "vhard"
     }
     for length in range(len(words), 0, -1):
         entry = result.get(" ".join(words[:length]).replace("_", " "))
