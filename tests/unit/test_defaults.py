@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from nova_vhard.policy import hardware
 from nova_vhard.policy.defaults import cdrom_bus, implied, with_assumed
 from nova_vhard.policy.hardware import (
     FLAVOR,
@@ -423,9 +424,12 @@ def test_what_is_picked_for_devices(request_, expected):
 def test_only_the_kinds_that_are_asked_for_and_what_they_need():
     result = implied(HardwareRequest(), Assume(), ["usb_model", "pmu"])
     assert {choice.kind for choice in result} >= {"usb_model", "input_bus"}
-    on_scsi = Assume(virt_type="parallels")
-    result = implied(HardwareRequest(), on_scsi, ["scsi_model"])
-    assert {choice.kind for choice in result} >= {"scsi_model", "disk_bus"}
+    request = HardwareRequest(
+        devices=(hardware.Device(hardware.CDROM, "disc"),),
+        architecture="aarch64",
+    )
+    result = implied(request, Assume(), ["scsi_model"])
+    assert {choice.kind for choice in result} >= {"scsi_model", "cdrom_bus"}
     result = implied(HardwareRequest(), Assume(), ["vif_model"])
     assert [choice.kind for choice in result] == ["vif_model"]
 

@@ -323,19 +323,3 @@ def test_of_too_many_the_one_that_was_used_longest_ago_goes(
     times = placement.times
     posture.hosts(ASKED)
     assert placement.times == times
-
-
-def test_equal_answers_are_one(placement, posture, seconds):
-    older = Question(ASKED.checks, ASKED.max_age + 1)
-    placement.hosts = {"a", "b"}
-    first, other = posture.hosts(ASKED), posture.hosts(older)
-    assert first == {"a", "b"}
-    assert other is first
-    # A refresh that finds the same is it, too; another is not.
-    seconds[0] += 301
-    assert posture.hosts(ASKED) is first
-    placement.hosts = {"a"}
-    seconds[0] += 301
-    assert posture.hosts(ASKED) == {"a"}
-    assert posture.hosts(older) == {"a"}
-    assert first == {"a", "b"}

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from packaging.version import Version
 
-from nova_vhard.common import files, mounts
+from nova_vhard.common import files, mounts, source
 from nova_vhard.policy import document, release, watch
 from nova_vhard.policy.watch import PolicyFile, PolicyUnavailable
 from tests.unit.helpers import write
@@ -345,19 +345,21 @@ def test_a_damaged_word_of_what_runs_is_replaced(path, state, content):
     assert runs(state)[0]["policy"] == digest
 
 
-def test_a_copy_is_as_long_as_what_it_was_made_of_can_be(path, state, caplog):
+def test_a_copy_is_as_long_as_what_it_was_made_of_can_be(
+    path, state, caplog, monkeypatch
+):
     """JSON is longer than YAML, and a policy can extend other files."""
     caplog.set_level("WARNING", "nova_vhard.policy.watch")
-    limit = len(WARN)
-    PolicyFile(write(path, WARN), state, limit).current()
+    monkeypatch.setattr(source, "MAX_LIMIT", len(WARN))
+    PolicyFile(write(path, WARN), state).current()
     write(path, BROKEN)
     copy = pathlib.Path(state)
-    longest = 16 * limit
+    longest = 16 * len(WARN)
     copy.write_text(copy.read_text().ljust(longest))
-    assert PolicyFile(str(path), state, limit).current().mode == "warn"
+    assert PolicyFile(str(path), state).current().mode == "warn"
     copy.write_text(f"{copy.read_text()} ")
     with pytest.raises(PolicyUnavailable):
-        PolicyFile(str(path), state, limit).current()
+        PolicyFile(str(path), state).current()
     assert f"it is larger than {longest} bytes" in caplog.messages[1]
 
 
@@ -676,11 +678,10 @@ def test_a_fault_of_the_file_has_no_traceback(path, caplog):
     assert not record.exc_info
 
 
-def test_the_size_limit_is_the_callers(path):
-    limit = len(WARN)
-    assert PolicyFile(write(path, WARN), None, limit).current()
-    with pytest.raises(PolicyUnavailable, match=f"larger than {limit - 1} by"):
-        PolicyFile(str(path), None, limit - 1).current()
+def test_a_file_that_is_too_large_is_no_policy(path, monkeypatch):
+    monkeypatch.setattr(source, "MAX_LIMIT", len(WARN) - 1)
+    with pytest.raises(PolicyUnavailable, match=f"than {len(WARN) - 1} bytes"):
+        PolicyFile(write(path, WARN)).current()
 
 
 def test_a_pipe_holds_nobody_up(path):
