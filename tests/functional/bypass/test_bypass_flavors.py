@@ -53,9 +53,9 @@ class Devices(Flavors):
     POLICY = POLICY
 
     def setUp(self):
+        super().setUp()
         # Nova obeys hw:usb_model only where nothing else needs USB.
         self.flags(pointer_model="ps2mouse")
-        super().setUp()
 
     def test_bypass_18_devices_of_a_flavor(self):
         self.each(DEVICES)
@@ -73,16 +73,15 @@ class Devices(Flavors):
             self.boots(response, device)
 
 
-class TestGuarded(ways.Guarded, Devices, base.LibvirtCase):
-    pass
-
-
-class TestOpen(ways.Open, Devices, base.LibvirtCase):
-    pass
+TestGuarded, TestOpen = ways.cases(
+    Devices, base.LibvirtCase, ways.Guarded, ways.Open
+)
 
 
 class Resize(Flavors):
     """Row 23: a resize is a move for the scheduler, and a new wish."""
+
+    CLOUD = "libvirt with a card"
 
     def setUp(self):
         extra = {
@@ -128,13 +127,6 @@ class Resize(Flavors):
         self.boots(response, "<hostdev ")
 
 
-class TestGuardedResize(ways.Guarded, Resize, base.LibvirtCase):
-    pass
-
-
-class TestFilterAloneResize(ways.FilterAlone, Resize, base.LibvirtCase):
-    pass
-
-
-class TestOpenResize(ways.Open, Resize, base.LibvirtCase):
-    pass
+TestGuardedResize, TestFilterAloneResize, TestOpenResize = ways.cases(
+    Resize, base.LibvirtCase, ways.Guarded, ways.FilterAlone, ways.Open
+)

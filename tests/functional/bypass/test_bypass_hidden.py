@@ -184,13 +184,9 @@ class Unscheduled(Boots):
         self.acted(action, hw_disk_bus="ide")
 
 
-class TestGuarded(Unscheduled, ways.Guarded, base.LibvirtCase):
-    pass
+TestGuarded, TestOpen = ways.cases(
+    Unscheduled, base.LibvirtCase, ways.Guarded, ways.Open
+)
 
 
-class TestFilterAlone(Boots, ways.FilterAlone, base.LibvirtCase):
-    pass
-
-
-class TestOpen(Unscheduled, ways.Open, base.LibvirtCase):
-    pass
+(TestFilterAlone,) = ways.cases(Boots, base.LibvirtCase, ways.FilterAlone)

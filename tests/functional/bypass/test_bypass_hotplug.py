@@ -36,16 +36,15 @@ class Legacy:
         self.ends(response, 'bus="ide"')
 
 
-class TestGuarded(ways.Guarded, Legacy, base.LibvirtCase):
-    pass
-
-
-class TestOpen(ways.Open, Legacy, base.LibvirtCase):
-    pass
+TestGuarded, TestOpen = ways.cases(
+    Legacy, base.LibvirtCase, ways.Guarded, ways.Open
+)
 
 
 class Ports:
     """Row 21: a virtual function by way of a port, past the scheduler."""
+
+    CLOUD = "libvirt with virtual functions"
 
     def setUp(self):
         devices = [
@@ -86,9 +85,6 @@ class Ports:
         self.boots(response, '<interface type="hostdev"')
 
 
-class TestGuardedPorts(ways.Guarded, Ports, base.LibvirtCase):
-    pass
-
-
-class TestOpenPorts(ways.Open, Ports, base.LibvirtCase):
-    pass
+TestGuardedPorts, TestOpenPorts = ways.cases(
+    Ports, base.LibvirtCase, ways.Guarded, ways.Open
+)

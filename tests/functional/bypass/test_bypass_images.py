@@ -71,16 +71,12 @@ class Rows(Boots):
         self.boots(response, 'bus="ide"')
 
 
-class TestGuarded(ways.Guarded, Rows, base.LibvirtCase):
-    pass
+TestGuarded, TestOpen = ways.cases(
+    Rows, base.LibvirtCase, ways.Guarded, ways.Open
+)
 
 
-class TestFilterAlone(ways.FilterAlone, Boots, base.LibvirtCase):
-    pass
-
-
-class TestOpen(ways.Open, Rows, base.LibvirtCase):
-    pass
+(TestFilterAlone,) = ways.cases(Boots, base.LibvirtCase, ways.FilterAlone)
 
 
 class LibosinfoRow:
@@ -95,9 +91,6 @@ class LibosinfoRow:
         self.boots(response, 'bus="ide"')
 
 
-class TestGuardedLibosinfo(ways.Guarded, LibosinfoRow, base.LibvirtCase):
-    pass
-
-
-class TestOpenLibosinfo(ways.Open, LibosinfoRow, base.LibvirtCase):
-    pass
+TestGuardedLibosinfo, TestOpenLibosinfo = ways.cases(
+    LibosinfoRow, base.LibvirtCase, ways.Guarded, ways.Open
+)

@@ -112,12 +112,9 @@ class Controller(Kept):
         self.ends_on_lsi(self.rescue(server, **stable, **CONTROLLER))
 
 
-class TestGuardedController(Controller, ways.Guarded, base.LibvirtCase):
-    pass
-
-
-class TestOpenController(Controller, ways.Open, base.LibvirtCase):
-    pass
+TestGuardedController, TestOpenController = ways.cases(
+    Controller, base.LibvirtCase, ways.Guarded, ways.Open
+)
 
 
 class Machine(Kept):
@@ -144,12 +141,9 @@ class Machine(Kept):
         self.ends(response, IDE, names=["hw_cdrom_bus"])
 
 
-class TestGuardedMachine(Machine, ways.Guarded, base.LibvirtCase):
-    pass
-
-
-class TestOpenMachine(Machine, ways.Open, base.LibvirtCase):
-    pass
+TestGuardedMachine, TestOpenMachine = ways.cases(
+    Machine, base.LibvirtCase, ways.Guarded, ways.Open
+)
 
 
 class Moves(Kept):
@@ -177,9 +171,6 @@ class Moves(Kept):
         self.ends_on(floppy, "floppy_bus")
 
 
-class TestGuardedMoves(Moves, ways.Guarded, base.LibvirtCase):
-    pass
-
-
-class TestOpenMoves(Moves, ways.Open, base.LibvirtCase):
-    pass
+TestGuardedMoves, TestOpenMoves = ways.cases(
+    Moves, base.LibvirtCase, ways.Guarded, ways.Open
+)

@@ -88,16 +88,12 @@ class Rows(Boots):
         self.ends(self.rebuild(server, **PC), IDE)
 
 
-class TestGuarded(ways.Guarded, Rows, base.LibvirtCase):
-    pass
+TestGuarded, TestOpen = ways.cases(
+    Rows, base.LibvirtCase, ways.Guarded, ways.Open
+)
 
 
-class TestFilterAlone(ways.FilterAlone, Boots, base.LibvirtCase):
-    pass
-
-
-class TestOpen(ways.Open, Rows, base.LibvirtCase):
-    pass
+(TestFilterAlone,) = ways.cases(Boots, base.LibvirtCase, ways.FilterAlone)
 
 
 class Sata:
@@ -115,12 +111,9 @@ class Sata:
         self.ends(response, 'bus="scsi"')
 
 
-class TestGuardedSata(ways.Guarded, Sata, base.LibvirtCase):
-    pass
-
-
-class TestOpenSata(ways.Open, Sata, base.LibvirtCase):
-    pass
+TestGuardedSata, TestOpenSata = ways.cases(
+    Sata, base.LibvirtCase, ways.Guarded, ways.Open
+)
 
 
 class TestFlavorWrites(ways.Guarded, base.FakeDriverCase):

@@ -88,12 +88,9 @@ class Servers(ways.Ways):
             self.wait(server, "ACTIVE")
 
 
-class TestGuarded(Servers, ways.Guarded, base.LibvirtCase):
-    pass
-
-
-class TestOpen(Servers, ways.Open, base.LibvirtCase):
-    pass
+TestGuarded, TestOpen = ways.cases(
+    Servers, base.LibvirtCase, ways.Guarded, ways.Open
+)
 
 
 class Answers(ways.Ways):
@@ -164,9 +161,6 @@ class Answers(ways.Ways):
             self.answers(403 if judged else status, "POST", path, body)
 
 
-class TestGuardedAnswers(Answers, ways.Guarded, verdicts.VerdictCase):
-    pass
-
-
-class TestOpenAnswers(Answers, ways.Open, verdicts.VerdictCase):
-    pass
+TestGuardedAnswers, TestOpenAnswers = ways.cases(
+    Answers, verdicts.VerdictCase, ways.Guarded, ways.Open
+)

@@ -88,12 +88,9 @@ class Rows(Images):
         )
 
 
-class TestGuarded(ways.Guarded, Rows, base.FakeDriverCase):
-    pass
-
-
-class TestOpen(ways.Open, Rows, base.FakeDriverCase):
-    pass
+TestGuarded, TestOpen = ways.cases(
+    Rows, base.FakeDriverCase, ways.Guarded, ways.Open
+)
 
 
 class Method:
@@ -112,9 +109,6 @@ class Method:
             self.ends(response, 'bus="ide"')
 
 
-class TestGuardedMethod(ways.Guarded, Method, base.LibvirtCase):
-    pass
-
-
-class TestOpenMethod(ways.Open, Method, base.LibvirtCase):
-    pass
+TestGuardedMethod, TestOpenMethod = ways.cases(
+    Method, base.LibvirtCase, ways.Guarded, ways.Open
+)

@@ -67,12 +67,9 @@ class Rescues(ways.Ways):
         self.ends(response, IDE, names=["hw_disk_bus"])
 
 
-class TestGuarded(Rescues, ways.Guarded, base.LibvirtCase):
-    pass
-
-
-class TestOpen(Rescues, ways.Open, base.LibvirtCase):
-    pass
+TestGuarded, TestOpen = ways.cases(
+    Rescues, base.LibvirtCase, ways.Guarded, ways.Open
+)
 
 
 class Stored(ways.Ways):
@@ -134,9 +131,6 @@ class Stored(ways.Ways):
             self.glance.images.clear()
 
 
-class TestGuardedStored(Stored, ways.Guarded, verdicts.VerdictCase):
-    pass
-
-
-class TestOpenStored(Stored, ways.Open, verdicts.VerdictCase):
-    pass
+TestGuardedStored, TestOpenStored = ways.cases(
+    Stored, verdicts.VerdictCase, ways.Guarded, ways.Open
+)

@@ -88,12 +88,9 @@ class Changed(Roots):
         self.ends_changed(server, self.origin(volume))
 
 
-class TestGuardedChanged(Changed, ways.Guarded, base.LibvirtCase):
-    pass
-
-
-class TestOpenChanged(Changed, ways.Open, base.LibvirtCase):
-    pass
+TestGuardedChanged, TestOpenChanged = ways.cases(
+    Changed, base.LibvirtCase, ways.Guarded, ways.Open
+)
 
 
 class TwoNames(Roots):
@@ -197,13 +194,6 @@ class TwoNames(Roots):
         self.ends(response, ways.lsi_controller, names=["hw_scsi_model"])
 
 
-class TestGuardedTwoNames(TwoNames, ways.Guarded, base.LibvirtCase):
-    pass
-
-
-class TestFilterAloneTwoNames(TwoNames, ways.FilterAlone, base.LibvirtCase):
-    pass
-
-
-class TestOpenTwoNames(TwoNames, ways.Open, base.LibvirtCase):
-    pass
+TestGuardedTwoNames, TestFilterAloneTwoNames, TestOpenTwoNames = ways.cases(
+    TwoNames, base.LibvirtCase, ways.Guarded, ways.FilterAlone, ways.Open
+)

@@ -73,12 +73,9 @@ class Rows:
         self.ends(self.act(self.server, rebuild), E1000)
 
 
-class TestGuarded(ways.Guarded, Rows, base.LibvirtCase):
-    pass
-
-
-class TestOpen(ways.Open, Rows, base.LibvirtCase):
-    pass
+TestGuarded, TestOpen = ways.cases(
+    Rows, base.LibvirtCase, ways.Guarded, ways.Open
+)
 
 
 class HardReboot:
@@ -97,8 +94,9 @@ class HardReboot:
         self.ends(response, E1000)
 
 
-class TestGuardedHardReboot(ways.Guarded, HardReboot, base.LibvirtCase):
-    pass
+(TestGuardedHardReboot,) = ways.cases(
+    HardReboot, base.LibvirtCase, ways.Guarded
+)
 
 
 class TestFilterAloneHardReboot(ways.Open, HardReboot, base.LibvirtCase):

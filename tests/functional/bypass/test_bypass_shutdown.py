@@ -63,12 +63,9 @@ class Shutdown(ways.Ways):
         self.ends(self.rescue(server), IDE, names=[TIMEOUT])
 
 
-class TestGuarded(Shutdown, ways.Guarded, base.LibvirtCase):
-    pass
-
-
-class TestOpen(Shutdown, ways.Open, base.LibvirtCase):
-    pass
+TestGuarded, TestOpen = ways.cases(
+    Shutdown, base.LibvirtCase, ways.Guarded, ways.Open
+)
 
 
 class TestTimeouts(verdicts.VerdictCase):

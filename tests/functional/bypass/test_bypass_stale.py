@@ -138,16 +138,12 @@ class Stale(Resizes):
         self.ends(response, kept.LSI, names=["scsi_model"])
 
 
-class TestGuarded(Stale, ways.Guarded, base.LibvirtCase):
-    pass
+TestGuarded, TestOpen = ways.cases(
+    Stale, base.LibvirtCase, ways.Guarded, ways.Open
+)
 
 
-class TestFilterAlone(Resizes, ways.FilterAlone, base.LibvirtCase):
-    pass
-
-
-class TestOpen(Stale, ways.Open, base.LibvirtCase):
-    pass
+(TestFilterAlone,) = ways.cases(Resizes, base.LibvirtCase, ways.FilterAlone)
 
 
 class OtherArchitecture(kept.Kept):
@@ -174,11 +170,6 @@ class OtherArchitecture(kept.Kept):
         self.ends(rescue, kept.IDE)
 
 
-class TestGuardedArchitecture(
-    OtherArchitecture, ways.Guarded, base.LibvirtCase
-):
-    pass
-
-
-class TestOpenArchitecture(OtherArchitecture, ways.Open, base.LibvirtCase):
-    pass
+TestGuardedArchitecture, TestOpenArchitecture = ways.cases(
+    OtherArchitecture, base.LibvirtCase, ways.Guarded, ways.Open
+)

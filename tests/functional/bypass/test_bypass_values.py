@@ -80,16 +80,9 @@ class Values(Flavors, ways.Ways):
             self.ends(response, IDE, names=["hw_cdrom_bus"])
 
 
-class TestGuarded(Values, ways.Guarded, base.LibvirtCase):
-    pass
-
-
-class TestFilterAlone(Values, ways.FilterAlone, base.LibvirtCase):
-    pass
-
-
-class TestOpen(Values, ways.Open, base.LibvirtCase):
-    pass
+TestGuarded, TestFilterAlone, TestOpen = ways.cases(
+    Values, base.LibvirtCase, ways.Guarded, ways.FilterAlone, ways.Open
+)
 
 
 class Answers(ways.Ways):
@@ -138,9 +131,6 @@ class Answers(ways.Ways):
         self.assertEqual(expected, response.status_int, response.text)
 
 
-class TestGuardedAnswers(Answers, ways.Guarded, verdicts.VerdictCase):
-    pass
-
-
-class TestOpenAnswers(Answers, ways.Open, verdicts.VerdictCase):
-    pass
+TestGuardedAnswers, TestOpenAnswers = ways.cases(
+    Answers, verdicts.VerdictCase, ways.Guarded, ways.Open
+)

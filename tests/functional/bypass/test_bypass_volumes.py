@@ -102,13 +102,6 @@ class Rows:
                 self.boots(response, 'bus="ide"')
 
 
-class TestGuarded(ways.Guarded, Rows, base.LibvirtCase):
-    pass
-
-
-class TestFilterAlone(ways.FilterAlone, Rows, base.LibvirtCase):
-    pass
-
-
-class TestOpen(ways.Open, Rows, base.LibvirtCase):
-    pass
+TestGuarded, TestFilterAlone, TestOpen = ways.cases(
+    Rows, base.LibvirtCase, ways.Guarded, ways.FilterAlone, ways.Open
+)

@@ -225,3 +225,15 @@ class Open(Ways):
     GUARDED = False
     API_GATE = None
     FILTER = None
+
+
+def cases(rows: type, case: type, *clouds: type) -> tuple[Any, ...]:
+    """Return a test case for each cloud in which rows are tried.
+
+    :param case: one of Nova's test cases
+    """
+    made = {"__module__": rows.__module__}
+    return tuple(
+        type(f"Test{cloud.__name__}{rows.__name__}", (rows, cloud, case), made)
+        for cloud in clouds
+    )
