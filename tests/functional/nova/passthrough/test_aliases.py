@@ -3,6 +3,7 @@
 
 from tests.functional.nova.passthrough import base, fleet
 
+CHECKS = "interrupt_remapping, iommu"
 REFUSED = "flavor extra spec pci_passthrough:alias asks for gpu (allowed: {})"
 
 
@@ -42,6 +43,15 @@ class TestNotAllowed(base.Devices):
 
 
 class TestAllowed(base.Devices):
+    def test_without_a_proven_host_nobody_gets_one(self):
+        reason = self.refused(self.gpu())
+
+        self.assertEqual(
+            fleet.NOBODY.format(CHECKS) + "ask the cloud's operator, or do "
+            "without passthrough devices",
+            reason,
+        )
+
     def test_it_lands_on_the_proven_host_and_nowhere_else(self):
         # given one host that has proven its IOMMU, one that has none
         self.prove(base.PROVEN)
