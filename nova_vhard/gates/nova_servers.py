@@ -118,12 +118,11 @@ def host(instance: Any) -> Host:
     :raises nova.exception.ComputeHostNotFound: if its compute node, or its
         service, is not there
     """
-    result: Host = _in_cell(
+    return _in_cell(  # type: ignore[no-any-return]
         nova_context.get_admin_context(),
         instance,
         lambda cell: _host(cell, instance),
     )
-    return result
 
 
 def _host(cell: Any, instance: Any) -> Host:

@@ -91,7 +91,9 @@ class PostureFilter:
             timeout=timeout,
             attestation_max_age=lambda: options.attestation_max_age,
         )
-        self._posture.keys = lambda: _keys(options.attestation_key_file)
+        self._posture.keys = lambda: marks.read_keys(
+            options.attestation_key_file
+        )
 
     def filter_hosts(
         self,
@@ -200,16 +202,3 @@ def _question(requirement: HostRequirement, rule: HostsRule) -> Question:
     required = requirement.checks
     attested = ATTESTED in required or rule.trust is Trust.ATTESTED
     return Question(required - {ATTESTED}, rule.max_report_age, attested)
-
-
-def _keys(path: str) -> tuple[bytes, ...]:
-    """Return the keys of the attestor's marks.
-
-    :raises KeyFileError: if there is none that can be used
-    """
-    if not path:
-        raise marks.KeyFileError(
-            "[vhard] attestation_key_file is not set: name the key file of "
-            "nova-vhard-attestor"
-        )
-    return marks.read_keys(path)

@@ -79,6 +79,12 @@ def read_keys(path: str) -> tuple[bytes, ...]:
         can neither read nor write
     :raises KeyFileError: if there is none that can be used
     """
+    if not path:
+        # The attestor's own option has a default.
+        raise KeyFileError(
+            "[vhard] attestation_key_file is not set: name the key file of "
+            "nova-vhard-attestor"
+        )
     try:
         lines = read_private(path, secret=True).splitlines()
     except UnreadableError as error:
