@@ -22,7 +22,6 @@ class Expected:
 
     :ivar policy: whether a policy was read; without one, a check that compares
         with it answers UNKNOWN
-    :ivar digest: of that policy
     :ivar refused: device kind to the values, in Nova's names, that no guest
         may have
     :ivar machines: families of the machine types that a guest may have
@@ -40,10 +39,10 @@ class Expected:
     :ivar booleans: SELinux booleans that the operator requires to be on
     :ivar vulnerabilities: CPU vulnerabilities that the operator accepts: name
         to reason
+    :ivar digest: of the policy
     """
 
     policy: bool = False
-    digest: str | None = None
     refused: Mapping[str, frozenset[str]] = field(default_factory=dict)
     machines: frozenset[str] = frozenset()
     virt_type: str = ""
@@ -54,6 +53,7 @@ class Expected:
     cpu_mode: str | None = None
     booleans: frozenset[str] = frozenset()
     vulnerabilities: Mapping[str, str] = field(default_factory=dict)
+    digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,6 @@ class Host:
     """A host to be judged: a live one, a container's view, or a capture.
 
     :ivar root: its file system
-    :ivar name: its name, for those who read its report
     :ivar libvirt: its libvirt
     :ivar expected: what it should be like
     :ivar run_dir: folder of the host in which the root pre-step leaves the
@@ -70,10 +69,10 @@ class Host:
         results that are kept by file identity; None keeps nothing
     :ivar shared: what checks that follow one another share in a round, by a
         name of theirs; a process that checks run in has its own
+    :ivar name: its name, for those who read its report
     """
 
     root: HostRoot = field(default_factory=HostRoot)
-    name: str = ""
     libvirt: Libvirt = field(default_factory=NoLibvirt)
     expected: Expected = Expected()
     run_dir: str = "/run/nova-vhard"
@@ -81,3 +80,4 @@ class Host:
     shared: dict[str, Any] = field(
         default_factory=dict, compare=False, repr=False
     )
+    name: str = ""
