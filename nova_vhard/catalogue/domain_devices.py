@@ -142,11 +142,6 @@ def _other(
     return XmlPlace(path=path, value=value, missing=known, added={"": made})
 
 
-def _served(path: str) -> XmlPlace:
-    """Return the place of a port's socket; Nova's wait for who connects."""
-    return _other(path, "@mode", "bind", missing="connect")
-
-
 #: Ports, by the kinds of them that have a socket.
 _SOCKETS = tuple(
     f"devices/{name}[@type='{kind}']/source"
@@ -209,7 +204,8 @@ NO_WORD = (
     _port("serial"),
     _port("console"),
     _port("channel"),
-    *map(_served, _SOCKETS),
+    # Nova's sockets wait for connections
+    *(_other(each, "@mode", "bind", missing="connect") for each in _SOCKETS),
     # Others are on a bus of their own, or reach into the host's network.
     _other(
         "devices/console/target",

@@ -102,9 +102,9 @@ class Router:
         match = dict(result[0])
         controller = getattr(match.pop("controller", None), "controller", None)
         method = (type(controller).__name__, match.pop("action", ""))
-        if method not in self._judged:
-            return None
-        return Call(method, match, controller)
+        return (
+            Call(method, match, controller) if method in self._judged else None
+        )
 
     def _application(self, environ: Environ) -> Any:
         """Return where a request goes; its environ is changed likewise."""

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The services' own routers, without the services."""
 
-from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,21 +24,15 @@ def nova_application(patch: pytest.MonkeyPatch) -> Any:
     return routes.APIRouterV21()
 
 
-def rows(properties: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return properties of an image as Glance's database has them."""
-    return [
-        {"name": name, "value": value, "deleted": False}
-        for name, value in properties.items()
-    ]
-
-
 def glance(**properties: str) -> list[tuple[tuple[None, str], Any]]:
     """Return what Glance's urlmap has, as far as the gate looks.
 
     :param properties: of the one image, which is always there
     """
-    image = {"owner": "project", "disk_format": None}
-    image["properties"] = rows(properties)
+    image = SimpleNamespace(
+        owner="project", disk_format=None, extra_properties=properties
+    )
+    repo = SimpleNamespace(get=lambda _: image)
     router = glance_router.API(wsgi.APIMapper())
     for route in router.map.matchlist:
         resource = route.defaults.get("controller")
@@ -47,5 +40,5 @@ def glance(**properties: str) -> list[tuple[tuple[None, str], Any]]:
             controller := getattr(resource, "controller", None),
             images.ImagesController,
         ):
-            controller.db_api = SimpleNamespace(image_get=lambda *_: image)
+            controller.gateway = SimpleNamespace(get_repo=lambda _: repo)
     return [((None, "/v2"), router)]

@@ -34,7 +34,6 @@ from nova_vhard.gates import (
 )
 from nova_vhard.policy.hardware import Holder
 from nova_vhard.request import image as image_reader
-from tests.fuzz.routers import rows
 from tests.fuzz.service import Service
 
 POLICY = """\
@@ -73,7 +72,7 @@ class Cloud:
             self, [("ImagesController", "update")]
         ).call(update().environ())
         assert call is not None
-        call.controller.db_api = SimpleNamespace(image_get=self._read)
+        call.controller.gateway = SimpleNamespace(get_repo=self._repo)
         self.gate = glance_api.GlanceGate(self)
         self._service = Service(lambda _request: 201, wsgi.Request)
 
@@ -82,17 +81,21 @@ class Cloud:
         self.environs.append(dict(environ))
         return self._service(environ, start)
 
-    def _read(self, context: RequestContext, image_id: str) -> Any:
-        """Return an image, as Glance's database."""
-        self.shown.append((context, image_id))
-        if self.stored is None:
-            raise exception.ImageNotFound
-        properties = dict(self.stored)
-        image = {
-            name: properties.pop(name) for name in ("owner", "disk_format")
-        }
-        gone = {"name": "hw_disk_bus", "value": "ide", "deleted": True}
-        return {**image, "properties": [*rows(properties), gone]}
+    def _repo(self, context: RequestContext) -> Any:
+        """Return the images that a user may see, as Glance's gateway."""
+
+        def get(image_id: str) -> Any:
+            self.shown.append((context, image_id))
+            if self.stored is None:
+                raise exception.ImageNotFound
+            properties = dict(self.stored)
+            return SimpleNamespace(
+                owner=properties.pop("owner"),
+                disk_format=properties.pop("disk_format"),
+                extra_properties=properties,
+            )
+
+        return SimpleNamespace(get=get)
 
     def send(
         self, wire: Wire, service_roles: Any = None, **headers: str

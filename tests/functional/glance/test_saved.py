@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 from glance.db.sqlalchemy import api
+from oslo_config import cfg
 
 from nova_vhard.gates.enforcer import PolicyEnforcer
 from tests import logged
 from tests.functional.glance import test_routing
+from tests.functional.glance.conftest import MakeUser
 from tests.functional.glance.wire import (
     User,
     Wire,
@@ -83,6 +85,55 @@ def test_the_later_change_is_undone(
     assert response.status_int == 403
     assert "ide" in message(response)
     assert _stored(plain, image) == after
+    assert plain.image(image)["hw_vif_model"] == "virtio"
+
+
+def test_a_change_of_nothing_is_judged_as_it_is_saved(
+    gated: User, plain: User, between: Between
+) -> None:
+    # given a value that is gone before it is set again
+    image = plain.create(hw_cdrom_bus="ide").json["id"]
+    between(lambda: plain.update(image, remove("/hw_cdrom_bus"), DRIVE))
+    # when
+    response = gated.update(image, OLD_BUS)
+    # then
+    assert response.status_int == 403
+    assert _stored(plain, image) == ("mandatory", None)
+
+
+def test_nothing_is_saved_under_the_id_of_another_image(
+    gated: User, plain: User
+) -> None:
+    # given
+    old = plain.create(hw_disk_bus="ide").json["id"]
+    image = plain.create().json["id"]
+    # when
+    response = gated.update(old, add("/image_id", image))
+    # then
+    assert response.status_int == 403
+    assert "hw_disk_bus" not in plain.image(image)
+    assert plain.update(old, add("/image_id", image)).status_int == 200
+    assert plain.image(image)["hw_disk_bus"] == "ide"
+
+
+def test_what_a_user_must_not_read_is_neither_judged_nor_told(
+    under: MakeUser, plain: User, tmp_path: Path
+) -> None:
+    # given a property that only an admin may read, and an old one beside it
+    old = {"hw_disk_bus": "virtio", "vmware_adaptertype": "ide"}
+    image = plain.create(**old).json["id"]
+    rules = tmp_path / "protections.conf"
+    each = "create = {0}\nread = {0}\nupdate = {0}\ndelete = {0}\n"
+    rules.write_text(
+        f"[^hw_disk_bus$]\n{each.format('admin')}[.*]\n{each.format('@')}"
+    )
+    cfg.CONF.set_override("property_protection_file", str(rules))
+    # when a Glance that has these rules is asked
+    response = under().update(image, add("/hw_vif_model", "virtio"))
+    cfg.CONF.clear_override("property_protection_file")
+    # then
+    assert response.status_int == 200, response.text
+    assert "hw_disk_bus" not in response.json
     assert plain.image(image)["hw_vif_model"] == "virtio"
 
 
