@@ -13,9 +13,9 @@ from nova_vhard.osc.report import component, data, oscal, page
 
 
 class WriteReport(output.Command):
-    """Write the fleet, and what violates the policy, as one HTML page.
+    """Write an HTML report on hosts and policy violations.
 
-    The page needs nothing but itself: no script, no other file, no network.
+    The page is self-contained: no script, no other file, no network.
     With --oscal what hosts have proven is written for compliance tools, as
     assessment results of OSCAL, and with --component what nova-vhard
     contributes to the controls of NIST SP 800-53 and BSI Grundschutz++, as a
@@ -28,8 +28,7 @@ class WriteReport(output.Command):
         parser.add_argument(
             "--html",
             metavar="<file>",
-            help="Page to write; a file that is there is replaced in one "
-            "step.",
+            help="Page to write; an existing file is replaced atomically.",
         )
         parser.add_argument(
             "--oscal",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nova_vhard.common import state
+from nova_vhard.common import source, state
 from nova_vhard.common.text import clean, line
 from nova_vhard.host import plugins
 from nova_vhard.osc import paging
@@ -216,25 +216,41 @@ def evidence_rows(paths: Iterable[str]) -> Iterator[Row]:
     :raises OSError, ValueError: if a file cannot be read, or is another
     """
     guides = {check.name: check.guide for check in plugins.load()}
+
+    def rows(report: Any) -> list[Row]:
+        time = datetime.datetime.fromisoformat(report["time"])
+        return [
+            (
+                line(report["host"]),
+                line(result["check"]),
+                line(result["status"]),
+                time.astimezone(datetime.UTC).isoformat(),
+                guides.get(result["check"], "-"),
+                line(result["reason"]),
+                line("; ".join(result["evidence"])),
+                line(report["version"]),
+                line(report["policy"] or "none"),
+            )
+            for result in report["results"]
+        ]
+
+    # A host could write a report in the name of another.
+    hosts: dict[str, str] = {}
     for path in paths:
         try:
-            report = json.loads(pathlib.Path(path).read_text("utf-8"))
-            time = datetime.datetime.fromisoformat(report["time"])
-            for result in report["results"]:
-                yield (
-                    line(report["host"]),
-                    line(result["check"]),
-                    line(result["status"]),
-                    time.isoformat(),
-                    guides.get(result["check"], "-"),
-                    line(result["reason"]),
-                    line("; ".join(result["evidence"])),
-                    line(report["version"]),
-                    line(report["policy"] or "none"),
-                )
-        except (LookupError, TypeError, ValueError) as error:
-            text = f"{path} is not a report of nova-vhard-reporter: {error!r}"
-            raise ValueError(text) from error
+            # The size is limited: a host may write what it likes.
+            found = rows(json.loads(source.read_text(path)))
+        except (
+            *(AttributeError, LookupError, RecursionError, TypeError),
+            *(ValueError, source.UnreadableError),
+        ) as error:
+            raise ValueError(
+                f"{path} is not a report of nova-vhard-reporter: {error!r}"
+            ) from error
+        for host in {row[0] for row in found}:
+            if hosts.setdefault(host, path) != path:
+                raise ValueError(f"{hosts[host]} and {path} name one host")
+        yield from found
 
 
 def _part(

@@ -13,7 +13,7 @@ import pytest
 from osc_lib import exceptions
 
 from nova_vhard.catalogue.checks import CHECKS
-from nova_vhard.common import files
+from nova_vhard.common import files, source
 from nova_vhard.osc.report import command, data, exemptions, summary
 from nova_vhard.osc.report import page as report_page
 from nova_vhard.osc.report.data import Part
@@ -365,6 +365,32 @@ def test_what_is_not_a_report_of_a_host_is_named(tmp_path, change):
         ValueError, match="is not a report of nova-vhard-reporter"
     ):
         list(data.evidence_rows([path]))
+
+
+def test_no_host_reports_in_the_name_of_another(tmp_path):
+    first, other = tmp_path / "1", tmp_path / "2"
+    first.mkdir()
+    other.mkdir()
+    paths = [report_pages.host_report(each) for each in (first, other)]
+    with pytest.raises(ValueError, match="name one host"):
+        list(data.evidence_rows(paths))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[" * 100_000, "RecursionError"),
+        (" " * source.MAX_SIZE + "{}", "larger than"),
+        (None, "No such file"),
+    ],
+    ids=("deep", "large", "missing"),
+)
+def test_a_file_of_a_host_that_is_hostile_is_named(tmp_path, text, reason):
+    path = tmp_path / "a.json"
+    if text:
+        path.write_text(text)
+    with pytest.raises(ValueError, match=f"{path}.*({reason})"):
+        list(data.evidence_rows([str(path)]))
 
 
 def test_a_policy_that_is_switched_off_says_so(made):
