@@ -4,7 +4,7 @@
 # Starts real Nova, Placement and Glance on loopback, with the gates of this
 # project in their pipelines, and plays a story through the real clients.
 #
-#   tools/demo.sh                  exit status 0: every step went as told
+#   tools/demo.sh                  exit status 0: every step passed
 #   tools/demo.sh --without-gates  the same without the gates: no gate refuses
 #                                  anything, and the exit status is 1
 #   tools/demo.sh --walk           from installed to enforcing and back, with

@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=_PROGRAM.name, description=__doc__)
     _PROGRAM.add_arguments(parser)
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="Ask and write again and again.")
+    run = commands.add_parser("run", help="Ask and write periodically.")
     run.add_argument(
         "--once",
         action="store_true",

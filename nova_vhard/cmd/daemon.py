@@ -37,7 +37,7 @@ class Program:
     :ivar group: name of that group
     :ivar options: options of that group
     :ivar expected: its own errors that the operator can correct
-    :ivar amiss: exit status after such an error
+    :ivar error_status: exit status after such an error
     :ivar crashed: exit status after any other error
     """
 
@@ -47,7 +47,7 @@ class Program:
     group: str
     options: Sequence[cfg.Opt]
     expected: tuple[type[Exception], ...] = ()
-    amiss: int = 1
+    error_status: int = 1
     crashed: int = 1
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -57,9 +57,9 @@ class Program:
             "--config-file",
             action="append",
             metavar="FILE",
-            help="Configuration file, again for each further one; default "
-            f"{' and '.join(self.default_files)}, as far as they are there. "
-            "One that cannot be read ends the program, with why.",
+            help="Configuration file; repeat it for more. The default is "
+            f"{' and '.join(self.default_files)}, if they exist. "
+            "If one cannot be read, the program ends and says why.",
         )
         parser.add_argument("--debug", action="store_true", help="Log more.")
 
@@ -97,7 +97,7 @@ class Program:
             return command(self.configure(options), options)
         except (*_EXPECTED, *self.expected) as error:
             terminal.complain(f"{self.name}: {_words(error)}")
-            return self.amiss
+            return self.error_status
         except Exception as error:
             text = f"{type(error).__name__}: {error}"
             terminal.complain(f"{self.name}: crashed: {text}")

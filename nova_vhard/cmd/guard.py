@@ -56,8 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status."""
     interrupts.note_hangup()
     options = _parser().parse_args(argv)
-    amiss = _NOT_TOLD if options.command == "probe" else 1
-    return replace(_PROGRAM, amiss=amiss).run(_command, options)
+    status = _NOT_TOLD if options.command == "probe" else 1
+    return replace(_PROGRAM, error_status=status).run(_command, options)
 
 
 def _command(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:

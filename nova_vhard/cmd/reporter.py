@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""nova-vhard-reporter: prove a host, and say so in Placement."""
+"""nova-vhard-reporter: check this host, publish the results to Placement."""
 
 import argparse
 import dataclasses
@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         "facts",
         help="As root: leave the few keys of nova.conf and qemu.conf that "
         "the checks need in the run directory; exit status 1 if some cannot "
-        "be read, and what was there of them before is void.",
+        "be read; earlier facts are then discarded.",
     )
     # One list, in the order given: a later one wins, as in nova-compute.
     for name, what in (("file", "FILE"), ("dir", "DIR")):
@@ -110,13 +110,13 @@ def _parser() -> argparse.ArgumentParser:
             "nova-compute finds it in /etc/nova and /etc. What cannot be "
             "read is named, and the facts of Nova are void.",
         )
-    run = commands.add_parser("run", help="Report again and again.")
+    run = commands.add_parser("run", help="Report periodically.")
     run.add_argument("--once", action="store_true", help="Report once, end.")
     sweep = commands.add_parser(
         "sweep",
-        help="Take our traits from hosts that have fallen silent, and make "
-        "the names that reports need in the next two weeks. Without a sweep, "
-        "hosts that may not make names fall silent after that time.",
+        help="Remove our traits from hosts that stopped reporting, and create "
+        "the trait names that reports need in the next two weeks. Without a "
+        "sweep, hosts that may not create names stop reporting then.",
     )
     sweep.add_argument(
         "--max-report-age",
@@ -127,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
         help="2 to 24; not smaller than max_report_age of the policy.",
     )
     withdraw = commands.add_parser(
-        "withdraw", help="Take our traits from one host."
+        "withdraw", help="Remove our traits from one host."
     )
     withdraw.add_argument(
         "host", nargs="?", help="Name of its provider; default this host."

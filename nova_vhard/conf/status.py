@@ -10,9 +10,8 @@ OPTS = [
         default=["/etc/nova/nova.conf"],
         help="Configuration file of nova-scheduler and nova-api; again for "
         "each that they read, in their order. FILE's folder is searched for "
-        "nova.conf.d as well. A file that is not there is said, and what it "
-        "would have shown is a warning; the wrong file shows what does not "
-        "hold.",
+        "nova.conf.d as well. A missing file is reported, and what it "
+        "would have shown is a warning; a wrong file leads to wrong results.",
     ),
     cfg.MultiStrOpt(
         "glance-config-file",
@@ -87,7 +86,7 @@ OPTS = [
         "probe-flavor",
         metavar="ID",
         help="Flavor of that server; the smallest that the image boots with. "
-        "Of one that no host has room for nothing is judged.",
+        "If no host has room for it, nothing is checked.",
     ),
     cfg.MultiStrOpt(
         "scheduler-log",

@@ -142,15 +142,8 @@ def _clauses(
         disk = plain(holder.disk_format, "DISK_FORMAT")
         save = command("image", "save", "--file", "my-copy.img", image)
         create = command(
-            *(
-                "image",
-                "create",
-                "--file",
-                "my-copy.img",
-                "--disk-format",
-                disk,
-            ),
-            "--container-format",
+            *("image", "create", "--file", "my-copy.img"),
+            *("--disk-format", disk, "--container-format"),
             disk if disk in _SAME_CONTAINER else "bare",
             *options("--property", copied(draft.documents[place])),
             "my-copy",

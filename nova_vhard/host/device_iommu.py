@@ -13,7 +13,7 @@ from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
 
 
-def amiss(host: Host, evidence: list[str]) -> Answer | None:
+def unprotected(host: Host, evidence: list[str]) -> Answer | None:
     """Return the answer for each offered device; None if all pass.
 
     Without the facts of nova.conf, the offered devices are unknown. The

@@ -25,7 +25,7 @@ VERSION = 1
 _TEXT = str | None
 _NUMBER = float | int | None
 _NAME_FILES = (
-    f"Mend that, then run {prestep.COMMAND} as root again. Where "
+    f"Fix this, then run {prestep.COMMAND} as root again. Where "
     "nova-compute reads files elsewhere than in /etc/nova, name them with "
     "--nova-config-file."
 )

@@ -74,7 +74,7 @@ def emulators(host: Host) -> Emulators:
     except Unreadable as error:
         # libvirt may start any of them: a bad emulator is still a FAIL, but
         # good ones do not prove a PASS.
-        text = f"which emulators libvirt would start cannot be told: {error}"
+        text = f"the emulators of libvirt are unknown: {error}"
         doubts.insert(0, unread(error)._replace(reason=text))
         source = "found without libvirt"
         here = _in_usual_places(host.root)

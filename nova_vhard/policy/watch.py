@@ -175,7 +175,7 @@ class PolicyFile:
         if reading.warnings:
             LOG.warning("%s", PolicyError(reading.warnings))
         if policy.enabled:
-            LOG.info("Policy %s of %s holds.", policy.digest, self.path)
+            LOG.info("Policy %s of %s is in force.", policy.digest, self.path)
         else:
             LOG.warning(
                 "%s says enabled: false. Nothing is refused.", self.path

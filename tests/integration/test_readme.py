@@ -115,7 +115,7 @@ def test_what_up_tells_to_type_is_typed():
 @pytest.mark.parametrize(
     ("command", "status", "last"),
     [
-        ("tools/demo.sh", 0, r"(\d+) of \1 steps went as told"),
+        ("tools/demo.sh", 0, r"(\d+) of \1 steps passed"),
         ("tools/demo.sh --without-gates", 1, r"\d+ refusals are missing"),
     ],
 )

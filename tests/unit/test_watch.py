@@ -48,7 +48,7 @@ def test_a_policy_that_holds_is_named_once(path, caplog):
     # a comment does not make it another policy
     write(path, f"# a comment\n{WARN}")
     assert file.current().digest == digest
-    assert caplog.messages == [f"Policy {digest} of {path} holds."]
+    assert caplog.messages == [f"Policy {digest} of {path} is in force."]
 
 
 def test_a_change_is_obeyed_without_a_restart(path):

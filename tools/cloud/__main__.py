@@ -104,7 +104,7 @@ def _up(stored, **wanted):
 
 
 def _play(stored):
-    """Play the story; exit status 0 if every step went as told."""
+    """Play the story; exit status 0 if every step passed."""
     from story import play
 
     if not Cloud(stored).daemons.ids():

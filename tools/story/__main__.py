@@ -16,7 +16,7 @@ _PLACE = place.Place(pathlib.Path(__file__).resolve().parents[2] / ".demo")
 
 
 def main():
-    """Play the story; return 0 when every step went as told, else 1."""
+    """Play the story; return 0 when every step passed, else 1."""
     options = _arguments()
     gates = not options.without_gates
     print(

@@ -36,7 +36,7 @@ WALK = steps(walk)
 
 
 def play(cloud, story):
-    """Play steps of the story; return whether all went as told."""
+    """Play steps of the story; return whether all passed."""
     with contextlib.ExitStack() as after:
         if not cloud.facts.small:
             cloud.start("plain-nova-api")
@@ -61,6 +61,6 @@ def _play(playing, story):
         why = "" if gates else ", as expected without gates"
         text = f"{missing} refusals are missing{why}"
         print(table.paint(text, not gates))
-    text = f"{good} of {len(outcomes)} steps went as told"
+    text = f"{good} of {len(outcomes)} steps passed"
     print(table.paint(text, good == len(outcomes)), flush=True)
     return good == len(outcomes)

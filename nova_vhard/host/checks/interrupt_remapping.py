@@ -85,9 +85,9 @@ class InterruptRemapping(Check):
         answer = _judge(host, lines, evidence)
         if answer.status is not Status.PASS:
             return answer
-        amiss = device_iommu.amiss(host, evidence)
-        if amiss:
-            return amiss
+        unprotected = device_iommu.unprotected(host, evidence)
+        if unprotected:
+            return unprotected
         # Out of sight, vfio may be loaded, or be told to, all the same.
         root.names(module_parameters.MODULES)
         module_parameters.words(root)

@@ -80,12 +80,12 @@ class Iommu(Check):
             return failed(
                 "vfio may hand out devices without an IOMMU", _NOIOMMU
             )
-        strange = iommu.unverified(root, units, evidence)
-        if strange:
-            return strange
-        amiss = device_iommu.amiss(host, evidence)
-        if amiss:
-            return amiss
+        unverified = iommu.unverified(root, units, evidence)
+        if unverified:
+            return unverified
+        unprotected = device_iommu.unprotected(host, evidence)
+        if unprotected:
+            return unprotected
         if not real:
             text = "no device is in an IOMMU group"
             step = platform.remedy(root, platform.IOMMU_OFF)

@@ -77,10 +77,10 @@ class IommuStrict(Check):
             for group in iommu.groups(root)
             if group.devices and not group.noiommu
         ]
-        strange = iommu.unverified(root, iommu.units(root), evidence)
-        amiss = strange or device_iommu.amiss(host, evidence)
-        if amiss:
-            return amiss
+        unverified = iommu.unverified(root, iommu.units(root), evidence)
+        fault = unverified or device_iommu.unprotected(host, evidence)
+        if fault:
+            return fault
         if not groups:
             evidence.append(f"{iommu.GROUPS}: no groups with devices")
             text = "no device is in an IOMMU group"

@@ -63,7 +63,7 @@ class Microcode(Check):
             return failed("the processor's microcode is old")
         if maker is not Platform.INTEL:
             return unknown(
-                "the kernel compares no microcode but Intel's",
+                "the kernel checks the microcode of Intel processors only",
                 "The kernel's list has Intel's microcode alone. Update "
                 "this machine's firmware by its maker's list, and do "
                 "not require this check of it.",

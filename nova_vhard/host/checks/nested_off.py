@@ -103,7 +103,7 @@ class NestedOff(Check):
                 )
             return passed("guests cannot be hypervisors")
         return unknown(
-            "no module of KVM in /sys/module says whether it is on",
+            "no KVM module is loaded",
             "Load the module of KVM for this processor (kvm_intel, "
             "kvm_amd, kvm_hv, kvm): only then does it say what its "
             "parameter is. Without it, guests are emulated.",

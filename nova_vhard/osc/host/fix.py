@@ -82,7 +82,7 @@ class FixHosts(output.Command):
             "--ansible",
             metavar="<file>",
             required=True,
-            help="Playbook to write; a file that is there is replaced.",
+            help="Playbook to write; an existing file is replaced.",
         )
         add_age(parser)
 

@@ -101,7 +101,7 @@ def _widened(content: Schema) -> Schema:
 
 
 class PrintSchema(Offline):
-    """Print the JSON schema of a file of ours.
+    """Print the JSON schema of a nova-vhard file.
 
     For an editor, or for a linter such as check-jsonschema. It knows every
     key; what the keys mean together only policy check, policy test and

@@ -178,11 +178,11 @@ def _notes(policy: Policy, tree: provenance.Tree) -> Iterator[Problem]:
 
 
 class ShowPolicy(OfflineLister):
-    """Show a policy, each line with the place that says it.
+    """Show a policy, each line with its source.
 
     Without --effective only what the file says itself. With it what the file,
     those that it extends and the defaults come to, reasons left out; "default"
-    is where nothing says it. No cloud is asked.
+    means that no file sets it. No cloud is asked.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

@@ -24,7 +24,7 @@ def old_boot(stage):
     return stage.refused("nova-api", text, *IDE)
 
 
-@step("The very command that this explanation gives; then once more")
+@step("Run the suggested command, then try again")
 def fixed_boot(stage):
     fix = re.search(
         r"`openstack (image set [^`]+)`", stage.notes.get("fix", "")
