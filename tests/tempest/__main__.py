@@ -3,7 +3,7 @@
 
 Makes both clouds, one after the other, below .cache/tempest, and writes the
 table. With expressions, for the ids of tests, those alone are run and nothing
-is written; with --few those of tests/tempest/few.txt, as .ci/run does. Ends
+is written; with --few those of tests/tempest/few.txt, in a minute. Ends
 with 1 if a test came out otherwise and no rule says so, or if none was run.
 """
 
