@@ -8,6 +8,7 @@ pairs of path and error name; that is not missing, it is unreadable. Where it
 is damaged, nothing can be read.
 """
 
+import contextlib
 import errno
 import json
 import os
@@ -69,6 +70,15 @@ def unreadable(path: str, reason: str, step: str = "") -> Unreadable:
     return Unreadable(path, OSError(errno.EINVAL, reason), step)
 
 
+@contextlib.contextmanager
+def reading(path: str) -> Iterator[None]:
+    """Raise Unreadable for a path where the system raises an error."""
+    try:
+        yield
+    except OSError as error:
+        raise Unreadable(path, error) from error
+
+
 class HostRoot:
     """The file system of a host.
 
@@ -103,8 +113,8 @@ class HostRoot:
 
         Read once: a HostRoot is for one round.
         """
-        link = os.path.islink(os.path.join(self.root, "proc"))
-        return self.live and not (link or self._errors)
+        proc = os.path.join(self.root, "proc")
+        return self.live and not (os.path.islink(proc) or self._errors)
 
     def may_list(self, path: str) -> bool:
         """Return whether a folder can be listed, a process's root too.
@@ -127,17 +137,8 @@ class HostRoot:
         :param path: absolute path on the host
         :raises Unreadable: if it is not there, or no plain file
         """
-        with self.open(path) as file:
-            try:
-                handle = file.fileno()
-                parts: list[bytes] = []
-                left = LIMIT
-                while left and (part := os.read(handle, left)):
-                    parts.append(part)
-                    left -= len(part)
-                return b"".join(parts).decode("utf-8", "replace").strip()
-            except OSError as error:
-                raise Unreadable(path, error) from error
+        with self.open(path) as file, reading(path):
+            return file.read(LIMIT).decode("utf-8", "replace").strip()
 
     def lines(self, path: str) -> Iterator[str]:
         """Yield the lines of a table, such as ``/proc/interrupts``.
@@ -147,16 +148,13 @@ class HostRoot:
         :param path: absolute path on the host
         :raises Unreadable: if it is not there, no plain file, or too long
         """
-        with self.open(path) as file:
+        with self.open(path) as file, reading(path):
             left = TABLE_LIMIT
-            try:
-                while line := file.readline(LIMIT):
-                    left -= len(line)
-                    if left < 0 or len(line) == LIMIT:
-                        raise OSError(errno.EFBIG, "longer than any kernel's")
-                    yield line.decode("utf-8", "replace").rstrip("\n")
-            except OSError as error:
-                raise Unreadable(path, error) from error
+            while line := file.readline(LIMIT):
+                left -= len(line)
+                if left < 0 or len(line) == LIMIT:
+                    raise OSError(errno.EFBIG, "longer than any kernel's")
+                yield line.decode("utf-8", "replace").rstrip("\n")
 
     def open(self, path: str) -> BinaryIO:
         """Return a file, opened for reading bytes.
@@ -164,48 +162,43 @@ class HostRoot:
         :param path: absolute path on the host
         :raises Unreadable: if it is not there, or no plain file
         """
-        try:
-            real = self._resolve(path)
-            # A FIFO or device in a tree must not hang the reader.
-            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-            handle = os.open(real, flags)
+        # A FIFO or device in a tree must not hang the reader.
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+        with reading(path):
+            handle = os.open(self._resolve(path), flags)
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 os.close(handle)
                 raise OSError(errno.EINVAL, "not a plain file")
             return os.fdopen(handle, "rb")
-        except OSError as error:
-            raise Unreadable(path, error) from error
 
     def stat(self, path: str) -> os.stat_result:
         """Return what the file system says of what a path leads to.
 
         :raises Unreadable: if it is not there, or cannot be reached
         """
-        try:
+        with reading(path):
             return os.stat(self._resolve(path))
-        except OSError as error:
-            raise Unreadable(path, error) from error
 
     def real(self, path: str) -> str:
         """Return the host's own path of what a path leads to.
 
         :raises Unreadable: if the links on the way lead nowhere
         """
-        try:
+        with reading(path):
             result = os.path.relpath(self._resolve(path, []), self.root)
-        except OSError as error:
-            raise Unreadable(path, error) from error
         return "/" if result == "." else f"/{result}"
 
-    def maybe(self, path: str) -> str | None:
+    def maybe(self, path: str, beside: str = "") -> str | None:
         """Return the text of a file, None if it is not there.
 
+        :param beside: folder that is not empty on a host whose files are in
+            sight: without it, a file that is not there is an error
         :raises Unreadable: if it cannot be read
         """
         try:
             return self.read(path)
         except Unreadable as error:
-            if error.missing:
+            if error.missing and (not beside or self.names(beside)):
                 return None
             raise
 
@@ -216,20 +209,15 @@ class HostRoot:
 
         :raises Unreadable: if that cannot be told
         """
-        try:
-            return int(os.stat(self._resolve(path)).st_mtime)
-        except OSError as error:
-            raise Unreadable(path, error) from error
+        return int(self.stat(path).st_mtime)
 
     def attribute(self, path: str, name: str) -> str:
         """Return an extended attribute of a file, such as security.selinux.
 
         :raises Unreadable: if the file is not there, or has none
         """
-        try:
+        with reading(path):
             value = os.getxattr(self._resolve(path), name)
-        except OSError as error:
-            raise Unreadable(path, error) from error
         return value.decode("utf-8", "replace").rstrip("\0")
 
     def ask(self, path: str, question: str) -> str:
@@ -240,8 +228,8 @@ class HostRoot:
 
         :raises Unreadable: without an answer
         """
-        try:
-            flags = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC
+        with reading(path):
             handle = os.open(self._resolve(path), flags)
             try:
                 if _filesystem(handle) != "selinuxfs":
@@ -250,8 +238,6 @@ class HostRoot:
                 answer = os.read(handle, _MAX_ANSWER)
             finally:
                 os.close(handle)
-        except OSError as error:
-            raise Unreadable(path, error) from error
         return answer.decode("utf-8", "replace").strip("\0\n ")
 
     def names(self, path: str, missing_ok: bool = False) -> list[str]:
@@ -261,12 +247,12 @@ class HostRoot:
         :raises Unreadable: if it is not there, or no folder
         """
         try:
-            return sorted(os.listdir(self._resolve(path)))
-        except OSError as error:
-            unreadable = Unreadable(path, error)
-            if missing_ok and unreadable.missing:
+            with reading(path):
+                return sorted(os.listdir(self._resolve(path)))
+        except Unreadable as error:
+            if missing_ok and error.missing:
                 return []
-            raise unreadable from error
+            raise
 
     def link(self, path: str) -> str | None:
         """Return the last name of what a link points to; None for none.
@@ -284,9 +270,7 @@ class HostRoot:
         folder, name = posixpath.split(path)
         try:
             here = os.path.join(self._resolve(folder), name)
-            if self._errors:
-                below = here.removeprefix(self.root)
-                self._as_captured(below.split("/")[1:])
+            self._as_captured(here.removeprefix(self.root).split("/")[1:])
             return os.readlink(here)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EINVAL):
@@ -299,12 +283,11 @@ class HostRoot:
         :raises Unreadable: if that cannot be told
         """
         try:
-            os.stat(self._resolve(path))
-        except OSError as error:
-            failed = Unreadable(path, error)
-            if failed.missing:
-                return False
-            raise failed from error
+            self.stat(path)
+        except Unreadable as error:
+            if not error.missing:
+                raise
+            return False
         return True
 
     def links(self, path: str) -> list[os.stat_result]:
@@ -313,11 +296,9 @@ class HostRoot:
         :raises Unreadable: if they lead nowhere
         """
         passed: list[str] = []
-        try:
+        with reading(path):
             self._resolve(path, passed)
             return [os.lstat(each) for each in passed]
-        except OSError as error:
-            raise Unreadable(path, error) from error
 
     def _resolve(self, path: str, passed: list[str] | None = None) -> str:
         """Return the path of a host's file on this machine.
