@@ -67,13 +67,8 @@ def enabled(root: HostRoot) -> bool:
 
     :raises Unreadable: if that cannot be told
     """
-    try:
-        return root.read(ENABLED) == "Y"
-    except Unreadable as error:
-        # A kernel that was built without it.
-        if error.missing and root.names("/sys/module"):
-            return False
-        raise
+    # A kernel that was built without it has no such file.
+    return root.maybe(ENABLED, beside="/sys/module") == "Y"
 
 
 def mode(host: Host) -> str:

@@ -41,18 +41,6 @@ _TRIES = 3
 class _IsContainer(Unreadable):
     """A guest is no QEMU, so that no check can judge it."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(
-            path,
-            OSError(
-                errno.EINVAL,
-                "keeps a guest of libvirt's that is a container, and no QEMU",
-            ),
-            "Nothing on the host settles it: the checks of guests know "
-            "QEMU alone. Do not require them of hosts with virt_type = "
-            "lxc; stop containers that Nova did not create.",
-        )
-
 
 @dataclass(frozen=True)
 class Guest:
@@ -113,13 +101,8 @@ def processes(root: HostRoot) -> dict[str, Process]:
 
     :raises Unreadable: if processes cannot be listed
     """
-    try:
-        names = root.names(PROC)
-    except Unreadable as error:
-        # A capture may have kept none.
-        if not (error.missing and root.captured):
-            raise
-        names = []
+    # A capture may have kept none.
+    names = root.names(PROC, missing_ok=root.captured)
     return {pid: _process(root, pid) for pid in names if pid.isdecimal()}
 
 
@@ -253,11 +236,9 @@ def _runners(libvirt: Libvirt) -> frozenset[str]:
 def daemons(root: HostRoot) -> Iterator[str]:
     """Yield libvirt's daemons and the labels that they run under."""
     for pid, name in daemon_pids(root):
-        try:
+        with contextlib.suppress(Unreadable):
             label, source = _label(root, f"{PROC}/{pid}", True)
             yield f"{source}: {label} ({name})"
-        except Unreadable:
-            continue
 
 
 def _stable(
@@ -269,7 +250,17 @@ def _stable(
         if process.trouble:
             raise process.trouble
         if _CONTAINER in process.names and _is_roots(root, pid):
-            raise _IsContainer(path)
+            raise _IsContainer(
+                path,
+                OSError(
+                    errno.EINVAL,
+                    "keeps a guest of libvirt's that is a container, and no "
+                    "QEMU",
+                ),
+                "Nothing on the host settles it: the checks of guests know "
+                "QEMU alone. Do not require them of hosts with virt_type = "
+                "lxc; stop containers that Nova did not create.",
+            )
         command = list(process.command)
         started = all(_option(command, option) for option in _GIVEN)
         named = any(map(_EMULATOR.fullmatch, process.names))
@@ -291,9 +282,8 @@ def _guest(
     root: HostRoot, pid: str, command: list[str], apparmor: bool
 ) -> Guest:
     uuid = _option(command, "-uuid").lower()
-    named = _option(command, "-name").split(",")
-    first = named[0].removeprefix("guest=")
-    name = first or f"process {pid}"
+    named = _option(command, "-name").split(",")[0]
+    name = named.removeprefix("guest=") or f"process {pid}"
     path, trouble = f"{PROC}/{pid}", ""
     try:
         label, source = _label(root, path, apparmor)
@@ -311,19 +301,11 @@ def _guest(
 
 def _label(root: HostRoot, path: str, apparmor: bool) -> tuple[str, str]:
     """Return the label of a process and the file that it was read from."""
-    for name in ("attr/apparmor/current",) if apparmor else ():
-        try:
-            return _text(root, f"{path}/{name}"), f"{path}/{name}"
-        except Unreadable as error:
-            if not error.missing:
-                raise
-    source = f"{path}/attr/current"
-    return _text(root, source), source
-
-
-def _text(root: HostRoot, path: str) -> str:
+    source = f"{path}/attr/apparmor/current"
+    if not (apparmor and root.exists(source)):
+        source = f"{path}/attr/current"
     # SELinux ends a label with a zero byte, AppArmor with a new line.
-    return root.read(path).rstrip("\0\n")
+    return root.read(source).rstrip("\0\n"), source
 
 
 def _option(command: list[str], name: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from nova_vhard.host import platform
 from nova_vhard.host.check import Answer, unknown
-from nova_vhard.host.root import HostRoot, Unreadable, unreadable
+from nova_vhard.host.root import HostRoot, unreadable
 
 GROUPS = "/sys/kernel/iommu_groups"
 CLASS = "/sys/class/iommu"
@@ -83,12 +83,7 @@ def units(root: HostRoot) -> list[str]:
     :raises Unreadable: if they cannot be listed; a kernel without any may
         have no such folder
     """
-    try:
-        return root.names(CLASS)
-    except Unreadable as error:
-        if error.missing and root.exists("/sys/kernel"):
-            return []
-        raise
+    return root.names(CLASS, missing_ok=root.exists("/sys/kernel"))
 
 
 def group_of(

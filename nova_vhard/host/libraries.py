@@ -7,6 +7,7 @@ with each of them, if it is there. What LD_LIBRARY_PATH of libvirt's
 daemon adds is not seen.
 """
 
+import contextlib
 import posixpath
 import re
 import struct
@@ -26,8 +27,6 @@ _MAX_CACHE, _MAX_ENTRIES = 8 << 20, 100_000
 _MAX_LIBRARIES, _MAX_PRELOADED = 2000, 64
 
 _FOLDERS = ("/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib")
-_MULTIARCH = ("/lib", "/usr/lib")
-
 
 #: Returns what a file was built with.
 Examine = Callable[[HostRoot, str], ElfFacts]
@@ -52,12 +51,7 @@ class Loader:
 
         :raises Unreadable: if the list exists but cannot be read
         """
-        try:
-            text = self._root.read(_PRELOAD)
-        except Unreadable as error:
-            if error.missing:
-                return []
-            raise
+        text = self._root.maybe(_PRELOAD) or ""
         result = _NAMES.findall(_COMMENT.sub("", text))
         if len(result) > _MAX_PRELOADED:
             raise unreadable(_PRELOAD, "names more than any host loads")
@@ -141,12 +135,13 @@ class Loader:
 def _usual(root: HostRoot) -> list[str]:
     """Return the folders without a cache, Debian's for each machine too."""
     result = list(_FOLDERS)
-    for folder in _MULTIARCH:
-        try:
-            names = root.names(folder)
-        except Unreadable:
-            continue
-        result += [f"{folder}/{name}" for name in names if "-linux-" in name]
+    for folder in ("/lib", "/usr/lib"):
+        with contextlib.suppress(Unreadable):
+            result += [
+                f"{folder}/{name}"
+                for name in root.names(folder)
+                if "-linux-" in name
+            ]
     return result
 
 

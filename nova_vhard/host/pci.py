@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from nova_vhard.host.iommu import DEVICES
-from nova_vhard.host.root import HostRoot, Unreadable, unreadable
+from nova_vhard.host.root import HostRoot, unreadable
 
 #: Ways to reset all that is on the bus behind a bridge.
 SHARED_RESETS = frozenset(("bus", "cxl_bus"))
@@ -106,8 +106,7 @@ def virtual_functions(root: HostRoot, address: str) -> bool:
     """
     if total_vfs(root, address) > 0:
         return True
-    names = root.names(path(address))
-    return any(_VIRTUAL_FUNCTION.fullmatch(name) for name in names)
+    return any(map(_VIRTUAL_FUNCTION.fullmatch, root.names(path(address))))
 
 
 def total_vfs(root: HostRoot, address: str) -> int:
@@ -116,11 +115,7 @@ def total_vfs(root: HostRoot, address: str) -> int:
     :raises Unreadable: if it cannot be told whether there is one
     """
     try:
-        return int(root.read(f"{path(address)}/sriov_totalvfs"))
-    except Unreadable as error:
-        if error.missing:
-            return 0
-        raise
+        return int(root.maybe(f"{path(address)}/sriov_totalvfs") or 0)
     except ValueError:
         return 0
 

@@ -6,11 +6,10 @@ selinux_file_context and virt_selinux (manual pages of the policies), and
 libvirt's src/security/security_selinux.c.
 """
 
-import errno
 import re
 from dataclasses import dataclass
 
-from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.root import HostRoot, unreadable
 
 ENFORCE = "/sys/fs/selinux/enforce"
 BOOLEANS = "/sys/fs/selinux/booleans"
@@ -54,8 +53,7 @@ class Label:
     @property
     def pair(self) -> frozenset[int] | None:
         """The two categories of a guest; None if it has not just two."""
-        single = "-" not in self.level
-        two = single and len(self.categories) == _PAIR
+        two = "-" not in self.level and len(self.categories) == _PAIR
         return self.categories if two else None
 
 
@@ -117,7 +115,7 @@ def permissive(root: HostRoot, label: str) -> bool:
         answer = root.ask(ACCESS, f"{label} {label} {number}")
     numbers = answer.split()[:_NUMBERS]
     if len(numbers) < _NUMBERS or not numbers[-1].isalnum():
-        raise _unreadable(ACCESS, f"the answer is {answer[:60]!r}")
+        raise unreadable(ACCESS, f"the answer is {answer[:60]!r}")
     return bool(int(numbers[-1], 16) & _PERMISSIVE)
 
 
@@ -145,7 +143,7 @@ def may_write(
     try:
         return bool(int(answer.split()[0], 16) >> (int(bit) - 1) & 1)
     except (ValueError, IndexError) as error:
-        raise _unreadable(ACCESS, f"the answer is {answer[:60]!r}") from error
+        raise unreadable(ACCESS, f"the answer is {answer[:60]!r}") from error
 
 
 def _captured(root: HostRoot, label: str) -> str:
@@ -156,7 +154,7 @@ def _captured(root: HostRoot, label: str) -> str:
         result = parse(asked.strip())
         if arrow and result and wanted and result.type == wanted.type:
             return answer
-    raise _unreadable(_CAPTURED_ACCESS, f"nothing about {label[:60]}")
+    raise unreadable(_CAPTURED_ACCESS, f"nothing about {label[:60]}")
 
 
 def boolean(root: HostRoot, name: str) -> tuple[bool, bool] | None:
@@ -166,14 +164,12 @@ def boolean(root: HostRoot, name: str) -> tuple[bool, bool] | None:
     :raises Unreadable: if it cannot be read
     """
     path = f"{BOOLEANS}/{name}"
-    try:
-        words = root.read(path).split()
-    except Unreadable as error:
-        if error.missing and root.names(BOOLEANS):
-            return None
-        raise
+    text = root.maybe(path, beside=BOOLEANS)
+    if text is None:
+        return None
+    words = text.split()
     if len(words) != _PAIR or not set(words) <= {"0", "1"}:
-        raise _unreadable(path, f"{' '.join(words)[:60]!r} is not a state")
+        raise unreadable(path, f"{' '.join(words)[:60]!r} is not a state")
     return words[0] == "1", words[1] == "1"
 
 
@@ -190,8 +186,4 @@ def file_label(root: HostRoot, path: str) -> str:
             here = line.removeprefix("# file: ").lstrip("/") == path[1:]
         elif here and line.startswith(f"{_LABEL}="):
             return line.partition("=")[2].strip('"')
-    raise _unreadable(path, "its label is not in the capture")
-
-
-def _unreadable(path: str, reason: str) -> Unreadable:
-    return Unreadable(path, OSError(errno.EIO, reason))
+    raise unreadable(path, "its label is not in the capture")

@@ -9,7 +9,7 @@ import posixpath
 
 from nova_vhard.host import event_log, prestep
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import HostRoot, Unreadable, unreadable
+from nova_vhard.host.root import HostRoot, Unreadable, reading, unreadable
 
 CLASS = "/sys/class/tpm"
 SECURITY = "/sys/kernel/security"
@@ -47,12 +47,8 @@ def names(root: HostRoot) -> list[str]:
     :raises Unreadable: if they cannot be listed; a kernel without any may
         have no such folder
     """
-    try:
-        return root.names(CLASS)
-    except Unreadable as error:
-        if error.missing and root.names(posixpath.dirname(CLASS)):
-            return []
-        raise
+    shown = bool(root.names(posixpath.dirname(CLASS)))
+    return root.names(CLASS, missing_ok=shown)
 
 
 def event_log_path(name: str) -> str:
@@ -68,7 +64,7 @@ def read_log(root: HostRoot, name: str) -> event_log.Replay | None:
     """
     path = event_log_path(name)
     try:
-        with root.open(path) as file:
+        with root.open(path) as file, reading(path):
             content = file.read(event_log.LIMIT)
     except Unreadable as error:
         if not error.missing:
@@ -77,8 +73,6 @@ def read_log(root: HostRoot, name: str) -> event_log.Replay | None:
         if not root.exists(f"{SECURITY}/lsm"):
             raise unreadable(SECURITY, "not mounted", _MOUNT) from error
         return None
-    except OSError as error:
-        raise Unreadable(path, error) from error
     try:
         return event_log.replay(content)
     except event_log.BadLog as error:

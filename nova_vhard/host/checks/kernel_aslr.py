@@ -6,7 +6,6 @@ from nova_vhard.host.host import Host
 from nova_vhard.host.root import Unreadable
 
 _SYSCTL = "/proc/sys/kernel/randomize_va_space"
-_FULL = "2"
 _MEANING = {
     "0": "address spaces are not randomized",
     "1": "the heap is not randomized",
@@ -56,20 +55,17 @@ class KernelAslr(Check):
         value = root.read(_SYSCTL)
         evidence.append(f"{_SYSCTL}: {value}")
         # None of these decides: they say what else hides addresses.
-        result = []
         for path in (_CMDLINE, *_ASIDE):
             try:
-                text = root.read(path)
+                text = root.maybe(path) or ""
             except Unreadable as error:
-                if not error.missing:
-                    result.append(f"cannot be read: {error}")
+                evidence.append(f"cannot be read: {error}")
                 continue
             if path == _CMDLINE:
                 text = " ".join(part for part in text.split() if part in _BOOT)
             if text:
-                result.append(f"{path}: {text}")
-        evidence += result
-        if value == _FULL:
+                evidence.append(f"{path}: {text}")
+        if value == "2":
             return passed("address spaces are randomized in full")
         if value in _MEANING:
             return failed(_MEANING[value])

@@ -3,23 +3,14 @@
 
 from nova_vhard.host.check import Answer, Check, failed, passed, unknown
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.host.sanitized import shown
 
-_MEMORY = "/sys/kernel/mm"
-_KSM = "/sys/kernel/mm/ksm"
 _RUN = "/sys/kernel/mm/ksm/run"
 _SHARING = "/sys/kernel/mm/ksm/pages_sharing"
 # Since Linux 6.6: pages of nothing but zeros, with use_zero_pages.
 _ZEROS = "/sys/kernel/mm/ksm/ksm_zero_pages"
 
 _STOPPED, _RUNNING, _UNMERGED = "0", "1", "2"
-_UNMERGE = f"Write 2 into {_RUN}: 0 stops merging and leaves pages merged."
-
-_WAIT = (
-    "The kernel takes them apart at this moment, which may take minutes: "
-    "check again."
-)
 
 
 class MemorySharing(Check):
@@ -53,34 +44,29 @@ class MemorySharing(Check):
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge what the kernel does, and what is merged."""
         root = host.root
-        try:
-            value = root.read(_RUN)
-        except Unreadable as error:
-            if not error.missing or "ksm" in root.names(_MEMORY):
-                raise
-            evidence.append(f"{_KSM}: none")
+        if "ksm" not in root.names("/sys/kernel/mm"):
+            evidence.append("/sys/kernel/mm/ksm: none")
             return passed("the kernel cannot merge memory")
+        value = root.read(_RUN)
         evidence.append(f"{_RUN}: {shown(value)}")
         if value == _RUNNING:
             return failed("equal pages of guests are merged")
         if value not in (_STOPPED, _UNMERGED):
             return unknown(f"{shown(value)!r} is not a value that is known")
-        merged = _counted(root, _ZEROS)
-        if value == _UNMERGED:
-            merged |= _counted(root, _SHARING)
-        else:
-            merged[_SHARING] = root.read(_SHARING)
+        read = root.maybe if value == _UNMERGED else root.read
+        counts = {_ZEROS: root.maybe(_ZEROS), _SHARING: read(_SHARING)}
         evidence += [
-            f"{path}: {shown(count)}" for path, count in merged.items()
+            f"{path}: {shown(count)}"
+            for path, count in counts.items()
+            if count is not None
         ]
-        if set(merged.values()) <= {"0"}:
+        if set(counts.values()) <= {"0", None}:
             return passed("no pages of guests are merged")
-        text = "pages that were merged before still are"
-        step = _WAIT if value == _UNMERGED else _UNMERGE
-        return failed(text, step)
-
-
-def _counted(root: HostRoot, path: str) -> dict[str, str]:
-    """Return how many pages are merged, where the kernel counts that."""
-    text = root.maybe(path)
-    return {} if text is None else {path: text}
+        step = (
+            "The kernel takes them apart at this moment, which may take "
+            "minutes: check again."
+            if value == _UNMERGED
+            else f"Write 2 into {_RUN}: 0 stops merging and leaves pages "
+            "merged."
+        )
+        return failed("pages that were merged before still are", step)

@@ -13,15 +13,15 @@ from nova_vhard.host.check import (
 )
 from nova_vhard.host.host import Host
 from nova_vhard.host.platform import Platform, of
-from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.host.sanitized import shown
 
-_INTEL = "/sys/module/kvm_intel/parameters/nested"
-_AMD = "/sys/module/kvm_amd/parameters/nested"
-# Power's and IBM Z's.
-_POWER = "/sys/module/kvm_hv/parameters/nested"
-_Z = "/sys/module/kvm/parameters/nested"
-_BY_MODULE = (_INTEL, _AMD, _POWER, _Z)
+# Of Intel's, AMD's, Power's and IBM Z's module.
+_BY_MODULE = (
+    "/sys/module/kvm_intel/parameters/nested",
+    "/sys/module/kvm_amd/parameters/nested",
+    "/sys/module/kvm_hv/parameters/nested",
+    "/sys/module/kvm/parameters/nested",
+)
 # Of AMD's and Z's modules it is a number, of which each but 0 is yes.
 _ON, _OFF = re.compile(r"Y|-?0*[1-9][0-9]*"), ("N", "0")
 
@@ -61,8 +61,11 @@ class NestedOff(Check):
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the parameter of the module that is loaded."""
         root = host.root
-        values = {path: _read(root, path) for path in _BY_MODULE}
-        read = {path: text for path, text in values.items() if text}
+        read = {
+            path: text
+            for path in _BY_MODULE
+            if (text := root.maybe(path, beside=module_parameters.MODULES))
+        }
         evidence += [f"{path}: {shown(text)}" for path, text in read.items()]
         if any(map(_ON.fullmatch, read.values())):
             on = [
@@ -108,17 +111,3 @@ class NestedOff(Check):
             "kvm_amd, kvm_hv, kvm): only then does it say what its "
             "parameter is. Without it, guests are emulated.",
         )
-
-
-def _read(root: HostRoot, path: str) -> str:
-    """Return a parameter; empty where the module is not loaded.
-
-    :raises Unreadable: if it cannot be read, or modules are out of sight
-    """
-    try:
-        return root.read(path)
-    except Unreadable as error:
-        if not error.missing:
-            raise
-        root.names(module_parameters.MODULES)
-        return ""

@@ -12,8 +12,8 @@ from nova_vhard.host.check import (
     passed,
 )
 from nova_vhard.host.host import Host
-from nova_vhard.host.pci import SHARED_RESETS, PciDevice, reset_methods
-from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.pci import SHARED_RESETS, PciDevice
+from nova_vhard.host.root import HostRoot
 
 
 class PassthroughResettable(Check):
@@ -56,8 +56,9 @@ class PassthroughResettable(Check):
             methods = _methods(root, item.device)
             alone = buses[item.device.bus] == 1
             if not methods or (set(methods) <= SHARED_RESETS and not alone):
-                known = " ".join(methods) or "none"
-                without.append(f"{item}: reset by {known}")
+                without.append(
+                    f"{item}: reset by {' '.join(methods) or 'none'}"
+                )
             else:
                 evidence.append(f"{item}: reset by {' '.join(methods)}")
         evidence[:0] = without
@@ -74,9 +75,7 @@ def _methods(root: HostRoot, device: PciDevice) -> list[str]:
 
     :raises Unreadable: if that cannot be told
     """
-    try:
-        return reset_methods(root, device.address)
-    except Unreadable as error:
-        if not error.missing:
-            raise
+    methods = root.maybe(f"{device.path}/reset_method")
+    if methods is not None:
+        return methods.split()
     return ["reset"] if root.exists(f"{device.path}/reset") else []

@@ -450,7 +450,10 @@ def test_what_is_merged(tmp_path, content, status):
     assert run("memory_sharing", build(tmp_path, content)).status is status
 
 
-ARM = {"/proc/cpuinfo": "CPU implementer\t: 0x41\n", "/sys/module": None}
+ARM = {
+    "/proc/cpuinfo": "CPU implementer\t: 0x41\n",
+    "/sys/module/kernel": None,
+}
 
 
 @pytest.mark.parametrize(
