@@ -140,10 +140,8 @@ class Check(abc.ABC):
             answer = unread(error)
         except Exception as error:
             LOG.exception("Check %s failed", self.name)
-            text = f"the check failed: {type(error).__name__}: {error}"
-            answer = Answer(
-                Status.UNKNOWN,
-                text,
+            answer = unknown(
+                f"the check failed: {type(error).__name__}: {error}",
                 "This is a fault of the check. Report it, with the "
                 "traceback in the reporter's log.",
             )
@@ -151,14 +149,15 @@ class Check(abc.ABC):
 
     def unknown(self, reason: str, step: str = "") -> Result:
         """Answer UNKNOWN in place of a check that gave no answer."""
-        answer = Answer(Status.UNKNOWN, reason, step or _NO_ANSWER)
-        return self._result(answer, [])
+        return self._result(unknown(reason, step or _NO_ANSWER), [])
 
     def _result(self, answer: Answer, evidence: list[str]) -> Result:
         status, reason, step = answer
         if len(evidence) > MAX_EVIDENCE:
-            more = len(evidence) - MAX_EVIDENCE
-            evidence = [*evidence[:MAX_EVIDENCE], f"and {more} more"]
+            evidence = [
+                *evidence[:MAX_EVIDENCE],
+                f"and {len(evidence) - MAX_EVIDENCE} more",
+            ]
         facts = tuple(evidence)
         if status in (Status.PASS, Status.NOT_APPLICABLE):
             return Result(self.name, status, reason, facts, None, self.id)

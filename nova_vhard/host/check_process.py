@@ -32,8 +32,9 @@ def timed(check: Check, host: Host) -> Timed:
     try:
         result = check.run(host)
     except BaseException as error:  # noqa: BLE001 - sys.exit() in a check
-        text = f"the check failed: {type(error).__name__}: {error}"
-        result = check.unknown(text)
+        result = check.unknown(
+            f"the check failed: {type(error).__name__}: {error}"
+        )
     return result, round(time.monotonic() - begun, 6)
 
 

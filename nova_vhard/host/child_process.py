@@ -116,8 +116,9 @@ class Forked:
         while b"\n" not in self._text:
             left = deadline - time.monotonic()
             if left <= 0:
-                limit = f"{self._timeout:g} seconds"
-                raise Ended(f"no answer within {limit}", begun, False)
+                raise Ended(
+                    f"no answer within {self._timeout:g} seconds", begun, False
+                )
             self._alive()
             if not waiting.poll(min(left, _BEAT) * 1000):
                 continue
@@ -198,12 +199,13 @@ def _serve(
 ) -> int:
     """Answer, one line of JSON each; return the exit status."""
     signal.setitimer(signal.ITIMER_REAL, limit)
-    for answer in answers():
-        # Nothing that it has started runs on when the answer is there.
-        left = processes.kill_below(os.getpid())
-        line = json.dumps({"answer": answer, "left": left})
-        _write(pipe, f"{line}\n".encode())
-        signal.setitimer(signal.ITIMER_REAL, limit)
+    with open(pipe, "w", encoding="ascii") as out:
+        for answer in answers():
+            # Nothing that it has started runs on when the answer is there.
+            left = processes.kill_below(os.getpid())
+            line = json.dumps({"answer": answer, "left": left})
+            print(line, file=out, flush=True)
+            signal.setitimer(signal.ITIMER_REAL, limit)
     return 0
 
 
@@ -258,11 +260,6 @@ def _prepare() -> None:
         open("/proc/self/oom_score_adj", "w", encoding="ascii") as file,
     ):
         file.write("1000")
-
-
-def _write(pipe: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(pipe, data) :]
 
 
 def _kill(pid: int) -> None:

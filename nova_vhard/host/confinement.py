@@ -23,7 +23,6 @@ _ROOT = 0
 _FILTERED = 2
 
 _DEVICES = "/sys/fs/cgroup/devices"
-_EVERYTHING = "a *:* rwm"
 
 
 @dataclass(frozen=True)
@@ -112,8 +111,9 @@ def mount_ids(root: HostRoot, pid: str) -> frozenset[str]:
     :raises Unreadable: if there are none to be read
     """
     path = f"{PROC}/{pid}/mountinfo"
-    lines = root.lines(path)
-    result = frozenset(line.split()[0] for line in lines if line.strip())
+    result = frozenset(
+        line.split()[0] for line in root.lines(path) if line.strip()
+    )
     if not result:
         raise unreadable(path, "has no mounts")
     return result
@@ -135,7 +135,7 @@ def devices(root: HostRoot, pid: str) -> tuple[str, bool | None]:
             continue
         path = f"{_DEVICES}{group.rstrip('/')}/devices.list"
         try:
-            everything = _EVERYTHING in root.read(path)
+            everything = "a *:* rwm" in root.read(path)
         except Unreadable as error:
             return str(error), None
         return f"{path}: {'all' if everything else 'some'}", not everything

@@ -38,11 +38,6 @@ class Console:
     where: str
     gap: str
 
-    @property
-    def closed(self) -> bool:
-        """Whether nobody gets to it over the network without a login."""
-        return not self.gap
-
 
 def read(command: Sequence[str]) -> Iterator[Console]:
     """Yield the consoles that a command line asks for.

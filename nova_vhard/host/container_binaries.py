@@ -12,7 +12,7 @@ from typing import Any
 
 from nova_vhard.host import prestep
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import Unreadable
+from nova_vhard.host.root import Unreadable, unreadable
 from nova_vhard.host.running import Target, start_of
 
 #: Name of the file below the run directory, and its keys.
@@ -46,19 +46,13 @@ def of_target(host: Host, target: Target) -> list[Mapping[str, Any]]:
                 return [content[FILES][number] for number in entry[FILES]]
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise prestep.invalid(FILE, f"not from {prestep.COMMAND}") from error
-    raise _nothing_of(target)
-
-
-def _nothing_of(target: Target) -> Unreadable:
-    """Return the error for an emulator of which nothing is left that holds.
-
-    A guest outlives the container that it was started in, and the pre-step
-    looks into those of daemons that run.
-    """
-    text = f"has nothing of {target.label}; run {prestep.COMMAND} again"
-    error = prestep.invalid(FILE, text)
-    error.step += f" {_OLD_GUEST}" if target.guest else ""
-    return error
+    # A guest outlives the container that it was started in, and the pre-step
+    # looks into those of daemons that run.
+    raise unreadable(
+        FILE,
+        f"has nothing of {target.label}; run {prestep.COMMAND} again",
+        f"{prestep.STEP} {_OLD_GUEST}" if target.guest else prestep.STEP,
+    )
 
 
 def _holds(host: Host, target: Target, entry: Mapping[str, Any]) -> bool:
@@ -73,5 +67,7 @@ def _holds(host: Host, target: Target, entry: Mapping[str, Any]) -> bool:
         raise
     if abs(started - entry["start"]) > _SLACK:
         return False
-    own = target.guest is None
-    return own or start_of(host.root, target.pid) > entry["changed"]
+    return (
+        target.guest is None
+        or start_of(host.root, target.pid) > entry["changed"]
+    )

@@ -61,7 +61,6 @@ def apart(host: Host, evidence: list[str]) -> Answer:
         return _by_nova(host, evidence)
     if control == NOT_COUNTED:
         # Nobody counts threads here: each processor names its siblings.
-        root = host.root
         every = _every(root)
         cpus = _online(root)
         shared = _shared(root, cpus)
@@ -158,8 +157,11 @@ def _every(root: HostRoot) -> set[int]:
 
     :raises Unreadable: if they cannot be listed
     """
-    matches = map(_CPU.fullmatch, root.names(CPUS))
-    return {int(match[1]) for match in matches if match}
+    return {
+        int(match[1])
+        for match in map(_CPU.fullmatch, root.names(CPUS))
+        if match
+    }
 
 
 def _online(root: HostRoot) -> set[int]:

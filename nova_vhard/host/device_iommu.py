@@ -34,22 +34,23 @@ def unprotected(host: Host, evidence: list[str]) -> Answer | None:
         return None
     root = host.root
     groups = {item.name: item for item in iommu.groups(root)}
-    without, unlinked, good = [], [], []
-    lines = []
+    without: dict[str, str] = {}
+    unlinked, good = [], []
     for item in offered:
         group = iommu.group_of(root, groups, item.device.address)
         unit = root.link(f"{item.device.path}/iommu")
         if group is None:
-            without.append(item.device.address)
-            lines.append(f"offered: {item}: in no IOMMU group")
+            without[item.device.address] = (
+                f"offered: {item}: in no IOMMU group"
+            )
         elif unit is None:
             unlinked.append(f"offered: {item}: {group.path}, no IOMMU")
         else:
             good.append(f"offered: {item}: {group.path}, {unit}")
-    evidence[:0] = [*lines, *unlinked]
+    evidence[:0] = [*without.values(), *unlinked]
     evidence += good
     if without:
-        return alone(root, without)
+        return alone(root, list(without))
     if unlinked:
         return unknown(
             "offered devices are linked to no IOMMU",
@@ -68,8 +69,7 @@ def alone(root: HostRoot, addresses: Sequence[str]) -> Answer:
     :param addresses: of these devices, at least one
     """
     text = "offered devices are in no IOMMU group"
-    arm = platform.of(root) is platform.Platform.ARM
-    if arm and iommu.units(root):
+    if platform.of(root) is platform.Platform.ARM and iommu.units(root):
         free = [name for name in addresses if pci.driver(root, name) is None]
         if len(free) == len(addresses):
             return unknown(

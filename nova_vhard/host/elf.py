@@ -31,8 +31,6 @@ _PF_X, _PF_W = 1, 2
 _HUGE = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
 _HUGE_OF = {1 << 21: 4096, 1 << 25: 16384, 1 << 29: 65536}
 
-_CAPABILITIES = "security.capability"
-
 _CANARY = b"\0__stack_chk_fail\0"
 # glibc's fortified functions: __memcpy_chk, __printf_chk. The canary's
 # function does not match.
@@ -103,8 +101,9 @@ def examine(
         try:
             with contextlib.closing(ElfFile(file)) as elf:
                 facts = _facts(elf, opened.st_mode, page)
-                given = _has_capabilities(file.fileno())
-                return opened, replace(facts, capabilities=given)
+                return opened, replace(
+                    facts, capabilities=_has_capabilities(file.fileno())
+                )
         except ImportError as error:
             raise Unreadable(
                 path,
@@ -133,7 +132,7 @@ def _has_capabilities(handle: int) -> bool:
     bounding set of a QEMU is not this file's.
     """
     try:
-        return bool(os.getxattr(handle, _CAPABILITIES))
+        return bool(os.getxattr(handle, "security.capability"))
     except OSError as error:
         if error.errno in (errno.ENODATA, errno.ENOTSUP):
             return False

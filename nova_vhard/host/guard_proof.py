@@ -44,9 +44,8 @@ def read(root: HostRoot) -> GuardProof:
     :raises Unreadable: if there is none, or it makes no sense
     """
     path = f"{FOLDER}/{FILE}"
-    text = root.read(path)
     try:
-        content = json.loads(text)
+        content = json.loads(root.read(path))
         if content["version"] != VERSION:
             raise ValueError(f"version is not {VERSION}")
         time = datetime.datetime.fromisoformat(content["time"])

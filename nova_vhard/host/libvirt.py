@@ -7,7 +7,6 @@ start and its security models. procfs shows the real state of guests.
 
 import abc
 import contextlib
-import errno
 import functools
 import importlib.util
 import os
@@ -18,7 +17,7 @@ from xml.etree import ElementTree
 
 from nova_vhard.common import xml
 from nova_vhard.host import command, domains
-from nova_vhard.host.root import LIBVIRT, HostRoot, Unreadable
+from nova_vhard.host.root import LIBVIRT, HostRoot, Unreadable, unreadable
 
 _CAPTURED = "/CMD/virsh-"
 
@@ -90,9 +89,9 @@ class CapturedLibvirt(Libvirt):
 
         The list is that of ``virsh list --uuid``.
         """
-        listed = self._root.read(f"{_CAPTURED}list").split()
         return [
-            domains.parse(self._parse(f"dumpxml-{uuid}")) for uuid in listed
+            domains.parse(self._parse(f"dumpxml-{uuid}"))
+            for uuid in self._root.read(f"{_CAPTURED}list").split()
         ]
 
     def _parse(self, name: str) -> ElementTree.Element:
@@ -210,7 +209,7 @@ def _unreadable(reason: str, step: str = "") -> Unreadable:
     :param step: what makes it answer; empty where it did
     """
     path = LIBVIRT if step else "libvirt's answer"
-    return Unreadable(path, OSError(errno.EIO, reason), step or _LOOK)
+    return unreadable(path, reason, step or _LOOK)
 
 
 def live(uri: str) -> Libvirt:

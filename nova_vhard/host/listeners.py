@@ -51,8 +51,7 @@ def is_local(address: str) -> bool:
         parsed = ipaddress.ip_address(address.strip("[]"))
     except ValueError:
         return False
-    inner = getattr(parsed, "ipv4_mapped", None) or parsed
-    return bool(inner.is_loopback)
+    return bool((getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback)
 
 
 def read(host: Host, pid: str) -> list[Listener]:
@@ -72,10 +71,9 @@ def read(host: Host, pid: str) -> list[Listener]:
         for name in _FILES:
             path = f"{PROC}/{pid}/net/{name}"
             try:
-                lines = islice(host.root.lines(path), 1, None)
                 result += [
                     _listener(line, step)
-                    for line in lines
+                    for line in islice(host.root.lines(path), 1, None)
                     if line.split()[3] == _LISTEN
                 ]
             except Unreadable as error:
@@ -100,8 +98,12 @@ def _listener(line: str, step: int) -> Listener:
     packed = b"".join(
         words[place : place + 4][::step] for place in range(0, len(words), 4)
     )
-    where = str(ipaddress.ip_address(packed))
-    return Listener(where, int(port, 16), fields[9], fields[7] == _ROOT)
+    return Listener(
+        str(ipaddress.ip_address(packed)),
+        int(port, 16),
+        inode=fields[9],
+        roots=fields[7] == _ROOT,
+    )
 
 
 def sockets(root: HostRoot, pid: str) -> frozenset[str]:

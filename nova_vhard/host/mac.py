@@ -180,8 +180,9 @@ def effective(
 
 def _domain(root: HostRoot, label: str, evidence: list[str]) -> Answer:
     loose = selinux.permissive(root, label)
-    stated = "permissive" if loose else "not permissive"
-    evidence.append(f"{selinux.ACCESS}: {label} is {stated}")
+    evidence.append(
+        f"{selinux.ACCESS}: {label} is {'' if loose else 'not '}permissive"
+    )
     if loose:
         kind = selinux.parse(label)
         return failed(
@@ -227,8 +228,9 @@ def of_nobody(answer: Answer, evidence: list[str]) -> Answer:
         why = answer.reason.removeprefix(SILENT)
         evidence[:] = [line for line in evidence if not line.endswith(why)]
     word = ";" if answer.reason.startswith(UNREAD) else ", and"
-    text = f"no process of a guest was seen{word} {answer.reason}"
-    return answer._replace(reason=text)
+    return answer._replace(
+        reason=f"no process of a guest was seen{word} {answer.reason}"
+    )
 
 
 def _driver(host: Host, evidence: list[str]) -> Answer:

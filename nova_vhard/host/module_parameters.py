@@ -104,8 +104,10 @@ def _wanted(
 def _built_in(root: HostRoot, module: str) -> bool:
     """Return whether a module is known to be part of the kernel that runs."""
     try:
-        lines = root.lines(_BUILT_IN.format(root.read(_RELEASE)))
-        names = [line.rpartition("/")[2] for line in lines]
+        names = [
+            line.rpartition("/")[2]
+            for line in root.lines(_BUILT_IN.format(root.read(_RELEASE)))
+        ]
     except Unreadable:
         return False
     return any(_same(name.removesuffix(".ko")) == module for name in names)
@@ -134,16 +136,13 @@ def _is_true(word: str) -> bool:
 
 def _lines(root: HostRoot) -> Iterator[tuple[str, str]]:
     """Yield path and line of modprobe's configuration."""
-    seen: set[str] = set()
+    paths: dict[str, str] = {}
     for folder in _FOLDERS:
         for name in root.names(folder, missing_ok=True):
-            path = f"{folder}/{name}"
-            if not name.endswith(".conf"):
-                continue
-            if name in seen or root.real(path) == "/dev/null":
-                seen.add(name)
-                continue
-            seen.add(name)
+            if name.endswith(".conf"):
+                paths.setdefault(name, f"{folder}/{name}")
+    for path in paths.values():
+        if root.real(path) != "/dev/null":
             text = root.read(path).replace("\\\n", " ")
             for line in text.splitlines():
                 yield path, " ".join(line.split())

@@ -46,10 +46,10 @@ def must_have_read(
     started = {}
     for pid, process in guests.processes(host.root).items():
         words = list(process.command)
-        if words and _base(words[0]).startswith(_PYTHON):
+        if words and posixpath.basename(words[0]).startswith(_PYTHON):
             # Behind options of Python's own, such as -s.
             words = [word for word in words[1:] if not word.startswith("-")]
-        if words and _base(words[0]) == _NAME:
+        if words and posixpath.basename(words[0]) == _NAME:
             with contextlib.suppress(Unreadable):
                 started[pid] = start_of(host.root, pid)
     if not (started or host.root.captured or guests.complete(host.root)):
@@ -119,7 +119,3 @@ def _changes(root: HostRoot, path: str) -> Iterator[float]:
         for name in root.names(path):
             if name.endswith(_COUNTS):
                 yield changed(root, f"{path}/{name}")
-
-
-def _base(path: str) -> str:
-    return path.rpartition("/")[2]

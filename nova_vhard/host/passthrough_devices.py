@@ -24,8 +24,10 @@ class Offer:
     def __str__(self) -> str:
         """Name the device for evidence: address, identity and type."""
         device = self.device
-        identity = f"{device.vendor}:{device.product}"
-        return f"{device.address} ({identity}, {device.kind})"
+        return (
+            f"{device.address} "
+            f"({device.vendor}:{device.product}, {device.kind})"
+        )
 
 
 def specs(host: Host, written: bool = False) -> list[DeviceSpec]:

@@ -51,8 +51,10 @@ class GlobSpec(AddressSpec):
 
     def matches(self, address: Fields) -> bool:
         """Compare field by field."""
-        pairs = zip(self.parts, address, strict=True)
-        return all(wanted in (ANY, result) for wanted, result in pairs)
+        return all(
+            wanted in (ANY, result)
+            for wanted, result in zip(self.parts, address, strict=True)
+        )
 
 
 class RegexSpec(AddressSpec):
@@ -60,8 +62,10 @@ class RegexSpec(AddressSpec):
 
     def matches(self, address: Fields) -> bool:
         """Search at the beginning of each field, as Nova does."""
-        pairs = zip(self.parts, address, strict=True)
-        return all(re.match(wanted, result) for wanted, result in pairs)
+        return all(
+            re.match(wanted, result)
+            for wanted, result in zip(self.parts, address, strict=True)
+        )
 
 
 def quoted(value: object) -> str:

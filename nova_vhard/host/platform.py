@@ -133,8 +133,9 @@ def is_xen(root: HostRoot) -> bool:
 def _is_machine(root: HostRoot) -> bool:
     """Return whether one of Xen's domains is a whole virtual machine."""
     try:
-        uuid = root.read(_UUID)
-        return root.read(_KIND) in _WHOLE and not _NIL.issuperset(uuid)
+        return root.read(_KIND) in _WHOLE and not _NIL.issuperset(
+            root.read(_UUID)
+        )
     except Unreadable:
         return False
 

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The few facts that root's pre-step left for a reporter without rights."""
 
-import errno
 import json
 import posixpath
 from typing import Any
 
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import Unreadable
+from nova_vhard.host.root import Unreadable, unreadable
 
 #: What left them, for messages.
 COMMAND = "nova-vhard-reporter facts"
@@ -56,7 +55,7 @@ def fact(host: Host, name: str, key: str, path: str) -> Any:
 
 def invalid(path: str, reason: str) -> Unreadable:
     """Return the error for a file whose content makes no sense."""
-    return Unreadable(path, OSError(errno.EINVAL, reason), STEP)
+    return unreadable(path, reason, STEP)
 
 
 def without(error: Unreadable, path: str) -> Unreadable:
@@ -65,11 +64,6 @@ def without(error: Unreadable, path: str) -> Unreadable:
     :param error: why the pre-step's file cannot be read
     :param path: the fact on the host
     """
-    return Unreadable(
-        path,
-        OSError(
-            errno.EACCES,
-            f"only root can read it; run {COMMAND} as root ({error})",
-        ),
-        STEP,
+    return unreadable(
+        path, f"only root can read it; run {COMMAND} as root ({error})", STEP
     )

@@ -111,9 +111,8 @@ def _childless() -> bool:
     Nothing is below it then, if it adopts: what has lost its parent is a
     child of it. The kernel knows that without a look at every process.
     """
-    flags = os.WEXITED | os.WNOHANG | os.WNOWAIT | _WALL
     try:
-        os.waitid(os.P_ALL, 0, flags)
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT | _WALL)
     except ChildProcessError:
         return True
     return False

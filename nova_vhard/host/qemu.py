@@ -66,9 +66,7 @@ def emulators(host: Host) -> Emulators:
             named |= {domain.emulator for domain in host.libvirt.running()}
         except Unreadable as error:
             # A capture without its guests: their programs are in procfs.
-            if not host.root.captured:
-                raise
-            if not error.missing:
+            if not (host.root.captured and error.missing):
                 raise
         paths = sorted(named - {""})
     except Unreadable as error:
@@ -77,8 +75,10 @@ def emulators(host: Host) -> Emulators:
         text = f"the emulators of libvirt are unknown: {error}"
         doubts.insert(0, unread(error)._replace(reason=text))
         source = "found without libvirt"
-        here = _in_usual_places(host.root)
-        result += [Target(host.root, path, path) for path in here]
+        result += [
+            Target(host.root, path, path)
+            for path in _in_usual_places(host.root)
+        ]
         paths = []
     for path in paths:
         try:
@@ -101,19 +101,19 @@ def out_of_sight(host: Host) -> list[Target]:
     for pid, _ in running.daemons:
         root = running.root_of(pid)
         for path in _in_usual_places(root):
-            targets = running.of_daemon(path)
-            result += [each for each in targets if each.pid == pid]
+            result += [
+                each for each in running.of_daemon(path) if each.pid == pid
+            ]
     return [each for each in result if each.root is not host.root]
 
 
 def _in_usual_places(root: HostRoot) -> tuple[str, ...]:
-    result = []
-    for folder in _FOLDERS:
-        result += [
-            f"{folder}/{name}"
-            for name in root.names(folder, missing_ok=True)
-            if _NAME.fullmatch(name)
-        ]
+    result = [
+        f"{folder}/{name}"
+        for folder in _FOLDERS
+        for name in root.names(folder, missing_ok=True)
+        if _NAME.fullmatch(name)
+    ]
     return tuple(result + [other for other in _OTHERS if _there(root, other)])
 
 

@@ -104,13 +104,13 @@ def judge(host: Host, evidence: list[str], asked: Property) -> Answer:
         )
     if named.doubts:
         return named.doubts[0]
+    text = f"{asked.name}: cannot be told of all of QEMU's binaries"
     errors = [each.error for each in binaries if each.error]
     if errors:
-        text = f"{asked.name}: cannot be told of all of QEMU's binaries"
         return unread(errors[0])._replace(reason=text)
     if untold:
         return unknown(
-            f"{asked.name}: cannot be told of all of QEMU's binaries",
+            text,
             "Install the distribution's own QEMU, dynamically linked "
             "and with its section headers: nothing in the binaries that "
             "the evidence names tells.",
@@ -239,8 +239,8 @@ def _of_prestep(target: Target, fields: Mapping[str, Any]) -> Binary:
     facts = _of_json(fields.get("facts"))
     if facts:
         return Binary(label, kind, facts)
-    text = str(fields.get("error"))
-    return Binary(label, kind, error=prestep.invalid(target.label, text))
+    error = prestep.invalid(target.label, str(fields.get("error")))
+    return Binary(label, kind, error=error)
 
 
 def as_json(binary: Binary) -> dict[str, Any]:
@@ -287,8 +287,7 @@ def _counted(entries: list[Binary], asked: Property) -> list[str]:
             continue
         module = each.kind is Kept.MODULE
         where = f"{dirname(each.label)}/*.so" if module else "libraries"
-        seen = asked.has(each.facts) is True
-        folders.setdefault(where, []).append(seen)
+        folders.setdefault(where, []).append(asked.has(each.facts) is True)
     return [
         f"{where}: {asked.name} seen in {sum(seen)} of {len(seen)}"
         for where, seen in folders.items()

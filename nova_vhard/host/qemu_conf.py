@@ -32,24 +32,15 @@ _SLACK = 2
 # What has this folder is libvirt's QEMU driver; clients have /etc/libvirt too.
 _DOMAINS = "/etc/libvirt/qemu"
 
-_DRIVER = "security_driver"
-_DEFAULT = "security_default_confined"
-_REQUIRE = "security_require_confined"
-_SECCOMP = "seccomp_sandbox"
-_CLEAR = "clear_emulator_capabilities"
-_NAMESPACES = "namespaces"
-
-_FORCE = "migrate_tls_force"
-_VNC = "vnc_tls"
-_VERIFY, _VERIFY_ANY = "vnc_tls_x509_verify", "default_tls_x509_verify"
-_SASL, _PASSWORD = "vnc_sasl", "vnc_password"
-
 #: The keys that are about confinement, about the cage, and about channels.
-CONFINING = (_DRIVER, _DEFAULT, _REQUIRE)
-CAGING = (_SECCOMP, _CLEAR, _NAMESPACES)
-MIGRATING = (_FORCE,)
-CONSOLES = (_VNC, _VERIFY, _SASL, _PASSWORD)
-_EVERY = (*CONFINING, *CAGING, *MIGRATING, _VNC)
+CONFINING = (
+    "security_driver",
+    "security_default_confined",
+    "security_require_confined",
+)
+CAGING = ("seccomp_sandbox", "clear_emulator_capabilities", "namespaces")
+MIGRATING = ("migrate_tls_force",)
+CONSOLES = ("vnc_tls", "vnc_tls_x509_verify", "vnc_sasl", "vnc_password")
 
 #: Of namespaces: what hides the host's devices from a guest's process.
 MOUNT = "mount"
@@ -101,20 +92,21 @@ def _confinement(values: Mapping[str, Any]) -> Confinement:
     :raises ValueError: for a value that makes no sense
     """
     # -1 is libvirt's word for "where QEMU can".
-    automatic = values.get(_SECCOMP) == -1
+    automatic = values.get("seccomp_sandbox") == -1
+    verify = _boolean(values, "default_tls_x509_verify", False)
     return Confinement(
-        _names(values, _DRIVER, ()),
-        _boolean(values, _DEFAULT, True),
-        _boolean(values, _REQUIRE, False),
-        automatic or _boolean(values, _SECCOMP, True),
-        _boolean(values, _CLEAR, True),
-        _names(values, _NAMESPACES, (MOUNT,)),
-        _boolean(values, _FORCE, False),
-        _boolean(values, _VNC, False),
-        _boolean(values, _VERIFY, _boolean(values, _VERIFY_ANY, False)),
-        _boolean(values, _SASL, False),
+        _names(values, "security_driver", ()),
+        _boolean(values, "security_default_confined", True),
+        _boolean(values, "security_require_confined", False),
+        automatic or _boolean(values, "seccomp_sandbox", True),
+        _boolean(values, "clear_emulator_capabilities", True),
+        _names(values, "namespaces", (MOUNT,)),
+        _boolean(values, "migrate_tls_force", False),
+        _boolean(values, "vnc_tls", False),
+        _boolean(values, "vnc_tls_x509_verify", verify),
+        _boolean(values, "vnc_sasl", False),
         # The pre-step leaves whether there is one, and never the text.
-        values.get(_PASSWORD, False) is not False,
+        values.get("vnc_password", False) is not False,
     )
 
 
@@ -161,9 +153,8 @@ def read(
     :param keys: their names
     :raises Unreadable: if they cannot be read
     """
-    targets = list(Running(host).of_daemon(PATH))
     result = []
-    for target in targets:
+    for target in list(Running(host).of_daemon(PATH)):
         path, each = _of_target(host, target)
         evidence += [
             f"{path}: {key} = {_written(key, value)}"
@@ -214,7 +205,8 @@ def _of_prestep(host: Host, target: Target | None) -> tuple[str, Read]:
     try:
         # How consoles authenticate an older pre-step did not leave: then they
         # do not.
-        result = _confinement({key: values[key] for key in _EVERY} | values)
+        every = (*CONFINING, *CAGING, *MIGRATING, "vnc_tls")
+        result = _confinement({key: values[key] for key in every} | values)
     except (KeyError, ValueError) as error:
         raise prestep.invalid(path, f"not from {prestep.COMMAND}") from error
     return path, Read(result, stale)
@@ -236,8 +228,9 @@ def starts(root: HostRoot) -> dict[str, int]:
 
     :raises Unreadable: if that cannot be told
     """
-    daemons = Running(Host(root)).daemons
-    return {pid: int(start_of(root, pid)) for pid, _ in daemons}
+    return {
+        pid: int(start_of(root, pid)) for pid, _ in Running(Host(root)).daemons
+    }
 
 
 def of_root(root: HostRoot) -> Confinement:
@@ -309,5 +302,5 @@ def _changed(root: HostRoot) -> int | None:
 def _written(key: str, value: bool | tuple[str, ...]) -> str:
     if isinstance(value, bool):
         return str(int(value))
-    empty = "(none)" if key == _NAMESPACES else "(libvirt finds out)"
+    empty = "(none)" if key == "namespaces" else "(libvirt finds out)"
     return " ".join(value) or empty

@@ -5,7 +5,6 @@
 modules included, and starts none. It has no file to read instead.
 """
 
-import errno
 import hashlib
 import os
 import re
@@ -14,7 +13,7 @@ from posixpath import basename
 from nova_vhard.host import command, qemu
 from nova_vhard.host.cache import Cache, identity
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import Unreadable
+from nova_vhard.host.root import Unreadable, unreadable
 from nova_vhard.host.running import Target
 
 CACHE = "qemu-devices"
@@ -40,14 +39,11 @@ def offered(host: Host, cache: Cache, target: Target) -> frozenset[str]:
     """
     emulator = target.path
     if host.root.captured and not target.replaced:
-        captured = host.root.read(_CAPTURED + basename(emulator))
-        return _names(emulator, captured)
+        return _names(emulator, host.root.read(_CAPTURED + basename(emulator)))
     if target.root.root != os.sep:
-        raise Unreadable(
+        raise unreadable(
             emulator,
-            OSError(
-                errno.EXDEV, f"not started in another root: {target.label}"
-            ),
+            f"not started in another root: {target.label}",
             "Run the reporter where that emulator is the same file: in "
             "libvirt's container, or once the guest was started again.",
         )
@@ -68,7 +64,7 @@ def offered(host: Host, cache: Cache, target: Target) -> frozenset[str]:
 def _names(emulator: str, text: str) -> frozenset[str]:
     result = frozenset(_NAME.findall(text))
     if not result:
-        raise _failed(emulator, "-device help lists no device")
+        raise unreadable(emulator, "-device help lists no device")
     return result
 
 
@@ -82,8 +78,4 @@ def _ask(emulator: str) -> str:
     except OSError as error:
         raise Unreadable(emulator, error) from error
     except command.Failed as error:
-        raise _failed(emulator, f"-device help {error}") from error
-
-
-def _failed(emulator: str, text: str) -> Unreadable:
-    return Unreadable(emulator, OSError(errno.EIO, text))
+        raise unreadable(emulator, f"-device help {error}") from error

@@ -23,7 +23,7 @@ from nova_vhard.host import guests
 from nova_vhard.host.check import Answer, unknown, unread
 from nova_vhard.host.guests import DELETED, PROC, Guest
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import HostRoot, Unreadable, unreadable
+from nova_vhard.host.root import HostRoot, Unreadable, reading, unreadable
 
 _RESTART = (
     "Stop and start the guest, or migrate it away and back: it runs with what "
@@ -142,8 +142,7 @@ class Running:
     @cached_property
     def _mounts(self) -> tuple[Mount, ...]:
         """Mounts in the reporter's own view of the host."""
-        here = "self" if self._root.root == os.sep else "1"
-        return mounts(self._root, here)
+        return mounts(self._root, "self" if self._root.root == os.sep else "1")
 
     def of_daemon(self, path: str) -> Iterator[Target]:
         """Yield a path as each of libvirt's daemons would open it.
@@ -154,7 +153,7 @@ class Running:
         ended = 0
         for pid, name in self.daemons:
             try:
-                yield self._target(pid, f"{name}, process {pid}", path)
+                yield self.of_process(pid, f"{name}, process {pid}", path)
             except Unreadable:
                 if self._runs(pid):
                     raise
@@ -168,14 +167,6 @@ class Running:
                     WHOLE_TABLE,
                 )
             yield Target(self._root, path, path)
-
-    def of_process(self, pid: str, who: str, path: str) -> Target:
-        """Return a path as a process would open it.
-
-        :param who: what the process is called, for evidence
-        :raises Unreadable: if it is another file than here, out of reach
-        """
-        return self._target(pid, who, path)
 
     def _runs(self, pid: str) -> bool:
         """Return whether a process is still running."""
@@ -208,7 +199,7 @@ class Running:
         path = guest.program.removesuffix(DELETED)
         link = f"{PROC}/{guest.pid}/exe"
         if path != guest.program:
-            if self._root.live and self._root.may_open(link):
+            if self._root.may_open(link):
                 return self._program(guest, who, link)
             raise unreadable(path, f"replaced since {who} started", _RESTART)
         if not path.startswith("/"):
@@ -219,14 +210,19 @@ class Running:
                 "the files of that process. Or run the reporter in the "
                 "same container, with the same root.",
             )
-        target = self._target(guest.pid, who, path, guest)
+        target = self.of_process(guest.pid, who, path, guest)
         if target.place:
             return target
-        if self._is_covered(link, target):
-            return self._program(guest, who, link)
-        self._must_not_hide(link, target, who)
-        started = start_of(self._root, guest.pid)
-        if changed(target.root, path) > started:
+        if self._root.may_open(link):
+            # What is mounted over the program later takes its path, and only
+            # who may open the program itself sees that.
+            with reading(link):
+                own = os.stat(os.path.join(self._root.root, link[1:]))
+            if not os.path.samestat(own, target.root.stat(path)):
+                return self._program(guest, who, link)
+        else:
+            self._must_not_hide(target, who)
+        if changed(target.root, path) > start_of(self._root, guest.pid):
             raise unreadable(path, f"changed since {who} started", _RESTART)
         return target
 
@@ -236,34 +232,15 @@ class Running:
         path = guest.program.removesuffix(DELETED)
         return Target(root, path, f"{guest.program} ({who})", guest)
 
-    def _is_covered(self, link: str, target: Target) -> bool:
-        """Return whether another file lies over the program of a guest.
-
-        What is mounted there later takes its path, and only who may open
-        the program itself sees that.
-
-        :raises Unreadable: if the file at the path is not there, or the guest
-            has ended
-        """
-        if not (self._root.live and self._root.may_open(link)):
-            return False
-        try:
-            own = os.stat(os.path.join(self._root.root, link[1:]))
-        except OSError as error:
-            raise Unreadable(link, error) from error
-        return not os.path.samestat(own, target.root.stat(target.path))
-
-    def _must_not_hide(self, link: str, target: Target, who: str) -> None:
+    def _must_not_hide(self, target: Target, who: str) -> None:
         """Raise where a mount may hide the program of a guest.
 
         Mounts of the host show up in the namespaces of guests that run, and
         nothing says when each was made. That of a whole system of files, such
         as /usr, is made before any guest is started.
 
-        :raises Unreadable: if the program itself cannot be opened either
+        :raises Unreadable: if one may
         """
-        if self._root.live and self._root.may_open(link):
-            return
         real = target.root.real(target.path)
         points = {each.point for each in mounts(self._root, target.pid)}
         for path in (target.path, real):
@@ -276,11 +253,13 @@ class Running:
                     "as root, who sees what the process runs.",
                 )
 
-    def _target(
+    def of_process(
         self, pid: str, who: str, path: str, guest: Guest | None = None
     ) -> Target:
         """Return a path as a process would open it.
 
+        :param who: what the process is called, for evidence
+        :param guest: that it is, if it is one
         :raises Unreadable: if it is another file than here, out of reach
         """
         # Do the process and the reporter see the same file at the path?
@@ -302,7 +281,7 @@ class Running:
         where = os.path.join(self._root.root, folder[1:])
         if self._root.may_list(folder):
             return Target(HostRoot(where), path, label, guest, pid)
-        there = place(mounts(self._root, pid), path)
+        there = place(theirs, path)
         return Target(_OutOfSight(where), path, label, guest, pid, there)
 
 

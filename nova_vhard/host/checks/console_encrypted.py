@@ -17,8 +17,6 @@ from nova_vhard.host.root import unreadable
 from nova_vhard.host.running import WHOLE_TABLE
 from nova_vhard.host.sanitized import shown
 
-_GOOD = passed("")
-
 
 class ConsoleEncrypted(Check):
     """A guest's console cannot be reached over the network without a login.
@@ -57,12 +55,9 @@ class ConsoleEncrypted(Check):
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge each guest's own command line."""
-
-        def judge(_table: guests.Table, guest: Guest) -> Answer:
-            """Judge a guest's command line."""
-            return _judge(host, guest, evidence)
-
-        answers = of_each(host, evidence, judge)
+        answers = of_each(
+            host, evidence, lambda _, guest: _judge(host, guest, evidence)
+        )
         if not answers:
             # A host without guests is judged by what the next one gets.
             if not (host.root.captured or guests.complete(host.root)):
@@ -85,9 +80,9 @@ class ConsoleEncrypted(Check):
             if wide == ["vnc"] and _by_tls(host, evidence):
                 wide = []
             if wide:
-                which = ", ".join(wide)
                 return failed(
-                    f"no guest is running; the next one opens {which}"
+                    "no guest is running; the next one opens "
+                    f"{', '.join(wide)}"
                 )
             return passed(
                 "no guest is running; the next one's console is closed"
@@ -107,7 +102,7 @@ def _judge(host: Host, guest: Guest, evidence: list[str]) -> Answer:
     who = shown(guest.name)
     path = f"{PROC}/{guest.pid}/cmdline"
     each = list(consoles.read(host.root.read(path).split("\0")))
-    broken = any(not item.closed for item in each)
+    broken = any(item.gap for item in each)
     lines = [
         f"{path}: {item.kind} {shown(item.where)}, "
         f"{item.gap or 'closed'} ({who})"
@@ -116,7 +111,7 @@ def _judge(host: Host, guest: Guest, evidence: list[str]) -> Answer:
     # A report has room for some lines only: the worst come first.
     evidence[:0] = lines if broken else []
     evidence += [] if broken else lines
-    return failed(who) if broken else _GOOD
+    return failed(who) if broken else passed("")
 
 
 def _by_tls(host: Host, evidence: list[str]) -> bool:
@@ -131,9 +126,8 @@ def _by_tls(host: Host, evidence: list[str]) -> bool:
             "was changed since libvirt's daemon started",
             mac.NOT_READ,
         )
-    settings = [each.confinement for each in read]
     return all(
         it.vnc_tls
         and (it.vnc_tls_x509_verify or it.vnc_sasl or it.vnc_password)
-        for it in settings
+        for it in (each.confinement for each in read)
     )

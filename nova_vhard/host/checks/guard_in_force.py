@@ -14,7 +14,6 @@ from nova_vhard.host.check import (
 )
 from nova_vhard.host.host import Host
 
-_ENFORCE = "enforce"
 # A proof of later than now is a clock that was set back.
 _AHEAD = datetime.timedelta(minutes=5)
 
@@ -61,9 +60,9 @@ class GuardInForce(Check):
             evidence.append(f"{place}: none")
             return not_applicable("this host has no guard")
         proof = guard_proof.read(root)
-        time = f"{proof.time:%Y-%m-%d %H:%M:%S}"
         evidence.append(
-            f"{place}: {time} UTC: {proof.reason}; mode {proof.mode}"
+            f"{place}: {proof.time:%Y-%m-%d %H:%M:%S} UTC: {proof.reason}; "
+            f"mode {proof.mode}"
         )
         age = datetime.datetime.now(datetime.UTC) - proof.time
         if not -_AHEAD <= age <= proof.valid:
@@ -72,6 +71,6 @@ class GuardInForce(Check):
             )
         if not proof.guarded:
             return failed("libvirt starts guests without asking it")
-        if proof.mode != _ENFORCE:
+        if proof.mode != "enforce":
             return failed(f"it refuses nothing: mode {proof.mode}")
         return passed("libvirt asks the guard, and the guard refuses")

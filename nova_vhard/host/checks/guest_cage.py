@@ -149,28 +149,20 @@ def _inherited(host: Host, result: confinement.Cage) -> Iterator[str]:
 def _sharing(host: Host, table: guests.Table, guest: Guest) -> str:
     """Return whose mount namespace a guest is in; empty for its own.
 
-    :raises Unreadable: if nothing shows that of the host's first process
+    :raises Unreadable: if a process that runs does not show its mounts, or
+        nothing shows those of the host's first process
     """
     own = confinement.mount_ids(host.root, guest.pid)
     daemons = (pid for pid, _ in Running(host).daemons)
     others = (each.pid for each in table.guests if each.pid != guest.pid)
     for pid in dict.fromkeys((*daemons, *others)):
-        if _overlaps(host, pid, own):
-            return pid
+        try:
+            if own & confinement.mount_ids(host.root, pid):
+                return pid
+        except Unreadable:
+            if host.root.exists(f"{PROC}/{pid}"):
+                raise
     return "1" if own & confinement.mount_ids(host.root, "1") else ""
-
-
-def _overlaps(host: Host, pid: str, own: frozenset[str]) -> bool:
-    """Return whether a process sees one of some mounts.
-
-    :raises Unreadable: if a process that runs does not show its mounts
-    """
-    try:
-        return bool(own & confinement.mount_ids(host.root, pid))
-    except Unreadable:
-        if host.root.exists(f"{PROC}/{pid}"):
-            raise
-        return False
 
 
 def _nobody(host: Host, evidence: list[str]) -> Answer:
@@ -194,8 +186,9 @@ def _settings(host: Host, evidence: list[str]) -> Answer:
 
     :raises Unreadable: if it cannot be read
     """
-    read = qemu_conf.read(host, evidence, qemu_conf.CAGING)
-    return mac.settle(map(_configured, read))
+    return mac.settle(
+        map(_configured, qemu_conf.read(host, evidence, qemu_conf.CAGING))
+    )
 
 
 def _configured(read: qemu_conf.Read) -> Answer:
@@ -228,8 +221,8 @@ def _user(host: Host, evidence: list[str]) -> Answer:
 
     :raises Unreadable: without an answer of libvirt's
     """
-    models = domains.security_models(host.libvirt.capabilities())
-    labels = models.get("dac", ())
+    capabilities = host.libvirt.capabilities()
+    labels = domains.security_models(capabilities).get("dac", ())
     evidence.append(f"libvirt <secmodel> dac: {' '.join(labels) or '(none)'}")
     if not labels:
         return unknown("libvirt does not say which user guests run as")

@@ -27,11 +27,6 @@ _MODULES = ("vfio_iommu_type1", "iommufd")
 # The kernel looks at the beginning of a word alone.
 _NO_SOURCE = "nosid"
 
-_UNSAFE = (
-    f"Take {_PARAMETER} of vfio_iommu_type1 and iommufd out of the places "
-    "that the evidence names, and load the modules again."
-)
-
 
 class InterruptRemapping(Check):
     """Every interrupt of a device goes through remapping of its own.
@@ -80,7 +75,10 @@ class InterruptRemapping(Check):
         ]
         if any(unsafe):
             return failed(
-                "vfio allows interrupts that are not remapped", _UNSAFE
+                "vfio allows interrupts that are not remapped",
+                f"Take {_PARAMETER} of vfio_iommu_type1 and iommufd out of "
+                "the places that the evidence names, and load the modules "
+                "again.",
             )
         answer = _judge(host, lines, evidence)
         if answer.status is not Status.PASS:
@@ -100,8 +98,10 @@ def _judge(host: Host, lines: Interrupts, evidence: list[str]) -> Answer:
         platform.of(root) not in platform.UNMEASURED
     )
     if lines.direct and measured:
-        step = platform.remedy(root, platform.INTERRUPTS_DIRECT)
-        return failed("interrupts of devices are not remapped", step)
+        return failed(
+            "interrupts of devices are not remapped",
+            platform.remedy(root, platform.INTERRUPTS_DIRECT),
+        )
     if lines.remapped and _unverified(root, evidence):
         return failed(
             "remapping does not ask which device an interrupt is of",
@@ -128,9 +128,10 @@ def _judge(host: Host, lines: Interrupts, evidence: list[str]) -> Answer:
         if strange:
             return strange
         if not units:
-            text = "interrupts go through an ITS, but no IOMMU is driven"
-            step = platform.remedy(root, platform.IOMMU_OFF)
-            return unknown(text, step)
+            return unknown(
+                "interrupts go through an ITS, but no IOMMU is driven",
+                platform.remedy(root, platform.IOMMU_OFF),
+            )
     return passed("interrupts of devices are remapped")
 
 

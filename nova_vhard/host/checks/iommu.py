@@ -18,10 +18,6 @@ from nova_vhard.host.host import Host
 
 _MODULE, _PARAMETER = "vfio", "enable_unsafe_noiommu_mode"
 
-_NOIOMMU = (
-    f"Take {_PARAMETER} of vfio out of the places that the evidence names, "
-    "and load vfio again."
-)
 _NO_UNIT = (
     "Let the reporter see the host's own /sys: one of /sys/class/iommu and "
     "/sys/kernel/iommu_groups is not the kernel's."
@@ -78,18 +74,19 @@ class Iommu(Check):
         ]
         if unsafe or fakes:
             return failed(
-                "vfio may hand out devices without an IOMMU", _NOIOMMU
+                "vfio may hand out devices without an IOMMU",
+                f"Take {_PARAMETER} of vfio out of the places that the "
+                "evidence names, and load vfio again.",
             )
         unverified = iommu.unverified(root, units, evidence)
-        if unverified:
-            return unverified
-        unprotected = device_iommu.unprotected(host, evidence)
-        if unprotected:
-            return unprotected
+        fault = unverified or device_iommu.unprotected(host, evidence)
+        if fault:
+            return fault
         if not real:
-            text = "no device is in an IOMMU group"
-            step = platform.remedy(root, platform.IOMMU_OFF)
-            return failed(text, step)
+            return failed(
+                "no device is in an IOMMU group",
+                platform.remedy(root, platform.IOMMU_OFF),
+            )
         if not units:
             return unknown(
                 "devices are in groups, but no IOMMU is driven", _NO_UNIT

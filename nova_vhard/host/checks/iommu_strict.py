@@ -83,9 +83,10 @@ class IommuStrict(Check):
             return fault
         if not groups:
             evidence.append(f"{iommu.GROUPS}: no groups with devices")
-            text = "no device is in an IOMMU group"
-            step = platform.remedy(root, platform.IOMMU_OFF)
-            return failed(text, step)
+            return failed(
+                "no device is in an IOMMU group",
+                platform.remedy(root, platform.IOMMU_OFF),
+            )
         types = {
             group.path: root.read(f"{group.path}/type") for group in groups
         }

@@ -137,8 +137,10 @@ def _judge(host: Host, pid: str, units: Units, evidence: list[str]) -> Answer:
         f"{place}: {len(every)} listeners, {len(exposed)} of libvirt in plain"
     )
     if exposed:
-        named = few(sorted({str(item) for item in exposed}))
-        return failed(f"libvirt listens in plain: {named}")
+        return failed(
+            "libvirt listens in plain: "
+            f"{few(sorted({str(item) for item in exposed}))}"
+        )
     if ports.anybody and _reaches({*units.tls, ports.tls}, every):
         return failed(_BY_TLS, _ANYBODY)
     if libvirt_conf.is_stale(root, pid):

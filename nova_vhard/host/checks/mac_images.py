@@ -103,8 +103,11 @@ class MacImages(Check):
             return not_applicable("no running guest has an image on this host")
         count = len(answers)
         # What the labels promise has to be enforced.
-        effective = (mac.effective, host, mac.SELINUX, labels.values())
-        answers.append(mac.attempt(*effective, evidence))
+        answers.append(
+            mac.attempt(
+                mac.effective, host, mac.SELINUX, labels.values(), evidence
+            )
+        )
         answer = mac.settle(answers)
         if answer.status is Status.PASS:
             return passed(f"images with a label that is due: all {count}")
@@ -138,8 +141,10 @@ def _image(
     text = selinux.file_label(host.root, disk.path)
     kind = "shareable" if disk.shareable else "read-only"
     kind = kind if disk.shareable or disk.readonly else "its own"
-    whose = f"{shown(domain.name)}, {kind}"
-    line = f"{shown(disk.path, 200)}: {shown(text, 100)} ({whose})"
+    line = (
+        f"{shown(disk.path, 200)}: {shown(text, 100)} "
+        f"({shown(domain.name)}, {kind})"
+    )
     label = selinux.parse(text)
     guest = selinux.parse(labels.get(domain.uuid, ""))
     answer = mac.settle(

@@ -68,8 +68,9 @@ class MigrationEncrypted(Check):
             return passed(
                 "Nova tunnels migrations through libvirt's encryption"
             )
-        read = qemu_conf.read(host, evidence, qemu_conf.MIGRATING)
-        return mac.settle(map(_forced, read))
+        return mac.settle(
+            map(_forced, qemu_conf.read(host, evidence, qemu_conf.MIGRATING))
+        )
 
 
 def _forced(read: qemu_conf.Read) -> Answer:

@@ -97,8 +97,11 @@ def _compared(
         expected.force_config_drive,
     )
     if expected.pointer_model is not None:
-        name, wanted = "[DEFAULT] pointer_model", expected.pointer_model
-        yield name, facts.pointer_model or "none", wanted
+        yield (
+            "[DEFAULT] pointer_model",
+            facts.pointer_model or "none",
+            expected.pointer_model,
+        )
     if expected.cpu_mode is not None:
         # Nova's default, except on Arm, where every mode has a PMU.
         yield (

@@ -39,8 +39,9 @@ class PassthroughDisabled(Check):
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Compare what waits for guests with what Nova offers."""
         offered = passthrough_devices.of_host(host, evidence)
-        known = frozenset(offer.device.address for offer in offered)
-        stray, waiting = waiting_devices.of_host(host, known)
+        stray, waiting = waiting_devices.of_host(
+            host, frozenset(offer.device.address for offer in offered)
+        )
         if stray:
             evidence[:0] = stray
             return failed("waits for a guest, and offered by nobody")

@@ -79,8 +79,11 @@ class PassthroughIsolated(Check):
         evidence += [f"offered: {item}" for item in offered]
         pretended = module_parameters.values(root, _PRETENDED)
         if any(pretended):
-            text = f"{_PRETENDED}={shown(pretended[0])}"
-            evidence.insert(0, f"{module_parameters.CMDLINE}: {text}")
+            evidence.insert(
+                0,
+                f"{module_parameters.CMDLINE}: "
+                f"{_PRETENDED}={shown(pretended[0])}",
+            )
             return unknown(
                 "the kernel may pretend groups to be apart",
                 "Boot without pcie_acs_override: it claims an isolation that "
@@ -119,11 +122,11 @@ def _kept(root: HostRoot, group: iommu.Group, address: str) -> str:
         return f"{group.path}/devices: {shown(address)} (no PCI device)"
     kind = pci.device_class(root, address)
     name = pci.driver(root, address)
-    if pci.waits(root, address, name) or (
-        kind.startswith(_BRIDGE) and name in _HARMLESS
+    if (
+        pci.waits(root, address, name)
+        or kind.startswith(pci.BRIDGE)
+        or (kind.startswith(_BRIDGE) and name in _HARMLESS)
     ):
-        return ""
-    if kind.startswith(pci.BRIDGE):
         return ""
     bound = f"driver {name}" if name else "no driver"
     return f"{group.path}/devices: {address} (class {kind}, {bound})"

@@ -10,7 +10,6 @@ from nova_vhard.host.host import Host
 from nova_vhard.host.qemu_binaries import Kept, Property
 
 _WORDS = {True: "seen", False: "not seen", None: "cannot be told"}
-_INDEPENDENT = (Kind.PIE, Kind.STATIC_PIE)
 
 _OTHERS = """
 
@@ -39,8 +38,9 @@ def _answers(passes: str, fails: str) -> Callable[[type[Check]], type[Check]]:
 
     def written(check: type[Check]) -> type[Check]:
         """Return the check with the table in its docstring."""
-        table = _OTHERS.format(passes=passes, fails=fails)
-        check.__doc__ = f"{check.__doc__}{table}"
+        check.__doc__ = (
+            f"{check.__doc__}{_OTHERS.format(passes=passes, fails=fails)}"
+        )
         return check
 
     return written
@@ -144,7 +144,9 @@ def _pie(facts: ElfFacts) -> bool | None:
     if facts.setuid or facts.setgid or facts.capabilities:
         return False
     # An emulator that is a library to all appearances.
-    return None if facts.kind is Kind.SHARED else facts.kind in _INDEPENDENT
+    if facts.kind is Kind.SHARED:
+        return None
+    return facts.kind in (Kind.PIE, Kind.STATIC_PIE)
 
 
 @_answers("every emulator", "one is not a PIE, or gives rights by itself")

@@ -14,9 +14,7 @@ from nova_vhard.host.check import (
 )
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import Unreadable
-from nova_vhard.host.sanitized import few, shown
-
-_GOOD = passed("")
+from nova_vhard.host.sanitized import shown
 
 
 class SelinuxBooleans(Check):
@@ -47,38 +45,30 @@ class SelinuxBooleans(Check):
         """Judge what each is now; what is pending is named."""
         if not _present(host, evidence):
             return not_applicable("SELinux is not enabled")
-        wanted = host.expected.booleans
-        result = {
-            boolean.guide: mac.attempt(_judge, host, boolean, evidence)
+        result = [
+            mac.attempt(_judge, host, boolean, evidence)
             for boolean in BOOLEANS
-        }
+        ]
         evidence += [
             f"wanted on, and none that is asked for: {shown(item)}"
             for item in sorted(
-                wanted.difference(
+                host.expected.booleans.difference(
                     *((each.guide, *each.names) for each in BOOLEANS)
                 )
             )
         ]
-        answers = [item for item in result.values() if item[0] in _SETTLED]
+        answers = [
+            item for item in result if item.status is not Status.NOT_APPLICABLE
+        ]
         if not answers:
             return unknown(
                 "this policy has none of the booleans of virtualization"
             )
-        answer = mac.settle(answers)
-        if answer.status is Status.FAIL:
-            names = [
-                other.reason
-                for other in answers
-                if other.status is Status.FAIL
-            ]
-            return failed(f"on, and not wanted: {few(names)}")
-        if answer.status is Status.PASS:
-            return passed("off, or wanted: all that this policy has")
-        return answer
-
-
-_SETTLED = (Status.PASS, Status.FAIL, Status.UNKNOWN)
+        return mac.settle_all(
+            answers,
+            "on, and not wanted: ",
+            "off, or wanted: all that this policy has",
+        )
 
 
 def _present(host: Host, evidence: list[str]) -> bool:
@@ -108,16 +98,16 @@ def _judge(host: Host, boolean: Boolean, evidence: list[str]) -> Answer:
         if state is not None:
             now, pending = state
             wanted = bool({name, boolean.guide} & host.expected.booleans)
-            text = f"{int(now)} {int(pending)}"
             facts = [f"opens {boolean.opens}", f"default {boolean.default}"]
             facts += ["wanted on"] if wanted else []
             if pending != now:
                 facts.append(f"pending: {'on' if pending else 'off'}")
             evidence.append(
-                f"{selinux.BOOLEANS}/{name}: {text} ({'; '.join(facts)})"
+                f"{selinux.BOOLEANS}/{name}: {int(now)} {int(pending)} "
+                f"({'; '.join(facts)})"
             )
             if now and not wanted:
                 return failed(name)
-            return _GOOD
+            return passed("")
     evidence.append(f"{selinux.BOOLEANS}: no {' or '.join(boolean.names)}")
     return not_applicable("")

@@ -6,8 +6,6 @@ from nova_vhard.host.check import Answer, Check, Status, failed, passed
 from nova_vhard.host.host import Host
 from nova_vhard.host.sanitized import few
 
-_VERSION = "2"
-
 _NO_TPM = (
     "Switch the TPM 2.0 on in the firmware (on x86 often called PTT or fTPM)."
     " A machine without one cannot be attested."
@@ -55,18 +53,15 @@ class TpmMeasuredBoot(Check):
         if not names:
             return failed("there is no TPM", _NO_TPM)
         answers = [mac.attempt(_judge, host, name, evidence) for name in names]
-        for wanted in (Status.PASS, Status.UNKNOWN):
-            for answer in answers:
-                if answer[0] is wanted:
-                    return answer
-        return answers[0]
+        order = (Status.PASS, Status.UNKNOWN, Status.FAIL)
+        return min(answers, key=lambda answer: order.index(answer.status))
 
 
 def _judge(host: Host, name: str, evidence: list[str]) -> Answer:
     path = f"{tpm.CLASS}/{name}/tpm_version_major"
     version = host.root.read(path)
     evidence.append(f"{path}: {version}")
-    if version != _VERSION:
+    if version != "2":
         return failed(f"{name} is no TPM 2.0", _NO_TPM)
     replay = tpm.replayed(host, name, evidence)
     if replay is None:

@@ -569,7 +569,7 @@ OBJECT = ("-object", "rng-random,id=t", "-object", "iothread,id=u", "-name")
 )
 def test_consoles_of_a_command_line(words, closed):
     result = consoles.read(("qemu", *words))
-    assert [each.closed for each in result] == closed
+    assert [not each.gap for each in result] == closed
 
 
 def test_the_guest_that_is_open_is_named(tmp_path):
