@@ -23,7 +23,7 @@ from nova_vhard.policy import document, events, notify
 from nova_vhard.policy.subject import UPLOAD, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.policy.watch import PolicyFile
-from nova_vhard.reporter import facts_file
+from nova_vhard.reporter import facts
 from nova_vhard.reporter.nova_conf import Sources
 from nova_vhard.request import image
 
@@ -145,8 +145,8 @@ def _node(folder):
     conf = folder / "nova.conf"
     conf.write_text("[libvirt]\nhw_machine_type = x86_64=q35\n")
     sources = Sources([f"--config-file={conf}"])
-    facts = facts_file.publish(sources, str(folder), NOW)
-    _text(folder / "nova.json", {**facts, "files": ["/etc/nova/nova.conf"]})
+    left = facts.publish(sources, str(folder), NOW)
+    _text(folder / "nova.json", {**left, "files": ["/etc/nova/nova.conf"]})
     conf.unlink()
 
 

@@ -13,7 +13,7 @@ from nova_vhard.host.check import Status
 from nova_vhard.host.host import Expected, Host
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.host.running import Target
-from nova_vhard.reporter import facts_qemu
+from nova_vhard.reporter import facts
 from tests.trees import build, capture
 from tests.unit.host import mac_trees
 
@@ -430,7 +430,7 @@ def test_a_host_without_qemu_conf_has_the_defaults(tmp_path):
     assert run("mac_confinement", root).status is UNKNOWN
     (root / "etc/libvirt/qemu").mkdir()
     assert run("mac_confinement", root).status is PASS
-    result = json.loads(facts_qemu.qemu(HostRoot(str(root))))
+    result = json.loads(facts.qemu(HostRoot(str(root))))
     assert result["security_default_confined"] is True
 
 
@@ -439,7 +439,7 @@ def test_the_pre_step_leaves_what_an_ordinary_user_needs(tmp_path):
     text = (root / "etc/libvirt/qemu.conf").read_text()
     mac_trees.qemu_conf(root, f'{text}\nvnc_password = "SECRET"\n')
     build(root, {apparmor.TEMPLATE: TEMPLATE.format("flags=(complain)")})
-    left = facts_qemu.qemu(HostRoot(str(root)))
+    left = facts.qemu(HostRoot(str(root)))
     assert json.loads(left) == {
         "security_driver": ["apparmor"],
         "security_default_confined": True,
@@ -457,7 +457,7 @@ def test_the_pre_step_leaves_what_an_ordinary_user_needs(tmp_path):
     }
     mac_trees.qemu_conf(root, "security_driver\n")
     with pytest.raises(Unreadable, match="line 1 is not a setting"):
-        facts_qemu.qemu(HostRoot(str(root)))
+        facts.qemu(HostRoot(str(root)))
 
 
 def test_without_libvirt(tmp_path):

@@ -17,7 +17,7 @@ from nova_vhard.host import domains, libvirt, report, running
 from nova_vhard.host.check import Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
-from nova_vhard.reporter import facts_qemu
+from nova_vhard.reporter import facts
 from tests import elf_files
 from tests.trees import build, capabilities
 
@@ -160,7 +160,7 @@ def test_an_ordinary_user_goes_by_what_the_pre_step_found(tmp_path):
     put(as_root, f"/proc/7/root{X86}", ())
     for pid in (5, 7):
         os.utime(as_root / f"proc/{pid}/root{X86}", (BOOT, BOOT))
-    text = facts_qemu.binaries(HostRoot(str(as_root)))
+    text = facts.binaries(HostRoot(str(as_root)))
     left = {"/run/nova-vhard/binaries.json": text}
 
     def result(name, *processes):
@@ -518,9 +518,9 @@ def test_a_guest_on_a_file_that_was_replaced_on_disk(tmp_path, binaries):
         until(path, f"/proc/{pid}/exe")
         shutil.copy(good, tmp_path / "new")
         os.replace(tmp_path / "new", path)
-        result, facts = live(path)
+        result, evidence = live(path)
     assert result.status is FAIL
-    assert any("(deleted)" in fact and "not seen" in fact for fact in facts)
+    assert any("(deleted)" in fact and "not seen" in fact for fact in evidence)
 
 
 CHECK = f"""
@@ -545,9 +545,9 @@ def test_a_guest_on_a_file_that_something_is_mounted_over(tmp_path, binaries):
     )
     words = ["unshare", "--mount", "--propagation", "private", "sh", "-c"]
     result = subprocess.check_output([*words, script], text=True, timeout=60)
-    status, *facts = result.splitlines()
+    status, *evidence = result.splitlines()
     assert status == FAIL.value
-    assert any("(guest" in fact and "not seen" in fact for fact in facts)
+    assert any("(guest" in fact and "not seen" in fact for fact in evidence)
 
 
 @compiled
@@ -561,9 +561,9 @@ def test_a_daemon_in_a_real_mount_namespace(tmp_path, binaries):
     script = f"mount --bind {weak} {path} && exec {daemon}"
     with started(*words, script) as pid:
         until(daemon, f"/proc/{pid}/exe")
-        result, facts = live(path)
+        result, evidence = live(path)
     assert result.status is FAIL
-    assert any("(libvirtd, process" in fact for fact in facts)
+    assert any("(libvirtd, process" in fact for fact in evidence)
 
 
 @compiled

@@ -14,7 +14,7 @@ from nova_vhard.host import event_log, report
 from nova_vhard.host.check import Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
-from nova_vhard.reporter import facts_qemu
+from nova_vhard.reporter import facts
 from tests.trees import build, capture
 
 PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
@@ -153,7 +153,7 @@ def test_a_log_of_sha1_alone_has_a_step_of_its_own(tmp_path):
     root = tree(tmp_path, BARE | PCRS, log)
     assert "tpm2_pcrallocate" in CHECK.run(Host(root)).remediation
     # As the pre-step leaves it.
-    kernel = facts_qemu.kernel(root)
+    kernel = facts.kernel(root)
     root = tree(tmp_path / "b", BARE | PCRS | CLOSED | {LEFT: kernel}, log)
     assert "tpm2_pcrallocate" in CHECK.run(Host(root)).remediation
 
@@ -200,7 +200,7 @@ def test_a_pipe_in_place_of_the_log_does_not_hang(tmp_path):
 def test_the_pre_step_leaves_what_the_check_reads(tmp_path):
     mode = {"/sys/module/apparmor/parameters/mode": "enforce\n"}
     root = tree(tmp_path / "root", BARE | PCRS | mode)
-    text = facts_qemu.kernel(root)
+    text = facts.kernel(root)
     assert json.loads(text) == {
         "apparmor_mode": "enforce",
         "tpm_replays": {"tpm0": REPLAY},
@@ -221,7 +221,7 @@ def test_the_pre_step_without_securityfs_or_before_the_driver(tmp_path):
             ({lsm: ""}, UNKNOWN, "nova-vhard-reporter facts as root"),
         )
     ):
-        text = facts_qemu.kernel(tree(tmp_path / f"{number}", content, None))
+        text = facts.kernel(tree(tmp_path / f"{number}", content, None))
         user = tree(tmp_path / f"u{number}", bare | CLOSED | {LEFT: text})
         result = CHECK.run(Host(user))
         assert (result.status, step in result.remediation) == (status, True)
@@ -247,5 +247,5 @@ def test_a_log_that_the_pre_step_did_not_see(tmp_path, monkeypatch):
 
 
 def test_the_pre_step_where_nothing_can_be_read(tmp_path):
-    text = facts_qemu.kernel(HostRoot(build(tmp_path, {})))
+    text = facts.kernel(HostRoot(build(tmp_path, {})))
     assert json.loads(text) == {"tpm_replays": {}}
