@@ -11,9 +11,6 @@ LOG = get_logger("nova_vhard.attestations")
 
 ATTESTED, WITHDRAWN = "attested", "withdrawn"
 
-_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
-_LONG = 300
-
 
 def write(
     event: str,
@@ -31,13 +28,11 @@ def write(
         since the epoch; None for a host that has lost it
     :param reason: why it has lost it, in words; empty if unknown
     """
-    text = _ENCODE(
-        {
-            "event": event,
-            "host": clean(host, 255),
-            "provider": provider,
-            "until": None if until is None else int(until),
-            "reason": clean(reason, _LONG) or None,
-        }
-    )
-    LOG.info(text)
+    content = {
+        "event": event,
+        "host": clean(host, 255),
+        "provider": provider,
+        "until": None if until is None else int(until),
+        "reason": clean(reason, 300) or None,
+    }
+    LOG.info(json.dumps(content, separators=(",", ":")))

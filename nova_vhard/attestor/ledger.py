@@ -53,8 +53,9 @@ class Ledger:
         """
         for mark in marks:
             for provider in mark.providers:
-                until = max(mark.until, self._until.get(provider, 0.0))
-                self._until[provider] = until
+                self._until[provider] = max(
+                    mark.until, self._until.get(provider, 0.0)
+                )
 
     def take(
         self,
@@ -74,8 +75,7 @@ class Ledger:
         for provider in self._until.keys() - agents.keys():
             del self._until[provider]
         for provider, agent in agents.items():
-            verdict = verdicts.get(agent)
-            reason = self._judge(provider, verdict, now)
+            reason = self._judge(provider, verdicts.get(agent), now)
             if reason:
                 reasons[provider] = reason
         return reasons
@@ -155,6 +155,9 @@ def _doubt(verdict: Verdict, now: float) -> Reason | None:
     if not math.isfinite(last):
         return Reason("nonsense", f"it was last verified at {last}: no time")
     if last > now + AHEAD:
-        text = f"it was last verified {last - now:.0f} seconds from now"
-        return Reason("ahead", f"{text}: set the clocks")
+        return Reason(
+            "ahead",
+            f"it was last verified {last - now:.0f} seconds from now: set the "
+            "clocks",
+        )
     return None

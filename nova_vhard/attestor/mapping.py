@@ -95,5 +95,4 @@ def resolve(
         for host in hosts
         if host not in known
     ]
-    agents = {host: hosts[host] for host in hosts if host in known}
-    return agents, wrong
+    return {host: hosts[host] for host in hosts if host in known}, wrong

@@ -134,8 +134,9 @@ class Attestor:
             for uuid, reason in self._reasons.items()
             if reason.kind == UNDEMANDED
         ]
-        renewal = self._options.max_age / 2
-        out = writer.Writer(self._placement, self._keys[0], renewal)
+        out = writer.Writer(
+            self._placement, self._keys[0], renewal=self._options.max_age / 2
+        )
         with self._runtime.interrupts.breakable():
             outcome = out.write(state, wanted, now, undemanded)
         self._tell(state, wanted, outcome)
@@ -167,8 +168,11 @@ class Attestor:
         for uuid, reason in reasons.items():
             known = self._reasons.get(uuid)
             if known is None or known.kind != reason.kind:
-                name = state.nodes.get(uuid, uuid)
-                LOG.warning("%s is not attested: %s", name, reason.text)
+                LOG.warning(
+                    "%s is not attested: %s",
+                    state.nodes.get(uuid, uuid),
+                    reason.text,
+                )
         self._reasons = dict(reasons)
         if not good:
             # By what was read before, hosts are refused and none is new.

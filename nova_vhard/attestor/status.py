@@ -38,8 +38,10 @@ def rows(
 ) -> Iterator[Row]:
     """Yield a row for each host that is mapped, or that has the trait."""
     ledger = Ledger(max_age)
-    reasons = ledger.take(agents, verdicts, now)
-    texts = {uuid: reason.text for uuid, reason in reasons.items()}
+    texts = {
+        uuid: reason.text
+        for uuid, reason in ledger.take(agents, verdicts, now).items()
+    }
     ends: dict[str, int] = {}
     for mark in state.marks:
         if mark.name in state.held:

@@ -18,8 +18,6 @@ from nova_vhard.placement.client import Placement, PlacementError, Provider
 from nova_vhard.placement.marks import Mark
 from nova_vhard.placement.upkeep import attested_hosts
 
-_COMPUTE = "COMPUTE_NODE"
-
 #: Names of somebody else's making that a round deals with.
 _MOST_VOID = 1000
 
@@ -76,7 +74,7 @@ def read(placement: Placement, keys: Sequence[bytes]) -> State:
 
     :raises PlacementError: without an answer that makes sense
     """
-    nodes = placement.providers({_COMPUTE})
+    nodes = placement.providers({"COMPUTE_NODE"})
     having = attested_hosts(placement)
     held = placement.marks(held=True)
     names = placement.marks() | held

@@ -123,8 +123,10 @@ class Placement(PlacementReader):
             # without their case.
             same = (uuid or name or "").casefold()
             if same != (provider.uuid if uuid else provider.name).casefold():
-                text = f"it was asked for {query}, and has {provider.uuid}"
-                raise PlacementError(f"GET /resource_providers: {text}")
+                raise PlacementError(
+                    f"GET /resource_providers: it was asked for {query}, and "
+                    f"has {provider.uuid}"
+                )
             return provider
         raise ProviderNotFound(f"no resource provider with {query}")
 
@@ -243,8 +245,9 @@ class Placement(PlacementReader):
         :param root: uuid of the one root whose providers are asked for
         :raises PlacementError: without an answer that makes sense
         """
-        query = f"in_tree={quote(root)}" if root else ""
-        entries = self.having(query, [required])
+        entries = self.having(
+            f"in_tree={quote(root)}" if root else "", [required]
+        )
         with shape("a list of providers"):
             return [
                 (provider_of(entry), _text(entry["root_provider_uuid"]))
@@ -316,13 +319,16 @@ class Placement(PlacementReader):
         url = f"{PROVIDERS}/{inventory.provider}/inventories"
         response = self.request("put", url, body, statuses=_RESERVE)
         with shape("what was written"):
-            generation = response.json()["resource_provider_generation"]
-            return replace(inventory, generation=_number(generation))
+            return replace(
+                inventory,
+                generation=_number(
+                    response.json()["resource_provider_generation"]
+                ),
+            )
 
     def _of(self, provider: str, part: str) -> tuple[dict[str, Any], int]:
         """Return a part of a provider, and the provider's generation."""
-        url = f"{PROVIDERS}/{quote(provider)}/{part}"
-        body = self.get(url, _OF_PROVIDER)
+        body = self.get(f"{PROVIDERS}/{quote(provider)}/{part}", _OF_PROVIDER)
         with shape(part):
             return body, _number(body["resource_provider_generation"])
 

@@ -63,14 +63,15 @@ def offered(
     devices: dict[str, Offered] = {}
     faults = []
     prefix = f"{root.name}_"
-    below = placement.below_roots(traits.ONE_TIME_USE, root.uuid)
-    for provider, _ in below:
+    for provider, _ in placement.below_roots(traits.ONE_TIME_USE, root.uuid):
         address = pci.address(provider.name.removeprefix(prefix))
         # No two have one name: a device's own provider cannot be shadowed by
         # another that has the bare address for its name.
         if not address or provider.name != f"{prefix}{address.upper()}":
-            text = f"provider {provider.uuid} ({provider.name[:200]!r})"
-            faults.append(f"{text} is not named by a device's address")
+            faults.append(
+                f"provider {provider.uuid} ({provider.name[:200]!r}) is not "
+                "named by a device's address"
+            )
         else:
             devices[address] = Offered(address, provider)
     return [devices[address] for address in sorted(devices)], faults
@@ -85,8 +86,10 @@ def view(placement: Placement, provider: Provider) -> View:
     for _ in range(_TRIES):
         inventories = placement.inventories(provider.uuid)
         if len(inventories) != 1:
-            text = f"{len(inventories)} inventories in place of one"
-            raise PlacementError(f"provider {provider.name}: {text}")
+            raise PlacementError(
+                f"provider {provider.name}: {len(inventories)} inventories in "
+                "place of one"
+            )
         consumers, generation = placement.consumers(provider.uuid)
         if generation == inventories[0].generation:
             return View(inventories[0], consumers)

@@ -21,8 +21,6 @@ UNDEMANDED = datetime.datetime.fromtimestamp(-1, datetime.UTC)
 
 FRESH, STALE, SILENT = "fresh", "stale", "silent"
 
-_COMPUTE = "COMPUTE_NODE"
-_PASS = "PASS"  # noqa: S105 - no password
 #: Hours for which a host with no trait but an old mark is stale, not silent.
 _HOURS = 48
 
@@ -64,8 +62,9 @@ class HostPosture:
         """
         if self.status != FRESH:
             return UNKNOWN
-        known = self.others.get(check, UNKNOWN)
-        return _PASS if check in self.passed else known
+        if check in self.passed:
+            return "PASS"
+        return self.others.get(check, UNKNOWN)
 
     @property
     def lacks(self) -> tuple[str, ...]:
@@ -102,7 +101,7 @@ def fleet(
     hours = traits.hours(now, -_HOURS, 2)
     wanted = {traits.ATTESTED, *hours, *map(traits.of_check, CHECKS)}
     known = placement.known(wanted.union(RESULTS if results else ()))
-    hosts = placement.providers({_COMPUTE})
+    hosts = placement.providers({"COMPUTE_NODE"})
     reported = _with_any(placement, known, traits.fresh(now, max_age))
     passed = {
         name: _with_any(placement, known, [traits.of_check(name)])

@@ -23,7 +23,6 @@ LOG = get_logger(__name__)
 #: says of devices and is asked for them.
 EVERY = (*HOST, device_words.DEVICE)
 
-_COMPUTE = "COMPUTE_NODE"
 # Characters of what a host has lost, in the log.
 _SHOWN = 2000
 
@@ -203,9 +202,8 @@ def hosts(placement: Placement, now: datetime.datetime) -> list[Provider]:
     :returns: sorted by name
     :raises PlacementError: without an answer that makes sense
     """
-    known = placement.known({_COMPUTE, traits.ATTESTED, *_every(now)})
-    found = placement.providers((), known)
-    return sorted(found, key=lambda item: item.name)
+    known = placement.known({"COMPUTE_NODE", traits.ATTESTED, *_every(now)})
+    return sorted(placement.providers((), known), key=lambda item: item.name)
 
 
 def unattest(placement: Placement, provider: str) -> frozenset[str]:

@@ -27,7 +27,6 @@ _MACHINE = re.compile(
     rf"({'|'.join(KINDS['architecture'].values)})=[\w.-]+", re.ASCII
 )
 _SCHEME = re.compile(r"[a-z+]{1,32}")
-_ODD = "unknown"
 
 
 class FactsError(ValueError):
@@ -187,7 +186,7 @@ def _scheme(uri: str) -> str:
     scheme, separator, rest = uri.partition("://")
     # With no_verify libvirt talks to any host that answers.
     known = separator and "no_verify" not in rest
-    return scheme if known and _SCHEME.fullmatch(scheme) else _ODD
+    return scheme if known and _SCHEME.fullmatch(scheme) else "unknown"
 
 
 @contextlib.contextmanager

@@ -70,8 +70,9 @@ class Reporter:
         # After a failure sooner: 10 seconds, doubled each time.
         interval = float(self._options.interval)
         if self._failures:
-            retry = _FIRST_RETRY * 2.0 ** min(self._failures - 1, 10)
-            interval = min(interval, retry)
+            interval = min(
+                interval, _FIRST_RETRY * 2.0 ** min(self._failures - 1, 10)
+            )
         return interval * random.uniform(0.9, 1.1)  # noqa: S311
 
     def once(self) -> bool:

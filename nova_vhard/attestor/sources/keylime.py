@@ -74,16 +74,16 @@ class Keylime(Source):
         """
         super().__init__(conf)
         options = conf.vhard_attestor
-        files = {
-            name: getattr(options, name)
+        missing = [
+            name
             for name in (
-                "keylime_url",
                 "keylime_ca_file",
                 "keylime_cert_file",
                 "keylime_key_file",
+                "keylime_url",
             )
-        }
-        missing = sorted(name for name, value in files.items() if not value)
+            if not options[name]
+        ]
         if missing:
             raise ValueError(f"[vhard_attestor] lacks {', '.join(missing)}")
         self._url = f"{options.keylime_url.rstrip('/')}/{VERSION}/agents/"
@@ -160,9 +160,9 @@ class Keylime(Source):
             packed = response.headers.get("Content-Encoding", _PLAIN)
             if packed.lower() != _PLAIN:
                 # A few kilobytes may stand for more than any memory holds.
-                text = f"the answer is packed ({clean(packed, 40)})"
                 raise SourceError(
-                    f"{self._url}: {text}: nobody has asked for it"
+                    f"{self._url}: the answer is packed ({clean(packed, 40)}):"
+                    " nobody has asked for it"
                 )
             body = b""
             for chunk in response.iter_content(_CHUNK):
@@ -172,8 +172,9 @@ class Keylime(Source):
             if response.status_code == _OK:
                 return body
             start = clean(body[:200].decode(errors="replace"))
-            status = f"status {response.status_code}: {start}"
-            raise SourceError(f"{self._url}: {status}: {_FIX}")
+            raise SourceError(
+                f"{self._url}: status {response.status_code}: {start}: {_FIX}"
+            )
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -67,8 +67,9 @@ class _Metrics(Collector):
         )
         for item in self._report.results:
             for status in Status:
-                value = float(item.status is status)
-                checks.add_metric((item.check, status.value), value)
+                checks.add_metric(
+                    (item.check, status.value), float(item.status is status)
+                )
         yield checks
         durations = GaugeMetricFamily(
             "nova_vhard_check_duration_seconds",
