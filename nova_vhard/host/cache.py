@@ -24,15 +24,16 @@ _MEMORY: dict[str, dict[str, Any]] = {}
 _WARNED: set[str] = set()
 
 
-def identity(stat_result: os.stat_result) -> str:
+def identity(file: os.stat_result) -> str:
     """Return what changes whenever a file's content or mode may have.
 
     The time of the last change of status cannot be set by its owner, as
     that of the last modification can.
     """
-    s = stat_result
-    values = (s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns)
-    return ":".join(map(str, values))
+    return (
+        f"{file.st_dev}:{file.st_ino}:{file.st_size}:"
+        f"{file.st_mtime_ns}:{file.st_ctime_ns}"
+    )
 
 
 class Cache:

@@ -13,14 +13,6 @@ from nova_vhard.host.root import LIBVIRT, Unreadable
 
 LOG = get_logger(__name__)
 
-_NO_ANSWER = (
-    "Run nova-vhard-reporter check on the host, and look at the reporter's "
-    "log for what hangs or ends the check."
-)
-_LOOK = (
-    "Look at the evidence; the documentation of the check says what it needs."
-)
-
 #: How a reason begins where evidence cannot be read, or libvirt is silent.
 UNREAD = "cannot be read: "
 SILENT = "libvirt cannot be asked: "
@@ -149,7 +141,11 @@ class Check(abc.ABC):
 
     def unknown(self, reason: str, step: str = "") -> Result:
         """Answer UNKNOWN in place of a check that gave no answer."""
-        return self._result(unknown(reason, step or _NO_ANSWER), [])
+        step = step or (
+            "Run nova-vhard-reporter check on the host, and look at the "
+            "reporter's log for what hangs or ends the check."
+        )
+        return self._result(unknown(reason, step), [])
 
     def _result(self, answer: Answer, evidence: list[str]) -> Result:
         status, reason, step = answer
@@ -163,7 +159,10 @@ class Check(abc.ABC):
             return Result(self.name, status, reason, facts, None, self.id)
         if status is Status.FAIL:
             step = step or self.remediation
-        step = step or _LOOK
+        step = step or (
+            "Look at the evidence; the documentation of the check says what "
+            "it needs."
+        )
         return Result(self.name, status, reason, facts, step, self.id)
 
 

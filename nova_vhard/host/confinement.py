@@ -22,8 +22,6 @@ _NAMES = ("Uid", "CapPrm", "CapEff", "NoNewPrivs", "Seccomp")
 _ROOT = 0
 _FILTERED = 2
 
-_DEVICES = "/sys/fs/cgroup/devices"
-
 
 @dataclass(frozen=True)
 class Cage:
@@ -133,7 +131,7 @@ def devices(root: HostRoot, pid: str) -> tuple[str, bool | None]:
         _, controllers, group = (*line.split(":", 2), "", "")[:3]
         if "devices" not in controllers.split(","):
             continue
-        path = f"{_DEVICES}{group.rstrip('/')}/devices.list"
+        path = f"/sys/fs/cgroup/devices{group.rstrip('/')}/devices.list"
         try:
             everything = "a *:* rwm" in root.read(path)
         except Unreadable as error:

@@ -16,7 +16,6 @@ from typing import Any
 
 from nova_vhard.host.listeners import is_local
 
-_UNIX = "unix:"
 _OFF = ("off", "no", "false", "n")
 
 #: Where a console is open, and why.
@@ -119,4 +118,4 @@ def _vnc(value: str, demanding: frozenset[str]) -> Iterator[Console]:
 
 def _is_near(where: str) -> bool:
     """Return whether an address of VNC's is on the host alone."""
-    return where.startswith(_UNIX) or is_local(where.rpartition(":")[0])
+    return where.startswith("unix:") or is_local(where.rpartition(":")[0])

@@ -127,8 +127,9 @@ def _by_nova(host: Host, evidence: list[str]) -> Answer:
             continue
         listed = ", ".join(str(number) for number in sorted(own)[:8])
         evidence.insert(0, f"{shown(name)}: may run on {listed}")
-        beside = (allowed[other] for other in allowed if other != name)
-        others = cpus.union(*beside)
+        others = cpus.union(
+            *(allowed[other] for other in allowed if other != name)
+        )
         if any((_siblings(host.root, each) - {each}) & others for each in own):
             loose.append(name)
     if loose:

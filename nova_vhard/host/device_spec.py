@@ -32,8 +32,6 @@ NET = "/sys/class/net"
 
 
 _CONDITIONS = ("vendor_id", "product_id", "devname", "address")
-_STRICT = ("managed", "live_migratable", "one_time_use")
-_EVERYWHERE = "*:*:*.*"
 
 
 @dataclass(frozen=True)
@@ -101,14 +99,20 @@ def _spec(entry: Mapping[str, Any], report_in_placement: bool) -> DeviceSpec:
     tags = {
         key: value for key, value in entry.items() if key not in _CONDITIONS
     }
-    for name in _STRICT:
-        _must_be_boolean(name, tags.get(name))
+    for name in ("managed", "live_migratable", "one_time_use"):
+        if tags.get(name) is not None:
+            try:
+                strutils.bool_from_string(tags[name], strict=True)
+            except ValueError as error:
+                raise SpecError(
+                    f"Cannot parse tag {name!r}: {quoted(tags[name])}"
+                ) from error
     spec = DeviceSpec(
         text=json.dumps(entry),
         vendor=_identity(entry, "vendor_id"),
         product=_identity(entry, "product_id"),
         devname=str(devname) if devname else None,
-        address=None if devname else read(address or _EVERYWHERE),
+        address=None if devname else read(address or "*:*:*.*"),
         tags=tags,
     )
     if spec.one_time_use and not report_in_placement:
@@ -120,17 +124,6 @@ def _spec(entry: Mapping[str, Any], report_in_placement: bool) -> DeviceSpec:
 
 def _is_true(value: Any) -> bool:
     return bool(strutils.bool_from_string(value))
-
-
-def _must_be_boolean(name: str, value: Any) -> None:
-    if value is None:
-        return
-    try:
-        strutils.bool_from_string(value, strict=True)
-    except ValueError as error:
-        raise SpecError(
-            f"Cannot parse tag {name!r}: {quoted(value)}"
-        ) from error
 
 
 def _identity(entry: Mapping[str, Any], name: str) -> str:

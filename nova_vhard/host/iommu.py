@@ -20,12 +20,6 @@ DEVICES = "/sys/bus/pci/devices"
 #: Names of IOMMUs under /sys/class/iommu of platforms that were verified.
 VERIFIED = ("dmar", "ivhd", "smmu3.")
 
-_SMMU = "smmu3."
-# What describes it to the kernel; both were measured.
-_TREE = "/sys/firmware/devicetree"
-_TABLE = "/sys/firmware/acpi/tables/IORT"
-
-
 #: Type of a group whose devices the host's drivers use untranslated.
 IDENTITY = "identity"
 
@@ -123,8 +117,12 @@ def unverified(
             f"not verified on this platform: {', '.join(strange)}",
             platform.NOT_VERIFIED,
         )
-    if any(name.startswith(_SMMU) for name in names):
-        for path in (_TABLE, _TREE):
+    if any(name.startswith("smmu3.") for name in names):
+        # Either of them describes it to the kernel; both were measured.
+        for path in (
+            "/sys/firmware/acpi/tables/IORT",
+            "/sys/firmware/devicetree",
+        ):
             if root.exists(path):
                 evidence.append(f"{path}: describes the SMMU")
                 return None

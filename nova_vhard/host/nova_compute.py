@@ -17,9 +17,6 @@ from nova_vhard.host.running import WHOLE_TABLE, Running, changed, start_of
 from nova_vhard.host.sanitized import shown
 
 _NAME = "nova-compute"
-_PYTHON = "python"
-# Of what is in a folder of configuration, oslo.config reads these.
-_COUNTS = ".conf"
 _NAMING = ("--config-file", "--config-dir")
 
 _NAME_IT = (
@@ -46,7 +43,7 @@ def must_have_read(
     started = {}
     for pid, process in guests.processes(host.root).items():
         words = list(process.command)
-        if words and posixpath.basename(words[0]).startswith(_PYTHON):
+        if words and posixpath.basename(words[0]).startswith("python"):
             # Behind options of Python's own, such as -s.
             words = [word for word in words[1:] if not word.startswith("-")]
         if words and posixpath.basename(words[0]) == _NAME:
@@ -117,5 +114,6 @@ def _changes(root: HostRoot, path: str) -> Iterator[float]:
     with contextlib.suppress(Unreadable):
         yield changed(root, path)
         for name in root.names(path):
-            if name.endswith(_COUNTS):
+            # As oslo.config reads a folder.
+            if name.endswith(".conf"):
                 yield changed(root, f"{path}/{name}")

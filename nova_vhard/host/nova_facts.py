@@ -23,7 +23,6 @@ FILE = "nova.json"
 VERSION = 1
 
 _TEXT = str | None
-_NUMBER = float | int | None
 _NAME_FILES = (
     f"Fix this, then run {prestep.COMMAND} as root again. Where "
     "nova-compute reads files elsewhere than in /etc/nova, name them with "
@@ -169,7 +168,7 @@ def _facts(place: str, fields: dict[str, Any]) -> NovaFacts:
             if "cpu_mode" in libvirt
             else None
         ),
-        changed=_typed(fields.get("changed"), _NUMBER),
+        changed=_typed(fields.get("changed"), float | int | None),
     )
 
 

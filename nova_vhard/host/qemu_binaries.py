@@ -96,8 +96,13 @@ def judge(host: Host, evidence: list[str], asked: Property) -> Answer:
             (good if has else untold).append(line)
     if Kept.LIBRARY in asked.kinds:
         _add_stacks(host, named.guests, without, untold)
-    doubts = [answer.reason for answer in named.doubts[1:]]
-    evidence += [*without, *untold, *doubts, *good, *_counted(binaries, asked)]
+    evidence += [
+        *without,
+        *untold,
+        *(answer.reason for answer in named.doubts[1:]),
+        *good,
+        *_counted(binaries, asked),
+    ]
     if without:
         return failed(
             f"{len(without)} of QEMU's binaries without {asked.name}"

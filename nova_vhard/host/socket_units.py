@@ -55,8 +55,11 @@ def with_tls(root: HostRoot) -> list[str]:
 
     :raises Unreadable: if that cannot be told
     """
-    names = root.names(_ENABLED, missing_ok=True)
-    return [name.removesuffix(_TLS) for name in names if name.endswith(_TLS)]
+    return [
+        name.removesuffix(_TLS)
+        for name in root.names(_ENABLED, missing_ok=True)
+        if name.endswith(_TLS)
+    ]
 
 
 def _ports(root: HostRoot, evidence: list[str]) -> Iterator[tuple[str, int]]:

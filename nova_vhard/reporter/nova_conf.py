@@ -21,8 +21,6 @@ from nova_vhard.conf import nova
 from nova_vhard.host import nova_compute
 from nova_vhard.host.root import HostRoot
 
-_NAMES = ("nova", "nova-compute")
-_PLACES = ("/etc/nova", "/etc")
 _MACHINE = re.compile(
     rf"({'|'.join(KINDS['architecture'].values)})=[\w.-]+", re.ASCII
 )
@@ -137,10 +135,10 @@ def _must_be_readable(option: str, path: str) -> None:
 def _default(root: str, extension: str) -> list[str]:
     """Return what nova-compute finds: at most one for each name."""
     result = []
-    for name in _NAMES:
+    for name in ("nova", "nova-compute"):
         paths = (
             os.path.join(root, f"{place}/{name}{extension}".lstrip("/"))
-            for place in _PLACES
+            for place in ("/etc/nova", "/etc")
         )
         first = next((path for path in paths if os.path.exists(path)), None)
         if first:
