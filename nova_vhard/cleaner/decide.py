@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decisions of the cleaner, as pure functions.
 
-``decide`` returns the next action for a device; attend.py carries it out and
+``decide`` returns the next action for a device; device.py carries it out and
 calls it again until nothing is left to do. The order makes a crash harmless: a
 device is reserved before anything is written about it, and released only after
 its journal shows that every step of its last use ended clean. Anything that
@@ -15,12 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nova_vhard.cleaner.cleaning import Task, Waits
 from nova_vhard.cleaner.journal import Record, State
+from nova_vhard.cleaner.rules import StepRule
 from nova_vhard.cleaner.usage import NOBODY, Usage
+from nova_vhard.host.pci import PciDevice
 from nova_vhard.placement.devices import View
-
-_REASON = 500
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,30 @@ class OperatorRequest:
 NOTHING = OperatorRequest()
 #: What the configuration says by default.
 DEFAULTS = Settings()
+
+
+class Waits(Exception):
+    """A device cannot be cleaned now, and is looked at again.
+
+    :ivar word: why, for a trait
+    """
+
+    def __init__(self, word: str, reason: str) -> None:
+        """Keep why, in a word and as a sentence."""
+        super().__init__(reason)
+        self.word = word
+
+
+@dataclass(frozen=True)
+class Task:
+    """Steps that clean a device.
+
+    :ivar rules: digest of the rules that require them
+    """
+
+    device: PciDevice
+    steps: tuple[StepRule, ...]
+    rules: str
 
 
 @dataclass(frozen=True)
@@ -131,7 +154,7 @@ def decide(
     never cleaned here
     clean or released, on offer     LEAVE
     reserved, host not looked at    LOOK
-    held, unknown, or gone          LEAVE, with the word
+    gone, held, or unknown          LEAVE, with the word
     forced                          RELEASE
     cleaned in this round, and      RELEASE
     nothing happened since
@@ -157,7 +180,10 @@ def decide(
         if record.state is not State.IN_USE:
             changes |= {"attempts": 0, "forced": ""}
         return Action(
-            Verb.LEAVE, State.IN_USE, f"in use by {_names(view)}", changes
+            Verb.LEAVE,
+            State.IN_USE,
+            f"in use by {', '.join(view.consumers)}",
+            changes,
         )
     if action := _noticed(record, view, request, settings):
         return action
@@ -165,102 +191,16 @@ def decide(
         return Action(Verb.LEAVE)
     if host is None:
         return Action(Verb.LOOK)
-    return _reserved(record, view, host, request, settings)
-
-
-def _refusal(view: View, request: OperatorRequest) -> str:
-    """Return why a request is not carried out; empty for one that is."""
-    if not request:
-        return ""
-    if request.generation not in (None, view.inventory.generation):
-        return "void: its provider has changed since this was asked for"
-    if request.force and view.consumers:
-        return f"not released by force: allocated to {_names(view)}"
-    if request.force and not view.reserved:
-        return "not released by force: it is not reserved"
-    return ""
-
-
-def _names(view: View) -> str:
-    return ", ".join(view.consumers)
-
-
-def _noticed(
-    record: Record, view: View, request: OperatorRequest, settings: Settings
-) -> Action | None:
-    """Return what follows from what the journal does not know yet."""
-    unused = record.state in (State.AVAILABLE, State.RELEASED)
-    if request.clean:
-        return _dirty(view, "a cleaning is asked for", attempts=0)
-    if record.state is State.AVAILABLE and not record.provider:
-        if settings.trust_new and not view.reserved:
-            changes = {"provider": view.inventory.provider}
-            return Action(
-                Verb.LEAVE,
-                State.AVAILABLE,
-                "taken for clean, as the configuration says",
-                changes,
-            )
-        return _dirty(view, "this cleaner has never cleaned it")
-    if record.provider != view.inventory.provider:
-        # Nova has forgotten everything with the old provider.
-        uuid = view.inventory.provider
-        text = f"its provider is a new one: {uuid}"
-        if not record.dirty or record.state is State.IN_USE:
-            return _dirty(view, text)
-        # The state stays: a failed one is not cleaned without being asked.
-        same = {"word": record.word, "reason": record.reason, "provider": uuid}
-        return replace(_dirty(view, text, **same), state=record.state)
-    if record.state is State.IN_USE:
-        return _dirty(view, "given back")
-    if view.reserved:
-        return (
-            _dirty(view, "used while nobody looked", **_NEW_USE)
-            if unused
-            else None
-        )
-    # Our own release is all that has happened since: a process may end between
-    # that and its record.
-    lowered = record.generation is not None and (
-        view.inventory.generation == record.generation + 1
-    )
-    if record.state is State.CLEAN and lowered:
-        return Action(Verb.LEAVE, State.RELEASED, "released before a crash")
-    if unused:
-        return None
-    if record.state is State.FAILED:
-        return Action(Verb.RESERVE)
-    return _dirty(view, "not reserved in Placement and not known to be clean")
-
-
-_NEW_USE: Mapping[str, Any] = {"attempts": 0, "consumers": (), "forced": ""}
-
-
-def _dirty(view: View, text: str, **changes: Any) -> Action:
-    """Return the action that makes a device count as used."""
-    verb = Verb.NOTE if view.reserved else Verb.RESERVE
-    changes = {"provider": view.inventory.provider, **changes}
-    return Action(verb, State.DIRTY, text, changes)
-
-
-def _reserved(
-    record: Record,
-    view: View,
-    host: HostView,
-    request: OperatorRequest,
-    settings: Settings,
-) -> Action:
-    """Return what is done for a device that nobody can get."""
     waits = host.waits
     not_clean = State.DIRTY if record.state is State.CLEAN else record.state
+    if waits and waits.word == "GONE":
+        return _wait(record, waits.word, str(waits), not_clean)
     if host.usage:
         if not host.usage.held:
             return _wait(record, "UNKNOWN", str(host.usage), not_clean)
         owners = host.usage.guests or record.consumers
         changes = {"consumers": owners, "attempts": 0}
         return _wait(record, "HELD", str(host.usage), State.DIRTY, **changes)
-    if waits and waits.word == "GONE":
-        return _wait(record, waits.word, str(waits), not_clean)
     if request.force:
         # It is written down before it is done, so that a crash does not undo
         # it.
@@ -296,11 +236,87 @@ def _reserved(
     return action
 
 
+def _refusal(view: View, request: OperatorRequest) -> str:
+    """Return why a request is not carried out; empty for one that is."""
+    if not request:
+        return ""
+    if request.generation not in (None, view.inventory.generation):
+        return "void: its provider has changed since this was asked for"
+    if request.force and view.consumers:
+        return (
+            f"not released by force: allocated to {', '.join(view.consumers)}"
+        )
+    if request.force and not view.reserved:
+        return "not released by force: it is not reserved"
+    return ""
+
+
+def _noticed(
+    record: Record, view: View, request: OperatorRequest, settings: Settings
+) -> Action | None:
+    """Return what follows from what the journal does not know yet."""
+    unused = record.state in (State.AVAILABLE, State.RELEASED)
+    if request.clean:
+        return _dirty(view, "a cleaning is asked for", attempts=0)
+    if record.state is State.AVAILABLE and not record.provider:
+        if settings.trust_new and not view.reserved:
+            changes = {"provider": view.inventory.provider}
+            return Action(
+                Verb.LEAVE,
+                State.AVAILABLE,
+                "taken for clean, as the configuration says",
+                changes,
+            )
+        return _dirty(view, "this cleaner has never cleaned it")
+    if record.provider != view.inventory.provider:
+        # Nova has forgotten everything with the old provider.
+        uuid = view.inventory.provider
+        text = f"its provider is a new one: {uuid}"
+        if not record.dirty or record.state is State.IN_USE:
+            return _dirty(view, text)
+        # The state stays: a failed one is not cleaned without being asked.
+        same = {"word": record.word, "reason": record.reason, "provider": uuid}
+        return replace(_dirty(view, text, **same), state=record.state)
+    if record.state is State.IN_USE:
+        return _dirty(view, "given back")
+    if view.reserved:
+        return (
+            _dirty(
+                view,
+                "used while nobody looked",
+                attempts=0,
+                consumers=(),
+                forced="",
+            )
+            if unused
+            else None
+        )
+    # Our own release is all that has happened since: a process may end between
+    # that and its record.
+    lowered = record.generation is not None and (
+        view.inventory.generation == record.generation + 1
+    )
+    if record.state is State.CLEAN and lowered:
+        return Action(Verb.LEAVE, State.RELEASED, "released before a crash")
+    if unused:
+        return None
+    if record.state is State.FAILED:
+        return Action(Verb.RESERVE)
+    return _dirty(view, "not reserved in Placement and not known to be clean")
+
+
+def _dirty(view: View, text: str, **changes: Any) -> Action:
+    """Return the action that makes a device count as used."""
+    verb = Verb.NOTE if view.reserved else Verb.RESERVE
+    changes = {"provider": view.inventory.provider, **changes}
+    return Action(verb, State.DIRTY, text, changes)
+
+
 def _wait(
     record: Record, word: str, reason: str, state: State, **changes: Any
 ) -> Action:
     """Leave a device as it is, and keep why."""
-    reason = reason[:_REASON]
+    reason = reason[:500]
     if record.state is State.FAILED:
         return Action(Verb.LEAVE)  # why it failed is not to be forgotten
     changes |= {"word": word, "reason": reason}

@@ -1,22 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cleaner: look at every device of the host once."""
+"""The cleaner: it looks at every device of the host, round after round."""
 
-from collections.abc import Callable, Collection, Mapping
+import logging
+import random
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from nova_vhard.catalogue.device_words import FORCED, RELEASE, REQUESTED
 from nova_vhard.cleaner import lock, rules_file
-from nova_vhard.cleaner.attend import DeviceLifecycle
-from nova_vhard.cleaner.cleaning import Waits
-from nova_vhard.cleaner.decide import OperatorRequest, Settings
+from nova_vhard.cleaner.decide import OperatorRequest, Settings, Waits
+from nova_vhard.cleaner.device import Device
 from nova_vhard.cleaner.journal import Journal, Record, State
 from nova_vhard.cleaner.rules import Rules
 from nova_vhard.cleaner.step import Step
 from nova_vhard.cleaner.step_process import Isolation
 from nova_vhard.common import trusted
-from nova_vhard.common.log import get_logger
+from nova_vhard.common.log import Seldom, get_logger
 from nova_vhard.daemon import identity
+from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.host import libvirt
 from nova_vhard.host.root import HostRoot
 from nova_vhard.placement import devices, request_traits
@@ -24,9 +26,6 @@ from nova_vhard.placement.client import Placement, PlacementError, Provider
 from nova_vhard.placement.devices import Offered
 
 LOG = get_logger(__name__)
-
-_DEVICES = "devices"
-_NOBODY = "{} has no provider of a one-time-use device there"
 
 
 @dataclass
@@ -56,11 +55,13 @@ class Round:
 class Cleaner:
     """Cleans the one-time-use devices of one host.
 
+    A stop waits for the device that is being cleaned: none is left half
+    flashed because this service is started again.
+
     :param options: group ``vhard_cleaner``
     :param placement: Placement of the cloud
     :param steps: by name; by default those that are installed
-    :param alive: called several times a second while a step is waited for
-    :param stopping: whether no further device is to be begun
+    :param runtime: of the daemon
     """
 
     def __init__(
@@ -68,33 +69,42 @@ class Cleaner:
         options: Any,
         placement: Placement,
         steps: Mapping[str, Step] | None = None,
-        alive: Callable[[], None] | None = None,
-        stopping: Callable[[], bool] = lambda: False,
+        runtime: Runtime | None = None,
     ) -> None:
-        self._stopping = stopping
         self._options = options
         self._placement = placement
         self._steps = steps or rules_file.installed_steps()
-        self.isolation = Isolation(alive)
+        self._runtime = runtime or Runtime()
+        self.isolation = Isolation(self._runtime.notifier.alive)
         self.root = HostRoot(options.root)
-        self.journal = Journal(f"{options.state_path}/{_DEVICES}")
+        self.journal = Journal(f"{options.state_path}/devices")
         self.libvirt = libvirt.of_tree(self.root, options.libvirt_uri)
-        self._round = Round()
-        self._lifecycle = DeviceLifecycle(
-            placement,
-            self.root,
-            self.libvirt,
-            self.journal,
-            self._rules,
-            lambda name, job: self.isolation.run(self._steps[name], job),
-            Settings(
-                options.release_automatically,
-                options.attempts,
-                options.trust_new,
-            ),
-            # Each round has a Round of its own.
-            lambda *refused: self._round.refuse(*refused),  # noqa: PLW0108
-        )
+        self._away = Seldom(LOG, logging.ERROR)
+
+    def round(self) -> float:
+        """Look at every device; return the seconds until the next round."""
+        self._runtime.notifier.status(self._summary())
+        jitter = random.uniform(0.9, 1.1)  # noqa: S311
+        return float(self._options.interval * jitter)
+
+    def _summary(self) -> str:
+        """Look at every device; return the results in one line."""
+        try:
+            done = self.once()
+        except PlacementError as error:
+            self._away.say("Devices are left as they are: %s", error)
+            return f"Placement: {error}"
+        except Exception:
+            LOG.exception("A round failed; devices are left as they are")
+            return "A round failed: see the log"
+        self._away.over("Placement lists the devices again")
+        waiting = [
+            f"{record.address} {record.word or record.state}"
+            for record in done.records.values()
+            if record.dirty or record.word
+        ]
+        text = ", ".join(waiting) or "nothing waits"
+        return f"{len(done.records)} devices, {text}"
 
     def once(
         self,
@@ -107,16 +117,18 @@ class Cleaner:
         :param request: what is asked for these, beside what is in Placement
         :raises PlacementError: if the devices cannot be listed
         """
-        done = self._round = Round()
+        done = Round()
         root = identity.own(self._placement, self._options)
         offered, faults = devices.offered(self._placement, root)
         for fault in faults:
             LOG.error("It is left as it is: %s", fault)
             done.troubles[fault] = "it is left as it is"
         for address in {*only} - {device.address for device in offered}:
-            done.troubles[address] = _NOBODY.format(root.name)
+            done.troubles[address] = (
+                f"{root.name} has no provider of a one-time-use device there"
+            )
         for device in offered:
-            if self._stopping():
+            if self._runtime.stopping():
                 return done
             kept = device.address in self._options.keep_reserved
             if not kept and (not only or device.address in only):
@@ -145,19 +157,36 @@ class Cleaner:
         address = device.address
         try:
             with lock.hold(self._options.run_dir, address, self.root):
-                request = request or self._requested(device, root)
-                record = self._lifecycle.attend(device, request)
-                done.records[address] = record
+                request = request or self._requested(device, root, done)
+                attended = Device(
+                    self._placement,
+                    self.root,
+                    self.libvirt,
+                    self.journal,
+                    self._rules,
+                    lambda name, job: self.isolation.run(
+                        self._steps[name], job
+                    ),
+                    Settings(
+                        self._options.release_automatically,
+                        self._options.attempts,
+                        self._options.trust_new,
+                    ),
+                    done.refuse,
+                    device,
+                )
+                done.records[address] = attended.attend(request)
         except (PlacementError, lock.Locked, OSError) as error:
             LOG.error("%s is left as it is: %s", address, error)
             done.troubles[address] = str(error)
         except Exception as error:
             # One device's surprise does not keep the others waiting.
             LOG.exception("%s is left as it is", address)
-            text = f"{type(error).__name__}: {error}"
-            done.troubles[address] = text
+            done.troubles[address] = f"{type(error).__name__}: {error}"
 
-    def _requested(self, device: Offered, root: Provider) -> OperatorRequest:
+    def _requested(
+        self, device: Offered, root: Provider, done: Round
+    ) -> OperatorRequest:
         """Return what is asked for a device; it is not asked any longer.
 
         :raises PlacementError: if the request cannot be taken away
@@ -169,20 +198,18 @@ class Cleaner:
         request_traits.take(self._placement, uuid, {address: words})
         names, generation = request_traits.latest(words)
         if generation is None:
-            self._round.refuse(
+            done.refuse(
                 address,
                 "void: it is for no generation of the device's provider",
             )
         force = "asked through Placement" if FORCED in names else ""
         if force and not self._options.trust_placement_requests:
             text = f"{FORCED} through Placement; do it on this host"
-            self._round.refuse(address, f"{text} (trust_placement_requests)")
+            done.refuse(address, f"{text} (trust_placement_requests)")
             force = ""
-        clean, release = (
-            REQUESTED in names,
-            RELEASE in names,
+        return OperatorRequest(
+            REQUESTED in names, RELEASE in names, force, generation
         )
-        return OperatorRequest(clean, release, force, generation)
 
     def _word(self, address: str, done: Round) -> str:
         """Return the word about a device; nothing for one in order."""

@@ -13,7 +13,6 @@ from oslo_config import cfg
 from nova_vhard.cleaner import lock, rules_file
 from nova_vhard.cleaner.decide import OperatorRequest
 from nova_vhard.cleaner.journal import State
-from nova_vhard.cleaner.loop import CleanerService
 from nova_vhard.cleaner.service import Cleaner, Round
 from nova_vhard.cmd import daemon
 from nova_vhard.common import pci, terminal, trusted
@@ -111,23 +110,17 @@ def _make(conf: cfg.ConfigOpts, runtime: Runtime | None = None) -> Cleaner:
     """
     options = conf.vhard_cleaner
     lock.must_be_shared(HostRoot(options.root))
-    if runtime is None:
-        return Cleaner(options, connect(conf))
-    alive, stopping = runtime.notifier.alive, runtime.stopping
-    placement = connect(conf, alive)
-    return Cleaner(options, placement, alive=alive, stopping=stopping)
+    runtime = runtime or Runtime()
+    placement = connect(conf, runtime.notifier.alive)
+    return Cleaner(options, placement, runtime=runtime)
 
 
 def _run(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     runtime = Runtime(systemd.of_environment(os.environ))
-
-    def service(conf: cfg.ConfigOpts) -> CleanerService:
-        """Return the service by the configuration as it is now."""
-        interval = conf.vhard_cleaner.interval
-        return CleanerService(_make(conf, runtime), interval, runtime)
-
-    again = _PROGRAM.configure
-    runtime.run(service(conf), lambda: service(again(options)))
+    runtime.run(
+        _make(conf, runtime),
+        lambda: _make(_PROGRAM.configure(options), runtime),
+    )
     return 0
 
 

@@ -20,8 +20,7 @@ from oslo_config import cfg
 from nova_vhard.attestor import writer
 from nova_vhard.attestor.service import Attestor, Means
 from nova_vhard.attestor.sources.list_file import ListFile
-from nova_vhard.cleaner import attend, cleaning
-from nova_vhard.cleaner.attend import DeviceLifecycle
+from nova_vhard.cleaner import device
 from nova_vhard.cleaner.decide import DEFAULTS
 from nova_vhard.cleaner.journal import Journal
 from nova_vhard.conf import attestor as attestor_conf
@@ -191,26 +190,24 @@ class Host(test_model.Host):
 def cleaner(folder):
     """Give the host as it is now, and what makes a round."""
     host = pickle.loads(folder.with_name("world").read_bytes())
-    lifecycle = DeviceLifecycle(
-        Placement(host.cloud),
-        HostRoot(str(folder)),
-        None,
-        Journal(str(folder / "devices")),
-        lambda: None,
-        host.run,
-        DEFAULTS,
-        lambda address, reason: None,
-    )
-    offered = Offered(ADDRESS, Provider(host.cloud.provider, "device"))
 
     def attend_it():
         with contextlib.suppress(PlacementError, OSError):
-            lifecycle.attend(offered)
+            device.Device(
+                Placement(host.cloud),
+                HostRoot(str(folder)),
+                None,
+                Journal(str(folder / "devices")),
+                lambda: None,
+                host.run,
+                DEFAULTS,
+                lambda address, reason: None,
+                Offered(ADDRESS, Provider(host.cloud.provider, "device")),
+            ).attend()
 
     with (
-        mock.patch.object(attend.usages, "look", host.usage),
-        mock.patch.object(cleaning, "plan", host.plan),
-        mock.patch.object(HostRoot, "exists", lambda *_: True),
+        mock.patch.object(device.usages, "look", host.usage),
+        mock.patch.object(device, "plan", host.plan),
     ):
         yield host, attend_it
 

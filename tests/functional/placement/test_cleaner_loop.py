@@ -4,10 +4,10 @@
 import os
 import signal
 import threading
+from types import SimpleNamespace
 
 import pytest
 
-from nova_vhard.cleaner.loop import CleanerService
 from nova_vhard.daemon.runtime import Runtime
 from tests.functional.placement.conftest import Answer
 from tests.functional.placement.used import Used
@@ -45,7 +45,8 @@ def test_it_goes_on_after_a_failure_and_stops_when_told(used):
     used.use()
     used.cloud.faults.append(lambda method, url: Answer(503, "down"))
     runtime = Runtime(Notifier())
-    service = CleanerService(used.cleaner(), 0.1, runtime)
+    service = used.cleaner(runtime=runtime)
+    service._options = SimpleNamespace(**{**service._options, "interval": 0.1})
     guard = threading.Timer(60, lambda: os.kill(os.getpid(), signal.SIGTERM))
     guard.start()
     runtime.run(service)
@@ -59,13 +60,13 @@ def test_it_goes_on_after_a_failure_and_stops_when_told(used):
 
 def test_a_broken_configuration_is_not_taken_up(used):
     runtime = Runtime()
-    service = CleanerService(used.cleaner(), 0.1, runtime)
+    service = used.cleaner()
 
     def again():
         raise ValueError("interval: not a number")
 
     assert runtime._made_anew(service, again) is service
-    fresh = CleanerService(used.cleaner(), 0.1, runtime)
+    fresh = used.cleaner()
     assert runtime._made_anew(service, lambda: fresh) is fresh
     used.use()
-    assert fresh._once() == "1 devices, nothing waits"
+    assert fresh._summary() == "1 devices, nothing waits"

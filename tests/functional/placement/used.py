@@ -216,11 +216,12 @@ class Used:
 
     # What the cleaner does.
 
-    def cleaner(self, placement=None):
+    def cleaner(self, placement=None, runtime=None):
         return Cleaner(
             self.conf.vhard_cleaner,
             placement or self.cloud.placement,
             self.steps,
+            runtime,
         )
 
     def round(self, **more):

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from nova_vhard.cleaner.cleaning import Task, Waits
 from nova_vhard.cleaner.decide import (
     HostView,
     OperatorRequest,
     Settings,
+    Task,
     Verb,
+    Waits,
     decide,
 )
 from nova_vhard.cleaner.journal import Record, State

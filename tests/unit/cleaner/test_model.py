@@ -9,6 +9,7 @@ any point of a round. NOVA_VHARD_EXAMPLES=5000 makes a long search of it.
 
 import contextlib
 import datetime
+import functools
 import os
 import pathlib
 import shutil
@@ -26,10 +27,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from nova_vhard.cleaner import attend, cleaning, journal
-from nova_vhard.cleaner.attend import DeviceLifecycle
-from nova_vhard.cleaner.cleaning import Task, Waits
-from nova_vhard.cleaner.decide import OperatorRequest, Settings
+from nova_vhard.cleaner import device, journal
+from nova_vhard.cleaner.decide import OperatorRequest, Settings, Task, Waits
+from nova_vhard.cleaner.device import Device
 from nova_vhard.cleaner.journal import Journal
 from nova_vhard.cleaner.rules import StepRule
 from nova_vhard.cleaner.step import Outcome
@@ -101,9 +101,9 @@ class Host:
     def plan(self, *_):
         if not self.rules:
             raise Waits("RULES", "no rules")
-        device = PciDevice(ADDRESS, "1b36", "0010", Kind.PCI)
+        card = PciDevice(ADDRESS, "1b36", "0010", Kind.PCI)
         steps = (StepRule("wipe", {}, 2, 1.0), StepRule("prove", {}, 1, 1.0))
-        return Task(device, steps, self.rules)
+        return Task(card, steps, self.rules)
 
     def run(self, step, job):
         self.reach(f"{step} begins")
@@ -219,11 +219,10 @@ class Model(RuleBasedStateMachine):
         self.trust = self.host.trust = trust
         self.settings = Settings(automatic, 3, trust)
         for place, name, value in (
-            (attend.usages, "look", self.host.usage),
-            (cleaning, "plan", self.host.plan),
+            (device.usages, "look", self.host.usage),
+            (device, "plan", self.host.plan),
             (journal.files, "replace", self.host.replace),
             (journal, "_now", lambda: self.host.clock),
-            (HostRoot, "exists", lambda *_: True),
         ):
             self.stack.enter_context(mock.patch.object(place, name, value))
         self.cleaners = [self.cleaner(), self.cleaner()]
@@ -233,7 +232,8 @@ class Model(RuleBasedStateMachine):
             self.stack.close()
 
     def cleaner(self):
-        return DeviceLifecycle(
+        return functools.partial(
+            Device,
             Placement(self.host.cloud),
             HostRoot(str(self.host.folder)),
             None,
@@ -261,7 +261,7 @@ class Model(RuleBasedStateMachine):
         offered = Offered(ADDRESS, Provider(host.cloud.provider, "device"))
         arguments = (request,) if request else ()
         try:
-            self.cleaners[which].attend(offered, *arguments)
+            self.cleaners[which](offered).attend(*arguments)
         except Killed:
             self.cleaners[which] = self.cleaner()
             return False
