@@ -255,10 +255,10 @@ def plan(root: HostRoot, rules: Callable[[], Rules], address: str) -> Task:
         text = f"the device is not to be read: {error}"
         raise Waits("UNREADABLE", text) from error
     known = rules()
-    steps = known.steps_for(device, device_class)
     if device.kind is pci.Kind.VF:
         raise Waits("VF", "it is a VF: those are never for one use only")
-    if steps is None:
+    entry = known.entry_for(device, device_class)
+    if entry is None:
         text = f"no entry of {known.file} is for {device.vendor}:"
         raise Waits("NO_RULE", f"{text}{device.product}")
-    return Task(device, steps, known.digest)
+    return Task(device, entry.steps, known.digest)

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from nova_vhard.common import files, pci, source, state
+from nova_vhard.common import files, source, state
 from nova_vhard.common.log import get_logger
 
 LOG = get_logger(__name__)
@@ -23,9 +23,6 @@ VERSION = 1
 
 #: Events that are kept of a device.
 HISTORY = 100
-
-_SUFFIX = ".json"
-_LEFT_OUT = "left out: all of it together is too long to be kept"
 
 
 def _now() -> datetime.datetime:
@@ -43,9 +40,6 @@ class State(enum.StrEnum):
     FAILED = "failed"  # a step did not end clean; stays so until asked
     CLEAN = "clean"  # every step ended clean, not released yet
     RELEASED = "released"
-
-
-_NOT_CLEAN = (State.IN_USE, State.DIRTY, State.CLEANING, State.FAILED)
 
 
 @dataclass(frozen=True)
@@ -106,7 +100,12 @@ class Record:
     @property
     def dirty(self) -> bool:
         """Whether it was used and not cleaned since."""
-        return self.state in _NOT_CLEAN
+        return self.state in (
+            State.IN_USE,
+            State.DIRTY,
+            State.CLEANING,
+            State.FAILED,
+        )
 
     def to(self, state: State, what: str = "", **changes: Any) -> "Record":
         """Return this device in a state, with an event for its history.
@@ -139,32 +138,9 @@ class Journal:
     def __init__(self, folder: str) -> None:
         self.folder = folder
 
-    def prepare(self) -> None:
-        """Make the folder.
-
-        :raises OSError: if that cannot be
-        """
-        os.makedirs(self.folder, mode=0o700, exist_ok=True)
-
     def path(self, address: str) -> str:
         """Return the path of a device's file."""
         return os.path.join(self.folder, f"{address}.json")
-
-    def addresses(self) -> list[str]:
-        """Return the devices that there is a file of.
-
-        :raises OSError: if they cannot be listed
-        """
-        try:
-            names = sorted(os.listdir(self.folder))
-        except FileNotFoundError:
-            return []
-        stems = [
-            name.removesuffix(_SUFFIX)
-            for name in names
-            if name.endswith(_SUFFIX)
-        ]
-        return [stem for stem in stems if pci.address(stem) == stem]
 
     def read(self, address: str) -> Record:
         """Return what is known of a device.
@@ -199,10 +175,11 @@ class Journal:
 
         :raises OSError: if that cannot be; what was there is untouched
         """
-        self.prepare()
+        os.makedirs(self.folder, mode=0o700, exist_ok=True)
         text = _text(record)
         if len(text) >= source.MAX_SIZE:
-            steps = [replace(x, evidence=(_LEFT_OUT,)) for x in record.steps]
+            evidence = ("left out: all of it together is too long to be kept",)
+            steps = [replace(x, evidence=evidence) for x in record.steps]
             text = _text(replace(record, steps=tuple(steps)))
         files.replace(self.path(record.address), f"{text}\n")
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nova_vhard.catalogue.device_words import FORCED, RELEASE, REQUESTED
-from nova_vhard.cleaner import lock, rules_file
+from nova_vhard.cleaner import lock, rules
 from nova_vhard.cleaner.decide import OperatorRequest, Settings, Waits
 from nova_vhard.cleaner.device import Device
 from nova_vhard.cleaner.journal import Journal, Record, State
-from nova_vhard.cleaner.rules import Rules
 from nova_vhard.cleaner.step import Step
 from nova_vhard.cleaner.step_process import Isolation
 from nova_vhard.common import trusted
@@ -73,7 +72,7 @@ class Cleaner:
     ) -> None:
         self._options = options
         self._placement = placement
-        self._steps = steps or rules_file.installed_steps()
+        self._steps = steps or rules.installed_steps()
         self._runtime = runtime or Runtime()
         self.isolation = Isolation(self._runtime.notifier.alive)
         self.root = HostRoot(options.root)
@@ -224,13 +223,13 @@ class Cleaner:
             return ""
         return record.word or ("DIRTY" if record.dirty else "")
 
-    def _rules(self) -> Rules:
+    def _rules(self) -> rules.Rules:
         """Return the rules.
 
         :raises Waits: if they cannot be used, or others can change them
         """
         path = self._options.rules_file
         try:
-            return rules_file.load(trusted.check(path), self._steps)
-        except (rules_file.RulesError, trusted.Untrusted) as error:
+            return rules.load(trusted.check(path), self._steps)
+        except (rules.RulesError, trusted.Untrusted) as error:
             raise Waits("RULES", str(error)) from error

@@ -10,9 +10,9 @@ from dataclasses import asdict
 
 from oslo_config import cfg
 
-from nova_vhard.cleaner import lock, rules_file
+from nova_vhard.cleaner import lock, rules
 from nova_vhard.cleaner.decide import OperatorRequest
-from nova_vhard.cleaner.journal import State
+from nova_vhard.cleaner.journal import Record, State
 from nova_vhard.cleaner.service import Cleaner, Round
 from nova_vhard.cmd import daemon
 from nova_vhard.common import pci, terminal, trusted
@@ -30,7 +30,7 @@ _PROGRAM = daemon.Program(
     cleaner_conf.register,
     "vhard_cleaner",
     cleaner_conf.OPTS,
-    (rules_file.RulesError, trusted.Untrusted),
+    (rules.RulesError, trusted.Untrusted),
 )
 
 
@@ -139,16 +139,16 @@ def _release(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
 def _show(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     # Only files on the host are read; Placement is not needed.
     journal = Cleaner(conf.vhard_cleaner, None).journal  # type: ignore[arg-type]
-    if options.address not in journal.addresses():
+    record = journal.read(options.address)
+    if record == Record(options.address):
         raise ValueError(f"nothing is known of {options.address}")
-    terminal.show_json(asdict(journal.read(options.address)))
+    terminal.show_json(asdict(record))
     return 0
 
 
 def _check_rules(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     path = options.file or trusted.check(conf.vhard_cleaner.rules_file)
-    rules = rules_file.load(path)
-    for entry in rules.entries:
+    for entry in rules.load(path).entries:
         steps = ", ".join(rule.step for rule in entry.steps)
         terminal.say(f"{clean(entry.name)}: {steps}")
     return 0

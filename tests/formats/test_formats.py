@@ -16,7 +16,7 @@ import yaml
 from nova_vhard.attestor import mapping
 from nova_vhard.catalogue import device_words, traits
 from nova_vhard.cleaner import journal as devices
-from nova_vhard.cleaner import rules_file
+from nova_vhard.cleaner import rules as cleaning_rules
 from nova_vhard.common import decisions
 from nova_vhard.exporter import payloads
 from nova_vhard.guard import memory, posture
@@ -130,7 +130,7 @@ def test_policy_tests(release):
 
 
 def test_rules_of_the_cleaner(release):
-    loaded = rules_file.load(str(release / "cleaning.yaml"))
+    loaded = cleaning_rules.load(str(release / "cleaning.yaml"))
     assert [entry.name for entry in loaded.entries] == ["nvme", "nic", "gpu"]
 
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from nova_vhard.cleaner import rules_file, rules_schema
+from nova_vhard.cleaner import rules
 from nova_vhard.osc.offline import Offline
 from nova_vhard.osc.policy import case_schema
 from nova_vhard.policy import schema
@@ -26,10 +26,8 @@ _SCHEMAS = ("items", "additionalProperties", "propertyNames")
 
 def _cleaning() -> Schema:
     """Return that of a rules file, with the settings of installed steps."""
-    steps = rules_file.installed_steps()
-    whole = _published(
-        "Rules of nova-vhard-cleaner", rules_schema.schema(steps)
-    )
+    steps = rules.installed_steps()
+    whole = _published("Rules of nova-vhard-cleaner", rules.schema(steps))
     entry = whole["properties"]["devices"]["items"]
     entry["properties"]["steps"]["items"]["allOf"] = [
         {

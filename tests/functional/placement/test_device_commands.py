@@ -49,7 +49,7 @@ def ours(used, tmp_path, monkeypatch, capsys):
     """Run our program; return its status, output and errors."""
     monkeypatch.setattr(program, "connect", lambda *_: used.cloud.placement)
     monkeypatch.setattr(
-        "nova_vhard.cleaner.rules_file.installed_steps",
+        "nova_vhard.cleaner.rules.installed_steps",
         lambda: used.steps,
     )
     monkeypatch.setenv("SUDO_USER", "ada")

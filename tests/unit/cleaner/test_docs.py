@@ -8,7 +8,7 @@ import os_traits
 import pytest
 
 from nova_vhard.cleaner import nvme
-from nova_vhard.cleaner.rules_file import installed_steps, load
+from nova_vhard.cleaner.rules import installed_steps, load
 from nova_vhard.cleaner.step import (
     Job,
     Outcome,

@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from nova_vhard.cleaner.rules_file import (
+from nova_vhard.cleaner.rules import (
     RulesError,
     installed_steps,
     load,
@@ -64,12 +64,12 @@ def test_the_steps_of_the_package():
 
 class TestSample:
     def test_an_nvme_drive(self):
-        result = load(SAMPLE).steps_for(device("144d", "a824"), "0x010802")
-        assert [each.step for each in result] == [
+        result = load(SAMPLE).entry_for(device("144d", "a824"), "0x010802")
+        assert [each.step for each in result.steps] == [
             "function_reset",
             "nvme_erase",
         ]
-        reset, erase = result[:2]
+        reset, erase = result.steps
         assert reset.settings == {"methods": ["flr"]}
         assert (reset.priority, reset.time_limit) == (90, TIME_LIMIT)
         assert erase.time_limit == 3600
@@ -93,8 +93,6 @@ class TestSample:
         sample = load(SAMPLE)
         entry = sample.entry_for(device(vendor, product), device_class)
         assert (entry.name if entry else None) == name
-        steps = sample.steps_for(device(vendor, product), device_class)
-        assert steps == (entry.steps if entry else None)
 
 
 ENTRY = """
@@ -124,7 +122,7 @@ def test_the_first_entry_that_matches_wins(tmp_path):
         ),
     )
     steps = {
-        result.steps_for(device(vendor, product), group)[0].step
+        result.entry_for(device(vendor, product), group).steps[0].step
         for vendor, product, group in [("abcd", "0001", "0x010802")]
     }
     assert steps == {"command"}
@@ -154,7 +152,7 @@ devices:
       - {step: function_reset, priority: 20, time_limit: 5}
 """,
     )
-    steps = result.steps_for(device("8086"), "0x020000")
+    steps = result.entry_for(device("8086"), "0x020000").steps
     assert [(each.step, each.priority) for each in steps] == [
         ("command", 70),
         ("command", 70),
@@ -289,4 +287,4 @@ def test_files_that_cannot_be_read(tmp_path):
 
 def test_no_device_at_all_is_a_file_that_releases_nothing(tmp_path):
     result = rules(tmp_path, "version: '1'\ndevices: []")
-    assert result.steps_for(device("8086"), "0x020000") is None
+    assert result.entry_for(device("8086"), "0x020000") is None

@@ -15,7 +15,7 @@ from nova_vhard.cleaner import (
     step_process,
 )
 from nova_vhard.cleaner.journal import Done, Journal, Record, State
-from nova_vhard.cleaner.rules_file import installed_steps
+from nova_vhard.cleaner.rules import installed_steps
 from nova_vhard.cleaner.step import Outcome, Step
 from nova_vhard.cleaner.step_process import Isolation
 from nova_vhard.host import child_process, processes
@@ -328,7 +328,7 @@ CHILD = """
 import sys
 from nova_vhard.cleaner import lock
 from nova_vhard.cleaner.step_process import Isolation
-from nova_vhard.cleaner.rules_file import installed_steps
+from nova_vhard.cleaner.rules import installed_steps
 from nova_vhard.host.root import HostRoot
 from tests.unit.cleaner import trees
 root, program, run = sys.argv[1:]

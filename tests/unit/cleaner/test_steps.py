@@ -6,7 +6,7 @@ import os
 import jsonschema
 import pytest
 
-from nova_vhard.cleaner.rules_file import installed_steps
+from nova_vhard.cleaner.rules import installed_steps
 from nova_vhard.cleaner.step_process import Isolation
 from tests.trees import build
 from tests.unit.cleaner import trees
