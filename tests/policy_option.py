@@ -7,7 +7,7 @@ from pathlib import Path
 
 from oslo_config import cfg
 
-import nova_vhard.conf
+from nova_vhard.conf import vhard
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def policy_option(folder: Path, text: str) -> Iterator[Path]:
     path = folder / "policy.yaml"
     path.write_text(text)
     (folder / "state").mkdir()
-    nova_vhard.conf.register(cfg.CONF)
+    vhard.register(cfg.CONF)
     cfg.CONF([], project="nova", default_config_files=[])
     cfg.CONF.set_override("policy_file", str(path), "vhard")
     cfg.CONF.set_override("state_path", str(folder / "state"), "vhard")

@@ -27,17 +27,14 @@ from nova_vhard.placement.connect import connect
 _PROGRAM = daemon.Program(
     "nova-vhard-attestor",
     ("/etc/nova-vhard/attestor.conf",),
-    attestor_conf.register,
-    "vhard_attestor",
-    attestor_conf.OPTS,
+    attestor_conf,
     expected=(MappingError, SourceError, marks.KeyFileError),
     crashed=255,
 )
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=_PROGRAM.name, description=__doc__)
-    _PROGRAM.add_arguments(parser)
+    parser = _PROGRAM.parser(__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="Ask and write periodically.")
     run.add_argument(

@@ -27,9 +27,7 @@ from nova_vhard.placement.connect import connect
 _PROGRAM = daemon.Program(
     "nova-vhard-cleaner",
     placement_conf.files("/etc/nova-vhard/cleaner.conf"),
-    cleaner_conf.register,
-    "vhard_cleaner",
-    cleaner_conf.OPTS,
+    cleaner_conf,
     (rules.RulesError, trusted.Untrusted),
 )
 
@@ -59,18 +57,16 @@ _HELP = {
     "once": "Look at every device once and clean what is to be.",
     "check-rules": "Check a rules file and print its entries.",
 }
-_OF_A_DEVICE = ("clean", "release", "show")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=_PROGRAM.name, description=__doc__)
-    _PROGRAM.add_arguments(parser)
+    parser = _PROGRAM.parser(__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     added = {
         name: commands.add_parser(name, help=text)
         for name, text in _HELP.items()
     }
-    for name in _OF_A_DEVICE:
+    for name in ("clean", "release", "show"):
         added[name].add_argument(
             "address",
             type=_address,
@@ -130,7 +126,9 @@ def _clean(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
 
 
 def _release(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
-    force = f"{_who()}: {options.reason}" if options.force else ""
+    # Who gives the command, through sudo too.
+    who = clean(os.environ.get("SUDO_USER") or getpass.getuser())
+    force = f"{who}: {options.reason}" if options.force else ""
     request = OperatorRequest(release=True, force=force)
     done = _make(conf).once([options.address], request)
     return _print_round(done, State.RELEASED)
@@ -167,11 +165,6 @@ def _print_round(done: Round, *wanted: State) -> int:
     states = {record.state for record in done.records.values()}
     missed = bool(wanted) and not (states and states <= set(wanted))
     return 1 if done.troubles or missed else 0
-
-
-def _who() -> str:
-    """Return who gives the command, through sudo too."""
-    return clean(os.environ.get("SUDO_USER") or getpass.getuser())
 
 
 _COMMANDS = {

@@ -2,11 +2,11 @@
 """Common code of the programs that have their own configuration file."""
 
 import argparse
-import contextlib
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -33,9 +33,7 @@ class Program:
     :ivar name: ``nova-vhard-reporter``
     :ivar default_files: read if they exist and no file is named; later files
         override earlier ones
-    :ivar register: registers its option group
-    :ivar group: name of that group
-    :ivar options: options of that group
+    :ivar options: module of nova_vhard/conf with its option group
     :ivar expected: its own errors that the operator can correct
     :ivar error_status: exit status after such an error
     :ivar crashed: exit status after any other error
@@ -43,15 +41,19 @@ class Program:
 
     name: str
     default_files: Sequence[str]
-    register: Callable[[cfg.ConfigOpts], None]
-    group: str
-    options: Sequence[cfg.Opt]
+    options: ModuleType
     expected: tuple[type[Exception], ...] = ()
     error_status: int = 1
     crashed: int = 1
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Add what every program takes, --config-file among it."""
+    def parser(self, description: str | None) -> argparse.ArgumentParser:
+        """Return a parser of what every program takes.
+
+        :param description: for --help
+        """
+        parser = argparse.ArgumentParser(
+            prog=self.name, description=description
+        )
         version.add_option(parser)
         parser.add_argument(
             "--config-file",
@@ -62,6 +64,7 @@ class Program:
             "If one cannot be read, the program ends and says why.",
         )
         parser.add_argument("--debug", action="store_true", help="Log more.")
+        return parser
 
     def configure(self, options: argparse.Namespace) -> cfg.ConfigOpts:
         """Read the configuration and set up the log.
@@ -74,18 +77,44 @@ class Program:
         logging.register_options(conf)
         # Standard output is for results.
         conf.set_default("use_stderr", True)
-        self.register(conf)
+        self.options.register(conf)
         there = filter(os.path.exists, self.default_files)
         files = options.config_file or list(there)
-        with self._explained(files, bool(options.config_file)):
+        try:
             conf(
                 ["--debug"] if options.debug else [],
                 project=self.name,
                 default_config_files=files,
             )
+        except (
+            cfg.ConfigFilesNotFoundError,
+            cfg.ConfigFilesPermissionDeniedError,
+            OSError,
+            UnicodeDecodeError,
+        ) as error:
+            place, why = _unreadable(files, error)
+            option = "--config-file " if options.config_file else ""
+            names = " and ".join(self.default_files)
+            raise ValueError(
+                f"{option}{place}: {why}: name files with --config-file that "
+                f"this user may read, or leave it out to read {names}"
+            ) from error
         logging.setup(conf, self.name)
         log.clean_handlers()
-        read_all(conf, self.group, self.options)
+        # oslo.config checks a value when it is read.
+        group = self.options.GROUP.name
+        for option in self.options.OPTS:
+            try:
+                value = conf[group][option.dest]
+            except (
+                cfg.NoSuchOptError,
+                cfg.TemplateSubstitutionError,
+            ) as error:
+                text = f"{error}: write $$ for a dollar sign"
+                raise ValueError(f"[{group}] {option.name}: {text}") from error
+            fault = _fault(option, value)
+            if fault:
+                raise ValueError(f"[{group}] {option.name} {fault}")
         return conf
 
     def run(self, command: Command, options: argparse.Namespace) -> int:
@@ -104,29 +133,6 @@ class Program:
             if options.debug:
                 raise
             return self.crashed
-
-    @contextlib.contextmanager
-    def _explained(self, files: Sequence[str], named: bool) -> Iterator[None]:
-        """Turn what keeps a file from being read into words that help.
-
-        :param named: whether the files are those of --config-file
-        :raises ValueError: with the option, the file, why, and the fix
-        """
-        try:
-            yield
-        except (
-            cfg.ConfigFilesNotFoundError,
-            cfg.ConfigFilesPermissionDeniedError,
-            OSError,
-            UnicodeDecodeError,
-        ) as error:
-            place, why = _unreadable(files, error)
-            option = "--config-file " if named else ""
-            names = " and ".join(self.default_files)
-            raise ValueError(
-                f"{option}{place}: {why}: name files with --config-file that "
-                f"this user may read, or leave it out to read {names}"
-            ) from error
 
 
 def _unreadable(files: Sequence[str], error: Exception) -> tuple[str, str]:
@@ -150,24 +156,6 @@ def _words(error: Exception) -> str:
         return str(error)
     place = f"{error.filename}: " if error.filename else ""
     return f"{place}{error.strerror}"
-
-
-def read_all(
-    conf: cfg.ConfigOpts, group: str, options: Sequence[cfg.Opt]
-) -> None:
-    """Read every option: oslo.config checks a value when it is read.
-
-    :raises ValueError: for one that makes no sense
-    """
-    for option in options:
-        try:
-            value = getattr(conf[group], option.dest)
-        except (cfg.NoSuchOptError, cfg.TemplateSubstitutionError) as error:
-            text = f"{error}: write $$ for a dollar sign"
-            raise ValueError(f"[{group}] {option.name}: {text}") from error
-        fault = _fault(option, value)
-        if fault:
-            raise ValueError(f"[{group}] {option.name} {fault}")
 
 
 def _fault(option: cfg.Opt, value: object) -> str:

@@ -6,7 +6,6 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 from oslo_config import cfg
 
@@ -14,22 +13,15 @@ from nova_vhard.cmd import daemon
 from nova_vhard.conf import exporter as exporter_conf
 from nova_vhard.daemon import interrupts
 
-_DEFAULT_FILE = "/etc/nova-vhard/exporter.conf"
-
-
 _PROGRAM = daemon.Program(
     "nova-vhard-exporter",
-    (_DEFAULT_FILE,),
-    exporter_conf.register,
-    "vhard_exporter",
-    exporter_conf.OPTS,
+    ("/etc/nova-vhard/exporter.conf",),
+    exporter_conf,
 )
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=_PROGRAM.name, description=__doc__)
-    _PROGRAM.add_arguments(parser)
-    return parser
+    return _PROGRAM.parser(__doc__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,13 +49,8 @@ def _run(conf: cfg.ConfigOpts, _: argparse.Namespace) -> int:
     # For heartbeats: an exchange that is nobody else's.
     oslo_messaging.set_transport_defaults(_PROGRAM.name)
     exporter = service.Exporter(service.buses(conf))
-
-    def stop(signum: int, frame: Any) -> None:
-        """End the exporter: a signal's handler."""
-        exporter.stop()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: exporter.stop())
     host, port = conf.vhard_exporter.bind_host, conf.vhard_exporter.port
     try:
         exporter.run(host, port)

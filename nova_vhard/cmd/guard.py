@@ -2,9 +2,10 @@
 """nova-vhard-guard: judge what libvirt is about to start on this host."""
 
 import argparse
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from nova_vhard.common import terminal
 from nova_vhard.common.text import clean
 from nova_vhard.conf import guard as guard_conf
 from nova_vhard.daemon import interrupts, systemd
+from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.guard import install, libvirtd, probe, status
 from nova_vhard.guard.service import Guard
 
@@ -25,9 +27,7 @@ _NOT_TOLD = 2
 _PROGRAM = daemon.Program(
     "nova-vhard-guard",
     ("/etc/nova-vhard/guard.conf",),
-    guard_conf.register,
-    "vhard_guard",
-    guard_conf.OPTS,
+    guard_conf,
     crashed=255,
 )
 
@@ -44,8 +44,7 @@ _COMMANDS_HELP = {
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=_PROGRAM.name, description=__doc__)
-    _PROGRAM.add_arguments(parser)
+    parser = _PROGRAM.parser(__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in _COMMANDS_HELP.items():
         commands.add_parser(name, help=text)
@@ -63,17 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _command(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     if options.command == "run":
         return _run(conf)
+    if options.command in _CHANGES:
+        terminal.say(_CHANGES[options.command](conf.vhard_guard))
+        return 0
     return _COMMANDS[options.command](conf.vhard_guard)
-
-
-def _install(options: Any) -> int:
-    terminal.say(install.install(options))
-    return 0
-
-
-def _uninstall(options: Any) -> int:
-    terminal.say(install.uninstall(options))
-    return 0
 
 
 def _status(options: Any) -> int:
@@ -85,11 +77,9 @@ def _status(options: Any) -> int:
 
 def _probe(options: Any) -> int:
     try:
-        connection = libvirtd.Connection(options.libvirt_uri)
-        try:
+        opened = libvirtd.Connection(options.libvirt_uri)
+        with contextlib.closing(opened) as connection:
             proof = probe.prove(connection.capabilities(), connection.start)
-        finally:
-            connection.close()
     except libvirtd.LibvirtError as error:
         terminal.complain(f"nova-vhard-guard: not known: {error}")
         return _NOT_TOLD
@@ -99,9 +89,12 @@ def _probe(options: Any) -> int:
 
 
 def _run(conf: cfg.ConfigOpts) -> int:
-    notifier = systemd.of_environment(os.environ)
-    listeners = systemd.listeners(os.environ)
-    Guard(conf.vhard_guard, notifier, listeners, _sender(conf)).run()
+    Guard(
+        conf.vhard_guard,
+        Runtime(systemd.of_environment(os.environ)),
+        systemd.listeners(os.environ),
+        _sender(conf),
+    ).run()
     return 0
 
 
@@ -124,12 +117,8 @@ def _sender(conf: cfg.ConfigOpts) -> "notify.Sender | None":
     return notify.sender(conf, _PROGRAM.name, options.notification_topic)
 
 
-_COMMANDS: dict[str, Callable[[Any], int]] = {
-    "install": _install,
-    "probe": _probe,
-    "status": _status,
-    "uninstall": _uninstall,
-}
+_CHANGES = {"install": install.install, "uninstall": install.uninstall}
+_COMMANDS = {"probe": _probe, "status": _status}
 
 
 if __name__ == "__main__":

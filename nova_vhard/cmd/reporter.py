@@ -38,16 +38,13 @@ _UNKNOWN = 2
 _PROGRAM = daemon.Program(
     "nova-vhard-reporter",
     placement_conf.files("/etc/nova-vhard/reporter.conf"),
-    reporter_conf.register,
-    "vhard_reporter",
-    reporter_conf.OPTS,
+    reporter_conf,
     crashed=_CRASHED,
 )
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=_PROGRAM.name, description=__doc__)
-    _PROGRAM.add_arguments(parser)
+    parser = _PROGRAM.parser(__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser(
         "check",

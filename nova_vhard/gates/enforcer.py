@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 
-from nova_vhard import conf as vhard_conf
 from nova_vhard.common.log import get_logger
+from nova_vhard.conf import vhard as vhard_conf
 from nova_vhard.policy import events
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.subject import Subject

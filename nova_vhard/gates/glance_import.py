@@ -18,10 +18,10 @@ from oslo_config import cfg
 from taskflow import task
 from taskflow.patterns import linear_flow
 
-from nova_vhard import conf as vhard_conf
 from nova_vhard.catalogue.gates import GLANCE_IMPORT
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import line
+from nova_vhard.conf import vhard as vhard_conf
 from nova_vhard.gates import http
 from nova_vhard.gates.enforcer import PolicyEnforcer
 from nova_vhard.policy.hardware import NOBODY, Holder

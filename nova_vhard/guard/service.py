@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nova_vhard.catalogue.domain_devices import FILES
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import clean
-from nova_vhard.daemon.interrupts import Interrupted, Interrupts
-from nova_vhard.daemon.systemd import Notifier
+from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.guard import posture, server
 from nova_vhard.guard.answers import SHOWN, Answers
 from nova_vhard.guard.judge import Judge, mode_on_host
@@ -57,14 +56,14 @@ class Guard:
     def __init__(
         self,
         options: Any,
-        notifier: Notifier | None = None,
+        runtime: Runtime | None = None,
         listeners: Sequence[socket.socket] = (),
         sender: "Sender | None" = None,
     ) -> None:
         """Read what is remembered; nobody is answered yet."""
         self._options = options
-        self._notifier = notifier or Notifier()
-        self._interrupts = Interrupts()
+        self._runtime = runtime or Runtime()
+        self._due = 0.0
         with _place(options, "state_path"):
             os.makedirs(options.state_path, 0o700, exist_ok=True)
         with _place(options, "run_dir"):
@@ -120,21 +119,16 @@ class Guard:
 
     def stop(self) -> None:
         """End ``run`` before its next round."""
-        self._interrupts.stopping = True
+        self._runtime.stop()
 
     def run(self) -> None:
         """Guard until it is told to stop."""
-        with self._interrupts.installed():
+        # A signal ends neither the start nor the end halfway.
+        with self._runtime.interrupts.installed():
             self.answers.refresh()
             self._server.start()
             self.watcher.start()
-            self._notifier.ready()
-            while not self._interrupts.stopping:
-                with contextlib.suppress(Interrupted):
-                    self._notifier.status(self._round())
-                    self._wait()
-                self._interrupts.reloading = False
-            self._notifier.stopping()
+            self._runtime.run(self)
             self._server.stop()
             self.watcher.stop()
             self.memory.save()
@@ -144,7 +138,19 @@ class Guard:
                 )
             self._held.close()
 
-    def _round(self) -> str:
+    def round(self) -> float:
+        """Look at the policy, save the memory; once an interval write metrics.
+
+        :returns: seconds until the next look
+        """
+        self.answers.refresh()
+        self.memory.save()
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + self._options.interval
+            self._runtime.notifier.status(self._summary())
+        return _LOOK
+
+    def _summary(self) -> str:
         """Write metrics; return the guard's state in one line."""
         try:
             policy = self.answers.policy()
@@ -161,18 +167,6 @@ class Guard:
             except OSError as error:
                 LOG.error("Metrics are not written: %s", error)
         return f"{text}, {len(self.memory)} guests known"
-
-    def _wait(self) -> None:
-        """Wait for the next round; look at the policy, save the memory."""
-        until = time.monotonic() + self._options.interval
-        while (rest := until - time.monotonic()) > 0:
-            if self._interrupts.stopping:
-                return
-            self._notifier.alive()
-            self.answers.refresh()
-            self.memory.save()
-            with self._interrupts.breakable(reload=True):
-                time.sleep(min(rest, _LOOK))
 
     def _proven(self, hours: int) -> frozenset[str]:
         now = datetime.datetime.now(datetime.UTC)

@@ -10,6 +10,7 @@ One thread of its own, since libvirt may not answer for long, as while it
 starts its guests. The hook is answered without it.
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -102,8 +103,8 @@ class Watcher:
 
         :raises LibvirtError: when it is
         """
-        connection = self._connect(self._options.libvirt_uri)
-        try:
+        opened = self._connect(self._options.libvirt_uri)
+        with contextlib.closing(opened) as connection:
             connection.on_change(self._tell)
             self._metrics.connected = True
             proof_due = round_due = 0.0
@@ -128,8 +129,6 @@ class Watcher:
                 self._wake.wait(max(0.0, round_due - now))
                 # Events come in bursts: one round is for all of them.
                 self._stopping.wait(_PAUSE)
-        finally:
-            connection.close()
 
     def _tell(self, uuid: str) -> None:
         self._told.add(uuid)

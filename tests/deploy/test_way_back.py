@@ -12,8 +12,8 @@ import pytest
 import yaml
 from oslo_config import cfg
 
-from nova_vhard import conf
 from nova_vhard.common import paste_file
+from nova_vhard.conf import vhard as conf
 from nova_vhard.gates import enforcer
 from nova_vhard.status import files, gates
 from tests.deploy import (

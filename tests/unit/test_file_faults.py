@@ -115,7 +115,7 @@ class TestGuard:
         assert self.ask(guard, NEW, "sata") is not Word.ALLOW
         self.ask(guard, FRESH, "virtio")
         guard.memory.save()
-        guard._round()
+        guard._summary()
 
     def test_it_forgets_no_guest_and_lets_in_none(self, folder, guard):
         with guard() as first:

@@ -9,8 +9,8 @@ import pytest
 from oslo_config import cfg
 from oslo_context.context import RequestContext
 
-from nova_vhard import conf as vhard_conf
 from nova_vhard.conf import opts
+from nova_vhard.conf import vhard as vhard_conf
 from nova_vhard.explain import messages
 from nova_vhard.gates.enforcer import PolicyEnforcer
 from nova_vhard.policy import events as policy_events

@@ -19,7 +19,7 @@ from futurist import _thread
 from oslo_config import cfg
 from oslo_messaging._drivers import impl_fake
 
-from nova_vhard import conf as vhard_conf
+from nova_vhard.conf import vhard as vhard_conf
 from nova_vhard.gates.enforcer import PolicyEnforcer
 from nova_vhard.policy import notify
 from nova_vhard.policy.notify import Sender
@@ -401,7 +401,7 @@ import sys, threading
 {before}
 import oslo_messaging
 from oslo_config import cfg
-from nova_vhard import conf as vhard_conf
+from nova_vhard.conf import vhard as vhard_conf
 from nova_vhard.gates.enforcer import PolicyEnforcer
 from nova_vhard.policy.subject import UPLOAD, Subject
 from nova_vhard.request.lookups import Image

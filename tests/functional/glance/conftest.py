@@ -76,11 +76,11 @@ def policy_file(directory: Path, tmp_path: Path) -> Iterator[Path]:
     """Give the path of a policy of the test's own; nothing is there yet."""
     from oslo_config import cfg
 
-    import nova_vhard.conf
+    from nova_vhard.conf import vhard
 
     path = tmp_path / "vhard.yaml"
     (tmp_path / "state").mkdir()
-    nova_vhard.conf.register(cfg.CONF)
+    vhard.register(cfg.CONF)
     cfg.CONF.set_override("policy_file", str(path), "vhard")
     cfg.CONF.set_override("state_path", str(tmp_path / "state"), "vhard")
     yield path

@@ -19,7 +19,7 @@ from nova.tests.functional.libvirt import base as libvirt_base
 from paste import deploy
 from sqlalchemy.exc import SADeprecationWarning
 
-from nova_vhard import conf as vhard_conf
+from nova_vhard.conf import vhard as vhard_conf
 from tests.functional.nova import images, quick, service
 from tests.functional.nova.helpers import Helpers
 from tests.functional.nova.shared import OneCloud

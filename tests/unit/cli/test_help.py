@@ -227,7 +227,7 @@ def test_files_that_nobody_named_are_named_without_the_option(
     (tmp_path / "a.conf").mkdir()
     default = str(tmp_path / "a.conf")
     program = daemon.Program(
-        "a", (default,), lambda _: None, "vhard_status", ()
+        "a", (default,), SimpleNamespace(register=lambda _: None)
     )
     options = SimpleNamespace(config_file=None, debug=False)
     assert program.run(lambda *_: 0, options) == 1

@@ -64,7 +64,13 @@ def test_a_hosts_own_login_holds_before_that_of_the_other_file(tmp_path):
     own, enrolled = placement_conf.files(str(tmp_path / "a.conf"))
     assert enrolled == str(tmp_path / "a-placement.conf")
     program = daemon.Program(
-        "a", (own, enrolled), placement_conf.register, "placement", ()
+        "a",
+        (own, enrolled),
+        argparse.Namespace(
+            register=placement_conf.register,
+            GROUP=placement_conf.GROUP,
+            OPTS=(),
+        ),
     )
     options = argparse.Namespace(config_file=None, debug=False)
     assert program.configure(options).placement.auth_section is None
@@ -80,9 +86,7 @@ def configure(tmp_path, module, name, value):
     """Read a configuration with one option that is not its default."""
     path = tmp_path / "a.conf"
     path.write_text(f"[{module.GROUP.name}]\n{name} = {value}\n")
-    program = daemon.Program(
-        "a", (), module.register, module.GROUP.name, module.OPTS
-    )
+    program = daemon.Program("a", (), module)
     options = argparse.Namespace(config_file=[str(path)], debug=False)
     return program.configure(options)[module.GROUP.name][name]
 

@@ -10,8 +10,8 @@ from futurist import _thread
 from oslo_config import cfg
 from oslo_messaging._drivers import impl_fake
 
-from nova_vhard import conf as vhard_conf
 from nova_vhard.conf import exporter as exporter_conf
+from nova_vhard.conf import vhard as vhard_conf
 from nova_vhard.exporter import bus, service
 from nova_vhard.policy.notify import Sender
 from tests import logged

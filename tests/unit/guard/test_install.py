@@ -370,7 +370,7 @@ def test_a_wrong_option_is_one_line(run, config, line, text):
 
 
 def test_a_crash_is_one_line(run, monkeypatch):
-    monkeypatch.setattr(install, "install", lambda options: 1 // 0)
+    monkeypatch.setitem(program._CHANGES, "install", lambda _: 1 // 0)
     code, out, err = run("install")
     assert (code, out, err.count("\n")) == (255, "", 1)
     assert "crashed" in err
