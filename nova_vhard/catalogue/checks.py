@@ -8,46 +8,43 @@ other packages are found by their entry points; none is loaded here.
 import re
 from collections.abc import Iterator, Mapping
 from importlib import metadata
-from types import MappingProxyType
 
 #: Where checks are plugged in.
 NAMESPACE = "nova_vhard.host_checks"
 
 #: Ours, in the order of the documentation: name to number there.
-OURS: Mapping[str, str] = MappingProxyType(
-    {
-        "iommu": "Check-Virt-01",
-        "interrupt_remapping": "Check-Virt-02",
-        "iommu_strict": "Check-Virt-03",
-        "passthrough_disabled": "Check-Virt-04",
-        "passthrough_isolated": "Check-Virt-05",
-        "passthrough_resettable": "Check-Virt-06",
-        "passthrough_one_time_use": "Check-Virt-07",
-        "nova_defaults": "Check-Virt-08",
-        "qemu_relro": "Check-Virt-10",
-        "qemu_canary": "Check-Virt-11",
-        "qemu_nx": "Check-Virt-12",
-        "qemu_pie": "Check-Virt-13",
-        "qemu_fortify": "Check-Virt-14",
-        "kernel_aslr": "Check-Virt-15",
-        "qemu_minimal": "Check-Virt-16",
-        "mac_confinement": "Check-Virt-20",
-        "mac_guests": "Check-Virt-21",
-        "mac_images": "Check-Virt-22",
-        "selinux_booleans": "Check-Virt-23",
-        "tpm_measured_boot": "Check-Virt-30",
-        "cpu_mitigations": "Check-Virt-31",
-        "smt": "Check-Virt-32",
-        "memory_sharing": "Check-Virt-33",
-        "nested_off": "Check-Virt-34",
-        "microcode": "Check-Virt-35",
-        "guest_cage": "Check-Virt-40",
-        "migration_encrypted": "Check-Virt-41",
-        "libvirt_not_exposed": "Check-Virt-42",
-        "console_encrypted": "Check-Virt-43",
-        "guard_in_force": "Check-Virt-44",
-    }
-)
+OURS: Mapping[str, str] = {
+    "iommu": "Check-Virt-01",
+    "interrupt_remapping": "Check-Virt-02",
+    "iommu_strict": "Check-Virt-03",
+    "passthrough_disabled": "Check-Virt-04",
+    "passthrough_isolated": "Check-Virt-05",
+    "passthrough_resettable": "Check-Virt-06",
+    "passthrough_one_time_use": "Check-Virt-07",
+    "nova_defaults": "Check-Virt-08",
+    "qemu_relro": "Check-Virt-10",
+    "qemu_canary": "Check-Virt-11",
+    "qemu_nx": "Check-Virt-12",
+    "qemu_pie": "Check-Virt-13",
+    "qemu_fortify": "Check-Virt-14",
+    "kernel_aslr": "Check-Virt-15",
+    "qemu_minimal": "Check-Virt-16",
+    "mac_confinement": "Check-Virt-20",
+    "mac_guests": "Check-Virt-21",
+    "mac_images": "Check-Virt-22",
+    "selinux_booleans": "Check-Virt-23",
+    "tpm_measured_boot": "Check-Virt-30",
+    "cpu_mitigations": "Check-Virt-31",
+    "smt": "Check-Virt-32",
+    "memory_sharing": "Check-Virt-33",
+    "nested_off": "Check-Virt-34",
+    "microcode": "Check-Virt-35",
+    "guest_cage": "Check-Virt-40",
+    "migration_encrypted": "Check-Virt-41",
+    "libvirt_not_exposed": "Check-Virt-42",
+    "console_encrypted": "Check-Virt-43",
+    "guard_in_force": "Check-Virt-44",
+}
 
 #: What no host says of itself: a verifier off the host has just verified the
 #: machine. A policy requires it as it requires a check.
@@ -77,9 +74,7 @@ def _others() -> Iterator[str]:
 
 
 #: Every check that is known: name to number, which is empty of others'.
-CHECKS: Mapping[str, str] = MappingProxyType(
-    {**OURS, **dict.fromkeys(sorted(_others()), "")}
-)
+CHECKS: Mapping[str, str] = {**OURS, **dict.fromkeys(sorted(_others()), "")}
 
 #: What a policy or a flavor may require of a host.
 REQUIRABLE = (*CHECKS, ATTESTED)

@@ -9,7 +9,6 @@ Nova that is installed.
 
 import functools
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from nova_vhard.catalogue.kinds import DeviceKind, words
 
@@ -27,18 +26,24 @@ _ARCHITECTURES = words(
     "xtensaeb"
 )
 
-_ARCHITECTURE_ALIASES = MappingProxyType(
-    {
-        "i386": "i686",
-        "i486": "i686",
-        "i586": "i686",
-        "x86_32": "i686",
-        "x86_32p": "i686",
-        "amd64": "x86_64",
-    }
+_ARCHITECTURE_ALIASES = {
+    "i386": "i686",
+    "i486": "i686",
+    "i586": "i686",
+    "x86_32": "i686",
+    "x86_32p": "i686",
+    "amd64": "x86_64",
+}
+
+_signature = functools.partial(
+    DeviceKind,
+    fix="sign the image with a key whose certificate the cloud trusts, and "
+    "set all four img_signature properties when it is uploaded",
+    unset="nobody vouches for the image",
+    of_file=True,
 )
 
-_STORAGE = (
+_KINDS = (
     DeviceKind(
         name="disk_bus",
         title="disk bus",
@@ -119,9 +124,7 @@ _STORAGE = (
             "scsi vmpvscsi"
         ),
         image_properties=("hw_scsi_model",),
-        aliases=MappingProxyType(
-            {"lsilogicsas": "lsisas1068", "paravirtual": "vmpvscsi"}
-        ),
+        aliases={"lsilogicsas": "lsisas1068", "paravirtual": "vmpvscsi"},
         fold_case=True,
     ),
     DeviceKind(
@@ -141,9 +144,6 @@ _STORAGE = (
         extra_specs=("hw:pmem",),
         unset="the guest has none",
     ),
-)
-
-_NETWORK = (
     DeviceKind(
         name="vif_model",
         title="network card",
@@ -155,21 +155,16 @@ _NETWORK = (
             "vlan lan9118 sriov vmxnet vmxnet3 igb"
         ),
         image_properties=("hw_vif_model",),
-        aliases=MappingProxyType(
-            {
-                "virtuale1000": "e1000",
-                "virtuale1000e": "e1000e",
-                "virtualpcnet32": "pcnet",
-                "virtualsriovethernetcard": "sriov",
-                "virtualvmxnet": "vmxnet",
-                "virtualvmxnet3": "vmxnet3",
-            }
-        ),
+        aliases={
+            "virtuale1000": "e1000",
+            "virtuale1000e": "e1000e",
+            "virtualpcnet32": "pcnet",
+            "virtualsriovethernetcard": "sriov",
+            "virtualvmxnet": "vmxnet",
+            "virtualvmxnet3": "vmxnet3",
+        },
         fold_case=True,
     ),
-)
-
-_CONSOLE = (
     DeviceKind(
         name="video_model",
         title="graphics card",
@@ -247,9 +242,6 @@ _CONSOLE = (
         image_properties=("hw_qemu_guest_agent",),
         default="false",
     ),
-)
-
-_MACHINE = (
     DeviceKind(
         name="machine_type",
         title="machine type",
@@ -288,9 +280,7 @@ _MACHINE = (
         fix="use hvm, or leave the property out",
         values=("hvm", "xen", "uml", "exe"),
         image_properties=("hw_vm_mode",),
-        aliases=MappingProxyType(
-            {"pv": "xen", "hv": "hvm", "baremetal": "hvm"}
-        ),
+        aliases={"pv": "xen", "hv": "hvm", "baremetal": "hvm"},
         fold_case=True,
         default="hvm",
     ),
@@ -363,9 +353,6 @@ _MACHINE = (
         image_properties=("hw_pmu",),
         extra_specs=("hw:pmu",),
     ),
-)
-
-_OTHER = (
     DeviceKind(
         name="rng_model",
         title="random number generator",
@@ -454,18 +441,7 @@ _OTHER = (
         image_properties=("hw_mem_encryption_model",),
         extra_specs=("hw:mem_encryption_model",),
     ),
-)
-
-_signature = functools.partial(
-    DeviceKind,
-    fix="sign the image with a key whose certificate the cloud trusts, and "
-    "set all four img_signature properties when it is uploaded",
-    unset="nobody vouches for the image",
-    of_file=True,
-)
-
-# What Nova's and Glance's verification read, all four or none.
-_SIGNATURE = (
+    # What Nova's and Glance's verification read, all four or none.
     _signature(
         name="image_signature",
         title="signature of the image",
@@ -501,15 +477,7 @@ _SIGNATURE = (
 )
 
 #: Every kind by its name, in the order of the documentation.
-KINDS: Mapping[str, DeviceKind] = MappingProxyType(
-    {
-        kind.name: kind
-        for kind in (
-            *(*_STORAGE, *_NETWORK, *_CONSOLE, *_MACHINE, *_OTHER),
-            *_SIGNATURE,
-        )
-    }
-)
+KINDS: Mapping[str, DeviceKind] = {kind.name: kind for kind in _KINDS}
 
 #: Names of the kinds that are about the file that is booted.
 OF_FILE = tuple(kind.name for kind in KINDS.values() if kind.of_file)

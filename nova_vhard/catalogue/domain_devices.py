@@ -7,7 +7,6 @@ policy has no word for.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from nova_vhard.catalogue.xml_location import XmlPlace
 
@@ -299,39 +298,33 @@ NO_WORD = (
 
 #: Option of [vhard_guard] to the places of files that must lie in one of the
 #: folders that it names.
-FILES: Mapping[str, tuple[XmlPlace, ...]] = MappingProxyType(
-    {
-        "disk_paths": (
-            # also backing files, mirrors and data files
-            XmlPlace(path="devices/disk//source", value="@file|@dev"),
-            XmlPlace(path="os/kernel"),
-            XmlPlace(path="os/initrd"),
-        ),
-        # Headers of images name these, and a tenant may have written them.
-        "backing_paths": tuple(
-            XmlPlace(path=f"devices/disk//{place}", value="@file|@dev")
-            for place in ("backingStore//source", "dataStore/source")
-        ),
-        "firmware_paths": (
-            XmlPlace(path="os/loader"),
-            XmlPlace(path="os/nvram", value="@template"),
-        ),
-        "nvram_paths": (XmlPlace(path="os/nvram", value="source/@file|"),),
-        "rng_paths": (XmlPlace(path="devices/rng/backend[@model='random']"),),
-        "port_paths": tuple(
-            XmlPlace(path=f"devices/{port}", value=value, but=but)
-            for port in ("serial", "console", "channel")
-            # libvirt finds the name of a pty.
-            for value, but in (
-                ("source/@path", {"type": ("pty",)}),
-                ("log/@file", {}),
-            )
-        ),
-        "tpm_paths": (
-            XmlPlace(path="devices/tpm/backend/source", value="@path"),
-        ),
-        "share_paths": (
-            XmlPlace(path="devices/filesystem/source", value="@dir"),
-        ),
-    }
-)
+FILES: Mapping[str, tuple[XmlPlace, ...]] = {
+    "disk_paths": (
+        # also backing files, mirrors and data files
+        XmlPlace(path="devices/disk//source", value="@file|@dev"),
+        XmlPlace(path="os/kernel"),
+        XmlPlace(path="os/initrd"),
+    ),
+    # Headers of images name these, and a tenant may have written them.
+    "backing_paths": tuple(
+        XmlPlace(path=f"devices/disk//{place}", value="@file|@dev")
+        for place in ("backingStore//source", "dataStore/source")
+    ),
+    "firmware_paths": (
+        XmlPlace(path="os/loader"),
+        XmlPlace(path="os/nvram", value="@template"),
+    ),
+    "nvram_paths": (XmlPlace(path="os/nvram", value="source/@file|"),),
+    "rng_paths": (XmlPlace(path="devices/rng/backend[@model='random']"),),
+    "port_paths": tuple(
+        XmlPlace(path=f"devices/{port}", value=value, but=but)
+        for port in ("serial", "console", "channel")
+        # libvirt finds the name of a pty.
+        for value, but in (
+            ("source/@path", {"type": ("pty",)}),
+            ("log/@file", {}),
+        )
+    ),
+    "tpm_paths": (XmlPlace(path="devices/tpm/backend/source", value="@path"),),
+    "share_paths": (XmlPlace(path="devices/filesystem/source", value="@dir"),),
+}

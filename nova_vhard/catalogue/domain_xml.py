@@ -9,7 +9,6 @@ need this, so it is not in the catalogue that they load.
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from nova_vhard.catalogue.devices import OF_FILE
 from nova_vhard.catalogue.guests import SCSI_CONTROLLERS
@@ -25,15 +24,13 @@ _ON: Words = {"on": ("true",), "off": ("false",)}
 _X86 = ("i686", "x86_64")
 
 #: Architecture of a host to those that it runs without emulation.
-RUN_NATIVELY: ByArchitecture = MappingProxyType(
-    {
-        "aarch64": ("aarch64", "armv7l"),
-        "i686": ("i686",),
-        "ppc64le": ("ppc64", "ppc64le"),
-        "s390x": ("s390", "s390x"),
-        "x86_64": ("i686", "x86_64"),
-    }
-)
+RUN_NATIVELY: ByArchitecture = {
+    "aarch64": ("aarch64", "armv7l"),
+    "i686": ("i686",),
+    "ppc64le": ("ppc64", "ppc64le"),
+    "s390x": ("s390", "s390x"),
+    "x86_64": ("i686", "x86_64"),
+}
 
 
 def _by_architecture(x86: str, other: str) -> ByArchitecture:
@@ -41,7 +38,8 @@ def _by_architecture(x86: str, other: str) -> ByArchitecture:
     return {**on_x86, "": tuple(other.split())}
 
 
-_STORAGE: Mapping[str, tuple[XmlPlace, ...]] = {
+#: Name of a device kind to where it stands.
+PLACES: Mapping[str, tuple[XmlPlace, ...]] = {
     "disk_bus": (
         XmlPlace(
             path=_DISK,
@@ -108,9 +106,6 @@ _STORAGE: Mapping[str, tuple[XmlPlace, ...]] = {
             spec="hw:pmem",
         ),
     ),
-}
-
-_NETWORK: Mapping[str, tuple[XmlPlace, ...]] = {
     "vif_model": (
         XmlPlace(
             path="devices/interface",
@@ -119,9 +114,6 @@ _NETWORK: Mapping[str, tuple[XmlPlace, ...]] = {
             missing={"": "rtl8139"},
         ),
     ),
-}
-
-_CONSOLE: Mapping[str, tuple[XmlPlace, ...]] = {
     "video_model": (XmlPlace(path="devices/video", value="model/@type"),),
     "input_bus": (
         # pointer_model of nova.conf puts a tablet on USB into every guest
@@ -163,9 +155,6 @@ _CONSOLE: Mapping[str, tuple[XmlPlace, ...]] = {
             value=None,
         ),
     ),
-}
-
-_MACHINE: Mapping[str, tuple[XmlPlace, ...]] = {
     "machine_type": (
         XmlPlace(
             path="os/type",
@@ -240,9 +229,6 @@ _MACHINE: Mapping[str, tuple[XmlPlace, ...]] = {
             words=_ON,
         ),
     ),
-}
-
-_OTHER: Mapping[str, tuple[XmlPlace, ...]] = {
     "rng_model": (
         # Nova's, unless the flavor forbids it
         XmlPlace(path="devices/rng", value="@model", added={"": ("virtio",)}),
@@ -292,26 +278,16 @@ _OTHER: Mapping[str, tuple[XmlPlace, ...]] = {
     ),
 }
 
-#: Name of a device kind to where it stands.
-PLACES: Mapping[str, tuple[XmlPlace, ...]] = MappingProxyType(
-    {**_STORAGE, **_NETWORK, **_CONSOLE, **_MACHINE, **_OTHER}
-)
-
 #: Name of a device kind to why no domain tells what was asked for.
-UNTOLD: Mapping[str, str] = MappingProxyType(
-    {
-        "config_drive": "a config drive may be the user's own; its bus "
-        "is judged",
-        "pointer_model": "the hosts' [DEFAULT] pointer_model puts the same "
-        "tablet into every guest",
-        "architecture": "every domain says one; what its host does not run "
-        "itself is judged as emulation_architecture",
-        "ipxe_boot": "Nova's libvirt driver ignores it",
-        "tpm_secret_security": "a domain has the secret's uuid, and not who "
-        "may read it",
-        **dict.fromkeys(
-            OF_FILE, "Nova verifies the file before libvirt has it"
-        ),
-        "rng": "Nova adds one unless the flavor forbids it",
-    }
-)
+UNTOLD: Mapping[str, str] = {
+    "config_drive": "a config drive may be the user's own; its bus is judged",
+    "pointer_model": "the hosts' [DEFAULT] pointer_model puts the same "
+    "tablet into every guest",
+    "architecture": "every domain says one; what its host does not run "
+    "itself is judged as emulation_architecture",
+    "ipxe_boot": "Nova's libvirt driver ignores it",
+    "tpm_secret_security": "a domain has the secret's uuid, and not who "
+    "may read it",
+    **dict.fromkeys(OF_FILE, "Nova verifies the file before libvirt has it"),
+    "rng": "Nova adds one unless the flavor forbids it",
+}

@@ -9,7 +9,6 @@ Sources: ``SUPPORTED_DEVICE_BUSES`` in nova/virt/libvirt/blockinfo.py, and
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 X86 = frozenset(("i686", "x86_64"))
 _PPC = frozenset(("ppc", "ppc64", "ppcle", "ppc64le"))
@@ -24,50 +23,41 @@ BUSES = frozenset(("disk_bus", "cdrom_bus", "rescue_bus"))
 
 #: libvirt's default controller of a scsi bus, by architecture; the empty name
 #: is for all others.
-SCSI_CONTROLLERS: Mapping[str, str] = MappingProxyType(
-    {
-        "": "lsilogic",
-        "ppc64": "ibmvscsi",
-        "ppc64le": "ibmvscsi",
-        "s390": "virtio-scsi",
-        "s390x": "virtio-scsi",
-    }
-)
+SCSI_CONTROLLERS: Mapping[str, str] = {
+    "": "lsilogic",
+    "ppc64": "ibmvscsi",
+    "ppc64le": "ibmvscsi",
+    "s390": "virtio-scsi",
+    "s390x": "virtio-scsi",
+}
 
-_X86_BUSES: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "disk_bus": frozenset(("virtio", SCSI, "sata", "usb", "ide")),
-        "cdrom_bus": frozenset(("sata", SCSI, "usb", "ide")),
-    }
-)
-_OTHER_BUSES: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "disk_bus": frozenset(("virtio", SCSI, "usb")),
-        "cdrom_bus": frozenset((SCSI, "usb")),
-    }
-)
+_X86_BUSES: Mapping[str, frozenset[str]] = {
+    "disk_bus": frozenset(("virtio", SCSI, "sata", "usb", "ide")),
+    "cdrom_bus": frozenset(("sata", SCSI, "usb", "ide")),
+}
+_OTHER_BUSES: Mapping[str, frozenset[str]] = {
+    "disk_bus": frozenset(("virtio", SCSI, "usb")),
+    "cdrom_bus": frozenset((SCSI, "usb")),
+}
 # Of other hypervisors, of boards, or of other architectures.
-_NEVER: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "vif_model": frozenset(("lan9118", "netfront", "sriov", "vmxnet")),
-        "video_model": frozenset(("gop", "xen")),
-        "scsi_model": frozenset(("buslogic",)),
-        "rescue_device": frozenset(("fs",)),
-        "device_type": frozenset(("fs",)),
-    }
-)
-_ONLY_PPC: Mapping[str, str] = MappingProxyType(
-    {"vif_model": "spapr-vlan", "scsi_model": "ibmvscsi"}
-)
-_MACHINES: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "pc": X86,
-        "q35": X86,
-        "pseries": _PPC,
-        "s390": _S390,
-        "virt": _ARM | {"riscv32", "riscv64"},
-    }
-)
+_NEVER: Mapping[str, frozenset[str]] = {
+    "vif_model": frozenset(("lan9118", "netfront", "sriov", "vmxnet")),
+    "video_model": frozenset(("gop", "xen")),
+    "scsi_model": frozenset(("buslogic",)),
+    "rescue_device": frozenset(("fs",)),
+    "device_type": frozenset(("fs",)),
+}
+_ONLY_PPC: Mapping[str, str] = {
+    "vif_model": "spapr-vlan",
+    "scsi_model": "ibmvscsi",
+}
+_MACHINES: Mapping[str, frozenset[str]] = {
+    "pc": X86,
+    "q35": X86,
+    "pseries": _PPC,
+    "s390": _S390,
+    "virt": _ARM | {"riscv32", "riscv64"},
+}
 
 
 def can_have(kind: str, value: str, architecture: str) -> bool:

@@ -3,9 +3,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-
-_NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
 #: Values that mean that the guest has no such device. If Nova picks one of
 #: them, nothing is judged, unless the image must set the value explicitly.
@@ -52,7 +49,7 @@ class DeviceKind:
     image_properties: tuple[str, ...] = ()
     extra_specs: tuple[str, ...] = ()
     block_device: bool = False
-    aliases: Mapping[str, str] = field(default_factory=lambda: _NO_ALIASES)
+    aliases: Mapping[str, str] = field(default_factory=dict)
     fold_case: bool = False
     default: str | None = None
     unset: str = "the host decides"

@@ -2,7 +2,6 @@
 """Kinds of passthrough requests, and why some cannot be held back."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 #: Kinds of ports that hand a device of the host to a guest: a virtual
 #: function, a whole physical function, a vDPA device, one that a SmartNIC
@@ -22,10 +21,8 @@ OF_DEVICES = frozenset((ONE_TIME_USE,))
 #: nova/compute/pci_placement_translator.py, and
 #: ``generate_request_groups_from_pci_requests`` in
 #: nova/objects/request_spec.py, which leaves ports out).
-NEVER_ONE_TIME: Mapping[str, str] = MappingProxyType(
-    {
-        "ports": "Nova holds back no device that a port gets",
-        "device_profiles": "Nova holds back no accelerator",
-        "mdev": "Nova holds back no mediated device",
-    }
-)
+NEVER_ONE_TIME: Mapping[str, str] = {
+    "ports": "Nova holds back no device that a port gets",
+    "device_profiles": "Nova holds back no accelerator",
+    "mdev": "Nova holds back no mediated device",
+}

@@ -7,7 +7,6 @@ of its checks.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 
 @dataclass(frozen=True)
@@ -99,9 +98,9 @@ _PROFILES = (
 )
 
 #: Every profile by its name.
-PROFILES: Mapping[str, Profile] = MappingProxyType(
-    {profile.name: profile for profile in _PROFILES}
-)
+PROFILES: Mapping[str, Profile] = {
+    profile.name: profile for profile in _PROFILES
+}
 
 
 def expand(names: Iterable[str]) -> frozenset[str]:

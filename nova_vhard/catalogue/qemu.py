@@ -8,17 +8,14 @@ those of ``devices.py``, in the spelling that its readers give.
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from nova_vhard.catalogue.kinds import words
-
-#: A virtio device has this behind its name.
-_VIRTIO_BUSES = words("pci pci-transitional pci-non-transitional device ccw")
 
 
 def _virtio(name: str) -> tuple[str, ...]:
     """Return a virtio device on each of its buses."""
-    return tuple(f"virtio-{name}-{bus}" for bus in _VIRTIO_BUSES)
+    buses = words("pci pci-transitional pci-non-transitional device ccw")
+    return tuple(f"virtio-{name}-{bus}" for bus in buses)
 
 
 _FLOPPY = words("isa-fdc floppy")
@@ -39,53 +36,45 @@ def _buses(ata: str, scsi: str) -> Mapping[str, tuple[str, ...]]:
     :param ata: devices for it on the buses ``ide`` and ``sata``
     :param scsi: devices for it on the bus ``scsi``
     """
-    return MappingProxyType(
-        {
-            "fdc": _FLOPPY,
-            "ide": words(f"piix3-ide piix4-ide isa-ide {ata}"),
-            "sata": words(f"ich9-ahci {ata}"),
-            "scsi": words(scsi),
-            "usb": (*words("usb-storage usb-bot usb-uas"), *_USB_MORE),
-            "virtio": _virtio("blk"),
-            "xen": words("xen-disk xen-cdrom"),
-            # Containers and User-mode Linux have no QEMU device.
-            "lxc": (),
-            "uml": (),
-        }
-    )
+    return {
+        "fdc": _FLOPPY,
+        "ide": words(f"piix3-ide piix4-ide isa-ide {ata}"),
+        "sata": words(f"ich9-ahci {ata}"),
+        "scsi": words(scsi),
+        "usb": (*words("usb-storage usb-bot usb-uas"), *_USB_MORE),
+        "virtio": _virtio("blk"),
+        "xen": words("xen-disk xen-cdrom"),
+        # Containers and User-mode Linux have no QEMU device.
+        "lxc": (),
+        "uml": (),
+    }
 
 
 _DISK = _buses("ide-hd", "scsi-hd")
-# libvirt refuses a CD-ROM on a virtio bus, which has no ejectable media.
-_CDROM = {**_buses("ide-cd", "scsi-cd"), "virtio": ()}
-# A rescue is plugged in as either, by a rule of its own.
-_RESCUE = _buses("ide-hd ide-cd", "scsi-hd scsi-cd")
-# libvirt refuses a floppy on any bus but that of its controller.
-_FLOPPIES = dict.fromkeys(_DISK, ()) | {"fdc": _FLOPPY}
-_LUN = words("scsi-block scsi-generic")
 _USAGES = {
     "cdrom": (),
     "disk": (),
     "floppy": _FLOPPY,
     # A folder of the host in a container.
     "fs": (),
-    "lun": _LUN,
+    "lun": words("scsi-block scsi-generic"),
 }
 
 _HDA = words("hda-duplex hda-micro hda-output")
-_VIRTIO_GPU = words(
-    "virtio-gpu-pci virtio-gpu-device virtio-gpu-ccw virtio-vga "
-    "virtio-gpu-gl-pci virtio-gpu-gl-device virtio-vga-gl"
-)
-_TABLET = ("usb-tablet", *_USB)
 _WATCHDOG = words("i6300esb diag288")
 _VIRTIO_IOMMU = words("virtio-iommu-pci virtio-iommu-device")
 
-_KINDS: dict[str, Mapping[str, tuple[str, ...]]] = {
+#: Device kind to Nova's value to the devices of QEMU that serve it: each of
+#: them is of use to some guest with that value. A kind that is not here
+#: (``secure_boot``, ``machine_type``, …) chooses no device by itself.
+DEVICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "disk_bus": _DISK,
-    "cdrom_bus": _CDROM,
-    "floppy_bus": _FLOPPIES,
-    "rescue_bus": _RESCUE,
+    # libvirt refuses a CD-ROM on a virtio bus, which has no ejectable media.
+    "cdrom_bus": {**_buses("ide-cd", "scsi-cd"), "virtio": ()},
+    # libvirt refuses a floppy on any bus but that of its controller.
+    "floppy_bus": {**dict.fromkeys(_DISK, ()), "fdc": _FLOPPY},
+    # A rescue is plugged in as either, by a rule of its own.
+    "rescue_bus": _buses("ide-hd ide-cd", "scsi-hd scsi-cd"),
     "rescue_device": _USAGES,
     "device_type": _USAGES,
     "file_system": {"virtiofs": ("vhost-user-fs-pci",)},
@@ -122,7 +111,10 @@ _KINDS: dict[str, Mapping[str, tuple[str, ...]]] = {
         "none": (),
         "qxl": words("qxl qxl-vga"),
         "vga": words("VGA secondary-vga isa-vga"),
-        "virtio": _VIRTIO_GPU,
+        "virtio": words(
+            "virtio-gpu-pci virtio-gpu-device virtio-gpu-ccw virtio-vga "
+            "virtio-gpu-gl-pci virtio-gpu-gl-device virtio-vga-gl"
+        ),
         "vmvga": ("vmware-svga",),
         # A back end, and nothing that -device can add.
         "xen": (),
@@ -135,7 +127,7 @@ _KINDS: dict[str, Mapping[str, tuple[str, ...]]] = {
             "virtio-mouse-pci virtio-mouse-device virtio-mouse-ccw"
         ),
     },
-    "pointer_model": {"usbtablet": _TABLET},
+    "pointer_model": {"usbtablet": ("usb-tablet", *_USB)},
     "usb_model": {
         "none": (),
         # Its symbol selects that of the other.
@@ -176,13 +168,6 @@ _KINDS: dict[str, Mapping[str, tuple[str, ...]]] = {
     },
 }
 
-#: Device kind to Nova's value to the devices of QEMU that serve it: each of
-#: them is of use to some guest with that value. A kind that is not here
-#: (``secure_boot``, ``machine_type``, …) chooses no device by itself.
-DEVICES: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {kind: MappingProxyType(dict(values)) for kind, values in _KINDS.items()}
-)
-
 # Of s390x and ppc64; and a part of Arm's machine, that nobody adds.
 _OTHERS = frozenset(
     (
@@ -199,19 +184,17 @@ _OTHERS = frozenset(
 
 #: Architecture to the devices that QEMU offers on other machines than its.
 #: Arm's have no ISA bus, and no VGA of virtio's.
-ELSEWHERE: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "x86_64": _OTHERS | {"tpm-tis-device"},
-        "aarch64": _OTHERS
-        | set(
-            words(
-                "floppy isa-fdc isa-ide isa-vga isa-cirrus-vga ne2k_isa sb16 "
-                "piix3-ide piix4-ide tpm-crb tpm-tis intel-iommu virtio-vga "
-                "virtio-vga-gl vmware-svga xen-disk xen-cdrom xen-net-device"
-            )
-        ),
-    }
-)
+ELSEWHERE: Mapping[str, frozenset[str]] = {
+    "x86_64": _OTHERS | {"tpm-tis-device"},
+    "aarch64": _OTHERS
+    | set(
+        words(
+            "floppy isa-fdc isa-ide isa-vga isa-cirrus-vga ne2k_isa sb16 "
+            "piix3-ide piix4-ide tpm-crb tpm-tis intel-iommu virtio-vga "
+            "virtio-vga-gl vmware-svga xen-disk xen-cdrom xen-net-device"
+        )
+    ),
+}
 
 _SYMBOLS = {
     "AC97": "AC97",
@@ -262,7 +245,7 @@ _SYMBOLS = {
     "VIRTIO_BLK": " ".join(_virtio("blk")),
     "VIRTIO_GPU": "virtio-gpu-pci virtio-gpu-device virtio-gpu-ccw "
     "virtio-gpu-gl-pci virtio-gpu-gl-device",
-    "VIRTIO_INPUT": " ".join(_KINDS["input_bus"]["virtio"]),
+    "VIRTIO_INPUT": " ".join(DEVICES["input_bus"]["virtio"]),
     "VIRTIO_IOMMU": "virtio-iommu-pci virtio-iommu-device",
     "VIRTIO_NET": " ".join(_virtio("net")),
     "VIRTIO_RNG": " ".join(_virtio("rng")),
@@ -281,75 +264,65 @@ _SYMBOLS = {
 #: Device of QEMU's to the symbol without which it is not built. Devices of
 #: one symbol can be left out together only. One that is not here has no
 #: symbol of its own.
-KCONFIG: Mapping[str, str] = MappingProxyType(
-    {
-        device: symbol
-        for symbol, devices in _SYMBOLS.items()
-        for device in devices.split()
-    }
-)
+KCONFIG: Mapping[str, str] = {
+    device: symbol
+    for symbol, devices in _SYMBOLS.items()
+    for device in devices.split()
+}
 
 #: Machine type to the symbols that it selects: no build that has the machine
 #: can leave them out.
-SELECTED: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "pc": frozenset(("IDE_DEV", "IDE_PIIX", "USB_UHCI")),
-        "q35": frozenset(("AHCI_ICH9", "IDE_DEV")),
-        "virt": frozenset(("ARM_SMMUV3",)),
-    }
-)
+SELECTED: Mapping[str, frozenset[str]] = {
+    "pc": frozenset(("IDE_DEV", "IDE_PIIX", "USB_UHCI")),
+    "q35": frozenset(("AHCI_ICH9", "IDE_DEV")),
+    "virt": frozenset(("ARM_SMMUV3",)),
+}
 
 #: Machine type to what the names of its versions begin with.
-VERSIONS: Mapping[str, str] = MappingProxyType(
-    {"q35": "pc-q35-", "pc": "pc-i440fx-", "virt": "virt-"}
-)
+VERSIONS: Mapping[str, str] = {
+    "q35": "pc-q35-",
+    "pc": "pc-i440fx-",
+    "virt": "virt-",
+}
 
 #: Device to the source file, the variable of its type and the line (in QEMU
 #: 10.0; a patch looks around it) that registers it: what QEMU's own
 #: configuration leaves out only together with others of its symbol, and a
 #: patch to that file by itself. So q35 selects the symbol of ``ide-hd``,
 #: which is that of the SATA CD-ROM.
-TYPES: Mapping[str, tuple[str, str, int]] = MappingProxyType(
-    {
-        "VGA": ("hw/display/vga-pci.c", "vga_info", 423),
-        "ide-hd": ("hw/ide/ide-dev.c", "ide_hd_info", 262),
-        "scsi-block": ("hw/scsi/scsi-disk.c", "scsi_block_info", 3365),
-        "scsi-generic": ("hw/scsi/scsi-generic.c", "scsi_generic_info", 813),
-        "secondary-vga": ("hw/display/vga-pci.c", "secondary_info", 424),
-    }
-)
+TYPES: Mapping[str, tuple[str, str, int]] = {
+    "VGA": ("hw/display/vga-pci.c", "vga_info", 423),
+    "ide-hd": ("hw/ide/ide-dev.c", "ide_hd_info", 262),
+    "scsi-block": ("hw/scsi/scsi-disk.c", "scsi_block_info", 3365),
+    "scsi-generic": ("hw/scsi/scsi-generic.c", "scsi_generic_info", 813),
+    "secondary-vga": ("hw/display/vga-pci.c", "secondary_info", 424),
+}
 
 #: Symbol to those of ``KCONFIG`` that it selects: who has it has them.
-SELECTS: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "AHCI_ICH9": frozenset(("IDE_DEV",)),
-        "FDC_ISA": frozenset(("FDC",)),
-        "IDE_ISA": frozenset(("IDE_DEV",)),
-        "IDE_PIIX": frozenset(("IDE_DEV",)),
-        "LSI_SCSI_PCI": frozenset(("SCSI",)),
-        "MEGASAS_SCSI_PCI": frozenset(("SCSI",)),
-        "MPTSAS_SCSI_PCI": frozenset(("SCSI",)),
-        "SPAPR_VSCSI": frozenset(("SCSI",)),
-        "USB_STORAGE_BOT": frozenset(("SCSI",)),
-        "USB_STORAGE_CLASSIC": frozenset(("SCSI",)),
-        "USB_STORAGE_UAS": frozenset(("SCSI",)),
-        "USB_XHCI_NEC": frozenset(("USB_XHCI_PCI",)),
-        "VIRTIO_SCSI": frozenset(("SCSI",)),
-        "VMW_PVSCSI_SCSI_PCI": frozenset(("SCSI",)),
-    }
-)
+SELECTS: Mapping[str, frozenset[str]] = {
+    "AHCI_ICH9": frozenset(("IDE_DEV",)),
+    "FDC_ISA": frozenset(("FDC",)),
+    "IDE_ISA": frozenset(("IDE_DEV",)),
+    "IDE_PIIX": frozenset(("IDE_DEV",)),
+    "LSI_SCSI_PCI": frozenset(("SCSI",)),
+    "MEGASAS_SCSI_PCI": frozenset(("SCSI",)),
+    "MPTSAS_SCSI_PCI": frozenset(("SCSI",)),
+    "SPAPR_VSCSI": frozenset(("SCSI",)),
+    "USB_STORAGE_BOT": frozenset(("SCSI",)),
+    "USB_STORAGE_CLASSIC": frozenset(("SCSI",)),
+    "USB_STORAGE_UAS": frozenset(("SCSI",)),
+    "USB_XHCI_NEC": frozenset(("USB_XHCI_PCI",)),
+    "VIRTIO_SCSI": frozenset(("SCSI",)),
+    "VMW_PVSCSI_SCSI_PCI": frozenset(("SCSI",)),
+}
 
 #: Symbol to those that it needs, though its own Kconfig does not say so:
 #: virtio-vga calls functions of the PCI VGA, and is not linked without.
-LINKED: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"VIRTIO_VGA": ("VGA_PCI",)}
-)
+LINKED: Mapping[str, tuple[str, ...]] = {"VIRTIO_VGA": ("VGA_PCI",)}
 
 
 # Architecture to the buses of block devices that its machines have not.
-_NO_BUS: Mapping[str, frozenset[str]] = MappingProxyType(
-    {"aarch64": frozenset(("ide", "fdc"))}
-)
+_NO_BUS: Mapping[str, frozenset[str]] = {"aarch64": frozenset(("ide", "fdc"))}
 
 
 def served(kind: str, value: str, arch: str) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ and the generated files.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from nova_vhard.catalogue.kinds import words
 
@@ -38,28 +37,26 @@ _X86, _ARM = "x86_64", "aarch64"
 
 #: Machine type to its board. Nova starts no guest on another of x86's, and
 #: on another of Arm's only where an image names it.
-MACHINES: Mapping[str, Part] = MappingProxyType(
-    {
-        "q35": Part(
-            "the machine with PCI Express",
-            devices=("pcie-root-port",),
-            symbols=("Q35", "PCIE_PORT"),
-            only=_X86,
-        ),
-        "pc": Part(
-            "the machine of 1996, with its IDE and USB controllers",
-            devices=("pci-bridge",),
-            symbols=("I440FX", "PCI_BRIDGE"),
-            only=_X86,
-        ),
-        "virt": Part(
-            "the generic machine",
-            devices=("pcie-root-port",),
-            symbols=("ARM_VIRT", "PCIE_PORT"),
-            only=_ARM,
-        ),
-    }
-)
+MACHINES: Mapping[str, Part] = {
+    "q35": Part(
+        "the machine with PCI Express",
+        devices=("pcie-root-port",),
+        symbols=("Q35", "PCIE_PORT"),
+        only=_X86,
+    ),
+    "pc": Part(
+        "the machine of 1996, with its IDE and USB controllers",
+        devices=("pci-bridge",),
+        symbols=("I440FX", "PCI_BRIDGE"),
+        only=_X86,
+    ),
+    "virt": Part(
+        "the generic machine",
+        devices=("pcie-root-port",),
+        symbols=("ARM_VIRT", "PCIE_PORT"),
+        only=_ARM,
+    ),
+}
 
 #: What each guest gets, or may get, whatever its image says.
 ALWAYS = (
@@ -120,45 +117,41 @@ ALWAYS = (
 )
 
 #: Device kind and value to the part it needs that is not a ``-device``.
-CHOSEN: Mapping[tuple[str, str], Part] = MappingProxyType(
-    {
-        ("hpet", "true"): Part("the timer", symbols=("HPET",), only=_X86),
-        ("mem_encryption", "true"): Part(
-            "AMD's SEV", symbols=("SEV",), only=_X86
-        ),
-        # Any namespace, whatever its name.
-        ("pmem", "*"): Part(
-            "virtual persistent memory; libvirt asks for pmem=on",
-            devices=("nvdimm",),
-            symbols=("NVDIMM",),
-            options=("libpmem",),
-        ),
-        **{
-            ("emulation_architecture", name): Part(
-                "guests without hardware virtualization",
-                options=("tcg",),
-                only=name,
-            )
-            for name in (_X86, _ARM)
-        },
-        ("video_model", "qxl"): Part("QXL is SPICE's", options=("spice",)),
-        ("redirected_usb_ports", "1"): Part(
-            "USB devices of a console client, over SPICE",
-            options=words("spice usb-redir"),
-        ),
-        ("tpm_model", "tpm-crb"): Part(
-            "a TPM, which is swtpm's",
-            symbols=("TPM_EMULATOR",),
-            options=("tpm",),
-            only=_X86,
-        ),
-        ("tpm_model", "tpm-tis"): Part(
-            "a TPM, which is swtpm's",
-            symbols=("TPM_EMULATOR",),
-            options=("tpm",),
-        ),
-    }
-)
+CHOSEN: Mapping[tuple[str, str], Part] = {
+    ("hpet", "true"): Part("the timer", symbols=("HPET",), only=_X86),
+    ("mem_encryption", "true"): Part("AMD's SEV", symbols=("SEV",), only=_X86),
+    # Any namespace, whatever its name.
+    ("pmem", "*"): Part(
+        "virtual persistent memory; libvirt asks for pmem=on",
+        devices=("nvdimm",),
+        symbols=("NVDIMM",),
+        options=("libpmem",),
+    ),
+    **{
+        ("emulation_architecture", name): Part(
+            "guests without hardware virtualization",
+            options=("tcg",),
+            only=name,
+        )
+        for name in (_X86, _ARM)
+    },
+    ("video_model", "qxl"): Part("QXL is SPICE's", options=("spice",)),
+    ("redirected_usb_ports", "1"): Part(
+        "USB devices of a console client, over SPICE",
+        options=words("spice usb-redir"),
+    ),
+    ("tpm_model", "tpm-crb"): Part(
+        "a TPM, which is swtpm's",
+        symbols=("TPM_EMULATOR",),
+        options=("tpm",),
+        only=_X86,
+    ),
+    ("tpm_model", "tpm-tis"): Part(
+        "a TPM, which is swtpm's",
+        symbols=("TPM_EMULATOR",),
+        options=("tpm",),
+    ),
+}
 
 #: Where the policy allows any passthrough at all.
 PASSTHROUGH = Part(
@@ -178,12 +171,10 @@ _CONVENTIONAL = frozenset(
 )
 #: Machine type to its conventional PCI devices: libvirt puts them behind a
 #: bridge. On q35 SATA is the machine's own, and VGA on its root.
-CONVENTIONAL: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "q35": _CONVENTIONAL,
-        "virt": _CONVENTIONAL | {"ich9-ahci", "ich9-intel-hda", "VGA"},
-    }
-)
+CONVENTIONAL: Mapping[str, frozenset[str]] = {
+    "q35": _CONVENTIONAL,
+    "virt": _CONVENTIONAL | {"ich9-ahci", "ich9-intel-hda", "VGA"},
+}
 BRIDGE = Part(
     "libvirt puts conventional PCI devices behind it",
     devices=("pcie-pci-bridge", "pci-bridge"),
@@ -198,7 +189,8 @@ UNASKED = frozenset(
 #: Devices of Xen guests: Nova refuses them on KVM and QEMU.
 XEN = frozenset(words("xen-disk xen-cdrom xen-net-device"))
 
-_FEATURES_ON = {
+#: Feature of ``configure`` to why each build has it.
+FEATURES_ON: Mapping[str, str] = {
     "vnc": "Nova's graphical console",
     "pixman": "VNC and every graphics card draw with it",
     "gnutls": "TLS of VNC, of migrations and of NBD; LUKS",
@@ -214,17 +206,14 @@ _FEATURES_ON = {
     "malloc-trim": "gives memory back to the host; needs no library",
     "membarrier": "cheaper barriers; needs no library",
 }
-#: Feature of ``configure`` to why each build has it.
-FEATURES_ON: Mapping[str, str] = MappingProxyType(_FEATURES_ON)
 #: Architecture to those that its builds have beside these.
-FEATURES_OF: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {
-        _X86: {"avx2": "finds zero pages in migrations faster"},
-        _ARM: {"fdt": "the machine describes itself by a device tree"},
-    }
-)
+FEATURES_OF: Mapping[str, Mapping[str, str]] = {
+    _X86: {"avx2": "finds zero pages in migrations faster"},
+    _ARM: {"fdt": "the machine describes itself by a device tree"},
+}
 
-_FEATURES_OFF = {
+#: Feature of ``configure`` to why a build lacks it that nothing asks for.
+FEATURES_OFF: Mapping[str, str] = {
     "tcg": "no security boundary to QEMU's developers",
     "spice": "Nova's VNC console needs none of it",
     "usb-redir": "USB devices of a console client",
@@ -290,52 +279,46 @@ _FEATURES_OFF = {
     "vpc": "a format that Nova does not start guests from",
     "vvfat": "a folder of the host as a disk, which Nova does not use",
 }
-#: Feature of ``configure`` to why a build lacks it that nothing asks for.
-FEATURES_OFF: Mapping[str, str] = MappingProxyType(_FEATURES_OFF)
 
 _REFUSED_BY_LIBVIRT = Part(
     "libvirt 11.3 refuses the attributes that Nova 34 writes with it"
 )
 #: Device kind and value to why no build from this plan starts such a guest.
-UNSTARTED: Mapping[tuple[str, str], Part] = MappingProxyType(
-    {
-        ("mem_encryption_model", "intel-tdx"): Part(
-            "QEMU has TDX from 10.1 on. With such a source add CONFIG_TDX=y "
-            "to devices.mak; before, no such guest starts",
-            only=_X86,
-        ),
-        ("mem_encryption", "true"): Part(
-            "only on processors that have it. Nova's domains were made, and "
-            "not started",
-            only=_X86,
-        ),
-        ("firmware_stateless", "true"): Part(
-            "not with Debian 13's OVMF, which libvirt 11.3 knows no stateless "
-            "firmware of; SEV-SNP and TDX need one, too"
-        ),
-        ("viommu_model", "auto"): _REFUSED_BY_LIBVIRT,
-        ("viommu_model", "virtio"): _REFUSED_BY_LIBVIRT,
-        ("emulation_architecture", "*"): Part(
-            "a guest of another architecture needs the emulator of that one, "
-            "which is a package of its own"
-        ),
-    }
-)
+UNSTARTED: Mapping[tuple[str, str], Part] = {
+    ("mem_encryption_model", "intel-tdx"): Part(
+        "QEMU has TDX from 10.1 on. With such a source add CONFIG_TDX=y "
+        "to devices.mak; before, no such guest starts",
+        only=_X86,
+    ),
+    ("mem_encryption", "true"): Part(
+        "only on processors that have it. Nova's domains were made, and "
+        "not started",
+        only=_X86,
+    ),
+    ("firmware_stateless", "true"): Part(
+        "not with Debian 13's OVMF, which libvirt 11.3 knows no stateless "
+        "firmware of; SEV-SNP and TDX need one, too"
+    ),
+    ("viommu_model", "auto"): _REFUSED_BY_LIBVIRT,
+    ("viommu_model", "virtio"): _REFUSED_BY_LIBVIRT,
+    ("emulation_architecture", "*"): Part(
+        "a guest of another architecture needs the emulator of that one, "
+        "which is a package of its own"
+    ),
+}
 
 #: What an operator may add, and no policy has a word for.
-EXTRAS: Mapping[str, Part] = MappingProxyType(
-    {
-        "rbd": Part("volumes and images in Ceph", options=("rbd",)),
-        "spice": Part("[spice] enabled of nova.conf", options=("spice",)),
-        "tcg": Part("hosts without hardware virtualization", options=("tcg",)),
-        "usb-tablet": Part(
-            "[DEFAULT] pointer_model = usbtablet of nova.conf, its default: "
-            "a tablet for each guest",
-            devices=("usb-tablet", "qemu-xhci"),
-            symbols=("USB_HID", "USB_XHCI_PCI"),
-        ),
-    }
-)
+EXTRAS: Mapping[str, Part] = {
+    "rbd": Part("volumes and images in Ceph", options=("rbd",)),
+    "spice": Part("[spice] enabled of nova.conf", options=("spice",)),
+    "tcg": Part("hosts without hardware virtualization", options=("tcg",)),
+    "usb-tablet": Part(
+        "[DEFAULT] pointer_model = usbtablet of nova.conf, its default: "
+        "a tablet for each guest",
+        devices=("usb-tablet", "qemu-xhci"),
+        symbols=("USB_HID", "USB_XHCI_PCI"),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -404,10 +387,8 @@ FLAGS = (
     ),
 )
 #: The guide's options that are not here, and why.
-NOT_FLAGS: Mapping[str, str] = MappingProxyType(
-    {
-        "-arch x86_64": "is Apple's; the compiler builds for the host",
-        "-ftrapv": "QEMU counts on wrapping (it sets -fwrapv) and would abort",
-        "-pie -fPIE": "configure sets both by --enable-pie",
-    }
-)
+NOT_FLAGS: Mapping[str, str] = {
+    "-arch x86_64": "is Apple's; the compiler builds for the host",
+    "-ftrapv": "QEMU counts on wrapping (it sets -fwrapv) and would abort",
+    "-pie -fPIE": "configure sets both by --enable-pie",
+}

@@ -3,15 +3,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 #: Values by the architecture of the guest; under the empty name those of
 #: every other one.
 ByArchitecture = Mapping[str, tuple[str, ...]]
 Words = Mapping[str, tuple[str, ...]]
-
-_NO_VALUES: Words = MappingProxyType({})
-_NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,18 +41,18 @@ class XmlPlace:
 
     path: str
     value: str | None = ""
-    only: Words = field(default_factory=lambda: _NO_VALUES)
-    but: Words = field(default_factory=lambda: _NO_VALUES)
+    only: Words = field(default_factory=dict)
+    but: Words = field(default_factory=dict)
     source: str = ""
     but_source: str = ""
     spec: str = ""
     count: bool = False
-    missing: Mapping[str, str] = field(default_factory=lambda: _NO_NAMES)
+    missing: Mapping[str, str] = field(default_factory=dict)
     absent: tuple[str, str, str] | None = None
-    added: ByArchitecture = field(default_factory=lambda: _NO_VALUES)
+    added: ByArchitecture = field(default_factory=dict)
     of_host: bool = False
-    words: Words = field(default_factory=lambda: _NO_VALUES)
-    families: Mapping[str, str] = field(default_factory=lambda: _NO_NAMES)
+    words: Words = field(default_factory=dict)
+    families: Mapping[str, str] = field(default_factory=dict)
 
     def names(self, value: str) -> tuple[str, ...]:
         """Return what a policy may call a value, the usual word first."""
