@@ -2,7 +2,6 @@
 """nova-vhard-attestor: pass a verifier's verdicts on to Placement."""
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from nova_vhard.cmd import daemon
 from nova_vhard.common import terminal
 from nova_vhard.common.text import clean
 from nova_vhard.conf import attestor as attestor_conf
-from nova_vhard.daemon import interrupts, systemd
+from nova_vhard.daemon import interrupts
 from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.placement import marks
 from nova_vhard.placement.connect import connect
@@ -62,18 +61,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _attestor(conf: cfg.ConfigOpts, runtime: Runtime) -> Attestor:
     """Return the service by the configuration as it is now."""
     attestor_conf.check(conf)
-    alive = runtime.notifier.alive
-    means = Means(load(conf), lambda: connect(conf, alive))
+    means = Means(load(conf), lambda: connect(conf, runtime.notifier.alive))
     return Attestor(conf, means, runtime)
 
 
 def _run(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
-    runtime = Runtime(systemd.of_environment(os.environ))
-    first = _attestor(conf, runtime)
-    if options.once:
-        return 0 if first.round_once() else 1
-    runtime.run(first, lambda: _attestor(_PROGRAM.configure(options), runtime))
-    return 0
+    return _PROGRAM.serve(conf, options, _attestor, Attestor.round_once)
 
 
 def _status(conf: cfg.ConfigOpts, _: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ from nova_vhard.common import pci, terminal, trusted
 from nova_vhard.common.text import clean
 from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.conf import placement as placement_conf
-from nova_vhard.daemon import interrupts, systemd
+from nova_vhard.daemon import interrupts
 from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.host.root import HostRoot
 from nova_vhard.placement.connect import connect
@@ -111,15 +111,6 @@ def _make(conf: cfg.ConfigOpts, runtime: Runtime | None = None) -> Cleaner:
     return Cleaner(options, placement, runtime=runtime)
 
 
-def _run(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
-    runtime = Runtime(systemd.of_environment(os.environ))
-    runtime.run(
-        _make(conf, runtime),
-        lambda: _make(_PROGRAM.configure(options), runtime),
-    )
-    return 0
-
-
 def _clean(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     done = _make(conf).once([options.address], OperatorRequest(clean=True))
     return _print_round(done, State.RELEASED, State.CLEAN)
@@ -172,7 +163,7 @@ _COMMANDS = {
     "clean": _clean,
     "once": lambda conf, options: _print_round(_make(conf).once()),
     "release": _release,
-    "run": _run,
+    "run": lambda conf, options: _PROGRAM.serve(conf, options, _make),
     "show": _show,
 }
 

@@ -7,12 +7,15 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 from oslo_config import cfg
 from oslo_log import log as logging
 
 from nova_vhard.cmd import version
 from nova_vhard.common import log, source, terminal
+from nova_vhard.daemon import systemd
+from nova_vhard.daemon.runtime import Runtime, Service
 from nova_vhard.placement.client import PlacementError
 
 #: Runs a command; returns the exit status of the program.
@@ -116,6 +119,26 @@ class Program:
             if fault:
                 raise ValueError(f"[{group}] {option.name} {fault}")
         return conf
+
+    def serve(
+        self,
+        conf: cfg.ConfigOpts,
+        options: argparse.Namespace,
+        make: Callable[[cfg.ConfigOpts, Runtime], Service],
+        once: Callable[[Any], bool] | None = None,
+    ) -> int:
+        """Run a service until SIGTERM; return the exit status.
+
+        :param make: returns the service by the configuration as it is now
+        :param once: runs it once instead, for the option --once; returns
+            whether all went well
+        """
+        runtime = Runtime(systemd.of_environment(os.environ))
+        service = make(conf, runtime)
+        if once and options.once:
+            return 0 if once(service) else 1
+        runtime.run(service, lambda: make(self.configure(options), runtime))
+        return 0
 
     def run(self, command: Command, options: argparse.Namespace) -> int:
         """Run a command; return the exit status.

@@ -15,13 +15,11 @@ from nova_vhard.common import terminal
 from nova_vhard.common.problems import PolicyError
 from nova_vhard.conf import placement as placement_conf
 from nova_vhard.conf import reporter as reporter_conf
-from nova_vhard.daemon import identity, interrupts, systemd
-from nova_vhard.daemon.runtime import Runtime
+from nova_vhard.daemon import identity, interrupts
 from nova_vhard.host import report, report_formats
 from nova_vhard.host.check_process import Isolation
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.placement import upkeep
-from nova_vhard.placement.client import Placement
 from nova_vhard.placement.connect import connect
 from nova_vhard.policy import document
 from nova_vhard.reporter import (
@@ -183,17 +181,14 @@ def _facts(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
 
 
 def _run(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
-    runtime = Runtime(systemd.of_environment(os.environ))
-
-    def reporter(conf: cfg.ConfigOpts) -> Reporter:
-        """Return the service by the configuration as it is now."""
-        return Reporter(conf, publishers(conf), runtime=runtime)
-
-    first = reporter(conf)
-    if options.once:
-        return 0 if first.report_once() else 1
-    runtime.run(first, lambda: reporter(_PROGRAM.configure(options)))
-    return 0
+    return _PROGRAM.serve(
+        conf,
+        options,
+        lambda conf, runtime: Reporter(
+            conf, publishers(conf), runtime=runtime
+        ),
+        Reporter.report_once,
+    )
 
 
 def _sweep(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
@@ -212,11 +207,11 @@ def _sweep(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
 
 
 def _withdraw(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
-    placement: Placement = connect(conf)
+    placement = connect(conf)
     if options.host:
         host = placement.provider(name=options.host)
     else:
-        host = identity.provider(placement, conf)
+        host = identity.find(placement, conf.vhard_reporter)
     lost = upkeep.withdraw(placement, host.uuid)
     terminal.say(f"{host.name} lost {', '.join(sorted(lost)) or 'nothing'}")
     return 0

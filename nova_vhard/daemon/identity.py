@@ -6,7 +6,6 @@ import socket
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from oslo_config import cfg
 from oslo_utils import uuidutils
 
 from nova_vhard.host.root import HostRoot, Unreadable
@@ -30,17 +29,6 @@ class Key(NamedTuple):
         return f"name={quote(self.name or '')}"
 
 
-def provider(placement: Placement, conf: cfg.ConfigOpts) -> Provider:
-    """Find the root provider of this host's compute node.
-
-    By the uuid in the compute node's identity file (nova-compute writes it);
-    without such a file by name, which is the hypervisor's host name.
-
-    :raises ProviderNotFound: if there is none
-    """
-    return find(placement, conf.vhard_reporter)
-
-
 def own(placement: Placement, options: Any) -> Provider:
     """Find the provider as ``find`` does, and verify that it is this host's.
 
@@ -52,7 +40,17 @@ def own(placement: Placement, options: Any) -> Provider:
     provider = find(placement, options)
     if options.provider_name:
         return provider
-    names = [socket.getfqdn(), socket.gethostname(), *_canonical_names()]
+    names = [socket.getfqdn(), socket.gethostname()]
+    # The name that libvirt, and so Nova, may give this host: as
+    # virGetHostname() of libvirt does.
+    with contextlib.suppress(OSError, UnicodeError):
+        names += [
+            entry[3]
+            for entry in socket.getaddrinfo(
+                socket.gethostname(), None, flags=socket.AI_CANONNAME
+            )
+            if entry[3]
+        ]
     names += _written_name(HostRoot(options.root))
     if provider.name not in names:
         raise ProviderNotFound(
@@ -64,9 +62,12 @@ def own(placement: Placement, options: Any) -> Provider:
 
 
 def find(placement: Placement, options: Any) -> Provider:
-    """Do as ``provider``, by an option group of another program.
+    """Find the root provider of this host's compute node.
 
-    :param options: with provider_name, root and compute_id_file
+    By the uuid in the compute node's identity file (nova-compute writes it);
+    without such a file by name, which is the hypervisor's host name.
+
+    :param options: group with provider_name, root and compute_id_file
     :raises ProviderNotFound: if there is none
     """
     return first(placement, keys(options))
@@ -97,18 +98,6 @@ def first(placement: Placement, candidates: tuple[Key, ...]) -> Provider:
             return placement.provider(key.uuid, key.name)
     wanted = " or ".join(map(str, candidates))
     raise ProviderNotFound(f"no resource provider with {wanted}")
-
-
-def _canonical_names() -> list[str]:
-    """Return the name that libvirt, and so Nova, may give this host.
-
-    As virGetHostname() of libvirt does.
-    """
-    host, flags = socket.gethostname(), socket.AI_CANONNAME
-    with contextlib.suppress(OSError, UnicodeError):
-        entries = socket.getaddrinfo(host, None, flags=flags)
-        return [entry[3] for entry in entries if entry[3]]
-    return []
 
 
 def _written_name(root: HostRoot) -> list[str]:

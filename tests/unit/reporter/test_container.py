@@ -125,7 +125,7 @@ def test_without_the_id_nothing_is_reported_for_the_containers_name(
             raise ProviderNotFound(f"no {uuid or name}")
 
     with pytest.raises(ProviderNotFound, match="name=3f1c0b7a55ee"):
-        identity.provider(Placement(), conf)
+        identity.find(Placement(), conf.vhard_reporter)
 
 
 def test_the_containers_own_libvirt_is_not_asked(conf):
