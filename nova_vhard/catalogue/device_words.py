@@ -60,8 +60,7 @@ def of_device(address: str, word: str) -> str:
 
     ``0000:0a:00.1``, ``held`` to ``CUSTOM_VHDEV_0000_0A_00_1_HELD``.
     """
-    text = re.sub(r"[^A-Z0-9]", "_", f"{address}_{word}".upper())
-    return DEVICE + text
+    return DEVICE + re.sub(r"[^A-Z0-9]", "_", f"{address}_{word}".upper())
 
 
 def device_of(trait: str) -> tuple[str, str] | None:

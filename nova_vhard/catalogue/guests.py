@@ -12,8 +12,6 @@ from collections.abc import Mapping
 
 X86 = frozenset(("i686", "x86_64"))
 _PPC = frozenset(("ppc", "ppc64", "ppcle", "ppc64le"))
-_S390 = frozenset(("s390", "s390x"))
-_ARM = frozenset(("aarch64", "armv6", "armv7l", "armv7b"))
 
 #: Of a bus of these kinds, scsi needs a controller, which is another choice.
 SCSI = "scsi"
@@ -55,8 +53,10 @@ _MACHINES: Mapping[str, frozenset[str]] = {
     "pc": X86,
     "q35": X86,
     "pseries": _PPC,
-    "s390": _S390,
-    "virt": _ARM | {"riscv32", "riscv64"},
+    "s390": frozenset(("s390", "s390x")),
+    "virt": frozenset(
+        ("aarch64", "armv6", "armv7l", "armv7b", "riscv32", "riscv64")
+    ),
 }
 
 

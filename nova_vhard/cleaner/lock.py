@@ -15,10 +15,6 @@ from collections.abc import Iterator
 from nova_vhard.host import pci, running
 from nova_vhard.host.root import HostRoot, Unreadable
 
-# Of a device's folder in sysfs. A user who can open a file can lock it: only
-# root can open "rescan", which is not in a copy of a host.
-_FILES = ("rescan", "config")
-
 # Descriptors of the locks that this process holds.
 _held: set[int] = set()
 
@@ -68,7 +64,9 @@ def hold(
     paths = {os.path.join(folder, f"{address}.lock"): os.O_RDWR | os.O_CREAT}
     if root:
         place = os.path.realpath(f"{root.root}{pci.path(address)}")
-        own = (os.path.join(place, name) for name in _FILES)
+        # A user who can open a file can lock it: only root can open "rescan",
+        # which is not in a copy of a host.
+        own = (os.path.join(place, name) for name in ("rescan", "config"))
         # A device that is gone has none, and is not cleaned.
         for path in [*filter(os.path.exists, own)][:1]:
             paths[path] = os.O_WRONLY

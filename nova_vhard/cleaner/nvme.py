@@ -290,14 +290,12 @@ class Controller:
         return digit[1], f"{clean(text)} ({progress} %)"
 
 
-def number(answer: Any, *path: str) -> int:
+def number(answer: Any, key: str) -> int:
     """Return a whole number that is not negative, out of an answer.
 
-    :param path: keys that lead to it
     :raises Unreadable: if there is none
     """
-    for key in path:
-        answer = answer.get(key) if isinstance(answer, dict) else None
-    if type(answer) is not int or answer < 0:
-        raise unreadable(".".join(path), f"no number: {clean(answer)}")
-    return answer
+    value = answer.get(key) if isinstance(answer, dict) else None
+    if type(value) is not int or value < 0:
+        raise unreadable(key, f"no number: {clean(value)}")
+    return value

@@ -86,8 +86,15 @@ class Isolation:
             raise _NoAnswer(f"not run: process {pid} of an earlier time hangs")
 
         def answers() -> Iterator[Any]:
-            """Yield the one answer."""
-            yield asdict(_outcome(step, job))
+            """Yield the one answer, even if the step raises."""
+            try:
+                outcome = step.run(job)
+            except Unreadable as error:
+                outcome = Outcome(False, str(error))
+            except BaseException as error:  # noqa: BLE001 - sys.exit() in it
+                text = f"the step failed: {type(error).__name__}: {error}"
+                outcome = Outcome(False, text)
+            yield asdict(outcome)
 
         try:
             running = Forked(
@@ -113,15 +120,3 @@ class Isolation:
         if reasons:
             raise _NoAnswer("; ".join(reasons))
         return answer
-
-
-def _outcome(step: Step, job: Job) -> Outcome:
-    """Run a step and return its outcome, even if it raises."""
-    try:
-        return step.run(job)
-    except Unreadable as error:
-        return Outcome(False, str(error))
-    except BaseException as error:  # noqa: BLE001 - sys.exit() in a plugin
-        return Outcome(
-            False, f"the step failed: {type(error).__name__}: {error}"
-        )

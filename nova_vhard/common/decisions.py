@@ -19,7 +19,6 @@ from typing import Any
 #: Logger of the events.
 DECISIONS = "nova_vhard.decisions"
 
-_DECISIONS = f" {DECISIONS} ".encode()
 _PREFIX = 512
 # What syslog puts in front: "Nov 25 09:14:02 host nova-api[4711]: ".
 _SYSLOG = re.compile(rb'^[^\[{"]*\[\d+\]: ')
@@ -35,10 +34,6 @@ _OTHER_LOGGER = re.compile(
 )
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)")
-#: Where a record that is JSON has its time.
-_TIMES = ("time", "timestamp", "asctime")
-#: Where a record of the journal has its line.
-_JOURNAL = "MESSAGE"
 
 
 class Unreadable(Exception):
@@ -103,13 +98,14 @@ def read(line: bytes) -> Event | None:
     """
     if line.startswith(b"{"):
         data = _object(line)
-        inner = data.get(_JOURNAL)
+        # Where a record of the journal has its line.
+        inner = data.get("MESSAGE")
         if not isinstance(inner, str):
             return _of_record(data)
         line = inner.encode(errors="replace")
         if line.startswith(b"{"):
             return _of_record(_object(line))
-    before = _logged_by(_DECISIONS, line)
+    before = _logged_by(f" {DECISIONS} ".encode(), line)
     if before is None:
         return None
     data = _object(b"{" + line.partition(b"{")[2])
@@ -148,7 +144,9 @@ def _object(text: bytes | str) -> dict[str, Any]:
 
 
 def _time_of(data: dict[str, Any]) -> str | None:
-    times = (_time(str(data.get(name))) for name in _TIMES)
+    times = (
+        _time(str(data.get(name))) for name in ("time", "timestamp", "asctime")
+    )
     return next((time for time in times if time is not None), None)
 
 

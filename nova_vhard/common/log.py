@@ -13,7 +13,7 @@ import time
 from collections.abc import Hashable, Iterable, Mapping
 from functools import partial
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any
 
 from nova_vhard.common.text import line
 
@@ -26,10 +26,6 @@ _WITH_TRACEBACK = 24 * 1024
 _FRAMES = 12
 _CAUSES = 3
 _CAUSE_LIMIT = 1024
-
-_ExcInfo: TypeAlias = tuple[
-    type[BaseException], BaseException, TracebackType | None
-]
 
 
 def get_logger(name: str) -> "CleanLogger":
@@ -182,7 +178,9 @@ def _formatted(msg: object, args: tuple[Any, ...]) -> str:
         return f"{msg!r}, {len(args)} values that cannot be written out"
 
 
-def _cleaned(exc_info: Any) -> _ExcInfo | None:
+def _cleaned(
+    exc_info: Any,
+) -> tuple[type[BaseException], BaseException, TracebackType | None] | None:
     """Return an exception to log, with texts that are clean.
 
     :param exc_info: what ``Logger.log`` takes: a truth value, an exception or

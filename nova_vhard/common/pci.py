@@ -18,8 +18,7 @@ def fields(text: str) -> tuple[str, str, str, str] | None:
     match = _ADDRESS.fullmatch(text)
     if not match:
         return None
-    domain, bus, slot, function = match.groups()
-    return domain, bus, slot, function
+    return match[1], match[2], match[3], match[4]
 
 
 def address(text: str) -> str | None:

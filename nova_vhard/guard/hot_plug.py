@@ -31,9 +31,6 @@ TRIES = 3
 #: Devices that are being taken away at once.
 MOST = 16
 
-# What every guest of a host, or of a flavor, needs: no device's fault.
-_OF_HOSTS = ((HOSTS_REQUIRE,), (FLAVOR_REQUIRE,))
-
 
 class HotPlug:
     """Takes away what running guests get and the policy refuses."""
@@ -145,7 +142,8 @@ def _of_devices(verdict: Verdict) -> set[ViolationKey]:
     return {
         key
         for violation in verdict.refusals
-        if violation.rules not in _OF_HOSTS
+        # What every guest of a host, or of a flavor, needs: no device's fault.
+        if violation.rules not in ((HOSTS_REQUIRE,), (FLAVOR_REQUIRE,))
         for key in violation.keys
     }
 

@@ -94,26 +94,32 @@ class Metrics(Collector):
             "Connections to the socket that were closed unanswered.",
             value=self.rejected,
         )
-        for name, text, value in self._gauges():
-            yield GaugeMetricFamily(f"nova_vhard_guard_{name}", text, value)
-
-    def _gauges(self) -> Iterator[tuple[str, str, float]]:
-        yield "guests", "Guests that are remembered.", self.guests
-        yield "libvirt_connected", "1 if libvirt is reached.", self.connected
-        yield "policy_usable", "1 if the policy file can be used.", self.usable
+        gauges: list[tuple[str, str, float]] = [
+            ("guests", "Guests that are remembered.", self.guests),
+            ("libvirt_connected", "1 if libvirt is reached.", self.connected),
+            (
+                "policy_usable",
+                "1 if the policy file can be used.",
+                self.usable,
+            ),
+            (
+                "timestamp_seconds",
+                "When this was written, in seconds since the epoch.",
+                time.time(),
+            ),
+        ]
         if self.guarded is not None:
-            yield (
-                "in_force",
-                "1 if libvirt asked the guard at its last probe.",
-                self.guarded,
-            )
-            yield (
-                "probe_timestamp_seconds",
-                "When that was, in seconds since the epoch.",
-                self.proven,
-            )
-        yield (
-            "timestamp_seconds",
-            "When this was written, in seconds since the epoch.",
-            time.time(),
-        )
+            gauges += [
+                (
+                    "in_force",
+                    "1 if libvirt asked the guard at its last probe.",
+                    self.guarded,
+                ),
+                (
+                    "probe_timestamp_seconds",
+                    "When that was, in seconds since the epoch.",
+                    self.proven,
+                ),
+            ]
+        for name, text, value in gauges:
+            yield GaugeMetricFamily(f"nova_vhard_guard_{name}", text, value)

@@ -76,7 +76,16 @@ class Guard:
         self.memory = Memory(options.state_path)
         send = sender.decided if sender else None
         folders = {option: getattr(options, option) for option in FILES}
-        judge = Judge(self.memory, self._proven, send, folders)
+        judge = Judge(
+            self.memory,
+            lambda hours: posture.passed(
+                options.report_file,
+                hours,
+                datetime.datetime.now(datetime.UTC),
+            ),
+            send,
+            folders,
+        )
         self.answers = Answers(
             self._file, judge, self.metrics, options.state_path, self._status
         )
@@ -167,10 +176,6 @@ class Guard:
             except OSError as error:
                 LOG.error("Metrics are not written: %s", error)
         return f"{text}, {len(self.memory)} guests known"
-
-    def _proven(self, hours: int) -> frozenset[str]:
-        now = datetime.datetime.now(datetime.UTC)
-        return posture.passed(self._options.report_file, hours, now)
 
     def _status(self) -> dict[str, Any]:
         return {

@@ -12,14 +12,11 @@ from nova_vhard.host import pci
 from nova_vhard.host.root import Unreadable, unreadable
 
 _DRIVER = "nvme"
-_NVME = "/usr/sbin/nvme"
-_WEAR_LIMIT = "90"
 # Of all namespaces together; each has two at least.
 _SAMPLES, _MOST = 256, 128
 
 #: What is tried without a setting: nothing that costs a drive write.
 DEFAULT = [name for name in nvme.METHODS if name != "sanitize_overwrite"]
-_PROBE = "/sys/bus/pci/drivers_probe"
 # What the kernel shows of a device without an override, and what takes it.
 _NO_OVERRIDE, _NONE = "(null)", "\n"
 
@@ -61,7 +58,7 @@ class NvmeErase(Step):
 
     def run(self, job: Job) -> Outcome:
         """Bind the host's driver, erase, and leave the device as it was."""
-        program = str(job.settings.get("program", _NVME))
+        program = str(job.settings.get("program", "/usr/sbin/nvme"))
         tool = nvme.Tool(program, job.time_limit)
         names = list(job.settings.get("methods", DEFAULT))
         evidence: list[str] = []
@@ -84,7 +81,7 @@ def _refusal(
     """Return why nothing is to be done, None for no reason."""
     if controller.shared:
         return "its storage is reached by other controllers, too"
-    limit = int(job.settings.get("wear_limit", _WEAR_LIMIT))
+    limit = int(job.settings.get("wear_limit", "90"))
     worn = controller.wear()
     evidence.append(f"percentage used: {worn}, wear_limit: {limit}")
     if worn > limit:
@@ -159,7 +156,7 @@ def _bind(job: Job, driver: str | None) -> None:
     if driver is None:
         return
     job.write(f"{place}/driver_override", driver)
-    job.write(_PROBE, address)
+    job.write("/sys/bus/pci/drivers_probe", address)
     now = pci.driver(job.root, address)
     if now != driver:
         raise unreadable(
