@@ -113,12 +113,13 @@ def _take_away(path: str) -> None:
 
 def _reload(pid_files: Sequence[str]) -> str:
     """Make libvirt's daemon look for hooks; return how, or why it did not."""
-    unit = _active_unit()
-    if unit:
-        done = _systemctl("reload", unit)
-        if done is None or done.returncode:
-            raise OSError(f"systemctl reload {unit} failed; run it by hand")
-        return f"{unit} looks for hooks again"
+    for unit in UNITS if os.path.isdir(_RUN_SYSTEMD) else ():
+        if _systemctl("is-active", "--quiet", unit):
+            if not _systemctl("reload", unit):
+                raise OSError(
+                    f"systemctl reload {unit} failed; run it by hand"
+                )
+            return f"{unit} looks for hooks again"
     for file in pid_files:
         pid = _daemon(file)
         if pid:
@@ -127,20 +128,10 @@ def _reload(pid_files: Sequence[str]) -> str:
     return "no daemon of libvirt was found: it looks for hooks when it starts"
 
 
-def _active_unit() -> str | None:
-    if not os.path.isdir(_RUN_SYSTEMD):
-        return None
-    for unit in UNITS:
-        done = _systemctl("is-active", "--quiet", unit)
-        if done is not None and done.returncode == 0:
-            return unit
-    return None
-
-
-def _systemctl(*words: str) -> "subprocess.CompletedProcess[bytes] | None":
-    """Return how it ended; None if there is no systemctl, or no end."""
+def _systemctl(*words: str) -> bool:
+    """Return whether systemctl is there and succeeds in time."""
     try:
-        return subprocess.run(  # noqa: S603 - fixed words
+        done = subprocess.run(  # noqa: S603 - fixed words
             ["systemctl", *words],  # noqa: S607 - wherever PATH has it
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -148,7 +139,8 @@ def _systemctl(*words: str) -> "subprocess.CompletedProcess[bytes] | None":
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return None
+        return False
+    return done.returncode == 0
 
 
 def _daemon(pid_file: str) -> int | None:

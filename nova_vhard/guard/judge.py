@@ -251,15 +251,19 @@ class Judge:
 
 def chosen(request: HardwareRequest) -> frozenset[Choice]:
     """Return the devices of a request, as violations would name them."""
-    choices = {Choice(choice.kind, choice.value) for choice in request.choices}
-    choices |= {
-        Choice(asked.kind, asked.name, asked.count)
-        for asked in request.passthrough
-    }
-    choices |= {
-        Choice(_FAULT, fault.value, fault.count) for fault in request.faults
-    }
-    return frozenset(choices)
+    return frozenset(
+        (
+            *(Choice(each.kind, each.value) for each in request.choices),
+            *(
+                Choice(asked.kind, asked.name, asked.count)
+                for asked in request.passthrough
+            ),
+            *(
+                Choice(_FAULT, fault.value, fault.count)
+                for fault in request.faults
+            ),
+        )
+    )
 
 
 def _says(domain: Domain, verdict: Verdict) -> frozenset[object]:

@@ -125,8 +125,8 @@ class Connection:
         :raises GuestGone: if there is no such guest
         """
         with _explained():
-            text = self._connection.lookupByUUIDString(uuid).XMLDesc(0)
-            return str(text).encode()
+            domain = self._connection.lookupByUUIDString(uuid)
+            return str(domain.XMLDesc(0)).encode()
 
     def detach(self, uuid: str, device: str) -> None:
         """Ask a running guest to give up a device; it may keep it.
@@ -135,8 +135,7 @@ class Connection:
         """
         with _explained() as libvirt:
             domain = self._connection.lookupByUUIDString(uuid)
-            live = libvirt.VIR_DOMAIN_AFFECT_LIVE
-            domain.detachDeviceFlags(device, live)
+            domain.detachDeviceFlags(device, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
     def capabilities(self) -> str:
         """Return ``<capabilities>``."""

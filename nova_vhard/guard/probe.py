@@ -101,5 +101,6 @@ def leave(folder: str, proof: Proof, mode: str, valid: float) -> None:
         "reason": proof.reason,
         "mode": mode,
     }
-    path = os.path.join(folder, guard_proof.FILE)
-    files.replace(path, json.dumps(content), 0o644)
+    files.replace(
+        os.path.join(folder, guard_proof.FILE), json.dumps(content), 0o644
+    )

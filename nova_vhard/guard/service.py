@@ -169,10 +169,9 @@ class Guard:
         self.metrics.usable = self._file.error is None
         self.metrics.guests = len(self.memory)
         self.metrics.rejected = self._server.rejected
-        folder = self._options.textfile_directory
-        if folder:
+        if self._options.textfile_directory:
             try:
-                self.metrics.write(folder)
+                self.metrics.write(self._options.textfile_directory)
             except OSError as error:
                 LOG.error("Metrics are not written: %s", error)
         return f"{text}, {len(self.memory)} guests known"

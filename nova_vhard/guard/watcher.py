@@ -120,10 +120,11 @@ class Watcher:
                 now = time.monotonic()
                 if now >= proof_due or self._mode() != self._proven_mode:
                     guarded = self.prove(connection).guarded
-                    options = self._options
                     # Soon, while there is none.
                     proof_due = now + float(
-                        options.probe_interval if guarded else options.interval
+                        self._options.probe_interval
+                        if guarded
+                        else self._options.interval
                     )
                 self._troubles.over("Running guests are watched")
                 self._wake.wait(max(0.0, round_due - now))

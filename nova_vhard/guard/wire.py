@@ -85,11 +85,10 @@ def receive(peer: socket.socket, seconds: float) -> Request:
     :raises OSError: if it does not arrive in time
     """
     deadline = time.monotonic() + seconds
-    most = HEAD_LIMIT + LIMIT + 1
     data = bytearray()
     while part := _part(peer, deadline):
         data += part
-        if len(data) > most:
+        if len(data) > HEAD_LIMIT + LIMIT + 1:
             raise BadRequest("too long")
     head, newline, _ = data[:HEAD_LIMIT].partition(b"\n")
     operation, _, name = head.decode(errors="replace").partition(" ")
