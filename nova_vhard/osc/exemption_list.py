@@ -22,7 +22,6 @@ from nova_vhard.common import files
 from nova_vhard.common.json_schema import NAME_LIMIT
 from nova_vhard.common.text import line, quote
 from nova_vhard.osc import output
-from nova_vhard.osc.offline import counted, date
 from nova_vhard.policy import check, document, provenance
 from nova_vhard.policy.check import PATTERN
 from nova_vhard.policy.verdict import GUEST_DEVICES, Violation
@@ -88,7 +87,7 @@ def _day(text: str) -> datetime.date:
 
     :raises ArgumentTypeError: if it is not a date, or has passed
     """
-    day = date(text)
+    day = output.date(text)
     if day < datetime.datetime.now(datetime.UTC).date():
         raise argparse.ArgumentTypeError(
             f"{quote(text)} is not a future date; write it as 2027-03-31"
@@ -264,9 +263,9 @@ def notes(path: str, content: ExemptionList) -> Iterator[str]:
     if not content.count:
         yield f"no {noun} violates the policy: {path} was not written"
         return
-    yield f"{counted(content.count, noun)} exempted in {path}"
+    yield f"{output.counted(content.count, noun)} exempted in {path}"
     if content.left_out:
         yield (
-            f"{counted(content.left_out, noun)} with a value that no "
+            f"{output.counted(content.left_out, noun)} with a value that no "
             f"exemption can name: see the rows above, it is not in {path}"
         )

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Base classes of the openstack commands, which sanitize all output.
 
-Each command extends one of these classes and does not print directly.
+Each command extends one of these classes and does not print directly. A cell
+of a table is words for a person, and the value itself for a program.
 """
 
 import argparse
+import datetime
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -15,7 +17,6 @@ from osc_lib.command import command
 from nova_vhard.common import terminal
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import line
-from nova_vhard.osc.columns import Cell, Words
 from nova_vhard.osc.rights import why
 from nova_vhard.placement.reader import PlacementError
 
@@ -31,9 +32,77 @@ USAGE = 2
 #: Exit status where there is what --fail-on names, or --fail-on-warn.
 FAILED = 3
 
+#: Columns and rows of a table.
+Rows = tuple[Sequence[str], list[tuple[Any, ...]]]
+
 
 class UsageError(exceptions.CommandError):  # type: ignore[misc]
     """Raised for arguments that make no sense together."""
+
+
+class Cell(FormattableColumn):  # type: ignore[misc]
+    """A value: words in a table and in CSV, itself in JSON and YAML.
+
+    :param value: text, boolean, number, None, or a list of texts
+    :param none: the word for None and for an empty list
+    :param separator: between the items of a list
+    """
+
+    def __init__(
+        self, value: Any, none: str = "", separator: str = ", "
+    ) -> None:
+        """Keep the value; what an outsider wrote into it is made safe."""
+        super().__init__(cleaned(value))
+        self._none = none
+        self._separator = separator
+
+    def human_readable(self) -> str:
+        """Return words."""
+        if isinstance(self._value, list):
+            words = (_word(item) for item in self._value)
+            return self._separator.join(words) or self._none
+        return self._none if self._value is None else _word(self._value)
+
+    def __lt__(self, other: object) -> bool:
+        """Sort values of one type by value, others by their words."""
+        if isinstance(other, Cell) and type(self._value) is type(other._value):
+            return bool(self._value < other._value)
+        return str(self) < str(other)
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+class Passed(Cell):
+    """Whether a check is passed: PASS or ``-``; a boolean in JSON."""
+
+    def human_readable(self) -> str:
+        """Return the word of a table."""
+        return "PASS" if self._value else "-"
+
+
+class Words(FormattableColumn):  # type: ignore[misc]
+    """A column for formats without lists and booleans, such as CSV.
+
+    For these, cliff writes a value's Python representation.
+
+    :param column: defines the sort order and the words of the cells
+    """
+
+    def human_readable(self) -> str:
+        """Return the words of the column."""
+        return str(self._value.human_readable())
+
+    def machine_readable(self) -> str:
+        """Return the same words."""
+        return self.human_readable()
+
+    def __lt__(self, other: object) -> bool:
+        """Sort as the columns do."""
+        if isinstance(other, Words):
+            return bool(self._value < other._value)
+        return str(self) < str(other)
 
 
 class Lines(str):
@@ -166,6 +235,50 @@ class ShowOne(Command, command.ShowOne):  # type: ignore[misc]
         """Write the fields, each of them clean."""
         (row,) = _rows([data], parsed_args.formatter)
         return int(super().produce_output(parsed_args, column_names, row))
+
+
+class Offline(Command):
+    """A command that asks no cloud, and so needs no login."""
+
+    # openstackclient asks for no password and no token then.
+    auth_required = False
+
+
+class OfflineLister(Offline, Lister):
+    """A command without a cloud whose output is a table."""
+
+
+class OfflineShowOne(Offline, ShowOne):
+    """A command without a cloud whose output is one thing."""
+
+
+def add_date(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names the day by which exemptions are judged."""
+    parser.add_argument(
+        "--date",
+        metavar="<date>",
+        type=date,
+        help="Day (UTC, 2027-03-31) by which exemptions are judged; default "
+        "today.",
+    )
+
+
+def date(text: str) -> datetime.date:
+    """Parse a date.
+
+    :raises ArgumentTypeError: if it is not one
+    """
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a date; write 2027-03-31"
+        ) from error
+
+
+def counted(count: int, word: str, plural: str | None = None) -> str:
+    """Return ``1 error`` or ``2 errors``."""
+    return f"{count} {word if count == 1 else plural or word + 's'}"
 
 
 def _rows(

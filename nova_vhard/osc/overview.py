@@ -6,10 +6,9 @@ import importlib.metadata
 from collections.abc import Iterator
 
 from nova_vhard.osc import output
-from nova_vhard.osc.offline import Offline
 
 
-class ListCommands(Offline):
+class ListCommands(output.Offline):
     """List the commands of nova-vhard, with a line each.
 
     The help of one of them is openstack vhard host list --help.

@@ -10,8 +10,7 @@ from typing import Any
 
 from nova_vhard.explain import fixes, messages
 from nova_vhard.explain.search import Fix
-from nova_vhard.osc.columns import Cell
-from nova_vhard.osc.output import cleaned
+from nova_vhard.osc.output import Cell, cleaned
 from nova_vhard.policy.top_violations import leading
 from nova_vhard.policy.verdict import Violation
 

@@ -7,22 +7,16 @@ from osc_lib import exceptions
 
 from nova_vhard.common.text import clean
 from nova_vhard.osc import output
-from nova_vhard.osc.columns import Cell
 from nova_vhard.osc.decision import counts, log
 from nova_vhard.osc.decision.counts import BY, Summary
 from nova_vhard.osc.decision.log import STDIN
-from nova_vhard.osc.offline import (
-    OfflineLister,
-    Rows,
-    counted,
-)
 from nova_vhard.osc.policy.case_schema import OUTCOMES
 from nova_vhard.policy.model import Mode
 
 _USUAL = "rule,project,image"
 
 
-class SummarizeDecisions(OfflineLister):
+class SummarizeDecisions(output.OfflineLister):
     """Count the requests that a policy refuses, and would refuse if enforced.
 
     Reads decision events (records of logger nova_vhard.decisions) from log
@@ -62,7 +56,7 @@ class SummarizeDecisions(OfflineLister):
             help="Count requests with this outcome only (repeat for several).",
         )
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+    def take_action(self, parsed_args: argparse.Namespace) -> output.Rows:
         """Return one row a group."""
         summary = Summary(
             parsed_args.by,
@@ -84,9 +78,10 @@ class SummarizeDecisions(OfflineLister):
             raise exceptions.CommandError(f"{text}; {_NAME}") from None
         rows = summary.ordered()
         self.say(
-            f"{counted(result.events, 'event')}, "
-            f"{counted(result.unreadable, 'line')} that cannot be read, "
-            f"{counted(result.other, 'line')} about something else"
+            f"{output.counted(result.events, 'event')}, "
+            f"{output.counted(result.unreadable, 'line')} that cannot be "
+            f"read, {output.counted(result.other, 'line')} about something "
+            "else"
         )
         if not (result.events or result.unreadable):
             self.say(f"No event was found: {_NAME}")
@@ -101,13 +96,13 @@ class SummarizeDecisions(OfflineLister):
         columns = (*(name.title() for name in parsed_args.by), *_COLUMNS)
         return columns, [
             (
-                *(Cell(name) for name in key),
+                *(output.Cell(name) for name in key),
                 group.requests,
                 group.refused,
                 group.would,
                 group.requests - group.refused - group.would,
-                Cell(group.first),
-                Cell(group.last),
+                output.Cell(group.first),
+                output.Cell(group.last),
             )
             for key, group in rows
         ]

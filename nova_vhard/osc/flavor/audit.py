@@ -11,7 +11,6 @@ from osc_lib import exceptions
 from nova_vhard.catalogue import traits
 from nova_vhard.common.text import clean, line
 from nova_vhard.osc import audits, output, paging, policies
-from nova_vhard.osc.columns import Cell
 from nova_vhard.osc.flavor import scs
 from nova_vhard.osc.image.changes import failed
 from nova_vhard.placement.client import Placement
@@ -37,7 +36,7 @@ Row = tuple[Any, ...]
 def _row(plan: TraitPlan, state: str) -> Row:
     """Return a row of the table."""
     listed = (plan.passthrough, plan.lacks, plan.surplus)
-    cells = (Cell(list(map(clean, names))) for names in listed)
+    cells = (output.Cell(list(map(clean, names))) for names in listed)
     return (clean(plan.flavor.name), *cells, state)
 
 

@@ -15,8 +15,7 @@ from typing import Any
 from nova_vhard.catalogue import traits
 from nova_vhard.catalogue.profiles import PROFILES
 from nova_vhard.common.text import clean, line
-from nova_vhard.osc import audits
-from nova_vhard.osc.columns import Cell
+from nova_vhard.osc import audits, output
 from nova_vhard.placement.fleet import HostPosture
 from nova_vhard.request.flavor_traits import REQUIRED
 
@@ -104,7 +103,10 @@ def row(
         f"{check} {result} ({number})"
         for (check, result), number in counts.items()
     )
-    cells = (Cell([host.name for host, _ in lacking]), Cell(list(texts)))
+    cells = (
+        output.Cell([host.name for host, _ in lacking]),
+        output.Cell(list(texts)),
+    )
     name = clean(claim.flavor.name)
     findings = list(_findings(claim, len(lacking), counts))
     return (name, clean(claim.name), claim.claim, *cells), findings

@@ -9,7 +9,6 @@ from typing import Any
 from nova_vhard.catalogue.checks import ATTESTED, CHECKS, REQUIRABLE
 from nova_vhard.common.text import clean, fit
 from nova_vhard.osc import output
-from nova_vhard.osc.columns import Cell, Passed
 from nova_vhard.placement.fleet import HostPosture, fleet
 
 Row = tuple[Any, ...]
@@ -19,7 +18,7 @@ LIST = ("Host", "Status", "Passed", "Not Passed")
 _WIDTH = 40
 
 
-class NotPassed(Cell):
+class NotPassed(output.Cell):
     """Checks: in a table as many as fit, in JSON and YAML each."""
 
     def human_readable(self) -> str:
@@ -91,10 +90,10 @@ def row(posture: HostPosture) -> Row:
 
 def cells(posture: HostPosture, checks: Iterable[str]) -> Row:
     """Return whether each of some checks is passed."""
-    attested = Passed(posture.attested)
+    attested = output.Passed(posture.attested)
     if posture.undemanded:
-        attested = Cell(None, "nothing demanded")
+        attested = output.Cell(None, "nothing demanded")
     return tuple(
-        attested if name == ATTESTED else Passed(name in posture.passed)
+        attested if name == ATTESTED else output.Passed(name in posture.passed)
         for name in checks
     )

@@ -10,7 +10,6 @@ from osc_lib import exceptions
 
 from nova_vhard.common.text import clean
 from nova_vhard.osc import output, policies
-from nova_vhard.osc.columns import Cell
 from nova_vhard.osc.image.changes import ERRORS, failed
 from nova_vhard.osc.policy import definitions
 from nova_vhard.osc.policy.definitions import (
@@ -116,7 +115,7 @@ def _row(change: Change, state: str) -> Row:
     return (
         clean(change.namespace, 255),
         clean(change.name, 255),
-        Cell(offered, none="(nothing)"),
-        Cell(change.was, none="(any)"),
+        output.Cell(offered, none="(nothing)"),
+        output.Cell(change.was, none="(any)"),
         state,
     )

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nova_vhard.cleaner import rules
-from nova_vhard.osc.offline import Offline
+from nova_vhard.osc.output import Offline
 from nova_vhard.osc.policy import case_schema
 from nova_vhard.policy import schema
 

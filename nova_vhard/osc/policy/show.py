@@ -12,14 +12,7 @@ from nova_vhard.common.problems import (
     Problem,
     spell,
 )
-from nova_vhard.osc import policies
-from nova_vhard.osc.columns import Cell
-from nova_vhard.osc.offline import (
-    OfflineLister,
-    Rows,
-    counted,
-)
-from nova_vhard.osc.output import FAILED
+from nova_vhard.osc import output, policies
 from nova_vhard.osc.policy.rows import (
     of_file,
     of_policy,
@@ -47,7 +40,7 @@ _OPTIONS = {
 _MACHINE = "[libvirt] hw_machine_type"
 
 
-class CheckPolicy(OfflineLister):
+class CheckPolicy(output.OfflineLister):
     """List every error of a policy file.
 
     All errors of the file and of those that it extends, each with its place
@@ -74,7 +67,7 @@ class CheckPolicy(OfflineLister):
             help="End with exit status 3 where there are warnings only.",
         )
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+    def take_action(self, parsed_args: argparse.Namespace) -> output.Rows:
         """Return one row an error or warning."""
         path = document.resolve(parsed_args.file)
         reading = document.Reading(path)
@@ -97,17 +90,17 @@ class CheckPolicy(OfflineLister):
             )
         self.status = 1 if errors else 0
         if warnings and parsed_args.fail_on_warn:
-            self.status = FAILED
+            self.status = output.FAILED
         self.say(
-            f"{counted(len(errors), 'error')}, "
-            f"{counted(len(warnings), 'warning')}{what}"
+            f"{output.counted(len(errors), 'error')}, "
+            f"{output.counted(len(warnings), 'warning')}{what}"
         )
         columns = ("Severity", "File", "Line", "Path", "Message")
         return columns, [
             (
                 severity,
                 item.file,
-                item.line or Cell(None),
+                item.line or output.Cell(None),
                 item.path,
                 item.message,
             )
@@ -177,7 +170,7 @@ def _notes(policy: Policy, tree: provenance.Tree) -> Iterator[Problem]:
             )
 
 
-class ShowPolicy(OfflineLister):
+class ShowPolicy(output.OfflineLister):
     """Show a policy, each line with its source.
 
     Without --effective only what the file says itself. With it what the file,
@@ -201,7 +194,7 @@ class ShowPolicy(OfflineLister):
             help="With all that it extends, and the defaults.",
         )
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+    def take_action(self, parsed_args: argparse.Namespace) -> output.Rows:
         """Return one row a key."""
         path = document.resolve(parsed_args.file)
         try:
@@ -215,10 +208,10 @@ class ShowPolicy(OfflineLister):
         return ("Key", "Value", "Mode", "File", "Line"), [
             (
                 spell(row.path),
-                Cell(row.value, row.none),
-                Cell(row.mode),
+                output.Cell(row.value, row.none),
+                output.Cell(row.mode),
                 row.file,
-                Cell(row.line),
+                output.Cell(row.line),
             )
             for row in rows
         ]

@@ -7,14 +7,6 @@ from typing import Any
 from nova_vhard.common.problems import PolicyError, Problem
 from nova_vhard.explain import fixes, messages, search
 from nova_vhard.osc import output, policies
-from nova_vhard.osc.columns import Cell
-from nova_vhard.osc.offline import (
-    OfflineLister,
-    OfflineShowOne,
-    Rows,
-    add_date,
-    counted,
-)
 from nova_vhard.osc.policy import case_file, case_options, description
 from nova_vhard.osc.violations import FixCell
 from nova_vhard.policy.watch import today
@@ -24,7 +16,7 @@ _SAME = "ok"
 _DIFFERS = "differs"
 
 
-class RunPolicyTests(OfflineLister):
+class RunPolicyTests(output.OfflineLister):
     """Compare a policy's verdicts with those that test files expect.
 
     A unit test of a policy: each case of a file describes a request and the
@@ -38,9 +30,9 @@ class RunPolicyTests(OfflineLister):
             "files", metavar="<file>", nargs="+", help="File of cases (YAML)."
         )
         policies.add_option(parser, default=False)
-        add_date(parser)
+        output.add_date(parser)
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+    def take_action(self, parsed_args: argparse.Namespace) -> output.Rows:
         """Return one row a case."""
         files: list[case_file.CaseFile] = []
         problems: list[Problem] = []
@@ -61,15 +53,17 @@ class RunPolicyTests(OfflineLister):
             for test in file.tests:
                 result = test.differences(policy, day)
                 state = _DIFFERS if result else _SAME
-                cell = Cell(result, separator="\n")
-                rows.append((file.path, Cell(test.name), state, cell))
+                cell = output.Cell(result, separator="\n")
+                rows.append((file.path, output.Cell(test.name), state, cell))
         wrong = sum(1 for row in rows if row[2] == _DIFFERS)
         self.status = 1 if wrong else 0
-        self.say(f"{counted(len(rows), 'case')}, {wrong} not as expected")
+        self.say(
+            f"{output.counted(len(rows), 'case')}, {wrong} not as expected"
+        )
         return ("File", "Case", "Result", "Difference"), rows
 
 
-class ExplainPolicy(OfflineShowOne):
+class ExplainPolicy(output.OfflineShowOne):
     """Show the answer to a request, as its user would read it.
 
     The request is described by options, and no cloud is asked. A property
@@ -82,7 +76,7 @@ class ExplainPolicy(OfflineShowOne):
         parser.set_defaults(max_width=output.WIDTH)
         case_options.add(parser)
         policies.add_option(parser)
-        add_date(parser)
+        output.add_date(parser)
 
     def take_action(
         self, parsed_args: argparse.Namespace
@@ -126,8 +120,8 @@ class ExplainPolicy(OfflineShowOne):
             )
             if verdict.refusals
             else None,
-            Cell(verdict.rules),
-            Cell(sorted({name for _, name in verdict.exempted})),
-            Cell(sorted(case.host_checks(policy, day))),
+            output.Cell(verdict.rules),
+            output.Cell(sorted({name for _, name in verdict.exempted})),
+            output.Cell(sorted(case.host_checks(policy, day))),
             policy.digest,
         )

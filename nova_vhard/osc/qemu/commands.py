@@ -12,13 +12,6 @@ from osc_lib import exceptions
 from nova_vhard.catalogue.qemu import KCONFIG
 from nova_vhard.catalogue.qemu_parts import EXTRAS
 from nova_vhard.osc import output, policies
-from nova_vhard.osc.columns import Cell
-from nova_vhard.osc.offline import (
-    Offline,
-    OfflineLister,
-    Rows,
-    counted,
-)
 from nova_vhard.osc.qemu import (
     files,
     needs,
@@ -75,7 +68,7 @@ def _plan(parsed_args: argparse.Namespace) -> Plan:
     return plan
 
 
-class PlanQemu(OfflineLister):
+class PlanQemu(output.OfflineLister):
     """Show what a compute node needs of QEMU under a policy, and why.
 
     One line a machine type, device or feature of QEMU's build: those that the
@@ -87,7 +80,7 @@ class PlanQemu(OfflineLister):
         """Add the policy, the architecture, and what is to be added."""
         _add_options(parser)
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+    def take_action(self, parsed_args: argparse.Namespace) -> output.Rows:
         """Return one row a part."""
         plan = _plan(parsed_args)
         for line in notes(plan):
@@ -114,25 +107,25 @@ def _rows(plan: Plan) -> Iterator[tuple[Any, ...]]:
                 symbol = KCONFIG.get(name)
                 build = f"CONFIG_{symbol}" if symbol else ""
             yield (
-                Cell(needed),
+                output.Cell(needed),
                 kind,
                 name,
                 build,
-                Cell(why, separator="; "),
+                output.Cell(why, separator="; "),
             )
 
 
 def notes(plan: Plan) -> Iterator[str]:
     """Yield what an operator has to know before such a QEMU runs."""
     yield (
-        f"{counted(len(plan.devices), 'device')} needed, "
+        f"{output.counted(len(plan.devices), 'device')} needed, "
         f"{len(plan.left_devices)} known and not needed; "
         f"policy {plan.policy.digest}"
     )
     yield from needs.unstarted(plan)
 
 
-class WriteBuildConfig(Offline):
+class WriteBuildConfig(output.Offline):
     """Write what QEMU's own build system needs to build the plan.
 
     The device configuration (--with-devices), the options of configure, of

@@ -9,15 +9,14 @@ import yaml
 from osc_lib.exceptions import CommandError
 
 from nova_vhard.osc import output
-from nova_vhard.osc.columns import Cell, Passed
 from nova_vhard.placement.reader import PlacementError
 from tests.unit.cli.desk import run
 
 COLUMNS = ("Names", "Passed", "Count", "Words", "Lines", "Plain")
 ROW = (
-    Cell(["b", "a"]),
-    Passed(True),
-    Cell(10),
+    output.Cell(["b", "a"]),
+    output.Passed(True),
+    output.Cell(10),
     "x\x1b[31m",
     output.Lines(["1", "2"]),
     ["c", "d"],
@@ -30,7 +29,14 @@ class _List(output.Lister):
     """List what a test is about."""
 
     def take_action(self, parsed_args):
-        few = (Cell([]), Passed(False), Cell(9), "", "", [])
+        few = (
+            output.Cell([]),
+            output.Passed(False),
+            output.Cell(9),
+            "",
+            "",
+            [],
+        )
         return COLUMNS, [ROW, few]
 
 
