@@ -5,6 +5,7 @@ Processes that may write to the bus can send any text. Label values are from
 known sets or ``other``, so that no process can create more time series.
 """
 
+import functools
 import time
 from collections.abc import Iterable, Iterator
 
@@ -140,15 +141,19 @@ class Metrics(Collector):
             ("bus",),
             registry=self.registry,
         )
-        self._alive = {bus: Alive() for bus in buses}
-        for bus, alive in self._alive.items():
+        # When the last notification of each came, by the monotonic clock.
+        self._seen = dict.fromkeys(buses, float("-inf"))
+        for bus in self._seen:
             self._unreadable.labels(bus)
             self._last.labels(bus)
-            up.labels(bus).set_function(alive.up)
+            up.labels(bus).set_function(functools.partial(self._up, bus))
 
     def came(self, bus: str) -> None:
         """Note that something came through a bus."""
-        self._alive[bus].seen = time.monotonic()
+        self._seen[bus] = time.monotonic()
+
+    def _up(self, bus: str) -> float:
+        return float(time.monotonic() - self._seen[bus] < SILENCE)
 
     def notified(self, bus: str, service: str, dropped: int) -> None:
         """Count a service's notification, and those dropped before it."""
@@ -209,20 +214,6 @@ class Metrics(Collector):
     def unreadable(self, bus: str) -> None:
         """Count a notification that cannot be read."""
         self._unreadable.labels(bus).inc()
-
-
-class Alive:
-    """Whether a bus brings anything.
-
-    :ivar seen: when the last notification came, by the monotonic clock
-    """
-
-    def __init__(self) -> None:
-        self.seen = float("-inf")
-
-    def up(self) -> float:
-        """Return 1 if something has come lately, else 0."""
-        return float(time.monotonic() - self.seen < SILENCE)
 
 
 def _known(value: str, known: tuple[str, ...]) -> str:

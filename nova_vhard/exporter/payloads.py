@@ -100,8 +100,9 @@ def decision(payload: dict[str, Any]) -> Decision:
             float(seconds),
         )
     except _WRONG as error:
-        problem = f"no decision event: {type(error).__name__}: {error}"
-        raise Unreadable(problem) from error
+        raise Unreadable(
+            f"no decision event: {type(error).__name__}: {error}"
+        ) from error
 
 
 def runs(payload: dict[str, Any]) -> Runs:
@@ -113,5 +114,6 @@ def runs(payload: dict[str, Any]) -> Runs:
             raise ValueError("a digest expected")
         return Runs(process, digest, refused and text(refused))
     except _WRONG as error:
-        problem = f"no policy event: {type(error).__name__}: {error}"
-        raise Unreadable(problem) from error
+        raise Unreadable(
+            f"no policy event: {type(error).__name__}: {error}"
+        ) from error

@@ -3,14 +3,12 @@
 
 import threading
 from collections.abc import Sequence
-from typing import Any
 
 from oslo_config import cfg
 from prometheus_client import start_http_server
 
 from nova_vhard.common.log import get_logger
-from nova_vhard.exporter.bus import Bus, parse
-from nova_vhard.exporter.counting import Counting
+from nova_vhard.exporter.bus import Bus, Counting, parse
 from nova_vhard.exporter.metrics import Metrics
 
 LOG = get_logger(__name__)
@@ -29,32 +27,21 @@ def buses(conf: cfg.ConfigOpts) -> list[Bus]:
         raise ValueError(f"no message bus to listen to: name it in {_OPTION}")
     result: dict[str, Bus] = {}
     for number, text in enumerate(options.transport_urls, 1):
-        bus = _bus(conf, text, f"{_OPTION}, number {number}")
+        try:
+            url = parse(conf, text)
+            bus = Bus(conf, url, options.topic, options.exchanges)
+        except cfg.Error:
+            # Of another option, which it names.
+            raise
+        except ValueError as error:
+            raise ValueError(
+                f"{_OPTION}, number {number}: {error}; rabbit://USER:PASSWORD"
+                "@HOST:PORT/VHOST is what is expected"
+            ) from None
         if bus.name in result:
             raise ValueError(f"{_OPTION}: {bus.name} is there twice")
         result[bus.name] = bus
     return list(result.values())
-
-
-def _bus(conf: cfg.ConfigOpts, text: str, place: str) -> Bus:
-    """Return the bus of a URL.
-
-    :param place: where the URL is configured
-    :raises ValueError: if the URL is invalid
-    :raises oslo_config.cfg.Error: for an option of the driver
-    """
-    options: Any = conf.vhard_exporter
-    try:
-        url = parse(conf, text)
-        return Bus(conf, url, options.topic, options.exchanges)
-    except cfg.Error:
-        # Of another option, which it names.
-        raise
-    except ValueError as error:
-        raise ValueError(
-            f"{place}: {error}; rabbit://USER:PASSWORD@HOST:PORT/VHOST is "
-            "what is expected"
-        ) from None
 
 
 class Exporter:
@@ -77,8 +64,7 @@ class Exporter:
 
         :raises OSError: if it cannot listen there
         """
-        registry = self.metrics.registry
-        server, thread = start_http_server(port, host, registry)
+        server, thread = start_http_server(port, host, self.metrics.registry)
         LOG.info("Serving metrics on %s, port %s", host, port)
         self.start()
         try:

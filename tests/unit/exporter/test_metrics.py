@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from nova_vhard.catalogue import gates
 from nova_vhard.exporter import metrics
-from nova_vhard.exporter.counting import Counting
+from nova_vhard.exporter.bus import Counting
 from nova_vhard.exporter.metrics import (
     GATES,
     MODES,
@@ -152,7 +152,7 @@ def test_what_cannot_be_read_is_counted_and_the_rest_goes_on(exporter, caplog):
     labels = {"gate": "nova-api", "mode": "none", "outcome": "allow"}
     assert value(exporter, "decisions_total", **labels) == 1
     # one line, not three
-    name = "nova_vhard.exporter.counting"
+    name = "nova_vhard.exporter.bus"
     assert logged.lines(caplog, name) == [
         (
             "WARNING",
@@ -197,7 +197,7 @@ def test_the_policies_in_force(exporter, caplog, monkeypatch):
     send(exporter, ran(1, other, "policy.yaml:2:\nmode"), **away)
     both = {**good, ("nova-api",): 0, (other, "nova-api"): 1}
     assert policies(exporter) == both
-    ((_, line),) = logged.lines(caplog, "nova_vhard.exporter.counting")
+    ((_, line),) = logged.lines(caplog, "nova_vhard.exporter.bus")
     assert line == (
         "The policy of nova-api:controller2 cannot be used as it is: "
         "policy.yaml:2: mode"
