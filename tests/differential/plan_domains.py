@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from xml.etree import ElementTree
 
 from nova_vhard.catalogue.devices import KINDS
-from nova_vhard.osc.qemu.plan import Plan
+from nova_vhard.osc.qemu.needs import Plan
 from nova_vhard.policy.subject import BOOT, Subject
 from nova_vhard.policy.verdict import evaluate
 from tests.differential import block_devices, choices, nova_domains

@@ -4,7 +4,7 @@
 import pathlib
 
 from nova_vhard.osc.qemu import needs
-from nova_vhard.osc.qemu.plan import Plan
+from nova_vhard.osc.qemu.needs import Plan
 from nova_vhard.policy import document
 
 #: The policy that the build is made for.

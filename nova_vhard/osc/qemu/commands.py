@@ -4,6 +4,8 @@
 import argparse
 import os
 import pathlib
+import shutil
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,19 +14,8 @@ from osc_lib import exceptions
 from nova_vhard.catalogue.qemu import KCONFIG
 from nova_vhard.catalogue.qemu_parts import EXTRAS
 from nova_vhard.osc import output, policies
-from nova_vhard.osc.qemu import (
-    files,
-    needs,
-)
-from nova_vhard.osc.qemu import (
-    folder as qemu_folder,
-)
-from nova_vhard.osc.qemu.plan import (
-    DEVICE,
-    FEATURE,
-    MACHINE,
-    Plan,
-)
+from nova_vhard.osc.qemu import files, needs
+from nova_vhard.osc.qemu.needs import DEVICE, FEATURE, MACHINE, Plan
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -149,13 +140,42 @@ class WriteBuildConfig(output.Offline):
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Make the plan, then write it."""
         plan = _plan(parsed_args)
-        texts = files.files(plan)
         folder = pathlib.Path(os.path.abspath(parsed_args.output))
         try:
-            qemu_folder.write(folder, texts)
+            _write(folder, files.files(plan))
         except OSError as error:
-            text = output.unwritable(folder, error)
-            raise exceptions.CommandError(text) from error
+            raise exceptions.CommandError(
+                output.unwritable(folder, error)
+            ) from error
         for line in notes(plan):
             self.say(line)
         self.say(f"Written: {folder}, see README.rst there")
+
+
+def _write(folder: pathlib.Path, texts: dict[str, str]) -> None:
+    """Put a new folder in place in one step: whole, or not at all.
+
+    :raises CommandError: if it is there already, and not empty
+    :raises OSError: if it could not be done; what was there is untouched
+    """
+    if not folder.parent.is_dir():
+        raise exceptions.CommandError(
+            f"{folder}: there is no folder {folder.parent}"
+        )
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise exceptions.CommandError(f"{folder} is not a folder")
+    if folder.exists() and any(folder.iterdir()):
+        raise exceptions.CommandError(
+            f"{folder} is not empty; remove it, or name another folder"
+        )
+    new = tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)
+    made = pathlib.Path(new, "new")
+    try:
+        for name, text in texts.items():
+            path = made / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        # This replaces an empty folder, but not one with files.
+        made.rename(folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)

@@ -4,19 +4,56 @@
 Each is text in which a comment gives the reason of each choice.
 """
 
+import importlib.resources
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from nova_vhard.catalogue.qemu import TYPES
 from nova_vhard.catalogue.qemu_parts import FLAGS, NOT_FLAGS
 from nova_vhard.common.text import clean
-from nova_vhard.osc.qemu.needs import unstarted
-from nova_vhard.osc.qemu.packages import packaging
-from nova_vhard.osc.qemu.plan import Plan
+from nova_vhard.osc.qemu.needs import Plan, unstarted
 
 #: What the build is called in QEMU's source tree.
 NAME = "nova-vhard"
 _WIDTH = 78
+
+_TEMPLATES = importlib.resources.files("nova_vhard.osc.qemu") / "templates"
+_PACKAGING = (
+    "debian/nova-vhard.mk",
+    "debian/control.nova-vhard",
+    "rpm/nova-vhard.spec.inc",
+)
+_PATCH = "Patch900: types.patch\n"
+
+#: Architecture to the words of its packages.
+_WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "x86_64": {
+            "PACKAGE": "qemu-system-x86-vhard",
+            "DEBIAN": "amd64",
+            "FULL": "qemu-system-x86",
+            "NAMED": "qemu-system-x86-64",
+            "FIRMWARE": "seabios, ipxe-qemu",
+            "MORE": "ovmf, qemu-utils",
+            "RPM": "qemu-system-x86-core",
+            "RPM_FIRMWARE": "seabios-bin, ipxe-roms-qemu",
+            "RPM_MORE": "edk2-ovmf",
+        },
+        "aarch64": {
+            "PACKAGE": "qemu-system-arm-vhard",
+            "DEBIAN": "arm64",
+            "FULL": "qemu-system-arm",
+            "NAMED": "qemu-system-aarch64",
+            # No guest of Nova's starts without UEFI there.
+            "FIRMWARE": "qemu-efi-aarch64, ipxe-qemu",
+            "MORE": "qemu-utils",
+            "RPM": "qemu-system-aarch64-core",
+            "RPM_FIRMWARE": "edk2-aarch64",
+            "RPM_MORE": "ipxe-roms-qemu",
+        },
+    }
+)
 
 
 def files(plan: Plan) -> dict[str, str]:
@@ -154,21 +191,40 @@ def types_patch(plan: Plan) -> str:
         " A type that is not registered cannot be asked for.\n"
         "Forwarded: not-needed\n\n"
     )
-    return text + "".join(
-        _diff(path, sorted(changes)) for path, changes in hunks.items()
-    )
+    for path, changes in hunks.items():
+        text += f"--- a/{path}\n+++ b/{path}\n"
+        for line, variable, device in sorted(changes):
+            # Each change takes a line in place of a line.
+            text += (
+                f"@@ -{line} +{line} @@\n"
+                f"-    type_register_static(&{variable});\n"
+                f"+    (void){variable}; /* nova-vhard: no {device} */\n"
+            )
+    return text
 
 
-def _diff(path: str, changes: list[tuple[int, str, str]]) -> str:
-    """Return the changes of a file; each takes a line in place of a line."""
-    lines = [f"--- a/{path}\n+++ b/{path}\n"]
-    for line, variable, device in changes:
-        lines.append(
-            f"@@ -{line} +{line} @@\n"
-            f"-    type_register_static(&{variable});\n"
-            f"+    (void){variable}; /* nova-vhard: no {device} */\n"
-        )
-    return "".join(lines)
+def packaging(arch: str, patched: bool) -> dict[str, str]:
+    """Return the files of the packages: path to text.
+
+    A Debian overlay, and a part of an RPM spec. Both build beside the
+    distribution's own builds, from the same source, and bring one binary,
+    ``qemu-system-<architecture>``, in place of the full package. Their texts
+    are the templates: a name between two ``@`` stands for a word of the
+    architecture, and the line ``@PATCH@`` for a patch, if any.
+
+    :param arch: architecture of the compute nodes
+    :param patched: whether there is a patch to apply
+    """
+    words = {**_WORDS[arch], "ARCH": arch}
+    result = {}
+    for path in _PACKAGING:
+        file = _TEMPLATES / path.rpartition("/")[2]
+        text = file.read_text(encoding="utf-8")
+        text = text.replace("@PATCH@\n", _PATCH if patched else "")
+        for name, word in words.items():
+            text = text.replace(f"@{name}@", word)
+        result[path] = text
+    return result
 
 
 def _readme(plan: Plan, entries: Iterable[str]) -> str:

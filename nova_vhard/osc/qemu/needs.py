@@ -6,6 +6,7 @@ known to be needed are not needed, since the build names each part that it has.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from nova_vhard.catalogue import qemu_parts as catalogue
 from nova_vhard.catalogue.qemu import (
@@ -14,21 +15,92 @@ from nova_vhard.catalogue.qemu import (
     LINKED,
     SELECTED,
     SELECTS,
+    TYPES,
     part,
     served,
-)
-from nova_vhard.osc.qemu.plan import (
-    Plan,
-    Reasons,
-    add,
-    note,
-    refusal,
 )
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.reporter.hosts import allowance
 
 #: What can be planned for; the catalogue knows their machines alone.
 ARCHITECTURES = ("x86_64", "aarch64")
+
+MACHINE, DEVICE, FEATURE = "machine", "device", "feature"
+
+#: Name to the reasons, in the order in which they were found.
+Reasons = dict[str, list[str]]
+
+
+@dataclass
+class Plan:
+    """A plan for a QEMU build.
+
+    :ivar machines: machine types to why they are needed
+    :ivar devices: devices to why they are needed
+    :ivar symbols: Kconfig symbols to why they are set
+    :ivar features: features of ``configure`` to why they are on
+    :ivar left_machines: machine types to why they are not needed
+    :ivar left_devices: likewise
+    :ivar left_features: likewise
+    """
+
+    policy: Policy
+    arch: str
+    machines: Reasons = field(default_factory=dict)
+    devices: Reasons = field(default_factory=dict)
+    symbols: Reasons = field(default_factory=dict)
+    features: Reasons = field(default_factory=dict)
+    left_machines: Reasons = field(default_factory=dict)
+    left_devices: Reasons = field(default_factory=dict)
+    left_features: Reasons = field(default_factory=dict)
+
+    def patched(self) -> dict[str, list[str]]:
+        """Return the devices that a patch must remove, with the reasons.
+
+        The symbols that are set, or symbols that these select, enable them,
+        but they are not needed.
+        """
+        brought = set(self.symbols)
+        brought = brought.union(*(SELECTED[each] for each in self.machines))
+        brought = brought.union(*(SELECTS.get(each, ()) for each in brought))
+        return {
+            device: self.left_devices[device]
+            for device in sorted(TYPES)
+            if device in self.left_devices and KCONFIG[device] in brought
+        }
+
+
+def add(plan: Plan, part: catalogue.Part, before: str = "") -> None:
+    """Note a part as needed."""
+    why = before + part.why
+    for names, known in (
+        (part.devices, plan.devices),
+        (part.symbols, plan.symbols),
+        (part.options, plan.features),
+    ):
+        for name in names:
+            note(known, name, why)
+
+
+def note(known: Reasons, name: str, why: str) -> None:
+    """Note a reason, once."""
+    reasons = known.setdefault(name, [])
+    if why not in reasons:
+        reasons.append(why)
+
+
+def refusal(plan: Plan, kind: str, value: str) -> str:
+    """Return why no guest may have a value, and who may all the same."""
+    rule = f"guest_devices.{kind}"
+    text = f"{rule} refuses {value}"
+    letting = sorted(
+        exemption.id
+        for exemption in plan.policy.exemptions
+        if value in exemption.rules.get(rule, ())
+    )
+    if letting:
+        text += f", which exemption {', '.join(letting)} lets through"
+    return text
 
 
 def make(policy: Policy, arch: str, extras: Iterable[str] = ()) -> Plan:
@@ -61,9 +133,8 @@ def make(policy: Policy, arch: str, extras: Iterable[str] = ()) -> Plan:
             add(plan, catalogue.BRIDGE, f"{', '.join(needed)}: ")
     _add_inseparable(plan)
     for device in plan.devices:
-        symbol = KCONFIG.get(device)
-        if symbol:
-            note(plan.symbols, symbol, device)
+        if device in KCONFIG:
+            note(plan.symbols, KCONFIG[device], device)
     for symbol, others in LINKED.items():
         if symbol in plan.symbols:
             for other in others:
@@ -96,8 +167,8 @@ def _add_machines(plan: Plan) -> None:
             note(plan.machines, name, why)
             add(plan, board, f"machine type {name}: ")
         else:
-            text = refusal(plan, "machine_type", name)
-            note(plan.left_machines, name, text)
+            why = refusal(plan, "machine_type", name)
+            note(plan.left_machines, name, why)
 
 
 def _served(plan: Plan) -> Iterator[tuple[str, str, str]]:
@@ -156,14 +227,13 @@ def _add_inseparable(plan: Plan) -> None:
 
 def _add_features(plan: Plan) -> None:
     """Note what ``configure`` is to switch on and off."""
-    types = {plan.policy.assume.virt_type}
-    if "kvm" in types:
+    if plan.policy.assume.virt_type == "kvm":
         note(plan.features, "kvm", "assume.virt_type is kvm")
     else:
         note(plan.features, "tcg", "assume.virt_type is not kvm")
-    of_arch = catalogue.FEATURES_OF[plan.arch]
-    for name, why in (*catalogue.FEATURES_ON.items(), *of_arch.items()):
-        note(plan.features, name, why)
+    for always in (catalogue.FEATURES_ON, catalogue.FEATURES_OF[plan.arch]):
+        for name, why in always.items():
+            note(plan.features, name, why)
     for name, why in catalogue.FEATURES_OFF.items():
         if name not in plan.features:
             note(plan.left_features, name, why)
@@ -196,9 +266,11 @@ def unstarted(plan: Plan) -> Iterator[str]:
                 f"Exemption {exemption.id} lets guests have devices that this "
                 "QEMU may lack: keep hosts with a full one for them"
             )
-    modes = [("mode", policy.mode)]
-    modes += (("projects", each.mode) for each in policy.projects)
-    modes.append(("moves.guest_devices", policy.moves_guest_devices))
+    modes = (
+        ("mode", policy.mode),
+        *(("projects", each.mode) for each in policy.projects),
+        ("moves.guest_devices", policy.moves_guest_devices),
+    )
     for place, mode in dict.fromkeys(modes):
         if mode is not Mode.ENFORCE:
             yield (
