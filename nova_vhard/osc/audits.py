@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The verdict of an audit: its exit status, its totals, and JUnit's file."""
+"""What audits share: selection, exit status, totals, and JUnit's file."""
 
 import argparse
 import enum
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
@@ -13,8 +13,8 @@ from xml.etree import ElementTree
 from osc_lib import exceptions
 
 from nova_vhard.common import files
-from nova_vhard.common.text import line
-from nova_vhard.osc.output import FAILED, unwritable
+from nova_vhard.common.text import clean, line
+from nova_vhard.osc import exemption_list, output, paging
 from nova_vhard.policy.model import Mode
 
 #: The rule of a row about something that could not be seen.
@@ -22,6 +22,9 @@ UNSEEN_RULE = "-"
 
 #: Exit status where nothing is what --fail-on names, as far as could be seen.
 NOT_SEEN = 4
+
+
+Thing = Mapping[str, Any]
 
 
 class Level(enum.IntEnum):
@@ -74,6 +77,46 @@ class _Thing:
     def worst(self) -> Level | None:
         """Return the worst level of a violation, None without one."""
         return max(self.levels - {Level.UNSEEN}, default=None)
+
+
+def find(
+    kind: str,
+    name: str,
+    get: Callable[[str], Thing],
+    missing: tuple[type[Exception], ...],
+    listed: Callable[[str], Iterable[Thing]],
+) -> dict[str, Any]:
+    """Return the only thing that has an id or a name.
+
+    :param kind: what it is, ``image``
+    :param get: returns the thing with an id
+    :param missing: what that raises where there is none
+    :param listed: returns things, those with a name among them
+    :raises osc_lib.exceptions.CommandError: if there are none, or several
+    """
+    try:
+        return dict(get(name))
+    except missing:
+        same = [thing for thing in listed(name) if thing.get("name") == name]
+    if len(same) != 1:
+        some = f"several {kind}s have" if same else f"no {kind} has"
+        raise exceptions.CommandError(f"{some} the name or id {clean(name)}")
+    return dict(same[0])
+
+
+def project_id(app: Any, name: str) -> str:
+    """Return a project's id; who may not look it up gives the id itself.
+
+    :param app: openstackclient's application
+    """
+    connection = app.client_manager.sdk_connection
+    try:
+        # The proxy itself fails where the catalogue has no such service.
+        identity = connection.identity
+        project = identity.find_project(name, ignore_missing=True)
+    except paging.ERRORS:
+        return name
+    return str(project.id) if project else name
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -159,42 +202,51 @@ class Tally:
         :raises osc_lib.exceptions.CommandError: if it cannot be written
         """
         least = _FAIL_ON[options.fail_on or "violation"]
+        failing = {level for level in Level if level >= least}
         if options.junit:
-            text = ElementTree.tostring(self.junit(least)).decode("ascii")
+            text = ElementTree.tostring(self.junit(failing)).decode("ascii")
             try:
                 files.replace(options.junit, text + "\n")
             except OSError as error:
                 raise exceptions.CommandError(
-                    f"--junit {unwritable(options.junit, error)}"
+                    f"--junit {output.unwritable(options.junit, error)}"
                 ) from error
         if options.fail_on is None:
             return 0
-        if self.count(*(level for level in Level if level >= least)):
-            return FAILED
+        if self.count(*failing):
+            return output.FAILED
         return NOT_SEEN if self.count(Level.UNSEEN) else 0
 
-    def junit(self, least: Level) -> ElementTree.Element:
+    def junit(self, failing: set[Level]) -> ElementTree.Element:
         """Return the test suite, a case for each thing.
 
-        :param least: the level from which on a finding is a failure
+        :param failing: the levels of findings that are failures
         """
-        failing = {level for level in Level if level >= least}
-        failures = self.count(*failing)
-        errors = sum(
-            1
-            for thing in self._things
-            if _case_kind(thing, failing) == "error"
-        )
+        kinds = [_case_kind(thing, failing) for thing in self._things]
         suite = ElementTree.Element(
             "testsuite",
             name=f"openstack vhard audit of {self._what}",
             tests=str(self.looked_at),
-            failures=str(failures),
-            errors=str(errors),
+            failures=str(kinds.count("failure")),
+            errors=str(kinds.count("error")),
             skipped="0",
         )
-        for thing in self._things:
-            _add_case(suite, self._what, thing, failing)
+        for thing, kind in zip(self._things, kinds, strict=True):
+            case = ElementTree.SubElement(
+                suite,
+                "testcase",
+                classname=self._what,
+                name=f"{thing.name} ({thing.id})" if thing.name else thing.id,
+            )
+            if thing.findings:
+                first = max(thing.findings, key=lambda finding: finding.level)
+                about = {"type": first.rule, "message": first.text}
+                result = ElementTree.SubElement(
+                    case, kind, {} if kind == "system-out" else about
+                )
+                result.text = "\n".join(
+                    f"[{item.rule}] {item.text}" for item in thing.findings
+                )
         return suite
 
 
@@ -205,19 +257,24 @@ def _case_kind(thing: _Thing, failing: set[Level]) -> str:
     return "error" if Level.UNSEEN in thing.levels else "system-out"
 
 
-def _add_case(
-    suite: ElementTree.Element, what: str, thing: _Thing, failing: set[Level]
-) -> None:
-    name = f"{thing.name} ({thing.id})" if thing.name else thing.id
-    case = ElementTree.SubElement(suite, "testcase", classname=what, name=name)
-    if not thing.findings:
-        return
-    first = max(thing.findings, key=lambda finding: finding.level)
-    kind = _case_kind(thing, failing)
-    about = (
-        {}
-        if kind == "system-out"
-        else {"type": first.rule, "message": first.text}
-    )
-    texts = (f"[{item.rule}] {item.text}" for item in thing.findings)
-    ElementTree.SubElement(case, kind, about).text = "\n".join(texts)
+class AuditCommand(output.Lister):
+    """A command that audits things."""
+
+    def conclude(
+        self,
+        options: argparse.Namespace,
+        tally: Tally,
+        notes: Iterable[str] = (),
+        exempted: exemption_list.ExemptionList | None = None,
+    ) -> None:
+        """Print what the rows do not say; set the exit status.
+
+        :param exempted: the list to write, if one is asked for
+        """
+        for text in (tally.totals(), *notes):
+            self.say(text)
+        self.status = tally.finish(options)
+        if exempted is not None:
+            for text in exemption_list.finish(exempted, options):
+                self.say(text)
+            self.status = self.status or int(exempted.left_out > 0)

@@ -25,6 +25,7 @@ from nova_vhard.osc import output
 from nova_vhard.policy import check, document, provenance
 from nova_vhard.policy.check import PATTERN
 from nova_vhard.policy.verdict import GUEST_DEVICES, Violation
+from nova_vhard.policy.watch import today
 
 #: Days for which the list holds, unless somebody says otherwise.
 DAYS = 365
@@ -68,27 +69,13 @@ def add_options(parser: argparse.ArgumentParser, noun: str) -> None:
     )
 
 
-def check_options(options: argparse.Namespace) -> None:
-    """Refuse what cannot be written, before anybody is asked.
-
-    :raises UsageError: if a day is given, and no file
-    :raises CommandError: if the file is there
-    """
-    if options.write_exemptions:
-        refuse_existing(options.write_exemptions)
-    elif options.until:
-        raise output.UsageError(
-            "--until is for the exemptions of --write-exemptions"
-        )
-
-
 def _day(text: str) -> datetime.date:
     """Parse a date that has not passed.
 
     :raises ArgumentTypeError: if it is not a date, or has passed
     """
     day = output.date(text)
-    if day < datetime.datetime.now(datetime.UTC).date():
+    if day < today():
         raise argparse.ArgumentTypeError(
             f"{quote(text)} is not a future date; write it as 2027-03-31"
         )
@@ -99,13 +86,14 @@ class ExemptionList:
     """Servers or images, and what they have that is not allowed.
 
     :ivar noun: ``server`` or ``image``
+    :ivar today: the day (UTC) of the audit
     :ivar count: how many are in it
     :ivar left_out: how many have something that no exemption can name
     """
 
-    def __init__(self, noun: str, today: datetime.date) -> None:
+    def __init__(self, noun: str, day: datetime.date) -> None:
         self.noun = noun
-        self._today = today
+        self.today = day
         self._groups: dict[_Group, list[str]] = defaultdict(list)
         self.count = 0
         self.left_out = 0
@@ -140,7 +128,7 @@ class ExemptionList:
         return [
             {
                 "id": self._id(devices, uuids),
-                "reason": f"had the devices on {self._today}",
+                "reason": f"had the devices on {self.today}",
                 "until": until.isoformat(),
                 "rules": _by_rule(devices),
                 **({"projects": [project]} if project else {}),
@@ -153,7 +141,7 @@ class ExemptionList:
         """Return a name that no other list has."""
         content = repr((sorted(devices), sorted(uuids))).encode()
         digest = hashlib.sha256(content).hexdigest()[:8]
-        return f"{self.noun}s-of-{self._today}-{digest}"
+        return f"{self.noun}s-of-{self.today}-{digest}"
 
 
 def _device(violation: Violation) -> Device | None:
@@ -220,19 +208,18 @@ def write(
     data: dict[str, Any] = {
         "version": "1",
         **({"extends": base} if base else {}),
+        "exemptions": content.exemptions(until),
     }
-    data["exemptions"] = content.exemptions(until)
     for place, fault in check.faults(data):
         raise exceptions.CommandError(f"no such exemption: {place} {fault}")
     header = _HEADER.format(
         things=f"{content.noun}s",
         noun=content.noun,
         policy=line(os.path.basename(policy)),
-        today=datetime.datetime.now(datetime.UTC).date(),
+        today=content.today,
         name=line(os.path.basename(path)),
     )
     text = yaml.safe_dump(data, sort_keys=False, default_flow_style=False)
-    refuse_existing(path)
     try:
         files.create(path, header + text)
     except FileExistsError:
@@ -243,18 +230,37 @@ def write(
         ) from error
 
 
+def start(noun: str, options: argparse.Namespace) -> ExemptionList | None:
+    """Return an empty list, None if none is asked for.
+
+    What cannot be written is refused before anybody is asked.
+
+    :param noun: ``server`` or ``image``
+    :raises UsageError: if a day is given, and no file
+    :raises CommandError: if the file is there
+    """
+    if options.write_exemptions:
+        refuse_existing(options.write_exemptions)
+        return ExemptionList(noun, today())
+    if options.until:
+        raise output.UsageError(
+            "--until is for the exemptions of --write-exemptions"
+        )
+    return None
+
+
 def finish(
-    content: ExemptionList, options: argparse.Namespace, today: datetime.date
-) -> list[str]:
+    content: ExemptionList, options: argparse.Namespace
+) -> Iterator[str]:
     """Write what an audit has listed; return what a person should know.
 
     :param options: with those of ``add_options``, and the policy
     """
     path = options.write_exemptions
-    until = options.until or today + datetime.timedelta(DAYS)
+    until = options.until or content.today + datetime.timedelta(DAYS)
     if content.count:
         write(path, options.policy, content, until)
-    return list(notes(path, content))
+    return notes(path, content)
 
 
 def notes(path: str, content: ExemptionList) -> Iterator[str]:

@@ -31,6 +31,8 @@ _COLUMNS = ("Flavor", "Passthrough", "Lacks", "Has Too Many", "State")
 
 
 Row = tuple[Any, ...]
+#: A flavor, its row, and what is wrong with it.
+_Judged = tuple[Any, Row, Iterable[audits.Finding]]
 
 
 def _row(plan: TraitPlan, state: str) -> Row:
@@ -40,7 +42,7 @@ def _row(plan: TraitPlan, state: str) -> Row:
     return (clean(plan.flavor.name), *cells, state)
 
 
-class _FlavorCommand(output.Lister):
+class _FlavorCommand(audits.AuditCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Return the parser, with the options of this command."""
         what = "Policy whose passthrough.require is demanded"
@@ -99,35 +101,31 @@ class AuditFlavors(_FlavorCommand):
         """Return one row a flavor."""
         policy = policies.load(parsed_args.policy)
         if parsed_args.scs:
-            return self._scs(parsed_args, policy)
-        tally = audits.Tally("passthrough flavors")
-        result = []
-        for plan in self.plans(policy):
-            tally.add(plan.flavor.id, plan.flavor.name, _found(policy, plan))
-            state = "differs" if plan.differs else "in sync"
-            result.append(_row(plan, state))
-        self.say(tally.totals())
-        self.status = tally.finish(parsed_args)
-        return _COLUMNS, result
+            tally, columns = audits.Tally("SCS flavors"), scs.COLUMNS
+            found = self._scs(policy)
+        else:
+            tally, columns = audits.Tally("passthrough flavors"), _COLUMNS
+            found = self._passthrough(policy)
+        rows = []
+        for flavor, row, findings in found:
+            tally.add(flavor.id, flavor.name, findings)
+            rows.append(row)
+        self.conclude(parsed_args, tally)
+        return columns, rows
 
-    def _scs(
-        self, parsed_args: argparse.Namespace, policy: Policy
-    ) -> tuple[Iterable[str], Iterable[Row]]:
-        """Return one row a flavor of the Sovereign Cloud Stack."""
+    def _passthrough(self, policy: Policy) -> Iterator[_Judged]:
+        for plan in self.plans(policy):
+            state = "differs" if plan.differs else "in sync"
+            yield plan.flavor, _row(plan, state), _found(policy, plan)
+
+    def _scs(self, policy: Policy) -> Iterator[_Judged]:
         placement = self.app.client_manager.vhard.placement
         now = datetime.datetime.now(datetime.UTC)
         hosts = fleet(placement, now, policy.hosts.max_report_age, True)
-        tally = audits.Tally("SCS flavors")
-        result = []
         for flavor in self.flavors():
             claim = scs.claim_of(flavor)
             if claim is not None:
-                row, findings = scs.row(claim, hosts)
-                tally.add(flavor.id, flavor.name, findings)
-                result.append(row)
-        self.say(tally.totals())
-        self.status = tally.finish(parsed_args)
-        return scs.COLUMNS, result
+                yield (flavor, *scs.row(claim, hosts))
 
 
 def _found(policy: Policy, plan: TraitPlan) -> Iterator[audits.Finding]:

@@ -5,28 +5,26 @@ import argparse
 import datetime
 from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import urlencode
 
+from glanceclient.exc import CommunicationError
 from osc_lib import exceptions
 
 from nova_vhard.common.text import clean
 from nova_vhard.osc import audits, exemption_list, output, policies
-from nova_vhard.osc.image import changes, selection
+from nova_vhard.osc.image import changes
 from nova_vhard.osc.image.changes import Changes, Wanted
-from nova_vhard.osc.image.images import (
-    COLUMNS,
-    Auditor,
-    Finding,
-    Row,
-)
+from nova_vhard.osc.image.images import COLUMNS, Auditor, Image, Row
 from nova_vhard.osc.image.journal import (
     Journal,
     JournalError,
     read,
 )
-from nova_vhard.policy.model import Policy
+
+_PAGE = 500
 
 
-class AuditImages(output.Lister):
+class AuditImages(audits.AuditCommand):
     """List images that violate the policy: whose, what, and how to fix it.
 
     --fix sets properties, and only where the policy names a safe replacement
@@ -37,7 +35,22 @@ class AuditImages(output.Lister):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add which images, and what to do about them."""
-        selection.add_options(parser)
+        parser.add_argument(
+            "image",
+            nargs="*",
+            metavar="<image>",
+            help="Names or ids of images.",
+        )
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument(
+            "--all", action="store_true", help="Every image that you may see."
+        )
+        which.add_argument(
+            "--public", action="store_true", help="Public images only."
+        )
+        which.add_argument(
+            "--project", metavar="<project>", help="Images of a project."
+        )
         policies.add_option(parser, "Policy by which images are judged")
         parser.add_argument(
             "--fix",
@@ -68,92 +81,47 @@ class AuditImages(output.Lister):
         wanted = Wanted(parsed_args.fix, parsed_args.deactivate)
         if parsed_args.yes and not wanted:
             raise output.UsageError("--yes to what? --fix, --deactivate")
-        exemption_list.check_options(parsed_args)
+        exempted = exemption_list.start("image", parsed_args)
         policy = policies.load(parsed_args.policy)
-        audit = _Audit(self, policy, wanted, parsed_args)
+        images = self.app.client_manager.vhard.images
+        now = datetime.datetime.now(datetime.UTC)
+        auditor = Auditor(policy, now.date())
+        tally = audits.Tally("images")
+        result: list[Row] = []
+        journal = Journal(
+            parsed_args.journal
+            or f"vhard-images-{now:%Y%m%dT%H%M%SZ}.journal",
+            _cloud(images),
+            policy.digest,
+        )
+        change = Changes(images, journal, policy, wanted, now.date())
+        act = change.carry_out if parsed_args.yes else change.plan
         try:
-            result = list(audit.rows())
+            for image in _selected(self.app, parsed_args):
+                finding = auditor.find(image)
+                rows: list[Row] = []
+                if finding is not None:
+                    rows += finding.rows(act(finding))
+                    if exempted is not None:
+                        exempted.add(
+                            image["id"], finding.violations, image.get("owner")
+                        )
+                findings = audits.of_rows(COLUMNS, rows)
+                tally.add(image["id"], image.get("name"), findings)
+                result += rows
         except JournalError as error:
             raise exceptions.CommandError(
                 f"nothing more done: {error}"
             ) from error
         except changes.ERRORS as error:
             raise exceptions.CommandError(f"Glance: {error}") from error
-        for line in audit.notes():
-            self.say(line)
-        self.status = audit.tally.finish(parsed_args) or int(
-            audit.exempted.left_out > 0
-        )
+        finally:
+            if journal.close():
+                self.say(f"Journal: {journal.path}")
+        self.conclude(parsed_args, tally, exempted=exempted)
         if any(row[-1].startswith(changes.FAILED) for row in result):
             self.status = 1
         return COLUMNS, result
-
-
-class _Audit:
-    """One audit."""
-
-    def __init__(
-        self,
-        command: output.Command,
-        policy: Policy,
-        wanted: Wanted,
-        options: argparse.Namespace,
-    ) -> None:
-        self._app = command.app
-        self._say = command.say
-        self._images = command.app.client_manager.vhard.images
-        self._policy = policy
-        self._options = options
-        self._journal: Journal | None = None
-        self._today = datetime.datetime.now(datetime.UTC).date()
-        self._changes = Changes(
-            self._images, self._opened, policy, wanted, self._today
-        )
-        self._auditor = Auditor(policy, self._today)
-        self.exempted = exemption_list.ExemptionList("image", self._today)
-        self.tally = audits.Tally("images")
-
-    def rows(self) -> Iterator[Row]:
-        """Yield a row for each image."""
-        try:
-            for image in selection.selected(self._app, self._options):
-                finding = self._auditor.find(image)
-                rows = [] if finding is None else self._rows(finding)
-                findings = audits.of_rows(COLUMNS, rows)
-                self.tally.add(image["id"], image.get("name"), findings)
-                yield from rows
-        finally:
-            if self._journal is not None:
-                self._journal.close()
-                self._say(f"Journal: {self._journal.path}")
-
-    def notes(self) -> list[str]:
-        """Write the exemptions that are asked for; return what to know."""
-        notes = [self.tally.totals()]
-        if self._options.write_exemptions:
-            notes += exemption_list.finish(
-                self.exempted, self._options, self._today
-            )
-        return notes
-
-    def _rows(self, finding: Finding) -> list[Row]:
-        """Return the rows of an image that violates the policy."""
-        if self._options.write_exemptions:
-            image, violations = finding.image, finding.violations
-            self.exempted.add(image["id"], violations, image.get("owner"))
-        carry_out, plan = self._changes.carry_out, self._changes.plan
-        act = carry_out if self._options.yes else plan
-        return list(finding.rows(act(finding)))
-
-    def _opened(self) -> Journal:
-        if self._journal is None:
-            now = datetime.datetime.now(datetime.UTC)
-            path = self._options.journal or (
-                f"vhard-images-{now:%Y%m%dT%H%M%SZ}.journal"
-            )
-            cloud = _cloud(self._images)
-            self._journal = Journal(path, cloud, self._policy.digest)
-        return self._journal
 
 
 class RestoreImages(output.Lister):
@@ -179,10 +147,7 @@ class RestoreImages(output.Lister):
     ) -> tuple[Iterable[str], Iterable[Row]]:
         """Return one row an entry, the last one first."""
         images = self.app.client_manager.vhard.images
-        try:
-            entries = read(parsed_args.journal, _cloud(images))
-        except JournalError as error:
-            raise exceptions.CommandError(str(error)) from error
+        entries = read(parsed_args.journal, _cloud(images))
         rows = [
             (clean(entry.image), changes.undo(images, entry))
             for entry in reversed(entries)
@@ -193,3 +158,79 @@ class RestoreImages(output.Lister):
 
 def _cloud(images: Any) -> str:
     return str(images.http_client.get_endpoint())
+
+
+def _selected(app: Any, options: argparse.Namespace) -> Iterator[Image]:
+    """Yield the images that the options name.
+
+    :param app: openstackclient's application
+    :raises UsageError: where they name none
+    :raises CommandError: where one is not there
+    """
+    images = app.client_manager.vhard.images
+    if options.image:
+        for name in options.image:
+            yield audits.find(
+                "image",
+                name,
+                images.get,
+                changes.ERRORS,
+                lambda name: listed(images, {"name": name}),
+            )
+        return
+    filters = {}
+    if options.public:
+        filters["visibility"] = "public"
+    elif options.project:
+        filters["owner"] = audits.project_id(app, options.project)
+    elif not options.all:
+        raise output.UsageError(
+            "name images, or give --all, --public or --project"
+        )
+    yield from listed(images, filters)
+
+
+def listed(images: Any, filters: dict[str, Any]) -> Iterator[Image]:
+    """Yield images page by page; a listing has hidden ones or the others.
+
+    The pages are read as Glance returns them: glanceclient's own list builds a
+    model of each image, which takes longer than judging it.
+
+    :param images: glanceclient's images
+    :param filters: filters of Glance's image list, names to values
+    :raises glanceclient.exc.CommunicationError: if a page is invalid
+    """
+    shown = {"visibility": "all", **filters, "limit": _PAGE}
+    for hidden in ("false", "true"):
+        query = urlencode({**shown, "os_hidden": hidden})
+        url = f"/v2/images?{query}"
+        read = set()
+        while url:
+            if url in read:
+                raise CommunicationError(
+                    "pages of images go round in a circle"
+                )
+            read.add(url)
+            _, page = images.http_client.get(url)
+            if not _is_page(page):
+                raise CommunicationError("an answer is not a page of images")
+            yield from page["images"]
+            url = page.get("next")
+
+
+def _is_page(answer: Any) -> bool:
+    """Return whether Glance's answer is a page of images, and maybe the next.
+
+    An audit that took anything else for one would end with less than there is.
+    """
+    if not isinstance(answer, dict):
+        return False
+    images, url = answer.get("images"), answer.get("next")
+    return (
+        isinstance(images, list)
+        and isinstance(url, str | None)
+        and all(
+            isinstance(image, dict) and isinstance(image.get("id"), str)
+            for image in images
+        )
+    )

@@ -6,7 +6,6 @@ before: if it has changed, it is judged again, not overwritten.
 """
 
 import datetime
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,12 +56,12 @@ class Changes:
     """Planner and executor of the requested actions.
 
     :ivar images: glanceclient's images
-    :ivar journal: returns the journal, created on first use
+    :ivar journal: gets each change before it is made
     :ivar today: the day (UTC) by which exemptions are judged
     """
 
     images: Any
-    journal: Callable[[], Journal]
+    journal: Journal
     policy: Policy
     wanted: Wanted
     today: datetime.date
@@ -93,12 +92,12 @@ class Changes:
             stated, left = [], len(fresh.violations)
             if self.wanted.fix and fresh.changes:
                 before = {name: image.get(name) for name in fresh.changes}
-                self.journal().add(Entry(image["id"], before, fresh.changes))
+                self.journal.add(Entry(image["id"], before, fresh.changes))
                 self.images.update(image["id"], **fresh.changes)
                 stated.append("fixed")
                 left = self._left(fresh)
             if left and self._quarantines(fresh):
-                self.journal().add(Entry(image["id"], status=image["status"]))
+                self.journal.add(Entry(image["id"], status=image["status"]))
                 self.images.deactivate(image["id"])
                 stated.append("deactivated")
             return _told(stated, left)

@@ -12,12 +12,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
+from osc_lib import exceptions
+
 from nova_vhard.osc.output import unreadable, unwritable
 
 VERSION = 1
 
 
-class JournalError(Exception):
+class JournalError(exceptions.CommandError):  # type: ignore[misc]
     """Raised if a journal cannot be written or is invalid."""
 
 
@@ -37,41 +39,39 @@ class Entry:
 
 
 class Journal:
-    """A journal that is being written.
+    """A journal that is being written; its first entry makes the file.
 
     :param path: of a file that is not there yet: none is ever written over
-    :raises JournalError: if it cannot be made
     """
 
     def __init__(self, path: str, cloud: str, policy: str) -> None:
-        """Make the file, with its first line."""
         self.path = path
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except OSError as error:
-            raise JournalError(unwritable(path, error)) from error
-        self._file: IO[str] = os.fdopen(handle, "w", encoding="utf-8")
-        head = {"journal": VERSION, "cloud": cloud, "policy": policy}
-        self._write(head)
+        self._head = {"journal": VERSION, "cloud": cloud, "policy": policy}
+        self._file: IO[str] | None = None
 
     def add(self, entry: Entry) -> None:
         """Append an entry and sync it to disk.
 
         :raises JournalError: if that fails; then nothing may be changed
         """
-        self._write(asdict(entry))
-
-    def close(self) -> None:
-        """End the file."""
-        self._file.close()
-
-    def _write(self, content: Mapping[str, Any]) -> None:
+        content: list[Mapping[str, Any]] = [asdict(entry)]
         try:
-            self._file.write(json.dumps(content) + "\n")
+            if self._file is None:
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+                handle = os.open(self.path, flags, 0o600)
+                self._file = os.fdopen(handle, "w", encoding="utf-8")
+                content.insert(0, self._head)
+            self._file.writelines(json.dumps(each) + "\n" for each in content)
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
             raise JournalError(unwritable(self.path, error)) from error
+
+    def close(self) -> bool:
+        """End the file; return whether there is one."""
+        if self._file is not None:
+            self._file.close()
+        return self._file is not None
 
 
 def read(path: str, cloud: str) -> list[Entry]:

@@ -14,7 +14,8 @@ from nova_vhard.common.text import clean, line
 from nova_vhard.host import plugins
 from nova_vhard.osc import paging
 from nova_vhard.osc.device import devices
-from nova_vhard.osc.image import images, selection
+from nova_vhard.osc.image import audit as image_audit
+from nova_vhard.osc.image import images
 from nova_vhard.osc.image.changes import ERRORS as GLANCE_ERRORS
 from nova_vhard.osc.report import hosts as reading
 from nova_vhard.osc.rights import why
@@ -122,7 +123,7 @@ def gather(
     audit = server.Audit(app, policy)
     servers = _part(
         lambda: sorted(tuple(map(str, row)) for row in audit.rows(_ALL)),
-        audit.notes,
+        lambda: (audit.tally.totals(), *audit.facts.notes()),
     )
     return Report(
         made=now,
@@ -145,7 +146,7 @@ def image_rows(
 ) -> Iterator[Row]:
     """Yield a row a violation, in the audit's columns but the last."""
     auditor = images.Auditor(policy, today)
-    for image in selection.listed(glance, {}):
+    for image in image_audit.listed(glance, {}):
         finding = auditor.find(image)
         if finding is not None:
             for row in finding.rows(""):

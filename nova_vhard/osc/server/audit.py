@@ -2,10 +2,13 @@
 """openstack vhard server audit."""
 
 import argparse
-import datetime
+import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
+from urllib.parse import quote
 
+from openstack import exceptions as sdk
 from osc_lib import exceptions
 
 from nova_vhard.osc import (
@@ -15,7 +18,6 @@ from nova_vhard.osc import (
     paging,
     policies,
 )
-from nova_vhard.osc.server import selection
 from nova_vhard.osc.server.facts import Facts
 from nova_vhard.osc.server.servers import (
     COLUMNS,
@@ -24,9 +26,10 @@ from nova_vhard.osc.server.servers import (
     violations,
 )
 from nova_vhard.policy.model import Policy
+from nova_vhard.policy.watch import today
 
 
-class AuditServers(output.Lister):
+class AuditServers(audits.AuditCommand):
     """List servers that violate the policy, and what that means for each.
 
     Judged are the image metadata that Nova keeps with a server, what a
@@ -37,7 +40,22 @@ class AuditServers(output.Lister):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add which servers, and by which policy."""
-        selection.add_options(parser)
+        parser.add_argument(
+            "server",
+            nargs="*",
+            metavar="<server>",
+            help="Ids of servers, or names of your own project's.",
+        )
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument(
+            "--all-projects", action="store_true", help="Every server."
+        )
+        which.add_argument(
+            "--project", metavar="<project>", help="Servers of a project."
+        )
+        which.add_argument(
+            "--host", metavar="<host>", help="Servers on a compute host."
+        )
         policies.add_option(parser, "Policy by which servers are judged")
         exemption_list.add_options(parser, "server")
         audits.add_options(parser)
@@ -46,23 +64,14 @@ class AuditServers(output.Lister):
         self, parsed_args: argparse.Namespace
     ) -> tuple[Iterable[str], Iterable[Row]]:
         """Return one row a violation."""
-        exemption_list.check_options(parsed_args)
+        exempted = exemption_list.start("server", parsed_args)
         policy = policies.load(parsed_args.policy)
         try:
-            audit = Audit(self.app, policy, bool(parsed_args.write_exemptions))
+            audit = Audit(self.app, policy, exempted)
             result = list(audit.rows(parsed_args))
         except paging.ERRORS as error:
             raise exceptions.CommandError(f"Nova: {error}") from error
-        notes = audit.notes()
-        if parsed_args.write_exemptions:
-            notes += exemption_list.finish(
-                audit.exempted, parsed_args, audit.today
-            )
-        for line in notes:
-            self.say(line)
-        self.status = audit.tally.finish(parsed_args) or int(
-            audit.exempted.left_out > 0
-        )
+        self.conclude(parsed_args, audit.tally, audit.facts.notes(), exempted)
         return COLUMNS, result
 
 
@@ -70,42 +79,83 @@ class Audit:
     """One audit of servers.
 
     :ivar tally: what was looked at, and what was found in it
-    :ivar today: the day (UTC) of the audit
-    :ivar exempted: the servers that violate the policy, if they are listed
+    :ivar facts: the reader of what the rows are about
     """
 
     def __init__(
-        self, app: Any, policy: Policy, listing: bool = False
+        self,
+        app: Any,
+        policy: Policy,
+        exempted: exemption_list.ExemptionList | None = None,
     ) -> None:
         """Ask nothing yet.
 
-        :param listing: whether the servers that violate are to be exempted
+        :param exempted: gets the servers that violate the policy
         """
         self._app = app
-        self._listing = listing
         self._policy = policy
-        self._facts = Facts(app.client_manager.vhard, policy)
-        self.today = datetime.datetime.now(datetime.UTC).date()
-        self.exempted = exemption_list.ExemptionList("server", self.today)
+        self._exempted = exempted
+        self.facts = Facts(app.client_manager.vhard, policy)
         self.tally = audits.Tally("servers")
 
     def rows(self, options: argparse.Namespace) -> Iterator[Row]:
         """Yield a row a violation, and one for what cannot be seen.
 
-        :param options: as ``server_select`` adds them
+        :param options: as ``add_arguments`` adds them
         :raises ERRORS: of ``paging``, if Nova does not answer
         """
-        facts = self._facts
-        for page in selection.pages(self._app, options, facts.microversion):
-            for server in facts.of_page(page):
-                result = rows(self._policy, server, self.today)
-                if self._listing:
-                    broken = violations(self._policy, server, self.today)
-                    self.exempted.add(server.id, broken)
+        day = today()
+        for page in _pages(self._app, options, self.facts.microversion):
+            for server in self.facts.of_page(page):
+                result = rows(self._policy, server, day)
+                if self._exempted is not None:
+                    broken = violations(self._policy, server, day)
+                    self._exempted.add(server.id, broken)
                 findings = audits.of_rows(COLUMNS, result)
                 self.tally.add(server.id, server.name, findings)
                 yield from result
 
-    def notes(self) -> list[str]:
-        """Return what the rows do not say, for a person."""
-        return [self.tally.totals(), *self._facts.notes()]
+
+def _pages(
+    app: Any, options: argparse.Namespace, microversion: str | None
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield the servers that the options name, as Nova shows them.
+
+    :param app: openstackclient's application
+    :raises UsageError: where they name none
+    :raises CommandError: where one is not there
+    """
+    compute = app.client_manager.vhard.compute
+
+    def get(name: str) -> dict[str, Any]:
+        path = f"/servers/{quote(name, safe='')}"
+        return dict(paging.get(compute, path, microversion)["server"])
+
+    def listed(params: paging.Params) -> Iterator[list[dict[str, Any]]]:
+        return paging.pages(
+            compute,
+            "/servers/detail",
+            "servers",
+            [*params, paging.LIMIT],
+            microversion,
+        )
+
+    def named(name: str) -> Iterator[dict[str, Any]]:
+        # Nova's filter is a regular expression.
+        return chain(*listed([("name", f"^{re.escape(name)}$")]))
+
+    missing = (sdk.NotFoundException, sdk.BadRequestException)
+    if options.server:
+        for name in options.server:
+            yield [audits.find("server", name, get, missing, named)]
+        return
+    params = [("all_tenants", "1")]
+    if options.project:
+        params.append(("project_id", audits.project_id(app, options.project)))
+    elif options.host:
+        params.append(("host", options.host))
+    elif not options.all_projects:
+        raise output.UsageError(
+            "name servers, or give --all-projects, --project or --host"
+        )
+    yield from listed(params)
