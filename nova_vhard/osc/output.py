@@ -156,6 +156,11 @@ class Command(command.Command):  # type: ignore[misc]
         kind = type(self)
         self.log = get_logger(f"{kind.__module__}.{kind.__name__}")
 
+    @property
+    def cloud(self) -> Any:
+        """The cloud's clients, see ``nova_vhard.osc.plugin.Client``."""
+        return self.app.client_manager.vhard
+
     def get_epilog(self) -> str:
         """Name the plugin; cliff reads every distribution there is for it."""
         return "This command is provided by the nova-vhard plugin."

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Listings page by page, through openstacksdk's proxies.
+"""Listings page by page, through openstacksdk's proxies or glanceclient.
 
 Plain dictionaries: an audit of a whole cloud needs a few keys of each, and
 keys that openstacksdk has no name for.
@@ -8,6 +8,7 @@ keys that openstacksdk has no name for.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import glanceclient.exc
 import keystoneauth1.exceptions
 from openstack import exceptions
 
@@ -15,6 +16,14 @@ from openstack import exceptions
 ERRORS = (
     exceptions.SDKException,
     keystoneauth1.exceptions.ClientException,
+)
+
+#: What glanceclient raises; TypeError where its schema refuses a value.
+GLANCE_ERRORS = (
+    glanceclient.exc.BaseException,
+    glanceclient.exc.ClientException,
+    keystoneauth1.exceptions.ClientException,
+    TypeError,
 )
 
 Params = Sequence[tuple[str, str]]
@@ -72,3 +81,40 @@ def get(
     if not isinstance(body, dict):
         raise exceptions.SDKException(f"the answer to {path} is not an object")
     return body
+
+
+def of_glance(
+    http: Any, url: str | None, key: str, name: str
+) -> Iterator[dict[str, Any]]:
+    """Yield the items of a listing of Glance, page by page, as it answers.
+
+    :param http: glanceclient's HTTP client
+    :param url: of the first page
+    :param key: key of the list in a page, ``images``
+    :param name: key of a text that each item has, ``id``
+    :raises glanceclient.exc.CommunicationError: if a page is invalid
+    """
+    read = set()
+    while url:
+        if url in read:
+            raise glanceclient.exc.CommunicationError(
+                f"pages of {key} go round in a circle"
+            )
+        read.add(url)
+        _, page = http.get(url)
+        # An audit that took anything else for a page would end with less
+        # than there is.
+        if not (
+            isinstance(page, dict)
+            and isinstance(page.get(key), list)
+            and isinstance(page.get("next"), str | None)
+            and all(
+                isinstance(item, dict) and isinstance(item.get(name), str)
+                for item in page[key]
+            )
+        ):
+            raise glanceclient.exc.CommunicationError(
+                f"an answer is not a page of {key}"
+            )
+        yield from page[key]
+        url = page.get("next")

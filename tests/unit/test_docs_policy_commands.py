@@ -13,7 +13,7 @@ from nova_vhard.osc.policy import (
     show,
     trial,
 )
-from nova_vhard.osc.policy.case_schema import SCHEMA
+from nova_vhard.osc.policy.case_file import SCHEMA
 from nova_vhard.request.described import LOOKED_AT
 from tests.unit.docs import COMMANDS, ETC, blocks, words
 

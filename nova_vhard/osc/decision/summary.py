@@ -10,7 +10,7 @@ from nova_vhard.osc import output
 from nova_vhard.osc.decision import counts, log
 from nova_vhard.osc.decision.counts import BY, Summary
 from nova_vhard.osc.decision.log import STDIN
-from nova_vhard.osc.policy.case_schema import OUTCOMES
+from nova_vhard.osc.policy.case_file import OUTCOMES
 from nova_vhard.policy.model import Mode
 
 _USUAL = "rule,project,image"

@@ -16,7 +16,6 @@ from nova_vhard.osc import output
 from nova_vhard.osc.device import devices
 from nova_vhard.osc.device.devices import FleetDevice
 from nova_vhard.osc.device.show import add_device
-from nova_vhard.placement.client import Placement
 
 LOG = get_logger(__name__)
 
@@ -35,14 +34,15 @@ class _Ask(output.Command):
 
         :raises osc_lib.exceptions.CommandError: if that did not work out
         """
-        placement: Placement = self.app.client_manager.vhard.placement
-        result = devices.find(placement, parsed_args.host, parsed_args.address)
+        result = devices.find(
+            self.cloud.placement, parsed_args.host, parsed_args.address
+        )
         self.check(result)
         # For this moment: void as soon as its provider changes.
         generation = result.view.inventory.generation
         bound = device_words.request_word(word, generation)
         trait = device_words.of_device(result.address, bound)
-        placement.update(
+        self.cloud.placement.update(
             result.root.uuid,
             lambda ours: ours | {trait},
             device_words.DEVICE,

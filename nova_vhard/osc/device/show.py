@@ -59,11 +59,9 @@ class ListDevices(output.Lister):
         self, parsed_args: argparse.Namespace
     ) -> tuple[Iterable[str], Iterable[tuple[str, ...]]]:
         """Return one row a device."""
-        placement = self.app.client_manager.vhard.placement
         reserved = "reserved " * parsed_args.reserved
         host = parsed_args.host and f" of host {clean(parsed_args.host)}"
         self.nothing = f"0 {reserved}one-time-use devices{host or ''}"
-        result = list(devices.devices(placement, parsed_args.host))
         return LIST, [
             (
                 clean(item.root.name),
@@ -72,7 +70,7 @@ class ListDevices(output.Lister):
                 item.status,
                 item.why,
             )
-            for item in result
+            for item in devices.devices(self.cloud.placement, parsed_args.host)
             if not parsed_args.reserved or item.status == "reserved"
         ]
 
@@ -97,8 +95,9 @@ class ShowDevice(output.ShowOne):
         self, parsed_args: argparse.Namespace
     ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         """Return what Placement and the journal say."""
-        placement = self.app.client_manager.vhard.placement
-        result = devices.find(placement, parsed_args.host, parsed_args.address)
+        result = devices.find(
+            self.cloud.placement, parsed_args.host, parsed_args.address
+        )
         fields: dict[str, Any] = {
             "host": clean(result.root.name),
             "address": result.address,

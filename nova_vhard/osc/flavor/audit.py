@@ -50,10 +50,9 @@ class _FlavorCommand(audits.AuditCommand):
 
     def flavors(self) -> Iterable[Any]:
         """Return every flavor, private ones too, with its extra specs."""
-        compute = self.app.client_manager.vhard.compute
         try:
             return list(
-                compute.flavors(
+                self.cloud.compute.flavors(
                     details=True, get_extra_specs=True, is_public=None
                 )
             )
@@ -119,9 +118,12 @@ class AuditFlavors(_FlavorCommand):
             yield plan.flavor, _row(plan, state), _found(policy, plan)
 
     def _scs(self, policy: Policy) -> Iterator[_Judged]:
-        placement = self.app.client_manager.vhard.placement
-        now = datetime.datetime.now(datetime.UTC)
-        hosts = fleet(placement, now, policy.hosts.max_report_age, True)
+        hosts = fleet(
+            self.cloud.placement,
+            datetime.datetime.now(datetime.UTC),
+            policy.hosts.max_report_age,
+            results=True,
+        )
         for flavor in self.flavors():
             claim = scs.claim_of(flavor)
             if claim is not None:
@@ -173,8 +175,7 @@ class SyncFlavors(_FlavorCommand):
         """Return one row a flavor that differs."""
         policy = policies.load(parsed_args.policy)
         changes = [plan for plan in self.plans(policy) if plan.differs]
-        client = self.app.client_manager.vhard
-        stranded = _stranded(client.placement, changes, policy)
+        stranded = _stranded(self.cloud.placement, changes, policy)
         rule = policy.passthrough or PassthroughRule()
         mode = (rule.mode or policy.mode) if policy.enabled else "off"
         if mode != Mode.ENFORCE and any(plan.lacks for plan in changes):
@@ -207,10 +208,10 @@ class SyncFlavors(_FlavorCommand):
         specs = {spec for plan in changes for spec in plan.lacks}
         # A required trait without a name would be an error of Placement
         # for every boot.
-        client.placement.create_traits(
+        self.cloud.placement.create_traits(
             {spec.partition(":")[2] for spec in specs}
         )
-        rows = [_apply(client.compute, plan) for plan in changes]
+        rows = [_apply(self.cloud.compute, plan) for plan in changes]
         self.status = int(any(row[-1] != _CHANGED for row in rows))
         return _COLUMNS, rows
 
@@ -225,8 +226,11 @@ def _stranded(
     adding = [plan for plan in changes if plan.lacks]
     if not adding:
         return []
-    now = datetime.datetime.now(datetime.UTC)
-    hosts = fleet(placement, now, policy.hosts.max_report_age)
+    hosts = fleet(
+        placement,
+        datetime.datetime.now(datetime.UTC),
+        policy.hosts.max_report_age,
+    )
     proven = [
         {traits.of_check(name) for name in host.proven}
         | ({traits.ATTESTED} if host.attested else set())

@@ -75,7 +75,7 @@ class AuditHosts(output.Lister):
         self, parsed_args: argparse.Namespace
     ) -> tuple[Iterable[str], Iterable[Row]]:
         """Return one row for each way to write more."""
-        client = self.app.client_manager.vhard
+        client = self.cloud
         prefix = path_prefix(client, parsed_args.path_prefix)
         limit = parsed_args.limit
         try:

@@ -140,11 +140,10 @@ class EnrollHosts(output.Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Enroll one host after the other; name those that failed."""
-        client = self.app.client_manager.vhard
+        client = self.cloud
         prefix = path_prefix(client, parsed_args.path_prefix)
         # A host's own login makes no names.
-        now = datetime.datetime.now(datetime.UTC)
-        names.make(client.placement, now)
+        names.make(client.placement, datetime.datetime.now(datetime.UTC))
         failed = []
         for host in dict.fromkeys(parsed_args.host):
             try:

@@ -92,18 +92,21 @@ class FixHosts(output.Command):
         :raises osc_lib.exceptions.CommandError: if a host is not known, has a
             name that Ansible could misread, or the file cannot be written
         """
-        placement = self.app.client_manager.vhard.placement
-        now = datetime.datetime.now(datetime.UTC)
-        age = parsed_args.max_report_age
-        known = fleet(placement, now, age, results=True)
+        known = fleet(
+            self.cloud.placement,
+            datetime.datetime.now(datetime.UTC),
+            parsed_args.max_report_age,
+            results=True,
+        )
         hosts = _chosen(known, parsed_args.hosts)
         plays = _plays(hosts)
         text = yaml.dump(plays, Dumper=_Dumper, sort_keys=False, width=78)
         try:
             files.replace(parsed_args.ansible, f"{_HEAD}---\n{text}", 0o644)
         except OSError as error:
-            text = output.unwritable(parsed_args.ansible, error)
-            raise exceptions.CommandError(text) from error
+            raise exceptions.CommandError(
+                output.unwritable(parsed_args.ansible, error)
+            ) from error
         tasks = sum(len(play["tasks"]) for play in plays)
         self.say(
             f"{parsed_args.ansible}: {tasks} tasks for {len(plays)} hosts "

@@ -66,13 +66,16 @@ class ListHosts(output.Lister):
         self, parsed_args: argparse.Namespace
     ) -> tuple[Iterable[str], Iterable[Row]]:
         """Return one row a host."""
-        placement = self.app.client_manager.vhard.placement
-        now = datetime.datetime.now(datetime.UTC)
-        hosts = fleet(placement, now, parsed_args.max_report_age)
+        hosts = fleet(
+            self.cloud.placement,
+            datetime.datetime.now(datetime.UTC),
+            parsed_args.max_report_age,
+        )
         asked = [column.lower() for column in parsed_args.columns]
-        long = parsed_args.long
-        checks = [name for name in REQUIRABLE if long or name in asked]
-        shown = LIST[:2] if long else LIST
+        checks = [
+            name for name in REQUIRABLE if parsed_args.long or name in asked
+        ]
+        shown = LIST[:2] if parsed_args.long else LIST
         return (*shown, *checks), [
             (*row(host)[: len(shown)], *cells(host, checks)) for host in hosts
         ]

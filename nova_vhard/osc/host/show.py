@@ -69,11 +69,14 @@ class ShowHost(output.ShowOne):
         self, parsed_args: argparse.Namespace
     ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         """Return freshness, profiles, and a field a check."""
-        placement = self.app.client_manager.vhard.placement
-        now = datetime.datetime.now(datetime.UTC)
         age = parsed_args.max_report_age
         try:
-            result = one_host(placement, parsed_args.host, now, age)
+            result = one_host(
+                self.cloud.placement,
+                parsed_args.host,
+                datetime.datetime.now(datetime.UTC),
+                age,
+            )
         except ProviderNotFound as error:
             raise exceptions.CommandError(
                 f"there is no host {clean(parsed_args.host)}; openstack "

@@ -58,7 +58,7 @@ class WithdrawHosts(output.Command):
         """Withdraw one host after the other; name those that failed."""
         if bool(parsed_args.host) == parsed_args.all:
             raise output.UsageError("name hosts, or say --all")
-        client = self.app.client_manager.vhard
+        client = self.cloud
         accounts = None if parsed_args.keep_credentials else client.accounts
         failed = (
             self._all(client.placement, accounts, parsed_args.yes)

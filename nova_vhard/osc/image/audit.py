@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
-from glanceclient.exc import CommunicationError
 from osc_lib import exceptions
 
 from nova_vhard.common.text import clean
-from nova_vhard.osc import audits, exemption_list, output, policies
+from nova_vhard.osc import audits, exemption_list, output, paging, policies
 from nova_vhard.osc.image import changes
 from nova_vhard.osc.image.changes import Changes, Wanted
 from nova_vhard.osc.image.images import COLUMNS, Auditor, Image, Row
@@ -83,7 +82,7 @@ class AuditImages(audits.AuditCommand):
             raise output.UsageError("--yes to what? --fix, --deactivate")
         exempted = exemption_list.start("image", parsed_args)
         policy = policies.load(parsed_args.policy)
-        images = self.app.client_manager.vhard.images
+        images = self.cloud.images
         now = datetime.datetime.now(datetime.UTC)
         auditor = Auditor(policy, now.date())
         tally = audits.Tally("images")
@@ -113,7 +112,7 @@ class AuditImages(audits.AuditCommand):
             raise exceptions.CommandError(
                 f"nothing more done: {error}"
             ) from error
-        except changes.ERRORS as error:
+        except paging.GLANCE_ERRORS as error:
             raise exceptions.CommandError(f"Glance: {error}") from error
         finally:
             if journal.close():
@@ -146,7 +145,7 @@ class RestoreImages(output.Lister):
         self, parsed_args: argparse.Namespace
     ) -> tuple[Iterable[str], Iterable[Row]]:
         """Return one row an entry, the last one first."""
-        images = self.app.client_manager.vhard.images
+        images = self.cloud.images
         entries = read(parsed_args.journal, _cloud(images))
         rows = [
             (clean(entry.image), changes.undo(images, entry))
@@ -174,7 +173,7 @@ def _selected(app: Any, options: argparse.Namespace) -> Iterator[Image]:
                 "image",
                 name,
                 images.get,
-                changes.ERRORS,
+                paging.GLANCE_ERRORS,
                 lambda name: listed(images, {"name": name}),
             )
         return
@@ -203,34 +202,6 @@ def listed(images: Any, filters: dict[str, Any]) -> Iterator[Image]:
     shown = {"visibility": "all", **filters, "limit": _PAGE}
     for hidden in ("false", "true"):
         query = urlencode({**shown, "os_hidden": hidden})
-        url = f"/v2/images?{query}"
-        read = set()
-        while url:
-            if url in read:
-                raise CommunicationError(
-                    "pages of images go round in a circle"
-                )
-            read.add(url)
-            _, page = images.http_client.get(url)
-            if not _is_page(page):
-                raise CommunicationError("an answer is not a page of images")
-            yield from page["images"]
-            url = page.get("next")
-
-
-def _is_page(answer: Any) -> bool:
-    """Return whether Glance's answer is a page of images, and maybe the next.
-
-    An audit that took anything else for one would end with less than there is.
-    """
-    if not isinstance(answer, dict):
-        return False
-    images, url = answer.get("images"), answer.get("next")
-    return (
-        isinstance(images, list)
-        and isinstance(url, str | None)
-        and all(
-            isinstance(image, dict) and isinstance(image.get("id"), str)
-            for image in images
+        yield from paging.of_glance(
+            images.http_client, f"/v2/images?{query}", "images", "id"
         )
-    )

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import glanceclient.exc
-import keystoneauth1.exceptions
 
 from nova_vhard.common.text import clean
 from nova_vhard.osc.image.images import (
@@ -19,14 +18,9 @@ from nova_vhard.osc.image.images import (
     mended,
 )
 from nova_vhard.osc.image.journal import Entry, Journal
+from nova_vhard.osc.paging import GLANCE_ERRORS
 from nova_vhard.policy.model import Policy
 
-ERRORS = (
-    glanceclient.exc.BaseException,
-    glanceclient.exc.ClientException,
-    keystoneauth1.exceptions.ClientException,
-    TypeError,  # glanceclient's, where its schema refuses a value
-)
 ACTIVE = "active"
 #: Begins the result of a change that was not made.
 FAILED = "failed: "
@@ -101,7 +95,7 @@ class Changes:
                 self.images.deactivate(image["id"])
                 stated.append("deactivated")
             return _told(stated, left)
-        except ERRORS as error:
+        except GLANCE_ERRORS as error:
             return failed(error)
 
     def _left(self, finding: Finding) -> int:
@@ -160,5 +154,5 @@ def undo(images: Any, entry: Entry) -> str:
         return "restored"
     except glanceclient.exc.HTTPNotFound:
         return "is gone"
-    except ERRORS as error:
+    except GLANCE_ERRORS as error:
         return failed(error)

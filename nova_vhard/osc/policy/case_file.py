@@ -13,6 +13,15 @@ from nova_vhard.catalogue.checks import REQUIRABLE
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.passthrough import OF_DEVICES
 from nova_vhard.common import schema_errors, source, yaml_lines
+from nova_vhard.common.json_schema import (
+    BOOL,
+    DATE,
+    TEXT,
+    TEXTS,
+    array,
+    keys,
+    mapping,
+)
 from nova_vhard.common.problems import (
     Path,
     PolicyError,
@@ -20,12 +29,72 @@ from nova_vhard.common.problems import (
     problem,
 )
 from nova_vhard.common.text import quote
-from nova_vhard.osc.policy.case_schema import SCHEMA
 from nova_vhard.policy import document
 from nova_vhard.policy.hosts import HOSTS_REQUIRE
-from nova_vhard.policy.model import Policy
-from nova_vhard.policy.verdict import PASSTHROUGH_ALLOW, PASSTHROUGH_REQUIRE
+from nova_vhard.policy.model import Mode, Policy
+from nova_vhard.policy.verdict import (
+    ALLOW,
+    DISABLED,
+    PASSTHROUGH_ALLOW,
+    PASSTHROUGH_REQUIRE,
+    REFUSE,
+)
 from nova_vhard.request import described
+
+OUTCOMES = (ALLOW, str(Mode.WARN), REFUSE, str(Mode.AUDIT), DISABLED)
+
+# Names are the cloud's own, so that any may stand here; values are text or,
+# as YAML reads them, true and false.
+_PROPERTIES = mapping({"type": ["string", "boolean"]})
+_SPECS = mapping({"type": "string"})
+
+_DEVICE = keys(
+    device_type=TEXT,
+    disk_bus=TEXT,
+    source_type=TEXT,
+    destination_type=TEXT,
+    boot_index=TEXT,
+    uuid=TEXT,
+    volume_size=TEXT,
+)
+_PORT = keys("vnic_type", vnic_type=TEXT, id=TEXT)
+
+CASE = keys(
+    *("name", "operation", "expect"),
+    name=TEXT,
+    operation={"enum": list(described.LOOKED_AT)},
+    project=TEXT,
+    domain=TEXT,
+    roles=TEXTS,
+    image=keys(id=TEXT, disk_format=TEXT, properties=_PROPERTIES),
+    volume=keys(properties=_PROPERTIES),
+    flavor=keys(name=TEXT, id=TEXT, extra_specs=_SPECS),
+    block_devices=array(_DEVICE),
+    ports=array(_PORT),
+    config_drive=BOOL,
+    server=keys(
+        id=TEXT,
+        properties=_PROPERTIES,
+        disk_format=TEXT,
+        extra_specs=_SPECS,
+        config_drive=BOOL,
+        same_image=BOOL,
+    ),
+    expect=keys(
+        "verdict",
+        verdict={"enum": list(OUTCOMES)},
+        rules=TEXTS,
+        exemptions=TEXTS,
+        host_checks=TEXTS,
+    ),
+)
+
+SCHEMA: dict[str, Any] = keys(
+    "cases",
+    policy=TEXT,
+    date=DATE,
+    cases=array(CASE, least=1),
+)
 
 _VALIDATOR = jsonschema.Draft202012Validator(
     SCHEMA, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER

@@ -13,18 +13,35 @@ from urllib.parse import quote
 
 from osc_lib import exceptions
 
+from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.kinds import DeviceKind
 from nova_vhard.common import files, source
-from nova_vhard.common.text import clean
-from nova_vhard.osc.image.changes import ERRORS
+from nova_vhard.common.text import clean, line
+from nova_vhard.osc import paging
+from nova_vhard.osc.image.changes import failed
 from nova_vhard.osc.output import unwritable
-from nova_vhard.osc.policy import metadefs
-from nova_vhard.policy.model import Policy
+from nova_vhard.policy.model import DeviceRule, Policy
 
 VERSION = 1
 
+RESTORED = "restored"
+BEFORE, AFTER, OTHER = "as before", "as written", "changed since"
+
 _NAMESPACES = "/v2/metadefs/namespaces"
-#: Pages of namespaces that are read, of 100 each.
-_PAGES = 100
+
+Definition = Mapping[str, Any]
+
+#: Begins the sentence of a description that is ours.
+MARK = "Allowed by this cloud's hardening policy:"
+
+#: Namespaces of hypervisors that no policy of ours is about.
+_OTHERS = ("OS::Compute::VMware", "OS::Compute::XenAPI")
+_IMAGE = "OS::Glance::Image"
+_LONG = 4096
+
+_KIND_OF = {
+    name: kind for kind in KINDS.values() for name in kind.image_properties
+}
 
 
 @dataclass(frozen=True)
@@ -59,23 +76,16 @@ class Definitions:
 
     def changes(self, policy: Policy) -> Iterator[Change]:
         """Yield what has to change for the policy."""
-        for listed in self._namespaces():
+        for listed in paging.of_glance(
+            self._http, f"{_NAMESPACES}?limit=100", "namespaces", "namespace"
+        ):
             path = _path(str(listed["namespace"]))
             _, namespace = self._http.get(path)
-            for name in metadefs.judged(namespace, policy):
+            for name in judged(namespace, policy):
                 before = self.text(namespace["namespace"], name)
-                on_image = metadefs.image_property(namespace, name)
-                after = metadefs.narrowed(json.loads(before), on_image, policy)
+                on_image = image_property(namespace, name)
+                after = narrowed(json.loads(before), on_image, policy)
                 yield Change(namespace["namespace"], name, before, after)
-
-    def _namespaces(self) -> Iterator[Mapping[str, Any]]:
-        path = f"{_NAMESPACES}?limit=100"
-        for _ in range(_PAGES):
-            _, body = self._http.get(path)
-            yield from body["namespaces"]
-            path = body.get("next")
-            if not path:
-                return
 
     def text(self, namespace: str, name: str) -> str:
         """Return a property's definition, as the API answers it."""
@@ -152,9 +162,6 @@ def state(definitions: Definitions, change: Change) -> str:
     return AFTER if json.loads(now) == change.after else OTHER
 
 
-BEFORE, AFTER, OTHER = "as before", "as written", "changed since"
-
-
 def undo(definitions: Definitions, change: Change) -> str:
     """Restore the API's earlier answer; return the result."""
     try:
@@ -167,9 +174,78 @@ def undo(definitions: Definitions, change: Change) -> str:
         definitions.put(change.namespace, change.name, before)
         if state(definitions, change) == BEFORE:
             return RESTORED
-    except ERRORS as error:
-        return f"failed: {clean(' '.join(str(error).split()), 200)}"
+    except paging.GLANCE_ERRORS as error:
+        return failed(error)
     return "failed: the API answers otherwise than before"
 
 
-RESTORED = "restored"
+def judged(namespace: Definition, policy: Policy) -> Iterator[str]:
+    """Yield the properties of a namespace that the policy says more about.
+
+    :param namespace: as Glance answers it, with ``properties`` and
+        ``resource_type_associations``
+    """
+    if str(namespace["namespace"]).startswith(_OTHERS):
+        return
+    prefix = _prefix(namespace)
+    for name, definition in (namespace.get("properties") or {}).items():
+        if prefix is None or _rule(f"{prefix}{name}", policy) is None:
+            continue
+        if narrowed(definition, f"{prefix}{name}", policy) != definition:
+            yield name
+
+
+def image_property(namespace: Definition, name: str) -> str:
+    """Return what a property of a namespace is called on an image."""
+    return f"{_prefix(namespace) or ''}{name}"
+
+
+def narrowed(
+    definition: Definition, name: str, policy: Policy
+) -> dict[str, Any]:
+    """Return a definition that offers what the policy allows.
+
+    Definitions that are not strings, have no rule, or cannot be enumerated,
+    such as machine types by a pattern, are unchanged.
+
+    :param name: of the image property, ``hw_disk_bus``
+    """
+    rule = _rule(name, policy)
+    if rule is None or definition.get("type") != "string":
+        return dict(definition)
+    values = _values(definition.get("enum"), *rule)
+    if values is None:
+        return dict(definition)
+    listed = ", ".join(values) or "nothing"
+    before, _, _ = str(definition.get("description") or "").partition(MARK)
+    text = f"{before.strip()} {MARK} {listed}.".strip()
+    return {**definition, "enum": values, "description": line(text, _LONG)}
+
+
+def _rule(name: str, policy: Policy) -> tuple[DeviceKind, DeviceRule] | None:
+    kind = _KIND_OF.get(name)
+    rule = policy.guest_devices.get(kind.name) if kind else None
+    return (kind, rule) if kind and rule else None
+
+
+def _values(
+    offered: list[str] | None, kind: DeviceKind, rule: DeviceRule
+) -> list[str] | None:
+    """Return the values to offer; None where nobody can list them.
+
+    :param offered: those of the definition, None where it lists none
+    """
+    literals = list(rule.allow.literals)
+    if offered is None:
+        return literals if len(literals) == len(rule.allow.listed) else None
+    kept = [item for item in offered if kind.canonical(item) in rule.allow]
+    known = {kind.canonical(item) for item in kept}
+    return kept + [item for item in literals if item not in known]
+
+
+def _prefix(namespace: Definition) -> str | None:
+    """Return the prefix of names on an image; None if not for images."""
+    for association in namespace.get("resource_type_associations") or ():
+        if association.get("name") == _IMAGE:
+            return str(association.get("prefix") or "")
+    return None

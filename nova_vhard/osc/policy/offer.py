@@ -9,8 +9,8 @@ from typing import Any
 from osc_lib import exceptions
 
 from nova_vhard.common.text import clean
-from nova_vhard.osc import output, policies
-from nova_vhard.osc.image.changes import ERRORS, failed
+from nova_vhard.osc import output, paging, policies
+from nova_vhard.osc.image.changes import failed
 from nova_vhard.osc.policy import definitions
 from nova_vhard.osc.policy.definitions import (
     RESTORED,
@@ -60,7 +60,7 @@ class OfferAllowed(output.Lister):
         """Return one row a definition that differs."""
         if parsed_args.journal and not parsed_args.yes:
             raise output.UsageError("--journal is for --yes")
-        glance = Definitions(self.app.client_manager.vhard.images)
+        glance = Definitions(self.cloud.images)
         try:
             if parsed_args.undo:
                 self.nothing = f"0 definitions are in {parsed_args.undo}"
@@ -73,7 +73,7 @@ class OfferAllowed(output.Lister):
                     )
                 )
             return COLUMNS, self._offer(glance, parsed_args)
-        except ERRORS as error:
+        except paging.GLANCE_ERRORS as error:
             raise exceptions.CommandError(f"Glance: {error}") from error
 
     def _offer(
@@ -104,7 +104,7 @@ class OfferAllowed(output.Lister):
 def _put(glance: Definitions, change: Change) -> str:
     try:
         glance.put(change.namespace, change.name, change.after)
-    except ERRORS as error:
+    except paging.GLANCE_ERRORS as error:
         return failed(error)
     return "set"
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from nova_vhard.cleaner import rules
 from nova_vhard.osc.output import Offline
-from nova_vhard.osc.policy import case_schema
+from nova_vhard.osc.policy import case_file
 from nova_vhard.policy import schema
 
 Schema = dict[str, Any]
@@ -45,7 +45,7 @@ def _cleaning() -> Schema:
 SCHEMAS: dict[str, Callable[[], Schema]] = {
     "policy": lambda: _published("Policy of nova-vhard", schema.SCHEMA),
     "tests": lambda: _published(
-        "Tests of a policy of nova-vhard", case_schema.SCHEMA
+        "Tests of a policy of nova-vhard", case_file.SCHEMA
     ),
     "cleaning": _cleaning,
 }

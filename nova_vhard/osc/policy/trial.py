@@ -7,7 +7,7 @@ from typing import Any
 from nova_vhard.common.problems import PolicyError, Problem
 from nova_vhard.explain import fixes, messages, search
 from nova_vhard.osc import output, policies
-from nova_vhard.osc.policy import case_file, case_options, description
+from nova_vhard.osc.policy import case_file, case_options
 from nova_vhard.osc.violations import FixCell
 from nova_vhard.policy.watch import today
 from nova_vhard.request import described
@@ -99,7 +99,7 @@ class ExplainPolicy(output.OfflineShowOne):
         words = fixes.words(fix)
         long = say(stated, words) if stated else None
         self.status = 1 if verdict.refusals else 0
-        for text in description.unknown(parsed_args):
+        for text in case_options.unknown(parsed_args):
             self.say(text)
         given = parsed_args.block_device
         return (
@@ -113,9 +113,9 @@ class ExplainPolicy(output.OfflineShowOne):
             "policy",
         ), (
             verdict.outcome,
-            description.devices(long, given) if long else None,
-            FixCell(description.devices(words, given), fix.changes),
-            description.devices(
+            case_options.devices(long, given) if long else None,
+            FixCell(case_options.devices(words, given), fix.changes),
+            case_options.devices(
                 messages.fault_message(verdict.refusals), given
             )
             if verdict.refusals

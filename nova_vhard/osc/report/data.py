@@ -16,7 +16,6 @@ from nova_vhard.osc import paging
 from nova_vhard.osc.device import devices
 from nova_vhard.osc.image import audit as image_audit
 from nova_vhard.osc.image import images
-from nova_vhard.osc.image.changes import ERRORS as GLANCE_ERRORS
 from nova_vhard.osc.report import hosts as reading
 from nova_vhard.osc.rights import why
 from nova_vhard.osc.server import audit as server
@@ -262,7 +261,7 @@ def _part(
         return Part(tuple(rows()), None, tuple(notes()))
     except (
         *paging.ERRORS,
-        *GLANCE_ERRORS,
+        *paging.GLANCE_ERRORS,
         PlacementError,
         OSError,
         ValueError,

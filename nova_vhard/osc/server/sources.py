@@ -12,7 +12,6 @@ from typing import Any, Generic, TypeVar
 
 from nova_vhard.common.text import clean
 from nova_vhard.osc import paging
-from nova_vhard.osc.image.changes import ERRORS as GLANCE_ERRORS
 from nova_vhard.policy.hardware import VOLUME, Holder
 from nova_vhard.request.lookups import Image
 
@@ -210,7 +209,7 @@ def _once(
         return kept[key]
     try:
         result = Found(ask())
-    except (*paging.ERRORS, *GLANCE_ERRORS) as error:
+    except (*paging.ERRORS, *paging.GLANCE_ERRORS) as error:
         result = Found(trouble=f"{what} ({clean(error, _TEXT)})")
     kept[key] = result
     if len(kept) > _KEPT:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from nova_vhard.osc.policy.metadefs import MARK
+from nova_vhard.osc.policy.definitions import MARK
 from tests.functional.glance import identity, keystone
 from tests.functional.glance.shell import Command
 from tests.functional.glance.test_image_audit import rows_of

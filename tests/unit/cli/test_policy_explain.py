@@ -6,7 +6,7 @@ from osc_lib.exceptions import CommandError
 
 from nova_vhard.common.text import LIMIT
 from nova_vhard.osc import policies
-from nova_vhard.osc.policy import description
+from nova_vhard.osc.policy import case_options
 from nova_vhard.osc.policy.show import ShowPolicy
 from nova_vhard.osc.policy.trial import ExplainPolicy
 from nova_vhard.osc.qemu.commands import PlanQemu
@@ -315,5 +315,5 @@ def test_block_device_is_named_as_it_was_typed():
 
 def test_name_of_a_block_device_that_nobody_typed_stays():
     text = "block_device_mapping_v2[7].disk_bus"
-    assert description.devices(text, [{"disk_bus": "ide"}]) == text
-    assert description.devices(text, None) == text
+    assert case_options.devices(text, [{"disk_bus": "ide"}]) == text
+    assert case_options.devices(text, None) == text

@@ -9,7 +9,7 @@ from osc_lib.exceptions import CommandError
 
 from nova_vhard.common.problems import PolicyError
 from nova_vhard.osc.policy import case_file
-from nova_vhard.osc.policy.case_schema import CASE
+from nova_vhard.osc.policy.case_file import CASE
 from nova_vhard.osc.policy.trial import RunPolicyTests
 from nova_vhard.request.described import LOOKED_AT
 from tests.unit.cli.desk import rows, run
