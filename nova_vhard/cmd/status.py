@@ -28,7 +28,6 @@ from nova_vhard.status import (
     permissions,
     policy,
     probe,
-    probe_scheduler,
     settings,
 )
 from nova_vhard.status.answers import (
@@ -92,7 +91,7 @@ class SchedulerProbe(Checks):
     """Check of a test boot, for the command ``probe-scheduler``."""
 
     display_title = "nova-vhard Scheduler Probe Results"
-    checks = probe_scheduler.CHECKS
+    checks = probe.SCHEDULER_CHECKS
 
 
 #: Command to its checks, beside oslo.upgradecheck's own.

@@ -61,9 +61,13 @@ def attestation(node: Node) -> Result:
             "It is not known which hosts are attested, because Placement did "
             f"not answer ({clean(error, 200)}). See check Placement."
         )
-    now = datetime.datetime.now(datetime.UTC)
-    max_age = node.nova.vhard.attestation_max_age
-    count = len(marks.attested(names, keys, now, max_age) & uuids)
+    attested = marks.attested(
+        names,
+        keys,
+        datetime.datetime.now(datetime.UTC),
+        node.nova.vhard.attestation_max_age,
+    )
+    count = len(attested & uuids)
     text = f"{count} hosts are attested." if count else _NONE
     if bare := marks.named(names, UNDEMANDED):
         text += _BARE.format(len(bare), ", ".join(sorted(bare)[:_NAMED]))

@@ -4,7 +4,7 @@
 import contextlib
 import datetime
 import email.utils
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from oslo_config import cfg
 from oslo_upgradecheck.upgradecheck import Result
@@ -45,7 +45,7 @@ def placement(node: Node) -> Result:
     reading and for writing traits.
     """
     logins: dict[str, cfg.ConfigOpts] = {}
-    result: list[Result | None] = []
+    result: list[Result] = []
     with contextlib.suppress(NotHere):
         logins["reporter.conf"] = node.reporter
     try:
@@ -54,38 +54,40 @@ def placement(node: Node) -> Result:
         if not logins:
             raise
         result.append(warn(f"{error} is not on this node: no login to try."))
-    result += [_try(name, conf) for name, conf in logins.items()]
-    listed = " and ".join(logins)
+    for name, conf in logins.items():
+        result += _try(name, conf)
     return together(
-        (item for item in result if item),
-        f"Placement answers ({VERSION}), by the login of {listed}.",
+        result,
+        f"Placement answers ({VERSION}), by the login of "
+        f"{' and '.join(logins)}.",
     )
 
 
-def _try(name: str, conf: cfg.ConfigOpts) -> Result | None:
-    """Return what is wrong with a login, None if it works."""
+def _try(name: str, conf: cfg.ConfigOpts) -> Iterator[Result]:
+    """Yield what is wrong with a login."""
     where = f"group [placement] of {name}"
     try:
         if not (conf.placement.auth_type or conf.placement.auth_section):
-            return fail(f"There is no auth_type in {where}: set the login.")
+            yield fail(f"There is no auth_type in {where}: set the login.")
+            return
         answer = connect(conf).request("get", f"/traits?name=in:{ATTESTED}")
         now = datetime.datetime.now(datetime.UTC)
         stamp = answer.headers.get("Date", email.utils.format_datetime(now))
         apart = abs(now - email.utils.parsedate_to_datetime(stamp))
         if apart > _APART:
-            return fail(
+            yield fail(
                 f"The clocks here and of Placement are {apart} apart, so that "
                 "reports look too old, or too new. Fix: set the wrong clock, "
                 "by chronyc makestep on that machine."
             )
     except PlacementError as error:
-        default = "check that Placement runs, and correct {}"
-        fix = _FIXES.get(error.status, default).format(where)
-        stated = clean(error, 200)
-        return fail(
-            f"Placement, by the login of {name}: {stated}. Fix: {fix}."
+        fix = _FIXES.get(
+            error.status, "check that Placement runs, and correct {}"
         )
-    return None
+        yield fail(
+            f"Placement, by the login of {name}: {clean(error, 200)}. Fix: "
+            f"{fix.format(where)}."
+        )
 
 
 def flavors(node: Node) -> Result:
@@ -102,15 +104,14 @@ def flavors(node: Node) -> Result:
         unseen = list(_unseen(node, "flavors that are not public"))
     except Exception as error:  # noqa: BLE001 - keystoneauth's and the SDK's
         return _no_answer("flavors", error)
-    result = [*_flavors(plans), *unseen]
     return together(
-        result, f"{len(plans)} flavors have to do with hosts' checks; in sync."
+        [*_flavors(plans), *unseen],
+        f"{len(plans)} flavors have to do with hosts' checks; in sync.",
     )
 
 
-def _flavors(plans: Iterable[TraitPlan]) -> Iterator[Result]:
+def _flavors(plans: list[TraitPlan]) -> Iterator[Result]:
     fix = "Run openstack vhard flavor sync, then the same with --yes."
-    plans = list(plans)
     lacking = [plan.flavor.name for plan in plans if plan.lacks]
     surplus = [plan.flavor.name for plan in plans if plan.surplus]
     if lacking:
@@ -138,11 +139,10 @@ def _unseen(node: Node, what: str) -> Iterator[Result]:
 
 
 def _no_answer(what: str, error: Exception) -> Result:
-    stated = clean(f"{type(error).__name__}: {error}", 200)
     return warn(
         f"It is not known which {what} there are, because the Nova API did "
-        f"not answer ({stated}). Name a cloud of clouds.yaml with --os-cloud, "
-        "of a user with role admin."
+        f"not answer ({clean(f'{type(error).__name__}: {error}', 200)}). Name "
+        "a cloud of clouds.yaml with --os-cloud, of a user with role admin."
     )
 
 
@@ -166,10 +166,9 @@ def reporters(node: Node) -> Result:
         result = fleet(node.placement, now, policy.hosts.max_report_age)
         days = days_ahead(node.placement, now)
     except PlacementError as error:
-        stated = clean(error, 200)
         return warn(
             f"It is not known which hosts report, because Placement did not "
-            f"answer ({stated}). See check Placement."
+            f"answer ({clean(error, 200)}). See check Placement."
         )
     status = {item.name: item.status for item in result}
     judged, doubt = _judged(node, set(status))
@@ -183,7 +182,6 @@ def reporters(node: Node) -> Result:
             )
         )
     status = {name: status.get(name, "silent") for name in judged}
-    stated = f"{len(status)} hosts are judged, and each has a fresh report."
     silent = [name for name, item in status.items() if item != _FRESH]
     if silent:
         answer = fail if len(silent) == len(status) else warn
@@ -197,7 +195,9 @@ def reporters(node: Node) -> Result:
                 "openstack vhard host list has all of them."
             ),
         )
-    return together(doubt, stated)
+    return together(
+        doubt, f"{len(status)} hosts are judged, and each has a fresh report."
+    )
 
 
 def _judged(node: Node, names: set[str]) -> tuple[set[str], list[Result]]:

@@ -77,8 +77,7 @@ def nova(files: Sequence[str]) -> cfg.ConfigOpts:
 
     :raises NotHere, Broken: as ``read`` does
     """
-    conf = read("nova", files)
-    _register(conf, _NOVA)
+    conf = read("nova", files, _NOVA)
     vhard.register(conf)
     placement.register(conf)
     return conf
@@ -86,8 +85,7 @@ def nova(files: Sequence[str]) -> cfg.ConfigOpts:
 
 def glance(files: Sequence[str]) -> cfg.ConfigOpts:
     """Return what glance-api.conf says, with group vhard too."""
-    conf = read("glance", files)
-    _register(conf, _GLANCE)
+    conf = read("glance", files, _GLANCE)
     vhard.register(conf)
     return conf
 
@@ -101,22 +99,23 @@ def reporter(file: str) -> cfg.ConfigOpts:
     if not os.path.exists(own):
         raise NotHere(own)
     there = [own, *[enrolled] * os.path.exists(enrolled)]
-    conf = read("nova-vhard-reporter", there)
+    conf = read("nova-vhard-reporter", there, {})
     placement.register(conf)
     return conf
 
 
 def placement_api(files: Sequence[str]) -> cfg.ConfigOpts:
     """Return what placement.conf says of tokens."""
-    conf = read("placement", files)
-    _register(conf, _PLACEMENT)
-    return conf
+    return read("placement", files, _PLACEMENT)
 
 
-def read(project: str, files: Sequence[str]) -> cfg.ConfigOpts:
+def read(
+    project: str, files: Sequence[str], groups: Mapping[str, list[cfg.Opt]]
+) -> cfg.ConfigOpts:
     """Read a service's files, and its folder of more, as the service does.
 
     :param files: the last one must be there, those before it may be
+    :param groups: the options to know, by their groups
     :raises NotHere: if it is not on this node, or not for this user
     :raises Broken: if they cannot be read
     """
@@ -136,12 +135,9 @@ def read(project: str, files: Sequence[str]) -> cfg.ConfigOpts:
     except (cfg.Error, OSError, UnicodeDecodeError) as error:
         stated = " ".join(str(error).split())
         raise Broken(f"{', '.join(there)}: {stated}") from error
-    return conf
-
-
-def _register(conf: cfg.ConfigOpts, groups: dict[str, list[cfg.Opt]]) -> None:
     for group, options in groups.items():
         conf.register_opts(options, None if group == "DEFAULT" else group)
+    return conf
 
 
 def wsgi_paste(conf: cfg.ConfigOpts, environ: Mapping[str, str]) -> str:

@@ -42,14 +42,10 @@ def scheduler(node: Node) -> Result:
     =======  ==========================================================
     """
     group = node.nova.filter_scheduler
-    enabled = [
-        enabled_filter
-        for enabled_filter in group.enabled_filters
-        if enabled_filter
-    ]
-    result = _filters(enabled, group.available_filters)
+    enabled = list(filter(None, group.enabled_filters))
     return together(
-        result, f"enabled_filters: {', '.join(enabled)}. {_FORCED_HOSTS}"
+        _filters(enabled, group.available_filters),
+        f"enabled_filters: {', '.join(enabled)}. {_FORCED_HOSTS}",
     )
 
 
@@ -62,7 +58,20 @@ def _filters(enabled: list[str], available: list[str]) -> Iterator[Result]:
             f"{where}."
         )
         return
-    yield from _available(available, where)
+    # A filter class that Nova does not find.
+    if _ALL not in available and _FILTER_CLASS not in available:
+        yield fail(
+            f"available_filters does not name {_FILTER_CLASS}: "
+            f"nova-scheduler does not start. Add it, in {where}."
+        )
+    if _ALL not in available and not any(
+        name.startswith("nova.scheduler.filters.") for name in available
+    ):
+        yield fail(
+            "available_filters names no filter of Nova's own: naming ours "
+            "alone replaces the default. Add a line available_filters = "
+            f"{_STOCK}, in {where}."
+        )
     if enabled[0] != FILTER:
         yield warn(
             f"{FILTER} comes after {enabled[0]}. If that filter leaves no "
@@ -75,25 +84,6 @@ def _filters(enabled: list[str], available: list[str]) -> Iterator[Result]:
                 f"default: was it dropped when {FILTER} was added? Put it "
                 f"back, in {where}."
             )
-
-
-def _available(available: list[str], where: str) -> Iterator[Result]:
-    """Yield a failure for each filter class that Nova would not find."""
-    if _ALL in available:
-        return
-    if _FILTER_CLASS not in available:
-        yield fail(
-            f"available_filters does not name {_FILTER_CLASS}: "
-            f"nova-scheduler does not start. Add it, in {where}."
-        )
-    if not any(
-        name.startswith("nova.scheduler.filters.") for name in available
-    ):
-        yield fail(
-            "available_filters names no filter of Nova's own: naming ours "
-            "alone replaces the default. Add a line available_filters = "
-            f"{_STOCK}, in {where}."
-        )
 
 
 def filters(node: Node) -> str:
@@ -143,8 +133,10 @@ def nova_api(node: Node) -> Result:
     if named is None or os.path.realpath(named) == os.path.realpath(loaded):
         return result
     other = _file(conf, named, "nova")
-    why = f"It is what [wsgi] api_paste_config names, and {loaded} is loaded."
-    text = f"{other.details} {why}"
+    text = (
+        f"{other.details} It is what [wsgi] api_paste_config names, and "
+        f"{loaded} is loaded."
+    )
     return together([result, fine(text) if not other.code else warn(text)], "")
 
 

@@ -20,19 +20,6 @@ from nova_vhard.status import files
 from nova_vhard.status.answers import Broken, NotHere
 
 
-def _policy(path: str) -> Policy:
-    """Return the policy of a file.
-
-    :raises Broken: if it cannot be used
-    """
-    try:
-        return document.load(path)
-    except PolicyError as error:
-        raise Broken(
-            f"the policy cannot be used ({error.problems[0]})"
-        ) from error
-
-
 class Node:
     """This node and its cloud; each thing is read once, on first use.
 
@@ -81,16 +68,22 @@ class Node:
         :raises NotHere: if neither is on this node
         :raises Broken: if it cannot be used
         """
-        if self.conf.policy:
-            return _policy(self.conf.policy)
-        try:
-            conf = self.nova
-        except NotHere as error:
+        path = self.conf.policy
+        if not path:
             try:
-                conf = self.glance
-            except NotHere:
-                raise error from None
-        return _policy(conf.vhard.policy_file)
+                conf = self.nova
+            except NotHere as error:
+                try:
+                    conf = self.glance
+                except NotHere:
+                    raise error from None
+            path = conf.vhard.policy_file
+        try:
+            return document.load(path)
+        except PolicyError as error:
+            raise Broken(
+                f"the policy cannot be used ({error.problems[0]})"
+            ) from error
 
     @functools.cached_property
     def placement(self) -> Placement:
@@ -105,13 +98,13 @@ class Node:
         """The cloud's APIs, by ``--os-cloud`` or else by Nova's login."""
         if self.conf.os_cloud:
             return openstack.connect(cloud=self.conf.os_cloud)
-        group = "placement"
-        auth = loading.load_auth_from_conf_options(self.nova, group)
+        auth = loading.load_auth_from_conf_options(self.nova, "placement")
         session = loading.load_session_from_conf_options(
-            self.nova, group, auth=auth
+            self.nova, "placement", auth=auth
         )
-        options = self.nova[group]
-        return Connection(session=session, region_name=options.region_name)
+        return Connection(
+            session=session, region_name=self.nova.placement.region_name
+        )
 
     @functools.cached_property
     def compute(self) -> Any:

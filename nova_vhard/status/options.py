@@ -40,8 +40,10 @@ def options(node: Node) -> Result:
     confs = [conf for _, conf in node.gated()]
     if not confs:
         raise NotHere("nova.conf or glance-api.conf")
-    result = [result for conf in confs for result in _judge(conf)]
-    return together(result, "[vhard]: every option can be used.")
+    return together(
+        (result for conf in confs for result in _judge(conf)),
+        "[vhard]: every option can be used.",
+    )
 
 
 def _judge(conf: cfg.ConfigOpts) -> Iterator[Result]:

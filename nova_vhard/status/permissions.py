@@ -8,7 +8,6 @@ and is not open to others.
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from oslo_upgradecheck.upgradecheck import Result
 
@@ -27,15 +26,9 @@ _ROOT = 0
 _SECRET, _PLAIN, _PROGRAM = "secret", "plain", "program"
 
 
-@dataclass(frozen=True)
-class _File:
-    """A file that a gate depends on.
-
-    :ivar kind: whether it may have passwords, or is run by root
-    """
-
-    path: str
-    kind: str = _PLAIN
+#: The path of a file that a gate depends on, and its kind: whether it may have
+#: passwords, or is run by root.
+_File = tuple[str, str]
 
 
 def permissions(node: Node) -> Result:
@@ -54,9 +47,10 @@ def permissions(node: Node) -> Result:
     every = list(dict.fromkeys(_files(node)))
     if not every:
         raise NotHere("nova.conf or glance-api.conf")
-    results = [result for item in every for result in _judge(item)]
-    names = ", ".join(line(item.path) for item in every)
-    return together(results, f"only root may change {names}.")
+    return together(
+        (result for path, kind in every for result in _judge(path, kind)),
+        f"only root may change {', '.join(line(path) for path, _ in every)}.",
+    )
 
 
 def _files(node: Node) -> Iterator[_File]:
@@ -64,10 +58,10 @@ def _files(node: Node) -> Iterator[_File]:
     for service, conf in node.gated():
         # A service's configuration, paste file and policy.
         for path in conf.config_file:
-            yield _File(path, _SECRET)
+            yield path, _SECRET
         for folder in conf.config_dir:
             for name in sorted(os.listdir(folder)):
-                yield _File(os.path.join(folder, name), _SECRET)
+                yield os.path.join(folder, name), _SECRET
         paste = (
             files.wsgi_paste(conf, os.environ)
             if service == "nova"
@@ -75,23 +69,23 @@ def _files(node: Node) -> Iterator[_File]:
         )
         for path in (paste, conf.vhard.policy_file):
             if path and os.path.exists(path):
-                yield _File(path)
+                yield path, _PLAIN
     if os.path.lexists(HOOK):
-        yield _File(HOOK, _PROGRAM)
+        yield HOOK, _PROGRAM
 
 
-def _judge(file: _File) -> Iterator[Result]:
+def _judge(path: str, kind: str) -> Iterator[Result]:
     """Yield what is wrong with a file, and with the folder that it is in.
 
     Whoever may write to the folder may put another file there.
     """
-    folder = os.path.dirname(os.path.realpath(file.path))
+    folder = os.path.dirname(os.path.realpath(path))
     try:
-        status, above = os.stat(file.path), os.stat(folder)
+        status, above = os.stat(path), os.stat(folder)
     except OSError as error:
-        yield warn(f"{line(file.path)}: {error.strerror}.")
+        yield warn(f"{line(path)}: {error.strerror}.")
         return
-    path, mode = line(file.path), stat.S_IMODE(status.st_mode)
+    path, mode = line(path), stat.S_IMODE(status.st_mode)
     # Or anybody may put another file into the folder.
     anybody = mode & stat.S_IWOTH or (
         above.st_mode & stat.S_IWOTH and not above.st_mode & stat.S_ISVTX
@@ -103,13 +97,13 @@ def _judge(file: _File) -> Iterator[Result]:
         )
     others = mode & stat.S_IWGRP or status.st_uid != _ROOT
     if others and not anybody:
-        judge = fail if file.kind == _PROGRAM else warn
+        judge = fail if kind == _PROGRAM else warn
         yield judge(
             f"{path}: not root alone may change it (owner "
             f"{status.st_uid}, mode {mode:04o}): who breaks into the service "
             "can switch its gate off. Run chown root and chmod g-w."
         )
-    if file.kind == _SECRET and mode & stat.S_IROTH:
+    if kind == _SECRET and mode & stat.S_IROTH:
         yield warn(
             f"{path}: everybody may read it, and it may have passwords (mode "
             f"{mode:04o}). Run chmod o-rwx."

@@ -98,9 +98,8 @@ def _judge(
         file = os.path.join(folder, f"policy-{service}.json")
         try:
             runs = state.read(file + watch.RUNS, dict)
-            limit = 16 * source.MAX_LIMIT
             digest_of = functools.partial(_digest, file, path)
-            if digest := state.read(file, digest_of, limit):
+            if digest := state.read(file, digest_of, 16 * source.MAX_LIMIT):
                 kept[service] = digest
         except (OSError, ValueError) as error:
             yield warn(

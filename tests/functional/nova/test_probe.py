@@ -10,7 +10,7 @@ ROOTS = ("/v2.1", "/v2")
 class TestWithTheGate(base.FakeDriverCase):
     def test_each_pipeline_refuses_it_in_the_words_that_count(self):
         for root in ROOTS:
-            body = probe._server("ide")
+            body = probe._server_body("ide")
             response = self.call("POST", f"{root}/servers", body, version=None)
             self.assertEqual(403, response.status_int, root)
             self.assertIn(probe._REFUSES, base.text(response))
@@ -21,7 +21,7 @@ class TestWithoutTheGate(base.FakeDriverCase):
 
     def test_nova_refuses_it_and_nothing_is_left_behind(self):
         for root in ROOTS:
-            body = probe._server("ide")
+            body = probe._server_body("ide")
             response = self.call("POST", f"{root}/servers", body, version=None)
             self.assertEqual(400, response.status_int, root)
             self.assertNotIn(probe._REFUSES, base.text(response))

@@ -18,7 +18,7 @@ import pytest
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.cmd import status
 from nova_vhard.conf.vhard import POLICY_FILE
-from nova_vhard.status import probe_scheduler
+from nova_vhard.status import probe
 from tests import ran
 from tests.unit import commands
 from tests.unit.docs import README, SOURCE, blocks
@@ -180,4 +180,4 @@ def test_the_demos_scheduler_is_probed(
     done = run(demo, prepared, words, ran.ADMIN)
     assert done.returncode == status, done.stdout
     assert says in done.stdout
-    until(lambda: probe_scheduler.NAME not in names_of_servers(demo))
+    until(lambda: probe.NAME not in names_of_servers(demo))
