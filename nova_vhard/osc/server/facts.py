@@ -9,15 +9,15 @@ policy has exemptions by flavor, one for 1,000 flavors.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from openstack import utils
 
 from nova_vhard.common.text import clean
 from nova_vhard.osc.server.servers import Server, alone
-from nova_vhard.osc.server.sources import Found, Sources
-from nova_vhard.policy.hardware import HardwareRequest, Passthrough
+from nova_vhard.osc.server.sources import Flavor, Found, Sources
+from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.model import Policy
 from nova_vhard.request import image as image_reader
 from nova_vhard.request import passthrough
@@ -34,15 +34,6 @@ _NEVER = (
 )
 
 Shown = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class _Flavor:
-    """A server's flavor, as far as it can be seen."""
-
-    name: str | None
-    id: str | None
-    specs: Mapping[str, str] | None
 
 
 class Facts:
@@ -100,13 +91,18 @@ class Facts:
 
     def _server(self, shown: Shown, ports: Found[list[Any]]) -> Server:
         flavor = self._flavor(shown.get("flavor") or {})
-        unseen = [ports.trouble] if ports.trouble else []
+        unseen = list(ports.troubles)
         rest = HardwareRequest()
         if flavor.specs is None:
             unseen.append("the extra specs of its flavor")
         else:
             rest = with_specs(rest, flavor.specs)
-        asked = (*rest.passthrough, *_of_ports(ports.value or (), unseen))
+        asked = list(rest.passthrough)
+        for port in ports.value or ():
+            if "binding:vnic_type" in port:
+                asked += filter(None, [passthrough.of_port(port)])
+            else:
+                unseen.append(f"what kind port {clean(port.get('id'))} is of")
         server = Server(
             id=str(shown["id"]),
             name=str(shown.get("name") or ""),
@@ -114,7 +110,7 @@ class Facts:
             host=str(shown.get(f"{_ATTR}host") or ""),
             flavor=flavor.name,
             flavor_id=flavor.id,
-            rest=alone(replace(rest, passthrough=asked)),
+            rest=alone(replace(rest, passthrough=tuple(asked))),
             specs=flavor.specs or {},
             unseen=tuple(unseen),
         )
@@ -151,12 +147,12 @@ class Facts:
         result = [self._sources.volume(item) for item in attached]
         troubles = [text for item in result for text in item.troubles]
         volumes = [item.value for item in result if item.value is not None]
-        names = {volume.device_on(server.id) for volume in volumes} | {root}
+        names = {volume.devices.get(server.id) for volume in volumes} | {root}
         roots = [
             volume.image
             for volume in volumes
             if len(attached) == 1
-            or root == (volume.device_on(server.id) or "-")
+            or root == (volume.devices.get(server.id) or "-")
         ]
         if len(roots) != 1:
             troubles = troubles or ["which of its volumes it boots from"]
@@ -169,19 +165,15 @@ class Facts:
             unseen=(*server.unseen, *troubles),
         )
 
-    def _flavor(self, shown: Shown) -> _Flavor:
+    def _flavor(self, shown: Shown) -> Flavor:
         name, known = shown.get("original_name"), shown.get("extra_specs")
         specs = known if isinstance(known, dict) else None
         flavor_id = shown.get("id")
         if flavor_id or specs is None or self._by_flavor:
             result = self._sources.flavor(name, flavor_id)
             if result is not None:
-                return _Flavor(
-                    result.name,
-                    result.id,
-                    result.specs if flavor_id else specs,
-                )
-        return _Flavor(name, flavor_id, specs)
+                return result if flavor_id else replace(result, specs=specs)
+        return Flavor(flavor_id, name, specs)
 
 
 def _with_kept(request: HardwareRequest, shown: Shown) -> HardwareRequest:
@@ -189,13 +181,3 @@ def _with_kept(request: HardwareRequest, shown: Shown) -> HardwareRequest:
     if str(shown.get("config_drive")).lower() != "true":
         return request
     return request.plus(devices=[KEPT_CONFIG_DRIVE])
-
-
-def _of_ports(ports: Any, unseen: list[str]) -> Iterator[Passthrough]:
-    for port in ports:
-        if "binding:vnic_type" not in port:
-            unseen.append(f"what kind port {clean(port.get('id'))} is of")
-            continue
-        asked = passthrough.of_port(port)
-        if asked is not None:
-            yield asked

@@ -5,8 +5,9 @@ Each is requested once; the last few thousand answers are cached, so that
 memory does not grow with the cloud.
 """
 
-from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+import functools
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -45,23 +46,20 @@ class Volume:
     """A volume.
 
     :ivar image: its image metadata
-    :ivar devices: pairs of server id and device name
+    :ivar devices: id of each server that it is attached to, to the name of
+        the device there
     """
 
     image: Image
-    devices: tuple[tuple[str, str], ...]
-
-    def device_on(self, server: str) -> str | None:
-        """Return the name that it was attached to a server by."""
-        return dict(self.devices).get(server)
+    devices: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Flavor:
-    """A flavor as it is today; specs is None where they are not shown."""
+    """A flavor, as far as it can be seen."""
 
-    id: str
-    name: str
+    id: str | None
+    name: str | None
     specs: Mapping[str, str] | None
 
 
@@ -74,51 +72,50 @@ class Sources:
     def __init__(self, client: Any, microversion: str | None) -> None:
         self._client = client
         self._version = microversion
-        self._images: OrderedDict[str, Found[Image]] = OrderedDict()
-        self._volumes: OrderedDict[str, Found[Volume]] = OrderedDict()
+        self.image = functools.lru_cache(_KEPT)(self._image)
+        self.volume = functools.lru_cache(_KEPT)(self._volume)
         self._types: dict[str, str] | None = None
-        self._flavors: dict[tuple[str, str], Flavor] | None = None
+        self._flavors: dict[tuple[str, str | None], Flavor] | None = None
         self.notes: list[str] = []
 
-    def image(self, image_id: str) -> Found[Image]:
+    def _image(self, image_id: str) -> Found[Image]:
         """Return an image as glanceclient shows it."""
-
-        def ask() -> Image:
-            """Ask Glance."""
+        try:
             shown = dict(self._client.images.get(image_id))
-            return Image(
-                shown, shown.get("disk_format"), holder=Holder(image_id)
+            return Found(
+                Image(shown, shown.get("disk_format"), holder=Holder(image_id))
             )
+        except paging.GLANCE_ERRORS as error:
+            what = f"image {clean(image_id)}"
+            return Found(trouble=f"{what} ({clean(error, _TEXT)})")
 
-        what = f"image {clean(image_id)}"
-        return _once(self._images, image_id, ask, what)
-
-    def volume(self, volume_id: str) -> Found[Volume]:
+    def _volume(self, volume_id: str) -> Found[Volume]:
         """Return a volume as Cinder shows it."""
-
-        def ask() -> Volume:
-            """Ask Cinder."""
-            proxy = self._client.block_storage
-            shown = (
-                paging.get(proxy, f"/volumes/{volume_id}").get("volume") or {}
+        try:
+            body = paging.get(
+                self._client.block_storage, f"/volumes/{volume_id}"
             )
+            shown = body.get("volume") or {}
             properties = shown.get("volume_image_metadata") or {}
-            attached = shown.get("attachments") or ()
-            return Volume(
-                Image(
-                    *(properties, properties.get("disk_format"), VOLUME),
-                    Holder(
-                        shown.get("id"), made_of=properties.get("image_id")
+            return Found(
+                Volume(
+                    Image(
+                        *(properties, properties.get("disk_format"), VOLUME),
+                        Holder(
+                            shown.get("id"), made_of=properties.get("image_id")
+                        ),
                     ),
-                ),
-                tuple(
-                    (str(item.get("server_id")), str(item.get("device") or ""))
-                    for item in attached
-                ),
+                    {
+                        str(item.get("server_id")): str(
+                            item.get("device") or ""
+                        )
+                        for item in shown.get("attachments") or ()
+                    },
+                )
             )
-
-        what = f"volume {clean(volume_id)}"
-        return _once(self._volumes, volume_id, ask, what)
+        except (*paging.ERRORS, TypeError) as error:
+            what = f"volume {clean(volume_id)}"
+            return Found(trouble=f"{what} ({clean(error, _TEXT)})")
 
     def ports(self, servers: list[str]) -> dict[str, Found[list[Any]]]:
         """Return the ports of servers, in few requests."""
@@ -127,13 +124,14 @@ class Sources:
             ids = servers[start : start + _IDS]
             try:
                 ports = defaultdict(list)
-                params = [("device_id", id_) for id_ in ids]
-                params += [
-                    ("fields", name)
-                    for name in ("id", "device_id", _VNIC_TYPE)
+                params = [
+                    *(("device_id", id_) for id_ in ids),
+                    *(("fields", name) for name in ("id", "device_id")),
+                    ("fields", _VNIC_TYPE),
                 ]
-                proxy = self._client.network
-                for page in paging.pages(proxy, "/ports", "ports", params):
+                for page in paging.pages(
+                    self._client.network, "/ports", "ports", params
+                ):
                     for port in page:
                         ports[str(port.get("device_id"))].append(port)
             except paging.ERRORS as error:
@@ -147,7 +145,19 @@ class Sources:
         """Return the type of a node's hypervisor, None where not shown."""
         if self._types is None:
             try:
-                self._types = dict(self._hypervisors())
+                self._types = {
+                    str(item.get("hypervisor_hostname")): str(
+                        item.get("hypervisor_type")
+                    ).lower()
+                    for page in paging.pages(
+                        self._client.compute,
+                        "/os-hypervisors/detail",
+                        "hypervisors",
+                        [paging.LIMIT] if self._version else [],
+                        self._version,
+                    )
+                    for item in page
+                }
             except paging.ERRORS as error:
                 self._types = {}
                 self.notes.append(
@@ -156,23 +166,24 @@ class Sources:
                 )
         return self._types.get(node)
 
-    def _hypervisors(self) -> Iterator[tuple[str, str]]:
-        path, key = "/os-hypervisors/detail", "hypervisors"
-        params = [paging.LIMIT] if self._version else []
-        for page in paging.pages(
-            self._client.compute, path, key, params, self._version
-        ):
-            for item in page:
-                kind = str(item.get("hypervisor_type")).lower()
-                yield str(item.get("hypervisor_hostname")), kind
-
     def flavor(self, name: str | None, flavor_id: str | None) -> Flavor | None:
         """Return a flavor by its id, or by its name, None if it is gone."""
         if self._flavors is None:
             try:
+                listed = [
+                    Flavor(item["id"], item["name"], item.get("extra_specs"))
+                    for page in paging.pages(
+                        self._client.compute,
+                        "/flavors/detail",
+                        "flavors",
+                        [("is_public", "none"), paging.LIMIT],
+                        self._version,
+                    )
+                    for item in page
+                ]
                 self._flavors = {
                     key: item
-                    for item in self._all_flavors()
+                    for item in listed
                     for key in (("name", item.name), ("id", item.id))
                 }
             except paging.ERRORS as error:
@@ -182,36 +193,3 @@ class Sources:
                 )
         key = ("id", flavor_id) if flavor_id else ("name", name or "")
         return self._flavors.get(key)
-
-    def _all_flavors(self) -> Iterator[Flavor]:
-        params = [("is_public", "none"), paging.LIMIT]
-        for page in paging.pages(
-            self._client.compute,
-            "/flavors/detail",
-            "flavors",
-            params,
-            self._version,
-        ):
-            for item in page:
-                specs = item.get("extra_specs")
-                yield Flavor(str(item["id"]), str(item["name"]), specs)
-
-
-def _once(
-    kept: OrderedDict[str, Found[T]],
-    key: str,
-    ask: Callable[[], T],
-    what: str,
-) -> Found[T]:
-    """Return what was found before, or ask; forget the oldest."""
-    if key in kept:
-        kept.move_to_end(key)
-        return kept[key]
-    try:
-        result = Found(ask())
-    except (*paging.ERRORS, *paging.GLANCE_ERRORS) as error:
-        result = Found(trouble=f"{what} ({clean(error, _TEXT)})")
-    kept[key] = result
-    if len(kept) > _KEPT:
-        kept.popitem(last=False)
-    return result
