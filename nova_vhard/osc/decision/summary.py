@@ -74,8 +74,9 @@ class SummarizeDecisions(output.OfflineLister):
                 for event in log.events(path, result):
                     summary.add(event)
         except OSError as error:
-            text = output.unreadable(error.filename or path, error)
-            raise exceptions.CommandError(f"{text}; {_NAME}") from None
+            raise exceptions.CommandError(
+                f"{output.unreadable(error.filename or path, error)}; {_NAME}"
+            ) from None
         rows = summary.ordered()
         self.say(
             f"{output.counted(result.events, 'event')}, "
@@ -126,8 +127,7 @@ def _names(text: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
     for name in names:
         if name not in BY:
-            known = ", ".join(BY)
             raise argparse.ArgumentTypeError(
-                f"{clean(name)!r} is not one of {known}"
+                f"{clean(name)!r} is not one of {', '.join(BY)}"
             )
     return names

@@ -39,9 +39,8 @@ class FleetDevice:
     @property
     def reported(self) -> list[str]:
         """The cleaner's reports on the device."""
-        words = self.words
         return sorted(
-            word for word in words if not device_words.request_of(word)
+            word for word in self.words if not device_words.request_of(word)
         )
 
     @property

@@ -37,13 +37,6 @@ class NotOurs(Exception):
     """Raised when Keystone does not have what is needed, or another's."""
 
 
-class Credential(NamedTuple):
-    """An application credential, as Keystone shows it once."""
-
-    id: str
-    secret: str
-
-
 class Login(NamedTuple):
     """A host's user, logged in.
 
@@ -56,16 +49,18 @@ class Login(NamedTuple):
     identity: Any
     roles: dict[str, str]
 
-    def issue(self, program: str, rules: Iterable[Rule]) -> Credential:
-        """Make an application credential that rules narrow down."""
-        made = self.identity.create_application_credential(
+    def issue(self, program: str, rules: Iterable[Rule]) -> Any:
+        """Make an application credential that rules narrow down.
+
+        :returns: openstacksdk's, the only time with its secret
+        """
+        return self.identity.create_application_credential(
             self.user.id,
             program,
             roles=[{"id": self.roles[program]}],
             access_rules=[rule.as_dict() for rule in rules],
             unrestricted=False,
         )
-        return Credential(made.id, made.secret)
 
 
 class Accounts:
@@ -84,6 +79,11 @@ class Accounts:
         self._interface = interface
 
     @property
+    def identity(self) -> Any:
+        """openstacksdk's identity proxy, as the administrator."""
+        return self._cloud.identity
+
+    @property
     def url(self) -> str:
         """Keystone's URL, as the administrator logs in there.
 
@@ -99,7 +99,14 @@ class Accounts:
 
         :raises NotOurs: if one of that name was not made here, and none was
         """
-        users = self._named(f"{PREFIX}{host}")
+        name = f"{PREFIX}{host}"
+        try:
+            known = [self.identity.find_user(name)]
+        except exceptions.DuplicateResource:
+            # Any domain's admin can create one.
+            known = list(self.identity.users(name=name))
+        # Some of Keystone's databases take compute1 and Compute1 for one.
+        users = [user for user in known if user and user.name == name]
         ours = [user for user in users if provider_of(user)]
         if users and not ours:
             raise NotOurs(
@@ -108,57 +115,27 @@ class Accounts:
             )
         return ours
 
-    def _named(self, name: str) -> list[Any]:
-        """Return the users of a name; any domain's admin can create one."""
-        proxy = self._cloud.identity
-        try:
-            users = [proxy.find_user(name)]
-        except exceptions.DuplicateResource:
-            users = list(proxy.users(name=name))
-        # Some of Keystone's databases take compute1 and Compute1 for one.
-        return [user for user in users if user and user.name == name]
+    def assignments(self, role: str, **query: bool) -> Iterator[Any]:
+        """Yield who has a role, users and groups; nobody for no such role.
 
-    def assignments(self, role: str) -> Iterator[Any]:
-        """Yield who has a role, groups resolved; nobody for no such role.
+        Keystone does not know who is in a group by way of a federated login.
 
         :param role: its name
+        :param query: ``effective=True`` for groups resolved into users
         :returns: openstacksdk's role assignments, with names
         """
-        yield from self._assignments(role, effective=True)
-
-    def groups(self, role: str) -> Iterator[Any]:
-        """Yield the groups that have a role; nobody for no such role.
-
-        Keystone does not know who is in one by way of a federated login.
-
-        :param role: its name
-        :returns: openstacksdk's role assignments, with names
-        """
-        for assignment in self._assignments(role):
-            if assignment.group:
-                yield assignment
-
-    def _assignments(self, role: str, **query: bool) -> Iterator[Any]:
-        known = self._cloud.identity.find_role(role)
+        known = self.identity.find_role(role)
         if known is not None:
-            yield from self._cloud.identity.role_assignments(
+            yield from self.identity.role_assignments(
                 role_id=known.id, include_names=True, **query
             )
-
-    def user(self, uuid: str) -> Any:
-        """Return a user by its id."""
-        return self._cloud.identity.get_user(uuid)
-
-    def credentials(self, user: str) -> Iterator[Any]:
-        """Return the application credentials of a user, by its id."""
-        return iter(self._cloud.identity.application_credentials(user))
 
     def hosts(self) -> set[str]:
         """Return the names of the hosts that seem to have a user of ours."""
         names = {
             str((assignment.user or {}).get("name", ""))
             for role in ROLES.values()
-            for assignment in self.assignments(role)
+            for assignment in self.assignments(role, effective=True)
         }
         return {
             name.removeprefix(PREFIX)
@@ -182,8 +159,7 @@ class Accounts:
         :raises NotOurs: if a role or the project is not there, or the host
             has a user
         """
-        proxy = self._cloud.identity
-        place = proxy.find_project(project)
+        place = self.identity.find_project(project)
         if place is None:
             raise NotOurs(f"there is no project {project}: use --project")
         roles = {program: self._role(program) for program in programs}
@@ -197,7 +173,7 @@ class Accounts:
                 "and the present ones are void at once"
             )
         password = _KINDS + secrets.token_urlsafe(32)
-        user = proxy.create_user(
+        user = self.identity.create_user(
             name=f"{PREFIX}{host}",
             description=f"nova-vhard: host {host}, provider {provider}",
             domain_id=place.domain_id,
@@ -206,7 +182,7 @@ class Accounts:
         )
         try:
             for role in roles.values():
-                proxy.assign_project_role_to_user(place, user, role)
+                self.identity.assign_project_role_to_user(place, user, role)
             own = self._as_user(user.id, password, place.id)
         except BaseException as error:
             self.undo(user, error)
@@ -214,7 +190,7 @@ class Accounts:
         return Login(user, own, roles)
 
     def _role(self, program: str) -> str:
-        role = self._cloud.identity.find_role(ROLES[program])
+        role = self.identity.find_role(ROLES[program])
         if role is None:
             raise NotOurs(
                 f"there is no role {ROLES[program]}: make it (openstack role "
@@ -233,9 +209,8 @@ class Accounts:
         own = session.Session(
             auth=auth, verify=self._session.verify, cert=self._session.cert
         )
-        interface = self._interface
         return connection.Connection(
-            session=own, identity_interface=interface
+            session=own, identity_interface=self._interface
         ).identity
 
     def remove(self, host: str) -> str | None:
@@ -245,12 +220,8 @@ class Accounts:
         """
         users = self.find(host)
         for user in users:
-            self.delete(user)
+            self.identity.delete_user(user)
         return str(users[0].name) if users else None
-
-    def delete(self, user: Any) -> None:
-        """Delete a user, and with it its credentials and tokens."""
-        self._cloud.identity.delete_user(user)
 
     def undo(self, user: Any, reason: BaseException) -> None:
         """Delete a user that was made just now.
@@ -259,7 +230,7 @@ class Accounts:
         :raises NotOurs: if it stays, and what it can log in by
         """
         try:
-            self.delete(user)
+            self.identity.delete_user(user)
         except paging.ERRORS as error:
             name = clean(user.name, 255)
             raise NotOurs(

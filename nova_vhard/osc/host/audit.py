@@ -84,8 +84,10 @@ class AuditHosts(output.Lister):
                 traits.ONE_TIME_USE
             ):
                 devices.setdefault(root, []).append(provider.uuid)
-            audit = Audit(client.accounts, devices, prefix)
-            rows = itertools.chain(_sharing(client.placement), audit.rows())
+            rows = itertools.chain(
+                _sharing(client.placement),
+                Audit(client.accounts, devices, prefix).rows(),
+            )
             listed = list(itertools.islice(rows, limit + 1))
         except paging.ERRORS as error:
             raise exceptions.CommandError(f"Keystone: {error}") from error
@@ -132,23 +134,23 @@ class Audit:
         """Yield a row for each: logins first, then credentials of hosts."""
         hosts: dict[str, tuple[str, str]] = {}
         for role in _ALL:
-            for assignment in self.accounts.assignments(role):
+            for assignment in self.accounts.assignments(role, effective=True):
                 user, scope = assignment.user or {}, _scope(assignment)
                 name = str(user.get("name", ""))
                 if name.startswith(PREFIX) and role in ROLES.values():
                     hosts[str(user.get("id"))] = name, scope
                 else:
                     yield clean(name, 255), _LOGIN, role, scope, _EVERY
-            for assignment in self.accounts.groups(role):
-                name = clean((assignment.group or {}).get("name"), 200)
-                scope = _scope(assignment)
-                yield f"{_GROUP} {name}", _LOGIN, role, scope, _EVERY
+            for assignment in self.accounts.assignments(role):
+                if assignment.group:
+                    by = f"{_GROUP} {clean(assignment.group.get('name'), 200)}"
+                    yield by, _LOGIN, role, _scope(assignment), _EVERY
         for uuid, (name, scope) in hosts.items():
             yield from self._of_host(uuid, clean(name, 255), scope)
 
     def _of_host(self, uuid: str, name: str, scope: str) -> Iterator[Row]:
         """Yield what a host's user may write that is not its host's."""
-        provider = provider_of(self.accounts.user(uuid))
+        provider = provider_of(self.accounts.identity.get_user(uuid))
         if provider is None:
             roles = ", ".join(ROLES.values())
             yield name, _LOGIN, roles, scope, _FOREIGN
@@ -159,14 +161,19 @@ class Audit:
             for rules in access.RULES.values()
             for rule in access.below(self.prefix, rules(provider, devices))
         )
-        for credential in self.accounts.credentials(uuid):
+        for credential in self.accounts.identity.application_credentials(uuid):
             more = _more(credential, fits)
             if more:
-                by = f"credential {clean(credential.id)}"
                 held = (
                     str(role.get("name")) for role in credential.roles or ()
                 )
-                yield name, by, clean(", ".join(held), 255), scope, more
+                yield (
+                    name,
+                    f"credential {clean(credential.id)}",
+                    clean(", ".join(held), 255),
+                    scope,
+                    more,
+                )
 
 
 def _more(credential: Any, fits: frozenset[access.Rule]) -> str:

@@ -171,21 +171,20 @@ class EnrollHosts(output.Command):
                 for program, rules in plan.rules.items()
             }
             for program, credential in made.items():
-                # oslo.config replaces what follows a $.
-                region = client.region
                 text = _FILE.format(
                     program=program,
                     host=plan.host.name,
                     provider=plan.host.uuid,
-                    region=f"region_name = {clean(region, 255)}\n"
-                    if region
+                    region=f"region_name = {clean(client.region, 255)}\n"
+                    if client.region
                     else "",
                     url=clean(url, 2048),
-                    **credential._asdict(),
+                    id=credential.id,
+                    secret=credential.secret,
                 )
-                text = text.replace("$", "$$")
                 write = files.replace if options.force else files.create
-                write(plan.files[program], text, 0o600)
+                # oslo.config replaces what follows a $.
+                write(plan.files[program], text.replace("$", "$$"), 0o600)
                 written.append(plan.files[program])
         except BaseException as error:
             # Their credentials are void.
@@ -220,8 +219,9 @@ def _plan(
         folder is not the user's alone
     :raises OSError: if the folder cannot be created
     """
-    uuid = name if uuidutils.is_uuid_like(name) else None
-    host = placement.provider(uuid, name)
+    host = placement.provider(
+        name if uuidutils.is_uuid_like(name) else None, name
+    )
     name = host.name
     if not _HOST.fullmatch(name):
         raise NotOurs("its provider's name is not a host name")

@@ -103,8 +103,9 @@ class WithdrawHosts(output.Command):
                 for name in sorted(accounts.hosts()):
                     self._revoke(accounts, name, failed)
             except paging.ERRORS as error:
-                text = f"credentials: {why(error)} (--keep-credentials)"
-                failed.append(text)
+                failed.append(
+                    f"credentials: {why(error)} (--keep-credentials)"
+                )
         lost = frozenset[str]().union(
             *(self._withdraw(placement, host, failed) for host in every)
         )
@@ -146,8 +147,9 @@ class WithdrawHosts(output.Command):
         except PlacementError as error:
             failed.append(f"{clean(host.name)}: {why(error)}")
             return frozenset()
-        text = ", ".join(sorted(lost)) or "nothing"
-        self.answer(f"{clean(host.name)} lost {text}")
+        self.answer(
+            f"{clean(host.name)} lost {', '.join(sorted(lost)) or 'nothing'}"
+        )
         return lost
 
 

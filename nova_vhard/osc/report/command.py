@@ -99,6 +99,7 @@ class WriteReport(output.Command):
             except oscal.NotWhole as error:
                 raise exceptions.CommandError(f"{path}: {error}") from error
             except OSError as error:
-                text = output.unwritable(path, error)
-                raise exceptions.CommandError(text) from error
+                raise exceptions.CommandError(
+                    output.unwritable(path, error)
+                ) from error
             self.say(f"Report: {path}")

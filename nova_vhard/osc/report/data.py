@@ -171,18 +171,25 @@ def flavor_rows(
             yield (*about, *map(str, words))
         needs = plan_traits(flavor, rule)
         if needs is not None and needs.lacks:
-            mode = policy.mode_for(rule.mode, server.subject)
-            lacks = ", ".join(clean(lack) for lack in needs.lacks)
-            sync = "openstack vhard flavor sync"
-            yield (*about, _TRAITS, str(mode), f"lacks {lacks}", sync)
+            yield (
+                *about,
+                _TRAITS,
+                str(policy.mode_for(rule.mode, server.subject)),
+                f"lacks {', '.join(map(clean, needs.lacks))}",
+                "openstack vhard flavor sync",
+            )
 
 
 def device_rows(placement: Placement) -> Iterator[Row]:
     """Yield the devices that wait between two guests, and why."""
     for device in devices.devices(placement):
         if device.status == "reserved":
-            kind = device.view.inventory.resource_class
-            yield (clean(device.root.name), device.address, kind, device.why)
+            yield (
+                clean(device.root.name),
+                device.address,
+                device.view.inventory.resource_class,
+                device.why,
+            )
 
 
 def service_rows(folders: Iterable[str], digest: str) -> Iterator[Row]:

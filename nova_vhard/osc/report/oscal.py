@@ -50,8 +50,7 @@ def render(report: Report) -> str:
     :raises NotWhole: if the hosts could not be read, or there are none
     """
     if report.fleet.trouble:
-        text = f"the hosts could not be read: {report.fleet.trouble}"
-        raise NotWhole(text)
+        raise NotWhole(f"the hosts could not be read: {report.fleet.trouble}")
     if not report.hosts:
         raise NotWhole("Placement knows no compute node")
     made = report.made.isoformat()

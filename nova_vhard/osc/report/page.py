@@ -85,14 +85,12 @@ def render(report: Report) -> str:
     environment.filters["outside"] = outside
     today = report.made.astimezone(datetime.UTC).date()
     hosts = summary.worst_first(report.hosts)
-    proven = Counter(name for host in hosts for name in host.proven)
-    template = environment.get_template("report.html.j2")
-    return template.render(
+    return environment.get_template("report.html.j2").render(
         report=report,
         made=f"{report.made.astimezone(datetime.UTC):%Y-%m-%d %H:%M} UTC",
         checks=tuple(plugins.load()),
         statuses=Counter(host.status for host in report.hosts),
-        proven=proven,
+        proven=Counter(name for host in hosts for name in host.proven),
         cell=summary.answer,
         answers=summary.ANSWERS,
         hosts=hosts,

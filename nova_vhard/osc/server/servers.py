@@ -147,14 +147,19 @@ def rows(policy: Policy, server: Server, today: datetime.date) -> list[Row]:
 
     :param today: the day (UTC) by which exemptions are judged
     """
-    facts = (server.project, server.host, server.id, server.name)
-    about = tuple(clean(fact) for fact in facts)
+    about = tuple(
+        map(clean, (server.project, server.host, server.id, server.name))
+    )
     result: list[Row] = [
         (*about, *words) for words in _violating(policy, server, today)
     ]
     for text in server.unseen:
-        stated = f"cannot be seen: {line(text)}"
-        result.append((*about, UNSEEN, "", stated, FixCell(""), "not judged"))
+        result.append(
+            (
+                *(*about, UNSEEN, "", f"cannot be seen: {line(text)}"),
+                *(FixCell(""), "not judged"),
+            )
+        )
     return result
 
 
@@ -329,10 +334,12 @@ def _by_name(
         if choice is None or choice.value in values:
             continue
         kind = KINDS[choice.kind]
-        fix = f"look at its image and block devices; {kind.fix}"
-        what = f"{kind.title} {clean(choice.value)}"
-        means = f"probably runs with {what}: evidence, no proof"
-        yield _Finding(violation, means, fix)
+        yield _Finding(
+            violation,
+            f"probably runs with {kind.title} {clean(choice.value)}: "
+            "evidence, no proof",
+            f"look at its image and block devices; {kind.fix}",
+        )
 
 
 def _wishes(names: Iterable[str]) -> Iterator[DeviceChoice]:
