@@ -208,7 +208,7 @@ class GlanceGate:
         )
         subject = subject_of(UPDATE, context, holder.project, image_id)
         change = of_image(new, subject, old, touched)
-        # Also if nothing changes: other requests may change it meanwhile.
+        # Also if nothing changes: another request may change the image now.
         return self._answered(policy, change) or self._sent(
             policy, request, change
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What audits share: selection, exit status, totals, and JUnit's file."""
+"""Common parts of audits: selection, exit status, totals, and JUnit's file."""
 
 import argparse
 import enum

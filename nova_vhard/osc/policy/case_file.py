@@ -107,8 +107,6 @@ _RULES = (
 )
 _CHECKS = (*REQUIRABLE, *sorted(OF_DEVICES))
 
-_RESULTS = ("verdict", "rules", "exemptions", "host_checks")
-
 
 @dataclass(frozen=True)
 class Expected:
@@ -138,7 +136,7 @@ class Expected:
         wanted = {**self.expect, "verdict": [self.expect["verdict"]]}
         return [
             f"{sign}{name}: {item}"
-            for name in _RESULTS
+            for name in result
             if name in wanted
             for sign, items in (
                 ("-", set(wanted[name]) - set(result[name])),

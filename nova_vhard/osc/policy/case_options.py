@@ -27,6 +27,11 @@ _PROPERTIES = (
 )
 _FACTS = (
     ("disk-format", "Disk format of the image."),
+    (
+        "file",
+        "Image file whose upload is judged, in place of --operation. Its "
+        "content determines the disk format.",
+    ),
     ("image", "ID of the image."),
     ("flavor", "Name or ID of the flavor."),
     ("project", "ID of the project that owns the server or image."),
@@ -96,32 +101,9 @@ def description(options: argparse.Namespace) -> dict[str, Any]:
     :raises nova_vhard.osc.output.UsageError: for an option that the operation
         does not look at
     """
-    asked = {name: value for name, value in _whole(options).items() if value}
     placed = described.LOOKED_AT[options.operation]
-    if surplus := sorted(asked.keys() - placed):
-        raise output.UsageError(
-            f"{', '.join(surplus)}: not looked at in operation "
-            f"{options.operation}, which has {', '.join(sorted(placed))}; "
-            "leave the option out"
-        )
-    if "image" in asked and "volume" in asked:
-        raise output.UsageError(
-            "a guest has its metadata from the image or the volume; leave "
-            "one of them out"
-        )
-    who = {
-        "operation": options.operation,
-        "project": options.project,
-        "domain": options.domain,
-        "roles": options.role or [],
-    }
-    return who | asked
-
-
-def _whole(options: argparse.Namespace) -> dict[str, Any]:
-    """Return every part of a description; those not asked for are empty."""
     drive = options.config_drive or None
-    on_server = "server" in described.LOOKED_AT[options.operation]
+    on_server = "server" in placed
     parts: dict[str, dict[str, Any]] = {
         "image": {
             "id": options.image,
@@ -142,7 +124,7 @@ def _whole(options: argparse.Namespace) -> dict[str, Any]:
             "same_image": options.same_image,
         },
     }
-    return {
+    whole: dict[str, Any] = {
         **{
             name: {key: value for key, value in part.items() if value}
             for name, part in parts.items()
@@ -151,6 +133,25 @@ def _whole(options: argparse.Namespace) -> dict[str, Any]:
         "ports": options.port,
         "config_drive": None if on_server else drive,
     }
+    asked = {name: value for name, value in whole.items() if value}
+    if surplus := sorted(asked.keys() - placed):
+        raise output.UsageError(
+            f"{', '.join(surplus)}: not looked at in operation "
+            f"{options.operation}, which has {', '.join(sorted(placed))}; "
+            "leave the option out"
+        )
+    if "image" in asked and "volume" in asked:
+        raise output.UsageError(
+            "a guest has its metadata from the image or the volume; leave "
+            "one of them out"
+        )
+    who = {
+        "operation": options.operation,
+        "project": options.project,
+        "domain": options.domain,
+        "roles": options.role or [],
+    }
+    return who | asked
 
 
 def unknown(options: argparse.Namespace) -> Iterator[str]:

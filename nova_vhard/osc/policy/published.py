@@ -18,11 +18,6 @@ from nova_vhard.policy import schema
 
 Schema = dict[str, Any]
 
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
-#: Keys whose values are schemas, by name or not.
-_BY_NAME = ("properties",)
-_SCHEMAS = ("items", "additionalProperties", "propertyNames")
-
 
 def _cleaning() -> Schema:
     """Return that of a rules file, with the settings of installed steps."""
@@ -50,16 +45,13 @@ SCHEMAS: dict[str, Callable[[], Schema]] = {
     "cleaning": _cleaning,
 }
 
-#: Name of a kind of file to that of its schema's, beside the samples.
-FILES = {
-    "policy": "policy.schema.json",
-    "tests": "policy-tests.schema.json",
-    "cleaning": "cleaning.schema.json",
-}
-
 
 def _published(title: str, content: Schema) -> Schema:
-    return {"$schema": _DIALECT, "title": title, **_plain(content)}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": title,
+        **_plain(content),
+    }
 
 
 def _plain(content: Schema) -> Schema:
@@ -77,11 +69,11 @@ def _plain(content: Schema) -> Schema:
     if "pattern" in content:
         result["pattern"] = content["pattern"].replace(r"\Z", "$")
     result |= _widened(content)
-    for key in _BY_NAME:
-        if key in content:
-            parts = content[key].items()
-            result[key] = {name: _plain(part) for name, part in parts}
-    for key in _SCHEMAS:
+    if "properties" in content:
+        result["properties"] = {
+            name: _plain(part) for name, part in content["properties"].items()
+        }
+    for key in ("items", "additionalProperties", "propertyNames"):
         if isinstance(content.get(key), dict):
             result[key] = _plain(content[key])
     return result
@@ -120,6 +112,6 @@ class PrintSchema(Offline):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Print it."""
-        content = SCHEMAS[parsed_args.kind]()
-        for text in json.dumps(content, indent=2).split("\n"):
+        content = json.dumps(SCHEMAS[parsed_args.kind](), indent=2)
+        for text in content.split("\n"):
             self.answer(text)

@@ -24,10 +24,6 @@ from nova_vhard.policy.watch import DISABLED, disabled, ending, today
 from nova_vhard.request.compose import WANTED_CONFIG_DRIVE, with_specs
 from nova_vhard.request.lookups import Image
 
-_ERROR = "error"
-_WARNING = "warning"
-_NOTE = "note"
-
 #: nova-compute option for each key of ``assume``.
 _OPTIONS = {
     "virt_type": "[libvirt] virt_type",
@@ -36,7 +32,6 @@ _OPTIONS = {
     "pointer_model": "[DEFAULT] pointer_model",
     "cpu_mode": "[libvirt] cpu_mode",
 }
-_MACHINE = "[libvirt] hw_machine_type"
 
 DEFAULT = "default"
 _NOTHING = "(nothing)"
@@ -108,9 +103,9 @@ class CheckPolicy(output.OfflineLister):
                 item.message,
             )
             for severity, result in (
-                (_ERROR, errors),
-                (_WARNING, warnings),
-                (_NOTE, notes),
+                ("error", errors),
+                ("warning", warnings),
+                ("note", notes),
             )
             for item in result
         ]
@@ -137,16 +132,24 @@ def _warnings(policy: Policy, tree: provenance.Tree) -> Iterator[Problem]:
 def _notes(policy: Policy, tree: provenance.Tree) -> Iterator[Problem]:
     """Yield settings that hosts and images need besides Nova's defaults."""
     usual = Assume()
-    options: list[tuple[Path, str, Any, Any]] = []
-    for name, option in _OPTIONS.items():
-        wanted, nova = getattr(policy.assume, name), getattr(usual, name)
-        options.append((("assume", name), option, wanted, nova))
-    for arch, machine in policy.assume.machine_type.items():
-        place = ("assume", "machine_type", arch)
-        nova = NOVA_MACHINE_TYPES.get(arch)
-        options.append(
-            (place, _MACHINE, f"{arch}={machine}", f"{arch}={nova}")
+    options: list[tuple[Path, str, Any, Any]] = [
+        (
+            ("assume", name),
+            option,
+            getattr(policy.assume, name),
+            getattr(usual, name),
         )
+        for name, option in _OPTIONS.items()
+    ]
+    options += [
+        (
+            ("assume", "machine_type", arch),
+            "[libvirt] hw_machine_type",
+            f"{arch}={machine}",
+            f"{arch}={NOVA_MACHINE_TYPES.get(arch)}",
+        )
+        for arch, machine in policy.assume.machine_type.items()
+    ]
     for path, option, wanted, nova in options:
         stated = provenance.find(tree, path)
         if wanted != nova and stated is not None:

@@ -7,12 +7,12 @@ from typing import Any
 from nova_vhard.common.problems import PolicyError, Problem
 from nova_vhard.explain import fixes, messages, search
 from nova_vhard.osc import output, policies
-from nova_vhard.osc.policy import case_file, case_options
+from nova_vhard.osc.policy import case_file, case_options, image_file
 from nova_vhard.osc.violations import FixCell
+from nova_vhard.policy.subject import UPLOAD
 from nova_vhard.policy.watch import today
 from nova_vhard.request import described
 
-_SAME = "ok"
 _DIFFERS = "differs"
 
 
@@ -52,7 +52,7 @@ class RunPolicyTests(output.OfflineLister):
             day = parsed_args.date or file.date or today()
             for test in file.tests:
                 result = test.differences(policy, day)
-                state = _DIFFERS if result else _SAME
+                state = _DIFFERS if result else "ok"
                 cell = output.Cell(result, separator="\n")
                 rows.append((file.path, output.Cell(test.name), state, cell))
         wrong = sum(1 for row in rows if row[2] == _DIFFERS)
@@ -67,8 +67,10 @@ class ExplainPolicy(output.OfflineShowOne):
     """Show the answer to a request, as its user would read it.
 
     The request is described by options, and no cloud is asked. A property
-    that no rule is about is said to be unknown. Exit status 0 if the request
-    passes (verdict allow, warn, audit or disabled), 1 if it is refused.
+    that no rule is about is said to be unknown. With --file, command uploads
+    the file so that the policy accepts it. Exit status 0 if the request
+    passes (verdict allow, warn, audit or disabled), 1 if it is refused or the
+    file is unusable.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -82,6 +84,11 @@ class ExplainPolicy(output.OfflineShowOne):
         self, parsed_args: argparse.Namespace
     ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         """Return what the user, and the operator, would read."""
+        if parsed_args.file:
+            parsed_args.operation = UPLOAD
+            parsed_args.disk_format = image_file.disk_format(
+                parsed_args.file, parsed_args.disk_format
+            )
         data = case_options.description(parsed_args)
         case = described.read(data)
         policy = policies.load(parsed_args.policy)
@@ -102,10 +109,15 @@ class ExplainPolicy(output.OfflineShowOne):
         for text in case_options.unknown(parsed_args):
             self.say(text)
         given = parsed_args.block_device
+        command = None
+        if parsed_args.file and not (verdict.refusals and fix.left):
+            edits = fix.changes if verdict.refusals else ()
+            command = image_file.command(parsed_args, edits)
         return (
             "verdict",
             "explanation",
             "fix",
+            "command",
             "fault",
             "rules",
             "exemptions",
@@ -115,6 +127,7 @@ class ExplainPolicy(output.OfflineShowOne):
             verdict.outcome,
             case_options.devices(long, given) if long else None,
             FixCell(case_options.devices(words, given), fix.changes),
+            command,
             case_options.devices(
                 messages.fault_message(verdict.refusals), given
             )

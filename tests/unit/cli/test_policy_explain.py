@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """``openstack vhard policy explain``: the verdict as its user reads it."""
 
+import shlex
+import struct
+
 import pytest
 from osc_lib.exceptions import CommandError
 
@@ -201,6 +204,95 @@ def test_options_that_make_no_sense_together_end_with_2(arguments, answer):
     assert (done.status, done.out) == (2, "")
     assert answer in done.err
     assert len(done.err.splitlines()) == 1
+
+
+def disk(start=b"", at=0, size=512 << 10):
+    """Return the bytes of a file, with these ones in it."""
+    return start.rjust(at + len(start), b"\0").ljust(size, b"\0")
+
+
+def qcow2(backing=0, encryption=0, data_file=0):
+    """Return the header of a qcow2 file as docs/interop/qcow2.rst has it."""
+    parts = (b"QFI\xfb", 3, backing, 0, 16, 1 << 20, encryption)
+    return disk(struct.pack(">4sIQIIQI36xQ", *parts, data_file))
+
+
+MBR = disk(bytes([0x80, 0, 2, 0, 0x83, 0, 0, 0, 1]), 446, 510) + b"\x55\xaa"
+ISO = disk(b"\x01CD001", 0x8000)
+NOT_KNOWN = "is not an image of a known format"
+
+
+@pytest.mark.parametrize(
+    ("content", "stated", "disk_format"),
+    [
+        (qcow2(), [], "qcow2"),
+        (qcow2(), ["--disk-format=qcow2"], "qcow2"),
+        (disk(MBR), [], "raw"),
+        (disk(MBR), ["--disk-format=raw"], "raw"),
+        (disk(), ["--disk-format=raw"], "raw"),
+        (ISO, [], "iso"),
+        # It boots as a disk, too, as most ISOs do.
+        (disk(MBR + ISO[512:]), [], "iso"),
+    ],
+)
+def test_command_for_a_file_is_accepted(
+    tmp_path, content, stated, disk_format
+):
+    path = tmp_path / "an image"
+    path.write_bytes(content)
+    wish = [f"--file={path}", "--property=hw_disk_bus=ide", *stated]
+    note = "--property=os_note=it's $HOME"
+    status, answer = explained(*wish, note, policy="strict")
+    assert (status, answer["verdict"]) == (1, "refuse")
+    words = shlex.split(answer["command"])
+    assert words[:3] == ["openstack", "image", "create"]
+    assert words[words.index("--disk-format") + 1] == disk_format
+    assert note in words
+    status, again = explained(*words[3:-1], policy="strict")
+    assert (status, again["command"]) == (0, answer["command"])
+
+
+def test_without_a_fix_there_is_no_command(tmp_path):
+    text = """\
+        version: "1"
+        guest_devices: {disk_bus: {allow: [], reason: r}}
+        """
+    path = write(tmp_path / "policy.yaml", text)
+    image = tmp_path / "image"
+    image.write_bytes(qcow2())
+    wish = [f"--file={image}", "--property=hw_disk_bus=ide"]
+    status, answer = explained(*wish, policy=path)
+    assert (status, answer["command"]) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "stated"),
+    [
+        (None, [], "cannot be read: No such file or directory"),
+        (b"", [], NOT_KNOWN),
+        (b"a text\n" * 9999, [], NOT_KNOWN),
+        (disk(), [], NOT_KNOWN),
+        (qcow2(), ["--disk-format=raw"], "is qcow2, not raw"),
+        (disk(), ["--disk-format=qcow2"], "is raw, not qcow2"),
+        (qcow2(backing=512), [], "Safety checks failed: backing_file"),
+        (qcow2(data_file=4), [], "Safety checks failed: data_file"),
+        (qcow2(encryption=2), [], "encrypted"),
+        (disk(b"LUKS\xba\xbe\0\x01"), [], "encrypted"),
+        (disk(b"QED\0"), [], "Safety checks failed: banned"),
+        (qcow2()[:512] + ISO[512:], [], "Multiple formats detected"),
+    ],
+)
+def test_a_file_that_nova_refuses_is_an_error(
+    tmp_path, caplog, content, arguments, stated
+):
+    path = tmp_path / "image"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(CommandError) as error:
+        explained(f"--file={path}", *arguments)
+    assert str(error.value).startswith(f"{path}: ")
+    assert stated in str(error.value)
+    assert "WARNING" not in {each.levelname for each in caplog.records}
 
 
 def test_an_error_is_one_line():

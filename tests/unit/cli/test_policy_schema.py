@@ -20,6 +20,12 @@ SAMPLES = {
     "tests": ETC / "policy-tests.yaml",
     "cleaning": ETC / "cleaning.yaml.sample",
 }
+#: Names of the schemas, beside the samples.
+FILES = {
+    "policy": "policy.schema.json",
+    "tests": "policy-tests.schema.json",
+    "cleaning": "cleaning.schema.json",
+}
 BASE = {"version": "1"}
 
 
@@ -38,7 +44,7 @@ def faults(kind, content):
 def test_file_is_what_is_printed(kind):
     done = run(PrintSchema, kind)
     assert done.status == 0
-    path = ETC / published.FILES[kind]
+    path = ETC / FILES[kind]
     assert path.read_text(encoding="utf-8") == done.out
     jsonschema.Draft202012Validator.check_schema(json.loads(done.out))
 
@@ -50,7 +56,7 @@ def test_it_is_a_policys_without_a_word():
 @pytest.mark.parametrize("kind", published.SCHEMAS)
 def test_sample_fits_and_names_its_schema(kind):
     text = SAMPLES[kind].read_text(encoding="utf-8")
-    assert f"yaml-language-server: $schema={published.FILES[kind]}\n" in text
+    assert f"yaml-language-server: $schema={FILES[kind]}\n" in text
     assert faults(kind, plain(text)) == []
 
 

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An image file before its upload: its disk format, and the command."""
+
+import argparse
+import logging
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from osc_lib import exceptions
+from oslo_utils.imageutils import format_inspector
+
+from nova_vhard.osc.output import unreadable
+
+
+def disk_format(path: str, stated: str | None) -> str:
+    """Return the disk format of a file, as Glance and Nova detect it.
+
+    :param stated: the disk format that the user names, if any
+    :raises CommandError: if Glance or Nova does not accept the file
+    """
+    # The inspector logs each failed check, which our error names.
+    logging.getLogger(format_inspector.__name__).setLevel(logging.CRITICAL)
+    try:
+        with open(path, "rb") as file:
+            wrapper = format_inspector.InspectWrapper(file)
+            while wrapper.formats is None and wrapper.read(64 << 10):
+                pass
+            wrapper.close()
+        found = {str(each): each for each in wrapper.formats or ()}
+        # Many ISOs also boot as a disk. Glance and Nova take them as iso.
+        hybrid = found.keys() == {"iso", "gpt"}
+        image: Any = found["iso"] if hybrid else wrapper.format
+        image.safety_check()
+        # Bytes 32 to 35 of qcow2 are the encryption method. Nova has no key.
+        header = image.region("header").data if str(image) == "qcow2" else b""
+        if str(image) == "luks" or any(header[32:36]):
+            raise format_inspector.ImageFormatError("encrypted")
+    except OSError as error:
+        raise exceptions.CommandError(unreadable(path, error)) from error
+    except (
+        format_inspector.ImageFormatError,
+        format_inspector.SafetyCheckFailed,
+    ) as error:
+        text = f"{path}: Nova refuses such a file: {error}"
+        raise exceptions.CommandError(text) from error
+    # Glance has no gpt, the inspector's name for a disk with partitions.
+    name = "raw" if str(image) == "gpt" else str(image)
+    if str(image) == "raw" and stated is None:
+        raise exceptions.CommandError(
+            f"{path}: is not an image of a known format; for a raw disk "
+            "without partitions, add --disk-format raw"
+        )
+    if stated not in (None, name):
+        raise exceptions.CommandError(f"{path}: is {name}, not {stated}")
+    return name
+
+
+def command(
+    options: argparse.Namespace, changes: Iterable[Mapping[str, Any]]
+) -> str:
+    """Return the command that uploads a file.
+
+    :param options: as ``case_options`` adds them
+    :param changes: changes of the properties
+    """
+    edits = {each["property"]: each["value"] for each in changes}
+    properties = {**(options.property or {}), **edits}
+    words = ["openstack", "image", "create", "--file", options.file]
+    words += ["--disk-format", options.disk_format]
+    words += [
+        f"--property={name}={value}"
+        for name, value in properties.items()
+        if value is not None
+    ]
+    return shlex.join([*words, "NAME"])
