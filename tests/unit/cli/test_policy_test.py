@@ -1,22 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """``openstack vhard policy test``: unit tests of a policy."""
 
+import datetime
 import json
+from pathlib import Path
 
 import pytest
 import yaml
 from osc_lib.exceptions import CommandError
 
 from nova_vhard.common.problems import PolicyError
+from nova_vhard.osc import policies
+from nova_vhard.osc.image import images
 from nova_vhard.osc.policy import case_file
 from nova_vhard.osc.policy.case_file import CASE
 from nova_vhard.osc.policy.trial import RunPolicyTests
 from nova_vhard.request.described import LOOKED_AT
 from tests.unit.cli.desk import rows, run
 from tests.unit.docs import ETC
-from tests.unit.helpers import write
+from tests.unit.helpers import shipped, write
 
 SAMPLE = str(ETC / "policy-tests.yaml")
+VMWARE = str(ETC / "policy-tests-vmware.yaml")
+DAY = datetime.date(2026, 11, 29)
 
 POLICY = """\
     version: "1"
@@ -495,3 +501,77 @@ def test_every_key_of_a_case_is_looked_at_somewhere():
     who = {"name", "operation", "project", "domain", "roles", "expect"}
     parts = frozenset().union(*LOOKED_AT.values())
     assert CASE["properties"].keys() == who | parts
+
+
+OS_MIGRATE, KIT, V2V = "os-migrate: ", "migratekit: ", "virt-v2v -o "
+BIOS, VGA = "firmware_type", "video_model"
+OLD = ["disk_bus", "vif_model"]
+AGENT = ["guest_agent"]
+PC = "machine_type"
+
+
+# What each preset refuses or warns of, by case of the sample.
+@pytest.mark.parametrize(
+    ("case", "baseline", "scs", "strict"),
+    [
+        (f"{OS_MIGRATE}BIOS", [], [], [BIOS]),
+        (f"{OS_MIGRATE}UEFI", [], [], []),
+        (f"{OS_MIGRATE}image_metadata", [], AGENT, AGENT),
+        (f"{KIT}BIOS", [], [], [BIOS]),
+        (f"{KIT}UEFI, secure boot", [], [], []),
+        (f"{KIT}--enable-qemu-guest-agent", [], AGENT, [BIOS, *AGENT]),
+        (f"{V2V}openstack: Linux, BIOS", [], [VGA], [BIOS, VGA]),
+        (f"{V2V}openstack: Linux, UEFI", [], [VGA], [VGA]),
+        (
+            f"{V2V}openstack: Linux before 2007, without virtio drivers",
+            [*OLD, PC],
+            [*OLD, PC, VGA],
+            [*OLD, PC, VGA, BIOS],
+        ),
+        (f"{V2V}openstack: Windows, virtio-scsi, UEFI", [], [VGA], [VGA]),
+        (
+            f"{V2V}openstack: Windows without virtio-win",
+            OLD,
+            [*OLD, VGA],
+            [*OLD, VGA, BIOS],
+        ),
+        (f"{V2V}glance: Linux", [], [VGA], [BIOS, VGA]),
+        (
+            f"{V2V}glance: Windows without virtio-win",
+            OLD,
+            [*OLD, VGA],
+            [*OLD, VGA, BIOS],
+        ),
+    ],
+)
+def test_guests_from_vmware_under_each_preset(case, baseline, scs, strict):
+    tests = {each.name: each for each in case_file.read(VMWARE).tests}
+    data = yaml.safe_load(Path(VMWARE).read_text(encoding="utf-8"))
+    (said,) = [each for each in data["cases"] if each["name"] == case]
+    image = {"id": "i1", **said.get("image", said.get("volume"))["properties"]}
+    presets = {"baseline": baseline, "scs": scs, "strict": strict}
+    for preset, kinds in presets.items():
+        policy = shipped(preset)
+        verdict = tests[case].case.verdict(policy, DAY)
+        assert verdict.rules == sorted(f"guest_devices.{k}" for k in kinds)
+        assert verdict.outcome == ("refuse" if kinds else "allow")
+        # image audit --fix has nothing to set.
+        finding = images.find(policy, image, DAY)
+        assert not (finding and finding.changes)
+
+
+def test_guests_from_vmware_are_expected_to_be_as_under_baseline():
+    assert run(RunPolicyTests, VMWARE).status == 0
+
+
+def test_a_replacement_of_vga_lets_the_audit_change_an_image(tmp_path):
+    text = """\
+        version: "1"
+        extends: scs
+        guest_devices:
+          video_model:
+            {allow: [virtio, none], replace: {vga: virtio}, reason: r}
+        """
+    policy = policies.load(write(tmp_path / "policy.yaml", text))
+    finding = images.find(policy, {"id": "i1", "hw_video_model": "vga"}, DAY)
+    assert finding.changes == {"hw_video_model": "virtio"}
