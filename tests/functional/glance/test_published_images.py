@@ -2,13 +2,15 @@
 """Published images, uploaded directly and as their tools upload them."""
 
 import json
+import shlex
+import struct
 from pathlib import Path
 
 import pytest
 
 from tests import logged
 from tests.functional import recorded
-from tests.functional.glance.wire import add
+from tests.functional.glance.wire import Wire, add, create, remove, update
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -130,3 +132,169 @@ def test_each_image_is_refused_for_these_reasons(of, caplog, preset):
         expected[name] = verdicts[name][preset]
         assert response.status_int == (403 if actual[name] else 201)
     assert actual == expected
+
+
+# Images that tools publish.
+SILENT = {}
+SCS_0102 = {**SCSI, **VIRTIO_SCSI, **DEBIAN, "hw_watchdog_action": "reset"}
+OLD = {**IDE, "hw_vif_model": "e1000"}
+AGENT = {"hw_qemu_guest_agent": "yes"}
+VIRT_V2V = {
+    "architecture": "x86_64",
+    "hypervisor_type": "kvm",
+    "vm_mode": "hvm",
+    "hw_disk_bus": "virtio",
+    "hw_vif_model": "virtio",
+    "hw_video_model": "vga",
+    "hw_machine_type": "q35",
+    "hw_firmware_type": "uefi",
+    "hw_rng_model": "virtio",
+    "os_distro": "rhel",
+}
+NO_DRIVERS = {**VIRT_V2V, **IDE, "hw_vif_model": "rtl8139"}
+# What Nova has recorded of the server of which Packer takes a snapshot.
+SERVER = recorded.GUESTS["public"].recorded(
+    recorded.Host(recorded.Q35, recorded.PS2_MOUSE)
+)
+PC_SERVER = recorded.GUESTS["pc"].recorded(recorded.HOSTS[1])
+
+QCOW2 = struct.pack(">4sIQIIQ", b"QFI\xfb", 2, 0, 0, 16, 1 << 20)
+QCOW2 = QCOW2.ljust(512 << 10, b"\0")
+
+
+def replaced(name, value):
+    return {"op": "replace", "path": f"/{name}", "value": value}
+
+
+def sent(properties, *more):
+    """Return the POST of an image, the PUT of its file, and more requests."""
+    image = {"name": "n", "disk_format": "qcow2", "container_format": "bare"}
+    octets = "application/octet-stream"
+    return [
+        create({**image, **properties}),
+        Wire("PUT", "/v2/images/{id}/file", QCOW2, octets),
+        *more,
+    ]
+
+
+def by_packer(properties):
+    """Return the requests of Nova or Cinder, and then of Packer itself."""
+    return sent(
+        {"image_type": "image", **properties},
+        update(replaced("tags", ["packer"])),
+        update(replaced("visibility", "shared")),
+        Wire("POST", "/v2/images/{id}/members", b'{"member": "p2"}'),
+        update(replaced("min_disk", 4)),
+    )
+
+
+def by_terraform(properties, *more):
+    common = {"visibility": "private", "protected": False, "tags": ["t"]}
+    return sent({**common, "min_disk": 4, "min_ram": 0, **properties}, *more)
+
+
+def changed_by_terraform(properties):
+    """Return the requests of a resource whose properties change later."""
+    changes = [
+        replaced(name, value) if name in IDE else add(f"/{name}", value)
+        for name, value in properties.items()
+    ]
+    changes = [replaced("name", "m"), *changes, remove("/old")]
+    before = {"hw_disk_bus": "virtio", "old": "x"}
+    return by_terraform(before, update(*changes))
+
+
+#: Requests of a tool, as read in packer-plugin-openstack 3562619c,
+#: terraform-provider-openstack 27f26125, virt-v2v 71376bdb and cinder 29.0.0.
+TOOLS = {
+    # The import that follows needs the network.
+    "packer, external_source_image_url": lambda image: sent(image)[:1],
+    "packer, snapshot by Nova": by_packer,
+    "packer, use_blockstorage_volume": by_packer,
+    "terraform": by_terraform,
+    "terraform, change": changed_by_terraform,
+    # It sets image metadata of a volume. Cinder uploads the volume with it.
+    "virt-v2v -o openstack": sent,
+    "virt-v2v -o glance": lambda image: sent({"min_ram": 2048, **image}),
+}
+URL, SNAPSHOT, VOLUME, TERRAFORM, CHANGE, *V2V = TOOLS
+LEGACY = ["disk_bus", "vif_model"]
+VGA = ["video_model"]
+
+# Image, and the rules of each preset that refuse it.
+REFUSED = [
+    (SILENT, [], []),
+    (SCS_0102, [], []),
+    (OLD, LEGACY, LEGACY),
+]
+
+
+# A refusal is right: these are emulated devices of the 1990s, under scs also
+# vga, and a guest agent, whose answers the host would have to parse.
+@pytest.mark.parametrize("preset", ["baseline", "scs"])
+@pytest.mark.parametrize(
+    ("tool", "image", "baseline", "scs"),
+    [
+        *[
+            (tool, *row)
+            for tool in (URL, VOLUME, TERRAFORM)
+            for row in REFUSED
+        ],
+        (SNAPSHOT, SERVER, [], []),
+        (SNAPSHOT, PC_SERVER, [], ["machine_type"]),
+        (TERRAFORM, AGENT, [], ["guest_agent"]),
+        (CHANGE, SCS_0102, [], []),
+        (CHANGE, OLD, LEGACY, LEGACY),
+        *[(tool, VIRT_V2V, [], VGA) for tool in V2V],
+        *[(tool, NO_DRIVERS, LEGACY, sorted(LEGACY + VGA)) for tool in V2V],
+    ],
+)
+def test_requests_of_a_publishing_tool(
+    of, caplog, preset, tool, image, baseline, scs
+):
+    caplog.set_level("INFO", logged.DECISIONS)
+    user, made, answers = of(preset), "", []
+    wires = TOOLS[tool](image)
+    for wire in wires:
+        response = user.send(wire.about(made))
+        made = made or response.json.get("id", "")
+        answers.append(response.status_int)
+        if answers[-1] == 403:
+            break
+    rules = {"baseline": baseline, "scs": scs}[preset]
+    events = logged.decisions(caplog)
+    refusals = [rule for each in events for rule in _refusals(each, "rule")]
+    assert refusals == rules
+    if rules:
+        assert answers[-1] == 403
+    else:
+        assert len(answers) == len(wires)
+        assert set(answers) <= {200, 201, 204}
+
+
+# diskimage-builder ece6a6e9 uploads nothing: its users run this command.
+@pytest.mark.parametrize("preset", ["baseline", "scs"])
+@pytest.mark.parametrize(("image", "baseline", "scs"), REFUSED)
+def test_openstack_image_create_of_a_built_disk(
+    of, openstack, caplog, tmp_path, preset, image, baseline, scs
+):
+    intercept = pytest.importorskip("wsgi_intercept")
+    caplog.set_level("INFO", logged.DECISIONS)
+    user = of(preset)
+    intercept.add_wsgi_intercept("glance.example", 80, lambda: user.app)
+    path = tmp_path / "disk.qcow2"
+    path.write_bytes(QCOW2)
+    wish = [f"--property={name}={image[name]}" for name in image]
+    wish = ["--file", str(path), *wish]
+    status, _ = openstack("image", "create", "--disk-format=qcow2", *wish, "n")
+    (event,) = logged.decisions(caplog)
+    rules = {"baseline": baseline, "scs": scs}[preset]
+    assert _refusals(event, "rule") == rules
+    assert status == (1 if rules else 0)
+    # What policy explain prints is accepted, and its file arrives.
+    explain = ["vhard", "policy", "explain", "-fjson", f"--policy={preset}"]
+    explained, output = openstack(*explain, *wish)
+    assert explained == status
+    command = shlex.split(json.JSONDecoder().raw_decode(output)[0]["command"])
+    assert openstack(*command[1:])[0] == 0
+    assert user.images()[0]["status"] == "active"
