@@ -207,10 +207,13 @@ class Bus:
             topics=[self._topic],
             retry=-1,
         )
-        about = {"version": notify.VERSION, "dropped": 0}
         failures, away = Withheld(notify.LOGGERS), Seldom(LOG)
         while not self._stopped.is_set():
-            notifier.info({}, notify.HEARTBEAT, about)
+            notifier.info(
+                {},
+                notify.HEARTBEAT,
+                {"version": notify.VERSION, "dropped": 0},
+            )
             error = failures.take()
             if error is not None:
                 away.say("Cannot send to %s: %s", self.name, error)

@@ -90,8 +90,9 @@ class HotPlug:
             if not without | alone:
                 continue
             if not self._slots.acquire(blocking=False):
-                reason = f"{MOST} others are being taken away"
-                self._kept(guest.uuid, alias, reason)
+                self._kept(
+                    guest.uuid, alias, f"{MOST} others are being taken away"
+                )
                 continue
             thread = threading.Thread(
                 target=self._detach,

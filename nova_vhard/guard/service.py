@@ -68,14 +68,13 @@ class Guard:
             os.makedirs(options.state_path, 0o700, exist_ok=True)
         with _place(options, "run_dir"):
             os.makedirs(options.run_dir, 0o755, exist_ok=True)
-        state = os.path.join(options.state_path, POLICY)
-        self._file = PolicyFile(options.policy_file, state)
+        self._file = PolicyFile(
+            options.policy_file, os.path.join(options.state_path, POLICY)
+        )
         if sender:
             sender.runs = self._file.runs
         self.metrics = Metrics()
         self.memory = Memory(options.state_path)
-        send = sender.decided if sender else None
-        folders = {option: getattr(options, option) for option in FILES}
         judge = Judge(
             self.memory,
             lambda hours: posture.passed(
@@ -83,8 +82,8 @@ class Guard:
                 hours,
                 datetime.datetime.now(datetime.UTC),
             ),
-            send,
-            folders,
+            sender.decided if sender else None,
+            {option: getattr(options, option) for option in FILES},
         )
         self.answers = Answers(
             self._file, judge, self.metrics, options.state_path, self._status
@@ -137,7 +136,7 @@ class Guard:
             self.answers.refresh()
             self._server.start()
             self.watcher.start()
-            self._runtime.run(self)
+            self._runtime.run(self, self.again)
             self._server.stop()
             self.watcher.stop()
             self.memory.save()
@@ -146,6 +145,11 @@ class Guard:
                     os.path.join(self._options.run_dir, guard_proof.FILE)
                 )
             self._held.close()
+
+    def again(self) -> "Guard":
+        """Make a round due, which is what SIGHUP is for."""
+        self._due = 0.0
+        return self
 
     def round(self) -> float:
         """Look at the policy, save the memory; once an interval write metrics.

@@ -166,8 +166,9 @@ class Watcher:
         # Until each has been read nobody knows who is new.
         if told is None and not (memory.adopted or self._unread):
             memory.adopt()
-            count = len(memory)
-            LOG.warning("%d guests count as there before the guard", count)
+            LOG.warning(
+                "%d guests count as there before the guard", len(memory)
+            )
 
     def _look_at(
         self, connection: Connection, policy: Policy, uuid: str

@@ -203,8 +203,8 @@ def _serve(
         for answer in answers():
             # Nothing that it has started runs on when the answer is there.
             left = processes.kill_below(os.getpid())
-            line = json.dumps({"answer": answer, "left": left})
-            print(line, file=out, flush=True)
+            out.write(f"{json.dumps({'answer': answer, 'left': left})}\n")
+            out.flush()
             signal.setitimer(signal.ITIMER_REAL, limit)
     return 0
 

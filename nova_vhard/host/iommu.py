@@ -26,7 +26,7 @@ IDENTITY = "identity"
 #: vfio makes this group itself where there is no IOMMU; and for a mediated
 #: device, whose access to memory its parent's driver makes.
 NOIOMMU = "vfio-noiommu"
-_MEDIATED = "/sys/bus/mdev/devices"
+MEDIATED = "/sys/bus/mdev/devices"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def groups(root: HostRoot) -> list[Group]:
 
     :raises Unreadable: if the kernel shows no such folder, or hides it
     """
-    mediated = frozenset(root.names(_MEDIATED, missing_ok=True))
+    mediated = frozenset(root.names(MEDIATED, missing_ok=True))
     return [_group(root, name, mediated) for name in root.names(GROUPS)]
 
 

@@ -80,8 +80,9 @@ def _must_name(host: Host, pid: str, files: Sequence[str]) -> None:
     """
     for path in _named(guests.processes(host.root)[pid].command):
         where = Running(host).of_process(pid, _NAME, path).root
-        known = any(each.endswith(path) for each in files)
-        if where is host.root and not known:
+        if where is host.root and not any(
+            each.endswith(path) for each in files
+        ):
             raise unreadable(
                 shown(path, 200),
                 f"what nova-compute, process {pid}, reads, and root did not",

@@ -14,7 +14,6 @@ from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, unreadable
 
 _DRIVERS = "/sys/bus/pci/drivers"
-_MDEV = "/sys/bus/mdev/devices"
 _VDPA = "/sys/bus/vdpa/devices"
 
 _BUSES = "/sys/bus"
@@ -86,14 +85,14 @@ def _vdpa(
 
 def _mediated(host: Host) -> Iterator[tuple[str, bool]]:
     """Yield each mediated device, and whether Nova may hand its type out."""
-    names = host.root.names(_MDEV, missing_ok=True)
+    names = host.root.names(iommu.MEDIATED, missing_ok=True)
     if not names:
         return
     facts = nova_facts.read(host)
     if facts.mdev_types is None:
         raise nova_facts.old(host)
     for name in names:
-        path = f"{_MDEV}/{name}/mdev_type"
+        path = f"{iommu.MEDIATED}/{name}/mdev_type"
         kind = host.root.link(path)
         yield f"{path}: {kind}", kind in facts.mdev_types
 

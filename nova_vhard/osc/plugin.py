@@ -36,13 +36,16 @@ class Client:
         self.accounts = Accounts(
             self._connection, instance.session, instance.interface
         )
-        adapter = Adapter(
-            session=instance.session,
-            service_type="placement",
-            region_name=instance.region_name,
-            interface=instance.interface,
+        self.placement = Placement(
+            AdapterClient(
+                Adapter(
+                    session=instance.session,
+                    service_type="placement",
+                    region_name=instance.region_name,
+                    interface=instance.interface,
+                )
+            )
         )
-        self.placement = Placement(AdapterClient(adapter))
         self.images = glanceclient.Client(
             "2",
             session=instance.session,

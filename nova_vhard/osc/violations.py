@@ -54,7 +54,11 @@ def rows(
     """
     result = leading(violations)
     for item in result.shown:
-        asked = messages.asked(item)
-        yield item.rule, str(item.mode), asked, fix_cell(item, find)
+        yield (
+            item.rule,
+            str(item.mode),
+            messages.asked(item),
+            fix_cell(item, find),
+        )
     if result.left_out:
         yield OTHERS, "", f"and {result.left_out} more", FixCell("")

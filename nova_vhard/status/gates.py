@@ -95,13 +95,13 @@ def filters(node: Node) -> str:
     available = list(group.available_filters)
     if not {_ALL, _FILTER_CLASS}.intersection(available):
         available.append(_FILTER_CLASS)
-    others = [
-        name for name in group.enabled_filters if name not in ("", FILTER)
-    ]
-    lines = [f"available_filters = {name}" for name in available]
-    enabled = ",".join([FILTER, *others])
+    enabled = dict.fromkeys((FILTER, *filter(None, group.enabled_filters)))
     return "\n".join(
-        ["[filter_scheduler]", *lines, f"enabled_filters = {enabled}"]
+        (
+            "[filter_scheduler]",
+            *(f"available_filters = {name}" for name in available),
+            f"enabled_filters = {','.join(enabled)}",
+        )
     )
 
 

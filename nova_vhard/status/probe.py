@@ -103,22 +103,20 @@ def _probe(
     :param body: from a refused value to the request's body
     """
     value = _refused_value(node)
-    session = node.cloud.session
     endpoint = node.cloud.config.get_session_client(service).get_endpoint()
     if not endpoint:
         raise NotHere(f"endpoint of {service} in the catalogue")
     url = place(str(endpoint).rstrip("/"))
     answers = Counter(
-        _answer(session, url, body(value)) for _ in range(node.conf.times)
+        _answer(node.cloud.session, url, body(value))
+        for _ in range(node.conf.times)
     )
     total = sum(answers.values())
     where = f"POST {clean(url, 200)} with {_KIND} {value}"
-    listed = ", ".join(
-        f"{count} {text}" for text, count in sorted(answers.items())
-    )
     if set(answers) == {"refused by the gate"}:
         return fine(f"{where}: {total} of {total} refused by the gate.")
-    text = f"{where}, {total} times: {listed}."
+    listed = (f"{count} {text}" for text, count in sorted(answers.items()))
+    text = f"{where}, {total} times: {', '.join(listed)}."
     if set(answers) == {"the login was not accepted"}:
         return warn(f"{text} Name a cloud of clouds.yaml with --os-cloud.")
     more = "Workers differ. " if len(answers) > 1 else ""

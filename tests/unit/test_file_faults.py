@@ -331,7 +331,7 @@ def test_no_host_is_attested_that_is_not(folder, monkeypatch):
 
         wanted: ClassVar = {}
 
-        def __init__(self, *_):
+        def __init__(self, *_, renewal):
             pass
 
         def write(self, state, wanted, now, undemanded):

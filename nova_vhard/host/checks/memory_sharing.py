@@ -5,6 +5,7 @@ from nova_vhard.host.check import Answer, Check, failed, passed, unknown
 from nova_vhard.host.host import Host
 from nova_vhard.host.sanitized import shown
 
+_KSM = "/sys/kernel/mm/ksm"
 _RUN = "/sys/kernel/mm/ksm/run"
 _SHARING = "/sys/kernel/mm/ksm/pages_sharing"
 # Since Linux 6.6: pages of nothing but zeros, with use_zero_pages.
@@ -45,7 +46,7 @@ class MemorySharing(Check):
         """Judge what the kernel does, and what is merged."""
         root = host.root
         if "ksm" not in root.names("/sys/kernel/mm"):
-            evidence.append("/sys/kernel/mm/ksm: none")
+            evidence.append(f"{_KSM}: none")
             return passed("the kernel cannot merge memory")
         value = root.read(_RUN)
         evidence.append(f"{_RUN}: {shown(value)}")

@@ -51,7 +51,7 @@ class Microcode(Check):
         """Judge the kernel's own comparison."""
         root = host.root
         maker = of_processor(root)
-        evidence.append(f"/proc/cpuinfo: {maker}")
+        evidence.append(f"{_CPUINFO}: {maker}")
         try:
             text = root.read(_FILE)
         except Unreadable as error:

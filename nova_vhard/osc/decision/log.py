@@ -52,7 +52,12 @@ def events(path: str, read: Read) -> Iterator[Event]:
     :param read: counts go here
     :raises OSError: if the file cannot be opened or read
     """
-    with _opened(path) as stream:
+    with contextlib.ExitStack() as stack:
+        stream: Any = sys.stdin.buffer
+        if path != STDIN:
+            stream = stack.enter_context(open(path, "rb"))
+        if stream.peek(len(_GZIP))[: len(_GZIP)] == _GZIP:
+            stream = stack.enter_context(gzip.GzipFile(fileobj=stream))
         try:
             yield from _stated(_lines(stream), read)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -88,17 +93,6 @@ def _stated(lines: Iterable[bytes], read: Read) -> Iterator[Event]:
         event = _event(line, read)
         if event is not None:
             yield event
-
-
-@contextlib.contextmanager
-def _opened(path: str) -> Iterator[io.BufferedIOBase]:
-    with contextlib.ExitStack() as stack:
-        stream: Any = sys.stdin.buffer
-        if path != STDIN:
-            stream = stack.enter_context(open(path, "rb"))
-        if stream.peek(len(_GZIP))[: len(_GZIP)] == _GZIP:
-            stream = stack.enter_context(gzip.GzipFile(fileobj=stream))
-        yield stream
 
 
 def _lines(

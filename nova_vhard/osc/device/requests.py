@@ -39,8 +39,9 @@ class _Ask(output.Command):
         )
         self.check(result)
         # For this moment: void as soon as its provider changes.
-        generation = result.view.inventory.generation
-        bound = device_words.request_word(word, generation)
+        bound = device_words.request_word(
+            word, result.view.inventory.generation
+        )
         trait = device_words.of_device(result.address, bound)
         self.cloud.placement.update(
             result.root.uuid,

@@ -99,17 +99,17 @@ def row(
     """Return a row of the table, and what is wrong with the flavor."""
     lacking = list(claim.lacking(hosts)) if claim.claim == SECURE else []
     counts = Counter(item for _, lacks in lacking for item in lacks.items())
-    texts = (
+    texts = [
         f"{check} {result} ({number})"
         for (check, result), number in counts.items()
-    )
-    cells = (
+    ]
+    return (
+        clean(claim.flavor.name),
+        clean(claim.name),
+        claim.claim,
         output.Cell([host.name for host, _ in lacking]),
-        output.Cell(list(texts)),
-    )
-    name = clean(claim.flavor.name)
-    findings = list(_findings(claim, len(lacking), counts))
-    return (name, clean(claim.name), claim.claim, *cells), findings
+        output.Cell(texts),
+    ), list(_findings(claim, len(lacking), counts))
 
 
 def _findings(

@@ -36,8 +36,10 @@ class CheckColumn(FormattableColumn):  # type: ignore[misc]
             return f"{status}: {value['title']}"
         parts = [f"{status}: {value['title']} ({value['id']})"]
         if status == "FAIL":
-            parts.append(f"means: {value['meaning']}")
-            parts.append(f"to fix: {value['remediation']}")
+            parts += [
+                f"means: {value['meaning']}",
+                f"to fix: {value['remediation']}",
+            ]
         elif status == UNKNOWN:
             parts.append(
                 "why: nova-vhard-reporter check on the host says it, "

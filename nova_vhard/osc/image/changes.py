@@ -146,11 +146,11 @@ def undo(images: Any, entry: Entry) -> str:
             return (
                 f"changed since: {', '.join(clean(item) for item in strange)}"
             )
-        remove = [
-            name for name, value in entry.before.items() if value is None
-        ]
-        values = {k: v for k, v in entry.before.items() if v is not None}
-        images.update(entry.image, remove_props=remove, **values)
+        images.update(
+            entry.image,
+            remove_props=[k for k, v in entry.before.items() if v is None],
+            **{k: v for k, v in entry.before.items() if v is not None},
+        )
         return "restored"
     except glanceclient.exc.HTTPNotFound:
         return "is gone"

@@ -63,9 +63,10 @@ class Finding:
 
     def rows(self, state: str) -> Iterator[Row]:
         """Yield a row a violation, and one for those beyond the limit."""
-        image = self.image
-        facts = ("id", "name", "owner", "visibility", "status")
-        about = tuple(clean(image.get(fact) or "") for fact in facts)
+        about = tuple(
+            clean(self.image.get(fact) or "")
+            for fact in ("id", "name", "owner", "visibility", "status")
+        )
         for words in rows(self.violations, self.find):
             yield (*about, *words, state)
 

@@ -174,12 +174,13 @@ def read(path: str) -> CaseFile:
     data, _, problems = yaml_lines.load(path, text, _faults)
     if problems:
         raise PolicyError(problems)
-    folder = os.path.dirname(path)
     named = data.get("policy")
     day = data.get("date")
     return CaseFile(
         path=path,
-        policy=document.resolve(named, folder) if named else None,
+        policy=document.resolve(named, os.path.dirname(path))
+        if named
+        else None,
         date=datetime.date.fromisoformat(day) if day else None,
         tests=tuple(
             Expected(case["name"], described.read(case), case["expect"])

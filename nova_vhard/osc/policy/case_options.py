@@ -145,13 +145,13 @@ def description(options: argparse.Namespace) -> dict[str, Any]:
             "a guest has its metadata from the image or the volume; leave "
             "one of them out"
         )
-    who = {
+    return {
         "operation": options.operation,
         "project": options.project,
         "domain": options.domain,
         "roles": options.role or [],
+        **asked,
     }
-    return who | asked
 
 
 def unknown(options: argparse.Namespace) -> Iterator[str]:

@@ -2,7 +2,6 @@
 """An image file before its upload: its disk format, and the command."""
 
 import argparse
-import logging
 import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from osc_lib import exceptions
 from oslo_utils.imageutils import format_inspector
 
+from nova_vhard.common.log import get_logger
 from nova_vhard.osc.output import unreadable
 
 
@@ -20,7 +20,7 @@ def disk_format(path: str, stated: str | None) -> str:
     :raises CommandError: if Glance or Nova does not accept the file
     """
     # The inspector logs each failed check, which our error names.
-    logging.getLogger(format_inspector.__name__).setLevel(logging.CRITICAL)
+    get_logger(format_inspector.__name__).setLevel("CRITICAL")
     try:
         with open(path, "rb") as file:
             wrapper = format_inspector.InspectWrapper(file)

@@ -111,11 +111,10 @@ def _put(glance: Definitions, change: Change) -> str:
 
 def _row(change: Change, state: str) -> Row:
     """Return a row of the table."""
-    offered = [clean(value) for value in change.after["enum"]]
     return (
         clean(change.namespace, 255),
         clean(change.name, 255),
-        output.Cell(offered, none="(nothing)"),
+        output.Cell(list(map(clean, change.after["enum"])), none="(nothing)"),
         output.Cell(change.was, none="(any)"),
         state,
     )

@@ -93,8 +93,7 @@ class CheckPolicy(output.OfflineLister):
             f"{output.counted(len(errors), 'error')}, "
             f"{output.counted(len(warnings), 'warning')}{what}"
         )
-        columns = ("Severity", "File", "Line", "Path", "Message")
-        return columns, [
+        return ("Severity", "File", "Line", "Path", "Message"), [
             (
                 severity,
                 item.file,

@@ -45,10 +45,9 @@ class RunPolicyTests(output.OfflineLister):
             raise policies.failure(PolicyError(problems))
         rows: list[tuple[Any, ...]] = []
         for file in files:
-            name = (
+            policy = policies.load(
                 parsed_args.policy or file.policy or policies.default_policy()
             )
-            policy = policies.load(name)
             day = parsed_args.date or file.date or today()
             for test in file.tests:
                 result = test.differences(policy, day)

@@ -201,8 +201,13 @@ def _violating(
             if finding.fix
             else fix_cell(finding.again or item, find)
         )
-        asked = messages.asked(item)
-        yield item.rule, str(item.mode), asked, fixed, finding.means
+        yield (
+            item.rule,
+            str(item.mode),
+            messages.asked(item),
+            fixed,
+            finding.means,
+        )
     if result.left_out:
         yield OTHERS, "", f"and {result.left_out} more", FixCell(""), ""
 

@@ -369,6 +369,19 @@ def test_a_wrong_option_is_one_line(run, config, line, text):
     assert text in err
 
 
+def test_sighup_starts_a_round(options, tmp_path):
+    guard = Guard(options)
+    written = tmp_path / "nova_vhard_guard.prom"
+    rounds = []
+    for before in (lambda: None, lambda: None, guard.again):
+        before()
+        written.unlink(missing_ok=True)
+        guard.round()
+        rounds.append(written.exists())
+    guard._held.close()
+    assert rounds == [True, False, True]
+
+
 def test_a_crash_is_one_line(run, monkeypatch):
     monkeypatch.setitem(program._CHANGES, "install", lambda _: 1 // 0)
     code, out, err = run("install")
