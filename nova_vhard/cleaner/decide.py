@@ -18,7 +18,7 @@ from typing import Any
 from nova_vhard.cleaner.journal import Record, State
 from nova_vhard.cleaner.rules import StepRule
 from nova_vhard.cleaner.usage import NOBODY, Usage
-from nova_vhard.host.pci import PciDevice
+from nova_vhard.host.pci.pci import PciDevice
 from nova_vhard.placement.devices import View
 
 

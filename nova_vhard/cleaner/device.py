@@ -21,8 +21,8 @@ from nova_vhard.cleaner.rules import Rules
 from nova_vhard.cleaner.step import Job, Outcome
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import clean
-from nova_vhard.host import pci
-from nova_vhard.host.libvirt import Libvirt
+from nova_vhard.host.libvirt.libvirt import Libvirt
+from nova_vhard.host.pci import pci
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.placement import devices
 from nova_vhard.placement.client import Conflict, Placement

@@ -12,7 +12,8 @@ import fcntl
 import os
 from collections.abc import Iterator
 
-from nova_vhard.host import pci, running
+from nova_vhard.host.libvirt import running
+from nova_vhard.host.pci import pci
 from nova_vhard.host.root import HostRoot, Unreadable
 
 # Descriptors of the locks that this process holds.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from nova_vhard.cleaner import lock
 from nova_vhard.common import trusted
-from nova_vhard.host import processes
+from nova_vhard.host.processes import processes
 
 #: Bytes at the end of what it prints that are kept.
 KEPT = 16 << 10

@@ -22,7 +22,7 @@ from nova_vhard.common.log import get_logger
 from nova_vhard.common.problems import Path, PolicyError, problem
 from nova_vhard.common.schema_errors import Fault, schema_faults
 from nova_vhard.common.text import quote
-from nova_vhard.host.pci import PciDevice
+from nova_vhard.host.pci.pci import PciDevice
 
 LOG = get_logger(__name__)
 

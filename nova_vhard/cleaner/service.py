@@ -18,7 +18,7 @@ from nova_vhard.common import trusted
 from nova_vhard.common.log import Seldom, get_logger
 from nova_vhard.daemon import identity
 from nova_vhard.daemon.runtime import Runtime
-from nova_vhard.host import libvirt
+from nova_vhard.host.libvirt import libvirt
 from nova_vhard.host.root import HostRoot
 from nova_vhard.placement import devices, request_traits
 from nova_vhard.placement.client import Placement, PlacementError, Provider

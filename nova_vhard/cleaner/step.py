@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from nova_vhard.host.pci import PciDevice
+from nova_vhard.host.pci.pci import PciDevice
 from nova_vhard.host.root import HostRoot, Unreadable
 
 NAMESPACE = "nova_vhard.cleaning_steps"

@@ -18,7 +18,7 @@ from nova_vhard.cleaner.step import (
 )
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import clean
-from nova_vhard.host.child_process import Ended, Forked, Hanging
+from nova_vhard.host.processes.child_process import Ended, Forked, Hanging
 from nova_vhard.host.root import Unreadable
 
 LOG = get_logger(__name__)

@@ -18,8 +18,9 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nova_vhard.host import guests, pci
-from nova_vhard.host.libvirt import Libvirt
+from nova_vhard.host import guests
+from nova_vhard.host.libvirt.libvirt import Libvirt
+from nova_vhard.host.pci import pci
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 
 _VIRTUAL_FUNCTION = re.compile(r"virtfn\d+")

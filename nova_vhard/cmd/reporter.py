@@ -17,7 +17,7 @@ from nova_vhard.conf import placement as placement_conf
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.daemon import identity, interrupts
 from nova_vhard.host import report, report_formats
-from nova_vhard.host.check_process import Isolation
+from nova_vhard.host.processes.check_process import Isolation
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.placement import upkeep
 from nova_vhard.placement.connect import connect

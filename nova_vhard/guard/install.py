@@ -13,7 +13,7 @@ from typing import Any
 from nova_vhard.common import files
 from nova_vhard.guard import answers, hook, service
 from nova_vhard.guard.memory import FILE as GUESTS
-from nova_vhard.host import guard_proof
+from nova_vhard.host.libvirt import guard_proof
 from nova_vhard.policy.watch import DISABLED, RUNS
 
 FOLDER = "qemu.d"

@@ -17,7 +17,7 @@ from xml.sax.saxutils import quoteattr
 
 from nova_vhard.common import files
 from nova_vhard.common.text import clean
-from nova_vhard.host import guard_proof
+from nova_vhard.host.libvirt import guard_proof
 
 _PREFIX = "nova-vhard-probe-"
 

@@ -21,7 +21,7 @@ from nova_vhard.guard.judge import Judge, mode_on_host
 from nova_vhard.guard.memory import Memory
 from nova_vhard.guard.metrics import Metrics
 from nova_vhard.guard.watcher import Watcher
-from nova_vhard.host import guard_proof
+from nova_vhard.host.libvirt import guard_proof
 from nova_vhard.policy.watch import PolicyFile, PolicyUnavailable
 
 if TYPE_CHECKING:

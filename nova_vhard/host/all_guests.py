@@ -3,12 +3,13 @@
 
 from collections.abc import Callable, Iterator
 
-from nova_vhard.host import guests, mac
+from nova_vhard.host import guests
 from nova_vhard.host.check import Answer, unknown
 from nova_vhard.host.guests import PROC, Guest
 from nova_vhard.host.host import Host
+from nova_vhard.host.libvirt.running import WHOLE_TABLE
+from nova_vhard.host.mac import mac
 from nova_vhard.host.root import Unreadable
-from nova_vhard.host.running import WHOLE_TABLE
 from nova_vhard.host.sanitized import few
 
 

@@ -12,9 +12,9 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from nova_vhard.host import domains
 from nova_vhard.host.host import Host
-from nova_vhard.host.libvirt import Libvirt
+from nova_vhard.host.libvirt import domains
+from nova_vhard.host.libvirt.libvirt import Libvirt
 from nova_vhard.host.root import HostRoot, Unreadable
 
 PROC = "/proc"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nova_vhard.host.libvirt import Libvirt, NoLibvirt
+from nova_vhard.host.libvirt.libvirt import Libvirt, NoLibvirt
 from nova_vhard.host.root import HostRoot
 
 #: What to do where a check has no policy to compare with.

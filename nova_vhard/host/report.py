@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from nova_vhard.host.check import Check, Result, Status
-from nova_vhard.host.check_process import Isolation, Timed
 from nova_vhard.host.host import Host
 from nova_vhard.host.plugins import load
+from nova_vhard.host.processes.check_process import Isolation, Timed
 from nova_vhard.policy import release
 
 __all__ = ("HostReport", "Runner", "inspect", "load")

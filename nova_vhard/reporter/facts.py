@@ -14,20 +14,10 @@ from dataclasses import asdict
 from typing import Any
 
 from nova_vhard.common import files
-from nova_vhard.host import (
-    apparmor,
-    container_binaries,
-    nova_facts,
-    prestep,
-    qemu_binaries,
-    qemu_conf,
-    tpm,
-)
-from nova_vhard.host import qemu as qemu_host
+from nova_vhard.host import prestep
 from nova_vhard.host.guests import PROC
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import HostRoot, Unreadable, unreadable
-from nova_vhard.host.running import (
+from nova_vhard.host.libvirt.running import (
     Running,
     Target,
     changed,
@@ -35,6 +25,12 @@ from nova_vhard.host.running import (
     place,
     start_of,
 )
+from nova_vhard.host.mac import apparmor
+from nova_vhard.host.nova import nova_facts
+from nova_vhard.host.qemu import container_binaries, qemu_binaries, qemu_conf
+from nova_vhard.host.qemu import qemu as qemu_host
+from nova_vhard.host.root import HostRoot, Unreadable, unreadable
+from nova_vhard.host.tpm import tpm
 from nova_vhard.reporter import nova_conf
 from nova_vhard.reporter.nova_conf import FactsError, Sources
 

@@ -11,8 +11,8 @@ from nova_vhard.catalogue.qemu_parts import MACHINES
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.problems import PolicyError
 from nova_vhard.daemon import identity
-from nova_vhard.host import libvirt
 from nova_vhard.host.host import Expected, Host
+from nova_vhard.host.libvirt import libvirt
 from nova_vhard.host.root import HostRoot
 from nova_vhard.policy import document
 from nova_vhard.policy.model import DeviceRule, Mode, Policy

@@ -18,7 +18,7 @@ from oslo_config import cfg
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.conf import nova
-from nova_vhard.host import nova_compute
+from nova_vhard.host.nova import nova_compute
 from nova_vhard.host.root import HostRoot
 
 _MACHINE = re.compile(

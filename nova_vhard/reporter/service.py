@@ -15,7 +15,7 @@ from nova_vhard.daemon.interrupts import Interrupted, last_resort
 from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.host import report
 from nova_vhard.host.check import Status
-from nova_vhard.host.check_process import Isolation
+from nova_vhard.host.processes.check_process import Isolation
 from nova_vhard.reporter import hosts, publishing
 from nova_vhard.reporter.publishers.base import Publisher, Record
 

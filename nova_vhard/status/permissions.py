@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from oslo_upgradecheck.upgradecheck import Result
 
 from nova_vhard.common.text import line
-from nova_vhard.host.guard_proof import HOOK
+from nova_vhard.host.libvirt.guard_proof import HOOK
 from nova_vhard.status import files
 from nova_vhard.status.answers import (
     NotHere,

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from oslo_config import cfg
 
 from nova_vhard.conf import reporter as reporter_conf
-from nova_vhard.host import qemu
+from nova_vhard.host.qemu import qemu
 from nova_vhard.reporter import hosts, publishing
 from nova_vhard.reporter.publishers.placement import PlacementPublisher
 from nova_vhard.reporter.service import Reporter as Service

@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 from nova_vhard.cleaner.step import Job  # noqa: E402
 from nova_vhard.cleaner.step_process import Isolation  # noqa: E402
 from nova_vhard.cleaner.steps.nvme_erase import NvmeErase  # noqa: E402
-from nova_vhard.host import pci  # noqa: E402
+from nova_vhard.host.pci import pci  # noqa: E402
 from nova_vhard.host.root import HostRoot, Unreadable  # noqa: E402
 
 HOST = HostRoot("/")

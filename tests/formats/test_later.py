@@ -18,8 +18,9 @@ from nova_vhard.common import decisions
 from nova_vhard.common.problems import PolicyError
 from nova_vhard.exporter import payloads
 from nova_vhard.guard import memory, posture
-from nova_vhard.host import guard_proof, nova_facts
 from nova_vhard.host.host import Host
+from nova_vhard.host.libvirt import guard_proof
+from nova_vhard.host.nova import nova_facts
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.osc.image import journal as images
 from nova_vhard.osc.policy import definitions

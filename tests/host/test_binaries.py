@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from nova_vhard.host.elf import Kind, Relro, examine
+from nova_vhard.host.qemu.elf import Kind, Relro, examine
 from nova_vhard.host.root import HostRoot
 from tests import elf_files
 from tests.elf_files import (

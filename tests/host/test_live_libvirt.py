@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from nova_vhard.host.libvirt import LiveLibvirt, VirshLibvirt
+from nova_vhard.host.libvirt.libvirt import LiveLibvirt, VirshLibvirt
 from nova_vhard.host.root import Unreadable
 
 UNREACHABLE = "qemu+unix:///system?socket=/nowhere"

@@ -15,8 +15,9 @@ import threading
 
 import pytest
 
-from nova_vhard.host import report, virconf
+from nova_vhard.host import report
 from nova_vhard.host.host import Host
+from nova_vhard.host.libvirt import virconf
 from nova_vhard.host.root import HostRoot
 from nova_vhard.osc.host import fix
 from tests import playbook

@@ -13,7 +13,7 @@ import subprocess
 
 import pytest
 
-from nova_vhard.host.elf import Relro, examine
+from nova_vhard.host.qemu.elf import Relro, examine
 from nova_vhard.host.root import HostRoot
 from tests import elf_files
 from tests.host.reporter import Reporter

@@ -4,7 +4,7 @@
 import shutil
 
 from nova_vhard.host import report
-from nova_vhard.host.check_process import in_process
+from nova_vhard.host.processes.check_process import in_process
 from nova_vhard.reporter import hosts
 from nova_vhard.reporter.publishers.placement import PlacementPublisher
 from nova_vhard.reporter.service import Reporter

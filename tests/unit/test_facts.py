@@ -10,8 +10,8 @@ from oslo_utils import netutils
 
 from nova_vhard.cmd import reporter
 from nova_vhard.conf import nova
-from nova_vhard.host import nova_facts
 from nova_vhard.host.host import Host
+from nova_vhard.host.nova import nova_facts
 from nova_vhard.host.root import HostRoot, Unreadable
 from tests.trees import FACTS, build
 

@@ -8,7 +8,7 @@ from nova_vhard.cleaner.step import (
     Step,
 )
 from nova_vhard.common.text import clean
-from nova_vhard.host import pci
+from nova_vhard.host.pci import pci
 
 # Lines of a program's output, and characters of each, that are evidence.
 _LINES = 20

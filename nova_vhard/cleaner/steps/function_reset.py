@@ -6,9 +6,9 @@ from nova_vhard.cleaner.step import (
     Outcome,
     Step,
 )
-from nova_vhard.host import pci
-from nova_vhard.host.iommu import DEVICES
-from nova_vhard.host.pci import SHARED_RESETS
+from nova_vhard.host.iommu.iommu import DEVICES
+from nova_vhard.host.pci import pci
+from nova_vhard.host.pci.pci import SHARED_RESETS
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 
 #: What each way is worth, the names being the kernel's (drivers/pci/pci.c).

@@ -8,7 +8,7 @@ from nova_vhard.cleaner import nvme
 from nova_vhard.cleaner.program import path_schema
 from nova_vhard.cleaner.samples import Samples
 from nova_vhard.cleaner.step import Job, Outcome, Step
-from nova_vhard.host import pci
+from nova_vhard.host.pci import pci
 from nova_vhard.host.root import Unreadable, unreadable
 
 _DRIVER = "nvme"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-43: consoles are local, or encrypted and authenticated."""
 
-from nova_vhard.host import consoles, guests, mac, nova_facts, qemu_conf
+from nova_vhard.host import guests
 from nova_vhard.host.all_guests import of_each
 from nova_vhard.host.check import (
     Answer,
@@ -12,9 +12,12 @@ from nova_vhard.host.check import (
 )
 from nova_vhard.host.guests import PROC, Guest
 from nova_vhard.host.host import Host
-from nova_vhard.host.listeners import is_local
+from nova_vhard.host.libvirt.listeners import is_local
+from nova_vhard.host.libvirt.running import WHOLE_TABLE
+from nova_vhard.host.mac import mac
+from nova_vhard.host.nova import nova_facts
+from nova_vhard.host.qemu import consoles, qemu_conf
 from nova_vhard.host.root import unreadable
-from nova_vhard.host.running import WHOLE_TABLE
 from nova_vhard.host.sanitized import shown
 
 

@@ -7,11 +7,6 @@ from nova_vhard.catalogue.vulnerabilities import (
     OF_PROGRAMS,
     OLD_MICROCODE,
 )
-from nova_vhard.host import (
-    cpu_threads,
-    mac,
-    vulnerabilities,
-)
 from nova_vhard.host.check import (
     Answer,
     Check,
@@ -20,10 +15,12 @@ from nova_vhard.host.check import (
     passed,
     unknown,
 )
+from nova_vhard.host.cpu import cpu_threads, vulnerabilities
+from nova_vhard.host.cpu.vulnerabilities import FOLDER, State
 from nova_vhard.host.host import Host
+from nova_vhard.host.mac import mac
 from nova_vhard.host.root import unreadable
 from nova_vhard.host.sanitized import few, shown
-from nova_vhard.host.vulnerabilities import FOLDER, State
 
 
 class CpuMitigations(Check):

@@ -3,7 +3,6 @@
 
 import datetime
 
-from nova_vhard.host import guard_proof
 from nova_vhard.host.check import (
     Answer,
     Check,
@@ -13,6 +12,7 @@ from nova_vhard.host.check import (
     unknown,
 )
 from nova_vhard.host.host import Host
+from nova_vhard.host.libvirt import guard_proof
 
 # A proof of later than now is a clock that was set back.
 _AHEAD = datetime.timedelta(minutes=5)

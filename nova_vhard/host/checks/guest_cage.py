@@ -4,15 +4,7 @@
 import re
 from collections.abc import Iterator
 
-from nova_vhard.host import (
-    confinement,
-    domains,
-    groups,
-    guests,
-    mac,
-    qemu_binaries,
-    qemu_conf,
-)
+from nova_vhard.host import guests
 from nova_vhard.host.all_guests import of_each
 from nova_vhard.host.check import (
     Answer,
@@ -24,8 +16,11 @@ from nova_vhard.host.check import (
 )
 from nova_vhard.host.guests import PROC, Guest
 from nova_vhard.host.host import Host
+from nova_vhard.host.libvirt import domains
+from nova_vhard.host.libvirt.running import WHOLE_TABLE, Running
+from nova_vhard.host.mac import confinement, groups, mac
+from nova_vhard.host.qemu import qemu_binaries, qemu_conf
 from nova_vhard.host.root import Unreadable
-from nova_vhard.host.running import WHOLE_TABLE, Running
 from nova_vhard.host.sanitized import few, shown
 
 _GOOD = passed("")

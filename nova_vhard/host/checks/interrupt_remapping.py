@@ -1,13 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-02: interrupts are remapped, and vfio insists on it."""
 
-from nova_vhard.host import (
-    device_iommu,
-    interrupts,
-    iommu,
-    module_parameters,
-    platform,
-)
+from nova_vhard.host import module_parameters, platform
 from nova_vhard.host.check import (
     Answer,
     Check,
@@ -17,7 +11,8 @@ from nova_vhard.host.check import (
     unknown,
 )
 from nova_vhard.host.host import Host
-from nova_vhard.host.interrupts import Interrupts
+from nova_vhard.host.iommu import device_iommu, interrupts, iommu
+from nova_vhard.host.iommu.interrupts import Interrupts
 from nova_vhard.host.root import HostRoot
 from nova_vhard.host.sanitized import shown
 

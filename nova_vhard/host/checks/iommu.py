@@ -1,12 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-01: DMA remapping is really on."""
 
-from nova_vhard.host import (
-    device_iommu,
-    iommu,
-    module_parameters,
-    platform,
-)
+from nova_vhard.host import module_parameters, platform
 from nova_vhard.host.check import (
     Answer,
     Check,
@@ -15,6 +10,7 @@ from nova_vhard.host.check import (
     unknown,
 )
 from nova_vhard.host.host import Host
+from nova_vhard.host.iommu import device_iommu, iommu
 
 _MODULE, _PARAMETER = "vfio", "enable_unsafe_noiommu_mode"
 

@@ -3,7 +3,7 @@
 
 from collections import Counter
 
-from nova_vhard.host import device_iommu, iommu, pci, platform
+from nova_vhard.host import platform
 from nova_vhard.host.check import (
     Answer,
     Check,
@@ -12,6 +12,8 @@ from nova_vhard.host.check import (
     unknown,
 )
 from nova_vhard.host.host import Host
+from nova_vhard.host.iommu import device_iommu, iommu
+from nova_vhard.host.pci import pci
 from nova_vhard.host.platform import Platform
 from nova_vhard.host.root import HostRoot
 from nova_vhard.host.sanitized import few

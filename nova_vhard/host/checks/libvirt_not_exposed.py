@@ -3,13 +3,7 @@
 
 from collections.abc import Collection
 
-from nova_vhard.host import (
-    guests,
-    libvirt_conf,
-    listeners,
-    mac,
-    socket_units,
-)
+from nova_vhard.host import guests
 from nova_vhard.host.check import (
     Answer,
     Check,
@@ -19,11 +13,13 @@ from nova_vhard.host.check import (
 )
 from nova_vhard.host.guests import PROC
 from nova_vhard.host.host import Host
-from nova_vhard.host.listeners import Listener
+from nova_vhard.host.libvirt import libvirt_conf, listeners, socket_units
+from nova_vhard.host.libvirt.listeners import Listener
+from nova_vhard.host.libvirt.running import WHOLE_TABLE
+from nova_vhard.host.libvirt.socket_units import Units
+from nova_vhard.host.mac import mac
 from nova_vhard.host.root import Unreadable
-from nova_vhard.host.running import WHOLE_TABLE
 from nova_vhard.host.sanitized import few
-from nova_vhard.host.socket_units import Units
 
 # What systemd listens for, on behalf of a daemon that does not run yet.
 _FIRST = "1"

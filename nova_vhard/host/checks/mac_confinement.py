@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-20: libvirt confines guests, and the kernel enforces it."""
 
-from nova_vhard.host import mac
 from nova_vhard.host.check import Answer, Check
 from nova_vhard.host.host import Host
+from nova_vhard.host.mac import mac
 
 
 class MacConfinement(Check):

@@ -4,7 +4,7 @@
 from collections import defaultdict
 from collections.abc import Hashable, Iterator
 
-from nova_vhard.host import apparmor, guests, mac, selinux
+from nova_vhard.host import guests
 from nova_vhard.host.all_guests import unseen
 from nova_vhard.host.check import (
     Answer,
@@ -16,6 +16,7 @@ from nova_vhard.host.check import (
     unread,
 )
 from nova_vhard.host.host import Host
+from nova_vhard.host.mac import apparmor, mac, selinux
 from nova_vhard.host.root import Unreadable
 from nova_vhard.host.sanitized import few, shown
 

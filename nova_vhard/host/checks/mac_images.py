@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping
 
-from nova_vhard.host import guests, mac, selinux
+from nova_vhard.host import guests
 from nova_vhard.host.check import (
     Answer,
     Check,
@@ -13,8 +13,9 @@ from nova_vhard.host.check import (
     passed,
     unknown,
 )
-from nova_vhard.host.domains import Disk, Domain
 from nova_vhard.host.host import Host
+from nova_vhard.host.libvirt.domains import Disk, Domain
+from nova_vhard.host.mac import mac, selinux
 from nova_vhard.host.root import HostRoot
 from nova_vhard.host.sanitized import shown
 

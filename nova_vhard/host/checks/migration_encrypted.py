@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-41: the memory of a guest that moves is encrypted on its way."""
 
-from nova_vhard.host import mac, nova_facts, qemu_conf
 from nova_vhard.host.check import (
     Answer,
     Check,
@@ -10,6 +9,9 @@ from nova_vhard.host.check import (
     unknown,
 )
 from nova_vhard.host.host import Host
+from nova_vhard.host.mac import mac
+from nova_vhard.host.nova import nova_facts
+from nova_vhard.host.qemu import qemu_conf
 from nova_vhard.host.sanitized import shown
 
 # Of libvirt's transports, those that encrypt what goes through the daemon.

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from nova_vhard.catalogue.machines import NOVA_MACHINE_TYPES
-from nova_vhard.host import nova_facts
 from nova_vhard.host.check import (
     Answer,
     Check,
@@ -14,7 +13,8 @@ from nova_vhard.host.check import (
     unknown,
 )
 from nova_vhard.host.host import NO_POLICY, Expected, Host
-from nova_vhard.host.nova_facts import NovaFacts
+from nova_vhard.host.nova import nova_facts
+from nova_vhard.host.nova.nova_facts import NovaFacts
 
 
 class NovaDefaults(Check):

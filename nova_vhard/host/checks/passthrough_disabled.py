@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-04: what guests may get, Nova offers; and nobody else."""
 
-from nova_vhard.host import passthrough_devices, waiting_devices
 from nova_vhard.host.check import Answer, Check, failed, passed
 from nova_vhard.host.host import Host
+from nova_vhard.host.pci import passthrough_devices, waiting_devices
 
 
 class PassthroughDisabled(Check):

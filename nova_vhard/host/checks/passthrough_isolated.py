@@ -2,13 +2,7 @@
 """Check-Virt-05: offered devices share a group with nothing of the host."""
 
 from nova_vhard.common import pci as pci_text
-from nova_vhard.host import (
-    device_iommu,
-    iommu,
-    module_parameters,
-    passthrough_devices,
-    pci,
-)
+from nova_vhard.host import module_parameters
 from nova_vhard.host.check import (
     Answer,
     Check,
@@ -18,6 +12,8 @@ from nova_vhard.host.check import (
     unknown,
 )
 from nova_vhard.host.host import Host
+from nova_vhard.host.iommu import device_iommu, iommu
+from nova_vhard.host.pci import passthrough_devices, pci
 from nova_vhard.host.root import HostRoot
 from nova_vhard.host.sanitized import shown
 

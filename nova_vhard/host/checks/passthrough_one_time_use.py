@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-07: an offered device is cleaned before the next guest."""
 
-from nova_vhard.host import passthrough_devices
 from nova_vhard.host.check import (
     Answer,
     Check,
@@ -10,7 +9,8 @@ from nova_vhard.host.check import (
     passed,
 )
 from nova_vhard.host.host import Host
-from nova_vhard.host.pci import Kind
+from nova_vhard.host.pci import passthrough_devices
+from nova_vhard.host.pci.pci import Kind
 
 
 class PassthroughOneTimeUse(Check):

@@ -3,7 +3,6 @@
 
 from collections import Counter
 
-from nova_vhard.host import iommu, passthrough_devices
 from nova_vhard.host.check import (
     Answer,
     Check,
@@ -12,7 +11,9 @@ from nova_vhard.host.check import (
     passed,
 )
 from nova_vhard.host.host import Host
-from nova_vhard.host.pci import SHARED_RESETS, PciDevice
+from nova_vhard.host.iommu import iommu
+from nova_vhard.host.pci import passthrough_devices
+from nova_vhard.host.pci.pci import SHARED_RESETS, PciDevice
 from nova_vhard.host.root import HostRoot
 
 

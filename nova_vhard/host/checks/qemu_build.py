@@ -3,11 +3,11 @@
 
 from collections.abc import Callable
 
-from nova_vhard.host import qemu_binaries
 from nova_vhard.host.check import Answer, Check
-from nova_vhard.host.elf import ElfFacts, Kind, Relro
 from nova_vhard.host.host import Host
-from nova_vhard.host.qemu_binaries import Kept, Property
+from nova_vhard.host.qemu import qemu_binaries
+from nova_vhard.host.qemu.elf import ElfFacts, Kind, Relro
+from nova_vhard.host.qemu.qemu_binaries import Kept, Property
 
 _WORDS = {True: "seen", False: "not seen", None: "cannot be told"}
 

@@ -14,7 +14,6 @@ from nova_vhard.catalogue.qemu import (
     served,
 )
 from nova_vhard.catalogue.qemu_parts import MACHINES
-from nova_vhard.host import qemu_binaries, qemu_devices
 from nova_vhard.host.cache import Cache
 from nova_vhard.host.check import (
     Answer,
@@ -26,6 +25,7 @@ from nova_vhard.host.check import (
     unread,
 )
 from nova_vhard.host.host import NO_POLICY, Expected, Host
+from nova_vhard.host.qemu import qemu_binaries, qemu_devices
 from nova_vhard.host.root import Unreadable
 
 #: A device kind and a value, in Nova's names.

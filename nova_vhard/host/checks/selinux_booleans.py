@@ -2,7 +2,6 @@
 """Check-Virt-23: the guide's booleans are off, or wanted."""
 
 from nova_vhard.catalogue.booleans import BOOLEANS, Boolean
-from nova_vhard.host import mac, selinux
 from nova_vhard.host.check import (
     Answer,
     Check,
@@ -13,6 +12,7 @@ from nova_vhard.host.check import (
     unknown,
 )
 from nova_vhard.host.host import Host
+from nova_vhard.host.mac import mac, selinux
 from nova_vhard.host.root import Unreadable
 from nova_vhard.host.sanitized import shown
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-32: no two guests run on the threads of one core."""
 
-from nova_vhard.host import cpu_threads
 from nova_vhard.host.check import Answer, Check
+from nova_vhard.host.cpu import cpu_threads
 from nova_vhard.host.host import Host
 
 

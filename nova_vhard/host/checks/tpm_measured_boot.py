@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-30: a TPM 2.0 and a log of what was measured at boot."""
 
-from nova_vhard.host import mac, tpm
 from nova_vhard.host.check import Answer, Check, Status, failed, passed
 from nova_vhard.host.host import Host
+from nova_vhard.host.mac import mac
 from nova_vhard.host.sanitized import few
+from nova_vhard.host.tpm import tpm
 
 _NO_TPM = (
     "Switch the TPM 2.0 on in the firmware (on x86 often called PTT or fTPM)."

@@ -16,7 +16,8 @@ from osc_lib import exceptions
 
 from nova_vhard.common import files
 from nova_vhard.common.text import clean
-from nova_vhard.host import plugins, virconf
+from nova_vhard.host import plugins
+from nova_vhard.host.libvirt import virconf
 from nova_vhard.osc import audits, output
 from nova_vhard.osc.host.listing import add_age
 from nova_vhard.placement.fleet import FRESH, HostPosture, fleet

@@ -15,8 +15,8 @@ from nova.pci import utils, whitelist
 from oslo_config import cfg
 
 from nova_vhard.conf import nova as nova_conf
-from nova_vhard.host import device_spec, passthrough_devices, pci
-from nova_vhard.host.pci_address import SpecError
+from nova_vhard.host.pci import device_spec, passthrough_devices, pci
+from nova_vhard.host.pci.pci_address import SpecError
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.reporter import nova_conf as nova_reader
 from tests import seeds, services

@@ -234,7 +234,7 @@ def test_a_process_has_a_mediated_device_of_it(used):
 
 LOOK = """
 import os, sys
-from nova_vhard.host.libvirt import NoLibvirt
+from nova_vhard.host.libvirt.libvirt import NoLibvirt
 from nova_vhard.host.root import HostRoot
 from nova_vhard.cleaner import usage
 root, device, path, after = sys.argv[1:]

@@ -11,7 +11,7 @@ import yaml
 from osc_lib import exceptions
 
 from nova_vhard.catalogue import results, traits
-from nova_vhard.host import virconf
+from nova_vhard.host.libvirt import virconf
 from nova_vhard.osc.host import fix
 
 COMPUTE = "COMPUTE_NODE"

@@ -18,8 +18,8 @@ from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.host import report
 from nova_vhard.host.check import Check, Result, Status
-from nova_vhard.host.check_process import Isolation
 from nova_vhard.host.host import Host
+from nova_vhard.host.processes.check_process import Isolation
 from nova_vhard.host.root import HostRoot
 from nova_vhard.placement import names, upkeep
 from nova_vhard.reporter.publishers.base import PublishError

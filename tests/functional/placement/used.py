@@ -20,7 +20,7 @@ from nova_vhard.cleaner import journal
 from nova_vhard.cleaner.service import Cleaner
 from nova_vhard.cleaner.step import Outcome, Step
 from nova_vhard.conf import cleaner as cleaner_conf
-from nova_vhard.host import pci
+from nova_vhard.host.pci import pci
 from tests import services
 from tests.functional.placement.conftest import Answer
 from tests.trees import build, capture, functions_at

@@ -17,7 +17,7 @@ from nova_vhard.cleaner.decide import (
 )
 from nova_vhard.cleaner.journal import Record, State
 from nova_vhard.cleaner.usage import Usage
-from nova_vhard.host.pci import Kind, PciDevice
+from nova_vhard.host.pci.pci import Kind, PciDevice
 from nova_vhard.placement.client import Inventory
 from nova_vhard.placement.devices import View
 

@@ -34,7 +34,7 @@ from nova_vhard.cleaner.journal import Journal
 from nova_vhard.cleaner.rules import StepRule
 from nova_vhard.cleaner.step import Outcome
 from nova_vhard.cleaner.usage import Usage
-from nova_vhard.host.pci import Kind, PciDevice
+from nova_vhard.host.pci.pci import Kind, PciDevice
 from nova_vhard.host.root import HostRoot
 from nova_vhard.placement.client import Placement, PlacementError, Provider
 from nova_vhard.placement.devices import Offered

@@ -15,7 +15,7 @@ from nova_vhard.cleaner.step import (
     TIME_LIMIT,
     Step,
 )
-from nova_vhard.host.pci import Kind, PciDevice
+from nova_vhard.host.pci.pci import Kind, PciDevice
 
 ROOT = pathlib.Path(__file__).parents[3]
 SAMPLE = str(ROOT / "etc" / "nova-vhard" / "cleaning.yaml.sample")

@@ -18,7 +18,7 @@ from nova_vhard.cleaner.journal import Done, Journal, Record, State
 from nova_vhard.cleaner.rules import installed_steps
 from nova_vhard.cleaner.step import Outcome, Step
 from nova_vhard.cleaner.step_process import Isolation
-from nova_vhard.host import child_process, processes
+from nova_vhard.host.processes import child_process, processes
 from nova_vhard.host.root import HostRoot
 from tests.unit.cleaner import trees
 

@@ -5,7 +5,7 @@ import json
 import pathlib
 import shlex
 
-from nova_vhard.host import pci
+from nova_vhard.host.pci import pci
 from nova_vhard.host.root import Unreadable
 from tests.unit.cleaner import trees
 

@@ -7,7 +7,7 @@ import pathlib
 from dataclasses import dataclass, field
 
 from nova_vhard.cleaner.step import Job
-from nova_vhard.host import pci
+from nova_vhard.host.pci import pci
 from nova_vhard.host.root import HostRoot, Unreadable
 from tests.trees import capture, functions_at
 

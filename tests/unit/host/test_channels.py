@@ -8,17 +8,13 @@ import socket
 
 import pytest
 
-from nova_vhard.host import (
-    consoles,
-    libvirt,
-    listeners,
-    report,
-    socket_units,
-)
+from nova_vhard.host import report
 from nova_vhard.host.check import Status
 from nova_vhard.host.host import Host
+from nova_vhard.host.libvirt import libvirt, listeners, socket_units
+from nova_vhard.host.libvirt.socket_units import Units
+from nova_vhard.host.qemu import consoles
 from nova_vhard.host.root import HostRoot
-from nova_vhard.host.socket_units import Units
 from tests.trees import FACTS, build, facts
 from tests.unit.host.hardened import (
     ANY,

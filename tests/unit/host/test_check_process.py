@@ -13,10 +13,10 @@ import time
 
 import pytest
 
-from nova_vhard.host import child_process
 from nova_vhard.host.check import MAX_EVIDENCE, Check, Status
-from nova_vhard.host.check_process import Isolation, in_process
 from nova_vhard.host.host import Host
+from nova_vhard.host.processes import child_process
+from nova_vhard.host.processes.check_process import Isolation, in_process
 
 LIMIT = 1.0
 

@@ -7,9 +7,10 @@ import shutil
 
 import pytest
 
-from nova_vhard.host import libvirt, report
+from nova_vhard.host import report
 from nova_vhard.host.check import Status
 from nova_vhard.host.host import Host
+from nova_vhard.host.libvirt import libvirt
 from nova_vhard.host.root import HostRoot
 from tests import elf_files
 from tests.trees import build

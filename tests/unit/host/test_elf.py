@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import pytest
 
-from nova_vhard.host import elf
-from nova_vhard.host.elf import ElfFacts, Kind, Relro, examine, page_size
+from nova_vhard.host.qemu import elf
+from nova_vhard.host.qemu.elf import ElfFacts, Kind, Relro, examine, page_size
 from nova_vhard.host.root import HostRoot, Unreadable
 from tests import elf_files
 from tests.elf_files import BARE, DT_FLAGS, DT_FLAGS_1, GOOD, LIBRARY, SMALL

@@ -7,10 +7,10 @@ import json
 import pytest
 
 from nova_vhard.guard import probe
-from nova_vhard.host import guard_proof
 from nova_vhard.host.check import Status
 from nova_vhard.host.checks.guard_in_force import GuardInForce
 from nova_vhard.host.host import Host
+from nova_vhard.host.libvirt import guard_proof
 from nova_vhard.host.root import HostRoot
 from tests.trees import build
 

@@ -11,11 +11,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from nova_vhard.host import domains, guests, report
-from nova_vhard.host import libvirt as library
+from nova_vhard.host import guests, report
 from nova_vhard.host.check import Status
 from nova_vhard.host.host import Host
-from nova_vhard.host.libvirt import (
+from nova_vhard.host.libvirt import domains
+from nova_vhard.host.libvirt import libvirt as library
+from nova_vhard.host.libvirt.libvirt import (
     CapturedLibvirt,
     LiveLibvirt,
     VirshLibvirt,

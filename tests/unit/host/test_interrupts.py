@@ -4,7 +4,8 @@ them."""
 
 import pytest
 
-from nova_vhard.host import interrupts, module_parameters
+from nova_vhard.host import module_parameters
+from nova_vhard.host.iommu import interrupts
 from nova_vhard.host.root import HostRoot, Unreadable
 from tests.trees import build
 

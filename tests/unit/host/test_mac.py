@@ -8,11 +8,14 @@ import re
 
 import pytest
 
-from nova_vhard.host import apparmor, libvirt, qemu_conf, report
+from nova_vhard.host import report
 from nova_vhard.host.check import Status
 from nova_vhard.host.host import Expected, Host
+from nova_vhard.host.libvirt import libvirt
+from nova_vhard.host.libvirt.running import Target
+from nova_vhard.host.mac import apparmor
+from nova_vhard.host.qemu import qemu_conf
 from nova_vhard.host.root import HostRoot, Unreadable
-from nova_vhard.host.running import Target
 from nova_vhard.reporter import facts
 from tests.trees import build, capture
 from tests.unit.host import mac_trees

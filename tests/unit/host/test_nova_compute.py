@@ -6,9 +6,10 @@ import os
 
 import pytest
 
-from nova_vhard.host import nova_facts, report
+from nova_vhard.host import report
 from nova_vhard.host.check import Status
 from nova_vhard.host.host import Host
+from nova_vhard.host.nova import nova_facts
 from nova_vhard.host.root import HostRoot
 from tests.trees import FACTS, build, facts
 

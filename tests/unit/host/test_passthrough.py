@@ -11,7 +11,7 @@ import pytest
 from nova_vhard.host import report
 from nova_vhard.host.check import Status
 from nova_vhard.host.host import Host
-from nova_vhard.host.pci import Kind, devices
+from nova_vhard.host.pci.pci import Kind, devices
 from nova_vhard.host.root import HostRoot
 from tests.trees import (
     DRIVERS,

@@ -74,7 +74,8 @@ ENTRIES = {
 REPORT = """
 import datetime, json, sys
 from nova_vhard.catalogue import traits
-from nova_vhard.host import check_process, report
+from nova_vhard.host import report
+from nova_vhard.host.processes import check_process
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot
 now = datetime.datetime.now(datetime.UTC)

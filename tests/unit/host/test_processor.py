@@ -9,11 +9,12 @@ import pytest
 
 from nova_vhard.catalogue.vulnerabilities import KNOWN
 from nova_vhard.cmd import reporter
-from nova_vhard.host import cpu_threads, guest_cpus, report, vulnerabilities
+from nova_vhard.host import report
 from nova_vhard.host.check import Status
+from nova_vhard.host.cpu import cpu_threads, guest_cpus, vulnerabilities
+from nova_vhard.host.cpu.vulnerabilities import State
 from nova_vhard.host.host import Expected, Host
 from nova_vhard.host.root import HostRoot, Unreadable
-from nova_vhard.host.vulnerabilities import State
 from tests.trees import FACTS, build, capture, facts
 from tests.unit.host.hardened import (
     CPU,

@@ -8,9 +8,11 @@ import struct
 
 import pytest
 
-from nova_vhard.host import cache, elf, libvirt, report
+from nova_vhard.host import cache, report
 from nova_vhard.host.check import Status
 from nova_vhard.host.host import Host
+from nova_vhard.host.libvirt import libvirt
+from nova_vhard.host.qemu import elf
 from nova_vhard.host.root import HostRoot
 from tests import elf_files
 from tests.elf_files import GOOD, LIBRARY, SMALL

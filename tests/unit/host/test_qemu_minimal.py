@@ -10,11 +10,13 @@ from xml.etree import ElementTree
 import pytest
 
 from nova_vhard.catalogue.qemu import DEVICES
-from nova_vhard.host import cache, guests, libvirt, qemu_devices, report
+from nova_vhard.host import cache, guests, report
 from nova_vhard.host.check import MAX_EVIDENCE, Status
 from nova_vhard.host.checks.qemu_minimal import unwanted
 from nova_vhard.host.host import Expected, Host
-from nova_vhard.host.libvirt import Libvirt
+from nova_vhard.host.libvirt import libvirt
+from nova_vhard.host.libvirt.libvirt import Libvirt
+from nova_vhard.host.qemu import qemu_devices
 from nova_vhard.host.root import HostRoot
 from nova_vhard.policy import document
 from nova_vhard.reporter import hosts

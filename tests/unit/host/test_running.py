@@ -13,9 +13,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from nova_vhard.host import domains, libvirt, report, running
+from nova_vhard.host import report
 from nova_vhard.host.check import Status
 from nova_vhard.host.host import Host
+from nova_vhard.host.libvirt import domains, libvirt, running
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.reporter import facts
 from tests import elf_files

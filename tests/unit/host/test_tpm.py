@@ -10,10 +10,11 @@ import struct
 
 import pytest
 
-from nova_vhard.host import event_log, report
+from nova_vhard.host import report
 from nova_vhard.host.check import Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.tpm import event_log
 from nova_vhard.reporter import facts
 from tests.trees import build, capture
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 import nova_vhard
-from nova_vhard.host import virconf
+from nova_vhard.host.libvirt import virconf
 
 PACKAGE = pathlib.Path(nova_vhard.__file__).parent
 

@@ -6,7 +6,7 @@ from oslo_config import cfg
 
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.daemon import runtime
-from nova_vhard.host.check_process import in_process
+from nova_vhard.host.processes.check_process import in_process
 from nova_vhard.reporter import service
 from nova_vhard.reporter.publishers.base import Publisher, PublishError
 from tests.trees import build

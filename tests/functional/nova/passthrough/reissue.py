@@ -20,7 +20,7 @@ from nova_vhard.cleaner import journal
 from nova_vhard.cleaner.decide import OperatorRequest
 from nova_vhard.cleaner.service import Cleaner, Round
 from nova_vhard.conf import cleaner as cleaner_conf
-from nova_vhard.host import pci
+from nova_vhard.host.pci import pci
 from nova_vhard.placement.client import Placement
 from tests.functional.nova.passthrough import base
 from tests.trees import build, pci_host

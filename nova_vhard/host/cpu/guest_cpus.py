@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The processors that each guest which runs may run on.
+
+Nova's sets of processors are for a guest that starts: one that was started
+before keeps what it had. Source: ``Cpus_allowed_list`` in proc(5), of a
+process and of each of its threads. What a guest itself does runs on those of
+its processors alone.
+"""
+
+import re
+
+from nova_vhard.host import guests
+from nova_vhard.host.guests import PROC
+from nova_vhard.host.host import Host
+from nova_vhard.host.libvirt.running import WHOLE_TABLE
+from nova_vhard.host.root import HostRoot, Unreadable, unreadable
+
+_ALLOWED = re.compile(
+    r"^Cpus_allowed_list:\s*([0-9,-]{1,65536})$", re.MULTILINE
+)
+_PROCESSOR = "Name:\tCPU "
+
+
+def of_each(host: Host) -> dict[str, list[str]]:
+    """Return name and PID of each guest with the lists of its processors.
+
+    None of a guest of a capture that did not keep them.
+
+    :raises Unreadable: if guests cannot be seen, or one of them not be read
+    """
+    if host.root.live and not guests.complete(host.root):
+        raise unreadable(PROC, "not every process is seen", WHOLE_TABLE)
+    table = guests.table(host)
+    if table.unknown:
+        raise unreadable(PROC, table.unknown[0], WHOLE_TABLE)
+    result = {}
+    for guest in table.guests:
+        try:
+            lists = _of_process(host.root, guest.pid)
+        except Unreadable:
+            if host.root.exists(f"{PROC}/{guest.pid}"):
+                raise
+            continue  # it has ended
+        result[f"{guest.name}, process {guest.pid}"] = lists
+    return result
+
+
+def _of_process(root: HostRoot, pid: str) -> list[str]:
+    """Return the lists of a guest's processors, each once.
+
+    Where no thread has their name, as QEMU gives it (``CPU 0/KVM``), that of
+    the process.
+
+    :raises Unreadable: if one of them cannot be read
+    """
+    place = f"{PROC}/{pid}"
+    threads = []
+    for name in root.names(f"{place}/task", missing_ok=True):
+        try:
+            threads.append(root.read(f"{place}/task/{name}/status"))
+        except Unreadable as error:
+            if not error.missing:
+                raise  # otherwise it has ended
+    texts = [text for text in threads if text.startswith(_PROCESSOR)]
+    texts = texts or [root.read(f"{place}/status")]
+    result = [_ALLOWED.search(text) for text in texts]
+    if root.live and None in result:
+        raise unreadable(
+            f"{place}/status",
+            "lists no processors",
+            "Report it with the file: every Linux lists them.",
+        )
+    return sorted({match[1] for match in result if match})

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check that each device that Nova offers is behind an IOMMU.
+
+What matters for a device that a guest gets is its own group, its link to it
+and its own IOMMU, not that some IOMMU exists in the machine.
+"""
+
+from collections.abc import Sequence
+
+from nova_vhard.host import platform
+from nova_vhard.host.check import Answer, failed, unknown
+from nova_vhard.host.host import Host
+from nova_vhard.host.iommu import iommu
+from nova_vhard.host.pci import passthrough_devices, pci
+from nova_vhard.host.root import HostRoot, Unreadable
+
+
+def unprotected(host: Host, evidence: list[str]) -> Answer | None:
+    """Return the answer for each offered device; None if all pass.
+
+    Without the facts of nova.conf, the offered devices are unknown. The
+    evidence then says this, and the answer is that of the whole machine:
+    ``passthrough_disabled`` is UNKNOWN on such a host, and can be required.
+
+    :param evidence: receives the findings, or why the devices were not checked
+    :raises Unreadable: if the devices or the groups cannot be read
+    """
+    try:
+        entries = passthrough_devices.specs(host, written=True)
+    except Unreadable as error:
+        evidence.append(f"offered devices not looked at one by one: {error}")
+        return None
+    offered = passthrough_devices.find(host.root, entries)
+    if not offered:
+        evidence.append("nova offers no device")
+        return None
+    root = host.root
+    groups = {item.name: item for item in iommu.groups(root)}
+    without: dict[str, str] = {}
+    unlinked, good = [], []
+    for item in offered:
+        group = iommu.group_of(root, groups, item.device.address)
+        unit = root.link(f"{item.device.path}/iommu")
+        if group is None:
+            without[item.device.address] = (
+                f"offered: {item}: in no IOMMU group"
+            )
+        elif unit is None:
+            unlinked.append(f"offered: {item}: {group.path}, no IOMMU")
+        else:
+            good.append(f"offered: {item}: {group.path}, {unit}")
+    evidence[:0] = [*without.values(), *unlinked]
+    evidence += good
+    if without:
+        return alone(root, list(without))
+    if unlinked:
+        return unknown(
+            "offered devices are linked to no IOMMU",
+            "Let the reporter see the host's own /sys: a device in a "
+            "group has a link to its IOMMU there.",
+        )
+    return None
+
+
+def alone(root: HostRoot, addresses: Sequence[str]) -> Answer:
+    """Judge offered devices that are in no IOMMU group.
+
+    On Arm with a device tree a device is in none until a driver is bound to
+    it; vfio-pci is one.
+
+    :param addresses: of these devices, at least one
+    """
+    text = "offered devices are in no IOMMU group"
+    if platform.of(root) is platform.Platform.ARM and iommu.units(root):
+        free = [name for name in addresses if pci.driver(root, name) is None]
+        if len(free) == len(addresses):
+            return unknown(
+                f"{text} yet",
+                f"Bind a driver to {', '.join(free[:3])}, such as vfio-pci.",
+            )
+    return failed(text, platform.remedy(root, platform.IOMMU_OFF))

@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mandatory access control: which module counts, and whether it is enforced.
+
+Where the kernel could have both SELinux and AppArmor, libvirt's security
+driver decides: only that one is told which guest may do what.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from nova_vhard.host import guests
+from nova_vhard.host.check import (
+    SILENT,
+    UNREAD,
+    Answer,
+    Status,
+    failed,
+    passed,
+    unknown,
+    unread,
+)
+from nova_vhard.host.host import Host
+from nova_vhard.host.libvirt import domains
+from nova_vhard.host.libvirt.running import Running
+from nova_vhard.host.mac import apparmor, selinux
+from nova_vhard.host.qemu import qemu_conf
+from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.sanitized import few, shown
+
+LSM = "/sys/kernel/security/lsm"
+
+# SELinux has its file system only where it is enabled.
+FILESYSTEMS = "/proc/filesystems"
+
+SELINUX, APPARMOR = "selinux", "apparmor"
+
+#: What libvirt has drivers for.
+MODELS = (SELINUX, APPARMOR)
+
+#: The label that libvirt starts from where its capabilities name none.
+_BASE = f"system_u:system_r:{selinux.GUESTS[0]}:s0"
+
+NO_DRIVER = (
+    "Take security_driver out of /etc/libvirt/qemu.conf, enable SELinux or "
+    "AppArmor in the kernel, and start libvirtd or virtqemud again."
+)
+_ENFORCE_APPARMOR = (
+    "Boot with apparmor=1 security=apparmor, and write enforce into "
+    "/sys/module/apparmor/parameters/mode."
+)
+_CONFINE = (
+    f"aa-enforce {apparmor.TEMPLATE}, or take the flag out of the file. Then "
+    "stop and start, or migrate away, the guests that were started with it."
+)
+NOT_READ = (
+    "Start libvirtd or virtqemud again (systemctl restart; guests run on): it "
+    "reads qemu.conf only then."
+)
+
+_GOOD = passed("")
+
+# Characters of what is said of a guest.
+_LONG = 160
+
+
+def settle(answers: Iterable[Answer]) -> Answer:
+    """Return the worst answer; a FAIL is certain and wins over UNKNOWN."""
+    order = (Status.FAIL, Status.UNKNOWN, Status.PASS)
+    return min(
+        answers, key=lambda answer: order.index(answer[0]), default=_GOOD
+    )
+
+
+def settle_all(answers: list[Answer], bad: str, good: str) -> Answer:
+    """Return the worst answer, with each guest that fails.
+
+    :param bad: what is before their names
+    """
+    named = [each.reason for each in answers if each.status is Status.FAIL]
+    if named:
+        return failed(f"{bad}{few(named, _LONG)}")
+    answer = settle(answers)
+    return passed(good) if answer.status is Status.PASS else answer
+
+
+def attempt(judge: Callable[..., Answer], *facts: Any) -> Answer:
+    """Return an answer, UNKNOWN where its evidence cannot be read."""
+    try:
+        return judge(*facts)
+    except Unreadable as error:
+        return unread(error)
+
+
+def driver(host: Host, evidence: list[str]) -> dict[str, tuple[str, ...]]:
+    """Return libvirt's security drivers that are SELinux or AppArmor.
+
+    :returns: model to base labels; empty where guests are not confined
+    :raises Unreadable: without libvirt's answer
+    """
+    result = domains.security_models(host.libvirt.capabilities())
+    evidence.append(f"libvirt <secmodel>: {' '.join(result) or '(none)'}")
+    return {item: labels for item, labels in result.items() if item in MODELS}
+
+
+def active(root: HostRoot) -> tuple[str, ...]:
+    """Return which of SELinux and AppArmor the kernel runs with.
+
+    :raises Unreadable: if that cannot be told
+    """
+    try:
+        names = root.read(LSM).split(",")
+        return tuple(name for name in names if name in MODELS)
+    except Unreadable:
+        # securityfs is not mounted, as in a container.
+        kinds = root.read(FILESYSTEMS).split()
+    result = [SELINUX] if "selinuxfs" in kinds else []
+    return tuple(result + [APPARMOR] * apparmor.enabled(root))
+
+
+def counting(host: Host, evidence: list[str]) -> str | None:
+    """Return the model that counts: libvirt's, or else the kernel's.
+
+    :returns: None where there is none, in the kernel neither
+    :raises Unreadable: if that cannot be told
+    """
+    try:
+        named = driver(host, evidence)
+    except Unreadable as error:
+        evidence.append(str(error))
+        named = {}
+    every = tuple(named) or active(host.root)
+    if len(every) > 1 and not named:
+        raise Unreadable(
+            LSM,
+            OSError(
+                0,
+                "SELinux and AppArmor are both active, and libvirt is silent",
+            ),
+        )
+    return every[0] if every else None
+
+
+def effective(
+    host: Host, model: str, labels: Iterable[str], evidence: list[str]
+) -> Answer:
+    """Judge whether a model is enforced on processes of these labels."""
+    if model == APPARMOR:
+        on = apparmor.enabled(host.root)
+        evidence.append(f"{apparmor.ENABLED}: {'Y' if on else 'not Y'}")
+        if not on:
+            return failed(
+                "AppArmor is not enabled in the kernel", _ENFORCE_APPARMOR
+            )
+        mode = apparmor.mode(host)
+        evidence.append(f"AppArmor's mode of all profiles: {mode}")
+        if mode not in apparmor.ENFORCED:
+            return failed(
+                f"AppArmor does not enforce: its mode is {mode}",
+                _ENFORCE_APPARMOR,
+            )
+        return _GOOD
+    root = host.root
+    try:
+        enforcing = selinux.enforcing(root)
+    except Unreadable as error:
+        if error.missing and SELINUX not in root.read(LSM).split(","):
+            return failed("SELinux is not enabled in the kernel")
+        raise
+    evidence.append(f"{selinux.ENFORCE}: {int(enforcing)}")
+    if not enforcing:
+        return failed(
+            "SELinux is permissive",
+            "setenforce 1, and SELINUX=enforcing in /etc/selinux/config "
+            "for the next boot.",
+        )
+    one_of_each = {
+        label.type: item for item in labels if (label := selinux.parse(item))
+    }
+    return settle(
+        attempt(_domain, root, item, evidence) for item in one_of_each.values()
+    )
+
+
+def _domain(root: HostRoot, label: str, evidence: list[str]) -> Answer:
+    loose = selinux.permissive(root, label)
+    evidence.append(
+        f"{selinux.ACCESS}: {label} is {'' if loose else 'not '}permissive"
+    )
+    if loose:
+        kind = selinux.parse(label)
+        return failed(
+            f"the domain of {label} is permissive",
+            f"semanage permissive -d {kind.type if kind else 'svirt_t'}",
+        )
+    return _GOOD
+
+
+def not_of_guests(who: str, label: selinux.Label) -> Answer:
+    """Return the answer on a domain that is not one of selinux.GUESTS."""
+    if label.type.startswith("svirt_"):
+        return unknown(f"{who}, which was not verified")
+    return failed(f"{who}, which is not a guest's domain")
+
+
+def confinement(host: Host, evidence: list[str]) -> Answer:
+    """Judge whether the next guest that libvirt starts is confined."""
+    return settle(
+        (
+            attempt(_driver, host, evidence),
+            attempt(_configured, host, evidence),
+        )
+    )
+
+
+def nobody(host: Host, evidence: list[str]) -> Answer:
+    """Judge a host without guests by what happens to the next one."""
+    return of_nobody(confinement(host, evidence), evidence)
+
+
+def of_nobody(answer: Answer, evidence: list[str]) -> Answer:
+    """Return the answer of a host that shows no guest.
+
+    Where libvirt is silent nobody but procfs says that none runs, and its
+    error is in the answer alone.
+
+    :param answer: of the next guest
+    """
+    if answer.status is not Status.UNKNOWN:
+        return answer._replace(reason=f"no guest is running; {answer.reason}")
+    if answer.reason.startswith(SILENT):
+        why = answer.reason.removeprefix(SILENT)
+        evidence[:] = [line for line in evidence if not line.endswith(why)]
+    word = ";" if answer.reason.startswith(UNREAD) else ", and"
+    return answer._replace(
+        reason=f"no process of a guest was seen{word} {answer.reason}"
+    )
+
+
+def _driver(host: Host, evidence: list[str]) -> Answer:
+    result = driver(host, evidence)
+    if not result:
+        return failed("libvirt's security driver confines no guest", NO_DRIVER)
+    evidence += guests.daemons(host.root)
+    answers = [
+        attempt(effective, host, model, labels or (_BASE,), evidence)
+        for model, labels in result.items()
+    ]
+    if APPARMOR in result:
+        answers.append(attempt(_template, host, evidence))
+    for label in map(selinux.parse, result.get(SELINUX, ())):
+        # /etc/selinux/*/contexts/virtual_domain_context names them.
+        if label and label.type not in selinux.GUESTS:
+            answers.append(
+                not_of_guests(
+                    f"libvirt starts guests as {shown(label.type)}", label
+                )
+            )
+    answer = settle(answers)
+    if answer.status is Status.PASS:
+        return passed(f"libvirt confines guests by {' and '.join(result)}")
+    return answer
+
+
+def _template(host: Host, evidence: list[str]) -> Answer:
+    """Judge what the profile of the next guest is made from.
+
+    :raises Unreadable: if a daemon's cannot be read
+    """
+    loose: set[str] = set()
+    for target in Running(host).of_daemon(apparmor.TEMPLATE):
+        flags = apparmor.template(host, target)
+        evidence.append(f"{target.label}: flags {' '.join(flags) or '(none)'}")
+        loose |= apparmor.LOOSE & set(flags)
+    if loose:
+        return failed(
+            f"AppArmor's profile for guests is {' and '.join(sorted(loose))}",
+            _CONFINE,
+        )
+    return _GOOD
+
+
+def _configured(host: Host, evidence: list[str]) -> Answer:
+    """Judge qemu.conf, as the daemon read it and as it will."""
+    return settle(_keys(result) for result in qemu_conf.read(host, evidence))
+
+
+def _keys(read: qemu_conf.Read) -> Answer:
+    """Judge the keys for a daemon; those that it has not read do not help."""
+    if "none" in read.confinement.security_driver:
+        return failed("qemu.conf switches the security driver off")
+    if not read.confinement.security_default_confined:
+        return failed("qemu.conf lets guests run unconfined by default")
+    if read.stale:
+        return unknown(
+            "qemu.conf was changed since libvirt's daemon started", NOT_READ
+        )
+    return _GOOD

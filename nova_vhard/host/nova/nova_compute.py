@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether nova-compute runs with the configuration that the pre-step read.
+
+It reads its files when it starts, and none of the options that the checks
+need is one that it takes up later: a signal does not, either.
+"""
+
+import contextlib
+import posixpath
+from collections.abc import Iterator, Sequence
+
+from nova_vhard.host import guests, prestep
+from nova_vhard.host.guests import PROC
+from nova_vhard.host.host import Host
+from nova_vhard.host.libvirt.running import (
+    WHOLE_TABLE,
+    Running,
+    changed,
+    start_of,
+)
+from nova_vhard.host.root import HostRoot, Unreadable, unreadable
+from nova_vhard.host.sanitized import shown
+
+_NAME = "nova-compute"
+_NAMING = ("--config-file", "--config-dir")
+
+_NAME_IT = (
+    f"Run {prestep.COMMAND} with the same files as nova-compute, in the same "
+    "order, as --nova-config-file and --nova-config-dir; also where its unit "
+    "or a drop-in runs it."
+)
+
+
+def must_have_read(
+    host: Host, facts: str, files: Sequence[str], known: float
+) -> None:
+    """Raise unless nova-compute runs with what the pre-step read.
+
+    Without a nova-compute it is what the next one is to read.
+
+    :param facts: path of what the pre-step left
+    :param files: that the pre-step read
+    :param known: when the newest of them had been changed, in seconds since
+        1970
+    :raises Unreadable: if it started before that, has read what is newer or
+        another file, or cannot be seen
+    """
+    started = {}
+    for pid, process in guests.processes(host.root).items():
+        words = list(process.command)
+        if words and posixpath.basename(words[0]).startswith("python"):
+            # Behind options of Python's own, such as -s.
+            words = [word for word in words[1:] if not word.startswith("-")]
+        if words and posixpath.basename(words[0]) == _NAME:
+            with contextlib.suppress(Unreadable):
+                started[pid] = start_of(host.root, pid)
+    if not (started or host.root.captured or guests.complete(host.root)):
+        raise unreadable(
+            PROC, "not every process is seen, nor nova-compute", WHOLE_TABLE
+        )
+    for pid, start in started.items():
+        _must_name(host, pid, files)
+        if start < known:
+            raise unreadable(
+                ", ".join(files),
+                f"changed since nova-compute, process {pid}, started",
+                "Restart nova-compute (guests run on): it reads its "
+                "configuration only when it starts.",
+            )
+    now = newest(host.root, files)
+    if known < now <= min(started.values(), default=now):
+        raise unreadable(
+            facts,
+            f"nova.conf was changed since; run {prestep.COMMAND} again",
+            prestep.STEP,
+        )
+
+
+def _must_name(host: Host, pid: str, files: Sequence[str]) -> None:
+    """Raise where a nova-compute names a file that the pre-step has not read.
+
+    One in a mount namespace of its own has other paths for the same files.
+
+    :raises Unreadable: if it does
+    """
+    for path in _named(guests.processes(host.root)[pid].command):
+        where = Running(host).of_process(pid, _NAME, path).root
+        if where is host.root and not any(
+            each.endswith(path) for each in files
+        ):
+            raise unreadable(
+                shown(path, 200),
+                f"what nova-compute, process {pid}, reads, and root did not",
+                _NAME_IT,
+            )
+
+
+def _named(words: Sequence[str]) -> Iterator[str]:
+    """Yield the absolute paths that a command line names."""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        option, joined, value = word.partition("=")
+        path = value if joined else following
+        if option in _NAMING and path.startswith("/"):
+            yield posixpath.normpath(path)
+
+
+def newest(root: HostRoot, files: Sequence[str]) -> float:
+    """Return when the newest of some files was changed.
+
+    :param files: paths, also behind an option that names them; of a folder,
+        its configuration files count too
+    :returns: seconds since 1970; 0 where none of them is in sight
+    """
+    paths = (name.partition("=")[2] or name for name in files)
+    return max((t for each in paths for t in _changes(root, each)), default=0)
+
+
+def _changes(root: HostRoot, path: str) -> Iterator[float]:
+    """Yield when a file was changed, or a folder and what counts in it."""
+    with contextlib.suppress(Unreadable):
+        yield changed(root, path)
+        for name in root.names(path):
+            # As oslo.config reads a folder.
+            if name.endswith(".conf"):
+                yield changed(root, f"{path}/{name}")

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Child processes that end in time."""

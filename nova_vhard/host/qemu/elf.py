@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ElfFacts: what a binary was built with.
+
+Where a fact cannot be told it is None, never a guess:
+
+- In a static binary the symbols of the C library cannot be told from the
+  program's own: libc brings ``__stack_chk_fail`` and ``__*_chk`` along. Only
+  their absence from a symbol table that is there tells something.
+- A shared object without them may have no function that needs one.
+- A name counts whether the binary imports or defines it: who defines
+  ``__stack_chk_fail`` brings his own.
+"""
+
+import contextlib
+import enum
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from nova_vhard.host.qemu.elf_file import BadElf, ElfFile
+from nova_vhard.host.root import HostRoot, Unreadable
+
+_DF_BIND_NOW = 0x8
+_DF_1_NOW = 0x1
+_DF_1_PIE = 0x08000000
+_PF_X, _PF_W = 1, 2
+#: Bytes that a huge page has: as many pages as one holds entries of 8 bytes.
+_HUGE = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
+_HUGE_OF = {1 << 21: 4096, 1 << 25: 16384, 1 << 29: 65536}
+
+_CANARY = b"\0__stack_chk_fail\0"
+# glibc's fortified functions: __memcpy_chk, __printf_chk. The canary's
+# function does not match.
+_FORTIFIED = re.compile(rb"\0(__[a-z0-9_]+_chk)(?=\0)")
+# musl checks inline, by headers: no name tells.
+_INLINE = b"ld-musl"
+
+
+class Kind(enum.StrEnum):
+    """Type of a binary, as the loader sees it."""
+
+    EXECUTABLE = "executable, not position independent"
+    STATIC = "static executable, not position independent"
+    PIE = "PIE"
+    STATIC_PIE = "static PIE"
+    SHARED = "shared object"
+
+
+class Relro(enum.StrEnum):
+    """Extent of RELRO: which parts the loader makes read-only."""
+
+    NONE = "none"
+    PARTIAL = "partial"
+    FULL = "full"
+
+
+@dataclass(frozen=True)
+class ElfFacts:
+    """Hardening properties of a binary.
+
+    :ivar relro: None if unknown
+    :ivar nx: no stack or code is both writable and executable
+    :ivar canary: whether functions guard their return address; None if unknown
+    :ivar fortify: whether calls to libc are checked; None if unknown
+    :ivar stripped: whether it has no symbol table
+    :ivar needed: names of the libraries that it is loaded with
+    :ivar search: folders that the binary itself adds to the library search
+    :ivar capabilities: whether the file grants capabilities when it is run
+    :ivar machine: machine, width and byte order, as pyelftools names them
+    """
+
+    kind: Kind
+    relro: Relro | None
+    nx: bool
+    canary: bool | None
+    fortify: bool | None
+    stripped: bool
+    setuid: bool
+    setgid: bool
+    needed: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    machine: str = ""
+    capabilities: bool = False
+
+
+def examine(
+    root: HostRoot, path: str, page: int = 4096
+) -> tuple[os.stat_result, ElfFacts]:
+    """Return what a binary was built with.
+
+    :param page: bytes of a page of the kernel that runs it
+    :returns: the file as it was when it was opened, and the facts
+    :raises Unreadable: if it cannot be read, is no ELF file or a damaged
+        one, or pyelftools is not installed
+    """
+    with root.open(path) as file:
+        opened = os.fstat(file.fileno())
+        try:
+            with contextlib.closing(ElfFile(file)) as elf:
+                facts = _facts(elf, opened.st_mode, page)
+                return opened, replace(
+                    facts, capabilities=_has_capabilities(file.fileno())
+                )
+        except ImportError as error:
+            raise Unreadable(
+                path,
+                OSError(
+                    errno.ENOSYS, "pyelftools is not installed (extra [node])"
+                ),
+            ) from error
+        except OSError as error:
+            raise Unreadable(path, error) from error
+        except Exception as error:
+            # Whatever pyelftools says of a file that is damaged.
+            why = f"damaged or cut off ({type(error).__name__})"
+            why = str(error) if isinstance(error, BadElf) else why
+            raise Unreadable(
+                path,
+                OSError(
+                    errno.ENOEXEC, f"not an ELF file that can be read: {why}"
+                ),
+            ) from error
+
+
+def _has_capabilities(handle: int) -> bool:
+    """Return whether an open file gives capabilities to who runs it.
+
+    Source: capabilities(7). Any at all count: what libvirt leaves in the
+    bounding set of a QEMU is not this file's.
+    """
+    try:
+        return bool(os.getxattr(handle, "security.capability"))
+    except OSError as error:
+        if error.errno in (errno.ENODATA, errno.ENOTSUP):
+            return False
+        raise
+
+
+def page_size(root: HostRoot) -> int:
+    """Return the size of the kernel's pages, in bytes.
+
+    :returns: 4096 where a capture does not tell it
+    """
+    if root.live:
+        return os.sysconf("SC_PAGE_SIZE")
+    try:
+        return _HUGE_OF.get(int(root.read(_HUGE)), 4096)
+    except (Unreadable, ValueError):
+        return 4096
+
+
+def _facts(elf: ElfFile, mode: int, page: int) -> ElfFacts:
+    interpreters = elf.of_type("PT_INTERP")
+    kind = _kind(elf, bool(interpreters))
+    if kind in (Kind.STATIC, Kind.STATIC_PIE):
+        # Where not even libc has a canary, there is none.
+        symbols = elf.symbol_strings()
+        canary = None if symbols is None or _CANARY in symbols else False
+        fortify = None
+    else:
+        names = elf.dynamic_strings()
+        canary = _seen(_CANARY in names, kind)
+        fortify = _seen(_FORTIFIED.search(names) is not None, kind)
+        if not fortify and any(
+            _INLINE in part.data() for part in interpreters
+        ):
+            fortify = None
+    return ElfFacts(
+        kind=kind,
+        relro=_relro(elf, kind, page),
+        nx=_nx(elf),
+        canary=canary,
+        fortify=fortify,
+        stripped=elf.symbol_strings() is None,
+        setuid=bool(mode & stat.S_ISUID),
+        setgid=bool(mode & stat.S_ISGID),
+        needed=tuple(tag.needed for tag in elf.tags("DT_NEEDED")),
+        search=tuple(_search(elf)),
+        machine=f"{elf.header.e_machine} {elf.header.e_ident.EI_CLASS} "
+        f"{elf.header.e_ident.EI_DATA}",
+    )
+
+
+def _search(elf: ElfFile) -> Iterator[str]:
+    """Yield the folders of DT_RUNPATH, or else of DT_RPATH."""
+    for kind, name in (("DT_RUNPATH", "runpath"), ("DT_RPATH", "rpath")):
+        for tag in elf.tags(kind):
+            yield from getattr(tag, name).split(":")
+        if kind in elf.dynamic:
+            return
+
+
+def _seen(seen: bool, kind: Kind) -> bool | None:
+    """Judge a name that a small module may do without."""
+    if not seen and kind is Kind.SHARED:
+        return None
+    return seen
+
+
+def _kind(elf: ElfFile, interpreter: bool) -> Kind:
+    e_type, tags = elf.header.e_type, elf.dynamic
+    if e_type == "ET_EXEC":
+        return Kind.EXECUTABLE if interpreter or tags else Kind.STATIC
+    if e_type != "ET_DYN":
+        raise BadElf("neither an executable nor a shared object")
+    if elf.value("DT_FLAGS_1") & _DF_1_PIE:
+        return Kind.PIE if interpreter else Kind.STATIC_PIE
+    # Older linkers do not mark a PIE. Some libraries can be executed too,
+    # and have a name to be linked by.
+    if interpreter and "DT_SONAME" not in tags:
+        return Kind.PIE
+    return Kind.SHARED
+
+
+def _relro(elf: ElfFile, kind: Kind, page: int) -> Relro | None:
+    protected = [
+        (part["p_vaddr"], (part["p_vaddr"] + part["p_memsz"]) & -page)
+        for part in elf.of_type("PT_GNU_RELRO")
+        if part["p_memsz"]
+    ]
+    if not protected:
+        return Relro.NONE
+    # The loader binds early for each of the three; a static executable that
+    # is not relocated has nothing to bind lazily.
+    now = (
+        kind is Kind.STATIC
+        or "DT_BIND_NOW" in elf.dynamic
+        or elf.value("DT_FLAGS") & _DF_BIND_NOW
+        or elf.value("DT_FLAGS_1") & _DF_1_NOW
+    )
+    if not now:
+        return Relro.PARTIAL
+    # Bound early is not yet read-only: the kernel protects whole pages of
+    # that segment, and a slot elsewhere can be written for ever.
+    slots = elf.call_slots()
+    if slots is None:
+        return None
+    inside = all(
+        any(start <= slot < end for start, end in protected) for slot in slots
+    )
+    return Relro.FULL if inside else Relro.PARTIAL
+
+
+def _nx(elf: ElfFile) -> bool:
+    """Return whether nothing can be both written and executed.
+
+    Without PT_GNU_STACK the loader takes the architecture's default, an
+    executable stack.
+    """
+    stacks = elf.of_type("PT_GNU_STACK")
+    both = _PF_W | _PF_X
+    return (
+        bool(stacks)
+        and not any(part["p_flags"] & _PF_X for part in stacks)
+        and not any(
+            part["p_flags"] & both == both for part in elf.of_type("PT_LOAD")
+        )
+    )

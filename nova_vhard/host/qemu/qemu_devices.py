@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The devices that a QEMU build offers, asked of QEMU itself.
+
+``-device help`` lists every device that can be added to a guest, those of
+modules included, and starts none. It has no file to read instead.
+"""
+
+import hashlib
+import os
+import re
+from posixpath import basename
+
+from nova_vhard.host.cache import Cache, identity
+from nova_vhard.host.host import Host
+from nova_vhard.host.libvirt.running import Target
+from nova_vhard.host.processes import command
+from nova_vhard.host.qemu import qemu
+from nova_vhard.host.root import Unreadable, unreadable
+
+CACHE = "qemu-devices"
+VERSION = 1
+
+# No guest, no configuration of anybody's, no display.
+_ARGUMENTS = (
+    *("-no-user-config", "-nodefaults", "-display", "none"),
+    *("-machine", "none", "-device", "help"),
+)
+_SECONDS = 10.0
+_CAPTURED = "/CMD/qemu-device-help-"
+_NAME = re.compile(r'^name "([^"]{1,100})"', re.MULTILINE)
+
+
+def offered(host: Host, cache: Cache, target: Target) -> frozenset[str]:
+    """Return the names of the devices that an emulator offers.
+
+    Asked again only when the emulator or a module has changed.
+
+    :raises Unreadable: if QEMU gives no list; where it is not this machine's
+        own at that path, unless a capture has the list in ``CMD``
+    """
+    emulator = target.path
+    if host.root.captured and not target.replaced:
+        return _names(emulator, host.root.read(_CAPTURED + basename(emulator)))
+    if target.root.root != os.sep:
+        raise unreadable(
+            emulator,
+            f"not started in another root: {target.label}",
+            "Run the reporter where that emulator is the same file: in "
+            "libvirt's container, or once the guest was started again.",
+        )
+    root, made = target.root, hashlib.sha256()
+    for path in qemu.modules(target):
+        made.update(f"{path}:{identity(root.stat(path))}\n".encode())
+    key = f"{identity(root.stat(target.path))}:{made.hexdigest()}"
+    known = cache.get(key)
+    if isinstance(known, list) and all(
+        isinstance(item, str) for item in known
+    ):
+        return frozenset(known)
+    result = _names(emulator, _ask(emulator))
+    cache.put(key, sorted(result))
+    return result
+
+
+def _names(emulator: str, text: str) -> frozenset[str]:
+    result = frozenset(_NAME.findall(text))
+    if not result:
+        raise unreadable(emulator, "-device help lists no device")
+    return result
+
+
+def _ask(emulator: str) -> str:
+    """Return what ``-device help`` prints.
+
+    :raises Unreadable: if it fails, takes too long or says too much
+    """
+    try:
+        return command.output([emulator, *_ARGUMENTS], _SECONDS)
+    except OSError as error:
+        raise Unreadable(emulator, error) from error
+    except command.Failed as error:
+        raise unreadable(emulator, f"-device help {error}") from error
