@@ -44,4 +44,5 @@ fi
 unset PYTHONDONTWRITEBYTECODE
 export PYTEST_XDIST_AUTO_NUM_WORKERS=${PYTEST_XDIST_AUTO_NUM_WORKERS:-$(($(nproc) + 1))}
 echo "-- unit and functional tests"
-exec "$bin/python" -m pytest -n auto --dist loadgroup --no-loadscope-reorder "$@"
+exec "$bin/python" -m pytest -o faulthandler_timeout=900 \
+    -n auto --dist loadgroup --no-loadscope-reorder "$@"
