@@ -42,7 +42,9 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
 def found(root: Path = ROOT) -> Iterator[str]:
     """Yield place, name and text of each phrase."""
     paths = {path for place in PLACES for path in root.glob(place)}
-    for path in sorted(filter(Path.is_file, paths)):
+    # A module of Ansible's leaves its bytecode below deploy/.
+    files = (each for each in paths if each.suffix != ".pyc")
+    for path in sorted(filter(Path.is_file, files)):
         for number, text in texts(path):
             flat = " ".join(text.split())
             hits = [

@@ -104,6 +104,16 @@ def consumer(conf):
         yield result
 
 
+@pytest.fixture(autouse=True)
+def _silent():
+    """Let no thread of a test speak in the tests after it."""
+    yield
+    for each in notify._SENDERS.values():
+        for worker in each._workers.values():
+            worker._runs = dict
+    notify._SENDERS.clear()
+
+
 @pytest.fixture
 def warnings(caplog):
     caplog.set_level(logging.WARNING)
