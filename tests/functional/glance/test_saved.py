@@ -101,6 +101,21 @@ def test_a_change_of_nothing_is_judged_as_it_is_saved(
     assert _stored(plain, image) == ("mandatory", None)
 
 
+@pytest.mark.parametrize("stored", [None, "qcow2"])
+def test_a_disk_format_is_put_back(
+    gated: User, plain: User, between: Between, stored: str | None
+) -> None:
+    # given another change, which is refused together with the next one
+    image = plain.create(disk_format=stored).json["id"]
+    between(lambda: plain.update(image, DRIVE))
+    # when
+    response = gated.update(image, OLD_BUS, add("/disk_format", "qcow2"))
+    # then
+    assert response.status_int == 403
+    assert _stored(plain, image) == ("mandatory", None)
+    assert plain.image(image)["disk_format"] == stored
+
+
 def test_nothing_is_saved_under_the_id_of_another_image(
     gated: User, plain: User
 ) -> None:
