@@ -10,6 +10,7 @@ from osc_lib import exceptions
 from oslo_utils.imageutils import format_inspector
 
 from nova_vhard.common.log import get_logger
+from nova_vhard.common.text import line
 from nova_vhard.osc.output import unreadable
 
 
@@ -34,14 +35,15 @@ def disk_format(path: str, stated: str | None) -> str:
         image.safety_check()
         # Bytes 32 to 35 of qcow2 are the encryption method. Nova has no key.
         header = image.region("header").data if str(image) == "qcow2" else b""
-        if str(image) == "luks" or any(header[32:36]):
-            raise format_inspector.ImageFormatError("encrypted")
+        # QEMU calls a vhd vpc, which Nova does not expect.
+        if str(image) in ("luks", "vhd") or any(header[32:36]):
+            raise format_inspector.ImageFormatError(
+                "encrypted, or vhd; qemu-img convert makes another format"
+            )
     except OSError as error:
         raise exceptions.CommandError(unreadable(path, error)) from error
-    except (
-        format_inspector.ImageFormatError,
-        format_inspector.SafetyCheckFailed,
-    ) as error:
+    except Exception as error:
+        # Also a fault of the inspector's, as in Nova.
         text = f"{path}: Nova refuses such a file: {error}"
         raise exceptions.CommandError(text) from error
     # Glance has no gpt, the inspector's name for a disk with partitions.
@@ -58,19 +60,23 @@ def disk_format(path: str, stated: str | None) -> str:
 
 def command(
     options: argparse.Namespace, changes: Iterable[Mapping[str, Any]]
-) -> str:
-    """Return the command that uploads a file.
+) -> str | None:
+    """Return the command that uploads a file; None if it cannot be shown.
 
     :param options: as ``case_options`` adds them
     :param changes: changes of the properties
     """
     edits = {each["property"]: each["value"] for each in changes}
     properties = {**(options.property or {}), **edits}
-    words = ["openstack", "image", "create", "--file", options.file]
+    words = ["openstack", "image", "create", f"--file={options.file}"]
     words += ["--disk-format", options.disk_format]
+    # An exemption may be for this image, or for this project.
+    for name, value in (("id", options.image), ("project", options.project)):
+        words += [f"--{name}={value}"] if value else []
     words += [
         f"--property={name}={value}"
         for name, value in properties.items()
         if value is not None
     ]
-    return shlex.join([*words, "NAME"])
+    text = shlex.join([*words, "NAME"])
+    return text if line(text) == text else None

@@ -3,6 +3,7 @@
 
 import shlex
 import struct
+import uuid
 
 import pytest
 from osc_lib.exceptions import CommandError
@@ -252,6 +253,23 @@ def test_command_for_a_file_is_accepted(
     assert (status, again["command"]) == (0, answer["command"])
 
 
+def test_command_for_a_file_says_for_whom(tmp_path):
+    path = tmp_path / "-image"
+    path.write_bytes(qcow2())
+    own = [f"--image={uuid.UUID(int=1)}", "--project=p1"]
+    _, answer = explained(f"--file={path}", *own, policy="baseline")
+    words = shlex.split(answer["command"])
+    assert {f"--file={path}", "--project=p1"} <= {*words}
+    assert f"--id={uuid.UUID(int=1)}" in words
+
+
+def test_a_name_that_cannot_be_shown_is_in_no_command(tmp_path):
+    path = tmp_path / "an\timage"
+    path.write_bytes(qcow2())
+    _, answer = explained(f"--file={path}", policy="baseline")
+    assert (answer["verdict"], answer["command"]) == ("allow", None)
+
+
 def test_without_a_fix_there_is_no_command(tmp_path):
     text = """\
         version: "1"
@@ -278,6 +296,9 @@ def test_without_a_fix_there_is_no_command(tmp_path):
         (qcow2(data_file=4), [], "Safety checks failed: data_file"),
         (qcow2(encryption=2), [], "encrypted"),
         (disk(b"LUKS\xba\xbe\0\x01"), [], "encrypted"),
+        (disk(b"conectix"), [], "or vhd"),
+        # A fault of the inspector's, in which Nova refuses the file, too.
+        (b"a" * 512 + b"\xe4" * 512, [], "Nova refuses such a file"),
         (disk(b"QED\0"), [], "Safety checks failed: banned"),
         (qcow2()[:512] + ISO[512:], [], "Multiple formats detected"),
     ],
