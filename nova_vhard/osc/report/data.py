@@ -248,8 +248,8 @@ def evidence_rows(paths: Iterable[str]) -> Iterator[Row]:
             # The size is limited: a host may write what it likes.
             found = rows(json.loads(source.read_text(path)))
         except (
-            *(AttributeError, LookupError, RecursionError, TypeError),
-            *(ValueError, source.UnreadableError),
+            *(ArithmeticError, AttributeError, LookupError, RecursionError),
+            *(TypeError, ValueError, source.UnreadableError),
         ) as error:
             raise ValueError(
                 f"{path} is not a report of nova-vhard-reporter: {error!r}"

@@ -355,6 +355,7 @@ def test_evidence_of_hosts_is_shown_with_time_paragraph_and_reason(
     [
         {"host": None, "results": None},
         {"time": "yesterday"},
+        {"time": "0001-01-01T00:00:00+14:00"},
         {"results": [{"check": "iommu"}]},
         {"results": "iommu"},
     ],
