@@ -117,9 +117,11 @@ def _clean(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
 
 
 def _release(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
-    # Who gives the command, through sudo too.
-    who = clean(os.environ.get("SUDO_USER") or getpass.getuser())
-    force = f"{who}: {options.reason}" if options.force else ""
+    force = ""
+    if options.force:
+        # Who gives the command, through sudo too.
+        who = clean(os.environ.get("SUDO_USER") or getpass.getuser())
+        force = f"{who}: {options.reason}"
     request = OperatorRequest(release=True, force=force)
     done = _make(conf).once([options.address], request)
     return _print_round(done, State.RELEASED)

@@ -6,6 +6,7 @@ each other one is written, and on the disk, *before* an image is changed. What
 is in the journal may not have happened; what happened is in the journal.
 """
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -70,7 +71,9 @@ class Journal:
     def close(self) -> bool:
         """End the file; return whether there is one."""
         if self._file is not None:
-            self._file.close()
+            # What could not be written is an error already.
+            with contextlib.suppress(OSError):
+                self._file.close()
         return self._file is not None
 
 
