@@ -10,10 +10,12 @@ import json
 import logging
 from types import SimpleNamespace
 
+import glanceclient.exc
 import pytest
-from nova import context
+from nova import context, exception, policy
 from nova.api import openstack
 from nova.api.openstack import wsgi
+from oslo_policy import policy as oslo_policy
 
 from nova_vhard.gates import (
     http,
@@ -244,26 +246,42 @@ def test_a_write_of_a_flavor_without_its_trait(cloud, caplog):
     assert whole["policy"] == cloud.gate._enforcer.policy().digest
 
 
-def test_a_write_of_a_flavor_with_its_trait(cloud, caplog):
-    specs = {**GPU["extra_specs"], "trait:CUSTOM_VHARD_IOMMU": "required"}
-    body = {"extra_specs": specs}
-    environ = request("POST", SPECS, body, role="admin")
+TRAIT = {"trait:CUSTOM_VHARD_IOMMU": "required"}
+WRITES = [
+    ("POST", SPECS, {"extra_specs": {**GPU["extra_specs"], **TRAIT}}),
+    ("PUT", f"{SPECS}/trait:CUSTOM_VHARD_IOMMU", TRAIT),
+    ("DELETE", f"{SPECS}/trait:CUSTOM_VHARD_IOMMU", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), WRITES)
+def test_a_write_of_a_flavor_with_its_trait(cloud, caplog, method, path, body):
+    environ = request(method, path, body, role="admin")
     assert cloud.send(environ).status == 202
     assert event(caplog) == ("flavor", "allow", [])
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
-        ("POST", SPECS, GPU),
-        ("PUT", f"{SPECS}/pci_passthrough:alias", GPU["extra_specs"]),
-        ("DELETE", f"{SPECS}/trait:CUSTOM_VHARD_IOMMU", None),
-    ],
-)
+@pytest.fixture
+def own(monkeypatch):
+    """Let a rule ask for the project of the target, which no flavor has."""
+    authorize = "os_compute_api:os-flavor-extra-specs:create"
+    rules = {authorize: "project_id:%(project_id)s"}
+    policy.reset()
+    policy.set_rules(oslo_policy.Rules.from_dict(rules), overwrite=False)
+    yield
+    policy.reset()
+
+
+@pytest.mark.parametrize(("method", "path", "body"), WRITES)
 def test_a_member_who_writes_a_flavor_is_novas_to_refuse(
     cloud, caplog, method, path, body
 ):
     assert cloud.send(request(method, path, body)).status == 202
+    assert logged.decisions(caplog) == []
+
+
+def test_a_write_of_a_flavor_has_no_target(cloud, caplog, own):
+    assert cloud.send(request("POST", SPECS, GPU)).status == 202
     assert logged.decisions(caplog) == []
 
 
@@ -321,6 +339,48 @@ def test_what_is_looked_up_is_looked_up_as_the_user(cloud, monkeypatch):
     environ = request("POST", "/servers", boot())
     assert cloud.send(environ).status == 202
     assert asked == [environ["nova.context"]]
+
+
+def test_what_was_read_before_refuses_nothing(cloud, monkeypatch):
+    """Its owner may have corrected it."""
+    image = {"id": known.CLEAN, "hw_disk_bus": "ide"}
+    monkeypatch.setattr(nova_images, "get", lambda *_: dict(image))
+    assert cloud.send(request("POST", "/servers", boot())).status == 403
+    image["hw_disk_bus"] = "virtio"
+    assert cloud.send(request("POST", "/servers", boot())).status == 202
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "text"),
+    [
+        ("/servers", boot(), None),
+        (
+            ACTION,
+            {"rebuild": {"imageRef": known.CLEAN}},
+            "Cannot find image for rebuild",
+        ),
+        (
+            ACTION,
+            {"rescue": {"rescue_image_ref": known.CLEAN}},
+            "the image is not there: Image x could not be found.",
+        ),
+    ],
+    ids=["boot", "rebuild", "rescue"],
+)
+def test_an_image_that_may_be_shared_before_nova_looks(
+    cloud, monkeypatch, path, body, text
+):
+    """The scheduler's filter judges a boot, and nobody the others."""
+
+    def hidden(*_):
+        error = exception.ImageNotFound(image_id="x")
+        raise error from glanceclient.exc.HTTPNotFound()
+
+    monkeypatch.setattr(nova_images, "get", hidden)
+    answer = cloud.send(request("POST", path, body))
+    assert answer.status == (400 if text else 202)
+    if text:
+        assert json.loads(answer.text)["badRequest"]["message"] == text
 
 
 def test_without_a_policy_nothing_is_judged(make, tmp_path, caplog):

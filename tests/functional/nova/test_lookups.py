@@ -12,7 +12,12 @@ from nova.network import neutron
 from nova.volume import cinder
 
 from nova_vhard.gates import nova_images, nova_lookup, nova_servers
-from nova_vhard.gates.nova_lookup import MOST, NovaLookups, Services
+from nova_vhard.gates.nova_lookup import (
+    MOST,
+    RECENT,
+    NovaLookups,
+    Services,
+)
 from nova_vhard.policy.hardware import STORED, Holder
 from nova_vhard.policy.hardware import VOLUME as ON_A_VOLUME
 from nova_vhard.request.lookups import (
@@ -31,6 +36,11 @@ from tests.functional.nova.test_servers_read import VOLUME as IN_CINDER
 from tests.functional.nova.test_servers_read import device
 
 WHO = RequestContext("u", "p", project_domain_id="d", roles=[], is_admin=False)
+
+
+#: As Nova's client of Glance raises it of an image that is not shared.
+HIDDEN = exception.ImageNotFound("hidden")
+HIDDEN.__cause__ = nova_images.glanceclient.exc.HTTPNotFound()
 
 
 def with_ports(neutron):
@@ -149,6 +159,7 @@ def test_what_the_operator_reads_of_too_many():
             "the port is not there: Port id x could not be found.",
         ),
         (exception.Invalid("odd"), NotFound, "the port is not there: odd"),
+        (HIDDEN, NotShown, "the port is not there: hidden"),
         (
             exception.CinderConnectionFailed(reason="down"),
             LookupFailed,
@@ -161,6 +172,7 @@ def test_what_the_operator_reads_of_a_failure(error, kind, text):
     find = Lookups(with_ports(Neutron({"a": error})), None)
     with pytest.raises(kind) as raised:
         find.port("a")
+    assert type(raised.value) is kind
     assert str(raised.value) == text
 
 
@@ -324,17 +336,24 @@ def server(monkeypatch):
     return NovaLookups(SimpleNamespace(servers=services), WHO), records
 
 
-@pytest.mark.parametrize("error", ["of another project", "unreadable"])
-def test_a_server_that_is_left_to_nova(server, error):
+@pytest.mark.parametrize(
+    ("field", "value", "text"),
+    [
+        ("project_id", "p2", "the server is not there"),
+        (
+            "system_metadata",
+            {"image_hw_cpu_sockets": "x"},
+            "invalid literal for int() with base 10: 'x'",
+        ),
+    ],
+)
+def test_a_server_that_is_left_to_nova(server, field, value, text):
     """Nova answers: it cannot read the server, or the user may not."""
     find, _ = server
-    instance = find.instance(SERVER)
-    if error == "unreadable":
-        instance.system_metadata = {"image_hw_cpu_sockets": " " * 255}
-    else:
-        instance.project_id = "p2"
-    with pytest.raises(NotFound):
+    setattr(find.instance(SERVER), field, value)
+    with pytest.raises(NotFound) as raised:
         find.server(SERVER)
+    assert str(raised.value) == text
 
 
 def test_a_resize_goes_by_the_record_of_the_boot(server):
@@ -427,6 +446,27 @@ def test_glance_is_asked_as_the_user_by_novas_client(monkeypatch):
     assert nova_images.get(WHO, IMAGE) == shown
     url = f"/v2/images/{IMAGE}"
     assert asked == [((WHO, 2, "get", "http_client"), {"args": (url,)})]
+
+
+def test_an_image_is_read_again_after_some_seconds(monkeypatch):
+    asked, recent = [], {}
+    clock = SimpleNamespace()
+    monkeypatch.setattr(nova_lookup, "time", clock)
+    monkeypatch.setattr(
+        nova_images,
+        "get",
+        lambda _who, name: asked.append(clock.monotonic()) or {"id": name},
+    )
+    for now in (0, RECENT - 1, RECENT, RECENT + 1):
+        clock.monotonic = lambda now=now: now
+        find = NovaLookups(SimpleNamespace(), WHO, recent)
+        find.image(IMAGE)
+    assert asked == [0, RECENT]
+    # another request has found too many of them
+    recent.clear()
+    find.forget_recent()
+    find.image(IMAGE)
+    assert asked == [0, RECENT, RECENT + 1]
 
 
 def test_an_image_that_glance_does_not_show_is_named(monkeypatch):
