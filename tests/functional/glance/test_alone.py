@@ -199,6 +199,30 @@ def test_an_exemption_that_has_not_ended_holds(
 
 
 @pytest.mark.parametrize(
+    ("wire", "operation"),
+    [
+        (create({"id": IMAGE, **IDE}), "upload"),
+        (update(add("/hw_disk_bus", "ide")), "update"),
+        (update(add("/image_id", "x"), add("/hw_disk_bus", "ide")), "update"),
+    ],
+)
+def test_switched_off_all_passes_with_an_event(
+    cloud: Cloud,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+    wire: Wire,
+    operation: str,
+) -> None:
+    (tmp_path / "policy.yaml").write_text(POLICY + "enabled: false\n")
+    assert cloud.send(wire).status == 201
+    assert event(caplog) == (operation, "disabled", False)
+    (whole,) = logged.decisions(caplog)
+    who = {"project": "p1", "roles": ["member"]}
+    assert whole["subject"] == {**who, "image": IMAGE}
+    assert cloud.shown == []
+
+
+@pytest.mark.parametrize(
     ("method", "path"),
     [
         ("GET", f"/v2/images/{IMAGE}"),

@@ -341,13 +341,19 @@ def test_what_is_looked_up_is_looked_up_as_the_user(cloud, monkeypatch):
     assert asked == [environ["nova.context"]]
 
 
-def test_what_was_read_before_refuses_nothing(cloud, monkeypatch):
+def test_what_was_read_before_refuses_nothing(cloud, caplog, monkeypatch):
     """Its owner may have corrected it."""
-    image = {"id": known.CLEAN, "hw_disk_bus": "ide"}
+    image = {"id": known.CLEAN}
     monkeypatch.setattr(nova_images, "get", lambda *_: dict(image))
-    assert cloud.send(request("POST", "/servers", boot())).status == 403
-    image["hw_disk_bus"] = "virtio"
-    assert cloud.send(request("POST", "/servers", boot())).status == 202
+    for bus, status in (("ide", 403), ("ide", 403), ("virtio", 202)):
+        image["hw_disk_bus"] = bus
+        environ = request("POST", "/servers", boot())
+        assert cloud.send(environ).status == status
+    events = logged.decisions(caplog)
+    assert [whole["outcome"] for whole in events] == [
+        *("refuse", "refuse", "allow")
+    ]
+    assert {whole["subject"]["project"] for whole in events} == {PROJECT}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ Real RequestSpecs and a real policy; only Placement's answer is given.
 """
 
 import logging
+from types import SimpleNamespace
 
 import pytest
 from nova import exception, objects
@@ -19,6 +20,7 @@ from nova_vhard.gates import (
 from tests import logged
 from tests.functional.nova import stored
 from tests.functional.nova import test_candidates as candidates
+from tests.functional.nova import test_lookups as lookups
 from tests.functional.nova.test_proven import Placement, host
 from tests.functional.nova.test_request_spec import (
     CELL,
@@ -145,6 +147,19 @@ def test_what_an_image_lists_is_read_from_the_rows(gate, caplog, disks, rules):
     else:
         assert again.filter_all(iter([A]), request) == [A]
     assert event(caplog)[2] == rules
+
+
+@pytest.mark.parametrize(
+    ("image", "origin"), [({"id": IMAGE}, "image"), ({}, "volume")]
+)
+def test_what_a_rescue_of_a_new_server_would_boot(gate, image, origin):
+    """The RequestSpec does not keep it."""
+    kept = {"image_base_image_ref": "http://203.0.113.1/image"}
+    gate.stored.fields = {"system_metadata": kept}
+    request = spec(image=objects.ImageMeta.from_dict(image))
+    assert reason(gate, [A], request).startswith(
+        f"{origin} property base_image_ref="
+    )
 
 
 SIGNED = """\
@@ -348,6 +363,66 @@ def test_an_exemption_that_has_not_ended_holds(gate, fields):
         flavor=flavor("2", OLD), image=image, requested_destination=DESTINATION
     )
     assert "old" in reason(again, [A], moved)
+
+
+#: The root volume, whose image is exempted, and whom of Cinder is asked.
+ROOTS = [
+    ({"volume_id": lookups.VOLUME}, [lookups.VOLUME]),
+    # The volume of a new server does not exist yet.
+    (
+        {"snapshot_id": lookups.SNAPSHOT},
+        [lookups.SNAPSHOT, lookups.VOLUME],
+    ),
+]
+
+
+@pytest.mark.parametrize(("root", "asked"), ROOTS)
+@pytest.mark.parametrize(
+    ("project", "image", "left"),
+    [
+        ("p1", lookups.IMAGE, [A]),
+        ("p1", OTHER_ID, None),
+        ("p2", lookups.IMAGE, None),
+    ],
+)
+def test_an_exemption_by_the_image_of_a_volume(
+    gate, root, asked, project, image, left
+):
+    """The RequestSpec does not have it, so Cinder is asked."""
+    again, request = on_a_volume(gate, root, project, image)
+    again._volumes = cinder = lookups.Cinder()
+    if left:
+        assert again.filter_all(iter([A]), request) == left
+    else:
+        assert "hw_disk_bus=ide" in reason(again, [A], request)
+    who = request._context
+    asked = asked if project == "p1" else []
+    assert cinder.asked == [(who, name) for name in asked]
+
+
+def test_an_exemption_by_an_image_that_cinder_does_not_tell(gate, caplog):
+    (root, _), *_ = ROOTS
+    again, request = on_a_volume(gate, root, "p1", lookups.IMAGE)
+    again._volumes = SimpleNamespace()
+    assert "hw_disk_bus=ide" in reason(again, [A], request)
+    ((level, line),) = logged.lines(caplog, "nova_vhard.gates.nova_volumes")
+    assert level == "WARNING"
+    assert line == (
+        "The image of a root volume is not known: "
+        "'types.SimpleNamespace' object has no attribute 'get'"
+    )
+
+
+def on_a_volume(gate, root, project, image):
+    """Return a gate with an exemption, and the request of a new server."""
+    held = f"projects: [{project}]\n    images: [{image}]"
+    exemption = EXEMPTION.replace("projects: [p1]", held)
+    gate.policy_file.write_text(POLICY + exemption)
+    disk = {"destination_type": "volume", "boot_index": 0, **root}
+    gate.stored.disks = ({"source_type": "volume", **disk},)
+    meta = {"properties": {"hw_disk_bus": "ide"}}
+    request = spec(image=objects.ImageMeta.from_dict(meta))
+    return scheduler.VirtHardeningFilter(), request
 
 
 @pytest.mark.parametrize(

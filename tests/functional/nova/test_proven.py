@@ -138,6 +138,17 @@ def test_two_hosts_of_one_uuid_are_neither(hosts_of):
     assert proven_hosts.filter_hosts(*asked) == ([B], [])
 
 
+def test_no_type_is_left_alone_where_hosts_must_be_attested(hosts_of):
+    """A host says itself of which type it is."""
+    proven_hosts, _ = hosts_of()
+    proven_hosts._posture.keys = lambda: (b"key",)
+    left, failed = proven_hosts.filter_hosts(
+        RULES, [demand("attested")], [A, BARE]
+    )
+    assert left == []
+    assert texts(failed) == [(text(NOBODY, "attested"), Mode.ENFORCE)]
+
+
 def test_where_the_policy_leaves_all_alone_nobody_is_asked(hosts_of):
     proven_hosts, placement = hosts_of("a")
     hosts = [BARE, host("other", "ironic")]
@@ -460,6 +471,7 @@ class TestConnect:
         with pytest.raises(PlacementError) as raised:
             client.known({"CUSTOM_VHARD_IOMMU"})
         assert raised.value.status == 503
+        assert "down" in str(raised.value)
         (login, first), (question, second) = sent
         assert (first, second) == (most, most)
         assert login.url == f"{KEYSTONE}/auth/tokens"
