@@ -76,12 +76,12 @@ def read(
 
 
 def listed(server: Body) -> list[Any]:
-    """Return the block devices of a POST /servers, in format 2.
+    """Return the block devices of a POST /servers without an image.
 
+    :returns: in format 2
     :raises Exception: what Nova itself raises of such that it cannot read
     """
-    image_given = server.get("imageRef") not in (None, "")
     return [
-        block_device.BlockDeviceDict.from_api(dict(entry), image_given)
+        block_device.BlockDeviceDict.from_api(dict(entry), False)
         for entry in server.get("block_device_mapping_v2") or ()
     ]

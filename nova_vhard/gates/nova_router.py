@@ -41,7 +41,7 @@ class Call:
     """A request, and the method that Nova calls for it.
 
     :ivar method: what it is, to be looked up in a table
-    :ivar ids: the variables in the path
+    :ivar ids: the variables in the path, without the project
     :ivar request: a Nova Request with its microversion set
     """
 
@@ -115,9 +115,8 @@ class Router:
         if name is None:
             return None
         context = environ.get("nova.context")
-        if context and match.get("project_id", context.project_id) != (
-            context.project_id
-        ):
+        project = match.pop("project_id", None)
+        if context and project and project != context.project_id:
             raise NotAccepted("another project in the path")
         # Read the body once, so that Nova reads the very same bytes.
         request = wsgi.Request(environ)
@@ -143,13 +142,8 @@ class Router:
         except RecursionError as error:
             raise routing.Malformed(str(error)) from error
         key = wsgi.action_peek(content) if action == "action" else None
-        ids = {
-            name: match[name]
-            for name in match
-            if name not in ("project_id", "format")
-        }
         method = (name, action, key)
-        return Call(method, ids, request, content, resource, function)
+        return Call(method, match, request, content, resource, function)
 
     def _judged_class(self, resource: Any, action: Any) -> str | None:
         """Return the judged class that a controller is of.

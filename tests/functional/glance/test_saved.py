@@ -197,7 +197,8 @@ def test_a_change_that_cannot_be_undone_is_refused_and_logged(
     # then
     assert response.status_int == 403
     lines = logged.lines(caplog, "nova_vhard.gates.glance_api")
-    assert [level for level, _ in lines] == ["ERROR"]
+    text = "A refused change is not undone: 404 Not Found"
+    assert lines == [("ERROR", text)]
 
 
 def test_an_image_deleted_meanwhile_is_gone(

@@ -18,6 +18,7 @@ from nova.api.openstack import wsgi
 from oslo_policy import policy as oslo_policy
 
 from nova_vhard.gates import (
+    enforcer,
     http,
     nova_images,
     nova_lookup,
@@ -399,8 +400,13 @@ def test_without_a_policy_nothing_is_judged(make, tmp_path, caplog):
     assert cloud.send(request("POST", "/os-keypairs", {})).status == 202
     (runs,) = (tmp_path / "state").iterdir()
     assert json.loads(runs.read_text())["policy"] is None
-    (event,) = logged.decisions(caplog)
-    assert event["outcome"] == "unjudged"
+    assert event(caplog) == ("unknown", "unjudged", [])
+
+
+def test_an_event_that_cannot_be_written_changes_no_answer(make, monkeypatch):
+    monkeypatch.setattr(enforcer.events, "write", failing)
+    cloud = make("version: 7\n")
+    assert cloud.send(request("POST", "/servers", boot())).status == 503
 
 
 def test_the_last_good_policy_is_kept_for_this_service(cloud, tmp_path):
@@ -506,6 +512,9 @@ class TestRouter:
     def test_the_own_project_in_the_path(self, cloud):
         old = request("POST", f"/{PROJECT}/servers", boot(known.OLD))
         assert cloud.send(old).status == 403
+        body = {"rebuild": {"imageRef": known.OLD}}
+        call = self.call(cloud, request("POST", f"/{PROJECT}{ACTION}", body))
+        assert call.ids == {"id": known.SERVER}
 
     def test_without_a_context_the_path_says_nothing(self, cloud):
         """vhard runs before the filter that sets it: an error, not a pass."""

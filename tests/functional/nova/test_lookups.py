@@ -244,6 +244,12 @@ def test_an_image_that_is_a_block_device(monkeypatch, body):
     assert asked == [(WHO, IMAGE)]
 
 
+def test_a_local_disk_without_an_image_is_novas_to_refuse():
+    find = NovaLookups(SimpleNamespace(), WHO)
+    with pytest.raises(exception.InvalidBDMFormat):
+        find.boot_image({"block_device_mapping_v2": [LOCAL]})
+
+
 class Cinder:
     """Cinder with one volume and its snapshot, and who asks."""
 
