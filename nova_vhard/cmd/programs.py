@@ -21,7 +21,7 @@ def attestor(argv: Sequence[str] | None = None) -> int:
 
 def cleaner(argv: Sequence[str] | None = None) -> int:
     """Run nova-vhard-cleaner; return its exit status."""
-    return _run("cleaner", "nova_vhard.cmd.cleaner", "node", argv)
+    return _run("cleaner", "nova_vhard.cmd.cleaner", "cleaner", argv)
 
 
 def exporter(argv: Sequence[str] | None = None) -> int:
@@ -31,7 +31,7 @@ def exporter(argv: Sequence[str] | None = None) -> int:
 
 def guard(argv: Sequence[str] | None = None) -> int:
     """Run nova-vhard-guard; return its exit status."""
-    return _run("guard", "nova_vhard.cmd.guard", "node", argv)
+    return _run("guard", "nova_vhard.cmd.guard", "guard", argv)
 
 
 def reporter(argv: Sequence[str] | None = None) -> int:

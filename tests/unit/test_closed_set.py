@@ -2,6 +2,7 @@
 """The packages that run inside Nova and Glance, and their few imports."""
 
 import ast
+import configparser
 import importlib.metadata
 import json
 import pkgutil
@@ -35,25 +36,32 @@ OF_THE_SERVICE = frozenset(
 )
 
 
-def imported():
-    """Return the packages of others that the closed set imports."""
+def imported(paths, beside):
+    """Return the distributions of others that modules import.
+
+    :param beside: packages that do not count
+    """
     names = set()
-    for room in ROOMS:
-        for path in (PACKAGE / room).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Import):
-                    names |= {alias.name for alias in node.names}
-                elif isinstance(node, ast.ImportFrom) and node.module:
-                    names.add(node.module)
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names.add(node.module)
     packages = {name.partition(".")[0] for name in names}
-    return packages - sys.stdlib_module_names - {"nova_vhard"}
+    packages -= sys.stdlib_module_names | {"nova_vhard"} | beside
+    of_package = importlib.metadata.packages_distributions()
+    return {each.lower() for name in packages for each in of_package[name]}
 
 
-def required():
-    """Return the distributions of requirements.txt."""
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
-    result = (re.match(r"[A-Za-z0-9._-]+", line) for line in lines)
-    return {match[0].lower() for match in result if match}
+def required(text):
+    """Return the distributions of a list of requirements."""
+    return {
+        each.lower() for each in re.findall(r"^[A-Za-z0-9._-]+", text, re.M)
+    }
+
+
+CORE = required((ROOT / "requirements.txt").read_text())
 
 
 def test_every_gate_loads_nothing_of_the_client_or_the_node():
@@ -75,13 +83,28 @@ def test_every_gate_loads_nothing_of_the_client_or_the_node():
 
 
 def test_requirements_are_what_the_closed_set_imports():
-    of_package = importlib.metadata.packages_distributions()
-    needed = {
-        distribution.lower()
-        for package in imported() - OF_THE_SERVICE
-        for distribution in of_package[package]
-    }
-    assert needed == required()
+    paths = (path for room in ROOMS for path in (PACKAGE / room).rglob("*.py"))
+    assert imported(paths, OF_THE_SERVICE) == CORE
+
+
+@pytest.mark.parametrize("extra", ["attestor", "cleaner", "exporter", "guard"])
+def test_an_extra_is_what_its_program_imports(extra):
+    setup = configparser.ConfigParser(interpolation=None)
+    setup.read(ROOT / "setup.cfg")
+    code = (
+        "import importlib, json, pkgutil, sys\n"
+        f"import nova_vhard.cmd.{extra}, nova_vhard.{extra} as package\n"
+        "for module in pkgutil.walk_packages(\n"
+        "    package.__path__, package.__name__ + '.'\n"
+        "):\n"
+        "    importlib.import_module(module.name)\n"
+        "print(json.dumps([module.__file__ for name, module"
+        " in sys.modules.items() if name.startswith('nova_vhard.')]))\n"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = imported(map(Path, json.loads(ended.stdout)), {"libvirt"})
+    assert found - CORE == required(setup["options.extras_require"][extra])
 
 
 #: What a gate sets that is not an attribute of its own: a request or answer

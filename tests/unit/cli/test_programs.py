@@ -16,9 +16,11 @@ from nova_vhard.conf import placement as placement_conf
 _LACKING = [
     ("attestor", "stevedore", "attestor"),
     ("attestor", "prettytable", "attestor"),
-    ("cleaner", "stevedore", "node"),
-    ("cleaner", "oslo_log", "node"),
+    ("cleaner", "stevedore", "cleaner"),
+    ("cleaner", "oslo_log", "cleaner"),
     ("exporter", "oslo_log", "exporter"),
+    ("guard", "oslo_log", "guard"),
+    ("guard", "prometheus_client", "guard"),
     ("reporter", "prettytable", "node"),
     ("status", "oslo_upgradecheck", "client"),
 ]
