@@ -22,7 +22,7 @@ BIN = "/opt/nova-vhard/bin/"
 #: By the extra: programs and groups of entry points. The rest is the gates'.
 PARTS = {
     "node": (
-        {"nova-vhard-cleaner", "nova-vhard-guard", "nova-vhard-reporter"},
+        {"nova-vhard-reporter"},
         {
             "nova_vhard.cleaning_steps",
             "nova_vhard.host_checks",
@@ -33,6 +33,9 @@ PARTS = {
         {"nova-vhard-status"},
         {"openstack.cli.extension", "openstack.vhard.v1"},
     ),
+    # Its steps are the node's: the client reads the rules of cleaning.
+    "cleaner": ({"nova-vhard-cleaner"}, set()),
+    "guard": ({"nova-vhard-guard"}, set()),
     "exporter": ({"nova-vhard-exporter"}, set()),
     "attestor": ({"nova-vhard-attestor"}, {"nova_vhard.verdicts"}),
     "dashboard": (set(), set()),

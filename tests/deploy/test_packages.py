@@ -22,6 +22,8 @@ NAMES = {
     "python3-nova-vhard",
     "python3-nova-vhard-node",
     "nova-vhard-node",
+    "nova-vhard-guard",
+    "nova-vhard-cleaner",
     "python3-nova-vhard-client",
     "nova-vhard-exporter",
     "nova-vhard-attestor",
@@ -31,6 +33,8 @@ NAMES = {
 EXTRAS = {
     "node": "python3-nova-vhard-node",
     "client": "python3-nova-vhard-client",
+    "guard": "nova-vhard-guard",
+    "cleaner": "nova-vhard-cleaner",
     "exporter": "nova-vhard-exporter",
     "attestor": "nova-vhard-attestor",
     "dashboard": "python3-nova-vhard-dashboard",
@@ -331,9 +335,8 @@ def test_rhel_and_rdo_have_what_the_rpms_need(setup_cfg):
 
 
 def test_the_client_needs_no_services_of_a_node(packages):
-    needed = packages["python3-nova-vhard-client"].requires
-    assert "python3-nova-vhard-node" in needed
-    assert "nova-vhard-node" not in needed
+    needed = packages["python3-nova-vhard-client"].requires & NAMES
+    assert needed - {"python3-nova-vhard"} == {"python3-nova-vhard-node"}
 
 
 def test_the_reporter_checks_this_machine(root):
@@ -486,7 +489,7 @@ nova-vhard-guard install
 test -x $hook
 echo '# of the old version' >>$hook
 echo '# mine' >>/etc/nova-vhard/guard.conf
-dpkg --install /debs/nova-vhard-node_*.deb
+dpkg --install /debs/nova-vhard-guard_*.deb
 ! grep -q 'of the old version' $hook
 grep -q '# mine' /etc/nova-vhard/guard.conf
 names=$(dpkg-query -W -f '${Package}\\n' '*nova-vhard*')
