@@ -116,7 +116,7 @@ class Router:
             return None
         context = environ.get("nova.context")
         project = match.pop("project_id", None)
-        if context and project and project != context.project_id:
+        if context and project not in (None, context.project_id):
             raise NotAccepted("another project in the path")
         # Read the body once, so that Nova reads the very same bytes.
         request = wsgi.Request(environ)
