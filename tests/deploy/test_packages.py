@@ -308,6 +308,24 @@ def test_an_entry_point_comes_with_its_module(kind, packages, tmp_path):
                 } & present, value
 
 
+def test_a_program_starts_with_what_its_package_needs(
+    kind, packages, tmp_path
+):
+    for name, package in packages.items():
+        names = {name}
+        for _ in range(2):
+            needs = (packages[each].requires for each in names)
+            names |= NAMES & set().union(*needs)
+        (tmp_path / name).mkdir()
+        for each in names:
+            unpack(kind, packages[each], tmp_path / name)
+        for path in package.files:
+            program = path.removeprefix("/usr/bin/")
+            if program != path:
+                done = run_in(tmp_path / name, program, "--version")
+                assert done.stdout.startswith(f"{program} "), done.stderr
+
+
 def test_what_an_extra_needs_is_needed_by_its_package(
     kind, packages, setup_cfg
 ):
