@@ -14,4 +14,6 @@ def check(path: Path, lines: Iterable[str]) -> None:
     text = "".join(f"{line}\n" for line in lines)
     if os.environ.get("NOVA_VHARD_GOLDEN") == "write":
         path.write_text(text, encoding="utf-8")
-    assert text == path.read_text(encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8"), (
+        "NOVA_VHARD_GOLDEN=write writes it again"
+    )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every device kind: what Nova lets an image, flavor or caller choose.
 
-Data only. A new kind is one entry here and nothing else. The values and
+Data only; CONTRIBUTING.rst lists the other places of a kind. The values and
 spellings are those of ``nova/objects/fields.py`` and
 ``nova/objects/image_meta.py`` (Nova 31 to 34); a test holds them against the
 Nova that is installed.
