@@ -109,7 +109,7 @@ class Stored:
         self.asked.append((kind, who))
         self.servers.add(server)
         if kind in self.away:
-            raise db_exception.DBConnectionError
+            raise db_exception.DBConnectionError("away")
 
     def _build(self, who: Any, server: str) -> objects.BuildRequest:
         self._ask("BuildRequest", who, server)

@@ -400,6 +400,15 @@ def test_an_exemption_by_the_image_of_a_volume(
     assert cinder.asked == [(who, name) for name in asked]
 
 
+def test_cinder_is_not_asked_for_the_image_of_a_request(gate):
+    (root, _), *_ = ROOTS
+    again, request = on_a_volume(gate, root, "p1", OTHER_ID)
+    again._volumes = cinder = lookups.Cinder()
+    request.image.id = OTHER_ID
+    assert again.filter_all(iter([A]), request) == [A]
+    assert cinder.asked == []
+
+
 def test_an_exemption_by_an_image_that_cinder_does_not_tell(gate, caplog):
     (root, _), *_ = ROOTS
     again, request = on_a_volume(gate, root, "p1", lookups.IMAGE)
@@ -490,7 +499,10 @@ def test_a_live_migration_while_the_cell_is_away(
     assert event(caplog) == ("move", outcome, rules)
     ((level, text),) = logged.lines(caplog, "nova_vhard.gates.nova_stored")
     assert level == "WARNING"
-    assert text.startswith(f"The cell of server {request.instance_uuid} ")
+    assert text == (
+        f"The cell of server {request.instance_uuid} does not answer, so that "
+        "its RequestSpec alone is judged: away"
+    )
 
 
 @pytest.mark.parametrize("asked", ["BuildRequest", "InstanceMapping"])
@@ -517,6 +529,27 @@ def test_what_a_server_has_moves_with_it(gate, caplog):
     request = spec(flavor=flavor(), **LIVE)
     assert gate.filter_all(iter([A]), request) == [A]
     assert event(caplog) == ("move", "warn", ["guest_devices.disk_bus"])
+
+
+@pytest.mark.parametrize(
+    ("drive", "outcome", "rules"),
+    [("", "allow", []), ("True", "warn", ["guest_devices.cdrom_bus"])],
+)
+def test_a_config_drive_moves_with_its_server(
+    gate, caplog, drive, outcome, rules
+):
+    properties = {"hw_machine_type": "pc"}
+    gate.policy_file.write_text(POLICY.replace("disk_bus", "cdrom_bus"))
+    gate.stored.fields = {
+        "config_drive": drive,
+        "system_metadata": {"image_hw_machine_type": "pc"},
+    }
+    meta = {"id": IMAGE, "properties": properties}
+    image = objects.ImageMeta.from_dict(meta)
+    request = spec(flavor=flavor(), image=image, **LIVE)
+    again = scheduler.VirtHardeningFilter()
+    assert again.filter_all(iter([A]), request) == [A]
+    assert event(caplog) == ("move", outcome, rules)
 
 
 @pytest.mark.parametrize(
