@@ -552,6 +552,20 @@ def test_a_config_drive_moves_with_its_server(
     assert event(caplog) == ("move", outcome, rules)
 
 
+def test_no_server_has_what_only_a_rescue_would_give_it(gate, caplog):
+    gate.policy_file.write_text(POLICY.replace("disk_bus", "rescue_bus"))
+    gate.stored.fields = {
+        "image_ref": IMAGE,
+        "system_metadata": {"image_hw_rescue_bus": "ide"},
+    }
+    meta = {"id": IMAGE, "properties": {"hw_rescue_bus": "ide"}}
+    image = objects.ImageMeta.from_dict(meta)
+    request = spec(flavor=flavor("2"), image=image, **LIVE)
+    again = scheduler.VirtHardeningFilter()
+    assert "hw_rescue_bus=ide" in reason(again, [A], request)
+    assert event(caplog) == ("resize", "refuse", ["guest_devices.rescue_bus"])
+
+
 @pytest.mark.parametrize(
     ("had", "wanted", "outcome"),
     [
