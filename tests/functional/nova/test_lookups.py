@@ -2,6 +2,7 @@
 """Number of look-ups per request: each object once, within a limit."""
 
 import uuid
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -20,6 +21,7 @@ from nova_vhard.gates.nova_lookup import (
 )
 from nova_vhard.policy.hardware import STORED, Holder
 from nova_vhard.policy.hardware import VOLUME as ON_A_VOLUME
+from nova_vhard.policy.subject import Subject
 from nova_vhard.request.lookups import (
     Flavor,
     Image,
@@ -630,6 +632,16 @@ class TestOwnImage:
         metadata = lookups.own_image(lookups.server(SERVER))
         assert metadata == Image({}, None, ON_A_VOLUME)
         assert lookups._services.volumes.asked == []
+
+    def test_the_image_that_its_volume_was_made_of(self, find):
+        """An exemption of its project is by image."""
+        lookups, rows = find
+        rows.append(self.root(None))
+        exempted = SimpleNamespace(image_projects={"p"})
+        subject = Subject("attach", project="p", server=SERVER)
+        expected = replace(subject, image=IMAGE)
+        assert lookups.with_image(exempted, subject) == expected
+        assert lookups._services.volumes.asked == [(WHO, VOLUME)]
 
     def test_an_image_that_is_gone(self, server, monkeypatch):
         def get(_who, name):
