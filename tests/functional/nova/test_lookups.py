@@ -163,6 +163,11 @@ def test_what_the_operator_reads_of_too_many():
         (exception.Invalid("odd"), NotFound, "the port is not there: odd"),
         (HIDDEN, NotShown, "the port is not there: hidden"),
         (
+            exception.ImageNotFound("forbidden"),
+            NotFound,
+            "the port is not there: forbidden",
+        ),
+        (
             exception.CinderConnectionFailed(reason="down"),
             LookupFailed,
             "port: Connection to cinder host failed: down",
