@@ -106,7 +106,7 @@ class NestedOff(Check):
                 )
             return passed("guests cannot be hypervisors")
         return unknown(
-            "no KVM module is loaded",
+            "no KVM module is in /sys/module",
             "Load the module of KVM for this processor (kvm_intel, "
             "kvm_amd, kvm_hv, kvm): only then does it say what its "
             "parameter is. Without it, guests are emulated.",
