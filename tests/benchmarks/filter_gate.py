@@ -10,8 +10,8 @@ from typing import Any
 import nova.conf
 from oslo_log import log
 
-from nova_vhard import conf as vhard_conf
 from nova_vhard.catalogue import traits
+from nova_vhard.conf import vhard as vhard_conf
 from nova_vhard.placement.client import Placement
 from nova_vhard.placement.posture import Posture
 from tests.benchmarks.filter_fleet import PROJECT
