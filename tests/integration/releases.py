@@ -64,7 +64,7 @@ _RULE = """\
 #: In which file, behind which text, what is new.
 _NEW = {
     "catalogue/checks.py": ('"Check-Virt-44",\n', '"later": "Check-Virt-99",'),
-    "catalogue/devices.py": ("_STORAGE = (\n", _KIND),
+    "catalogue/devices.py": ("_KINDS = (\n", _KIND),
     "policy/events.py": ('"service": service,\n', '"later": {"a": [1]},'),
     "policy/shipped/baseline.yaml": ("\nguest_devices:\n", _RULE),
 }
