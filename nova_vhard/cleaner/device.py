@@ -38,7 +38,7 @@ _TRIES = 5
 
 @dataclass
 class Device:
-    """A device while it is attended. The caller holds its locks.
+    """A device in one round of the cleaner. The caller holds its locks.
 
     :ivar rules: reads the rules; raises Waits if they cannot be used
     :ivar run: runs the step of a name, as step_process.py does
@@ -47,7 +47,7 @@ class Device:
     :ivar host: state on the host; None as long as nobody has looked
     :ivar record: its journal
     :ivar view: its provider in Placement
-    :raises PlacementError: if Placement does not help; each method, too
+    :raises PlacementError: if a request fails; so does each method
     :raises OSError: if the journal cannot be read or written; likewise
     """
 
@@ -68,7 +68,7 @@ class Device:
         self.view = devices.view(self.placement, self.offered.provider)
 
     def attend(self, request: OperatorRequest = NOTHING) -> Record:
-        """Do what is to be done now; return what the journal says then."""
+        """Carry out the next actions; return the record."""
         for _ in range(_MOST):
             action = decide(
                 self.record, self.view, self.host, request, self.settings
@@ -122,7 +122,7 @@ class Device:
         self.record = record
 
     def _reserve(self) -> None:
-        """Make sure that no guest gets it.
+        """Reserve it in Placement, so that no guest gets it.
 
         This is harmless and is retried.
 
@@ -141,7 +141,7 @@ class Device:
         raise trouble
 
     def _look(self) -> HostView:
-        """Return what the host says of it, once it is reserved."""
+        """Return its state on the host, once it is reserved."""
         usage = self._usage()
         try:
             task = plan(self.root, self.rules, self.offered.address)
@@ -199,7 +199,7 @@ class Device:
         self._write(self.record.to(State.CLEAN, text))
 
     def _release(self) -> None:
-        """Let the next guest have it, if nothing has happened to it.
+        """Release it to the next guest if it has not changed.
 
         This is tried once, with the generation that was read when the
         cleaning began: an allocation that was made and deleted in between
@@ -234,7 +234,7 @@ class Device:
         self._write(self.record.to(State.RELEASED, text, attempts=0))
 
     def _void(self, reason: str) -> None:
-        """Keep it to be cleaned: something has happened to it."""
+        """Mark it for cleaning: it has changed."""
         LOG.warning("%s stays reserved, %s", self.record.address, reason)
         changes = {"word": "VOID", "reason": reason[:500], "forced": ""}
         self._write(self.record.to(State.DIRTY, **changes))

@@ -92,7 +92,7 @@ class Counting:
     :param bus: name of the bus
     """
 
-    #: Nothing of others' on the same topic.
+    #: Ignore other events on the topic.
     filter_rule = oslo_messaging.NotificationFilter(event_type=r"vhard\.")
 
     def __init__(self, bus: str, metrics: Metrics) -> None:

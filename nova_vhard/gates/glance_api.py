@@ -245,8 +245,8 @@ class GlanceGate:
         undo.content_type = "application/openstack-images-v2.1-json-patch"
         undo.json_body = [
             {"op": "add", "path": f"/{name}", "value": before.properties[name]}
-            # Somebody has removed it since if it was the same before. Glance
-            # never removes the disk format.
+            # If the saved value is the old one, another request has removed
+            # it in between. Glance never removes the disk format.
             if before.properties.get(name) not in (None, saved.get(name))
             or name == "disk_format"
             else {"op": "remove", "path": f"/{name}"}

@@ -90,9 +90,9 @@ def find(
 
     :param kind: what it is, ``image``
     :param get: returns the thing with an id
-    :param missing: what that raises where there is none
-    :param listed: returns things, those with a name among them
-    :raises osc_lib.exceptions.CommandError: if there are none, or several
+    :param missing: exceptions of ``get`` if nothing has the id
+    :param listed: returns things, including all that have a name
+    :raises osc_lib.exceptions.CommandError: if not exactly one is found
     """
     try:
         return dict(get(name))
@@ -105,9 +105,10 @@ def find(
 
 
 def project_id(app: Any, name: str) -> str:
-    """Return a project's id; who may not look it up gives the id itself.
+    """Return the ID of a project.
 
     :param app: openstackclient's application
+    :param name: its name or ID; the ID if the user may not look it up
     """
     connection = app.client_manager.sdk_connection
     try:
@@ -258,7 +259,7 @@ def _case_kind(thing: _Thing, failing: set[Level]) -> str:
 
 
 class AuditCommand(output.Lister):
-    """A command that audits things."""
+    """Base of the commands that audit."""
 
     def conclude(
         self,

@@ -163,8 +163,8 @@ def _selected(app: Any, options: argparse.Namespace) -> Iterator[Image]:
     """Yield the images that the options name.
 
     :param app: openstackclient's application
-    :raises UsageError: where they name none
-    :raises CommandError: where one is not there
+    :raises UsageError: if they name none
+    :raises CommandError: if one is not found
     """
     images = app.client_manager.vhard.images
     if options.image:

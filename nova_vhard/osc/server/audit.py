@@ -122,8 +122,8 @@ def _pages(
     """Yield the servers that the options name, as Nova shows them.
 
     :param app: openstackclient's application
-    :raises UsageError: where they name none
-    :raises CommandError: where one is not there
+    :raises UsageError: if they name none
+    :raises CommandError: if one is not found
     """
     compute = app.client_manager.vhard.compute
 
