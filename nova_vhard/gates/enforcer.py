@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 LOG = get_logger(__name__)
 
 
+# Not frozen like other dataclasses: the caller fills in the verdict inside
+# ``with event()``, whose end writes it.
 @dataclass
 class Event:
     """A judgement in the making."""
@@ -61,6 +63,9 @@ class PolicyEnforcer:
         vhard_conf.register(conf)
         self.gate = gate
         self._help_url = conf.vhard.help_url
+        # A copy for each service: they may run as different users, and reload
+        # the file at different times. The copy must be what this service has
+        # judged by.
         state = os.path.join(conf.vhard.state_path, f"policy-{service}.json")
         self._file = _policy_file(conf.vhard.policy_file, state)
         self._send: Callable[[str], None] | None = None
@@ -91,9 +96,14 @@ class PolicyEnforcer:
             a request passes, and is marked in the log and in the event
         :returns: see ``explanation``
         """
+        # Read the date once. If an exemption ends at midnight, the verdict and
+        # the search for a fix must not disagree.
         day = today()
         with self.event(request.subject, service) as event:
             event.verdict = request.verdict(policy, day)
+            # Soften before the event is written, so that it says warn. The
+            # explanation then finds no refusal. Do not skip the judgement: an
+            # operator has to see which snapshots a service has brought in.
             if service:
                 event.verdict = soften(event.verdict, Mode.WARN)
         return self.explanation(policy, event.verdict, request, day)
@@ -123,6 +133,8 @@ class PolicyEnforcer:
 
     def unjudged(self) -> None:
         """Write the event of a request that could not be judged."""
+        # The answer is 503 already. A full disk under the log, or a broken
+        # message bus, must not turn it into an error 500 of the service.
         with (
             contextlib.suppress(Exception),
             self.event(Subject("unknown")) as event,
@@ -136,7 +148,12 @@ class PolicyEnforcer:
         """Time a judgement; at its end write its one event, and log it."""
         event = Event()
         start = time.perf_counter()
+        # No try/finally: a judgement that fails has no verdict. The API gates
+        # then write ``unjudged``, so that each request has one event, not two.
         yield event
+        # Without the search for a fix, which only a refusal needs and which
+        # runs after this block: so the times of allowed and refused requests
+        # can be compared.
         taken = time.perf_counter() - start
         verdict = event.verdict
         written = events.write(self.gate, subject, verdict, taken, service)
@@ -147,6 +164,8 @@ class PolicyEnforcer:
             from nova_vhard.explain import messages
 
             why = "a service makes it" if service else "mode warn"
+            # INFO for a refusal, since its user is told. WARNING for what
+            # passes: no user sees what mode enforce would refuse.
             LOG.log(
                 logging.INFO if verdict.refusals else logging.WARNING,
                 "%s %s %s: %s",

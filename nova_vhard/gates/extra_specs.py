@@ -14,6 +14,8 @@ from nova_vhard.common.problems import nearest
 from nova_vhard.common.text import quote
 from nova_vhard.request.passthrough import KNOWN, unknown_requirements
 
+# Nova loads this module when nova-api starts (``load_validators``). If that
+# fails, Nova logs a warning and accepts any value: import little here.
 _NAMES = "|".join(KNOWN)
 
 
@@ -25,6 +27,10 @@ class _Checks(base.ExtraSpecValidator):  # type: ignore[misc]
 
         :raises nova.exception.ValidationError: which Nova answers as 400
         """
+        # Nova's own text for a wrong pattern quotes the whole expression and
+        # does not say which word is wrong. A word with a typing error is no
+        # harmless extra: no host proves it, so that no server of the flavor
+        # starts.
         for word in unknown_requirements(str(value)):
             raise exception.ValidationError(
                 f"Validation failed; {name}: {quote(word)} is neither a check "
@@ -36,6 +42,8 @@ class _Checks(base.ExtraSpecValidator):  # type: ignore[misc]
 
 def register() -> list[base.ExtraSpecValidator]:
     """Return the validators, as Nova's API asks for them."""
+    # One name makes the namespace ``vhard:`` known to Nova, which then answers
+    # 400 to every other name in it (``validate`` in its validators.py).
     return [
         _Checks(
             name="vhard:require",
@@ -48,6 +56,7 @@ def register() -> list[base.ExtraSpecValidator]:
             value={
                 "type": str,
                 "description": "names of checks",
+                # Nova uses re.fullmatch, so that no anchors are needed.
                 "pattern": rf"({_NAMES})(\s*,\s*({_NAMES}))*",
             },
         ),

@@ -44,6 +44,8 @@ LOG = get_logger(__name__)
 
 #: Hardware of a change that is allowed for any image: nothing to judge.
 _NO_DEVICES = HardwareRequest(complete=True)
+# By class and method, not by URL: Glance's own router decides which path leads
+# there (bypass 32). A Glance that renames them does not start.
 _CREATE = ("ImagesController", "create")
 _UPDATE = ("ImagesController", "update")
 
@@ -73,6 +75,8 @@ class _Buffered(wsgi.Request):  # type: ignore[misc]
         return super().body  # type: ignore[no-any-return]
 
 
+# Glance's schemas would be checked for each operation of a PATCH, which takes
+# longer than the judgement. Glance checks them again after the gate.
 _DESERIALIZER = images.RequestDeserializer(_AnySchema(), _AnySchema())
 
 
@@ -100,6 +104,8 @@ class GlanceGate:
         self, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Judge the request, or pass it on."""
+        # First, before the method is looked at: ``?_method=PATCH`` with a GET
+        # would pass the next test and be a PATCH behind the gate (bypass 27).
         if http.overrides_method(environ):
             answer: Application = _response(400, http.OVERRIDE_TEXT)
             return answer(environ, start_response)
@@ -110,6 +116,8 @@ class GlanceGate:
         refusal = self._guarded(environ, context)
         if refusal is None:
             return self._application(environ, start_response)
+        # An event also for what could not be judged, so that an outage of the
+        # policy is seen by those who count decisions.
         if refusal.status_int == webob.exc.HTTPServiceUnavailable.code:
             self._enforcer.unjudged()
         return refusal(environ, start_response)  # type: ignore[no-any-return]
@@ -127,8 +135,12 @@ class GlanceGate:
             # Glance gives the same answer, and gives it better.
             return None
         except (routing.Malformed, routing.Unroutable):
+            # Refuse what Glance would fail at. To pass it on would be safe
+            # only as long as no release of Glance learns to read it.
             return _response(400, http.MALFORMED_TEXT)
         except Exception:  # noqa: BLE001 - report_fault logs it
+            # Fail closed, with a text that names the request and nothing of
+            # the fault.
             text = http.report_fault(LOG, "Glance's API", context)
             return _response(503, text)
 
@@ -145,6 +157,8 @@ class GlanceGate:
             # As Glance calls it: what fails here fails Glance, too.
             content = getattr(_DESERIALIZER, method)(request)
         except webob.exc.HTTPException:
+            # Glance's own 4xx, which ``_guarded`` leaves to Glance. The next
+            # clauses must not turn it into our 400.
             raise
         except (OSError, RecursionError, ValueError) as error:
             # cut off by the client, nested without end, no text
@@ -162,6 +176,9 @@ class GlanceGate:
     ) -> webob.Response | None:
         image = wanted["image"]
         context = request.context
+        # The ``owner`` that the body asks for. Glance answers 403 to another
+        # project unless the user is an administrator (rule ``add_image``), so
+        # a member cannot use the exemption of another project.
         owner, image_id = image.get("owner"), image.get("image_id")
         upload = of_image(
             Image(wanted["extra_properties"], image.get("disk_format")),
@@ -171,6 +188,9 @@ class GlanceGate:
         # left half done. A service is known by a confirmed service token with
         # the role service; what the body says of itself is the user's.
         confirmed = request.environ.get("HTTP_X_SERVICE_IDENTITY_STATUS")
+        # Status alone is not enough: with service_token_roles_required=False,
+        # the default of keystonemiddleware before 13, any user's token is
+        # Confirmed.
         by_service = confirmed == "Confirmed" and any(
             role.lower() == "service" for role in context.service_roles or ()
         )
@@ -179,13 +199,19 @@ class GlanceGate:
     def _update(
         self, policy: Policy, request: wsgi.Request, call: Call, changes: Any
     ) -> webob.Response | None:
+        # Only the first part counts: Glance's ``_validate_path`` allows longer
+        # pointers for locations alone, which choose no device.
         touched = frozenset(change["path"][0] for change in changes)
         if policy.enabled and "image_id" in touched:
             # Glance would save this image's properties under the other id.
             return _response(403, "Attribute 'image_id' is read-only.")
+        # A change of the name or the tags costs no look-up and no second
+        # answer.
         if not touched & image_reader.READ:
             return None
         image_id, context = call.ids["image_id"], request.context
+        # Break glass: write the event, but look nothing up, so nothing can
+        # fail.
         if not policy.enabled:
             subject = subject_of(UPDATE, context, None, image_id)
             return self._answered(policy, ServerRequest(_NO_DEVICES, subject))
@@ -200,6 +226,8 @@ class GlanceGate:
             change = of_image(Image(), subject, Image(), touched)
             return self._sent(policy, request, change)
         before = {**image.extra_properties, "disk_format": image.disk_format}
+        # What Glance would save if no other request came in between. ``_sent``
+        # judges what Glance has really saved.
         after = changed(before, changes)
         holder = Holder(image_id, image.owner, image.disk_format)
         old, new = (
@@ -227,13 +255,21 @@ class GlanceGate:
             for name, value in request.environ.items()
             if not name.startswith("webob.") or name == "webob.adhoc_attrs"
         }
+        # There is no lock that the gate could take in Glance, and a look
+        # before the change cannot see a second request. So judge Glance's own
+        # answer. The order of two changes then does not matter: the later one
+        # sees both.
         answer = request.get_response(self._application)
+        # Nothing was saved; Glance's error is the answer.
         if answer.status_int != webob.exc.HTTPOk.code:
             return answer
         saved, before = answer.json_body, change.before or Image()
         image = replace(
             before, properties=saved, disk_format=saved.get("disk_format")
         )
+        # The usual case: no other change came in between, and this one has
+        # been judged. Compare hardware, not properties: Glance adds fields of
+        # its own.
         if image.hardware() == change.hardware:
             return answer
         refusal = self._answered(
@@ -241,6 +277,9 @@ class GlanceGate:
         )
         if refusal is None:
             return answer
+        # As the same user, through Glance's own API: its policies, quotas and
+        # property protections hold for the undo too. A write to the database
+        # would go past all of them.
         undo = webob.Request(environ)
         undo.content_type = "application/openstack-images-v2.1-json-patch"
         undo.json_body = [
@@ -254,6 +293,8 @@ class GlanceGate:
             if name in before.properties or name in saved
         ]
         response = undo.get_response(self._application)
+        # The refusal is answered all the same. The image now has the property,
+        # and the Nova gates refuse a server from it.
         if response.status_int != webob.exc.HTTPOk.code:
             LOG.error("A refused change is not undone: %s", response.status)
         return refusal
@@ -273,6 +314,8 @@ def changed(
     :param image: the image as it is
     :param changes: as Glance's own RequestDeserializer reads them
     """
+    # No checks of ``replace`` without a value to replace, or ``add`` over one:
+    # Glance answers 409, and nothing is saved.
     after = dict(image)
     for change in changes:
         name = change["path"][0]
@@ -293,11 +336,15 @@ def buffer_body(request: wsgi.Request) -> None:
     """
     environ = request.environ
     if "HTTP_TRANSFER_ENCODING" in environ:
+        # ``request.body = …`` sets a length. The header must go as well: under
+        # uWSGI, Glance would call chunked_read again and get nothing.
         if _DESERIALIZER.has_body(request):
             request.body = request.body
             del environ["HTTP_TRANSFER_ENCODING"]
         return
     length = request.content_length
+    # No length means no body. A seekable body was buffered by middleware
+    # before the gate, and Glance can read it again.
     if not length or environ.get("webob.is_body_seekable"):
         return
     http.read_body(environ, length)

@@ -67,6 +67,9 @@ class JudgeImage(task.Task):  # type: ignore[misc]
             reads in the task's message; also without a policy
         """
         try:
+            # Here and not in ``__init__``: if ``get_flow`` raises, stevedore
+            # logs that it could not load the plugin, and Glance imports the
+            # image without it.
             vhard_conf.register(cfg.CONF)
             enforcer = PolicyEnforcer(GLANCE_IMPORT, "glance-api")
             # Load the policy first: without one, nothing is looked up.
@@ -80,10 +83,16 @@ class JudgeImage(task.Task):  # type: ignore[misc]
                 Image(
                     dict(image.extra_properties),
                     disk_format,
+                    # Without a holder the advice is to import again from a
+                    # better source. An edit of this image would not last: the
+                    # next import copies the same again.
                     holder=NOBODY if self._copied else holder,
                 ),
                 subject_of(UPLOAD, self._context, image.owner, self._image_id),
             )
+            # No exemption for services, unlike POST /v2/images: the task runs
+            # after the request, without the header that says whether a service
+            # token is valid.
             text = enforcer.refusal(policy, request)
         except PolicyUnavailable as error:
             raise exception.UploadException(http.NO_POLICY_TEXT) from error
@@ -96,6 +105,8 @@ class JudgeImage(task.Task):  # type: ignore[misc]
         except Exception as error:
             text = http.report_fault(LOG, "Glance's imports", self._context)
             raise exception.UploadException(text) from error
+        # The failed task reverts: the image goes back to queued, and its data
+        # never becomes active.
         if text:
             raise exception.UploadException(text)
 
@@ -104,6 +115,7 @@ def get_flow(**kwargs: Any) -> linear_flow.Flow:
     """Return the flow that Glance adds to its import task."""
     kind, task_id = kwargs["task_type"], kwargs["task_id"]
     asked = kwargs.get("import_req") or {}
+    # With defaults: an exception here would make Glance skip the plugin.
     method = (asked.get("method") or {}).get("name")
     return linear_flow.Flow(kind).add(
         JudgeImage(

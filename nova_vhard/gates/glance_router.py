@@ -60,6 +60,9 @@ class Router:
 
     def __init__(self, application: Any, judged: Collection[Method]) -> None:
         self._judged = frozenset(judged)
+        # A router has ``map`` (Routes), a paste urlmap has ``applications``.
+        # Look for the attribute, not the class: the root of a deployment may
+        # be any subclass or a wrapper.
         first, _ = routing.find(
             application,
             lambda app: hasattr(app, "map") or hasattr(app, "applications"),
@@ -71,10 +74,17 @@ class Router:
             self._only = first
         else:
             listed = [app for _, app in first.applications]
+            # Paste's own matching: slashes, hosts and the order of prefixes
+            # need not be written again here. Glance's urlmap itself is never
+            # called or changed.
             self._twin = urlmap.URLMap(not_found_app=_Recorder(None))
+            # Assigned, not added one by one: ``__setitem__`` would sort again,
+            # and the order must be the one that Glance uses.
             self._twin.applications = [
                 (place, _Recorder(app)) for place, app in first.applications
             ]
+        # By identity: applications need not be hashable or comparable. The
+        # urlmap holds them, so that no id is given to another object.
         self._maps = {id(app): _map(app) for app in listed}
         known = dict(
             found
@@ -82,6 +92,8 @@ class Router:
             for found in _methods(mapper)
         )
         lacking = sorted(map(str, self._judged - known.keys()))
+        # Do not start. A release that renames a method would otherwise pass
+        # every such request without a judgement.
         if lacking:
             text = f"this Glance has no {', '.join(lacking)}; see the releases"
             raise routing.NoRouter(f"{text} that nova-vhard supports")
@@ -91,8 +103,13 @@ class Router:
 
         :raises nova_vhard.gates.routing.Unroutable: where Glance would fail
         """
+        # Both the urlmap and Routes write into the environ (SCRIPT_NAME,
+        # PATH_INFO, routing_args). Glance must get the one that it would get
+        # without a gate.
         copied = dict(environ)
         application = self._application(copied)
+        # None for an application without a router, such as the list of API
+        # versions, and for a path that no application has.
         mapper = self._maps.get(id(application))
         if mapper is None:
             return None

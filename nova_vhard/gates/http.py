@@ -45,7 +45,12 @@ def overrides_method(environ: Environ) -> bool:
 
     Routes does that in Glance and Nova (``use_method_override``).
     """
+    # Routes also reads _method from a form in a POST body. That reaches no
+    # judged method: Nova's ``get_content_type`` and Glance's ``update`` answer
+    # 415 to the type of a form, and Glance's ``create`` is a POST anyway.
     query = environ.get("QUERY_STRING") or ""
+    # The cheap test first, since almost no request has it. Blank values are
+    # kept; Routes ignores them, but a refusal does no harm.
     return "method" in query and any(
         name == "_method" for name, _ in parse_qsl(query, True)
     )
@@ -80,7 +85,12 @@ def read_body(environ: Environ, length: int) -> bytes:
     :param length: in bytes, as the client announced it; not 0
     :raises OSError: if the client sends less
     """
+    # No bound of its own: the service would read the same bytes next, and
+    # Nova's pipelines limit the length before the gate (sizelimit in
+    # api-paste.ini).
     body: bytes = environ["wsgi.input"].read(length)
+    # A shorter body may still be valid JSON. The gate and the service must not
+    # disagree about where it ends.
     if len(body) != length:
         raise OSError("the body is shorter than announced")
     environ["wsgi.input"] = io.BytesIO(body)

@@ -81,6 +81,8 @@ class NovaGate:
         self._application = application
         self._router = Router(application, nova_routes.ROUTES)
         self._enforcer = PolicyEnforcer(NOVA_API, "nova-api")
+        # One for all requests of a worker: ``recent`` is of use only if it is
+        # shared.
         self._services = Services()
         self._hosts = PostureFilter(cfg.CONF.vhard, ITS_HOST)
 
@@ -89,9 +91,12 @@ class NovaGate:
     ) -> Iterable[bytes]:
         """Judge the request, or pass it on."""
         answer: webob.exc.HTTPException | None = None
+        # Before the method is looked at, as at Glance (bypass 27).
         if http.overrides_method(environ):
             answer = webob.exc.HTTPBadRequest(explanation=http.OVERRIDE_TEXT)
         elif environ["REQUEST_METHOD"] in ("POST", "PUT", "DELETE"):
+            # No route in ROUTES is reached by another method; reads cost
+            # nothing.
             answer = self._guarded(environ)
         if answer is None:
             return self._application(environ, start_response)
@@ -119,6 +124,10 @@ class NovaGate:
         except PolicyUnavailable:
             text = http.NO_POLICY_TEXT
         except LookupFailed as error:
+            # A boot that the filter judges does not get here
+            # (``ServerReader.boot``). For the rest no gate comes later, and
+            # Nova may get an answer a moment later, so that the request is
+            # refused.
             LOG.error("Cannot be judged: %s", error)
             text = http.LOOKUP_TEXT
         except Exception:  # noqa: BLE001 - report_fault logs it
@@ -130,6 +139,8 @@ class NovaGate:
         call = self._router.call(environ)
         if call is None:
             return None
+        # The router knows a controller's method; which action the body names
+        # is decided only here.
         route = nova_routes.ROUTES.get(call.method)
         if route is None:
             # such as a reboot, an action beside those that are judged
@@ -149,6 +160,10 @@ class NovaGate:
         recent = None
         if call.method == nova_create.METHOD:
             nova_create.check(call.request, body)
+            # ``parse_availability_zone`` of nova.compute.api forces a host or
+            # a node at any colon, and HostManager then skips all filters
+            # (bypass 15). The field ``host`` of microversion 2.74 does not
+            # skip them.
             if ":" not in str(body["server"].get("availability_zone")):
                 # Without a forced host, the filter judges the server again,
                 # by the data that Nova has stored.
@@ -162,6 +177,9 @@ class NovaGate:
                 and request.verdict(policy, today()).refusals
             ):
                 find.forget_recent()
+                # An image read five seconds ago may have been corrected since.
+                # It can let the server pass, because the filter judges it
+                # again; it must not refuse.
                 request = reader(find, context, call.ids, body)
         except NotShown as error:
             # Nova would look again, and nobody judges what it gets to see
@@ -175,13 +193,18 @@ class NovaGate:
                 else line(error)
             )
             return webob.exc.HTTPBadRequest(explanation=text)
+        # Nothing in it to judge, such as a snapshot without metadata.
         if request is None:
             return None
+        # After the request is known: only the subject tells whether an
+        # exemption by image is possible, and only then is Cinder asked.
         subject = find.with_image(policy, request.subject)
         request = replace(request, subject=subject)
 
         def read(draft: Any) -> ServerRequest | None:
             """Read the request again with the edited documents."""
+            # Without new look-ups: ``find`` answers from what it has read, so
+            # that the search for a fix costs the services nothing.
             again = draft.lookups(find)
             made = reader(again, context, call.ids, again.body(body))
             return made and replace(made, subject=subject)
@@ -189,6 +212,9 @@ class NovaGate:
         day = today()
         with self._enforcer.event(request.subject) as event:
             event.verdict = request.verdict(policy, day)
+            # After the devices: a port that the policy refuses needs no
+            # posture. Inside the event: the verdict in the log must be the one
+            # that is answered.
             if request.attached_to and not event.verdict.refusals:
                 event.verdict = self._on_its_host(
                     policy, find, request, event.verdict
@@ -211,6 +237,8 @@ class NovaGate:
         result = host_requirements(
             policy, request.hardware, request.subject, today()
         )
+        # Not hosts.require: the server runs on this host already, and a new
+        # network card changes nothing about it.
         requirements = [
             requirement
             for requirement in result
@@ -221,6 +249,8 @@ class NovaGate:
         try:
             hosts = [find.host(str(request.attached_to))]
         except NotFound:
+            # No host is on record. The empty list fails every requirement, so
+            # that the device is refused; do not return the verdict here.
             hosts = []
         _, failed = self._hosts.filter_hosts(policy, requirements, hosts)
         return with_more(verdict, failed)

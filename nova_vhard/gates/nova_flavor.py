@@ -30,6 +30,7 @@ def changed(specs: Specs, call: Call) -> dict[str, Any]:
     if method == "delete":
         return {name: specs[name] for name in specs if name != call.ids["id"]}
     body = call.body()
+    # POST has the specs under a key, PUT of one is the bare object.
     change = body.get("extra_specs") if method == "create" else body
     return {**specs, **(change if isinstance(change, dict) else {})}
 
@@ -45,8 +46,12 @@ def lacking(
     rule = policy.passthrough
     if rule is None:
         return []
+    # Only host checks can be traits. What is asked of each device, such as
+    # one_time_use, the filter judges.
     missing = _missing(rule.require, after)
     asked = passthrough.of_flavor(_texts(after))
+    # The same devices as before, and no trait removed: an administrator must
+    # be able to edit an old flavor, and to add its traits one by one.
     same = asked == passthrough.of_flavor(_texts(before))
     if not missing or (same and missing <= _missing(rule.require, before)):
         return []
@@ -78,6 +83,8 @@ def lacking(
 def _missing(require: frozenset[str], specs: Specs) -> set[str]:
     if not passthrough.of_flavor(_texts(specs)):
         return set()
+    # Only in the group without a number. The traits of a numbered one
+    # (``trait1:``) are asked of the provider of that group's resources.
     wanted = {f"trait:{traits.of_check(name)}" for name in require}
     return {name for name in wanted if specs.get(name) != "required"}
 

@@ -12,6 +12,8 @@ from nova_vhard.policy.hardware import Holder
 from nova_vhard.request.lookups import Image
 
 #: By which Glance says that this user gets no such image.
+#: The same as for Nova's own client (``_translate_image_exception``). A 5xx,
+#: or no answer, proves nothing and fails closed as LookupFailed.
 _NO_SUCH = (
     glanceclient.exc.HTTPBadRequest,
     glanceclient.exc.HTTPForbidden,
@@ -36,6 +38,8 @@ def read(fields: Mapping[str, Any]) -> Image:
 
 def is_hidden(error: Exception) -> bool:
     """Return whether Glance says that there is no such image."""
+    # Only 404: so Glance answers for an image that its owner may share a
+    # moment later, when Nova looks (bypass 36).
     return isinstance(error, exception.ImageNotFound) and isinstance(
         error.__cause__, glanceclient.exc.HTTPNotFound
     )
@@ -60,4 +64,5 @@ def get(context: Any, image_id: str) -> Any:
     except _NO_SUCH as error:
         raise exception.ImageNotFound(image_id=image_id) from error
     # An answer without an id is not an image.
+    # KeyError then becomes LookupFailed, not an image without properties.
     return {**fields, "id": fields["id"]}

@@ -40,10 +40,14 @@ from nova_vhard.request.lookups import (
 )
 
 #: Requests to other services beyond which no more are made for one request.
+#: A body can name any number of volumes and ports, and a tenant pays nothing
+#: for a look-up.
 MOST = 64
 
 #: Seconds for which an image or flavor is not read again, and how many are
 #: kept, see ``Services.recent``.
+#: Short, so that a change in Glance is soon seen. Without it, a burst of boots
+#: from one image asks Glance once more for each.
 RECENT, KEPT = 5, 256
 
 #: What Nova's own functions raise of block devices, or of a volume's
@@ -104,6 +108,8 @@ class NovaLookups:
         if reference := server.get("imageRef"):
             return self.image(reference)
         legacy = server.get("block_device_mapping")
+        # An imageRef wins over every block device: compute.API reads the
+        # devices only where there is no image (``_create_instance``).
         return self._root(legacy or nova_root.listed(server), bool(legacy))
 
     def _root(self, devices: Iterable[Any], legacy: bool) -> Image:
@@ -187,6 +193,9 @@ class NovaLookups:
             ],
         )
         if "binding:vnic_type" not in result:
+            # An operator can hide this attribute from users by Neutron's
+            # policy. To take a hidden type for "normal" would let any direct
+            # port pass.
             raise LookupFailed("a port does not show its vnic type")
         return result
 
@@ -227,6 +236,8 @@ class NovaLookups:
     def recorded_image(self, server: Server) -> Image:
         """Return what a resize takes the server's devices from."""
         instance = self.instance(server.id)
+        # Not server.stored(): a rebuild with the server's own image changes
+        # the stored metadata but not the RequestSpec, which a resize goes by.
         result = self._look_up(
             "record",
             server.id,
@@ -238,12 +249,16 @@ class NovaLookups:
 
     def own_image(self, server: Server) -> Image | None:
         """Return what a stable rescue takes the server's devices from."""
+        # If Glance does not show the image, the libvirt driver's ``rescue``
+        # falls back to the stored image metadata. So does the reader for None.
         if server.image:
             try:
                 return self.image(server.image)
             except NotFound:
                 return None
         listed = self._block_device_info(server)["block_device_mapping"]
+        # As ``_get_instance_block_device_info`` of nova-compute, which leaves
+        # out volumes that are reserved and not yet attached.
         attached = [item for item in listed if item.get("connection_info")]
         return self._root(attached, False)
 
@@ -296,8 +311,11 @@ class NovaLookups:
             # Nova would open an address, which no service is asked for.
             raise NotFound(f"no {kind} has such an id")
         if (kind, name) not in self._found:
+            # Nova refuses the request in any case. Without this, a body with
+            # 64 wrong ids costs 64 requests.
             if self._error is not None:
                 raise self._error
+            # Not NotFound: that would pass on a request that no filter sees.
             if self._requests >= MOST:
                 raise LookupFailed(f"more than {MOST} objects are referred to")
             self._requests += 1
@@ -307,6 +325,7 @@ class NovaLookups:
                 self._error = error
                 raise
         result = self._found[kind, name]
+        # A proxy in between may answer 200 with a list or a page of text.
         if not isinstance(result, dict):
             raise LookupFailed(f"the answer about a {kind} is not an object")
         return result
@@ -317,6 +336,7 @@ class NovaLookups:
         if key in self._found:
             return self._found[key]
         now = time.monotonic()
+        # The default never counts, since this clock does not go below 0.
         read, result = self._recent.get(key, (-RECENT, None))
         if now - read < RECENT:
             self.used.add(key)
@@ -324,6 +344,9 @@ class NovaLookups:
             try:
                 result = call()
             except exception.NovaException as error:
+                # Nova's exceptions for a lost connection
+                # (GlanceConnectionFailed, CinderConnectionFailed) have the
+                # default code 500 and fail closed.
                 if 400 <= error.code < 500:  # noqa: PLR2004 - HTTP
                     hidden = nova_images.is_hidden(error)
                     raised = NotShown if hidden else NotFound
@@ -335,7 +358,11 @@ class NovaLookups:
                 raise LookupFailed(
                     f"{kind}: {type(error).__name__}: {error}"
                 ) from error
+            # Only what many boots share. A volume, port or server is named by
+            # one request.
             if kind in ("image", "flavor"):
+                # All at once: no order to keep, and a tenant who fills it with
+                # 256 images only makes the next boots read theirs again.
                 if len(self._recent) >= KEPT:
                     self._recent.clear()
                 self._recent[key] = now, result

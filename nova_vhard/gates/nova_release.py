@@ -51,4 +51,6 @@ def reads_all_settings(host: Any) -> bool:
     """
     service = getattr(host, "service", None) or {}
     version: Any = service.get("version")
+    # Unknown counts as old. An old compute gives out the device and does not
+    # reserve it afterwards, so that the next guest gets it unclean.
     return bool(version) and int(version) >= SERVICE_OF_32

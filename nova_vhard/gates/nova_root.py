@@ -28,6 +28,9 @@ class _Glance:
 
     def get(self, _context: Any, image_id: Any) -> dict[str, Any]:
         """Keep the image that is read; its properties are read elsewhere."""
+        # Nova's function turns every exception of this call into
+        # InvalidBDMImage. NovaLookups remembers the first error, and ``_root``
+        # raises that.
         self.image = self._find.image(image_id)
         return {}
 
@@ -66,11 +69,15 @@ def read(
     :raises nova.exception.NovaException: in place of what a look-up raises
     """
     glance, cinder = _Glance(find), _Cinder(find)
+    # Do not read ``source_type`` here instead: Nova looks at which of the ids
+    # is set, and a blank device may carry one (bypass 30).
     result = block_device.get_bdm_image_metadata(
         context, glance, cinder, devices, legacy
     )
     if glance.image is not None:
         return glance.image
+    # Empty too where no device has boot index 0. Such a server has only the
+    # defaults, which are judged all the same.
     properties = result.get("properties") or {}
     return Image(properties, result.get("disk_format"), VOLUME, cinder.holder)
 
@@ -82,6 +89,8 @@ def listed(server: Body) -> list[Any]:
     :raises Exception: what Nova itself raises of such that it cannot read
     """
     return [
+        # A copy: from_api takes ``uuid`` out of the dictionary, and the body
+        # is read again in the search for a fix.
         block_device.BlockDeviceDict.from_api(dict(entry), False)
         for entry in server.get("block_device_mapping_v2") or ()
     ]

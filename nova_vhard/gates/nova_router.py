@@ -22,6 +22,8 @@ from nova_vhard.gates.nova_schemas import NotAccepted
 Method = tuple[str, str, str | None]
 
 # What Nova answers with a 4xx before a controller is called.
+# Only these. What else Nova's code raises is a fault, and the gate answers
+# 503; to pass it on would be open as soon as Nova handles it.
 _REFUSED = (
     exception.InvalidAPIVersionString,
     exception.InvalidGlobalAPIVersion,
@@ -59,6 +61,8 @@ class Call:
         :raises nova_vhard.gates.routing.Malformed: if it nests without end
         """
         try:
+            # Nova takes a body of length 0, or without a length, for None. Ask
+            # its function, so that it is None here as well.
             request_content = self._resource._get_request_content(
                 self._content, self.request
             )
@@ -82,10 +86,14 @@ class Router:
 
     def __init__(self, application: Any, judged: Collection[Method]) -> None:
         self._judged = {method[:2] for method in judged}
+        # Nova's pipelines end in one APIRouterV21. Its ``map`` is the Routes
+        # mapper that the request meets next.
         router, passed = routing.find(
             application, lambda app: hasattr(app, "map"), "Nova's API", _PLACE
         )
         self._map = router.map
+        # A method that this Nova lacks would be a request that nobody judges.
+        # It is an error at the start, not a silent gap.
         lacking = sorted(map(str, set(judged) - set(_methods(router.map))))
         if lacking:
             text = f"this Nova has no {', '.join(lacking)}; see the releases"
@@ -105,17 +113,23 @@ class Router:
         :raises nova_vhard.gates.routing.Malformed: if its body is cut off, or
             nests without end
         """
+        # Not a pattern of our own: Routes also accepts a path with a newline
+        # at its end (bypass 32).
         result = self._map.routematch(environ["PATH_INFO"], environ)
         if result is None:
             return None
         match = dict(result[0])
         resource = match.pop("controller", None)
         action = match.pop("action", None)
+        # Before the body is read: a request that is not judged must not be
+        # buffered here.
         name = self._judged_class(resource, action)
         if name is None:
             return None
         context = environ.get("nova.context")
         project = match.pop("project_id", None)
+        # Nova answers 400 to this (``_process_stack``). An answer of the gate
+        # could tell a stranger something about the policy.
         if context and project not in (None, context.project_id):
             raise NotAccepted("another project in the path")
         # Read the body once, so that Nova reads the very same bytes.
@@ -130,6 +144,8 @@ class Router:
             raise routing.Malformed(str(error)) from error
         request = self._request(environ)
         try:
+            # Before ``get_method``: the schemas depend on the microversion,
+            # and in older releases so does the method.
             request.set_api_version_request()
             kind, content = resource.get_body(request)
         except _REFUSED as error:
@@ -141,6 +157,9 @@ class Router:
             raise NotAccepted(str(error)) from error
         except RecursionError as error:
             raise routing.Malformed(str(error)) from error
+        # Nova's own peek accepts a body with exactly one key. A second action
+        # next to a judged one is therefore an error in Nova, not a way past
+        # the gate.
         key = wsgi.action_peek(content) if action == "action" else None
         method = (name, action, key)
         return Call(method, match, request, content, resource, function)
@@ -160,6 +179,8 @@ class Router:
         """Return the request as the application behind the gate sees it."""
         if not self._legacy:
             return wsgi.Request(environ)
+        # A copy: the wrapper, which is behind the gate here, makes these
+        # changes itself.
         request = wsgi.Request(dict(environ))
         request.set_legacy_v2()
         for name in (

@@ -71,6 +71,10 @@ _ACTIONS = ("ServersController", "action")
 _METADATA = "ImageMetadataController"
 _SPECS = "FlavorExtraSpecsController"
 
+# Not here: what brings in no device (reboot, start), what the scheduler judges
+# from stored data (migrate, evacuate), and os-volumes_boot, whose controller
+# is derived from that of servers. Whether a new method of Nova belongs here is
+# a question of each release.
 ROUTES: Mapping[tuple[str, str, str | None], Route] = {
     ("ServersController", "create", None): Route(
         BOOT,

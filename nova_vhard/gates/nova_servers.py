@@ -42,6 +42,8 @@ def flavor(value: Any) -> Flavor:
 def read(instance: Any) -> Server:
     """Return a Nova Instance as the readers take it."""
     metadata = instance.system_metadata
+    # Nova's own reader, as nova-compute uses it for a reboot or an attachment:
+    # legacy names and cut values mean here what they mean there.
     meta = image_meta.ImageMeta.from_instance(instance)
     properties = {
         name.removeprefix(_PREFIX): value
@@ -55,6 +57,8 @@ def read(instance: Any) -> Server:
         flavor=flavor(instance.flavor),
         hardware=request_spec.read_image(meta, STORED),
         properties=properties,
+        # Not instance.config_drive alone: an image with
+        # img_config_drive=mandatory gives one too.
         config_drive=bool(configdrive.required_by(instance)),
         base_image=properties.get("base_image_ref"),
         shelved_image=metadata.get("shelved_image_id"),
@@ -84,12 +88,16 @@ def kept_devices(info: Mapping[str, Any]) -> Iterator[KeptDevice]:
     :param info: what nova.virt.driver.get_block_device_info returns
     """
     swap = [info["swap"]] if info["swap"] else []
+    # In the order in which Nova gives them names. A local root is under
+    # ``image``, a root volume under ``block_device_mapping``.
     for device in info["image"]:
         yield _kept(device, root=True)
     for device in (*info["ephemerals"], *swap):
         yield _kept(device)
     for device in info["block_device_mapping"]:
         root = device.get("boot_index") == 0
+        # ``get_root_info`` passes the disks' bus on, so that the name of a
+        # root volume without a bus does not count.
         yield _kept(device, root=root, named=not root)
 
 
@@ -126,6 +134,8 @@ def host(instance: Any) -> Host:
 
 
 def _host(cell: Any, instance: Any) -> Host:
+    # Host and node: one nova-compute may serve several nodes, each with a
+    # resource provider of its own.
     node = objects.ComputeNode.get_by_host_and_nodename(
         cell, instance.host, instance.node
     )

@@ -77,6 +77,8 @@ def read(spec: Any) -> tuple[ServerRequest, Any]:
             build = _build_request(context, spec.instance_uuid)
         if build is not None:
             made = _new(build, request.hardware)
+            # A new server has nothing that could excuse a device: no
+            # ``existing``.
             return replace(request, hardware=made), build.block_device_mappings
         return _moved(context, spec, request)
     except exception.NotFound as error:
@@ -104,6 +106,8 @@ def _build_request(context: Any, server_id: str) -> Any:
             # The user has deleted the server. Do not hold a thread for it.
             raise
     time.sleep(LATE)
+    # The second miss raises and refuses. A boot without its block devices
+    # cannot be judged, and a deleted server needs no host.
     return get(context, server_id)
 
 
@@ -115,6 +119,8 @@ def _new(build: Any, request: HardwareRequest) -> HardwareRequest:
     """
     rows: list[Row] = [
         {
+            # To read an unset field of a BlockDeviceMapping raises
+            # ObjectActionError.
             name: row[name] if row.obj_attr_is_set(name) else None
             for name in _FIELDS
         }
@@ -141,6 +147,7 @@ def _new(build: Any, request: HardwareRequest) -> HardwareRequest:
         ],
         "block device",
     )
+    # Nova stores a text here: ``True``, or an empty one for no config drive.
     if strutils.bool_from_string(build.instance.config_drive):
         drives.append(WANTED_CONFIG_DRIVE)
     # A rescue boots this image. The RequestSpec does not keep its ID.
@@ -167,6 +174,8 @@ def _is_other_file(row: Row, request: HardwareRequest) -> bool:
     if index is None or index < 0 or row["source_type"] == "blank":
         return False
     made_of = [row[name] for name in _CONTENT if row[name]]
+    # Each disk that can be booted must be made of this image and of nothing
+    # else.
     if request.holder.id:
         return made_of != [request.holder.id]
     # Without an image, the RequestSpec has the root volume's metadata.
@@ -183,6 +192,7 @@ def _moved(
     mapping = objects.InstanceMapping.get_by_instance_uuid(
         context, spec.instance_uuid
     )
+    # Without a cell there is no record of the server that could be judged.
     if mapping.cell_mapping is None:
         raise exception.InstanceNotFound(instance_id=spec.instance_uuid)
     try:
@@ -196,6 +206,8 @@ def _moved(
                 cell, spec.instance_uuid
             )
     except db_exception.DBError as error:
+        # Only for a cell, and only for a move. The API database fails closed,
+        # because a new server without its block devices could get any bus.
         LOG.warning(
             "The cell of server %s does not answer, so that its RequestSpec "
             "alone is judged: %s",
@@ -207,6 +219,8 @@ def _moved(
     info = driver.get_block_device_info(instance, rows)
     kept = list(nova_servers.kept_devices(info))
     made, present = (
+        # The same devices on both sides: what stays is compared with itself,
+        # so that only what the move changes is new.
         with_kept(hardware, kept, server.config_drive, server.hardware)
         for hardware in (request.hardware, server.hardware)
     )
@@ -217,6 +231,8 @@ def _moved(
         if spec.flavor.get(size, 0) and not instance.flavor.get(size, 0)
     ]
     subject = request.subject
+    # Nova marks a resize as a move. Under ``moves`` it could bring in devices
+    # that a boot is refused for (bypass 23).
     if spec.flavor.flavorid != server.flavor.flavorid:
         subject = replace(subject, operation=RESIZE)
     present = with_specs(present, server.flavor.extra_specs)

@@ -37,6 +37,8 @@ def with_image(
     :param context: nova.context.RequestContext
     :param devices: returns the BlockDeviceMappingList of the server
     """
+    # An exemption by image must name projects (``check.conflicts``), so that
+    # this set is complete.
     has_exemption = subject.project in policy.image_projects
     if subject.image or not subject.server or not has_exemption:
         return subject
@@ -49,6 +51,8 @@ def with_image(
             volume_id = snapshot["volume_id"]
         image = image_of(volumes.get(context, volume_id))
     except Exception as error:  # noqa: BLE001 - Nova's databases, or Cinder
+        # Closed on this side: without the image no exemption by image holds.
+        # It must not fail the request, since most are allowed without one.
         LOG.warning("The image of a root volume is not known: %s", error)
         return subject
     return replace(subject, image=image)

@@ -40,6 +40,7 @@ FUNCTION = (
 _WHOLE = ("type-PCI", "type-PF")
 _FUNCTIONS = ("type-VF", "vdpa")
 
+# Nova's own way to narrow them, as its PciPassthroughFilter does.
 _CANDIDATES = filters.CandidateFilterMixin()
 
 
@@ -64,10 +65,13 @@ def filter_hosts(
     left = []
     for host in hosts:
         good = _good(host, asked)
+        # Left as it is, candidates too: the policy is not about such hosts.
         if host.hypervisor_type in outside:
             left.append(host)
         elif good:
             left.append(host)
+            # Narrow, not just check one: the scheduler claims the first
+            # candidate that is left, which could be one with a used device.
             if mode is Mode.ENFORCE:
                 _CANDIDATES.filter_candidates(
                     host,
@@ -92,6 +96,8 @@ def _good(host: Any, asked: list[Any]) -> list[Any]:
     good: set[str] = set()
     bad: set[str] = set()
     pools = host.pci_stats.pools if host.pci_stats else ()
+    # A provider counts only if all of its pools are good: a whole card and its
+    # virtual functions share one provider.
     for pool in pools:
         uuid = pool.get("rp_uuid")
         if uuid:
@@ -108,6 +114,8 @@ def _good(host: Any, asked: list[Any]) -> list[Any]:
         return []
     return [
         candidate
+        # All devices of the request must come from good providers; one that no
+        # group names is "", which is never good.
         for candidate in host.allocation_candidates or ()
         if providers.issuperset(_gets(candidate["mappings"], asked))
     ]

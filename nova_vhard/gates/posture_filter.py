@@ -48,6 +48,8 @@ def unjudged_types(policy: Policy, hosts: list[Any]) -> frozenset[str]:
 
 def _is_judged(policy: Policy, kind: str | None) -> bool:
     """Return whether hosts of a hypervisor type are; None: not known yet."""
+    # HostState.hypervisor_type is None until the compute node has reported its
+    # usage. To leave such a host alone would be a way in for each new host.
     return not kind or kind.lower() in policy.hypervisor_types
 
 
@@ -91,6 +93,7 @@ class PostureFilter:
             timeout=timeout,
             attestation_max_age=lambda: options.attestation_max_age,
         )
+        # Read at each refresh: keys are rotated without a restart.
         self._posture.keys = lambda: marks.read_keys(
             options.attestation_key_file
         )
@@ -106,6 +109,9 @@ class PostureFilter:
         :param hosts: Nova HostStates
         """
         failed: list[Violation] = []
+        # Enforce first, and the weaker modes over what is left: they warn if
+        # turning them on would leave no host, which is what an operator wants
+        # to know.
         requirement = merge_requirements(requirements, Mode.ENFORCE)
         if requirement is not None:
             hosts, text = self._left(policy, requirement, hosts)
@@ -129,6 +135,8 @@ class PostureFilter:
         judged = (_is_judged(policy, host.hypervisor_type) for host in hosts)
         if hosts and not attested and not any(judged):
             return hosts, ""
+        # After the test above: a cloud of Ironic or VMware alone needs no
+        # posture, and Placement being away must not stop it.
         proven, text = self._proven(policy, requirement)
         proven = _without_old(requirement, proven, hosts)
         # If two hosts have the same UUID, it proves neither of them: the owner
@@ -165,6 +173,8 @@ class PostureFilter:
                 ", ".join(ignored),
             )
             return frozenset(), NOBODY
+        # One question for all hosts: Nova gives up to max_placement_results of
+        # them, and one request for each would take seconds.
         question = _question(requirement, policy.hosts)
         try:
             proven = self._posture.hosts(question)

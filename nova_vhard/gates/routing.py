@@ -7,6 +7,8 @@ from typing import Any
 #: Attributes in which middleware keeps the application that it wraps: those
 #: of webob and oslo.middleware first.
 _BEHIND = ("application", "app", "_application", "_app", "wrapped")
+# Middleware that refers to itself must not hang the start. Real pipelines have
+# about a dozen.
 _MOST = 64
 
 
@@ -31,6 +33,8 @@ def behind(application: Any) -> Iterator[Any]:
     for _ in range(_MOST):
         yield application
         result = (getattr(application, name, None) for name in _BEHIND)
+        # The first that can be called: middleware also keeps names and options
+        # under these words.
         application = next((app for app in result if callable(app)), None)
         if application is None:
             return

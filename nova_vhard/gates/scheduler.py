@@ -86,6 +86,8 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
         self._enforcer = PolicyEnforcer(SCHEDULER, "nova-scheduler")
         self._enforcer.policy()
         self._hosts = PostureFilter(cfg.CONF.vhard)
+        # It connects when it is used. nova-scheduler makes its filters before
+        # it forks workers, which must not share a connection.
         self._volumes = cinder.API()
 
     def filter_all(
@@ -104,6 +106,8 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
             hosts = filter_obj_list
             if not isinstance(hosts, list):
                 hosts = list(hosts)
+            # Not ``host_passes``: the request is the same for each of up to a
+            # thousand hosts, and is judged once.
             return self._filtered(hosts, spec_obj)
         except exception.NoValidHost:
             raise
@@ -127,6 +131,7 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
             request = replace(request, subject=subject)
         else:
             # Break glass: no lookups, so nothing can fail.
+            # The event still says who asked. It needs the RequestSpec alone.
             subject = request_spec.subject(spec_obj)
             request = ServerRequest(HardwareRequest(), subject)
         with self._enforcer.event(subject) as event:
@@ -139,12 +144,16 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
                 kept = [
                     host for host in hosts if host.hypervisor_type in outside
                 ]
+            # Not if all hosts are refused: the posture could change nothing,
+            # and a slow Placement would delay the answer.
             if kept or not refused:
                 kept, failed = self._proven(
                     policy, request, day, spec_obj, kept
                 )
                 event.verdict = with_more(event.verdict, failed)
         refusals = event.verdict.refusals
+        # After the event is written. Where a host outside applies_to is left,
+        # the server runs there and the event says refuse all the same.
         if refusals and not kept:
             from nova_vhard.explain import messages
 
@@ -175,5 +184,7 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
         mode = host_rules.one_time_use(*asked)
         if mode is None or not hosts:
             return hosts, failed
+        # Last: it narrows the candidates in Nova's HostStates, which no later
+        # refusal of ours could widen again.
         hosts, more = one_time_use.filter_hosts(policy, mode, hosts, spec)
         return hosts, [*failed, *more]
