@@ -39,16 +39,23 @@ def policy(data: Mapping[str, Any], files: list[str]) -> Policy:
     :param data: the merged content
     :param files: where it came from
     """
+    # Sorted keys: the digest must be the same on every host, and must not
+    # change if an operator only moves a section.
     content = json.dumps(data, sort_keys=True).encode()
     hosts = data.get("hosts", {})
     on_host = data.get("on_host", {})
     moves = data.get("moves", {})
+    # HostState.hypervisor_type is whatever the driver reports. Case is folded
+    # on both sides.
     listed = data.get("applies_to", {}).get("hypervisor_type", _JUDGED)
     types = frozenset(name.lower() for name in listed)
     return Policy(
         digest=hashlib.sha256(content).hexdigest()[:16],
         files=tuple(files),
         enabled=data.get("enabled", True),
+        # A file that says nothing enforces. The weaker defaults below are
+        # about servers that exist: to refuse a move, or a reboot on a host, is
+        # an outage that an operator must have chosen.
         mode=Mode(data.get("mode", Mode.ENFORCE)),
         hypervisor_types=(
             types if types.isdisjoint(_LIBVIRT) else types | _LIBVIRT
@@ -61,6 +68,8 @@ def policy(data: Mapping[str, Any], files: list[str]) -> Policy:
                 mode=_mode(rule),
                 explicit=rule.get("explicit", False),
                 replace={
+                    # ``listed`` keeps ``*`` as a key. A new value is never a
+                    # pattern (schema.py).
                     KINDS[name].listed(old): KINDS[name].canonical(new)
                     for old, new in rule.get("replace", {}).items()
                 },
@@ -69,6 +78,8 @@ def policy(data: Mapping[str, Any], files: list[str]) -> Policy:
         },
         passthrough=_passthrough(data.get("passthrough")),
         hosts=HostsRule(
+            # Checks only, no profiles: an exemption or a posture is about
+            # single checks.
             require=expand(hosts.get("require", ())),
             mode=_mode(hosts),
             max_report_age=int(hosts.get("max_report_age", 2)),
@@ -91,11 +102,17 @@ def policy(data: Mapping[str, Any], files: list[str]) -> Policy:
             Exemption(
                 id=entry["id"],
                 reason=entry["reason"],
+                # The schema has checked the format and the calendar.
                 until=datetime.date.fromisoformat(entry["until"]),
                 rules={
+                    # ``guest_devices.disk_bus`` has values of a device kind,
+                    # ``hosts.require`` and ``passthrough.require`` names of
+                    # checks, ``passthrough.allow`` names as they are.
                     rule: _values(rule.partition(".")[2], values)
                     for rule, values in entry["rules"].items()
                 },
+                # Keystone compares role names without case, and
+                # ``subject.fold_roles`` folds those of the token.
                 roles=frozenset(
                     role.lower() for role in entry.get("roles", ())
                 ),
@@ -117,6 +134,8 @@ def _values(kind: str, listed: Any) -> Values:
         return Values(("*",))
     if kind == "require":
         return Values(tuple(sorted(expand(listed))))
+    # Names of aliases and device profiles are the operator's own words: no
+    # case folding, since Nova compares them as they are.
     if kind not in KINDS:
         return Values(tuple(str(value) for value in listed))
     return Values(tuple(KINDS[kind].listed(value) for value in listed))
@@ -133,6 +152,8 @@ def _passthrough(entry: Mapping[str, Any] | None) -> PassthroughRule | None:
     required = expand(entry.get("require", ()))
     return PassthroughRule(
         allow={kind: _values(kind, listed) for kind, listed in allow.items()},
+        # A host cannot prove ``one_time_use`` for all of its devices, so
+        # Placement must not be asked for it. The filter looks at each device.
         require=required - OF_DEVICES,
         mode=_mode(entry),
         of_devices=required & OF_DEVICES,

@@ -58,6 +58,7 @@ def faults(data: Any, complete: bool = False) -> Iterator[Fault]:
     if isinstance(wanted, str):
         with contextlib.suppress(InvalidSpecifier):
             versions = SpecifierSet(wanted)
+    # An invalid specifier gives None here, and the schema below reports it.
     if versions is not None and (
         release.RUNNING is None or release.RUNNING not in versions
     ):
@@ -66,6 +67,8 @@ def faults(data: Any, complete: bool = False) -> Iterator[Fault]:
         text = f"this policy needs nova-vhard {quote(wanted)} and {runs} runs"
         yield ("requires",), f"{text}: upgrade the package and restart"
         return
+    # All errors at once: an operator who repairs a file one error at a time
+    # reloads it, and each gate logs it, just as often.
     broken = set()
     for path, message in schema_faults(data, _VALIDATOR):
         broken.add(path)
@@ -75,6 +78,8 @@ def faults(data: Any, complete: bool = False) -> Iterator[Fault]:
 
 def _without(part: Any, broken: Set[Path], path: Path = ()) -> Any:
     """Return content with None in place of each invalid value."""
+    # None stands for "already reported". The conflict checks skip it, so that
+    # one mistake gives one message.
     if path in broken:
         return None
     if isinstance(part, dict):
@@ -98,6 +103,8 @@ def conflicts(data: dict[str, Any], complete: bool) -> Iterator[Fault]:
     :param complete: True if no other file is merged with it
     """
     for index, entry in enumerate(data.get("projects") or ()):
+        # Without a selector the entry would match no project. The operator
+        # expects the mode to apply to someone.
         if entry is not None and not {"projects", "domains"} & entry.keys():
             yield ("projects", index), "must name projects or domains"
     ids = set()
@@ -105,12 +112,17 @@ def conflicts(data: dict[str, Any], complete: bool) -> Iterator[Fault]:
         place: Path = ("exemptions", index)
         if entry is None:
             continue
+        # An exemption without a selector would apply to everybody.
         if not entry.keys() & set(SELECTORS):
             yield place, f"must name one of {', '.join(SELECTORS)}"
         elif entry.get("images") and "projects" not in entry:
+            # POST /v2/images takes an ``id`` from the client. Without a
+            # project, any user who creates an image with that id would have
+            # the exemption.
             text = "anyone who uploads an image can choose its id"
             yield (*place, "images"), f"needs projects as well: {text}"
         name = entry.get("id")
+        # Events and logs name an exemption by its id alone.
         if name and name in ids:
             yield (*place, "id"), f"{quote(name)} is the id of two exemptions"
         ids.add(name)
@@ -118,11 +130,14 @@ def conflicts(data: dict[str, Any], complete: bool) -> Iterator[Fault]:
         place = ("guest_devices", kind)
         if rule is None:
             continue
+        # Not in the schema: a file that extends another may set only the mode.
         if complete and "allow" not in rule:
             yield (*place, "allow"), "is missing and must be a list of values"
         for old in rejected_replacements(kind, rule):
             text = f"{quote(rule['replace'][old])} must be in the list allow"
             yield (*place, "replace", old), text
+        # Image signatures: another value could never match the file that was
+        # signed.
         if KINDS[kind].of_file and rule.get("replace"):
             text = "must be left out: the file was signed with the value"
             yield (*place, "replace"), text
@@ -135,6 +150,7 @@ def rejected_replacements(kind: str, rule: dict[str, Any]) -> list[str]:
         replaces an invalid value
     """
     listed, known = rule.get("allow"), KINDS[kind]
+    # Not reported: with an incomplete list the answer is not known.
     if listed is None or None in listed:
         return []
     allowed = Values(tuple(known.listed(value) for value in listed))
@@ -158,6 +174,8 @@ def warnings(data: dict[str, Any]) -> Iterator[Fault]:
         for index, entry in enumerate(data.get(section, ())):
             for key, (pattern, wanted) in _IDS.items():
                 for number, name in enumerate(entry.get(key, ())):
+                    # fullmatch, not match: with ``$`` an id with a newline at
+                    # its end would pass, and match nothing.
                     if not pattern.fullmatch(name):
                         yield (
                             (section, index, key, number),
@@ -186,6 +204,8 @@ def _device_value(
     if text == "*":
         pass
     elif kind.value_type == "int":
+        # isascii as well: a superscript digit passes isdigit, and int() does
+        # not read it.
         if not (text.isascii() and text.isdigit()):
             wanted = "must be a whole number"
     elif kind.value_type == "bool":
@@ -195,6 +215,9 @@ def _device_value(
         if not isinstance(value, str):
             wanted = "must be text: put it in quotes"
     elif text not in kind.values and not fnmatch.filter(kind.values, text):
+        # A pattern must match at least one value that Nova knows. A typing
+        # error in ``allow`` would refuse everything, one in an exemption would
+        # permit nothing.
         near = nearest(value, kind.values)
         wanted = f"matches no {kind.name} that nova knows{near}"
     if wanted:
@@ -212,6 +235,8 @@ def _version_specifier(
         )
 
 
+# Without a format checker, jsonschema ignores ``format``, and any text would
+# be a date of ``until``.
 _VALIDATOR = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
     jsonschema.Draft202012Validator,
     {

@@ -63,6 +63,8 @@ NOT_OF_EVERY_GUEST = frozenset(
     )
 )
 
+# ``[DEFAULT] force_config_drive`` of nova-compute adds it to new guests, on a
+# CD-ROM whose bus depends on the machine type (bypass 6).
 _ALWAYS = Device(
     CDROM, CONFIG_DRIVE, "a config drive, which this cloud always adds"
 )
@@ -120,11 +122,16 @@ def machine_type(request: HardwareRequest, assume: Assume) -> str | None:
     if request.machine_type is not None:
         return request.machine_type
     arch = architecture(request, assume)
+    # As ``get_default_machine_type``: ``[libvirt] hw_machine_type`` first,
+    # then Nova's table by architecture. ``hw_emulation_architecture`` does not
+    # count.
     return assume.machine_type.get(arch) or NOVA_MACHINE_TYPES.get(arch)
 
 
 def with_assumed(request: HardwareRequest, assume: Assume) -> HardwareRequest:
     """Return the request, with a config drive if hosts always add one."""
+    # The XML of a domain is complete: a config drive is in it, or there is
+    # none.
     if not assume.force_config_drive or request.complete:
         return request
     return request.plus(devices=[_ALWAYS])
@@ -137,8 +144,13 @@ def names_of(choice: DeviceChoice, request: HardwareRequest) -> frozenset[str]:
         does not have such a device
     """
     device = DEVICE_OF.get(choice.kind)
+    # A choice with a device is about a device that exists. So is each choice
+    # in the XML of a domain.
     if choice.device or request.complete:
         return frozenset((choice.device,))
+    # The value of a bus or model has no effect without such a device.
+    # Snapshots inherit hw_cdrom_bus of servers that never had a CD-ROM: to
+    # judge it would refuse most snapshots on machine type pc.
     if device is not None:
         return frozenset(each.name for each in request.of_type(device))
     if choice.kind == "pointer_model":
@@ -164,7 +176,10 @@ def implied(
     """
     if request.complete:
         return
+    # Computed once: each default below asks for it.
     stated = _stated(request)
+    # A controller depends on the buses of all devices, the default ones
+    # included. So compute these even where no rule is about a bus.
     controllers = "scsi_model" in kinds or "usb_model" in kinds
     choices = [
         choice
@@ -174,8 +189,13 @@ def implied(
         for choice in pick(request, assume)
     ]
     yield from choices
+    # With hw_scsi_model Nova writes the controller itself
+    # (``_get_scsi_controller`` in its driver). Without it libvirt adds one,
+    # which Nova never sees.
     if "scsi_model" in kinds and "scsi_model" not in stated:
         yield from _scsi(request, choices, assume)
+    # Also if hw_usb_model is set: for a device on usb Nova lets libvirt choose
+    # the model (``_guest_add_usb_root_controller``).
     if "usb_model" in kinds:
         yield from _usb(request, choices, assume)
 
@@ -207,6 +227,7 @@ def default_choice(
     """
     setting = _SETTINGS[kind]
     where, what = request.origin, "property"
+    # The fix must name what the user can set: hw_rng:allowed is a flavor's.
     if not KINDS[kind].image_properties:
         where, what = FLAVOR, "extra spec"
     return DeviceChoice(
@@ -245,9 +266,14 @@ def _by_distro(
 def _disk(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     if not request.of_type(DISK):
         return
+    # ``HardwareProperties`` in nova/virt/osinfo.py asks the host's libosinfo,
+    # if it is installed there. Its database differs between hosts, so the
+    # value is not known here (bypass 5).
     if request.os_distro and assume.libosinfo:
         yield from _by_distro(request, "disk_bus", "a disk")
         return
+    # For virt_type kvm and qemu. Other virt_types cannot be assumed
+    # (schema.py).
     why = "nova picks virtio for a disk"
     yield default_choice(
         request, "disk_bus", "virtio", why, ("vmware_adaptertype",)
@@ -257,14 +283,20 @@ def _disk(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
 def cdrom_bus(request: HardwareRequest, assume: Assume) -> tuple[str, str]:
     """Return the bus that Nova picks for a CD-ROM, and why, in words."""
     arch = architecture(request, assume)
+    # By hw_architecture: Nova calls ``get_arch`` here, not
+    # ``_check_emulation_arch``.
     if arch in _SCSI_CDROM:
         return "scsi", f"on {clean(arch)}"
+    # For an architecture without a default Nova writes no machine type, and
+    # QEMU takes its own. Nova then picks ide, as for pc.
     machine = machine_type(request, assume) or "pc"
+    # A part of the name, as Nova tests it: pc-q35-10.0 is q35.
     bus = "sata" if "q35" in machine else "ide"
     return bus, f"on machine type {clean(machine)}"
 
 
 def _cdrom(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
+    # One choice stands for all: ``names_of`` finds each CD-ROM without a bus.
     for device in request.of_type(CDROM)[:1]:
         bus, where = cdrom_bus(request, assume)
         why = f"nova picks {bus} for a CD-ROM ({clean(device.why)}) {where}"
@@ -282,12 +314,16 @@ def _floppy(
 def _card(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     if not request.of_type(NIC):
         return
+    # As for a disk: ``HardwareProperties`` in nova/virt/osinfo.py asks
+    # libosinfo before ``use_virtio_for_bridges`` counts.
     if request.os_distro and assume.libosinfo:
         yield from _by_distro(request, "vif_model", "a network card")
     elif assume.use_virtio_for_bridges:
         why = "nova picks virtio for a network card"
         yield default_choice(request, "vif_model", "virtio", why)
     else:
+        # Nova writes no model then (``get_base_config`` of its
+        # LibvirtGenericVIFDriver), and libvirt chooses.
         why = "libvirt picks rtl8139 for a network card"
         yield default_choice(request, "vif_model", "rtl8139", why)
 
@@ -296,6 +332,8 @@ def _video(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     if not request.of_type(DISPLAY):
         return
     arch = qemu_architecture(request, assume)
+    # Elsewhere Nova returns None or virtio, and None becomes the default of
+    # LibvirtConfigGuestVideo.type, which is virtio as well.
     model = "vga" if arch in _PPC else "virtio"
     why = f"nova picks {model} for a graphics card on {clean(arch)}"
     yield default_choice(
@@ -308,8 +346,11 @@ def _input(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     if not request.of_type(DISPLAY):
         return
     arch = qemu_architecture(request, assume)
+    # Any value of hw_pointer_model counts, as in
+    # ``_get_pointer_bus_and_model``.
     tablet = _asked(request, "pointer_model")
     names = _ARCHITECTURE_NAMES | {"hw_pointer_model"}
+    # First: Nova adds the keyboard whatever the pointer is.
     if arch == "aarch64":
         why = f"nova picks usb for a keyboard on {clean(arch)}"
         yield default_choice(request, "input_bus", "usb", why, names)
@@ -335,6 +376,8 @@ def _pointer(
 
 def _rng(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     """Yield the device that Nova adds unless the flavor disables it."""
+    # Only with a flavor. An image alone, at the upload, cannot say whether a
+    # guest gets one.
     if _has_rng(request) and not request.explicit("rng"):
         why = "nova adds one to each guest"
         yield default_choice(request, "rng", "true", why)
@@ -359,6 +402,8 @@ def _pmu(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     if not request.has_flavor or _asked(request, "pmu"):
         return
     arch = qemu_architecture(request, assume)
+    # Nova writes no <pmu> if neither flavor nor image sets it
+    # (``get_pmu_constraint``).
     has = arch not in X86 or assume.cpu_mode == "host-passthrough"
     why = f"QEMU picks {str(has).lower()} for this cloud's CPUs on {arch}"
     yield default_choice(
@@ -370,6 +415,7 @@ def _firmware(
     request: HardwareRequest, assume: Assume
 ) -> Iterator[DeviceChoice]:
     arch = qemu_architecture(request, assume)
+    # Only there Nova sets UEFI by default (``_configure_guest_by_virt_type``).
     firmware = "uefi" if arch == "aarch64" else "bios"
     why = f"nova picks {firmware} on {clean(arch)}"
     yield default_choice(
@@ -378,6 +424,8 @@ def _firmware(
 
 
 def _tpm(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
+    # ``get_vtpm_constraint`` looks at the version first: without one there is
+    # no TPM, even if a model is set.
     if _asked(request, "tpm_version") and not _asked(request, "tpm_model"):
         why = "nova picks tpm-tis for a TPM"
         yield default_choice(
@@ -389,6 +437,8 @@ def _encryption(
     request: HardwareRequest, assume: Assume
 ) -> Iterator[DeviceChoice]:
     wanted = request.explicit("mem_encryption")
+    # Either the image or the flavor is enough
+    # (``get_mem_encryption_constraint``).
     if any(choice.value == "true" for choice in wanted) and not _asked(
         request, "mem_encryption_model"
     ):
@@ -437,8 +487,11 @@ def _scsi(
     request: HardwareRequest, defaults: Iterable[DeviceChoice], assume: Assume
 ) -> Iterator[DeviceChoice]:
     own, of_rescue = _on_bus(SCSI, request, defaults, assume)
+    # No device on scsi, no controller: hw_disk_bus=virtio needs none.
     if not own and not of_rescue:
         return
+    # Say why there is a scsi bus at all: the image of a rebuild may not
+    # mention it (bypass 31).
     where = ""
     if not own:
         where = ", on which the rescue disk is plugged in"
@@ -476,8 +529,11 @@ def _on_bus(
         for choice in (*request.choices, *defaults)
         if choice.value == bus
         and choice.kind in _ON_CONTROLLERS
+        # Only for devices that the guest has, see ``names_of``.
         and names_of(choice, request)
     ]
+    # The bus comes from the rescue image, the controller from the server's
+    # own.
     disk = request.rescue_disk
     if disk is None:
         return own, []
@@ -500,6 +556,8 @@ def _usb(
     own, of_rescue = _on_bus(USB, request, defaults, assume)
     on_usb = [*own, *of_rescue]
     arch = qemu_architecture(request, assume)
+    # Nova writes model none then, or the one of hw_usb_model, which is a
+    # choice. On PPC it never writes none (``_guest_add_usb_root_controller``).
     if not on_usb and arch not in _PPC:
         return
     # Measured on x86; other architectures follow libvirt's source.

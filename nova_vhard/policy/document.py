@@ -26,6 +26,9 @@ from nova_vhard.policy.model import Policy
 SHIPPED = ("baseline", "scs", "strict")
 
 #: Paths of errors that invalidate a copy of any version.
+#: With another schema version, or a release that ``requires`` excludes, the
+#: content may mean something else. Any other error is a rule that became
+#: stricter.
 _BINDING: frozenset[Path] = frozenset(((), ("version",), ("requires",)))
 
 #: Changes whenever the file changes. None if the file does not exist; empty
@@ -55,6 +58,8 @@ def stamp(path: str) -> Stamp:
     except (OSError, ValueError):
         # ValueError: the path contains a NUL.
         return None
+    # mtime alone misses a file that a tool replaces by one with an old date.
+    # No tool can set ctime, and a new file has another inode.
     times = result.st_mtime_ns, result.st_ctime_ns
     return *times, result.st_size, result.st_ino
 
@@ -80,17 +85,23 @@ class Reading:
         self.data: dict[str, Any] = {}
         self.policy: Policy | None = None
         self.cause: Exception | None = None
+        # Each file by one name, so that a circle of ``extends`` is found, and
+        # a later chdir changes nothing.
         path = os.path.abspath(path)
         try:
             self.tree = self._chain(path)
             self.data = provenance.plain(self.tree)
             if not self.problems:
+                # Again over the merged content: two files that are valid alone
+                # may conflict.
                 for place, text in check.conflicts(self.data, complete=True):
                     nowhere = provenance.Said(None, next(iter(self.stamps)), 1)
                     said = provenance.find(self.tree, place) or nowhere
                     self.problems.append(
                         problem(said.file, said.line, place, text)
                     )
+            # Never assemble what has an error. A part of a policy is not a
+            # weaker policy: no operator wrote it.
             if not self.problems:
                 self.policy = assemble.policy(self.data, [*self.stamps])
         except Exception as error:  # noqa: BLE001 - keep the last policy
@@ -117,13 +128,20 @@ class Reading:
     def _chain(self, path: str) -> provenance.Tree:
         """Read a file and those that it extends; return the merged tree."""
         outermost = not self.stamps
+        # Take the stamp before the content. A write in between then leaves an
+        # old stamp, and the next call reads again; the other way round it
+        # would be missed.
         before = self.stamps[path] = stamp(path)
         data, lines, problems, again = _read(path, outermost)
+        # The file is there and could not be read (EIO, EMFILE, EACCES). Its
+        # stamp will not change when that ends, so an empty one forces another
+        # try.
         if before and again:
             self.stamps[path] = ()
         self.problems += problems
         if not isinstance(data, dict):
             return {}
+        # A broken file would give warnings that its repair removes.
         if not problems:
             self.warnings += [
                 problem(path, lines.of(place), place, text)
@@ -132,13 +150,18 @@ class Reading:
                     *check.warnings(data),
                 )
             ]
+        # Not part of the merged content: the saved copy must load without the
+        # file.
         base = data.pop("extends", None)
         tree: provenance.Tree = provenance.tree(data, path, lines)
         if not isinstance(base, str) or not base:
             return tree
         target = os.path.abspath(resolve(base, os.path.dirname(path)))
+        # The stamps are also the list of files that were visited: a target
+        # among them is a circle.
         if target not in self.stamps and os.path.exists(target):
             below = self._chain(target)
+            # ``_extended`` needs valid content.
             return tree if self.problems else _extended(below, tree)
         text = "must not be a file that extends this one"
         if target not in self.stamps:
@@ -190,8 +213,10 @@ def restore(
     :raises PolicyError: for an unmet ``requires`` or another schema version;
         for any error in the copy of a newer version
     """
+    # ``complete``: a copy holds merged content.
     faults = dict(check.faults(data, complete=True))
     problems = [problem(file, 1, *fault) for fault in faults.items()]
+    # An unknown version of this package counts as older than the copy.
     newer = release.RUNNING is None or Version(version) > release.RUNNING
     if problems and (newer or not faults.keys().isdisjoint(_BINDING)):
         raise PolicyError(problems)
@@ -208,6 +233,8 @@ def _read(
     try:
         text = source.read_text(path, source.MAX_LIMIT)
     except source.UnreadableError as error:
+        # Only what the machine may give later. A file that is too long stays
+        # so until it changes.
         again = isinstance(error.__cause__, OSError)
         unread = problem(path, error.line, (), str(error))
         return None, yaml_lines.Lines({}), [unread], again
@@ -239,6 +266,8 @@ def _extended(
             }
             rules = {**rules, kind: {**rules[kind], "replace": kept}}
             below = {**below, "guest_devices": rules}
+    # The replacements are removed before the merge, which would otherwise make
+    # a valid file invalid by the file below it.
     merged = _merge(below, tree)
     key = "requires"
     if key in below and key in tree:
@@ -255,6 +284,8 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     for key, value in over.items():
         if isinstance(value, list):
             # projects or exemptions; other lists are values of a Said
+            # Own entries first: ``mode_for`` takes the first project entry
+            # that matches, so an extending file can override the one below.
             merged[key] = value + base.get(key, [])
         elif isinstance(value, dict) and isinstance(base.get(key), dict):
             merged[key] = _merge(base[key], value)

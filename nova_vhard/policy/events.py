@@ -34,7 +34,11 @@ def write(
     :param service: whether a service made the request for a user
     :returns: the event as JSON, also where it is not logged
     """
+    # oslo.context keeps it for the thread of the request. Without one the
+    # event has no request id and is written all the same.
     context = get_current()
+    # Bounded: an image can have hundreds of block devices, and a log record
+    # that is cut in the middle is not JSON any more.
     result = leading(verdict.violations)
     who = {
         "project": subject.project,
@@ -43,6 +47,8 @@ def write(
         "flavor": subject.flavor,
         "server": subject.server,
     }
+    # What a user chose goes through ``clean``: a newline would forge a
+    # record.
     known: dict[str, Any] = {
         name: clean(value) for name, value in who.items() if value
     }
@@ -51,12 +57,16 @@ def write(
         "gate": gate,
         "operation": subject.operation,
         "subject": known | {"roles": _names(subject.roles)},
+        # All rules, also of the violations that are not shown: counts by rule
+        # must stay right.
         "rules": verdict.rules,
         "violations": [
             {
                 "rule": item.rule,
                 "rules": item.rules,
                 "source": clean(item.cause.source),
+                # null is a value that cannot be known. The text "None" would
+                # be a value.
                 "value": None
                 if item.cause.value is None
                 else clean(item.cause.value),
@@ -74,6 +84,8 @@ def write(
     if result.more:
         event["more"] = [_kind(kind, n) for kind, n in result.more.items()]
     text = _ENCODE(event)
+    # Many long names. Keep the counts and drop the list: an event without
+    # violations can be counted, a cut one cannot.
     if len(text) > MESSAGE_LIMIT:
         # No logger has to cut it.
         kinds = Counter((item.rules, item.mode) for item in verdict.violations)

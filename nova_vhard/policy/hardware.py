@@ -22,6 +22,8 @@ NIC = "nic"
 DISPLAY = "display"
 
 
+# A NamedTuple, as Holder: many are made for each request, and equal content
+# means the same device.
 class Device(NamedTuple):
     """A device that the guest has.
 
@@ -42,6 +44,8 @@ CONFIG_DRIVE = "config drive"
 #: A volume that is not attached yet.
 NEW_DISK = "attached volume"
 #: What a guest gets where nothing more is said.
+#: The root disk has no bus yet: the choices decide whether it has one, or
+#: takes the bus of the image.
 USUAL = (
     Device(DISK, ROOT),
     Device(NIC, "network cards"),
@@ -68,6 +72,8 @@ class Holder(NamedTuple):
     made_of: str | None = None
 
 
+# Not STORED: that one says that no user can edit the place, this one that the
+# place is unknown.
 NOBODY = Holder()
 STORED = Holder(stored=True)
 
@@ -199,6 +205,8 @@ class HardwareRequest:
 
     def explicit(self, kind: str) -> tuple[DeviceChoice, ...]:
         """Return the explicit choices of one kind."""
+        # A list, not one: the image, the flavor and each block device may say
+        # something about the same kind.
         return tuple(choice for choice in self.choices if choice.kind == kind)
 
     def plus(

@@ -16,6 +16,8 @@ HOSTS_REQUIRE = "hosts.require"
 FLAVOR_REQUIRE = "vhard:require"
 
 # Why no host is left, in words that name neither a host nor a count.
+# A user must not learn which hosts there are, or how many have proven what.
+# The operator finds the names in the log (posture_filter.py).
 NOBODY = (
     "no host of this cloud has proven {checks}; ask the cloud's operator{what}"
 )
@@ -60,6 +62,7 @@ class HostRequirement:
         :param text: NOBODY, NO_CANDIDATE, ITS_HOST, UNKNOWN or THIS_HOST
         """
         names = ", ".join(clean(check) for check in sorted(self.checks))
+        # If hosts.require is among the rules, no choice of the user helps.
         known = all(rule in _WHAT for rule in self.rules)
         parts = [_WHAT[rule] for rule in self.rules if known]
         what = f", or do without {' and '.join(parts)}" if known else ""
@@ -79,6 +82,8 @@ def merge_requirements(
     if not chosen:
         return None
     rules = tuple(rule for item in chosen for rule in item.rules)
+    # One question with all checks: a host must pass each of them, and
+    # Placement answers a conjunction with one request.
     checks = frozenset().union(*(item.checks for item in chosen))
     return HostRequirement(rules, checks, mode)
 
@@ -94,8 +99,12 @@ def host_requirements(
     A rebuild stays where it is and is never judged by its host. A device is
     never moved to a host without proof, whatever ``moves`` says.
     """
+    # A rebuild stays on its host. To refuse it by the host would leave the
+    # server in ERROR (bypass 13) and move nothing.
     if not policy.enabled or subject.operation == REBUILD:
         return []
+    # Per check: an exemption for one check must not lift the
+    # others.
     lifted = (
         replace(
             requirement,
@@ -110,6 +119,7 @@ def host_requirements(
         )
         for requirement in _host_requirements(policy, request, subject)
     )
+    # Nothing is required if all checks are lifted, and Placement is not asked.
     return [item for item in lifted if item.checks]
 
 
@@ -128,6 +138,8 @@ def one_time_use(
         return None
     if not policy.enabled or subject.operation == REBUILD:
         return None
+    # Other kinds are never one_time_use, which the verdict has said already
+    # (NEVER_ONE_TIME).
     if all(item.kind != "aliases" for item in request.passthrough):
         return None
     if policy.exemption(PASSTHROUGH_REQUIRE, ONE_TIME_USE, subject, today):
@@ -140,10 +152,15 @@ def _host_requirements(
 ) -> Iterator[HostRequirement]:
     rule = policy.passthrough
     if rule is not None and rule.require and request.passthrough:
+        # Without ``moves``: a device goes to the new host, where another guest
+        # may have left its traces. A server must not carry it past the
+        # requirement.
         mode = policy.mode_for(rule.mode, subject)
         yield HostRequirement((PASSTHROUGH_REQUIRE,), rule.require, mode)
     hosts = policy.hosts
     if hosts.require:
+        # With ``moves``: to refuse an evacuation because no host has proven
+        # enough would keep the server down.
         mode = policy.mode_for(hosts.mode, subject, policy.moves_hosts)
         yield HostRequirement((HOSTS_REQUIRE,), hosts.require, mode)
     if request.host_checks:

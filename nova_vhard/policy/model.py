@@ -28,6 +28,7 @@ class Mode(enum.StrEnum):
     ENFORCE = "enforce"
 
 
+# The order of the class decides. StrEnum would compare the words.
 _STRENGTH = {mode: index for index, mode in enumerate(Mode)}
 
 
@@ -57,6 +58,8 @@ class Values:
 
     def __contains__(self, value: object) -> bool:
         """Return whether a value, as Nova would read it, is in the list."""
+        # fnmatchcase: ``fnmatch`` folds case where the operating system does,
+        # and a value has been made canonical before.
         return value in self._exact or any(
             fnmatch.fnmatchcase(str(value), pattern)
             for pattern in self._patterns
@@ -95,6 +98,8 @@ class DeviceRule:
         Only what the rule allows: a file that extends another may allow
         less than that one replaces with.
         """
+        # Exact before ``*``. The result is proposed to the owner of an image,
+        # so it must pass the same rule.
         result = self.replace.get(str(value), self.replace.get(ANY))
         return result if result in self.allow else None
 
@@ -106,6 +111,8 @@ class DeviceRule:
         """
         if value is None:
             return self.explicit
+        # Nova's default ``none`` is not a device, so that rules need not list
+        # it. With ``explicit`` the image must set even that.
         there = self.explicit or value not in NO_DEVICE
         return there and value not in self.allow
 
@@ -131,6 +138,8 @@ class ProjectMode:
 
 
 #: Selectors that an exemption can be found by, the narrowest first.
+#: No images: such an exemption names projects as well (check.py), and is found
+#: by them.
 _INDEXED = ("servers", "projects", "flavors", "domains", "roles")
 
 
@@ -159,6 +168,8 @@ class Exemption:
     def covers(self, subject: Subject, today: datetime.date) -> bool:
         """Return whether it holds today for who asks."""
         return today <= self.until and all(
+            # An absent selector excludes nobody; an unknown fact (None) is in
+            # no set.
             not wanted or wanted & has
             for wanted, has in (
                 (self.projects, {subject.project}),
@@ -172,6 +183,8 @@ class Exemption:
 
     def selectors(self) -> Iterable[tuple[str, str]]:
         """Yield the selector values that it can be found by."""
+        # By one selector only, the narrowest: ``covers`` checks the others,
+        # and no exemption is found twice.
         for selector in _INDEXED:
             values = getattr(self, selector)
             if values:
@@ -296,6 +309,7 @@ class Policy:
     @cached_property
     def image_projects(self) -> frozenset[str]:
         """The projects in exemptions that select images."""
+        # Lets a gate skip a question to Cinder for every other project.
         exemptions = (item for item in self.exemptions if item.images)
         return frozenset().union(*(item.projects for item in exemptions))
 
@@ -312,6 +326,8 @@ class Policy:
 
         :param moves: what ``moves`` says of such rules, if anything
         """
+        # A rule's own mode wins over a project's, so that an operator can
+        # enforce one rule for all while a project is still in mode warn.
         mode = rule_mode or next(
             (
                 project.mode
@@ -325,6 +341,8 @@ class Policy:
     @cached_property
     def _exemptions_by_key(self) -> Mapping[_Key, tuple[Exemption, ...]]:
         index: dict[_Key, list[Exemption]] = {}
+        # An index, since thousands of exemptions would otherwise be tried for
+        # each violation.
         for exemption in self.exemptions:
             for rule in exemption.rules:
                 for selector, value in exemption.selectors():
@@ -344,6 +362,7 @@ class Policy:
         :param value: None for a value that cannot be known, which only an
             exemption for any value covers
         """
+        # The usual case, for each violation of each request.
         if not self.exemptions:
             return None
         keys = (
@@ -359,6 +378,8 @@ class Policy:
                 continue
             result = self._exemptions_by_key.get((rule, selector, name), ())
             for item in result:
+                # Nobody knows which device libosinfo picks, so only "*" can
+                # permit it.
                 wanted = ANY if value is None else value
                 if wanted in item.rules[rule] and item.covers(subject, today):
                     return item

@@ -73,6 +73,8 @@ def sender(
     """
     # A sender keeps its conf, so that nothing else gets its id.
     key = (id(conf), service, topic)
+    # setdefault is atomic: of two threads one Sender is thrown away, and it
+    # has begun neither a thread nor a connection.
     return _SENDERS.get(key) or _SENDERS.setdefault(
         key, Sender(conf, service, topic, runs=runs)
     )
@@ -111,6 +113,8 @@ class Sender:
         :param event: a JSON object
         """
         # Hand it to the thread of this process; never wait.
+        # By pid: uwsgi and oslo.service fork after the gate is made. A child
+        # has the parent's queue and lock, but not its thread.
         pid = os.getpid()
         worker = self._workers.get(pid) or self._fresh(pid)
         worker.put((DECISION, event))
@@ -121,6 +125,8 @@ class Sender:
         Without a lock, which somebody may have held at the fork: of several
         threads that come here at once each gets the same.
         """
+        # The parent's worker in a child: drop it with the events in it, which
+        # the parent sends itself.
         for other in [*self._workers]:
             if other != pid:
                 self._workers.pop(other, None)
@@ -139,6 +145,8 @@ class Sender:
             publisher_id=f"{self._service}:{host}",
             driver="messagingv2",
             topics=[self._topic],
+            # Without end: a notification that waits blocks this thread alone,
+            # and the queue in front of it is bounded.
             retry=-1,
         )
 
@@ -173,13 +181,17 @@ class _Worker:
     def put(self, item: tuple[str, str]) -> None:
         """Take an item, or drop it; raise nothing."""
         try:
+            # Never ``put``: a request must not wait for the bus.
             self._queue.put_nowait(item)
             with self._lock:
+                # Not in __init__, which may run before a fork.
                 if not self._begun:
                     # If there can be no thread, the next item tries again.
                     threading.Thread(
                         target=self._run,
                         name="vhard-notifications",
+                        # The service must be able to stop while the bus is
+                        # away.
                         daemon=True,
                     ).start()
                     self._begun = True
@@ -209,6 +221,8 @@ class _Worker:
                 wait = max(0.0, beat - time.monotonic())
                 event_type, payload = self._queue.get(timeout=wait)
             except queue.Empty:
+                # From now, not from the last beat: after a long outage there
+                # must not be one beat for each that was missed.
                 beat = time.monotonic() + BEAT
                 runs = self._runs()
                 if not runs:
@@ -220,13 +234,19 @@ class _Worker:
                 event_type, payload = POLICY, json.dumps(runs | own)
             with self._lock:
                 # How many were dropped since the last one was taken.
+                # Under the lock, so that each lost event is counted in exactly
+                # one payload.
                 dropped, self._dropped = self._dropped, 0
             about = {"version": VERSION, "dropped": dropped}
             pause = _PAUSE
+            # The same item until it is sent: events of one process stay in
+            # order.
             while True:
                 try:
                     notifier = notifier or self._connect()
                     # If the bus has gone, this waits for it.
+                    # An empty context: that of the request holds a token,
+                    # which belongs on no bus.
                     notifier.info({}, event_type, json.loads(payload) | about)
                     # It was not sent, as where the bus was never there.
                     if error := failures.take():

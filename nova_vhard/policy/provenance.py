@@ -43,6 +43,8 @@ def tree(data: Any, file: str, lines: Lines, path: Path = ()) -> Any:
             key: tree(value, file, lines, (*path, key))
             for key, value in data.items()
         }
+    # Only the lists that are merged entry by entry. Any other list replaces
+    # the one below as a whole, so it is one value with one place.
     if isinstance(data, list) and len(path) == 1 and path[0] in ADDED_UP:
         return [
             tree(item, file, lines, (*path, index))
@@ -83,4 +85,6 @@ def find(part: Any, path: Path) -> Said | None:
             part = part[key]
         except (KeyError, IndexError):
             break
+    # A missing key has no place. The first value of the section around it is
+    # where an operator has to look.
     return next((stated for _, stated in values(part)), None)

@@ -18,4 +18,6 @@ def installed() -> Version | None:
 INSTALLED = installed()
 
 #: The same without suffixes, for ``requires`` and for copies.
+#: A SpecifierSet excludes pre-releases: 1.1.0.dev3, a build from the branch,
+#: would not satisfy ">=1.0".
 RUNNING = INSTALLED and Version(INSTALLED.base_version)

@@ -40,8 +40,13 @@ UNANSWERED = ("allow", "refuse")
 #: Custom keywords.
 KEYWORDS = ("device_value", "version_specifier")
 
+# ``\Z`` in all patterns here, not ``$``, which also matches before a newline
+# at the end.
 _MODE = {"enum": list(MODES)}
 _VALUE = {"type": ["string", "boolean"], "maxLength": NAME_LIMIT}
+# Text: the YAML loader makes no numbers. Two hours at least: a report is
+# marked with its hour only, and with 1 each would be void at the full hour
+# (``traits.hours``).
 _HOURS = {
     "type": "string",
     "pattern": r"^([2-9]|1[0-9]|2[0-4])\Z",
@@ -108,6 +113,8 @@ _SERVER = {
     "title": "the id of a server as 'openstack server list' shows it, such as "
     "155d900f-4e14-4e4c-a73d-069cbf4541e6",
 }
+# A closed set of rule ids: a typing error in an exemption would otherwise lift
+# nothing, and be found on the day when it is needed.
 _RULES = keys(
     **{
         f"guest_devices.{name}": list_or_any({**_VALUE, "device_value": name})
@@ -121,6 +128,8 @@ _RULES = keys(
 )
 _EXEMPTION = keys(
     *("id", "reason", "rules", "until"),
+    # reason and until are required: an exemption that nobody can explain, or
+    # that never ends, becomes the policy.
     id=NAME,
     reason=TEXT,
     projects=_IDS,
@@ -154,6 +163,8 @@ SCHEMA: dict[str, Any] = keys(
         hypervisor_type=titled(_LITERALS, "a list of hypervisor types")
     ),
     assume=keys(
+        # What ``defaults`` follows. For other virt_types Nova picks other
+        # buses.
         virt_type={"enum": ["kvm", "qemu"]},
         architecture=_ARCHITECTURE,
         machine_type={

@@ -66,12 +66,16 @@ def subject_of(
     :param image: id of the image
     :param flavor: with ``name`` and ``flavorid``, or None
     """
+    # ``context`` may be that of an administrator or a service. The project
+    # that counts is the owner's; it decides about modes and exemptions.
     caller = context.project_id if context is not None else None
     project = project if project and isinstance(project, str) else caller
     own = context is not None and caller == project
     return Subject(
         operation=operation,
         project=project,
+        # The token tells the domain of the caller's project only. That of
+        # another project would be a question to Keystone, which no gate asks.
         domain=context.project_domain_id if own else None,
         roles=fold_roles(context.roles) if own else frozenset(),
         image=image if isinstance(image, str) else None,

@@ -40,14 +40,19 @@ def leading(violations: Sequence[Violation]) -> Leading:
     Those that refuse come before those that warn, and one of each rule comes
     before a second one of any: what is not shown is more of the same.
     """
+    # The usual case: nothing to rank, nothing to count.
     if len(violations) <= MOST:
         return Leading(violations, Counter())
     kinds = [(violation.rules, violation.mode) for violation in violations]
     seen: Counter[Kind] = Counter()
     ranks = []
     for index, kind in enumerate(kinds):
+        # By mode, then by how many of the same kind came before: the second of
+        # a kind ranks behind the first of each other.
         ranks.append((_ORDER[kind[1]], seen[kind], index))
         seen[kind] += 1
+    # Back in the order of the request: two texts about one request must not
+    # differ.
     shown = sorted(index for *_, index in sorted(ranks)[:MOST])
     more = Counter(kinds)
     more.subtract(kinds[index] for index in shown)

@@ -62,6 +62,7 @@ _GOES_ON = frozenset((MOVE, UNSHELVE))
 #: Device names of a violation that is about the whole guest.
 _GUEST = frozenset(("",))
 
+# The other modes are their own outcome: warn and audit.
 _OUTCOMES = {None: ALLOW, Mode.ENFORCE: REFUSE}
 
 
@@ -217,15 +218,21 @@ def evaluate(
         violate the same rules with the same values, the mode is at most that
         of a move, so that the server does not get stuck
     """
+    # Before anything is read: break glass must work for a request that the
+    # judge itself would fail at.
     if not policy.enabled:
         return Verdict(policy=policy.digest, enabled=False)
     kept: list[Violation] = []
     exempted: list[tuple[Violation, str]] = []
     for violation in _violations(policy, request, subject):
+        # Before ``already``: what an exemption permits is not a violation in
+        # any mode, and the event names it.
         exemption = _exemption(policy, violation, subject, today)
         if exemption is not None:
             exempted.append((violation, exemption.id))
             continue
+        # Each of its devices must be known. A server with an IDE disk gains no
+        # second one by having the first.
         known = violation.keys <= already
         # A device never moves to a host without proof.
         if known and PASSTHROUGH_REQUIRE not in violation.rules:
@@ -242,6 +249,8 @@ def _exemption(
     today: datetime.date,
 ) -> Exemption | None:
     """Return what lifts a violation, by whichever name of its device."""
+    # One rule for a choice. Only violations by hosts have several, and these
+    # get their exemptions in hosts.py.
     (rule,) = violation.rules
     subject = _held(subject, violation)
     choice = violation.choice
@@ -260,11 +269,14 @@ def _held(subject: Subject, violation: Violation) -> Subject:
     for rules about the file: nothing proves the content of a volume.
     """
     choice = violation.choice
+    # A flavor, a block device or a port: the image in the subject still
+    # counts, because the server is built from it.
     if choice is None or choice.origin not in (IMAGE, VOLUME):
         return subject
     holder, image = choice.holder, subject.image
     if holder.id:
         image = holder.id if choice.origin == IMAGE else holder.made_of
+    # The owner of a volume can write to it and can set its image_id in Cinder.
     if choice.kind in OF_FILE and (choice.origin == VOLUME or not holder.id):
         image = None
     return replace(subject, image=image)
@@ -323,6 +335,8 @@ def introduced_violations(
     :param touched: names of the properties in the update
     :param with_defaults: True to check defaults as well
     """
+    # By key and not by count: an update that replaces one refused value by
+    # another has to be refused.
     old = keys_of(before)
     kept = tuple(
         violation
@@ -332,6 +346,8 @@ def introduced_violations(
             or violation.choice is None
             or violation.choice.implied is None
         )
+        # An update that names a property is judged for it, even if the value
+        # stays: another request could change the image in between.
         and (not violation.keys <= old or violation.cause.names & touched)
     )
     return replace(after, violations=kept)
@@ -340,6 +356,7 @@ def introduced_violations(
 def _violations(
     policy: Policy, request: HardwareRequest, subject: Subject
 ) -> Iterator[Violation]:
+    # First of all: a config drive is a CD-ROM, which defaults below depend on.
     request = with_assumed(request, policy.assume)
     for fault in request.faults:
         # What cannot be judged could break any rule of the section.
@@ -347,6 +364,8 @@ def _violations(
         if fault.origin == DOMAIN and policy.passthrough is not None:
             # What no rule is about may be a device of the host.
             modes.add(policy.passthrough.mode)
+        # The strongest of these modes counts. To take the file's mode would
+        # let a fault pass where a single rule is enforced.
         result = (policy.mode_for(mode, subject) for mode in modes)
         text = f"{clean(fault.source)}={quote(fault.value)} {fault.message}"
         message = Message(
@@ -358,6 +377,8 @@ def _violations(
             strongest(result) or Mode.ENFORCE,
             count=fault.count,
         )
+    # Each part with the properties of its own image; ``only`` of each says
+    # which kinds it is about.
     disk = request.rescue_disk
     for part in (request, *request.other_files, *((disk,) if disk else ())):
         yield from _devices(policy, part, subject)
@@ -373,8 +394,11 @@ def _devices(
         rules = {kind: rules[kind] for kind in rules if kind not in OF_FILE}
     if request.only is not None:
         rules = {kind: rules[kind] for kind in rules if kind in request.only}
+    # In the order of the request, so that two events about the same request
+    # are alike.
     for choice in request.choices:
         rule = rules.get(choice.kind)
+        # A kind without a rule is allowed: a policy is a list of restrictions.
         if rule and not _in(rule.allow, choice.value, choice.synonyms):
             devices = names_of(choice, request)
             if devices:  # otherwise the guest does not have such a device
@@ -384,6 +408,8 @@ def _devices(
         # A move is judged like a boot: ``already`` has the devices that the
         # server has, so that only those that a resize adds are refused.
         for item in request.passthrough:
+            # A kind that the list does not name is refused. Unlike a device
+            # model, a device of the host is never allowed by saying nothing.
             allowed = policy.passthrough.allow.get(item.kind, Values())
             if not _in(allowed, item.name, item.synonyms):
                 yield Violation(
@@ -401,6 +427,8 @@ def _devices(
                     count=item.count,
                 )
         # The hosts' devices decide about an alias.
+        # Only where the guest gets devices: a rebuild or a rescue keeps those
+        # that it has.
         once = ONE_TIME_USE in policy.passthrough.of_devices
         for item in request.passthrough:
             why = NEVER_ONE_TIME.get(item.kind)
@@ -417,16 +445,21 @@ def _devices(
                     mode,
                     devices=frozenset((item.name,)),
                 )
+    # For the kinds with a rule only: a policy usually has few.
     defaults = tuple(implied(request, policy.assume, rules))
     for choice in defaults:
         rule = rules.get(choice.kind)
         if rule and rule.refuses_default(choice.value):
             devices = names_of(choice, request)
             yield _violation(policy, subject, choice, devices, rule.explicit)
+    # Kinds with one default for every guest (the catalogue's ``default``), and
+    # those without a known one if the rule is explicit.
     for rule in () if request.complete else policy.unless_said:
         stated = (*request.choices, *defaults)
         if (
             rule.kind in rules
+            # ``implied`` has yielded these if the guest has such a device at
+            # all.
             and rule.kind not in DEVICE_OF
             and rule.kind not in NOT_OF_EVERY_GUEST
             and all(choice.kind != rule.kind for choice in stated)

@@ -41,6 +41,8 @@ class PolicyUnavailable(Exception):
 
 def today() -> datetime.date:
     """Return the current day in UTC, which exemptions are compared with."""
+    # UTC: the services of a cloud may run in several time zones, and an
+    # exemption must end on all of them at once.
     return datetime.datetime.now(datetime.UTC).date()
 
 
@@ -68,6 +70,8 @@ def disabled(path: str) -> bool:
     Its name is the policy file's name plus ``.disabled``. Its content is not
     read. If the file cannot be accessed, the policy stays in force.
     """
+    # A file and not an option: it needs no valid YAML, no restart and no
+    # message bus.
     return os.path.exists(path + DISABLED)
 
 
@@ -77,6 +81,8 @@ def _write(path: str, content: dict[str, Any]) -> Exception | None:
     for _ in range(2):
         try:
             os.makedirs(os.path.dirname(path), mode=0o750, exist_ok=True)
+            # In one step: workers of a service write the same file, and
+            # another reads it.
             files.replace(path, json.dumps(content))
             return None
         except (OSError, ValueError) as error:
@@ -103,6 +109,7 @@ class PolicyFile:
         self.error: PolicyError | None = None
         self._state = state
         self._reading = threading.Lock()
+        # An empty stamp equals no real one, so that the first call reads.
         self._stamps: dict[str, document.Stamp] = {os.path.abspath(path): ()}
         self._policy: Policy | None = None
         self._disabled = False
@@ -118,14 +125,19 @@ class PolicyFile:
 
         :raises PolicyUnavailable: if no valid policy has ever been loaded
         """
+        # At each call: an operator who breaks the glass cannot wait.
         off = disabled(self.path)
         before, self._disabled = self._disabled, off
         if off != before:
             what = "there. Nothing is refused" if off else "gone"
             LOG.warning("%s%s is %s.", self.path, DISABLED, what)
+        # Without a policy there is nothing to judge by until then. With one, a
+        # slow disk must not hold up all threads of the service.
         wait = self._policy is None
         if self._has_changed() and self._reading.acquire(blocking=wait):
             try:
+                # Again, with the lock: another thread may have read it while
+                # this one waited.
                 if self._has_changed():
                     reading = document.Reading(self.path)
                     if reading.policy is None:
@@ -138,12 +150,16 @@ class PolicyFile:
                     self._stamps = reading.stamps
             finally:
                 self._reading.release()
+        # Read once: another thread may replace it between two uses.
         policy = self._policy
+        # Once a day and after each reload. A day that two threads both notice
+        # is logged twice, which does no harm.
         if policy is not None and self._noticed != today():
             self._noticed = today()
             for _, text in ending(policy, self._noticed):
                 LOG.warning("%s", text)
         if off:
+            # Break glass also works where there never was a valid policy.
             empty = policy or assemble.policy({}, [])
             return dataclasses.replace(empty, enabled=False)
         if policy is None:
@@ -163,6 +179,8 @@ class PolicyFile:
         return self._runs
 
     def _has_changed(self) -> bool:
+        # A local name: a reload replaces the dictionary, and does not change
+        # it.
         stamps = self._stamps
         return any(document.stamp(path) != stamps[path] for path in stamps)
 
@@ -170,6 +188,8 @@ class PolicyFile:
         before, self._policy = self._policy, reading.good()
         policy = self._policy
         self.error = self._noticed = None
+        # Log nothing for a file that was only touched, or whose comments
+        # changed.
         if before is not None and before.digest == policy.digest:
             return
         if reading.warnings:
@@ -183,11 +203,15 @@ class PolicyFile:
 
     def _fail(self, reading: document.Reading) -> None:
         error = PolicyError(reading.problems)
+        # One record for one error, not one for each worker's call or each
+        # touch.
         known = str(self.error) == str(error)
         self.error = error
         kept = "there is no last good policy"
         outdated: list[Problem] = []
         try:
+            # A copy that this process could not write is older than what it
+            # holds.
             if self._kept:
                 # The workers of a service share the copy. Another worker may
                 # have saved a newer valid policy.
@@ -221,6 +245,7 @@ class PolicyFile:
         if self._state is None:
             return
         before = self._kept
+        # ``restore`` asks whether the copy is of a newer version.
         version = str(release.RUNNING or 0)
         content = {"path": self.path, "data": data, "version": version}
         failure = _write(self._state, content)
@@ -239,6 +264,8 @@ class PolicyFile:
             "policy": policy and policy.digest,
             "refused": error and str(error),
         }
+        # A proper subset: ``since`` is the one key more, and must not change
+        # if nothing else has.
         if runs.items() < self._runs.items():
             return
         now = datetime.datetime.now(datetime.UTC)
@@ -252,6 +279,8 @@ class PolicyFile:
                 # Another worker, or this one before a restart, was earlier.
                 self._runs = before
                 return
+        # An error does not matter here: this file tells an operator what runs,
+        # and nothing is decided by it.
         _write(path, self._runs)
 
     def _restore(self) -> tuple[Policy, list[Problem]] | None:
@@ -273,6 +302,7 @@ class PolicyFile:
                         # the first copies have no version
                         kept.get("version", "0"),
                     )
+                    # Of another policy file, if policy_file was changed since.
                     if kept["path"] == self.path
                     else None
                 ),
@@ -281,6 +311,8 @@ class PolicyFile:
         except OSError:
             raise
         except Exception as error:  # noqa: BLE001 - a copy without a use
+            # Keep it for the operator: it is the only trace of the policy that
+            # was in force.
             state.set_aside(self._state)
             self._kept = False
             LOG.error(
