@@ -21,6 +21,7 @@ from nova_vhard.policy.hardware import (
     Holder,
 )
 
+# Any other device_type, lun included, is a disk on a disk's bus.
 BUS_KIND = {"cdrom": "cdrom_bus", "floppy": "floppy_bus"}
 REMOVABLE = {"cdrom": CDROM, "floppy": FLOPPY}
 
@@ -38,6 +39,8 @@ USED = frozenset(("fdc", "ide", "sata", "scsi", "usb", "virtio"))
 
 #: Entries of a property beyond which it is refused unread, and characters:
 #: Glance's own database keeps no longer text.
+#: Only for a property. The body of a boot is limited by Nova's sizelimit
+#: (api-paste.ini), and is judged in full.
 MOST_ENTRIES = 256
 MOST_CHARACTERS = 65_535
 
@@ -61,10 +64,12 @@ def read(
     choices: list[DeviceChoice] = []
     devices: list[Device] = []
     listed = _listed(entries, origin)
+    # Fail closed: Nova may read a list that this reader does not.
     if listed is None:
         return [_unreadable(entries, name, origin, holder)], devices
     for index, entry in enumerate(listed):
         place = f"{name}[{index}]"
+        # One bad entry must not hide the others, which Nova could still use.
         if not isinstance(entry, Mapping):
             choices.append(_unreadable(entry, place, origin, holder))
             continue
@@ -72,13 +77,19 @@ def read(
         bus = entry.get("disk_bus")
         # Nova makes a disk of swap, whatever its device_type.
         device = "disk" if _SWAP.items() <= entry.items() else str(kind)
+        # Also a choice of its own: a policy may forbid ``lun``, which hands
+        # SCSI commands to the storage.
         if kind is not None:
             field = f"{place}.device_type"
             choices.append(_choice("device_type", kind, field, origin, holder))
+        # Not its truth: an empty value is judged as it is written.
         if bus is not None:
             field = f"{place}.disk_bus"
             judged = BUS_KIND.get(device, "disk_bus")
             choices.append(_choice(judged, bus, field, origin, holder))
+        # Nova then asks ``get_disk_bus_for_device_type`` for the bus, so that
+        # the default of a CD-ROM or floppy counts. A disk without a bus needs
+        # no entry: each guest has a root disk, whose default is judged.
         if str(bus) not in USED and device in REMOVABLE:
             devices.append(Device(REMOVABLE[device], place, place))
     return choices, devices
@@ -90,6 +101,9 @@ def _listed(entries: Any, origin: str) -> list[Any] | None:
         if len(entries) > MOST_CHARACTERS:
             return None
         try:
+            # Nova loads the text as JSON, too (``_CONVERT_PROPS`` in its
+            # image/glance.py). RecursionError: a list that nests thousands of
+            # times fits into a property.
             entries = json.loads(entries)
         except (ValueError, RecursionError):
             return None
@@ -112,6 +126,7 @@ def _choice(
         origin=origin,
         names=frozenset(() if in_body else (setting.partition("[")[0],)),
         holder=holder,
+        # ``block_device_mapping_v2[2]``: the place is the name of the device.
         device=setting.partition(".")[0],
     )
 

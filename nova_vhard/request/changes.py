@@ -37,15 +37,21 @@ class ChangeReader:
         """Read POST os-interface: a network card, or a device of the host."""
         server = self._find.server(server_id)
         subject = self._servers.subject(ATTACH, server)
+        # Without a port Nova creates one on the network, whose vnic type is
+        # normal.
         port_id = section(body, "interfaceAttachment").get("port_id")
         asked = (
             None
             if port_id is None
             else passthrough.of_port(self._find.port(port_id))
         )
+        # Nova claims the device on the server's own host. No scheduler looks
+        # at that host, hence ``attached_to``.
         if asked is not None:
             request = HardwareRequest(passthrough=(asked,), only=frozenset())
             return ServerRequest(request, subject, attached_to=server_id)
+        # By the stored metadata, as nova-compute builds the card from
+        # ``instance.image_meta``. No ``existing``: each card is a new one.
         card = replace(
             server.hardware,
             devices=(Device(NIC, "attached network card"),),
@@ -61,9 +67,13 @@ class ChangeReader:
         server = self._find.server(server_id)
         present = self._servers.existing(server)
         request = replace(
+            # The API has no field for the bus: it comes from the stored
+            # metadata (``_get_device_name_for_instance`` names the disk, the
+            # name gives the bus).
             with_new_disk(present, server.hardware).plus(
                 devices=[Device(DISK, NEW_DISK)]
             ),
+            # The rest of the server is not part of this request.
             only=frozenset(("disk_bus", "scsi_model")),
         )
         return ServerRequest(
@@ -77,6 +87,8 @@ class ChangeReader:
         section(body, "share")
         server = self._find.server(server_id)
         # Nothing that a user could set: it gets into the domain as it is.
+        # Nova attaches each share by virtiofs
+        # (``_guest_add_virtiofs_for_share``).
         choice = DeviceChoice(
             "file_system", "virtiofs", "share", origin=DOMAIN
         )
@@ -92,6 +104,7 @@ class ChangeReader:
 
     def set_metadata(self, image_id: str, body: Body) -> ServerRequest:
         """Read PUT of one item of an image's metadata."""
+        # PUT of one item adds it if it is not there, as POST does.
         return self.add_metadata(image_id, {"metadata": body.get("meta")})
 
     def replace_metadata(self, image_id: str, body: Body) -> ServerRequest:
@@ -118,5 +131,7 @@ class ChangeReader:
             replace(image, properties=new),
             subject_of(UPDATE, self._requester, holder.project, holder.id),
             image,
+            # What PUT of all drops is touched as well: the removal of
+            # hw_scsi_model is what makes libvirt choose the controller.
             frozenset(names) | (old.keys() - new.keys()),
         )

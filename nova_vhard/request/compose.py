@@ -58,4 +58,6 @@ def with_present_flavor(
     They may take effect with another image, if only the old one overrode a
     default of the flavor. Passthrough devices do not change.
     """
+    # has_flavor even without a choice: a flavor that does not say
+    # hw_rng:allowed gives the guest an rng.
     return replace(request.plus(flavor_reader.read(specs)), has_flavor=True)

@@ -41,6 +41,8 @@ from nova_vhard.request.server_request import ServerRequest, of_image
 #: rescue only the name and id count, by which exemptions are chosen.
 LOOKED_AT: Mapping[str, frozenset[str]] = MappingProxyType(
     {
+        # A closed list: a misspelled key in a description would otherwise be
+        # ignored, and the answer of an offline command would be wrong.
         BOOT: frozenset(
             (
                 "image",
@@ -60,6 +62,7 @@ LOOKED_AT: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 
 #: Operations in which a host is chosen.
+#: A rebuild and a rescue stay on the host of the server.
 _PLACED = frozenset((BOOT, MOVE, RESIZE))
 
 #: Stands for the ID of the server's own image, which is not described.
@@ -101,6 +104,7 @@ class DescribedRequest:
         subject, hardware = self.subject, self.request.hardware
         if subject.operation not in _PLACED:
             return frozenset()
+        # As the scheduler's gate does: for the hosts a resize is a move.
         if subject.operation == RESIZE:
             subject = replace(subject, operation=MOVE)
         result = host_requirements(policy, hardware, subject, today)
@@ -108,6 +112,7 @@ class DescribedRequest:
             *(
                 requirement.checks
                 for requirement in result
+                # The weaker modes keep no host away.
                 if requirement.mode is Mode.ENFORCE
             )
         )
@@ -133,6 +138,8 @@ class Description:
         """Return the image, or a root volume's metadata."""
         if "volume" in self._data:
             properties = self._data["volume"].get("properties", {})
+            # Not the volume's own id, which a description does not have.
+            # Exemptions by image apply to the image that it was made of.
             holder = Holder(made_of=properties.get("image_id"))
             return Image(properties, origin=VOLUME, holder=holder)
         return self.image(None)
@@ -164,6 +171,7 @@ class Description:
     def port(self, port_id: Any) -> Mapping[str, Any]:
         """Return a port by its number."""
         port = self._data["ports"][port_id]
+        # In the shape that Neutron has, so that the gate's reader reads it.
         known = {"vnic_type": port} if isinstance(port, str) else port
         name = known.get("id", "PORT")
         return {"binding:vnic_type": known["vnic_type"], "id": name}
@@ -178,6 +186,8 @@ class Description:
         return Server(
             id=server.get("id", ""),
             project=self._data.get("project"),
+            # Any text that is not the described image makes it a rebuild with
+            # another one.
             image=self.image(None).holder.id if same else "its own image",
             flavor=flavor,
             hardware=compose.read(server, STORED),
@@ -196,6 +206,8 @@ class Description:
             for choice in server.hardware.explicit("disk_bus")
             if "hw_disk_bus" in choice.names
         ]
+        # Nova has recorded the root disk's bus at the boot: virtio, unless
+        # libosinfo may have chosen another one, which is unknown here.
         by_distro = server.hardware.os_distro is not None
         default = None if by_distro else "virtio"
         return [KeptDevice(buses[0] if buses else default, root=True)]
@@ -238,6 +250,7 @@ def _boot(find: Description, requester: Any, data: Data) -> ServerRequest:
         "config_drive": data.get("config_drive"),
         "networks": [{"port": number} for number in ports],
     }
+    # The gate's own reader: what a command says must be what a gate does.
     request = ServerReader(find, requester).boot(find.body({"server": server}))
     return _demanding(request, find)
 
@@ -252,6 +265,7 @@ def _move(find: Description, requester: Any, data: Data) -> ServerRequest:
     """Read a move: the server has everything already."""
     request = _boot(find, requester, data)
     subject = replace(request.subject, operation=MOVE)
+    # Everything is there already, so only ``moves`` decides about it.
     return replace(request, subject=subject, existing=(request.hardware,))
 
 
@@ -261,6 +275,8 @@ def _rebuild(find: Description, requester: Any, data: Data) -> ServerRequest:
     empty = HardwareRequest(devices=())
     flavor = compose.with_specs(empty, find.flavor().extra_specs)
     kinds = frozenset(choice.kind for choice in flavor.choices)
+    # Without a described server nothing is known to be there, and nothing is
+    # excused.
     existing = request.existing if "server" in data else ()
     return replace(
         request,

@@ -59,9 +59,12 @@ def read(
         domain = xml.parse(text)
     except xml.XmlError as error:
         raise DomainError(f"the domain's XML is {error}") from error
+    # Lower case, as Nova writes it. Exemptions by server compare literally.
     uuid = (domain.findtext("uuid") or "").strip().lower()
+    # Without an id the guard could not tell one guest from another.
     if domain.tag != "domain" or not is_image_id(uuid):
         raise DomainError("the domain's XML is not of a domain with a uuid")
+    # Most defaults of libvirt depend on the machine. Do not guess it.
     if domain.find("os/type") is None:
         raise DomainError("the domain's XML says no machine")
     instance = domain.find(_INSTANCE)
@@ -82,11 +85,14 @@ def read(
 
 
 def _subject(instance: Element | None, uuid: str, operation: str) -> Subject:
+    # A guest that Nova did not define has no owner, so that no exemption by
+    # project applies, and no mode of a project.
     if instance is None:
         return Subject(operation, server=uuid)
     flavor = instance.find(f"{_NOVA}flavor")
     return Subject(
         operation,
+        # No domain and no roles: Nova's metadata has neither.
         project=_attribute(instance, f"{_NOVA}owner/{_NOVA}project", "uuid"),
         image=_attribute(instance, f"{_NOVA}image", "uuid"),
         flavor=flavor.get("name") if flavor is not None else None,

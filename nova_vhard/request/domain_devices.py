@@ -75,14 +75,17 @@ def read(
         choices=tuple(_choices(domain, facts)),
         devices=(),
         passthrough=tuple(_host_devices(domain, facts)),
+        # Without known extra specs nothing can be required by them.
         host_checks=passthrough.host_checks(specs or {}),
         faults=tuple(_faults(domain, facts)),
+        # libvirt has filled in its defaults: absent is absent.
         complete=True,
     )
 
 
 def _choices(domain: Element, facts: Facts) -> Iterator[DeviceChoice]:
     """Yield each choice once, in the order of the catalogue."""
+    # By value, not by device: ten disks on ide are one violation.
     seen: set[tuple[str, str | None]] = set()
     for kind in KINDS:
         for place in PLACES.get(kind, ()):
@@ -100,6 +103,8 @@ def _values(
     missing = place.missing.get(facts.architecture, place.missing.get(""))
     by = facts.host if place.of_host else facts.architecture
     added = place.added.get(by, place.added.get("", ()))
+    # libvirt writes nothing for some devices of a machine type, such as the
+    # IDE controller of pc.
     if not elements and place.absent:
         where, pattern, value = place.absent
         if re.fullmatch(pattern, _at(domain, where) or ""):
@@ -108,9 +113,11 @@ def _values(
         if place.count:
             found: str | None = str(len(elements))
         elif place.spec:
+            # The XML does not say what Nova chose by it. Only the flavor does.
             found = (facts.specs or {}).get(place.spec)
         else:
             found = _value(element, place.value) or missing
+        # Values that libvirt or Nova add to every guest are not a choice.
         if found not in added:
             yield found, element
 
@@ -169,6 +176,7 @@ def _choice(
     source = KINDS[kind].title
     if which:
         source = f"{source} of {device.tag} {which}"
+    # Judged and reported by the policy's word. ``written`` keeps libvirt's.
     usual = names[0] if names else None
     return DeviceChoice(
         kind=kind,
@@ -194,6 +202,8 @@ def _which(device: Element) -> str:
 def _host_devices(domain: Element, facts: Facts) -> Iterator[Passthrough]:
     """Yield the devices of the host that the guest gets."""
     known = facts.specs is not None
+    # The XML shows a PCI address, not the alias. So the number of devices is
+    # compared with what the flavor asks for.
     wanted = passthrough.of_flavor(facts.specs or {})
     for place in HOST_DEVICES:
         devices = [
@@ -215,17 +225,22 @@ def _handed(
 
     :param known: whether it is known what the flavor asks for
     """
+    # The flavor does not account for the rest, so that it needs a permission
+    # of its own.
     rest = len(devices)
     for request in wanted:
         if request.kind in place.flavor:
             yield request
             count = request.count
             # What is not a small number is all the rest.
+            # int() of a text with thousands of digits takes long, or raises.
             small = len(count) <= _DIGITS and count.isdecimal()
             rest -= int(count) if small and count.isascii() else rest
     if rest <= 0:
         return
     source = f"{devices[-1].tag} of the domain"
+    # Nova 2025.1 writes no extra specs. Then it is unknown which alias it was,
+    # and only ``*`` allows it.
     if known or not place.flavor:
         name, *synonyms = place.names
         yield Passthrough(place.kind, name, source, str(rest), tuple(synonyms))
@@ -253,6 +268,9 @@ def _faults(domain: Element, facts: Facts) -> Iterator[Fault]:
             if file
         )
         for file, count in files.items():
+            # normpath, so that ``..`` does not lead out of the folder. Links
+            # are not followed: a path that libvirt has accepted is compared as
+            # it is written.
             path = PurePath(os.path.normpath(file))
             if not any(map(path.is_relative_to, folders)):
                 yield Fault(
@@ -274,6 +292,8 @@ def _without_a_word(domain: Element, facts: Facts) -> Iterator[str]:
         ("devices/*", KNOWN_DEVICES),
     ):
         for element in domain.iterfind(path):
+            # A closed list: a new element of libvirt is refused until the
+            # catalogue knows it.
             if element.tag not in known:
                 yield element.tag.rpartition("}")[2]
     for place in NO_WORD:

@@ -20,6 +20,8 @@ def read(extra_specs: Mapping[str, str]) -> list[DeviceChoice]:
     :param extra_specs: names to values, as Nova stores them
     """
     choices = []
+    # Sorted: the order of a dictionary from Nova's database is not fixed, and
+    # equal requests must give equal events.
     for spec in sorted(_KIND_OF.keys() & extra_specs.keys()):
         kind = KINDS[_KIND_OF[spec]]
         value = extra_specs[spec]

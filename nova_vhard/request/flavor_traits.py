@@ -38,6 +38,7 @@ class TraitPlan:
     @property
     def required(self) -> frozenset[str]:
         """The traits of ours that the flavor requires once it is changed."""
+        # openstacksdk may give None for them.
         specs = self.flavor.extra_specs or {}
         now = {name for name in specs if name.startswith(_SPEC)}
         after = now.difference(self.surplus).union(self.lacks)
@@ -60,13 +61,17 @@ def plan_traits(flavor: Any, rule: PassthroughRule) -> TraitPlan | None:
         for request in passthrough.of_flavor(specs)
         if request.name in rule.allow.get(request.kind, Values())
     ]
+    # Names that no host can prove are left out: a trait that does not exist
+    # makes Placement answer 400, and every boot of the flavor fails.
     checks = set(passthrough.host_checks(specs).intersection(REQUIRABLE))
     if requests:
         checks.update(rule.require)
     wanted = {f"trait:{traits.of_check(name)}" for name in checks}
+    # Only ours are changed. Other traits of the flavor are the operator's.
     ours = {name for name in specs if name.startswith(_SPEC)}
     if not requests and not wanted and not ours:
         return None
+    # ``forbidden`` on one of ours is as good as missing, and is replaced.
     required = {name for name in ours if specs[name] == REQUIRED}
     devices = (f"{request.kind}: {request.name}" for request in requests)
     return TraitPlan(

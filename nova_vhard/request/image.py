@@ -39,6 +39,8 @@ _ORDER = {name: place for place, name in enumerate(KIND_OF)}
 #: Image that a rescue without an image boots: Nova stores it with the server,
 #: and opens any URL in it (``_get_rescue_image`` in nova/compute/manager.py,
 #: ``get`` of nova.image.glance.API).
+#: With the user's token, and nova-compute's service token if so configured: a
+#: URL in it would hand them to a stranger (bypass 28).
 BASE_IMAGE = "base_image_ref"
 
 #: Bytes of a property that Nova keeps in a server's system metadata. It builds
@@ -50,6 +52,8 @@ ISO_IMAGE = Device(CDROM, ROOT, "an ISO image")
 
 #: Every property that this reader looks at; a change of another one cannot
 #: change what it returns.
+#: The Glance gate passes every other change on unread. A property that a
+#: reader looks at and that is missing here is a hole.
 READ = frozenset(KIND_OF) | {
     *LEGACY_NAMES,
     *LEGACY_NAMES.values(),
@@ -88,6 +92,8 @@ def read(
     :param holder: which image or volume it is
     """
     effective = {}
+    # As ``_set_attr_from_legacy_names``: all legacy names before any name of
+    # today, so that the order in the image does not count (bypass 3).
     for legacy, name in LEGACY_NAMES.items():
         if legacy in properties:
             text = str(properties[legacy])
@@ -95,10 +101,12 @@ def read(
     adapter = properties.get(VMWARE_ADAPTER)
     if adapter:
         text = str(adapter)
+        # Compared as it is, without folding of case: Nova does the same.
         bus = "ide" if adapter == "ide" else "scsi"
         effective["hw_disk_bus"] = (bus, VMWARE_ADAPTER, text)
         if bus == "scsi":
             effective["hw_scsi_model"] = (text, VMWARE_ADAPTER, text)
+    # Second, so that the names of today win. An empty one wins too.
     for name, value in properties.items():
         if name in READ:
             text = str(value)
@@ -109,15 +117,20 @@ def read(
     choices = []
     for name in chosen:
         found = effective[name]
+        # Short values only: a cache key with a value of 64 KiB would let a
+        # tenant fill the memory of the service.
         make = _kept_choice if len(found[2]) <= _SHORT else _choice
         choices.append(make(name, found, origin, holder))
     devices = list(USUAL)
+    # ``get_root_info`` then puts the root on the CD-ROM's bus.
     if disk_format == "iso":
         devices.append(ISO_IMAGE)
     if _value(effective, "img_config_drive") == "mandatory":
         devices.append(
             Device(CDROM, CONFIG_DRIVE, "a config drive, by img_config_drive")
         )
+    # Both names of each: Nova reads either. Not from ``effective``, which has
+    # one name for the two.
     for name in MAPPINGS:
         if (value := properties.get(name)) is not None:
             more, cdroms = block_device.read(value, name, origin, holder)
@@ -136,6 +149,8 @@ def read(
         origin=origin,
         holder=holder,
         faults=(
+            # Faults and not choices: no rule of the policy could name what is
+            # allowed.
             *_faults(properties, origin, holder),
             *(
                 Fault(
@@ -166,6 +181,9 @@ def _faults(
     Skip an empty one: Nova's own snapshot of a volume-backed server has it.
     """
     value = properties.get(BASE_IMAGE)
+    # A reference with a slash is an address for Nova
+    # (``get_remote_image_service``). Demand a UUID, which is nothing but an
+    # id.
     if value is None or value == "" or is_image_id(value):
         return
     yield Fault(
@@ -182,6 +200,8 @@ def _faults(
 def is_image_id(value: Any) -> bool:
     """Return whether a reference is a UUID in its usual spelling."""
     try:
+        # uuid.UUID also reads braces, "urn:uuid:" and an id without dashes,
+        # which for Glance are other texts.
         return bool(str(uuid.UUID(value)) == value.lower())
     except (AttributeError, TypeError, ValueError):
         return False

@@ -54,22 +54,28 @@ def with_kept(
     choices: list[DeviceChoice] = []
     has = list(request.devices)
     if config_drive:
+        # One config drive, even if the image asks for it as well.
         has = [each for each in has if each.name != KEPT_CONFIG_DRIVE.name]
         has.append(KEPT_CONFIG_DRIVE)
     for number, device in enumerate(devices):
+        # ``get_info_from_bdm`` takes any other type for a disk.
         kind = device.device_type if device.device_type in _KNOWN else "disk"
+        # The same name in each request about this server: the judge excuses a
+        # device by its name and value.
         name = f"{kind} {device.device_name or number}"
         if device.root:
             if ISO_IMAGE in has:
                 # Bus and kind come from the ISO image (get_root_info).
                 continue
             name = ROOT
+            # The root gets its own entry below, with its bus if it keeps one.
             has = [each for each in has if each.name != ROOT]
         where = f"the server's {kind} {device.device_name or ''}".rstrip()
         bus = bus_of(device)
         if bus is None and device.named and not device.device_name:
             # Attached while the server had no host: Nova names it now.
             bus = _bus_by_name(stored)
+        # A disk is what every guest has. Other kinds are choices of their own.
         if kind != "disk":
             choices.append(
                 DeviceChoice(
@@ -78,6 +84,8 @@ def with_kept(
                 )
             )
         if bus is not None:
+            # Without names: the property that set this bus is in an image that
+            # may be gone, and a change of the new one cannot remove it.
             judged = BUS_KIND.get(kind, "disk_bus")
             choices.append(
                 DeviceChoice(
@@ -86,6 +94,7 @@ def with_kept(
                 )
             )
         elif kind in REMOVABLE and _by_kind(device):
+            # Nova falls back to the default of its kind.
             has.append(Device(REMOVABLE[kind], name, where))
         else:
             has.append(Device(DISK, name, where))
@@ -127,6 +136,7 @@ def _bus_by_name(stored: HardwareRequest) -> str | None:
     buses = (
         choice.value
         for choice in stored.explicit("disk_bus")
+        # Not the bus of a single block device in the image's mappings.
         if "hw_disk_bus" in choice.names
     )
     return next(("scsi" if bus in _NAMED_SD else bus for bus in buses), None)
@@ -134,6 +144,7 @@ def _bus_by_name(stored: HardwareRequest) -> str | None:
 
 def bus_of(device: KeptDevice) -> str | None:
     """Return the bus of a device; None where its kind or the image decides."""
+    # An unknown bus counts as none (``is_disk_bus_valid_for_virt``).
     if device.disk_bus in USED:
         return device.disk_bus
     name = (_by_kind(device) and device.device_name) or ""

@@ -60,6 +60,7 @@ class Image:
 
     def file(self) -> HardwareRequest:
         """Return its hardware, of which the rules of the file are judged."""
+        # A second disk does not choose the guest's devices, but it is booted.
         return replace(self.hardware(), only=frozenset(OF_FILE))
 
 

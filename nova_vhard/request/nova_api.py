@@ -54,6 +54,8 @@ _MAPPINGS = ("block_device_mapping_v2", "block_device_mapping")
 
 def section(body: Any, name: str) -> dict[str, Any]:
     """Return an object of a body; an empty one for any other shape."""
+    # Nova before 34 does not show its schemas (nova_schemas.py), so that a
+    # body of any shape can get here. Nova answers it with a 400 of its own.
     result = body.get(name) if isinstance(body, Mapping) else None
     return result if isinstance(result, dict) else {}
 
@@ -97,8 +99,11 @@ class ServerReader:
             forced
         """
         server = section(body, "server")
+        # Before any look-up: these need none.
         choices, devices = in_body(server)
         try:
+            # One ``try`` for all look-ups: NovaLookups makes no more after the
+            # first that fails.
             flavor = self._find.boot_flavor(server.get("flavorRef"))
             image = self._find.boot_image(server)
             ports = list(self._ports(server))
@@ -122,12 +127,14 @@ class ServerReader:
         request = request.plus(choices, devices)
         request = replace(request, passthrough=(*request.passthrough, *ports))
         holder = image.holder
+        # Nova keeps no image id for a volume; Cinder keeps that of its source.
         named = holder.made_of if image.origin == VOLUME else holder.id
         subject = subject_of(BOOT, self._requester, None, named, flavor)
         return ServerRequest(request, subject)
 
     def _ports(self, server: Body) -> Iterator[Passthrough]:
         networks = server.get("networks")
+        # ``networks`` may be the word auto or none.
         for entry in networks if isinstance(networks, list) else ():
             port_id = entry.get("port") if isinstance(entry, dict) else None
             if port_id is None:
@@ -144,6 +151,8 @@ class ServerReader:
         asks the scheduler, which then cannot know what the server had.
         """
         server = self._find.server(server_id)
+        # No default: Nova's schema requires it, and NovaLookups takes None for
+        # not found.
         reference = section(body, "rebuild").get("imageRef")
         image = self._find.image(reference)
         request = self._anew(REBUILD, server, image)
@@ -151,6 +160,8 @@ class ServerReader:
         if own is None and (root := self._find.own_image(server)):
             # As Nova, by the image that the root volume was made from.
             own = root.holder.made_of
+        # Compare as Nova does (``rebuild`` of compute.API), since this decides
+        # whether the scheduler is asked.
         if image.holder.id == own:
             return request
         return replace(request, scheduled=image.hardware())
@@ -163,6 +174,7 @@ class ServerReader:
         server is offloaded yet Nova looks for itself, later.
         """
         server = self._find.server(server_id)
+        # Conductor then builds it from its volumes and the stored metadata.
         if not server.shelved_image:
             return None
         try:
@@ -213,6 +225,8 @@ class ServerReader:
         # Nova's own words for it, a number included
         reference = str(section(body, "resize").get("flavorRef"))
         flavor = self._find.flavor(reference)
+        # ``MigrationTask`` of the conductor sends the RequestSpec's image to
+        # the hosts, not the server's stored metadata.
         made = self._with_kept(
             self._find.recorded_image(server).hardware(), server
         )
@@ -225,11 +239,14 @@ class ServerReader:
 
     def snapshot(self, server_id: str, body: Body) -> ServerRequest | None:
         """Read ``createImage`` and ``createBackup``: metadata of an image."""
+        # One key: ``action_peek`` of Nova has refused any other number.
         (action,) = body
         change = section(body[action], "metadata")
         if not change:
             return None
         server = self._find.server(server_id)
+        # Properties that the server has already are not this user's choice: a
+        # snapshot of an old server must stay possible.
         before = Image(server.properties)
         return of_image(
             Image({**server.properties, **change}),
@@ -258,6 +275,8 @@ class ServerReader:
         They never include a rescue disk, even if the image has properties of
         one.
         """
+        # With its own image on both sides: this is what it has, not what it
+        # gets.
         made = with_kept(
             server.hardware,
             self._find.kept_devices(server),
@@ -292,6 +311,7 @@ def in_body(server: Body) -> tuple[list[DeviceChoice], list[Device]]:
         more, why = block_device.read(server.get(name) or [], name)
         choices += more
         devices += why
+    # Nova's own function for it (``_check_config_drive``).
     if strutils.bool_from_string(server.get("config_drive")):
         devices.append(WANTED_CONFIG_DRIVE)
     return choices, devices

@@ -27,11 +27,15 @@ NAMES = frozenset((_ALIAS, _PROFILE, REQUIRE))
 KNOWN = (*REQUIRABLE, *PROFILES)
 
 #: Devices of a name up to which fewer than a server has are listed.
+#: Above it, only the same number counts as had already: a flavor must not
+#: decide how many objects are made.
 MANY = 1024
 #: Aliases of a flavor that are read; Nova has room for 255 characters.
 MOST_ALIASES = 256
 
 # resources:VGPU, resources1:VGPU, resources_GPU:CUSTOM_NVIDIA_11
+# Any group: Nova takes the number or name between ``resources`` and the colon
+# from the user.
 _RESOURCE = re.compile(r"resources[^:]*:(VGPU|CUSTOM_\w+)$")
 
 # Nova names the groups of a device profile so; those of a port end with the
@@ -62,11 +66,14 @@ def _summed(asked: Iterable[Passthrough]) -> list[Passthrough]:
     """
     result: dict[tuple[str, str], Passthrough] = {}
     for item in asked:
+        # By kind and name: two groups of one device are two devices, and a
+        # resize from one to two is new (bypass 23).
         first = result.setdefault((item.kind, item.name), item)
         if first is not item:
             try:
                 count = str(int(first.count) + int(item.count))
             except ValueError:
+                # A text that equals no number, so that it is never excused.
                 count = f"{first.count}+{item.count}"
             result[item.kind, item.name] = replace(first, count=count)
     return list(result.values())
@@ -79,6 +86,7 @@ def up_to_current_count(had: HardwareRequest) -> HardwareRequest:
 
 
 def _up_to(asked: Passthrough) -> list[Passthrough]:
+    # Any other text is compared as it is.
     if not asked.count.isdecimal() or int(asked.count) > MANY:
         return [asked]
     counts = range(1, int(asked.count) + 1)
@@ -89,6 +97,7 @@ def _of_flavor(extra_specs: Mapping[str, str]) -> Iterator[Passthrough]:
     # The text after the last alias that is read counts as one name: no policy
     # allows it, and its cost does not grow.
     source = f"flavor extra spec {_ALIAS}"
+    # The comma at the end keeps ``last`` empty for up to MOST_ALIASES names.
     *parts, last = f"{extra_specs.get(_ALIAS, '')},".split(",", MOST_ALIASES)
     for part in parts:
         name, _, count = part.partition(":")
@@ -105,6 +114,7 @@ def _of_flavor(extra_specs: Mapping[str, str]) -> Iterator[Passthrough]:
     for spec in sorted(extra_specs):
         match = _RESOURCE.match(spec)
         count = extra_specs[spec].strip()
+        # ``resources:VGPU=0`` removes a resource that Nova would add.
         if match and count != "0":
             source = f"flavor extra spec {spec}"
             yield Passthrough("mdev", match[1], source, count)
@@ -122,6 +132,9 @@ def of_requests(
     for group in groups:
         requester = group.requester_id or ""
         port = _UUID.search(requester)
+        # Cyborg's groups of a flavor end with their number alone, and
+        # ``of_flavor`` has read the profile
+        # (``get_device_profile_group_requester_id``).
         if requester.startswith(_PROFILE_GROUP) and port:
             source = f"accelerator of port {port[0]}"
             result.append(
@@ -146,7 +159,11 @@ def _of_request(request: Any) -> Passthrough:
         source = f"flavor extra spec {_ALIAS}"
         count = str(request.count)
         return Passthrough("aliases", alias, source, count)
+    # InstancePCIRequest.source is NEUTRON_PORT exactly where alias_name is
+    # None.
     port = request.requester_id or "unknown"
+    # A port's request has one spec, from ``create_resource_requests`` in
+    # nova/network/neutron.py.
     spec = (request.spec or [{}])[0]
     return Passthrough("ports", _kind_of_port(spec), f"port {port}")
 
@@ -177,10 +194,14 @@ def of_port(port: Mapping[str, Any]) -> Passthrough | None:
     if vnic.startswith("accelerator-direct"):
         source = f"accelerator of port {name}"
         return Passthrough("device_profiles", f"port {name}", source)
+    # An unknown type keeps its own name, which no list can contain
+    # (schema.py).
     return Passthrough("ports", _VNIC.get(vnic, vnic), f"port {name}")
 
 
 def _kind_of_port(spec: Mapping[str, Any]) -> str:
+    # First: Nova writes the tag for each port, and such a device has a
+    # dev_type as well.
     if str(spec.get("remote_managed")).lower() == "true":
         return "remote_managed"
     kinds = {"type-PF": "pf", "vdpa": "vdpa"}

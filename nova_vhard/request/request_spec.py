@@ -36,6 +36,8 @@ def read(spec: nova_spec.RequestSpec) -> HardwareRequest:
 
     :param spec: the request of one boot, move or rebuild
     """
+    # ``in``: a field of an old RequestSpec may be unset, and reading it
+    # raises.
     image = spec.image if "image" in spec else None
     # Exemptions of images apply by this ID; a volume's metadata has none.
     holder = (
@@ -43,6 +45,8 @@ def read(spec: nova_spec.RequestSpec) -> HardwareRequest:
         if image is not None and "id" in image and image.id
         else NOBODY
     )
+    # ImageMetaProps has resolved legacy names and case already. The same
+    # reader is used all the same, so that both gates judge alike.
     rest = without_image(spec)
     return replace(
         read_image(image, holder).plus(rest.choices),
@@ -65,6 +69,8 @@ def without_image(spec: nova_spec.RequestSpec) -> HardwareRequest:
             choice.kind for choice in choices
         ),
         has_flavor=True,
+        # A flavor's alias is in its extra specs and in pci_requests: once is
+        # enough. An equal count makes them equal.
         passthrough=tuple(dict.fromkeys(asked)),
         host_checks=passthrough.host_checks(specs),
     )
@@ -84,6 +90,7 @@ def had_already(spec: nova_spec.RequestSpec, flavor: Any) -> HardwareRequest:
     :param flavor: the server's present flavor. Ports never come in by a
         move: Nova copies them.
     """
+    # Not the aliases in pci_requests: on a resize these are the new flavor's.
     ports = [
         request for request in _requests(spec) if passthrough.is_port(request)
     ]
@@ -109,6 +116,8 @@ def image_of(image: Any, holder: Holder) -> Image:
         properties = {
             name: getattr(props, name)
             for name in image_reader.READ & props.fields.keys()
+            # Nova sets only what the image has. ``get`` would give None for
+            # the rest.
             if props.obj_attr_is_set(name)
         }
     disk_format = image.disk_format if "disk_format" in image else None
@@ -129,6 +138,7 @@ def operation(spec: nova_spec.RequestSpec) -> str:
     be in another cell.
     """
     forced = "force_hosts" in spec and spec.force_hosts
+    # Both, see above: taken for a rebuild, a boot would skip its own checks.
     if forced and nova_utils.request_is_rebuild(spec):
         return REBUILD
     target = (

@@ -52,8 +52,11 @@ def rescue_image(find: Lookups, server: Server, named: str | None) -> Image:
     :raises NotFound: where Nova's API answers the request with a 4xx
     :raises Unusable: where only nova-compute would look
     """
+    # Nova's API looks this one up itself, and answers 400 if it is not found.
     if named:
         return find.image(named)
+    # As ``_get_rescue_image`` of nova-compute, which runs after the API has
+    # answered: a 4xx of Nova's comes too late to rely on.
     reference = server.base_image or server.image
     if not reference:
         # a volume-backed server, to which Nova's API answers 400
@@ -64,6 +67,7 @@ def rescue_image(find: Lookups, server: Server, named: str | None) -> Image:
         what += ", with hw_rescue_device=disk since its root is a volume"
     words = ("server", "rescue", "--image", "IMAGE", server.id)
     fix = f"{what}: {command(*words)}"
+    # nova-compute would open it as an address (bypass 28).
     if not is_image_id(reference):
         raise Unusable(
             source, str(reference), "is not the id of an image", fix
@@ -99,9 +103,14 @@ def rescued(find: Lookups, server: Server, image: Image) -> HardwareRequest:
         # The config drive is the server's, whatever this image requests.
         properties = dict(image.properties)
         properties.pop("img_config_drive", None)
+        # disk_format: ``_get_rescue_disk_mapping`` puts the rescue disk on the
+        # disks' bus, an ISO too.
         plain = replace(image, properties=properties, disk_format=None)
         return with_kept(
             _followed(plain.hardware()),
+            # No kept devices: the server's volumes are not attached in a
+            # legacy rescue, and its root goes onto the same bus as the rescue
+            # disk.
             (),
             server.config_drive,
             server.hardware,
@@ -116,6 +125,8 @@ def rescued(find: Lookups, server: Server, image: Image) -> HardwareRequest:
         return HardwareRequest(devices=(), faults=(fault,))
     request = server.hardware if own is None else own.hardware()
     request = with_kept(
+        # Nova reads the server's image again, as it is now. Its stored
+        # metadata is used only if the image is gone (bypass 11).
         devices_alone(request),
         find.kept_devices(server),
         server.config_drive,
@@ -124,6 +135,8 @@ def rescued(find: Lookups, server: Server, image: Image) -> HardwareRequest:
     return replace(
         with_new_disk(request, server.hardware),
         rescue_disk=rescue_disk(image),
+        # In place of the own image's faults: a stable rescue follows none of
+        # its references.
         faults=tuple(_slow_shutdown(server)),
     )
 
@@ -145,6 +158,7 @@ def rescue_disk(image: Image) -> HardwareRequest:
     properties = image.properties
     read = _followed(image.hardware())
     device = REMOVABLE.get(str(properties.get("hw_rescue_device")), DISK)
+    # The bus is a choice of the image; nothing is implied.
     if "hw_rescue_bus" in properties:
         return replace(read, devices=(), only=_OF_RESCUE)
     reason = f"hw_rescue_device={properties.get('hw_rescue_device')}"
@@ -167,6 +181,8 @@ def _slow_shutdown(server: Server) -> Iterator[Fault]:
     """
     if not server.running:
         return
+    # Nova reads it from the server, not from the image
+    # (``_get_power_off_values``).
     value = str(server.properties.get(_TIMEOUT))
     try:
         if int(value) <= SHUTDOWN_TIMEOUT:

@@ -53,6 +53,8 @@ class ServerRequest:
 
         :param today: the day (UTC) by which exemptions are judged
         """
+        # An image has no devices yet: what matters is what the change brings
+        # in.
         if self.before is not None:
             return introduced_violations(
                 evaluate(policy, self.hardware, self.subject, today),
@@ -60,6 +62,8 @@ class ServerRequest:
                 self.touched,
                 self.with_defaults,
             )
+        # With the same subject and day, so that what an exemption covers on
+        # both sides cancels out.
         had = map(up_to_current_count, self.existing)
         already = violated(policy, had, self.subject, today)
         if self.scheduled is None:
@@ -67,7 +71,12 @@ class ServerRequest:
                 policy, self.hardware, self.subject, today, already
             )
         fresh = evaluate(policy, self.scheduled, self.subject, today)
+        # The scheduler excuses nothing in a rebuild with another image. If it
+        # refuses, the server is in ERROR with the new properties (bypass 13),
+        # so this gate must refuse the same before.
         already -= keys_of(fresh)
+        # With the kept devices: the image alone does not show a bus that
+        # stays.
         verdict = evaluate(policy, self.hardware, self.subject, today, already)
         known = keys_of(verdict)
         return with_more(
