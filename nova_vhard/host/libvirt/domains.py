@@ -71,10 +71,15 @@ def parse(domain: ElementTree.Element) -> Domain:
         for disk in domain.iterfind("devices/disk")
         for layer in _layers(disk)
     ]
+    # A guest writes these as well: their labels are judged like a disk's.
     layers += _others(domain)
     return Domain(
+        # Compared with the word behind -uuid of QEMU's command line, which
+        # guests._guest() also puts into lower case.
         uuid=(domain.findtext("uuid") or "").strip().lower(),
         name=domain.findtext("name") or "",
+        # A running domain has one <seclabel> for each driver: dac (the user),
+        # and selinux or apparmor.
         labels={
             item.get("model", ""): item.findtext("label") or ""
             for item in domain.iterfind("seclabel")
@@ -94,6 +99,8 @@ def parse(domain: ElementTree.Element) -> Domain:
 def _address(element: ElementTree.Element | None) -> str:
     if element is None:
         return ""
+    # An invalid address becomes "" and is not dropped: the cleaner must not
+    # take a device for free while a guest has one whose address is unknown.
     try:
         domain, bus, slot, function = (
             int(element.get(name, ""), 0)
@@ -109,6 +116,8 @@ def _layers(disk: ElementTree.Element) -> Iterator[Disk | None]:
     readonly = disk.find("readonly") is not None
     shareable = disk.find("shareable") is not None
     layer: ElementTree.Element | None = disk
+    # The loop ends: common.xml refuses elements that lie deeper than
+    # MAX_DEPTH.
     while layer is not None:
         source = layer.find("source")
         if source is not None:
@@ -118,6 +127,8 @@ def _layers(disk: ElementTree.Element) -> Iterator[Disk | None]:
             if store is not None:
                 yield _image(store, readonly, shareable)
         layer = layer.find("backingStore")
+        # <readonly> and <shareable> are about the top image. QEMU opens the
+        # images below it for reading.
         readonly, shareable = True, False
     # What a running copy of the disk writes to.
     mirror = disk.find("mirror")
@@ -131,6 +142,8 @@ def _image(
     """Return what an element with a type and a source leads to."""
     kind = layer.get("type", "")
     source = layer.find("source")
+    # Other types (network, volume, vhostuser) name no path of this host: such
+    # a disk is counted as "elsewhere", since there is no file to judge.
     path = None if source is None else source.get(_PATHS.get(kind, ""))
     # Older libvirt names a mirror's file itself.
     path = path or layer.get("file")
@@ -146,10 +159,14 @@ def _others(domain: ElementTree.Element) -> Iterator[Disk | None]:
     """
     nvram = domain.find("os/nvram")
     if nvram is not None:
+        # Without a type= the path is the text of <nvram>; with one, libvirt
+        # writes a <source> as for a disk.
         path = (nvram.text or "").strip()
         yield Disk(path) if path else _image(nvram)
     for element in domain.iterfind("devices/filesystem"):
         source = element.find("source")
+        # 9p and virtiofs share source/@dir. A socket of an external virtiofsd
+        # has no path here.
         path = "" if source is None else source.get("dir") or ""
         readonly = element.find("readonly") is not None
         yield Disk(path, readonly=readonly, folder=True) if path else None
@@ -163,6 +180,8 @@ def security_models(
     :param capabilities: ``<capabilities>``
     :returns: model (selinux, apparmor, dac, none) to its base labels
     """
+    # The order is libvirt's: mac.counting() takes its first driver that is
+    # SELinux or AppArmor for the one that confines guests.
     return {
         item.findtext("model") or "": tuple(
             sorted({label.text or "" for label in item.iterfind("baselabel")})

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from nova_vhard.host.root import HostRoot, unreadable
 
+# libvirt runs every program of this folder, since 6.5 (docs/hooks.rst).
 #: Where libvirt has the guard's hook, by default.
 HOOK = "/etc/libvirt/hooks/qemu.d/nova-vhard-guard"
 
@@ -50,15 +51,21 @@ def read(root: HostRoot) -> GuardProof:
             raise ValueError(f"version is not {VERSION}")
         time = datetime.datetime.fromisoformat(content["time"])
         if time.tzinfo is None:
+            # The check subtracts it from an aware time: a naive one would end
+            # the check with a TypeError, and name no file.
             raise ValueError("time has no zone")
         return GuardProof(
             time=time,
             valid=datetime.timedelta(seconds=float(content["valid"])),
+            # JSON's true alone: the text "false" is true to Python.
             guarded=content["guarded"] is True,
             reason=str(content["reason"]),
+            # The check compares it with "enforce": any other text is a FAIL.
             mode=str(content["mode"]),
         )
     except KeyError as error:
         raise unreadable(path, f"has no {error}") from error
     except (ValueError, TypeError, RecursionError, OverflowError) as error:
+        # OverflowError: timedelta() of 1e300 seconds. RecursionError: deeply
+        # nested JSON. Both are UNKNOWN, with the name of the file.
         raise unreadable(path, str(error)) from error

@@ -120,6 +120,8 @@ class VirshLibvirt(Libvirt):
             try:
                 text = self._ask("dumpxml", uuid)
             except Unreadable:
+                # virsh has one exit status for all errors. A guest that is
+                # still listed has not ended: the list must not lack it.
                 if uuid in self._ask("list", "--uuid").split():
                     raise
                 continue  # it has ended
@@ -131,6 +133,8 @@ class VirshLibvirt(Libvirt):
 
         :raises Unreadable: without an answer
         """
+        # A fixed list and not PATH: the answer decides about the host, so the
+        # program must not depend on where the reporter was started from.
         program = shutil.which("virsh", path=_VIRSH)
         if program is None:
             raise _unreadable(
@@ -139,6 +143,8 @@ class VirshLibvirt(Libvirt):
                 "[libvirt] of nova-vhard (package python3-libvirt).",
             )
         try:
+            # -r: libvirt refuses each change over such a connection, and the
+            # XML has no passwords (VIR_DOMAIN_XML_SECURE is forbidden).
             return command.output(
                 [program, "-r", "-q", "-c", self._uri, *words], _SECONDS
             )
@@ -168,11 +174,17 @@ class LiveLibvirt(Libvirt):
         """Ask the daemon."""
         result = []
         with self._connected() as connection:
+            # Imported late: without the module live() uses virsh instead.
             import libvirt
 
             active = libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE
+            # One call for the whole list: listDomainsID() and a lookup of each
+            # number can miss a guest that starts in between.
             for domain in connection.listAllDomains(active):
                 try:
+                    # No VIR_DOMAIN_XML_INACTIVE: that would be the guest after
+                    # its next start, without the backing chain that QEMU has
+                    # open.
                     text = domain.XMLDesc(0)
                 except libvirt.libvirtError as error:
                     if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
@@ -194,11 +206,15 @@ class LiveLibvirt(Libvirt):
             finally:
                 connection.close()
         except libvirt.libvirtError as error:
+            # Errors of the caller's own calls arrive here as well: a daemon
+            # that ends in between is no answer, and not a host without guests.
             raise _unreadable(f"{self._uri}: {error}", _NO_DAEMON) from error
 
 
 def _parse(text: str) -> ElementTree.Element:
     try:
+        # Texts of tenants are in it (the server's name in nova:instance), so
+        # the parser has limits and refuses a document type.
         return xml.parse(text)
     except xml.XmlError as error:
         raise _unreadable(str(error)) from error
@@ -215,6 +231,8 @@ def _unreadable(reason: str, step: str = "") -> Unreadable:
 
 def live(uri: str) -> Libvirt:
     """Return a daemon, asked by what is installed for it."""
+    # PyPI has libvirt-python as source alone: to build it needs a compiler and
+    # libvirt's headers, which most compute hosts do not have.
     if importlib.util.find_spec("libvirt") is None:
         return VirshLibvirt(uri)
     return LiveLibvirt(uri)
@@ -233,4 +251,6 @@ def of_tree(root: HostRoot, uri: str | None) -> Libvirt:
         return live("qemu:///system")
     if root.exists("/CMD"):
         return CapturedLibvirt(root)
+    # Not this machine's daemon: the guests of one host would be compared with
+    # the processes of another.
     return NoLibvirt("the root is not / and no libvirt_uri is configured")

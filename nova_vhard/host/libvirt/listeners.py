@@ -16,6 +16,7 @@ from nova_vhard.host.platform import Platform
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 
 _FILES = ("tcp", "tcp6")
+# TCP_LISTEN (include/net/tcp_states.h) in hexadecimal, and root's number.
 _LISTEN, _ROOT = "0A", "0"
 _SOCKET = "socket:["
 
@@ -51,6 +52,8 @@ def is_local(address: str) -> bool:
         parsed = ipaddress.ip_address(address.strip("[]"))
     except ValueError:
         return False
+    # A socket of tcp6 that is bound to ::ffff:127.0.0.1 takes IPv4 from this
+    # host alone; is_loopback of older Pythons does not know that.
     return bool((getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback)
 
 
@@ -64,6 +67,9 @@ def read(host: Host, pid: str) -> list[Listener]:
     :raises Unreadable: if they cannot be read
     """
     known = host.shared.setdefault(__name__, {})
+    # The kernel makes the files of /proc/net for each network namespace, with
+    # inodes of their own: the inode tells namespaces apart without the right
+    # to read the link /proc/PID/ns/net.
     number = host.root.stat(f"{PROC}/{pid}/net/{_FILES[0]}").st_ino
     if number not in known:
         result = []
@@ -73,6 +79,7 @@ def read(host: Host, pid: str) -> list[Listener]:
             try:
                 result += [
                     _listener(line, step)
+                    # The first line has the titles.
                     for line in islice(host.root.lines(path), 1, None)
                     if line.split()[3] == _LISTEN
                 ]
@@ -91,6 +98,8 @@ def _listener(line: str, step: int) -> Listener:
 
     :param step: -1 where the host has the lowest byte of a word first, else 1
     """
+    # Columns: number, local address, remote address, state, queues, timer,
+    # retransmits, user, timeout, inode (get_tcp4_sock in net/ipv4/tcp_ipv4.c).
     fields = line.split()
     address, _, port = fields[1].partition(":")
     # Words of four bytes, each in the order of the host.
@@ -102,6 +111,8 @@ def _listener(line: str, step: int) -> Listener:
         str(ipaddress.ip_address(packed)),
         int(port, 16),
         inode=fields[9],
+        # Root made it, as libvirtd or as systemd. Any local user can listen at
+        # 16509 too, and must not be able to make the host's check fail.
         roots=fields[7] == _ROOT,
     )
 
@@ -112,6 +123,8 @@ def sockets(root: HostRoot, pid: str) -> frozenset[str]:
     :raises Unreadable: if only root may see them
     """
     folder = f"{PROC}/{pid}/fd"
+    # The link reads "socket:[INODE]" (sockfs_dname), with the inode of the
+    # table in /proc/net/tcp: that is how a port is known to be this process's.
     targets = (root.target(f"{folder}/{name}") for name in root.names(folder))
     return frozenset(
         target.removeprefix(_SOCKET).rstrip("]")

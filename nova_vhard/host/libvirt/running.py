@@ -98,6 +98,8 @@ class _Program(HostRoot):
     """The program of a process, whatever the path; also a deleted one."""
 
     def _resolve(self, path: str, passed: list[str] | None = None) -> str:
+        # The root is /proc/PID/exe: to open that link opens the very file that
+        # runs, even one that has no path any more (proc(5)).
         return self.root
 
 
@@ -105,6 +107,8 @@ class _OutOfSight(HostRoot):
     """The root of a process, which only root sees."""
 
     def _resolve(self, path: str, passed: list[str] | None = None) -> str:
+        # Without this, a reporter without rights would open its own file at
+        # the same path and judge a program that the process does not run.
         raise OSError(
             errno.EACCES,
             "in the root of another process, which only root sees",
@@ -133,6 +137,9 @@ class Running:
         Not what one of them has forked and not yet made another program of.
         """
         result = dict(guests.daemon_pids(self._root))
+        # Before it executes QEMU, such a child is already in the mount
+        # namespace of its guest (qemuProcessHook): the daemon's paths lead
+        # elsewhere there.
         return [
             (pid, name)
             for pid, name in result.items()
@@ -142,6 +149,8 @@ class Running:
     @cached_property
     def _mounts(self) -> tuple[Mount, ...]:
         """Mounts in the reporter's own view of the host."""
+        # Where the host's / is bound into a container, "self" would show the
+        # mounts of the container; process 1 shows the host's.
         return mounts(self._root, "self" if self._root.root == os.sep else "1")
 
     def of_daemon(self, path: str) -> Iterator[Target]:
@@ -155,6 +164,8 @@ class Running:
             try:
                 yield self.of_process(pid, f"{name}, process {pid}", path)
             except Unreadable:
+                # One that has ended needs no answer; one that runs and cannot
+                # be reached makes the check UNKNOWN.
                 if self._runs(pid):
                     raise
                 ended += 1
@@ -166,6 +177,7 @@ class Running:
                     "not every process is seen, nor a daemon of libvirt's",
                     WHOLE_TABLE,
                 )
+            # No daemon runs: the next one will read the file of this root.
             yield Target(self._root, path, path)
 
     def _runs(self, pid: str) -> bool:
@@ -185,6 +197,8 @@ class Running:
         :raises Unreadable: if processes cannot be listed
         """
         result: list[Target] = []
+        # A process that may be a guest is a doubt, which the checks answer
+        # with: the guests that can be seen prove nothing about it.
         doubts = [unknown(text, WHOLE_TABLE) for text in self.guests.unknown]
         for guest in self.guests.guests:
             try:
@@ -198,10 +212,15 @@ class Running:
         who = f"guest {guest.name}, process {guest.pid}"
         path = guest.program.removesuffix(DELETED)
         link = f"{PROC}/{guest.pid}/exe"
+        # d_path() in the kernel appends " (deleted)" once the file was removed
+        # or replaced. A file that is at this path now is another one.
         if path != guest.program:
             if self._root.may_open(link):
                 return self._program(guest, who, link)
             raise unreadable(path, f"replaced since {who} started", _RESTART)
+        # The link exe is for root and the process's own user. Without it
+        # Guest.program is the first word of the command line, which need not
+        # be a path.
         if not path.startswith("/"):
             raise unreadable(
                 link,
@@ -211,6 +230,9 @@ class Running:
                 "same container, with the same root.",
             )
         target = self.of_process(guest.pid, who, path, guest)
+        # Root of another process: nothing below can be read.
+        # container_binaries looks for the same place in what the pre-step
+        # left.
         if target.place:
             return target
         if self._root.may_open(link):
@@ -222,6 +244,9 @@ class Running:
                 return self._program(guest, who, link)
         else:
             self._must_not_hide(target, who)
+        # Without the link exe nothing says that the file was replaced. The new
+        # one has a later status time (ctime); the modification time is no
+        # help, as package managers set it back to that of the build.
         if changed(target.root, path) > start_of(self._root, guest.pid):
             raise unreadable(path, f"changed since {who} started", _RESTART)
         return target
@@ -276,6 +301,9 @@ class Running:
             for each in paths
         ):
             return Target(self._root, path, path, guest, pid)
+        # The order matters: files that are the same are read below this root,
+        # which needs no rights. /proc/PID/root is for root and the process's
+        # own user.
         folder = f"{PROC}/{pid}/root"
         label = f"{path} ({who})"
         where = os.path.join(self._root.root, folder[1:])
@@ -303,6 +331,7 @@ def mounts(root: HostRoot, pid: str) -> tuple[Mount, ...]:
 
 def _plain(text: str) -> str:
     r"""Return a path without the escapes of mountinfo, such as \040."""
+    # show_mountinfo() escapes space, tab, line feed and backslash.
     return _ESCAPE.sub(lambda match: chr(int(match[1], 8)), text)
 
 
@@ -314,10 +343,13 @@ def place(result: tuple[Mount, ...], path: str) -> Place | None:
     best = None
     for mount in result:
         inside = mount.point == "/" or f"{path}/".startswith(f"{mount.point}/")
+        # ">=": of two mounts at one point the later line is the upper one.
         if inside and (best is None or len(mount.point) >= len(best.point)):
             best = mount
     if best is None:
         return None
+    # Field 4 of mountinfo is the part of the file system that is mounted: with
+    # it a bind mount or a btrfs subvolume is the same place as the file.
     rest = path if best.point == "/" else path[len(best.point) :]
     return best.device, f"{best.root.rstrip('/')}{rest}"
 
@@ -327,6 +359,9 @@ def start_of(root: HostRoot, pid: str) -> float:
 
     :raises Unreadable: if that cannot be told
     """
+    # Both parts count the time asleep: starttime is the kernel's boot time
+    # clock. With CLOCK_MONOTONIC a suspend would make the start too late, and
+    # a file that was changed after it would count as unchanged.
     return _boot(root) + int(_status(root, pid)[_START]) / _TICKS
 
 
@@ -341,6 +376,8 @@ def _ready_of(root: HostRoot, own: HostRoot, pid: str) -> float:
     :raises Unreadable: if that cannot be told
     """
     result = start_of(root, pid)
+    # A later time means that fewer files count as changed, so a pid file is
+    # believed only if it has the number of this very process.
     for path in _PID_FILES:
         with contextlib.suppress(Unreadable):
             if own.read(path) == pid:
@@ -353,6 +390,7 @@ def parent_of(root: HostRoot, pid: str) -> str:
     try:
         return _status(root, pid)[_PARENT]
     except Unreadable:
+        # Then the process counts as a daemon of its own: one more is judged.
         return ""
 
 
@@ -370,11 +408,14 @@ def _status(root: HostRoot, pid: str) -> list[str]:
 
 
 def _is_number(text: str) -> bool:
+    # Without the bound int() raises ValueError for more than 4,300 digits.
     return text.isdecimal() and len(text) <= _MAX_DIGITS
 
 
 def _boot(root: HostRoot) -> float:
     """Return when the host was booted; whole seconds only of a capture."""
+    # btime of /proc/stat has whole seconds: a file that was changed less than
+    # a second before the start could count as newer. The clocks are exact.
     if root.live:
         return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
     path = f"{PROC}/stat"
@@ -410,6 +451,8 @@ def is_newer(root: HostRoot, own: HostRoot, pid: str, path: str) -> bool:
     :raises Unreadable: if that cannot be told
     """
     since = _ready_of(root, own, pid)
+    # A daemon without a file has libvirt's defaults. If the file was there
+    # when it started, only the time of the folder shows that.
     for place in (path, os.path.dirname(path))[: 2 if own.live else 1]:
         try:
             return changed(own, place) > since

@@ -33,7 +33,12 @@ _LIST = (
     rf"\[{_SPACE}(?:(?:{_STRING}){_SPACE}"
     rf"(?:,{_SPACE}(?:{_STRING}){_SPACE})*(?:,{_SPACE})?)?\]"
 )
+# virConfParseLong() does not look for an overflow: a number of more digits
+# would be another one to libvirt.
 _NUMBER = r"[+-]?\d{1,18}"
+# virConfParseStatement() wants a line's end, a semicolon or a comment behind a
+# value. Spaces are [ \t] everywhere: \s also matches a line's end, and an edit
+# would then take the next line with it.
 _STATEMENT = re.compile(
     r"(?P<key>[A-Za-z]\w*)[ \t]*=[ \t]*"
     rf"(?P<value>{_STRING}|{_NUMBER}|{_LIST})"
@@ -62,6 +67,8 @@ def parse(text: str) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for statement in _statements(text):
         key, value = statement["key"], _value(statement["value"])
+        # virConfGetValue() returns the first of a key. An administrator who
+        # adds a line at the end expects the last one: the error names the key.
         if result.setdefault(key, value) != value:
             raise ValueError(f"{key} is set twice, differently")
     return result
@@ -72,6 +79,8 @@ def _statements(text: str) -> Iterator[re.Match[str]]:
 
     :raises ValueError: for what is not one
     """
+    # Each match begins where the last one ended. finditer() would step over
+    # what it cannot read, and an edit of the rest would look right.
     place = _SKIPPED.match(text, 0)
     while place and place.end() < len(text):
         statement = _STATEMENT.match(text, place.end())
@@ -89,6 +98,7 @@ def _value(text: str) -> Any:
 
 
 def _plain(quoted: str) -> str:
+    # libvirt has no escapes: a backslash is a character like others.
     width = 3 if quoted.startswith('"""') else 1
     return quoted[width:-width]
 
@@ -108,6 +118,7 @@ def edit(text: str, settings: Mapping[str, str]) -> str:
             value = missing.pop(key, "")
             pieces.append(text[place : each.start()])
             place = each.end("value") if value else each.end()
+            # Written as it is: the diff of a second run is empty.
             if value and _value(value) == _value(each["value"]):
                 pieces.append(text[each.start() : place])
             elif value:
@@ -117,6 +128,9 @@ def edit(text: str, settings: Mapping[str, str]) -> str:
     if lines and result and not result.endswith("\n"):
         lines.insert(0, "\n")
     result += "".join(lines)
+    # Values are written as they are given. The result is parsed again: libvirt
+    # would not start with a file that it cannot read, and guests could then
+    # not be managed.
     found = [each["key"] for each in _statements(result)]
     if any(found.count(key) != bool(settings[key]) for key in settings):
         raise ValueError(f"cannot be given {', '.join(settings)}")
@@ -136,11 +150,13 @@ def main(words: list[str]) -> None:
         sys.exit("libvirt has none of these files on this host")
     changed = []
     for path in files:
+        # newline="": Python must not turn CR LF into LF.
         with open(path, encoding="utf-8", newline="") as file:
             before = file.read()
         try:
             after = edit(before, settings)
         except ValueError as error:
+            # No file has been written yet: they change together or not at all.
             sys.exit(f"{path}: {error}: correct it first. Nothing is changed.")
         if after != before:
             changed.append((path, after))
@@ -152,10 +168,13 @@ def main(words: list[str]) -> None:
         return
     backup = time.strftime(".%Y-%m-%d@%H:%M:%S~")
     for path, after in changed:
+        # copy2() keeps the mode: the backup has passwords as well.
         shutil.copy2(path, path + backup)
+        # Not by a rename: the file keeps its owner, mode and label.
         with open(path, "w", encoding="utf-8", newline="") as file:
             file.write(after)
     # A socket of systemd's starts the daemon when somebody comes.
+    # is-active returns 0 if one of the units that it is asked for is active.
     daemons = [
         name
         for name in _SOCKETS
@@ -176,14 +195,20 @@ def _is_back(name: str) -> bool:
     It says that it is ready before it reads qemu.conf, and ends then; it
     takes clients once its drivers run.
     """
+    # systemd refuses to start a unit that was started too often
+    # (StartLimitBurst= in systemd.unit(5)): the old files must get their try.
     _systemctl("reset-failed", f"{name}.service", f"{name}.socket")
     _systemctl("restart", f"{name}.service")
     for _ in range(_TRIES):
         with socket.socket(socket.AF_UNIX) as client:
+            # systemd's socket takes a connection before the daemon has read
+            # its files: only an answer proves that it runs.
             client.settimeout(_PATIENCE)
             with contextlib.suppress(OSError):
                 client.connect(_SOCKETS[name])
                 client.sendall(_CALL)
+                # Nothing to read: the daemon has ended and closed the
+                # connection.
                 if client.recv(1):
                     return True
         time.sleep(1)
