@@ -51,15 +51,21 @@ def must_have_read(
         if words and posixpath.basename(words[0]).startswith("python"):
             # Behind options of Python's own, such as -s.
             words = [word for word in words[1:] if not word.startswith("-")]
+        # Not comm: it is "nova-compute" or "python3", by whether the kernel or
+        # the unit named the interpreter.
         if words and posixpath.basename(words[0]) == _NAME:
+            # It may have ended since the table of processes was read.
             with contextlib.suppress(Unreadable):
                 started[pid] = start_of(host.root, pid)
+    # One that is out of sight may run with anything: UNKNOWN, and not "none".
     if not (started or host.root.captured or guests.complete(host.root)):
         raise unreadable(
             PROC, "not every process is seen, nor nova-compute", WHOLE_TABLE
         )
     for pid, start in started.items():
         _must_name(host, pid, files)
+        # Nova reloads a few options on SIGHUP (mutable=True in nova/conf):
+        # none of those that the checks read is one of them.
         if start < known:
             raise unreadable(
                 ", ".join(files),
@@ -67,6 +73,8 @@ def must_have_read(
                 "Restart nova-compute (guests run on): it reads its "
                 "configuration only when it starts.",
             )
+    # nova-compute started after the change, and so has read what the pre-step
+    # has not. A change that it has not read either leaves the facts true.
     now = newest(host.root, files)
     if known < now <= min(started.values(), default=now):
         raise unreadable(
@@ -83,8 +91,11 @@ def _must_name(host: Host, pid: str, files: Sequence[str]) -> None:
 
     :raises Unreadable: if it does
     """
+    # Without a file on its command line nova-compute reads what oslo.config
+    # finds, as the pre-step does by default: then nothing is compared.
     for path in _named(guests.processes(host.root)[pid].command):
         where = Running(host).of_process(pid, _NAME, path).root
+        # endswith(): an entry is a path or "--config-file=PATH".
         if where is host.root and not any(
             each.endswith(path) for each in files
         ):
@@ -98,8 +109,11 @@ def _must_name(host: Host, pid: str, files: Sequence[str]) -> None:
 def _named(words: Sequence[str]) -> Iterator[str]:
     """Yield the absolute paths that a command line names."""
     for word, following in zip(words, [*words[1:], ""], strict=True):
+        # argparse takes "--config-file=PATH" and "--config-file PATH".
         option, joined, value = word.partition("=")
         path = value if joined else following
+        # A relative path depends on the working directory, which only root and
+        # the process's own user see.
         if option in _NAMING and path.startswith("/"):
             yield posixpath.normpath(path)
 
@@ -111,6 +125,8 @@ def newest(root: HostRoot, files: Sequence[str]) -> float:
         its configuration files count too
     :returns: seconds since 1970; 0 where none of them is in sight
     """
+    # /etc/nova is closed to other users on many hosts: then this is 0, and the
+    # time that the pre-step left is all there is.
     paths = (name.partition("=")[2] or name for name in files)
     return max((t for each in paths for t in _changes(root, each)), default=0)
 
@@ -118,6 +134,7 @@ def newest(root: HostRoot, files: Sequence[str]) -> float:
 def _changes(root: HostRoot, path: str) -> Iterator[float]:
     """Yield when a file was changed, or a folder and what counts in it."""
     with contextlib.suppress(Unreadable):
+        # For a folder this is the time at which a file was added or removed.
         yield changed(root, path)
         for name in root.names(path):
             # As oslo.config reads a folder.

@@ -101,6 +101,8 @@ def read(host: Host) -> NovaFacts:
         understood
     """
     result = left(host)
+    # Facts of a pre-step that left no time cannot be compared with the start
+    # of nova-compute: they count as they are.
     if result.changed is not None:
         nova_compute.must_have_read(
             host, result.path, result.files, result.changed
@@ -124,6 +126,8 @@ def left(host: Host) -> NovaFacts:
         result = json.loads(text)
         if result["version"] != VERSION:
             raise ValueError(f"version is not {VERSION}")
+        # The pre-step ran and could not read nova.conf. The answer is its
+        # reason, and never what an earlier run of it found.
         if "error" in result:
             raise unreadable(place, _typed(result["error"], str), _NAME_FILES)
         return _facts(place, result)
@@ -143,6 +147,9 @@ def old(host: Host) -> Unreadable:
 
 
 def _facts(place: str, fields: dict[str, Any]) -> NovaFacts:
+    # A key that is missing must be an error: with .get() a setting that was
+    # not read would look like Nova's default, and pass. Only keys that a
+    # pre-step of an older version did not write are asked for with get().
     default, libvirt, pci = fields["DEFAULT"], fields["libvirt"], fields["pci"]
     return NovaFacts(
         path=place,
@@ -164,6 +171,8 @@ def _facts(place: str, fields: dict[str, Any]) -> NovaFacts:
             if fields.get("devices") is None
             else _texts(fields["devices"]["enabled_mdev_types"])
         ),
+        # "" is "not set in nova.conf"; None is "not read", which a check that
+        # depends on it answers with UNKNOWN (old()).
         cpu_mode=(
             _typed(libvirt["cpu_mode"], _TEXT) or ""
             if "cpu_mode" in libvirt
@@ -178,6 +187,8 @@ def _cpu_sets(fields: dict[str, Any]) -> dict[str, str]:
 
     ``vcpu_pin_set`` counts where ``cpu_dedicated_set`` is not set.
     """
+    # _check_cpu_set_configuration() in nova/virt/libvirt/driver.py refuses
+    # vcpu_pin_set next to cpu_dedicated_set; next to cpu_shared_set it counts.
     compute = fields["compute"]
     shared = _typed(compute["cpu_shared_set"], _TEXT)
     dedicated = _typed(compute["cpu_dedicated_set"], _TEXT)
@@ -196,9 +207,12 @@ def _channels(fields: dict[str, Any]) -> Channels:
     Of the URI, which wins over the scheme, the scheme alone was kept: without
     either Nova takes TCP.
     """
+    # The order is that of _live_migration_uri() in
+    # nova/virt/libvirt/driver.py: the URI, then the scheme, then tcp.
     libvirt = fields["libvirt"]
     uri = _typed(libvirt["live_migration_uri"], _TEXT) or ""
     scheme = _typed(libvirt["live_migration_scheme"], _TEXT)
+    # A console that is off does not listen, wherever server_listen points.
     consoles = {
         kind: _typed(fields[kind]["server_listen"], str)
         for kind in ("vnc", "spice")
@@ -214,12 +228,17 @@ def _channels(fields: dict[str, Any]) -> Channels:
 
 def _transport(uri: str) -> str:
     """Return the transport in a scheme; libvirt takes TLS where none is."""
+    # "qemu://host/system" is TLS, "qemu+tcp://host/system" is not (libvirt's
+    # docs/uri.rst). For another driver the result is "", which no check takes
+    # for encrypted.
     driver, plus, transport = uri.partition("+")
     return transport if plus or driver != "qemu" else "tls"
 
 
 def _typed(value: Any, kind: type | UnionType) -> Any:
+    # Not converted: bool("false") would be true.
     if not isinstance(value, kind):
+        # 64 characters are enough to find it, and the text goes into a report.
         raise TypeError(f"{str(value)[:64]!r} is not what belongs there")
     return value
 
