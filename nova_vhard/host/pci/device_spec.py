@@ -80,6 +80,7 @@ def parse(
     specs = []
     for entry in entries:
         try:
+            # As _parse_white_list_from_config() in nova/pci/whitelist.py.
             result = json.loads(entry)
         except (ValueError, RecursionError) as error:
             raise SpecError(f"Invalid entry: {quoted(entry)}") from error
@@ -96,9 +97,14 @@ def _spec(entry: Mapping[str, Any], report_in_placement: bool) -> DeviceSpec:
     devname, address = entry.get("devname"), entry.get("address")
     if devname and address:
         raise SpecError("devname and address exclude each other")
+    # Nova takes a misspelt condition ("vendor") for a tag. The entry then
+    # covers more devices than the operator meant: all of them if it has no
+    # other condition.
     tags = {
         key: value for key, value in entry.items() if key not in _CONDITIONS
     }
+    # _normalize_device_spec_tag() is strict about these three. remote_managed
+    # is read leniently by Nova: "maybe" is false there, and no error.
     for name in ("managed", "live_migratable", "one_time_use"):
         if tags.get(name) is not None:
             try:
@@ -112,9 +118,12 @@ def _spec(entry: Mapping[str, Any], report_in_placement: bool) -> DeviceSpec:
         vendor=_identity(entry, "vendor_id"),
         product=_identity(entry, "product_id"),
         devname=str(devname) if devname else None,
+        # "or", as Nova has it: an empty address is every device.
         address=None if devname else read(address or "*:*:*.*"),
         tags=tags,
     )
+    # Nova keeps a used device back by a reservation in Placement: without the
+    # inventory there it could not, and refuses the entry.
     if spec.one_time_use and not report_in_placement:
         raise SpecError(
             "one_time_use=true requires pci.report_in_placement to be enabled"
@@ -142,6 +151,7 @@ def matcher(root: HostRoot, spec: DeviceSpec) -> Callable[[PciDevice], bool]:
     :raises SpecError: where Nova refuses what the entry leads to
     """
     address, physical = _resolved(root, spec)
+    # An interface that is not there: Nova offers nothing by such an entry.
     if address is None:
         return lambda device: False
 
@@ -150,6 +160,8 @@ def matcher(root: HostRoot, spec: DeviceSpec) -> Callable[[PciDevice], bool]:
         return (
             spec.vendor in (ANY, device.vendor)
             and spec.product in (ANY, device.product)
+            # WhitelistPciAddress.match(): the address of a PF covers its VFs
+            # by their parent, and the PF itself by its own.
             and any(
                 (fields := pci_text.fields(item)) and address.matches(fields)
                 for item in (physical and device.parent, device.address)
@@ -169,6 +181,9 @@ def _resolved(
         address = _of_interface(root, spec.devname)
         if address is None and spec.remote_managed:
             raise SpecError("a remote_managed device is not present")
+    # Nova asks whether an address is a PF's only where the entry names one
+    # address (_check_physical_function). With stars a VF matches by its own
+    # address alone.
     single = address.single if address else None
     if single is None:
         return address, False
@@ -178,6 +193,7 @@ def _resolved(
 def _of_interface(root: HostRoot, name: str) -> AddressSpec | None:
     """Return the address of a network interface's device, if it has one."""
     place = f"{NET}/{name}/device"
+    # Python raises ValueError for a path with a zero byte, and not OSError.
     if "\0" in name:
         raise SpecError(f"devname {quoted(name)} is not a name")
     if not root.exists(place):
@@ -197,4 +213,6 @@ def _of_interface(root: HostRoot, name: str) -> AddressSpec | None:
     target = root.link(place)
     if target is None:
         raise unreadable(place, "not a link to a device")
+    # get_function_by_ifname() in nova/pci/utils.py reads the link, too. That
+    # of a virtio card ends in "virtio0": Nova refuses it as an address.
     return glob(target)

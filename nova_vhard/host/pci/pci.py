@@ -67,6 +67,8 @@ def devices(root: HostRoot) -> list[PciDevice]:
 
     :raises Unreadable: if they cannot be listed, or one of them not read
     """
+    # One that cannot be read fails the whole list: without it no check would
+    # judge it, and a guest may have it.
     return [device(root, name) for name in root.names(DEVICES)]
 
 
@@ -76,6 +78,7 @@ def device(root: HostRoot, address: str) -> PciDevice:
     :raises Unreadable: if it is not there, or cannot be read
     """
     place = path(address)
+    # The kernel makes this link for VFs alone (drivers/pci/iov.c).
     parent = root.link(f"{place}/physfn")
     if parent:
         kind = Kind.VF
@@ -106,6 +109,8 @@ def virtual_functions(root: HostRoot, address: str) -> bool:
     """
     if total_vfs(root, address) > 0:
         return True
+    # virNodeDeviceGetPCISRIOVCaps() in libvirt counts both: how many there may
+    # be, and the links to those that there are.
     return any(map(_VIRTUAL_FUNCTION.fullmatch, root.names(path(address))))
 
 
@@ -117,6 +122,7 @@ def total_vfs(root: HostRoot, address: str) -> int:
     try:
         return int(root.maybe(f"{path(address)}/sriov_totalvfs") or 0)
     except ValueError:
+        # As is_physical_function() in nova/pci/utils.py.
         return 0
 
 
@@ -141,6 +147,8 @@ def is_vfio(name: str | None) -> bool:
 
     Vendors' variants have it in their names: ``mlx5_vfio_pci``.
     """
+    # By the name: before Linux 6.1 a device of vfio's has no folder vfio-dev
+    # to look for.
     return name is not None and "vfio" in name
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 ANY = "*"
 
+# MAX_DOMAIN, MAX_BUS, MAX_SLOT and MAX_FUNC of nova/pci/devspec.py.
 _LARGEST = {"domain": 0xFFFF, "bus": 0xFF, "slot": 0x1F, "function": 0x7}
 _DIGITS = {"domain": 4, "bus": 2, "slot": 2, "function": 1}
 _FIELDS = tuple(_LARGEST)
@@ -40,6 +41,8 @@ class AddressSpec(abc.ABC):
     @property
     def single(self) -> str | None:
         """The one address that this looks like, None for several."""
+        # is_single_address() of Nova: an expression without special characters
+        # is an address to it, and so is an empty field.
         if not all(_ONLY_HEX.fullmatch(part) for part in self.parts):
             return None
         domain, bus, slot, function = self.parts
@@ -62,6 +65,8 @@ class RegexSpec(AddressSpec):
 
     def matches(self, address: Fields) -> bool:
         """Search at the beginning of each field, as Nova does."""
+        # match() and not fullmatch(), as Nova: with fullmatch() a device that
+        # guests can get would count as one that is not offered.
         return all(
             re.match(wanted, result)
             for wanted, result in zip(self.parts, address, strict=True)
@@ -83,6 +88,8 @@ def number(name: str, value: str, largest: int, digits: int) -> str:
     if value == ANY:
         return value
     try:
+        # int() also takes "0x1", "1_0" and spaces around it: so does Nova,
+        # which calls it as well.
         result = int(value, 16)
     except ValueError as error:
         raise SpecError(
@@ -94,6 +101,7 @@ def number(name: str, value: str, largest: int, digits: int) -> str:
             f"property {name} ({quoted(value)}) is greater than the maximum "
             f"allowable value ({largest:X})."
         )
+    # sysfs pads its numbers; matches() compares texts.
     return f"{result:0{digits}x}"
 
 
@@ -105,9 +113,12 @@ def read(value: Any) -> AddressSpec:
     if isinstance(value, str):
         return glob(value)
     if isinstance(value, dict):
+        # A key that Nova does not know ("slots") leaves that field open.
         fields = _fields(value.get(name, ".*") for name in _FIELDS)
         try:
             for field in fields:
+                # TypeError: a number instead of a text. Nova does not catch
+                # that, and does not start.
                 re.compile(field)
         except (re.error, TypeError, RecursionError, OverflowError) as error:
             raise SpecError(
@@ -126,6 +137,7 @@ def glob(text: str) -> GlobSpec:
     fields = front.split(":") if front else []
     if len(fields) > 3:  # noqa: PLR2004 - domain, bus and slot
         raise SpecError(f"The PCI address {quoted(text)} has too many fields")
+    # Fields may be missing at the front: "00.1" is a slot and a function.
     fields = [ANY] * (3 - len(fields)) + [
         field.strip() or ANY for field in fields
     ]

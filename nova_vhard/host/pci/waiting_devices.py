@@ -47,6 +47,9 @@ def _bound(
     root: HostRoot, offered: frozenset[str]
 ) -> Iterator[tuple[str, bool]]:
     """Yield each PCI device that vfio has, and whether it is offered."""
+    # A tree without the links of drivers (a copy, a part of /sys in a
+    # container) must not pass as a host on which nothing is bound to vfio. No
+    # link and no device in a driver's folder: UNKNOWN.
     names = root.names(iommu.DEVICES)
     drivers = {name: pci.driver(root, name) for name in names}
     if (
@@ -81,6 +84,8 @@ def _vdpa(
         driver = root.link(f"{path}/driver")
         if driver != _FOR_GUESTS:
             continue
+        # The real path leads through the PCI function: .../0000:0a:00.2/vdpa0.
+        # vdpa_sim has none above it, and Nova cannot offer it.
         parents = set(root.real(path).split("/"))
         yield f"{path}/driver: {driver}", bool(parents & offered)
 
@@ -91,10 +96,13 @@ def _mediated(host: Host) -> Iterator[tuple[str, bool]]:
     if not names:
         return
     facts = nova_facts.read(host)
+    # None is not (): a pre-step of an older version did not look, so that
+    # nothing is known of any device.
     if facts.mdev_types is None:
         raise nova_facts.old(host)
     for name in names:
         path = f"{iommu.MEDIATED}/{name}/mdev_type"
+        # Nova compares this name, such as nvidia-35, with the option's.
         kind = host.root.link(path)
         yield f"{path}: {kind}", kind in facts.mdev_types
 
@@ -106,6 +114,8 @@ def _elsewhere(root: HostRoot) -> Iterator[tuple[str, bool]]:
     """
     for bus in root.names(_BUSES, missing_ok=True):
         drivers = f"{_BUSES}/{bus}/drivers"
+        # "vfio" is in the names of some of their drivers (vfio_ap, vfio_ccw):
+        # they would be listed twice, or as devices that guests do not get.
         if bus in _KNOWN_BUSES:
             continue
         for driver in filter(
