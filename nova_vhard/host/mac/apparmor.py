@@ -58,6 +58,8 @@ class Label:
 
 def parse(text: str) -> Label:
     """Read a label, such as ``libvirt-UUID (enforce)``."""
+    # A profile's name may have spaces and parentheses: ".+" takes all but the
+    # last pair. "unconfined" alone has no mode, and "" is not in ENFORCED.
     match = _LABEL.fullmatch(text)
     return Label(match["profile"], match["mode"]) if match else Label(text, "")
 
@@ -79,6 +81,9 @@ def mode(host: Host) -> str:
     try:
         return host.root.read(MODE)
     except Unreadable as error:
+        # The kernel lets root alone read it (S_IRUSR in
+        # security/apparmor/lsm.c). Missing means a kernel without it: the
+        # caller asks enabled() first, which proves that /sys is in sight.
         if error.missing:
             return ENFORCE
     return str(prestep.fact(host, prestep.KERNEL, FACT, MODE))
@@ -93,9 +98,13 @@ def flags(root: HostRoot) -> list[str]:
     if text is None:
         # virt-aa-helper makes no profile without it, and no guest starts.
         return []
+    # create_profile() of virt-aa-helper looks for this name, and makes no
+    # profile without it.
     header = _HEADER.search(_COMMENT.sub("", text))
     if not header:
         raise unreadable(TEMPLATE, "it has no profile LIBVIRT_TEMPLATE")
+    # Other words, such as a path that it attaches to, are in the result too:
+    # callers look for those of LOOSE.
     return re.findall(r"\w+", header[1])
 
 
@@ -104,6 +113,7 @@ def template(host: Host, target: Target) -> list[str]:
 
     :raises Unreadable: if neither it nor the pre-step says them
     """
+    # place: the daemon is in a root that only the pre-step could enter.
     if not target.place:
         return flags(target.root)
     return list(prestep.fact(host, prestep.QEMU, FLAGS, TEMPLATE))

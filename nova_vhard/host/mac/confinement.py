@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from nova_vhard.host.guests import PROC
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 
+# Only at the beginning of a line: a process chooses its name, which the first
+# line has. The kernel escapes line feeds there.
 _FIELDS = re.compile(
     r"^(Uid|Gid|Groups|CapPrm|CapEff|NoNewPrivs|Seccomp|Seccomp_filters):"
     r"\s*([0-9a-fA-F\t ]+)$",
@@ -54,6 +56,7 @@ class Cage:
             yield "has capabilities"
         if not self.no_new_privileges:
             yield "may gain privileges"
+        # Strict mode (1) allows read, write and exit: no QEMU runs in it.
         if self.seccomp != _FILTERED:
             yield "has no filter of system calls"
 
@@ -65,6 +68,8 @@ def read(root: HostRoot, pid: str) -> Cage:
     """
     path = f"{PROC}/{pid}/status"
     fields = dict(_FIELDS.findall(root.read(path)))
+    # A line that is not there is UNKNOWN, and not the value 0: a kernel
+    # without seccomp has no such line.
     missing = [name for name in _NAMES if name not in fields]
     if missing:
         raise unreadable(path, f"has no {', '.join(missing)}")
@@ -72,9 +77,11 @@ def read(root: HostRoot, pid: str) -> Cage:
         return Cage(
             _numbers(fields["Uid"]),
             _numbers(f"{fields.get('Gid', '')} {fields.get('Groups', '')}"),
+            # A process can make what is permitted effective (capset(2)).
             int(fields["CapPrm"], 16) | int(fields["CapEff"], 16),
             int(fields["NoNewPrivs"]) == 1,
             int(fields["Seccomp"]),
+            # Since Linux 5.9.
             int(fields.get("Seccomp_filters", "0")),
             ", ".join(f"{name} {fields[name].split()[0]}" for name in _NAMES),
         )
@@ -92,6 +99,7 @@ def filters(root: HostRoot, pid: str) -> int:
     fields = dict(_FIELDS.findall(root.read(f"{PROC}/{pid}/status")))
     if fields.get("Seccomp") != str(_FILTERED):
         return 0
+    # Before Linux 5.9 nothing counts them: there is one at least.
     count = fields.get("Seccomp_filters", "1")
     return int(count) if count.isdecimal() else 1
 
@@ -108,6 +116,8 @@ def mount_ids(root: HostRoot, pid: str) -> frozenset[str]:
 
     :raises Unreadable: if there are none to be read
     """
+    # Not the link /proc/PID/ns/mnt, which only root and the process's own user
+    # may read.
     path = f"{PROC}/{pid}/mountinfo"
     result = frozenset(
         line.split()[0] for line in root.lines(path) if line.strip()
@@ -129,10 +139,15 @@ def devices(root: HostRoot, pid: str) -> tuple[str, bool | None]:
         return str(error), None
     for line in text.splitlines():
         _, controllers, group = (*line.split(":", 2), "", "")[:3]
+        # "4:devices:/machine.slice/..." in version 1 of cgroups; in version 2
+        # "0::/..." without controllers.
         if "devices" not in controllers.split(","):
             continue
+        # Where systemd and libvirt expect it. Mounted elsewhere, the file is
+        # missing and the answer None.
         path = f"/sys/fs/cgroup/devices{group.rstrip('/')}/devices.list"
         try:
+            # The list of a group in which nothing has been denied.
             everything = "a *:* rwm" in root.read(path)
         except Unreadable as error:
             return str(error), None

@@ -21,6 +21,7 @@ def powerful(root: HostRoot) -> dict[int, str]:
 
     :raises Unreadable: if its groups are in a file that cannot be read
     """
+    # By number: a process has no names of groups, and two names may share one.
     return {
         int(number): name
         for name, _, number, *_ in _rows(root, _GROUPS, 4)
@@ -38,6 +39,9 @@ def of_user(root: HostRoot, uid: int) -> Iterator[str]:
         for name, _, number, *_ in _rows(root, _USERS, 7)
         if number == str(uid)
     }
+    # virGetGroupList() of libvirt calls getgrouplist(3): QEMU gets all groups
+    # of the user besides that of qemu.conf. Only memberships in the file are
+    # seen here, not those that nsswitch.conf(5) adds (LDAP).
     for name, _, _, members in _rows(root, _GROUPS, 4):
         if name in _POWERFUL and names & set(members.split(",")):
             yield name
@@ -51,5 +55,7 @@ def _rows(root: HostRoot, path: str, fields: int) -> Iterator[list[str]]:
             if len(row) == fields:
                 yield row
     except Unreadable as error:
+        # A root without the file has no such groups. A file that is there and
+        # cannot be read must not look the same.
         if not error.missing:
             raise

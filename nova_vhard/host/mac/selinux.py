@@ -28,6 +28,8 @@ _CAPTURED_LABELS = "/CMD/getfattr-selinux"
 
 # Bit of the last number of an answer: AVD_FLAGS_PERMISSIVE.
 _PERMISSIVE = 1
+# sel_write_access() in selinuxfs.c answers with six numbers: allowed, decided,
+# auditallow, auditdeny, seqno, flags. All but seqno are hexadecimal.
 _NUMBERS = 6
 _PARTS = 4
 _PAIR = 2
@@ -62,6 +64,8 @@ def parse(text: str) -> Label | None:
 
     ``s0:c1,c2``, ``s0:c2,c1`` and ``s0:c1.c2`` are the same categories.
     """
+    # The level has colons of its own. A policy without MLS has no level: sVirt
+    # cannot keep two guests apart by it, so such a label counts as invalid.
     parts = text.split(":", _PARTS - 1)
     if len(parts) != _PARTS or not all(parts):
         return None
@@ -81,6 +85,7 @@ def _numbers(text: str) -> list[int]:
         first, _, last = part.partition(".")
         start = _number(first)
         result += range(start, (_number(last) if last else start) + 1)
+        # Five digits bound one range, and this bounds many in one label.
         if len(result) > _MOST:
             raise ValueError(part)
     return result
@@ -111,7 +116,10 @@ def permissive(root: HostRoot, label: str) -> bool:
     if root.captured:
         answer = _captured(root, label)
     else:
+        # Any class will do: the flag is about the domain alone (permissive_map
+        # in security_compute_av_user).
         number = root.read(_CLASS)
+        # The policy may forbid the question (compute_av): UNKNOWN then.
         answer = root.ask(ACCESS, f"{label} {label} {number}")
     numbers = answer.split()[:_NUMBERS]
     if len(numbers) < _NUMBERS or not numbers[-1].isalnum():
@@ -137,10 +145,13 @@ def may_write(
             if arrow and asked.strip() == question:
                 return answer.strip() == "yes"
         return None
+    # A policy numbers classes and permissions itself: no constant is right for
+    # every host.
     number = root.read(f"{folder}/index")
     bit = root.read(f"{folder}/perms/write")
     answer = root.ask(ACCESS, f"{process} {file} {number}")
     try:
+        # perms/write has the place of the bit, counted from 1.
         return bool(int(answer.split()[0], 16) >> (int(bit) - 1) & 1)
     except (ValueError, IndexError) as error:
         raise unreadable(ACCESS, f"the answer is {answer[:60]!r}") from error
@@ -167,6 +178,7 @@ def boolean(root: HostRoot, name: str) -> tuple[bool, bool] | None:
     text = root.maybe(path, beside=BOOLEANS)
     if text is None:
         return None
+    # sel_read_bool() writes the current value and the one that is pending.
     words = text.split()
     if len(words) != _PAIR or not set(words) <= {"0", "1"}:
         raise unreadable(path, f"{' '.join(words)[:60]!r} is not a state")
@@ -179,6 +191,8 @@ def file_label(root: HostRoot, path: str) -> str:
     :raises Unreadable: if it cannot be read, or has none
     """
     if not root.captured:
+        # The kernel answers with the label that it goes by: on a file system
+        # without labels that of the mount (context=).
         return root.attribute(path, _LABEL)
     here = False
     for line in root.read(_CAPTURED_LABELS).splitlines():
