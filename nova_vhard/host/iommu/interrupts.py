@@ -81,9 +81,11 @@ def read(root: HostRoot) -> Interrupts:
 def _kind(root: HostRoot, line: str) -> str:
     """Return what the interrupt of a line is; empty for no device's."""
     number, _, rest = line.partition(":")
+    # The other lines are the processors' own (NMI, LOC, ERR) and the titles.
     if not number.strip().isdecimal():
         return ""
     words = rest.split()
+    # A count for each processor that is online.
     while words and words[0].isdecimal():
         del words[0]
     match = _CHIP.fullmatch(words[0]) if words else None
@@ -93,6 +95,9 @@ def _kind(root: HostRoot, line: str) -> str:
         name = takewhile(lambda word: not word[0].isdecimal(), words)
         return "strange" if "MSI" in name else ""
     parent, kind = match["parent"], match["kind"]
+    # msi_create_device_irq_domain() (Linux 6.2 and newer) puts the prefix of
+    # the parent in front and the device behind: IR-PCI-MSIX-0000:3d:00.0.
+    # Older kernels have one controller for all: IR-PCI-MSI.
     if parent == _X86:
         return "remapped"
     if parent == _ARM:
@@ -103,8 +108,10 @@ def _kind(root: HostRoot, line: str) -> str:
     # HPET-MSI, IOMMU-MSI); by itself, GICv2m's before Linux 6.11.
     if kind in ("MSI", "pMSI"):
         return "direct" if (parent, kind) == ("", "MSI") else ""
+    # A new kernel may have new parents: UNKNOWN, and never "remapped".
     if parent not in _DIRECT:
         return "strange"
+    # The IO-APIC is not a PCI function, and no IOMMU signals through it.
     own = kind != "IO-APIC" and _is_iommu(root, match["address"], words[1:])
     return "" if own else "direct"
 
@@ -119,6 +126,8 @@ def _is_iommu(root: HostRoot, address: str | None, words: list[str]) -> bool:
         address = _of_number(words[0] if words else "")
     if address is None or not address_of.fields(address):
         return False
+    # Not every number of an older kernel has an address in it: one that leads
+    # to no device is not the IOMMU's, and the line counts.
     if not root.exists(pci.path(address)):
         return False
     return pci.device_class(root, address).startswith(_IOMMU)

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+# Not SHA-1: with its collisions another log can lead to the same register.
 #: Banks that are believed: name as in sysfs to TPM_ALG_ID.
 BANKS = {"sha256": 0x000B, "sha384": 0x000C, "sha512": 0x000D}
 
@@ -18,6 +19,8 @@ FIRMWARE = range(8)
 
 #: No log is longer, nor has more events.
 LIMIT = 4 << 20
+# Counts in a log have 32 bits: a damaged one must not keep root's pre-step
+# busy.
 _MAX_EVENTS = 20_000
 _MAX_BANKS = 16
 
@@ -68,6 +71,8 @@ class _Reader:
 
     def numbers(self, layout: str) -> tuple[int, ...]:
         """Return the next numbers, of a layout as struct has it."""
+        # "<": little endian and no padding on every machine, as the TCG has
+        # it.
         layout = f"<{layout}"
         return struct.unpack(layout, self.take(struct.calcsize(layout)))
 
@@ -80,6 +85,7 @@ def replay(content: bytes) -> Replay:
     """
     reader = _Reader(content)
     sizes = _sizes(reader)
+    # PCR 0 to 7 are zero after TPM2_Startup(CLEAR).
     values = {
         name: {pcr: bytes(sizes[number]) for pcr in FIRMWARE}
         for name, number in BANKS.items()
@@ -89,15 +95,21 @@ def replay(content: bytes) -> Replay:
         raise BadLog(NO_BANK)
     for event in _events(reader, sizes):
         for name, pcrs in values.items():
+            # EV_NO_ACTION is never extended. The event StartupLocality says
+            # that the firmware started the TPM from another locality than 0:
+            # PCR 0 then begins with its number (TPM2_Startup).
             if event.kind == _NO_ACTION:
                 begun, _, locality = event.content.partition(_LOCALITY)
                 if event.pcr == 0 and not begun and len(locality) == 1:
                     pcrs[0] = pcrs[0][:-1] + locality
             elif event.pcr in pcrs:
                 before = pcrs[event.pcr]
+                # UNKNOWN by BadLog: without this digest every later value
+                # would be wrong, and a gap in the log would be a FAIL.
                 digest = event.digests.get(BANKS[name])
                 if digest is None:
                     raise BadLog(f"an event without its {name} digest")
+                # As TPM2_PCR_Extend, so that the order of events counts.
                 pcrs[event.pcr] = hashlib.new(name, before + digest).digest()
     return {
         name: {pcr: value.hex() for pcr, value in pcrs.items()}
@@ -107,6 +119,8 @@ def replay(content: bytes) -> Replay:
 
 def _sizes(reader: _Reader) -> dict[int, int]:
     """Return the algorithms of a log and the sizes of their digests."""
+    # The first event alone has the layout of TPM 1.2, with room for one SHA-1
+    # digest, so that older programs can step over it.
     pcr, kind = reader.numbers("II")
     reader.take(_SHA1)
     (size,) = reader.numbers("I")
@@ -118,11 +132,15 @@ def _sizes(reader: _Reader) -> dict[int, int]:
     (count,) = head.numbers("I")
     if count > _MAX_BANKS:
         raise BadLog("more banks than any TPM has")
+    # With the sizes from the log itself, digests of algorithms that are not in
+    # BANKS can be stepped over.
     return dict([head.numbers("HH") for _ in range(count)])  # type: ignore[misc]
 
 
 def _events(reader: _Reader, sizes: Mapping[int, int]) -> Iterator[_Event]:
     for _ in range(_MAX_EVENTS):
+        # There is no padding at the end: the kernel writes event by event
+        # (tpm2_binary_bios_measurements_show).
         if not reader:
             return
         pcr, kind, count = reader.numbers("III")
@@ -131,6 +149,7 @@ def _events(reader: _Reader, sizes: Mapping[int, int]) -> Iterator[_Event]:
         digests = {}
         for _ in range(count):
             (number,) = reader.numbers("H")
+            # Without its size nothing behind it can be found.
             if number not in sizes:
                 raise BadLog(f"a digest of the unknown algorithm {number:#x}")
             digests[number] = reader.take(sizes[number])
