@@ -56,6 +56,8 @@ class Cache:
         self._folder = folder
         self._path = os.path.join(folder, file) if folder else file
         self._version = version
+        # Memory first: where the folder is full or read-only, the checks of
+        # one round still open each binary once.
         before = _MEMORY.get(self._path)
         if before is None:
             before = self._load() if folder else {}
@@ -77,6 +79,7 @@ class Cache:
 
     def save(self) -> None:
         """Write what was asked for or put, if that is not there already."""
+        # Before the file is written, which may fail.
         _MEMORY[self._path] = self._now
         changed = self._new or self._now.keys() != self._before.keys()
         if self._folder is None or not changed:
@@ -91,6 +94,8 @@ class Cache:
                 LOG.warning("Results cannot be kept: %s", error)
 
     def _load(self) -> dict[str, Any]:
+        # A result only saves time, so damage counts as absence here. For a
+        # daemon's state that would be wrong: see common/state.py.
         # Ignore a missing, unreadable or damaged file; save() replaces it.
         with contextlib.suppress(OSError, ValueError):
             return (

@@ -112,6 +112,8 @@ def _process(root: HostRoot, pid: str) -> Process:
     names: list[str] = []
     trouble = None
     with contextlib.suppress(Unreadable):
+        # The kernel keeps this link. Without it there is only the word of the
+        # process: argv, and comm, which it can set (PR_SET_NAME in prctl(2)).
         linked = root.link(f"{path}/exe")
         names = [linked.removesuffix(DELETED)] if linked else []
     try:
@@ -147,11 +149,14 @@ def table(
         try:
             guest = _stable(host, pid, process, apparmor)
         except _IsContainer:
+            # Not one doubt among others: no check can judge such a guest.
             raise
         except Unreadable as error:
             unknown.append(str(error))
         else:
             result += [guest] if guest else []
+    # Once: without "having" it does not read again, and a guest that is still
+    # missing is left to all_guests.unseen().
     if not {guest.uuid for guest in result}.issuperset(having):
         processes.cache_clear()
         return table(host, apparmor)
@@ -189,6 +194,7 @@ def _is_roots(root: HostRoot, pid: str) -> bool:
     Any user may give a program the name of another. A program that is
     set-user-ID is not root's: its user has picked its words.
     """
+    # Unknown counts as root's: a daemon too many makes a check stricter.
     return _users(root, pid) in ((), (_ROOT, _ROOT))
 
 
@@ -206,6 +212,8 @@ def _is_foreign(host: Host, pid: str, named: bool) -> bool:
 
     :param named: whether root's programs are guests
     """
+    # A local user may start a QEMU, which has no label of a guest: the host
+    # must not fail by it. Where libvirt is silent it counts all the same.
     runners = _runners(host.libvirt)
     user = _users(host.root, pid)[:1]
     return bool(runners and user and user[0] not in runners) and not (
@@ -227,8 +235,13 @@ def _runners(libvirt: Libvirt) -> frozenset[str]:
         running = libvirt.running()
     except Unreadable:
         return frozenset()
+    # qemu.conf may name another user by now: guests that run keep theirs.
     labels = {*models.get("dac", ()), *(x.labels.get("dac") for x in running)}
+    # "+64055:+64055": libvirt writes "+" before a number, so that it is not
+    # looked up as a name.
     result = {each.lstrip("+").partition(":")[0] for each in labels if each}
+    # A name among the numbers is a user that cannot be compared: then none of
+    # them is believed, and every QEMU counts as a guest.
     known = "dac" in models and all(map(str.isdecimal, result))
     return frozenset(result if known else ())
 
@@ -246,6 +259,8 @@ def _stable(
 ) -> Guest | None:
     """Read a process until it stays the same; None if it is not a guest."""
     root, path = host.root, f"{PROC}/{pid}"
+    # The label belongs to this command line only if the process has not
+    # executed another program, or its number another process, in between.
     for _ in range(_TRIES):
         if process.trouble:
             raise process.trouble
@@ -266,6 +281,8 @@ def _stable(
         named = any(map(_EMULATOR.fullmatch, process.names))
         if not (started or named) or _is_foreign(host, pid, named):
             return None
+        # qemuProcessQMPLaunch() of libvirt starts it so for a moment, with no
+        # label of a guest: a check would fail by chance.
         if _option(command, "-machine").split(",")[0] == "none":
             return None  # such a QEMU is asked for what it can do
         guest = _guest(root, pid, command, apparmor)
@@ -275,6 +292,7 @@ def _stable(
         if again.command == process.command:
             return guest
         process = again
+    # A guest with a trouble: left out, it would be judged by no check.
     return Guest(pid, pid, "", "", path, "the process keeps changing")
 
 
@@ -282,15 +300,20 @@ def _guest(
     root: HostRoot, pid: str, command: list[str], apparmor: bool
 ) -> Guest:
     uuid = _option(command, "-uuid").lower()
+    # "guest=NAME,debug-threads=on". A comma in the name cuts it short, which
+    # is good enough for people: the uuid is what is compared.
     named = _option(command, "-name").split(",")[0]
     name = named.removeprefix("guest=") or f"process {pid}"
     path, trouble = f"{PROC}/{pid}", ""
     try:
         label, source = _label(root, path, apparmor)
     except Unreadable as error:
+        # The guest stays in the table: without a label it is UNKNOWN, and left
+        # out it would be no guest.
         label, source = "", f"{path}/attr/current"
         trouble = str(error)
     try:
+        # Unresolved: it is a path in the guest's own root.
         linked = root.target(f"{path}/exe")
     except Unreadable:
         linked = None
@@ -301,6 +324,7 @@ def _guest(
 
 def _label(root: HostRoot, path: str, apparmor: bool) -> tuple[str, str]:
     """Return the label of a process and the file that it was read from."""
+    # With several modules attr/current may be that of another one.
     source = f"{path}/attr/apparmor/current"
     if not (apparmor and root.exists(source)):
         source = f"{path}/attr/current"
@@ -310,6 +334,8 @@ def _label(root: HostRoot, path: str, apparmor: bool) -> tuple[str, str]:
 
 def _option(command: list[str], name: str) -> str:
     """Return the word behind an option; empty without it."""
+    # The first one counts: libvirt writes its own options before -append,
+    # whose word a tenant chooses (image property os_command_line).
     for place, word in enumerate(command[:-1]):
         if word in (name, f"-{name}"):
             return command[place + 1]

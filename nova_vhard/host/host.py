@@ -75,8 +75,10 @@ class Host:
     root: HostRoot = field(default_factory=HostRoot)
     libvirt: Libvirt = field(default_factory=NoLibvirt)
     expected: Expected = Expected()
+    # Below /run: facts of an earlier boot must be gone after the next.
     run_dir: str = "/run/nova-vhard"
     state_dir: str | None = None
+    # Not compared: what a round has found out does not make another host.
     shared: dict[str, Any] = field(
         default_factory=dict, compare=False, repr=False
     )

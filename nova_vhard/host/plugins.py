@@ -46,9 +46,13 @@ class _Unusable(Check):
 
 def load() -> list[Check]:
     """Return every check: ours in the order of the documentation, others'."""
+    # A list for each name: with a dict of points the last package would win,
+    # and no error would say so.
     points: dict[str, list[EntryPoint]] = defaultdict(list)
     for point in metadata.entry_points(group=NAMESPACE):
         points[point.name].append(point)
+    # Ours are listed even if their entry points are gone: a report without one
+    # of them would look complete.
     names = [*OURS, *sorted(points.keys() - OURS.keys())]
     return [_check(name, points.get(name, [])) for name in names]
 
@@ -62,14 +66,19 @@ def _check(name: str, points: list[EntryPoint]) -> Check:
                 "several packages have a check of this name: "
                 f"{', '.join(sorted(point.value for point in points))}"
             )
+        # A flavor that demands our trait must not be satisfied by the answer
+        # of another package.
         if name in OURS and not points[0].value.startswith("nova_vhard."):
             raise Faulty(
                 f"{points[0].value} has the name of a check of nova-vhard's"
             )
+        # Placement allows A-Z, 0-9 and _ in a trait, which the name goes into.
         if not is_name(name):
             raise Faulty(
                 "its name makes no trait: a-z, 0-9 and _, not reported…"
             )
+        # The first line that runs foreign code: a name that is wrong has been
+        # refused before.
         check = points[0].load()()
         # Reports and policies need all of these.
         if not isinstance(check, Check):

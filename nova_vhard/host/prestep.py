@@ -30,7 +30,9 @@ def left(host: Host, name: str) -> dict[str, Any]:
     """
     path = posixpath.join(host.run_dir, name)
     try:
+        # The reporter's user reads it (mode 0644): it must not have secrets.
         result = json.loads(host.root.read(path))
+    # RecursionError: deeply nested JSON; it is not a ValueError.
     except (ValueError, RecursionError) as error:
         raise invalid(path, f"no JSON: {error}") from error
     if not isinstance(result, dict):
@@ -46,6 +48,7 @@ def fact(host: Host, name: str, key: str, path: str) -> Any:
     :raises Unreadable: if it left none
     """
     try:
+        # Without a default: what a pre-step did not leave is not known.
         return left(host, name)[key]
     except Unreadable as error:
         raise without(error, path) from error

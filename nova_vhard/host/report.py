@@ -39,6 +39,8 @@ class HostReport:
     @property
     def passed(self) -> frozenset[str]:
         """Names of the checks that passed."""
+        # Each becomes a trait. NOT_APPLICABLE does not: that a thing is absent
+        # today is no proof of what a flavor demands.
         return frozenset(
             result.check
             for result in self.results
@@ -61,6 +63,7 @@ class HostReport:
         Its keys are documented for programs (page "Reporter"): none is taken
         away or changes its meaning; new ones may be added.
         """
+        # The id is put in front: asdict() has it last.
         results: list[dict[str, Any]] = [
             {
                 "id": result.id,
@@ -93,6 +96,7 @@ def inspect(
     :param time: now (aware)
     :param run: how; by default isolated, each with a limit of time
     """
+    # Isolated: a check that hangs or crashes must not cost the other answers.
     answers = (run or Isolation().run)(host, checks)
     seconds = {result.check: took for result, took in answers}
     results = tuple(result for result, _ in answers)
