@@ -34,16 +34,19 @@ def of_user(root: HostRoot, uid: int) -> Iterator[str]:
 
     :raises Unreadable: as ``powerful``
     """
-    names = {
-        name
-        for name, _, number, *_ in _rows(root, _USERS, 7)
+    # Name to primary group: a row of group(5) need not list who has it there.
+    users = {
+        name: group
+        for name, _, number, group, *_ in _rows(root, _USERS, 7)
         if number == str(uid)
     }
     # virGetGroupList() of libvirt calls getgrouplist(3): QEMU gets all groups
     # of the user besides that of qemu.conf. Only memberships in the file are
     # seen here, not those that nsswitch.conf(5) adds (LDAP).
-    for name, _, _, members in _rows(root, _GROUPS, 4):
-        if name in _POWERFUL and names & set(members.split(",")):
+    for name, _, number, members in _rows(root, _GROUPS, 4):
+        if name in _POWERFUL and (
+            number in users.values() or users.keys() & members.split(",")
+        ):
             yield name
 
 

@@ -95,9 +95,10 @@ def _must_name(host: Host, pid: str, files: Sequence[str]) -> None:
     # finds, as the pre-step does by default: then nothing is compared.
     for path in _named(guests.processes(host.root)[pid].command):
         where = Running(host).of_process(pid, _NAME, path).root
-        # endswith(): an entry is a path or "--config-file=PATH".
-        if where is host.root and not any(
-            each.endswith(path) for each in files
+        # An entry is a path or "--config-file=PATH".
+        if where is host.root and path not in (
+            posixpath.normpath(each.partition("=")[2] or each)
+            for each in files
         ):
             raise unreadable(
                 shown(path, 200),

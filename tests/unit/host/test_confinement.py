@@ -99,7 +99,9 @@ def test_the_group_of_root_is_as_good_as_root(root, name):
 GROUPS = {
     "/etc/group": "# a comment\nkvm:x:108:libvirt-qemu\ndisk:x:6:\n"
     "docker:x:999:nova,libvirt-qemu\nlibvirt:x:odd:\n",
-    "/etc/passwd": "libvirt-qemu:x:64055:108:Libvirt:/:/bin/false\n",
+    # 64057's only group is in its row of passwd.
+    "/etc/passwd": "libvirt-qemu:x:64055:108:Libvirt:/:/bin/false\n"
+    "other:x:64057:6:Other:/:/bin/false\n",
 }
 
 
@@ -276,6 +278,7 @@ def test_without_a_guest_libvirt_says_who_runs_it(empty, label, status):
         ("+64055:+108", "in the group docker"),
         ("+64055:+6", "in the group disk, docker"),
         ("+64056:+108", "no guest is running"),
+        ("+64057:+108", "in the group disk"),
     ],
 )
 def test_without_a_guest_the_groups_of_its_user_count(empty, label, why):

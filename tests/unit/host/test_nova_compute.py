@@ -88,6 +88,7 @@ def test_a_file_that_it_has_read(tmp_path, command):
         ("--config-file=/etc/nova/nova-cpu.conf", HERE, Status.UNKNOWN),
         ("--config-file\0/etc/nova/nova-cpu.conf", HERE, Status.UNKNOWN),
         ("--config-dir\0/etc/nova/more.d\0", HERE, Status.UNKNOWN),
+        ("--config-file=/nova.conf", HERE, Status.UNKNOWN),
         ("--config-file\0/etc/nova/./nova.conf\0--debug", HERE, Status.PASS),
         ("--config-file", HERE, Status.PASS),
         ("--log-file=/etc/nova/nova-cpu.conf", HERE, Status.PASS),
