@@ -40,7 +40,7 @@ class HostReport:
     def passed(self) -> frozenset[str]:
         """Names of the checks that passed."""
         # Each becomes a trait. NOT_APPLICABLE does not: that a thing is absent
-        # today is no proof of what a flavor demands.
+        # today does not prove what a flavor demands.
         return frozenset(
             result.check
             for result in self.results

@@ -207,7 +207,7 @@ class LiveLibvirt(Libvirt):
                 connection.close()
         except libvirt.libvirtError as error:
             # Errors of the caller's own calls arrive here as well: a daemon
-            # that ends in between is no answer, and not a host without guests.
+            # that ends in between is an error, not a host without guests.
             raise _unreadable(f"{self._uri}: {error}", _NO_DAEMON) from error
 
 
