@@ -2,7 +2,9 @@
 """Write the checklist and the profiles of the catalogue."""
 
 import inspect
+import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from vhard_rst import heading, literals, plain, table
 
@@ -12,6 +14,8 @@ from nova_vhard.catalogue.controls import CONTROLS
 from nova_vhard.catalogue.profiles import PROFILES
 from nova_vhard.host import report
 from nova_vhard.host.check import Check
+
+EVIDENCE = Path(__file__).parents[1] / "source/admin/evidence.rst"
 
 
 def checklist() -> str:
@@ -27,8 +31,16 @@ def checklist() -> str:
     )
     head = ("Id", "Check", "It passes when", "Guide")
     parts = [table(head, rows, (18, 22, 30, 30))]
-    parts += [_check(one) for one in _ours()]
+    parts += [_check(one, evidence()[one.name]) for one in _ours()]
     return "\n".join(parts)
+
+
+def evidence() -> dict[str, str]:
+    """Return what each check reads, and what it does not believe."""
+    _, *parts = re.split(
+        r"^(\w+)\n~+\n", EVIDENCE.read_text("utf-8"), flags=re.MULTILINE
+    )
+    return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
 def profiles() -> str:
@@ -74,11 +86,12 @@ def _ours() -> list[Check]:
     return [one for one in report.load() if one.name in OURS]
 
 
-def _check(info: Check) -> str:
+def _check(info: Check, read: str) -> str:
     title = heading(f"{info.id}: {info.name}")
     fields = "\n".join(f":{name}: {value}" for name, value in _fields(info))
     judged = inspect.cleandoc(type(info).__doc__ or "")
-    return f".. _check-{info.name}:\n\n{title}\n{fields}\n\n{judged}\n"
+    entry = f"{title}\n{fields}\n\n{judged}\n\n{read.strip()}\n"
+    return f".. _check-{info.name}:\n\n{entry}"
 
 
 def _fields(info: Check) -> Iterator[tuple[str, str]]:

@@ -96,7 +96,7 @@ CHANGES = {
 }
 
 #: Tool, build, property: what it says and what is true; None is untold. All
-#: else that a tool says is true. The page evidence-qemu has the reasons.
+#: else that a tool says is true. The page checks has the reasons.
 KNOWN_WRONG = {
     ("checksec", "only-df-1-now", "relro"): (False, True),
     ("checksec", "no-sections", "canary"): (False, True),
