@@ -3,8 +3,8 @@
 
 As a Sphinx extension it writes them to ``_generated`` before the pages are
 read: device kinds and shipped policies, which ``admin/policy-reference``
-includes, the checklist and the profiles, which ``admin/checks`` includes, and
-the ways round the gates, which ``admin/gates`` includes, and the rules, which
+includes, the checklist and the profiles, which ``admin/checks`` includes, the
+ways round the gates, which ``contributor/faults`` includes, the rules, which
 ``user/why-was-i-refused`` includes, and the commands of ``openstack vhard``,
 which ``cli/openstack-vhard`` includes. It needs no Sphinx itself, so that
 tests can call it.

@@ -21,18 +21,22 @@ ETC = ROOT / "etc" / "nova-vhard"
 SOURCE = ROOT / "doc" / "source"
 README = ROOT / "README.rst"
 CHECKS = SOURCE / "admin" / "checks.rst"
-COMMANDS = SOURCE / "admin" / "policy-commands.rst"
 CONTRIBUTOR = SOURCE / "contributor" / "index.rst"
-GATES = SOURCE / "admin" / "gates.rst"
 INSTALL = SOURCE / "install" / "index.rst"
+MONITORING = SOURCE / "admin" / "monitoring.rst"
 PASSTHROUGH = SOURCE / "admin" / "passthrough.rst"
 REFERENCE = SOURCE / "admin" / "policy-reference.rst"
 REFUSED = SOURCE / "user" / "why-was-i-refused.rst"
 REPORTER = SOURCE / "admin" / "report.rst"
+SECURITY = SOURCE / "admin" / "security-model.rst"
 SOAK = SOURCE / "contributor" / "soak.rst"
-STATUS = SOURCE / "admin" / "status.rst"
-TRUST = SOURCE / "admin" / "trust.rst"
 
+#: The part of the policy reference about commands.
+COMMANDS = (
+    REFERENCE.read_text(encoding="utf-8")
+    .partition(".. _policy-commands:")[2]
+    .partition(".. _shipped-policies:")[0]
+)
 #: Every page that somebody wrote.
 PAGES = (
     README,
@@ -49,16 +53,21 @@ def name_of(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-def words(page: Path) -> str:
+def words(page: Path | str) -> str:
     """Return a page's text with every run of white space as one blank."""
-    return " ".join(page.read_text(encoding="utf-8").split())
+    return " ".join(text_of(page).split())
 
 
-def blocks(page: Path, language: str) -> list[str]:
+def text_of(page: Path | str) -> str:
+    """Return the text of a page, or of a part that is given as text."""
+    return page if isinstance(page, str) else page.read_text(encoding="utf-8")
+
+
+def blocks(page: Path | str, language: str) -> list[str]:
     """Return the code blocks of a page that are of one language."""
     result = re.findall(
         rf"^( *)\.\. code-block:: {language}\n\n((?:\1 +.*\n|\n)+)",
-        page.read_text(encoding="utf-8"),
+        text_of(page),
         re.MULTILINE,
     )
     return [textwrap.dedent(block) for _, block in result]

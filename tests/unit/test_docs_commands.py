@@ -20,11 +20,18 @@ from nova_vhard.policy.hosts import NO_CANDIDATE, NOBODY, UNKNOWN
 from tests import ran
 from tests.unit import commands
 from tests.unit.cli.test_help import COMMANDS
-from tests.unit.docs import README, ROOT, SOURCE, extension, words
+from tests.unit.docs import (
+    MONITORING,
+    README,
+    ROOT,
+    SECURITY,
+    SOURCE,
+    extension,
+    words,
+)
 
 QUICK_START = SOURCE / "quick-start.rst"
 ROLL_OUT = SOURCE / "admin" / "roll-out.rst"
-CLOSED = SOURCE / "admin" / "failing-closed.rst"
 MAN_PAGES = {path.stem: path for path in (SOURCE / "cli").glob("nova-*.rst")}
 #: oslo.config's own, which every program of its has.
 OSLO = {"--config-dir", "--config-file", "--shell_completion"}
@@ -34,8 +41,8 @@ SHOWING = (
     README,
     QUICK_START,
     ROLL_OUT,
-    SOURCE / "admin" / "monitoring.rst",
-    SOURCE / "admin" / "status.rst",
+    MONITORING,
+    SOURCE / "admin" / "exporter.rst",
 )
 
 
@@ -197,7 +204,7 @@ def test_breaking_the_glass_lets_everything_pass(tmp_path, text):
 
 
 def test_the_page_says_what_the_gates_answer():
-    text = words(CLOSED)
+    text = words(SECURITY)
     assert http.NO_POLICY_TEXT in text
     assert http.LOOKUP_TEXT in text
     for message in (NOBODY, NO_CANDIDATE):

@@ -25,10 +25,10 @@ from nova_vhard.host.check import Result, Status
 from nova_vhard.host.report import HostReport
 from nova_vhard.reporter.publishers.base import Record
 from nova_vhard.reporter.publishers.prometheus import _Metrics
-from tests.unit.docs import ETC, SOURCE, words
+from tests.unit.docs import ETC, MONITORING, SOURCE, words
 from tests.unit.promql import OF_THE_SCRAPE, labels_of
 
-PAGE = SOURCE / "admin" / "monitoring.rst"
+EXPORTER = SOURCE / "admin" / "exporter.rst"
 DASHBOARD = json.loads(
     (ETC / "grafana-dashboard.json").read_text(encoding="utf-8")
 )
@@ -165,7 +165,7 @@ def test_every_metric_is_looked_at():
 
 def test_the_page_has_every_metric_of_the_exporter():
     metrics = Metrics(["rabbit1:5672"])
-    named = set(re.findall(r"``(nova_vhard_\w+)``", words(PAGE)))
+    named = set(re.findall(r"``(nova_vhard_\w+)``", words(EXPORTER)))
     assert named >= {
         each.name + ("_total" if each.type == "counter" else "")
         for each in metrics.registry.collect()
@@ -175,7 +175,7 @@ def test_the_page_has_every_metric_of_the_exporter():
 
 
 def test_the_page_has_every_alert():
-    text = words(PAGE)
+    text = words(MONITORING)
     for alert in ALERTS:
         assert f"``{alert['alert']}``" in text
 

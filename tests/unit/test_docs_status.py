@@ -6,11 +6,11 @@ import re
 from nova_vhard.cmd import paste, status
 from nova_vhard.conf import status as status_conf
 from nova_vhard.status import gates
-from tests.unit.docs import INSTALL, ROOT, SOURCE, STATUS, blocks, words
+from tests.unit.docs import INSTALL, MONITORING, ROOT, SOURCE, blocks, words
 
 
 def test_every_check_has_its_paragraph_in_the_order_of_the_table():
-    text = STATUS.read_text(encoding="utf-8")
+    text = MONITORING.read_text(encoding="utf-8")
     result = re.findall(r"^([A-Z][\w -]+)\n   \S", text, re.MULTILINE)
     assert result == list(status.CHECKS)
 
@@ -29,7 +29,7 @@ def test_every_option_is_explained():
 
 
 def test_the_paste_commands_that_are_shown(tmp_path, capsys):
-    (block,) = [each for each in blocks(STATUS, "console") if "paste" in each]
+    (block,) = [each for each in blocks(INSTALL, "console") if "paste" in each]
     commands = re.findall(r"^# nova-vhard-paste (\w+) (\w+) ", block, re.M)
     assert commands == [("add", "nova"), ("add", "glance")]
     for action, service in commands:

@@ -20,8 +20,8 @@ from nova_vhard.policy.subject import BOOT, UPLOAD, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import passthrough
 from tests.unit.docs import (
-    GATES,
     IDE_E1000,
+    MONITORING,
     REFUSED,
     TODAY,
     blocks,
@@ -40,7 +40,7 @@ IMAGE = "1c7f6f4a-5f0e-4b52-8a3c-0e9d2f6b7a81"
 
 def test_event_is_what_the_code_writes(caplog):
     # given
-    (shown,) = [json.loads(each) for each in blocks(GATES, "json")]
+    (shown,) = [json.loads(each) for each in blocks(MONITORING, "json")]
     who = shown["subject"]
     subject = Subject(
         shown["operation"],

@@ -171,7 +171,7 @@ def test_placement_lets_a_sweep_sweep(cloud, acting):
 
 
 def test_access_rules_hold_a_reporter_to_its_own_host(cloud):
-    (shown,) = docs.blocks(docs.TRUST, "json")
+    (shown,) = docs.blocks(docs.SECURITY, "json")
     own = cloud.host("own", {SAMPLE})
     other = cloud.host("other", {SAMPLE})
     rules = json.loads(shown.replace("UUID", own))
