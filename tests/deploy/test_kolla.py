@@ -434,7 +434,7 @@ def test_the_images_are_named_by_variables_of_the_roles():
 def test_the_users_are_those_that_the_pages_name():
     from kolla.common.users import USERS
 
-    page = (DEPLOY.parent / "doc/source/admin/containers.rst").read_text()
+    page = (DEPLOY.parent / "doc/source/admin/deployers.rst").read_text()
     readme = (KOLLA / "README.rst").read_text()
     nova, glance = (USERS[f"{n}-user"]["uid"] for n in ("nova", "glance"))
     assert f"--user {nova}:{nova}" in page

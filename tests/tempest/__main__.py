@@ -23,7 +23,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _WORK = _ROOT / ".cache" / "tempest"
 #: Characters of a failure that are printed: its last calls and its error.
 _EXCERPT = 3000
-_PAGE = _ROOT / "doc" / "source" / "admin" / "tempest.inc"
+_PAGE = _ROOT / "doc" / "source" / "contributor" / "tempest.inc"
 
 
 def main(arguments):

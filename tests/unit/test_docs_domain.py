@@ -7,9 +7,10 @@ from nova_vhard.catalogue import domain_devices, domain_xml
 from nova_vhard.common import xml
 from tests.unit.helpers import DATA
 
-PAGE = DATA.parent.parent / "doc/source/admin/domain-xml.rst"
+PAGE = DATA.parent.parent / "doc/source/admin/guard.rst"
 TEXT = PAGE.read_text(encoding="utf-8")
-TABLE, _, REST = TEXT.partition("What no domain tells\n")
+_, _, DOMAIN = TEXT.partition(".. _domain-xml:\n")
+TABLE, _, REST = DOMAIN.partition("What no domain tells\n")
 
 
 @pytest.mark.parametrize("kind", domain_xml.PLACES)

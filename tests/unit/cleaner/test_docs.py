@@ -19,7 +19,7 @@ from nova_vhard.cleaner.steps.command import environment
 from tests.unit.cleaner import trees
 from tests.unit.docs import CONTRIBUTOR, SOURCE, blocks, words
 
-PAGE = SOURCE / "admin" / "cleaning-steps.rst"
+PAGE = SOURCE / "admin" / "cleaning.rst"
 STEPS = installed_steps()
 
 

@@ -23,7 +23,7 @@ from nova_vhard.common.paste_file import (
 from tests.unit import commands
 from tests.unit.docs import INSTALL, SOURCE, blocks
 
-ROLL_OUT = SOURCE / "admin" / "roll-out.rst"
+BREAK_GLASS = SOURCE / "admin" / "break-glass.rst"
 ETC = pathlib.Path(sys.prefix) / "etc"
 FILES = {
     "nova": ETC / "nova" / "api-paste.ini",
@@ -93,7 +93,7 @@ def test_the_page_shows_what_it_writes(name):
 
 
 @BOTH
-@pytest.mark.parametrize("page", [INSTALL, ROLL_OUT], ids=["in", "out"])
+@pytest.mark.parametrize("page", [INSTALL, BREAK_GLASS], ids=["in", "out"])
 def test_the_commands_that_pages_show_are_enough(name, page, tmp_path):
     """Those of the other service have files of their own."""
     path = f"/etc/{name}/{FILES[name].name}"

@@ -365,7 +365,7 @@ def test_a_policy_that_no_guest_of_an_architecture_passes(tmp_path):
 
 
 def test_the_policy_of_the_documentation_for_arm(tmp_path):
-    page = docs.SOURCE / "admin" / "qemu-build.rst"
+    page = docs.SOURCE / "contributor" / "qemu-build.rst"
     (text,) = docs.blocks(page, "yaml")
     path = write(tmp_path / "policy.yaml", text)
     plan = needs.make(document.load(path), "aarch64")

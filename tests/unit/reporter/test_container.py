@@ -21,7 +21,7 @@ from tests.trees import build, capture
 from tests.unit import docs
 
 UUID = "1c7f6f4a-5f0e-4b52-8a3c-0e9d2f6b7a81"
-PAGE = docs.SOURCE / "admin" / "containers.rst"
+PAGE = docs.SOURCE / "admin" / "deployers.rst"
 
 
 @pytest.fixture
