@@ -4,16 +4,17 @@
 As a Sphinx extension it writes them to ``_generated`` before the pages are
 read: device kinds and shipped policies, which ``admin/policy-reference``
 includes, the checklist and the profiles, which ``admin/checks`` includes, the
-ways round the gates, which ``contributor/faults`` includes, the rules, which
-``user/why-was-i-refused`` includes, and the commands of ``openstack vhard``,
-which ``cli/openstack-vhard`` includes. It needs no Sphinx itself, so that
-tests can call it.
+alerts, which ``admin/monitoring`` includes, the ways round the gates, which
+``contributor/faults`` includes, the rules, which ``user/why-was-i-refused``
+includes, and the commands of ``openstack vhard``, which ``cli/openstack-
+vhard`` includes. It needs no Sphinx itself, so that tests can call it.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from vhard_alerts import alerts
 from vhard_bypasses import bypasses
 from vhard_checks import checklist, controls, profiles
 from vhard_commands import commands
@@ -59,6 +60,7 @@ def write(source: Path) -> None:
     folder = source / FOLDER
     folder.mkdir(exist_ok=True)
     for name, text in (
+        ("alerts.inc", alerts()),
         ("checklist.inc", checklist()),
         ("commands.inc", commands()),
         ("controls.inc", controls()),
