@@ -27,6 +27,8 @@ nitpicky = True
 pygments_style = "native"
 
 html_theme = "openstackdocs"
+html_static_path = ["_static"]
+html_css_files = ["nova-vhard.css"]
 html_theme_options = {
     # pages of this project count no visitors
     "analytics_tracking_code": "",
