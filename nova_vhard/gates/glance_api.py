@@ -283,7 +283,11 @@ class GlanceGate:
         undo = webob.Request(environ)
         undo.content_type = "application/openstack-images-v2.1-json-patch"
         undo.json_body = [
-            {"op": "add", "path": f"/{name}", "value": before.properties[name]}
+            {
+                "op": "add",
+                "path": f"/{name}",
+                "value": before.properties.get(name),
+            }
             # If the saved value is the old one, another request has removed
             # it in between. Glance never removes the disk format.
             if before.properties.get(name) not in (None, saved.get(name))

@@ -235,11 +235,12 @@ def test_two_gates_in_a_pipeline(
 
 
 @pytest.mark.parametrize(
-    ("made", "operation", "status"),
+    ("made", "operations", "status"),
     [
-        ({"hw_cdrom_bus": "sata"}, DRIVE, 200),
-        ({}, add("/hw_disk_bus", "ide"), 403),
-        ({"hw_cdrom_bus": "ide"}, DRIVE, 403),
+        ({"hw_cdrom_bus": "sata"}, [DRIVE], 200),
+        ({}, [add("/hw_disk_bus", "ide")], 403),
+        ({}, [add("/hw_disk_bus", "ide"), add("/disk_format", "raw")], 403),
+        ({"hw_cdrom_bus": "ide"}, [DRIVE], 403),
     ],
 )
 def test_what_is_made_between_the_looks_is_judged(
@@ -247,7 +248,7 @@ def test_what_is_made_between_the_looks_is_judged(
     plain: User,
     monkeypatch: pytest.MonkeyPatch,
     made: dict[str, str],
-    operation: dict[str, str],
+    operations: list[dict[str, str]],
     status: int,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -265,10 +266,10 @@ def test_what_is_made_between_the_looks_is_judged(
 
     monkeypatch.setattr(api, "image_get", then_made)
     # when
-    response = gated.update(image, operation)
+    response = gated.update(image, *operations)
     # then
     assert response.status_int == status
     events = {each["operation"] for each in logged.decisions(caplog)}
     assert events == {"update"}
-    name = operation["path"].removeprefix("/")
+    name = operations[0]["path"].removeprefix("/")
     assert (name in plain.image(image)) == (status == 200)
