@@ -40,24 +40,28 @@ class ChangeReader:
         # Without a port Nova creates one on the network, whose vnic type is
         # normal.
         port_id = section(body, "interfaceAttachment").get("port_id")
-        asked = (
-            None
-            if port_id is None
-            else passthrough.of_port(self._find.port(port_id))
-        )
-        # Nova claims the device on the server's own host. No scheduler looks
-        # at that host, hence ``attached_to``.
-        if asked is not None:
-            request = HardwareRequest(passthrough=(asked,), only=frozenset())
-            return ServerRequest(request, subject, attached_to=server_id)
+        port = None if port_id is None else self._find.port(port_id)
+        asked = port and passthrough.of_port(port)
         # By the stored metadata, as nova-compute builds the card from
         # ``instance.image_meta``. No ``existing``: each card is a new one.
-        card = replace(
+        request = replace(
             server.hardware,
             devices=(Device(NIC, "attached network card"),),
+            passthrough=(asked,) if asked else (),
             only=frozenset(("vif_model",)),
         )
-        return ServerRequest(card, subject)
+        # Nova's ``get_base_config`` gives every other port a card with the
+        # model of the image, also one of macvtap, which is a device of the
+        # host as well.
+        if port and port["binding:vnic_type"] in passthrough.DIRECT_VNIC:
+            request = HardwareRequest(
+                passthrough=request.passthrough, only=frozenset()
+            )
+        # Nova claims a device on the server's own host. No scheduler looks at
+        # that host, hence ``attached_to``.
+        return ServerRequest(
+            request, subject, attached_to=server_id if asked else None
+        )
 
     def attach_volume(self, server_id: str, body: Body) -> ServerRequest:
         """Read POST os-volume_attachments: a disk on the server's disk bus.

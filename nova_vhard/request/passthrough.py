@@ -178,6 +178,18 @@ _VNIC = {
     "remote-managed": "remote_managed",
 }
 _PLAIN_VNIC = frozenset(("normal", "baremetal", "smart-nic"))
+#: vnic types of which the guest gets the device alone, without a card that
+#: libvirt adds: VNIC_TYPES_DIRECT_PASSTHROUGH of nova.network.model.
+DIRECT_VNIC = frozenset(
+    (
+        "accelerator-direct",
+        "accelerator-direct-physical",
+        "direct",
+        "direct-physical",
+        "remote-managed",
+        "vdpa",
+    )
+)
 
 
 def of_port(port: Mapping[str, Any]) -> Passthrough | None:
@@ -192,8 +204,9 @@ def of_port(port: Mapping[str, Any]) -> Passthrough | None:
         return None
     name = port.get("id") or "unknown"
     if vnic.startswith("accelerator-direct"):
-        source = f"accelerator of port {name}"
-        return Passthrough("device_profiles", f"port {name}", source)
+        return Passthrough(
+            "device_profiles", f"port {name}", f"accelerator of port {name}"
+        )
     # An unknown type keeps its own name, which no list can contain
     # (schema.py).
     return Passthrough("ports", _VNIC.get(vnic, vnic), f"port {name}")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of how devices plugged into a running server are judged."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -15,7 +16,7 @@ from nova_vhard.policy.hardware import (
 )
 from nova_vhard.policy.subject import ATTACH, UPDATE, Subject
 from nova_vhard.policy.verdict import evaluate
-from nova_vhard.request import image
+from nova_vhard.request import image, passthrough
 from nova_vhard.request.changes import ChangeReader
 from nova_vhard.request.lookups import Flavor, Image, Server
 from nova_vhard.request.server_request import ServerRequest
@@ -34,7 +35,10 @@ RULES = policy(
 OLD = {"hw_video_model": "cirrus", "hw_vif_model": "e1000"}
 PORTS = {
     kind: {"id": kind, "binding:vnic_type": kind}
-    for kind in ("normal", "direct")
+    for kind in (
+        *("normal", "macvtap", "virtio-forwarder", "new"),
+        *passthrough.DIRECT_VNIC,
+    )
 }
 
 
@@ -118,6 +122,21 @@ def test_a_port_that_brings_a_device_is_judged_on_the_servers_host():
         attached("attach_interface", {}).subject,
         attached_to="a-server",
     )
+
+
+@pytest.mark.parametrize("port_id", ["macvtap", "virtio-forwarder", "new"])
+def test_a_device_behind_a_card_of_the_image(port_id):
+    """libvirt gives such a port the model that the image names."""
+    request, card = of_port(port_id), attached("attach_interface", {})
+    kind = port_id if port_id == "new" else "vf"
+    asked = Passthrough("ports", kind, f"port {port_id}")
+    assert request.hardware == replace(card.hardware, passthrough=(asked,))
+    assert (request.subject, request.attached_to) == (card.subject, "a-server")
+
+
+@pytest.mark.parametrize("port_id", sorted(passthrough.DIRECT_VNIC))
+def test_a_device_without_a_card(port_id):
+    assert of_port(port_id).hardware.only == frozenset()
 
 
 @pytest.mark.parametrize("port_id", ["normal", None])

@@ -6,13 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 from nova.api.validation.extra_specs import validators
+from nova.network.model import VNIC_TYPES_DIRECT_PASSTHROUGH
 from nova.objects import fields, image_meta
 from nova.virt.libvirt import config, driver
 
 from nova_vhard.catalogue import devices, properties
 from nova_vhard.policy.subject import START
 from nova_vhard.policy.verdict import evaluate
-from nova_vhard.request import domain
+from nova_vhard.request import domain, passthrough
 from tests import services
 from tests.unit.domain_texts import text
 from tests.unit.helpers import TODAY, shipped
@@ -105,6 +106,10 @@ def test_every_extra_spec_is_one_that_nova_knows(name):
     if services.NOVA < services.NEWEST and name not in validators.VALIDATORS:
         pytest.skip(f"this Nova has no {name}")
     assert name in validators.VALIDATORS
+
+
+def test_which_ports_have_no_card_of_a_model():
+    assert set(VNIC_TYPES_DIRECT_PASSTHROUGH) == passthrough.DIRECT_VNIC
 
 
 @pytest.mark.parametrize(
