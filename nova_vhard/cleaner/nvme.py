@@ -215,7 +215,7 @@ class Controller:
             raise unreadable(self._path, "has no namespace")
         for _ in range(_LOOKS):
             blocks = {
-                int(root.read(f"{self._folder}/{name}/nsid")): name
+                int(root.peek(f"{self._folder}/{name}/nsid")): name
                 for name in root.names(self._folder)
                 if _NAMESPACE.fullmatch(name)
             }

@@ -82,7 +82,7 @@ def look(root: HostRoot, libvirt: Libvirt, address: str) -> Usage:
         live = root.live
         wanted = {
             # sysfs has the number as major:minor.
-            os.makedev(*map(int, root.read(source).split(":")))
+            os.makedev(*map(int, root.peek(source).split(":")))
             if live
             else path
             for place in _places(root, address)

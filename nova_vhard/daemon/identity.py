@@ -103,7 +103,7 @@ def first(placement: Placement, candidates: tuple[Key, ...]) -> Provider:
 def _written_name(root: HostRoot) -> list[str]:
     """Return the name in the host's file, for a cleaner in a container."""
     try:
-        return [root.read("/etc/hostname")]
+        return [root.peek("/etc/hostname")]
     except Unreadable:
         return []
 
@@ -122,7 +122,7 @@ def compute_id(root: HostRoot, path: str) -> str | None:
         back to a name then could mean another host
     """
     try:
-        text = root.read(path)
+        text = root.peek(path)
     except Unreadable as error:
         if error.missing:
             return None

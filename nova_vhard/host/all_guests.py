@@ -13,15 +13,12 @@ from nova_vhard.host.root import Unreadable
 from nova_vhard.host.sanitized import few
 
 
-def unseen(
-    host: Host, table: guests.Table, evidence: list[str]
-) -> Iterator[str]:
+def unseen(host: Host, table: guests.Table) -> Iterator[str]:
     """Yield what libvirt says to run and procfs does not show.
 
     Where neither has all of them that is a trouble by itself.
 
     :param table: what procfs shows
-    :param evidence: gets why libvirt was not asked
     """
     seen = {guest.uuid for guest in table.guests}
     try:
@@ -35,8 +32,7 @@ def unseen(
             still = {item.uuid for item in host.libvirt.running()} - again
             missing = [item for item in missing if item.uuid in still]
     except Unreadable as error:
-        why = "" if str(error) in evidence else f": {error}"
-        evidence.append(f"not compared with libvirt{why}")
+        host.root.note(f"not compared with libvirt: {error}")
         if not (host.root.captured or guests.complete(host.root)):
             yield "neither libvirt nor procfs shows every guest"
         return
@@ -47,7 +43,6 @@ def unseen(
 
 def of_each(
     host: Host,
-    evidence: list[str],
     judge: Callable[[guests.Table, Guest], Answer],
 ) -> list[Answer]:
     """Return the answers for all guests of a host; empty without guests.
@@ -57,7 +52,7 @@ def of_each(
     :param judge: may raise Unreadable
     """
     table = guests.table(host)
-    troubles = [*table.unknown, *unseen(host, table, evidence)]
+    troubles = [*table.unknown, *unseen(host, table)]
     result = [unknown(trouble, WHOLE_TABLE) for trouble in troubles]
     for guest in table.guests:
         answer = mac.attempt(judge, table, guest)

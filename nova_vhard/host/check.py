@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from nova_vhard.common.log import get_logger
 from nova_vhard.host import platform
+from nova_vhard.host.evidence import Evidence
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import LIBVIRT, Unreadable
 
@@ -16,9 +17,6 @@ LOG = get_logger(__name__)
 #: How a reason begins where evidence cannot be read, or libvirt is silent.
 UNREAD = "cannot be read: "
 SILENT = "libvirt cannot be asked: "
-
-#: Lines of evidence that a result keeps; the rest is counted.
-MAX_EVIDENCE = 48
 
 
 class Status(enum.StrEnum):
@@ -110,24 +108,24 @@ class Check(abc.ABC):
     early: bool = False
 
     @abc.abstractmethod
-    def answer(
-        self, host: Host, evidence: list[str]
-    ) -> Answer | tuple[Status, str]:
+    def answer(self, host: Host) -> Answer | tuple[Status, str]:
         """Return the status, the reason and, optionally, a specific next step.
 
-        :param evidence: filled with what was read
+        The evidence is what it reads by ``host.root.read`` and notes by
+        ``host.root.note``.
+
         :raises Unreadable: if the unreadable fact decides the answer
         """
 
     def run(self, host: Host) -> Result:
         """Run the check and return its result; never raise an Exception."""
-        evidence: list[str] = []
+        evidence = host.root.evidence = Evidence()
         try:
             # The kernel of Xen's control domain sees only what Xen shows it,
             # and no supported Nova starts a guest there.
             if platform.is_xen(host.root):
                 return self.unknown("the host runs under Xen", platform.NO_XEN)
-            answer = Answer(*self.answer(host, evidence))
+            answer = Answer(*self.answer(host))
         except Unreadable as error:
             answer = unread(error)
         except Exception as error:
@@ -137,7 +135,7 @@ class Check(abc.ABC):
                 "This is a fault of the check. Report it, with the "
                 "traceback in the reporter's log.",
             )
-        return self._result(answer, evidence)
+        return self._result(answer, evidence.lines())
 
     def unknown(self, reason: str, step: str = "") -> Result:
         """Answer UNKNOWN in place of a check that gave no answer."""
@@ -145,16 +143,10 @@ class Check(abc.ABC):
             "Run nova-vhard-reporter check on the host, and look at the "
             "reporter's log for what hangs or ends the check."
         )
-        return self._result(unknown(reason, step), [])
+        return self._result(unknown(reason, step))
 
-    def _result(self, answer: Answer, evidence: list[str]) -> Result:
+    def _result(self, answer: Answer, facts: tuple[str, ...] = ()) -> Result:
         status, reason, step = answer
-        if len(evidence) > MAX_EVIDENCE:
-            evidence = [
-                *evidence[:MAX_EVIDENCE],
-                f"and {len(evidence) - MAX_EVIDENCE} more",
-            ]
-        facts = tuple(evidence)
         if status in (Status.PASS, Status.NOT_APPLICABLE):
             return Result(self.name, status, reason, facts, None, self.id)
         if status is Status.FAIL:

@@ -117,11 +117,11 @@ def _process(root: HostRoot, pid: str) -> Process:
         linked = root.link(f"{path}/exe")
         names = [linked.removesuffix(DELETED)] if linked else []
     try:
-        text = root.read(f"{path}/cmdline")
+        text = root.peek(f"{path}/cmdline")
         command = text.rstrip("\0").split("\0") if text else []
         if command and not names:
             names.append(command[0].rpartition("/")[2])
-            names.append(root.read(f"{path}/comm"))
+            names.append(root.peek(f"{path}/comm"))
     except Unreadable as error:
         # A file is missing where the process has ended.
         trouble = None if error.missing else error
@@ -169,7 +169,7 @@ def complete(root: HostRoot) -> bool:
     Not so in a PID namespace, or where /proc is mounted with hidepid.
     """
     try:
-        return root.read(_KTHREADD) == "kthreadd"
+        return root.peek(_KTHREADD) == "kthreadd"
     except Unreadable:
         return False
 
@@ -201,7 +201,7 @@ def _is_roots(root: HostRoot, pid: str) -> bool:
 def _users(root: HostRoot, pid: str) -> tuple[str, ...]:
     """Return real and effective user of a process; none if not known."""
     try:
-        users = _USERS.search(root.read(f"{PROC}/{pid}/status"))
+        users = _USERS.search(root.peek(f"{PROC}/{pid}/status"))
     except Unreadable:
         return ()
     return users.groups() if users else ()
@@ -329,7 +329,7 @@ def _label(root: HostRoot, path: str, apparmor: bool) -> tuple[str, str]:
     if not (apparmor and root.exists(source)):
         source = f"{path}/attr/current"
     # SELinux ends a label with a zero byte, AppArmor with a new line.
-    return root.read(source).rstrip("\0\n"), source
+    return root.peek(source).rstrip("\0\n"), source
 
 
 def _option(command: list[str], name: str) -> str:

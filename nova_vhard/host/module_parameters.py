@@ -43,7 +43,7 @@ def words(root: HostRoot) -> list[str]:
 
     :raises Unreadable: if it cannot be read
     """
-    result = _WORD.findall(root.read(CMDLINE))
+    result = _WORD.findall(root.peek(CMDLINE))
     return result[: result.index("--")] if "--" in result else result
 
 
@@ -63,12 +63,11 @@ def values(root: HostRoot, name: str) -> list[str]:
     ]
 
 
-def is_on(root: HostRoot, module: str, name: str, evidence: list[str]) -> bool:
+def is_on(root: HostRoot, module: str, name: str) -> bool:
     """Return whether a parameter is on, or will be once the module is loaded.
 
-    A place that is not there says nothing.
+    A place that is not there says nothing. Every other is evidence.
 
-    :param evidence: gets every place that says something of it
     :raises Unreadable: if one of them cannot be read
     """
     on = False
@@ -76,7 +75,7 @@ def is_on(root: HostRoot, module: str, name: str, evidence: list[str]) -> bool:
     shown = root.maybe(path)
     loaded = [] if shown is None else [(path, shown)]
     for place, value in (*loaded, *_wanted(root, module, name)):
-        evidence.append(f"{place}: {value}")
+        root.note(f"{place}: {value}")
         on |= _is_true(value)
     return on
 
@@ -106,7 +105,7 @@ def _built_in(root: HostRoot, module: str) -> bool:
     try:
         names = [
             line.rpartition("/")[2]
-            for line in root.lines(_BUILT_IN.format(root.read(_RELEASE)))
+            for line in root.lines(_BUILT_IN.format(root.peek(_RELEASE)))
         ]
     except Unreadable:
         return False
@@ -143,6 +142,6 @@ def _lines(root: HostRoot) -> Iterator[tuple[str, str]]:
                 paths.setdefault(name, f"{folder}/{name}")
     for path in paths.values():
         if root.real(path) != "/dev/null":
-            text = root.read(path).replace("\\\n", " ")
+            text = root.peek(path).replace("\\\n", " ")
             for line in text.splitlines():
                 yield path, " ".join(line.split())

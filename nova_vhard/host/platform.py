@@ -92,7 +92,7 @@ def of(root: HostRoot) -> Platform:
     except Unreadable:
         units = ""
     try:
-        text = root.read(_CPUINFO)
+        text = root.peek(_CPUINFO)
     except Unreadable:
         text = ""
     # A virtual machine may have the IOMMU of another maker.
@@ -106,7 +106,7 @@ def of_processor(root: HostRoot) -> Platform:
 
     :raises Unreadable: if the kernel's description cannot be read
     """
-    text = root.read(_CPUINFO)
+    text = root.peek(_CPUINFO)
     signs = (maker for sign, maker in _SIGNS.items() if sign in text)
     return Platform(next(signs, Platform.OTHER))
 
@@ -116,7 +116,7 @@ def is_virtual(root: HostRoot) -> bool:
 
     :raises Unreadable: if the kernel's description cannot be read
     """
-    return bool(_VIRTUAL.search(root.read(_CPUINFO)))
+    return bool(_VIRTUAL.search(root.peek(_CPUINFO)))
 
 
 def is_xen(root: HostRoot) -> bool:
@@ -133,8 +133,8 @@ def is_xen(root: HostRoot) -> bool:
 def _is_machine(root: HostRoot) -> bool:
     """Return whether one of Xen's domains is a whole virtual machine."""
     try:
-        return root.read(_KIND) in _WHOLE and not _NIL.issuperset(
-            root.read(_UUID)
+        return root.peek(_KIND) in _WHOLE and not _NIL.issuperset(
+            root.peek(_UUID)
         )
     except Unreadable:
         return False

@@ -39,7 +39,7 @@ class _Unusable(Check):
         self.id = OURS.get(name, "")
         self._answer = unknown(reason, step)
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Return the answer that it was made with."""
         return self._answer
 

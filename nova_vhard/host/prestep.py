@@ -31,7 +31,7 @@ def left(host: Host, name: str) -> dict[str, Any]:
     path = posixpath.join(host.run_dir, name)
     try:
         # The reporter's user reads it (mode 0644): it must not have secrets.
-        result = json.loads(host.root.read(path))
+        result = json.loads(host.root.peek(path))
     # RecursionError: deeply nested JSON; it is not a ValueError.
     except (ValueError, RecursionError) as error:
         raise invalid(path, f"no JSON: {error}") from error

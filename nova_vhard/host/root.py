@@ -2,8 +2,13 @@
 """HostRoot: read a live host, a container's view of one, or a capture.
 
 Every path is resolved below the root, links included, as after a chroot: an
-absolute link in a captured tree never leads to the machine that reads it. A
-capture's ``ERRORS.json`` lists what could not be read when it was taken, as
+absolute link in a captured tree never leads to the machine that reads it.
+
+The evidence of a check is recorded here: ``read`` records path and text, and
+``note`` any other line. Every other method is silent: a check looks at
+thousands of files, and a report has room for the few that decide.
+
+A capture's ``ERRORS.json`` lists what could not be read when it was taken, as
 pairs of path and error name; that is not missing, it is unreadable. Where it
 is damaged, nothing can be read.
 """
@@ -18,6 +23,9 @@ import stat
 from collections.abc import Iterator
 from functools import cached_property
 from typing import BinaryIO
+
+from nova_vhard.host.evidence import Evidence
+from nova_vhard.host.sanitized import shown
 
 #: No fact of a host is larger; a longer file is cut.
 LIMIT = 1 << 20
@@ -38,6 +46,8 @@ _OF_PROCESS = re.compile(
     r"/proc/[0-9]+(?:/(?:cmdline|comm|maps|mountinfo|stat))?"
 )
 
+# Characters of a text that evidence has.
+_SHOWN = 120
 
 #: In place of a path: what was to be asked is libvirt's daemon.
 LIBVIRT = "libvirt"
@@ -83,12 +93,14 @@ class HostRoot:
     """The file system of a host.
 
     :param root: folder that holds it; ``/`` for the machine itself
+    :ivar evidence: record of the check that runs
     """
 
     def __init__(self, root: str = "/") -> None:
         self.root = os.path.abspath(root)
         errors = _captured_errors(os.path.join(self.root, _ERRORS))
         self._errors = {_ERRORS: errno.EIO} if errors is None else errors
+        self.evidence = Evidence()
 
     @property
     def captured(self) -> bool:
@@ -131,7 +143,24 @@ class HostRoot:
         place = os.path.join(self.root, path.lstrip("/"))
         return self.live and os.access(place, os.R_OK)
 
+    def note(self, *lines: str, first: bool = False) -> None:
+        """Add lines to the evidence, sanitized.
+
+        :param first: whether they go before those that do not
+        """
+        self.evidence.note(*lines, first=first)
+
     def read(self, path: str) -> str:
+        """Return the text of a file, and record it as evidence.
+
+        :param path: absolute path on the host
+        :raises Unreadable: if it is not there, or no plain file
+        """
+        text = self.peek(path)
+        self.note(f"{path}: {shown(' '.join(text.split()), _SHOWN)}")
+        return text
+
+    def peek(self, path: str) -> str:
         """Return the text of a file, without white space around it.
 
         :param path: absolute path on the host
@@ -196,7 +225,7 @@ class HostRoot:
         :raises Unreadable: if it cannot be read
         """
         try:
-            return self.read(path)
+            return self.peek(path)
         except Unreadable as error:
             if error.missing and (not beside or self.names(beside)):
                 return None

@@ -226,7 +226,7 @@ def kernel(root: HostRoot) -> str:
     """
     result: dict[str, object] = {tpm.FACT: dict(_replays(root))}
     with contextlib.suppress(Unreadable):
-        if mode := root.read(apparmor.MODE):
+        if mode := root.peek(apparmor.MODE):
             result[apparmor.FACT] = mode
     return json.dumps(result, indent=2) + "\n"
 

@@ -173,6 +173,6 @@ def test_the_example_of_a_check_works(tmp_path, value, status):
     exec(compile(text, "the page", "exec"), names)
     path = "/proc/sys/kernel/kexec_load_disabled"
     host = Host(HostRoot(build(tmp_path, {path: f"{value}\n"})))
-    evidence = []
-    assert names["NoKexec"]().answer(host, evidence)[0] == status
-    assert evidence == [f"kernel.kexec_load_disabled: {value}"]
+    result = names["NoKexec"]().run(host)
+    assert result.status == status
+    assert result.evidence == (f"{path}: {value}",)

@@ -132,7 +132,7 @@ def bound(job: Job, driver: str) -> Iterator[None]:
             f"{job.device.path}/driver",
             f"{before} has it, which is neither {driver} nor vfio",
         )
-    override = job.root.read(f"{job.device.path}/driver_override").strip()
+    override = job.root.peek(f"{job.device.path}/driver_override").strip()
     try:
         _bind(job, driver)
         yield

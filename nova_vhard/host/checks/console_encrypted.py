@@ -56,11 +56,9 @@ class ConsoleEncrypted(Check):
         "migrate away, the guests that are named."
     )
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Judge each guest's own command line."""
-        answers = of_each(
-            host, evidence, lambda _, guest: _judge(host, guest, evidence)
-        )
+        answers = of_each(host, lambda _, guest: _judge(host, guest))
         if not answers:
             # A host without guests is judged by what the next one gets.
             if not (host.root.captured or guests.complete(host.root)):
@@ -71,16 +69,18 @@ class ConsoleEncrypted(Check):
                 )
             facts = nova_facts.read(host)
             listen = facts.channels.consoles
-            evidence += [
-                f"{facts.path}: [{kind}] server_listen = {shown(address)}"
-                for kind, address in listen.items()
-            ]
+            host.root.note(
+                *(
+                    f"{facts.path}: [{kind}] server_listen = {shown(address)}"
+                    for kind, address in listen.items()
+                )
+            )
             wide = [
                 kind
                 for kind, address in listen.items()
                 if not is_local(address)
             ]
-            if wide == ["vnc"] and _by_tls(host, evidence):
+            if wide == ["vnc"] and _by_tls(host):
                 wide = []
             if wide:
                 return failed(
@@ -97,14 +97,14 @@ class ConsoleEncrypted(Check):
         )
 
 
-def _judge(host: Host, guest: Guest, evidence: list[str]) -> Answer:
+def _judge(host: Host, guest: Guest) -> Answer:
     """Judge the consoles of a guest.
 
     :raises Unreadable: if its command line cannot be read
     """
     who = shown(guest.name)
     path = f"{PROC}/{guest.pid}/cmdline"
-    each = list(consoles.read(host.root.read(path).split("\0")))
+    each = list(consoles.read(host.root.peek(path).split("\0")))
     broken = any(item.gap for item in each)
     lines = [
         f"{path}: {item.kind} {shown(item.where)}, "
@@ -112,17 +112,16 @@ def _judge(host: Host, guest: Guest, evidence: list[str]) -> Answer:
         for item in each
     ] or [f"{path}: no console ({who})"]
     # A report has room for some lines only: the worst come first.
-    evidence[:0] = lines if broken else []
-    evidence += [] if broken else lines
+    host.root.note(*lines, first=broken)
     return failed(who) if broken else passed("")
 
 
-def _by_tls(host: Host, evidence: list[str]) -> bool:
+def _by_tls(host: Host) -> bool:
     """Return whether libvirt gives VNC servers TLS and authentication.
 
     :raises Unreadable: if a daemon has not read what the file says
     """
-    read = qemu_conf.read(host, evidence, qemu_conf.CONSOLES)
+    read = qemu_conf.read(host, qemu_conf.CONSOLES)
     if any(each.stale for each in read):
         raise unreadable(
             qemu_conf.PATH,

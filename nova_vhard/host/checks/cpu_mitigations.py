@@ -56,7 +56,7 @@ class CpuMitigations(Check):
         "kernel's words. 'SMT vulnerable' is closed by Check-Virt-32."
     )
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Check each of the kernel's vulnerability files."""
         texts = vulnerabilities.read(host.root)
         texts.pop(OLD_MICROCODE, None)
@@ -67,12 +67,15 @@ class CpuMitigations(Check):
             name: vulnerabilities.state(name, text, apart is Status.PASS)
             for name, text in texts.items()
         }
-        evidence += sorted(
-            _line(host, name, text, states[name])
-            for name, text in texts.items()
+        host.root.note(
+            *sorted(
+                _line(host, name, text, states[name])
+                for name, text in texts.items()
+            ),
+            first=True,
         )
         if apart is Status.PASS:
-            evidence.append("SMT: no two guests on threads of one core")
+            host.root.note("SMT: no two guests on threads of one core")
         # Open by nothing but threads, of which nobody knows.
         loose = {
             name
@@ -91,7 +94,7 @@ def _threads_apart(host: Host, texts: dict[str, str]) -> Status:
     """
     if vulnerabilities.OF_THREADS not in "\n".join(texts.values()).lower():
         return Status.FAIL
-    return mac.attempt(cpu_threads.apart, host, []).status
+    return mac.attempt(cpu_threads.apart, host).status
 
 
 def _line(host: Host, name: str, text: str, state: State) -> str:

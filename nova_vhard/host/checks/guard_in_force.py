@@ -50,17 +50,17 @@ class GuardInForce(Check):
         "mode is audit or warn, that is a step of the roll-out."
     )
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Judge the guard's last proof."""
         root = host.root
         place = f"{guard_proof.FOLDER}/{guard_proof.FILE}"
         hook = root.exists(guard_proof.HOOK)
-        evidence.append(f"{guard_proof.HOOK}: {'there' if hook else 'none'}")
+        root.note(f"{guard_proof.HOOK}: {'there' if hook else 'none'}")
         if not hook and not root.exists(place):
-            evidence.append(f"{place}: none")
+            root.note(f"{place}: none")
             return not_applicable("this host has no guard")
         proof = guard_proof.read(root)
-        evidence.append(
+        root.note(
             f"{place}: {proof.time:%Y-%m-%d %H:%M:%S} UTC: {proof.reason}; "
             f"mode {proof.mode}"
         )

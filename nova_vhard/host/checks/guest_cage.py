@@ -69,9 +69,8 @@ class GuestCage(Check):
         "the guests that are named. End a QEMU that libvirt did not start."
     )
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Judge each guest's process."""
-        lines: list[tuple[bool, str]] = []
 
         def judge(table: guests.Table, guest: Guest) -> Answer:
             """Judge a guest's process."""
@@ -82,9 +81,12 @@ class GuestCage(Check):
                 *_of_groups(host, result),
                 *_inherited(host, result),
             ]
-            lines.append((not lacks, f"{place}/status: {result.text} ({who})"))
+            # A report has room for some lines only: the worst come first.
+            host.root.note(
+                f"{place}/status: {result.text} ({who})", first=bool(lacks)
+            )
             source, closed = confinement.devices(host.root, guest.pid)
-            lines.append((closed is not False, f"{source} ({who})"))
+            host.root.note(f"{source} ({who})", first=closed is False)
             if closed is False:
                 lacks.append("may use every device")
             try:
@@ -94,18 +96,18 @@ class GuestCage(Check):
                     return failed(f"{who} {', '.join(lacks)}")
                 raise
             text = f"shared with process {sharing}" if sharing else _OWN
-            lines.append((not sharing, f"{place}/mountinfo: {text} ({who})"))
+            host.root.note(
+                f"{place}/mountinfo: {text} ({who})", first=bool(sharing)
+            )
             if sharing:
                 lacks.append(f"has not {_OWN}")
             if lacks:
                 return failed(f"{who} {', '.join(lacks)}")
             return _GOOD
 
-        answers = of_each(host, evidence, judge)
-        # A report has room for some lines only: the worst come first.
-        evidence += [line for _, line in sorted(lines)]
+        answers = of_each(host, judge)
         if not answers:
-            return _nobody(host, evidence)
+            return _nobody(host)
         return mac.settle_all(
             answers, "", f"guests that are caged: all {len(answers)}"
         )
@@ -160,7 +162,7 @@ def _sharing(host: Host, table: guests.Table, guest: Guest) -> str:
     return "1" if own & confinement.mount_ids(host.root, "1") else ""
 
 
-def _nobody(host: Host, evidence: list[str]) -> Answer:
+def _nobody(host: Host) -> Answer:
     """Judge a host without guests by what libvirt gives the next one."""
     if not guests.complete(host.root):
         return unknown(
@@ -168,22 +170,19 @@ def _nobody(host: Host, evidence: list[str]) -> Answer:
             WHOLE_TABLE,
         )
     answer = mac.settle(
-        mac.attempt(judge, host, evidence)
-        for judge in (_settings, _user, _filters)
+        mac.attempt(judge, host) for judge in (_settings, _user, _filters)
     )
     if answer.status is Status.PASS:
         return passed("no guest is running; libvirt cages the next one")
-    return mac.of_nobody(answer, evidence)
+    return mac.of_nobody(answer)
 
 
-def _settings(host: Host, evidence: list[str]) -> Answer:
+def _settings(host: Host) -> Answer:
     """Judge qemu.conf, as each of libvirt's daemons has read it.
 
     :raises Unreadable: if it cannot be read
     """
-    return mac.settle(
-        map(_configured, qemu_conf.read(host, evidence, qemu_conf.CAGING))
-    )
+    return mac.settle(map(_configured, qemu_conf.read(host, qemu_conf.CAGING)))
 
 
 def _configured(read: qemu_conf.Read) -> Answer:
@@ -211,14 +210,14 @@ def _configured(read: qemu_conf.Read) -> Answer:
     return _GOOD
 
 
-def _user(host: Host, evidence: list[str]) -> Answer:
+def _user(host: Host) -> Answer:
     """Judge the user that libvirt starts guests as, by its own word.
 
     :raises Unreadable: without an answer of libvirt's
     """
     capabilities = host.libvirt.capabilities()
     labels = domains.security_models(capabilities).get("dac", ())
-    evidence.append(f"libvirt <secmodel> dac: {' '.join(labels) or '(none)'}")
+    host.root.note(f"libvirt <secmodel> dac: {' '.join(labels) or '(none)'}")
     if not labels:
         return unknown("libvirt does not say which user guests run as")
     if any(
@@ -248,7 +247,7 @@ def _reached(host: Host, label: str) -> Iterator[str]:
         yield from groups.of_user(host.root, int(user))
 
 
-def _filters(host: Host, evidence: list[str]) -> Answer:
+def _filters(host: Host) -> Answer:
     """Judge whether the emulators can filter their system calls.
 
     By itself libvirt has them do so where they can.
@@ -265,7 +264,7 @@ def _filters(host: Host, evidence: list[str]) -> Answer:
         and not any(map(_LIBRARY.match, each.facts.needed))
     ]
     if without:
-        evidence += [f"{label}: without libseccomp" for label in without]
+        host.root.note(*(f"{label}: without libseccomp" for label in without))
         return unknown(
             "QEMU is not linked to what filters system calls",
             "Install a QEMU that was built with libseccomp "

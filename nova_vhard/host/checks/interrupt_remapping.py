@@ -14,7 +14,6 @@ from nova_vhard.host.host import Host
 from nova_vhard.host.iommu import device_iommu, interrupts, iommu
 from nova_vhard.host.iommu.interrupts import Interrupts
 from nova_vhard.host.root import HostRoot
-from nova_vhard.host.sanitized import shown
 
 _PARAMETER = "allow_unsafe_interrupts"
 _MODULES = ("vfio_iommu_type1", "iommufd")
@@ -54,7 +53,7 @@ class InterruptRemapping(Check):
         "allow_unsafe_interrupts of vfio_iommu_type1 and iommufd."
     )
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Judge /proc/interrupts and vfio's parameters."""
         root = host.root
         lines = interrupts.read(root)
@@ -62,10 +61,12 @@ class InterruptRemapping(Check):
         good = len(lines.remapped) + len(lines.translated)
         bad = (*lines.direct, *lines.strange)
         prefix = "ITS-" if lines.translated else "IR-"
-        text = f"{path}: {good} lines with {prefix}, {len(bad)} without"
-        evidence += [text, *(f"{path}: {line}" for line in bad[:3])]
+        root.note(
+            f"{path}: {good} lines with {prefix}, {len(bad)} without",
+            *(f"{path}: {line}" for line in bad[:3]),
+        )
         unsafe = [
-            module_parameters.is_on(root, module, _PARAMETER, evidence)
+            module_parameters.is_on(root, module, _PARAMETER)
             for module in _MODULES
         ]
         if any(unsafe):
@@ -75,10 +76,10 @@ class InterruptRemapping(Check):
                 "the places that the evidence names, and load the modules "
                 "again.",
             )
-        answer = _judge(host, lines, evidence)
+        answer = _judge(host, lines)
         if answer.status is not Status.PASS:
             return answer
-        unprotected = device_iommu.unprotected(host, evidence)
+        unprotected = device_iommu.unprotected(host)
         if unprotected:
             return unprotected
         # Out of sight, vfio may be loaded, or be told to, all the same.
@@ -87,7 +88,7 @@ class InterruptRemapping(Check):
         return answer
 
 
-def _judge(host: Host, lines: Interrupts, evidence: list[str]) -> Answer:
+def _judge(host: Host, lines: Interrupts) -> Answer:
     root = host.root
     measured = not lines.direct or (
         platform.of(root) not in platform.UNMEASURED
@@ -97,7 +98,7 @@ def _judge(host: Host, lines: Interrupts, evidence: list[str]) -> Answer:
             "interrupts of devices are not remapped",
             platform.remedy(root, platform.INTERRUPTS_DIRECT),
         )
-    if lines.remapped and _unverified(root, evidence):
+    if lines.remapped and _unverified(root):
         return failed(
             "remapping does not ask which device an interrupt is of",
             "Boot without nosid in intremap: with it the remapping does "
@@ -118,8 +119,8 @@ def _judge(host: Host, lines: Interrupts, evidence: list[str]) -> Answer:
         )
     if lines.translated:
         units = iommu.units(root)
-        evidence.append(f"{iommu.CLASS}: {' '.join(units) or '(empty)'}")
-        strange = iommu.unverified(root, units, evidence)
+        root.note(f"{iommu.CLASS}: {' '.join(units) or '(empty)'}")
+        strange = iommu.unverified(root, units)
         if strange:
             return strange
         if not units:
@@ -130,7 +131,7 @@ def _judge(host: Host, lines: Interrupts, evidence: list[str]) -> Answer:
     return passed("interrupts of devices are remapped")
 
 
-def _unverified(root: HostRoot, evidence: list[str]) -> bool:
+def _unverified(root: HostRoot) -> bool:
     """Return whether the kernel lets any device send another one's interrupt.
 
     Intel's remapping alone has a table for all devices; AMD's has one each.
@@ -145,7 +146,5 @@ def _unverified(root: HostRoot, evidence: list[str]) -> bool:
     ]
     if not listed or platform.of(root) is platform.Platform.AMD:
         return False
-    evidence.insert(
-        0, f"{module_parameters.CMDLINE}: intremap={shown(listed[0])}"
-    )
+    root.note(f"{module_parameters.CMDLINE}: intremap={listed[0]}", first=True)
     return True

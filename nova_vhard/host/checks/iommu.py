@@ -49,33 +49,33 @@ class Iommu(Check):
         "vfio's enable_unsafe_noiommu_mode."
     )
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Judge the effective state."""
         root = host.root
-        unsafe = module_parameters.is_on(root, _MODULE, _PARAMETER, evidence)
+        unsafe = module_parameters.is_on(root, _MODULE, _PARAMETER)
         units = iommu.units(root)
-        evidence.append(f"{iommu.CLASS}: {' '.join(units) or '(empty)'}")
+        root.note(f"{iommu.CLASS}: {' '.join(units) or '(empty)'}")
         groups = iommu.groups(root)
         real = [
             group for group in groups if group.devices and not group.noiommu
         ]
         count = sum(len(item.devices) for item in real)
-        evidence.append(
-            f"{iommu.GROUPS}: {len(real)} groups with {count} devices"
-        )
+        root.note(f"{iommu.GROUPS}: {len(real)} groups with {count} devices")
         fakes = [group for group in groups if group.noiommu]
-        evidence += [
-            f"{fake.path}/name: {iommu.NOIOMMU}: {' '.join(fake.devices)}"
-            for fake in fakes
-        ]
+        root.note(
+            *(
+                f"{fake.path}/name: {iommu.NOIOMMU}: {' '.join(fake.devices)}"
+                for fake in fakes
+            )
+        )
         if unsafe or fakes:
             return failed(
                 "vfio may hand out devices without an IOMMU",
                 f"Take {_PARAMETER} of vfio out of the places that the "
                 "evidence names, and load vfio again.",
             )
-        unverified = iommu.unverified(root, units, evidence)
-        fault = unverified or device_iommu.unprotected(host, evidence)
+        unverified = iommu.unverified(root, units)
+        fault = unverified or device_iommu.unprotected(host)
         if fault:
             return fault
         if not real:
@@ -98,7 +98,7 @@ class Iommu(Check):
             and root.link(f"{iommu.DEVICES}/{address}/iommu_group") is None
         ]
         if without:
-            evidence.append(f"devices in no group: {' '.join(without)}")
+            root.note(f"devices in no group: {' '.join(without)}")
         if lost or not grouped & set(addresses):
             return unknown("groups and PCI devices do not agree", _NO_UNIT)
         # The host's drivers bypass translation there. Older kernels do not

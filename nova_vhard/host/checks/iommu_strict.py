@@ -71,7 +71,7 @@ class IommuStrict(Check):
         "IOMMU group, see Check-Virt-01."
     )
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Judge the type of every group."""
         root = host.root
         groups = [
@@ -79,42 +79,40 @@ class IommuStrict(Check):
             for group in iommu.groups(root)
             if group.devices and not group.noiommu
         ]
-        unverified = iommu.unverified(root, iommu.units(root), evidence)
-        fault = unverified or device_iommu.unprotected(host, evidence)
+        unverified = iommu.unverified(root, iommu.units(root))
+        fault = unverified or device_iommu.unprotected(host)
         if fault:
             return fault
         if not groups:
-            evidence.append(f"{iommu.GROUPS}: no groups with devices")
+            root.note(f"{iommu.GROUPS}: no groups with devices")
             return failed(
                 "no device is in an IOMMU group",
                 platform.remedy(root, platform.IOMMU_OFF),
             )
         types = {
-            group.path: root.read(f"{group.path}/type") for group in groups
+            group.path: root.peek(f"{group.path}/type") for group in groups
         }
         for kind, count in sorted(Counter(types.values()).items()):
             text = f"{kind or '(empty)'} in {count} groups"
-            evidence.append(f"{iommu.GROUPS}/*/type: {text}")
+            root.note(f"{iommu.GROUPS}/*/type: {text}")
         return (
-            _identity(types, evidence)
-            or _behind_none(root, groups, evidence)
+            _identity(root, types)
+            or _behind_none(root, groups)
             or _of_types(set(types.values()))
         )
 
 
-def _identity(types: dict[str, str], evidence: list[str]) -> Answer | None:
+def _identity(root: HostRoot, types: dict[str, str]) -> Answer | None:
     """Return the answer where a group is an identity map."""
     named = [path for path, kind in types.items() if kind == iommu.IDENTITY]
     if not named:
         return None
-    evidence += [f"{path}/type: {iommu.IDENTITY}" for path in named[:3]]
+    root.note(*(f"{path}/type: {iommu.IDENTITY}" for path in named[:3]))
     step = _PASSTHROUGH if len(named) == len(types) else _PARTLY
     return failed("host devices bypass translation", step)
 
 
-def _behind_none(
-    root: HostRoot, groups: list[iommu.Group], evidence: list[str]
-) -> Answer | None:
+def _behind_none(root: HostRoot, groups: list[iommu.Group]) -> Answer | None:
     """Return the answer where a device is in no group."""
     # Not bridges, nor an IOMMU's own function: neither needs a group. A device
     # without a driver does nothing by itself.
@@ -129,7 +127,7 @@ def _behind_none(
             outside.append(f"{address} ({driver})")
     if not outside:
         return None
-    evidence[:0] = [f"in no IOMMU group: {line}" for line in outside]
+    root.note(*(f"in no IOMMU group: {line}" for line in outside), first=True)
     return failed(
         f"host devices are behind no IOMMU: {few(outside)}",
         platform.remedy(root, _OUTSIDE),

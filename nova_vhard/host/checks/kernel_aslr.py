@@ -49,22 +49,21 @@ class KernelAslr(Check):
         "without norandmaps."
     )
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Judge the sysctl."""
         root = host.root
         value = root.read(_SYSCTL)
-        evidence.append(f"{_SYSCTL}: {value}")
         # None of these decides: they say what else hides addresses.
         for path in (_CMDLINE, *_ASIDE):
             try:
                 text = root.maybe(path) or ""
             except Unreadable as error:
-                evidence.append(f"cannot be read: {error}")
+                root.note(f"cannot be read: {error}")
                 continue
             if path == _CMDLINE:
                 text = " ".join(part for part in text.split() if part in _BOOT)
             if text:
-                evidence.append(f"{path}: {text}")
+                root.note(f"{path}: {text}")
         if value == "2":
             return passed("address spaces are randomized in full")
         if value in _MEANING:

@@ -64,7 +64,7 @@ class LibvirtNotExposed(Check):
         "(live_migration_scheme of nova.conf)."
     )
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Judge the listeners of each daemon, and of the first process."""
         root = host.root
         daemons = list(libvirt_conf.daemons(root))
@@ -73,13 +73,12 @@ class LibvirtNotExposed(Check):
                 "not every process is seen, nor a daemon of libvirt's",
                 WHOLE_TABLE,
             )
-        units = socket_units.read(root, evidence)
+        units = socket_units.read(root)
         answers = [
-            mac.attempt(_judge, host, pid, units, evidence)
-            for pid in (_FIRST, *daemons)
+            mac.attempt(_judge, host, pid, units) for pid in (_FIRST, *daemons)
         ]
         if not daemons:
-            answers.append(mac.attempt(_sleeping, host, units, evidence))
+            answers.append(mac.attempt(_sleeping, host, units))
         if not (root.captured or guests.complete(root)):
             answers.append(
                 unknown(
@@ -90,7 +89,7 @@ class LibvirtNotExposed(Check):
         return mac.settle(answers)
 
 
-def _sleeping(host: Host, units: Units, evidence: list[str]) -> Answer:
+def _sleeping(host: Host, units: Units) -> Answer:
     """Judge whom the daemon lets in that systemd starts for who comes.
 
     virtproxyd ends where nobody has come for two minutes.
@@ -99,8 +98,7 @@ def _sleeping(host: Host, units: Units, evidence: list[str]) -> Answer:
     """
     tls = {*units.tls, libvirt_conf.Ports().tls}
     if _reaches(tls, listeners.read(host, _FIRST)) and any(
-        ports.anybody
-        for ports in libvirt_conf.of_sleeping(host.root, evidence)
+        ports.anybody for ports in libvirt_conf.of_sleeping(host.root)
     ):
         return failed(_BY_TLS, _ANYBODY)
     return passed(_CLOSED)
@@ -113,7 +111,7 @@ def _reaches(ports: Collection[int], every: list[Listener]) -> bool:
     )
 
 
-def _judge(host: Host, pid: str, units: Units, evidence: list[str]) -> Answer:
+def _judge(host: Host, pid: str, units: Units) -> Answer:
     """Judge the listeners of a daemon, or what the first process sees.
 
     The default port tells also where the configuration is out of sight.
@@ -123,13 +121,13 @@ def _judge(host: Host, pid: str, units: Units, evidence: list[str]) -> Answer:
     """
     root, place = host.root, f"{PROC}/{pid}/net"
     every = listeners.read(host, pid)
-    own = _own(host, pid, evidence)
+    own = _own(host, pid)
     ports = libvirt_conf.Ports()
     exposed = _exposed(every, own, ports, units)
     if not exposed or own:
-        ports = libvirt_conf.read(root, pid, evidence)
+        ports = libvirt_conf.read(root, pid)
         exposed = _exposed(every, own, ports, units)
-    evidence.append(
+    root.note(
         f"{place}: {len(every)} listeners, {len(exposed)} of libvirt in plain"
     )
     if exposed:
@@ -165,7 +163,7 @@ def _exposed(
     ]
 
 
-def _own(host: Host, pid: str, evidence: list[str]) -> frozenset[str]:
+def _own(host: Host, pid: str) -> frozenset[str]:
     """Return a daemon's sockets; none where only root sees them.
 
     The first process has sockets of everybody's: those are not looked at.
@@ -175,5 +173,5 @@ def _own(host: Host, pid: str, evidence: list[str]) -> frozenset[str]:
     try:
         return listeners.sockets(host.root, pid)
     except Unreadable as error:
-        evidence.append(f"known by its ports alone: {error}")
+        host.root.note(f"known by its ports alone: {error}")
         return frozenset()

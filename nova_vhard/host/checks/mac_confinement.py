@@ -40,6 +40,6 @@ class MacConfinement(Check):
         "again."
     )
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Judge libvirt, the kernel and qemu.conf."""
-        return mac.confinement(host, evidence)
+        return mac.confinement(host)

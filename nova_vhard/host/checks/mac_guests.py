@@ -61,28 +61,35 @@ class MacGuests(Check):
         "static and none seclabels out of their domains."
     )
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Judge the labels in procfs."""
         answers: list[Answer] = []
         try:
-            model = mac.counting(host, evidence)
+            model = mac.counting(host)
         except Unreadable as error:
             model = _NOT_SURE
             answers.append(unread(error))
         table = guests.table(host, model == mac.APPARMOR)
-        troubles = [*table.unknown, *unseen(host, table, evidence)]
+        troubles = [*table.unknown, *unseen(host, table)]
         if not (table.guests or troubles or answers):
             if not guests.complete(host.root):
                 return unknown(
                     "no guest is seen, nor every process (PID namespace, "
                     "hidepid)",
                 )
-            return mac.nobody(host, evidence)
+            return mac.of_nobody(mac.confinement(host))
         answers += [unknown(trouble) for trouble in troubles]
         judged = [(guest, _judge(guest, model)) for guest in table.guests]
         # A report has room for some lines only: the worst come first.
         judged.sort(key=lambda item: item[1][0] is Status.PASS)
-        evidence += [_line(item) for item, _ in judged]
+        host.root.note(
+            *(
+                f"{each.source}: "
+                f"{shown(each.label or f'({each.trouble})', 100)} "
+                f"({shown(each.name)})"
+                for each, _ in judged
+            )
+        )
         answers += [answer for _, answer in judged]
         answers += _shared(table.guests)
         if model:
@@ -92,20 +99,13 @@ class MacGuests(Check):
                 if (label := selinux.parse(guest.label))
                 and label.type in selinux.GUESTS
             ]
-            answers.append(
-                mac.attempt(mac.effective, host, model, labels, evidence)
-            )
+            answers.append(mac.attempt(mac.effective, host, model, labels))
         answer = mac.settle(answers)
         if answer.status is Status.PASS:
             return passed(
                 f"guests with a label of their own: all {len(judged)}"
             )
         return answer
-
-
-def _line(guest: guests.Guest) -> str:
-    label = guest.label or f"({guest.trouble})"
-    return f"{guest.source}: {shown(label, 100)} ({shown(guest.name)})"
 
 
 def _judge(guest: guests.Guest, model: str | None) -> Answer:

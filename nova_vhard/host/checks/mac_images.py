@@ -74,9 +74,9 @@ class MacImages(Check):
         "SELinux."
     )
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Judge the labels of the images that libvirt names."""
-        result = mac.driver(host, evidence)
+        result = mac.driver(host)
         if not result:
             return failed(
                 "libvirt has no security driver that labels images",
@@ -88,12 +88,11 @@ class MacImages(Check):
             )
         running = host.libvirt.running()
         if not running:
-            return mac.nobody(host, evidence)
+            return mac.of_nobody(mac.confinement(host))
         table = guests.table(host, having={domain.uuid for domain in running})
         labels = {guest.uuid: guest.label for guest in table.guests}
         judged = {
-            domain.uuid: _domain(host, domain, labels, evidence)
-            for domain in running
+            domain.uuid: _domain(host, domain, labels) for domain in running
         }
         # A guest that has ended has no label any more.
         still = {domain.uuid for domain in host.libvirt.running()}
@@ -105,9 +104,7 @@ class MacImages(Check):
         count = len(answers)
         # What the labels promise has to be enforced.
         answers.append(
-            mac.attempt(
-                mac.effective, host, mac.SELINUX, labels.values(), evidence
-            )
+            mac.attempt(mac.effective, host, mac.SELINUX, labels.values())
         )
         answer = mac.settle(answers)
         if answer.status is Status.PASS:
@@ -119,15 +116,14 @@ def _domain(
     host: Host,
     domain: Domain,
     labels: Mapping[str, str],
-    evidence: list[str],
 ) -> list[Answer]:
     if domain.elsewhere:
-        evidence.append(
+        host.root.note(
             f"{shown(domain.name)}: {domain.elsewhere} disks without a path "
             "on the host"
         )
     return [
-        mac.attempt(_image, host, domain, disk, labels, evidence)
+        mac.attempt(_image, host, domain, disk, labels)
         for disk in domain.disks
     ]
 
@@ -137,15 +133,10 @@ def _image(
     domain: Domain,
     disk: Disk,
     labels: Mapping[str, str],
-    evidence: list[str],
 ) -> Answer:
     text = selinux.file_label(host.root, disk.path)
     kind = "shareable" if disk.shareable else "read-only"
     kind = kind if disk.shareable or disk.readonly else "its own"
-    line = (
-        f"{shown(disk.path, 200)}: {shown(text, 100)} "
-        f"({shown(domain.name)}, {kind})"
-    )
     label = selinux.parse(text)
     guest = selinux.parse(labels.get(domain.uuid, ""))
     answer = mac.settle(
@@ -154,10 +145,11 @@ def _image(
             _others(host.root, domain, disk, labels, text),
         )
     )
-    if answer.status is Status.PASS:
-        evidence.append(line)
-    else:
-        evidence.insert(0, line)
+    host.root.note(
+        f"{shown(disk.path, 200)}: {shown(text, 100)} "
+        f"({shown(domain.name)}, {kind})",
+        first=answer.status is not Status.PASS,
+    )
     return answer
 
 

@@ -42,25 +42,26 @@ class MemorySharing(Check):
         "ksm.service, which switch it on again."
     )
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Judge what the kernel does, and what is merged."""
         root = host.root
         if "ksm" not in root.names("/sys/kernel/mm"):
-            evidence.append(f"{_KSM}: none")
+            root.note(f"{_KSM}: none")
             return passed("the kernel cannot merge memory")
         value = root.read(_RUN)
-        evidence.append(f"{_RUN}: {shown(value)}")
         if value == _RUNNING:
             return failed("equal pages of guests are merged")
         if value not in (_STOPPED, _UNMERGED):
             return unknown(f"{shown(value)!r} is not a value that is known")
-        read = root.maybe if value == _UNMERGED else root.read
+        read = root.maybe if value == _UNMERGED else root.peek
         counts = {_ZEROS: root.maybe(_ZEROS), _SHARING: read(_SHARING)}
-        evidence += [
-            f"{path}: {shown(count)}"
-            for path, count in counts.items()
-            if count is not None
-        ]
+        root.note(
+            *(
+                f"{path}: {count}"
+                for path, count in counts.items()
+                if count is not None
+            )
+        )
         if set(counts.values()) <= {"0", None}:
             return passed("no pages of guests are merged")
         step = (

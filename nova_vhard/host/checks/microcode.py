@@ -47,18 +47,17 @@ class Microcode(Check):
     )
     remediation = _AT_BOOT
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Judge the kernel's own comparison."""
         root = host.root
         maker = of_processor(root)
-        evidence.append(f"{_CPUINFO}: {maker}")
+        root.note(f"{_CPUINFO}: {maker}")
         try:
             text = root.read(_FILE)
         except Unreadable as error:
             if error.missing:
                 error.step = _OLD_KERNEL
             raise
-        evidence.append(f"{_FILE}: {shown(text)}")
         if text.lower().startswith("vulnerable"):
             return failed("the processor's microcode is old")
         if maker is not Platform.INTEL:

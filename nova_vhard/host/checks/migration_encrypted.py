@@ -12,7 +12,6 @@ from nova_vhard.host.host import Host
 from nova_vhard.host.mac import mac
 from nova_vhard.host.nova import nova_facts
 from nova_vhard.host.qemu import qemu_conf
-from nova_vhard.host.sanitized import shown
 
 # Of libvirt's transports, those that encrypt what goes through the daemon.
 _ENCRYPTED = ("tls", "ssh")
@@ -52,18 +51,20 @@ class MigrationEncrypted(Check):
         "of qemu.conf), and migrate_tls_force = 1 in qemu.conf."
     )
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Judge Nova's settings, and then libvirt's."""
         facts = nova_facts.read(host)
         channels = facts.channels
-        evidence += [
-            f"{facts.path}: {name} = {shown(str(value))}"
-            for name, value in (
-                ("live_migration_with_native_tls", channels.native_tls),
-                ("live_migration_tunnelled", channels.tunnelled),
-                ("scheme of migrations", channels.transport),
+        host.root.note(
+            *(
+                f"{facts.path}: {name} = {value}"
+                for name, value in (
+                    ("live_migration_with_native_tls", channels.native_tls),
+                    ("live_migration_tunnelled", channels.tunnelled),
+                    ("scheme of migrations", channels.transport),
+                )
             )
-        ]
+        )
         if channels.native_tls:
             return passed("Nova asks QEMU for TLS for each migration")
         if channels.tunnelled and channels.transport in _ENCRYPTED:
@@ -71,7 +72,7 @@ class MigrationEncrypted(Check):
                 "Nova tunnels migrations through libvirt's encryption"
             )
         return mac.settle(
-            map(_forced, qemu_conf.read(host, evidence, qemu_conf.MIGRATING))
+            map(_forced, qemu_conf.read(host, qemu_conf.MIGRATING))
         )
 
 

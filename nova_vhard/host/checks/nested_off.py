@@ -13,7 +13,6 @@ from nova_vhard.host.check import (
 )
 from nova_vhard.host.host import Host
 from nova_vhard.host.platform import Platform, of
-from nova_vhard.host.sanitized import shown
 
 # Of Intel's, AMD's, Power's and IBM Z's module.
 _BY_MODULE = (
@@ -58,7 +57,7 @@ class NestedOff(Check):
         "kvm-arm.mode=nested."
     )
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Judge the parameter of the module that is loaded."""
         root = host.root
         read = {
@@ -66,7 +65,7 @@ class NestedOff(Check):
             for path in _BY_MODULE
             if (text := root.maybe(path, beside=module_parameters.MODULES))
         }
-        evidence += [f"{path}: {shown(text)}" for path, text in read.items()]
+        root.note(*(f"{path}: {text}" for path, text in read.items()))
         if any(map(_ON.fullmatch, read.values())):
             on = [
                 path.split("/")[3]
@@ -93,12 +92,10 @@ class NestedOff(Check):
                 for word in words
                 if word.replace("_", "-").startswith(f"{_ARM}=")
             ]
-            evidence.append(
-                f"{module_parameters.CMDLINE}: {_ARM}: {len(modes)} times"
+            root.note(
+                f"{module_parameters.CMDLINE}: {_ARM}: {len(modes)} times",
+                *(f"{module_parameters.CMDLINE}: {word}" for word in modes),
             )
-            evidence += [
-                f"{module_parameters.CMDLINE}: {shown(word)}" for word in modes
-            ]
             if any(word.endswith("=nested") for word in modes):
                 return failed(
                     "guests can be hypervisors",

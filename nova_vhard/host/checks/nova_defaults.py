@@ -48,20 +48,22 @@ class NovaDefaults(Check):
         "key assume of the policy."
     )
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Compare Nova's settings with the policy's assumptions."""
         facts = nova_facts.read(host)
         if facts.cpu_mode is None and host.expected.cpu_mode is not None:
             raise nova_facts.old(host)
         different = []
         for name, result, assumed in _compared(facts, host.expected):
-            evidence.append(f"{facts.path}: {name} = {result}")
+            host.root.note(f"{facts.path}: {name} = {result}")
             if result != assumed:
                 different.append(f"{name} is {result}, assumed is {assumed}")
-        evidence += [
-            f"{facts.path}: {name} = {result}"
-            for name, result in _named(facts)
-        ]
+        host.root.note(
+            *(
+                f"{facts.path}: {name} = {result}"
+                for name, result in _named(facts)
+            )
+        )
         if not host.expected.policy:
             return unknown("there is no policy to compare with", NO_POLICY)
         if different:

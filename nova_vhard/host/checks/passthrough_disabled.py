@@ -36,17 +36,19 @@ class PassthroughDisabled(Check):
         "enabled_mdev_types."
     )
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Compare what waits for guests with what Nova offers."""
-        offered = passthrough_devices.of_host(host, evidence)
+        offered = passthrough_devices.of_host(host)
         stray, waiting = waiting_devices.of_host(
             host, frozenset(offer.device.address for offer in offered)
         )
         if stray:
-            evidence[:0] = stray
+            host.root.note(*stray, first=True)
             return failed("waits for a guest, and offered by nobody")
-        evidence += [f"offered: {offer}" for offer in offered]
-        evidence.append(f"devices that wait for a guest: {waiting}")
+        host.root.note(
+            *(f"offered: {offer}" for offer in offered),
+            f"devices that wait for a guest: {waiting}",
+        )
         if offered or waiting:
             return passed("what guests can get is what nova offers")
         return passed("nova offers no device, and none waits for a guest")

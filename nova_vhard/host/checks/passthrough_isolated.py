@@ -57,28 +57,27 @@ class PassthroughIsolated(Check):
         "pcie_acs_override."
     )
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Judge the group of each device that Nova offers."""
         root = host.root
-        offered = passthrough_devices.of_host(host, evidence)
+        offered = passthrough_devices.of_host(host)
         if not offered:
             return not_applicable("nova offers no device")
-        strange = iommu.unverified(root, iommu.units(root), evidence)
+        strange = iommu.unverified(root, iommu.units(root))
         if strange:
             return strange
         alone, kept = _company(root, offered)
-        evidence[:0] = [*alone.values(), *kept]
+        root.note(*alone.values(), *kept, first=True)
         if alone:
             return device_iommu.alone(root, list(alone))
         if kept:
             return failed("offered devices share a group with the host's")
-        evidence += [f"offered: {item}" for item in offered]
+        root.note(*(f"offered: {item}" for item in offered))
         pretended = module_parameters.values(root, _PRETENDED)
         if any(pretended):
-            evidence.insert(
-                0,
-                f"{module_parameters.CMDLINE}: "
-                f"{_PRETENDED}={shown(pretended[0])}",
+            root.note(
+                f"{module_parameters.CMDLINE}: {_PRETENDED}={pretended[0]}",
+                first=True,
             )
             return unknown(
                 "the kernel may pretend groups to be apart",

@@ -40,18 +40,20 @@ class PassthroughOneTimeUse(Check):
         "reservation in Placement is lifted."
     )
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Judge the entry that covers each device that Nova offers."""
-        offered = passthrough_devices.of_host(host, evidence)
+        offered = passthrough_devices.of_host(host)
         whole = [item for item in offered if item.device.kind is not Kind.VF]
         functions = len(offered) - len(whole)
         if functions:
-            evidence.append(f"{functions} offered VFs cannot be one_time_use")
+            host.root.note(f"{functions} offered VFs cannot be one_time_use")
         if not whole:
             return not_applicable("nova offers no whole device")
         again = [str(item) for item in whole if not item.spec.one_time_use]
         if again:
-            evidence[:0] = [f"not one_time_use: {item}" for item in again]
+            host.root.note(
+                *(f"not one_time_use: {item}" for item in again), first=True
+            )
             return failed("offered devices go from guest to guest")
-        evidence += [f"one_time_use: {item}" for item in whole]
+        host.root.note(*(f"one_time_use: {item}" for item in whole))
         return passed("each offered device is one_time_use")

@@ -43,26 +43,24 @@ class PassthroughResettable(Check):
         "where somebody has emptied reset_method, write default into it."
     )
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Judge the reset methods of each device that Nova offers."""
         root = host.root
-        offered = passthrough_devices.of_host(host, evidence)
+        offered = passthrough_devices.of_host(host)
         if not offered:
             return not_applicable("nova offers no device")
         buses = Counter(
             name.rpartition(":")[0] for name in root.names(iommu.DEVICES)
         )
-        without = []
+        without = False
         for item in offered:
             methods = _methods(root, item.device)
             alone = buses[item.device.bus] == 1
-            if not methods or (set(methods) <= SHARED_RESETS and not alone):
-                without.append(
-                    f"{item}: reset by {' '.join(methods) or 'none'}"
-                )
-            else:
-                evidence.append(f"{item}: reset by {' '.join(methods)}")
-        evidence[:0] = without
+            bad = set(methods) <= SHARED_RESETS and not (methods and alone)
+            root.note(
+                f"{item}: reset by {' '.join(methods) or 'none'}", first=bad
+            )
+            without |= bad
         if without:
             return failed("offered devices have no reset of their own")
         return passed("each offered device has a reset of its own")

@@ -28,9 +28,9 @@ class _Build(Check):
 
     asked: Property
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Ask every binary."""
-        return qemu_binaries.judge(host, evidence, self.asked)
+        return qemu_binaries.judge(host, self.asked)
 
 
 def _answers(passes: str, fails: str) -> Callable[[type[Check]], type[Check]]:

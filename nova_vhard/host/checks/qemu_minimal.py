@@ -71,7 +71,7 @@ class QemuMinimal(Check):
     )
     early = True
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Compare what each emulator offers with the policy."""
         if not host.expected.policy:
             return unknown("there is no policy to compare with", NO_POLICY)
@@ -100,7 +100,7 @@ class QemuMinimal(Check):
                 f"{len(result)} to leave out"
             )
         # What to do first: evidence is cut at some length.
-        evidence += [*_lines(extra), *map(str, untold), *asked]
+        host.root.note(*_lines(extra), *map(str, untold), *asked)
         if extra:
             return failed("QEMU offers devices that the policy refuses")
         if named.doubts:

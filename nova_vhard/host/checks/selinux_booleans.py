@@ -14,7 +14,6 @@ from nova_vhard.host.check import (
 from nova_vhard.host.host import Host
 from nova_vhard.host.mac import mac, selinux
 from nova_vhard.host.root import Unreadable
-from nova_vhard.host.sanitized import shown
 
 
 class SelinuxBooleans(Check):
@@ -41,22 +40,21 @@ class SelinuxBooleans(Check):
         "selinux_booleans, if this host cannot do without."
     )
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Judge what each is now; what is pending is named."""
-        if not _present(host, evidence):
+        if not _present(host):
             return not_applicable("SELinux is not enabled")
-        result = [
-            mac.attempt(_judge, host, boolean, evidence)
-            for boolean in BOOLEANS
-        ]
-        evidence += [
-            f"wanted on, and none that is asked for: {shown(item)}"
-            for item in sorted(
-                host.expected.booleans.difference(
-                    *((each.guide, *each.names) for each in BOOLEANS)
+        result = [mac.attempt(_judge, host, boolean) for boolean in BOOLEANS]
+        host.root.note(
+            *(
+                f"wanted on, and none that is asked for: {item}"
+                for item in sorted(
+                    host.expected.booleans.difference(
+                        *((each.guide, *each.names) for each in BOOLEANS)
+                    )
                 )
             )
-        ]
+        )
         answers = [
             item for item in result if item.status is not Status.NOT_APPLICABLE
         ]
@@ -71,10 +69,9 @@ class SelinuxBooleans(Check):
         )
 
 
-def _present(host: Host, evidence: list[str]) -> bool:
+def _present(host: Host) -> bool:
     """Return whether the kernel runs SELinux.
 
-    :param evidence: gets what says that it does not
     :raises Unreadable: if that cannot be told
     """
     try:
@@ -86,12 +83,12 @@ def _present(host: Host, evidence: list[str]) -> bool:
         if mac.SELINUX in result:
             raise
         listed = " ".join(result) or f"neither {' nor '.join(mac.MODELS)}"
-        evidence += [str(error), f"active in the kernel: {listed}"]
+        host.root.note(str(error), f"active in the kernel: {listed}")
         return False
     return True
 
 
-def _judge(host: Host, boolean: Boolean, evidence: list[str]) -> Answer:
+def _judge(host: Host, boolean: Boolean) -> Answer:
     """Judge one; NOT_APPLICABLE where this policy does not have it."""
     for name in boolean.names:
         state = selinux.boolean(host.root, name)
@@ -102,12 +99,12 @@ def _judge(host: Host, boolean: Boolean, evidence: list[str]) -> Answer:
             facts += ["wanted on"] if wanted else []
             if pending != now:
                 facts.append(f"pending: {'on' if pending else 'off'}")
-            evidence.append(
+            host.root.note(
                 f"{selinux.BOOLEANS}/{name}: {int(now)} {int(pending)} "
                 f"({'; '.join(facts)})"
             )
             if now and not wanted:
                 return failed(name)
             return passed("")
-    evidence.append(f"{selinux.BOOLEANS}: no {' or '.join(boolean.names)}")
+    host.root.note(f"{selinux.BOOLEANS}: no {' or '.join(boolean.names)}")
     return not_applicable("")

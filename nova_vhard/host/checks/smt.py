@@ -40,6 +40,6 @@ class Smt(Check):
         "hard or migrate away the guests that run."
     )
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Judge the kernel's word, and Nova's sets of processors."""
-        return cpu_threads.apart(host, evidence)
+        return cpu_threads.apart(host)

@@ -47,29 +47,28 @@ class TpmMeasuredBoot(Check):
         "host out of service."
     )
 
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
+    def answer(self, host: Host) -> Answer:
         """Judge each TPM; one that has both is enough."""
         names = tpm.names(host.root)
-        evidence.append(f"{tpm.CLASS}: {' '.join(names) or '(empty)'}")
+        host.root.note(f"{tpm.CLASS}: {' '.join(names) or '(empty)'}")
         if not names:
             return failed("there is no TPM", _NO_TPM)
-        answers = [mac.attempt(_judge, host, name, evidence) for name in names]
+        answers = [mac.attempt(_judge, host, name) for name in names]
         order = (Status.PASS, Status.UNKNOWN, Status.FAIL)
         return min(answers, key=lambda answer: order.index(answer.status))
 
 
-def _judge(host: Host, name: str, evidence: list[str]) -> Answer:
+def _judge(host: Host, name: str) -> Answer:
     path = f"{tpm.CLASS}/{name}/tpm_version_major"
     version = host.root.read(path)
-    evidence.append(f"{path}: {version}")
     if version != "2":
         return failed(f"{name} is no TPM 2.0", _NO_TPM)
-    replay = tpm.replayed(host, name, evidence)
+    replay = tpm.replayed(host, name)
     if replay is None:
         return failed(f"the firmware left no event log for {name}", _NO_LOG)
     if tpm.is_empty(replay):
         return failed(f"the firmware measured nothing into {name}", _NO_LOG)
-    wrong = tpm.differing(host.root, name, replay, evidence)
+    wrong = tpm.differing(host.root, name, replay)
     if wrong:
         return failed(
             f"the event log of {name} does not lead to {few(wrong)}",

@@ -43,65 +43,63 @@ _STEP = (
 _CORRECT = f"Correct {_OPTIONS}: nova-compute does not start with them."
 
 
-def apart(host: Host, evidence: list[str]) -> Answer:
+def apart(host: Host) -> Answer:
     """Judge whether no two guests can have threads of one core.
 
-    :param evidence: gets what was read
     :raises Unreadable: if the kernel does not say
     """
     root = host.root
     active = root.read(ACTIVE)
-    evidence.append(f"{ACTIVE}: {active[:20]}")
     # Empty where the kernel does not switch threads.
     control = (root.maybe(CONTROL) or "")[:20]
     if control:
-        evidence.append(f"{CONTROL}: {control}")
+        root.note(f"{CONTROL}: {control}")
     if active not in ("0", "1"):
         return unknown(f"{shown(active)!r} is not a value that is known")
     if active == "1":
-        return _by_nova(host, evidence)
+        return _by_nova(host)
     if control == NOT_COUNTED:
         # Nobody counts threads here: each processor names its siblings.
         every = _every(root)
         cpus = _online(root)
         shared = _shared(root, cpus)
-        evidence.append(
-            f"{CPUS}: {len(cpus)} processors, {len(shared)} threads"
-        )
+        root.note(f"{CPUS}: {len(cpus)} processors, {len(shared)} threads")
         if not cpus:
             raise unreadable(CPUS, "has no processor")
         if shared:
-            return _by_nova(host, evidence)
-        return _NONE if cpus == every else _by_switches(host, evidence)
+            return _by_nova(host)
+        return _NONE if cpus == every else _by_switches(host)
     if control not in _CANNOT:
-        return _by_switches(host, evidence)
+        return _by_switches(host)
     return _NONE
 
 
-def _by_switches(host: Host, evidence: list[str]) -> Answer:
+def _by_switches(host: Host) -> Answer:
     """Judge where each second thread is switched off by itself.
 
     nova-compute does so with processors that no guest is pinned to, and
     switches them on for the next one.
     """
-    answer = _by_nova(host, evidence)
+    answer = _by_nova(host)
     return _NONE if answer.reason == _EVERY else answer
 
 
-def _by_nova(host: Host, evidence: list[str]) -> Answer:
+def _by_nova(host: Host) -> Answer:
     """Judge by the processors that Nova gives to guests."""
     try:
         facts = nova_facts.read(host)
     except Unreadable as error:
-        evidence.append(f"Nova's sets of processors: {error}")
+        host.root.note(f"Nova's sets of processors: {error}")
         return unknown(
             "threads share cores, and Nova's settings cannot be read",
             error.step,
         )
-    evidence += [
-        f"{facts.path}: {name} = {shown(value, 100)}"
-        for name, value in facts.cpu_sets.items()
-    ]
+    host.root.note(
+        *(
+            f"{facts.path}: {name} = {shown(value, 100)}"
+            for name, value in facts.cpu_sets.items()
+        )
+    )
     if not facts.cpu_sets:
         return failed(_EVERY, _STEP)
     try:
@@ -127,7 +125,7 @@ def _by_nova(host: Host, evidence: list[str]) -> Answer:
         if own <= cpus:
             continue
         listed = ", ".join(str(number) for number in sorted(own)[:8])
-        evidence.insert(0, f"{shown(name)}: may run on {listed}")
+        host.root.note(f"{shown(name)}: may run on {listed}")
         others = cpus.union(
             *(allowed[other] for other in allowed if other != name)
         )
@@ -200,7 +198,7 @@ def _siblings(root: HostRoot, number: int) -> set[int]:
     """
     path = f"{CPUS}/cpu{number}/{SIBLINGS}"
     try:
-        return cpu_set(root.read(path))
+        return cpu_set(root.peek(path))
     except ValueError as error:
         raise unreadable(path, str(error)) from error
     except Unreadable as error:

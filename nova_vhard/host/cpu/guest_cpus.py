@@ -57,12 +57,12 @@ def _of_process(root: HostRoot, pid: str) -> list[str]:
     threads = []
     for name in root.names(f"{place}/task", missing_ok=True):
         try:
-            threads.append(root.read(f"{place}/task/{name}/status"))
+            threads.append(root.peek(f"{place}/task/{name}/status"))
         except Unreadable as error:
             if not error.missing:
                 raise  # otherwise it has ended
     texts = [text for text in threads if text.startswith(_PROCESSOR)]
-    texts = texts or [root.read(f"{place}/status")]
+    texts = texts or [root.peek(f"{place}/status")]
     result = [_ALLOWED.search(text) for text in texts]
     if root.live and None in result:
         raise unreadable(

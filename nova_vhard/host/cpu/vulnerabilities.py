@@ -54,7 +54,7 @@ def read(root: HostRoot) -> dict[str, str]:
     :raises Unreadable: if one of them cannot be read
     """
     return {
-        name: root.read(f"{FOLDER}/{name}")[:_LIMIT]
+        name: root.peek(f"{FOLDER}/{name}")[:_LIMIT]
         for name in root.names(FOLDER)
     }
 

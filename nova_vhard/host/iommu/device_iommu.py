@@ -15,26 +15,25 @@ from nova_vhard.host.pci import passthrough_devices, pci
 from nova_vhard.host.root import HostRoot, Unreadable
 
 
-def unprotected(host: Host, evidence: list[str]) -> Answer | None:
+def unprotected(host: Host) -> Answer | None:
     """Return the answer for each offered device; None if all pass.
 
     Without the facts of nova.conf, the offered devices are unknown. The
     evidence then says this, and the answer is that of the whole machine:
     ``passthrough_disabled`` is UNKNOWN on such a host, and can be required.
 
-    :param evidence: receives the findings, or why the devices were not checked
     :raises Unreadable: if the devices or the groups cannot be read
     """
+    root = host.root
     try:
         entries = passthrough_devices.specs(host, written=True)
     except Unreadable as error:
-        evidence.append(f"offered devices not looked at one by one: {error}")
+        root.note(f"offered devices not looked at one by one: {error}")
         return None
-    offered = passthrough_devices.find(host.root, entries)
+    offered = passthrough_devices.find(root, entries)
     if not offered:
-        evidence.append("nova offers no device")
+        root.note("nova offers no device")
         return None
-    root = host.root
     groups = {item.name: item for item in iommu.groups(root)}
     without: dict[str, str] = {}
     unlinked, good = [], []
@@ -49,8 +48,8 @@ def unprotected(host: Host, evidence: list[str]) -> Answer | None:
             unlinked.append(f"offered: {item}: {group.path}, no IOMMU")
         else:
             good.append(f"offered: {item}: {group.path}, {unit}")
-    evidence[:0] = [*without.values(), *unlinked]
-    evidence += good
+    root.note(*without.values(), *unlinked, first=True)
+    root.note(*good)
     if without:
         return alone(root, list(without))
     if unlinked:

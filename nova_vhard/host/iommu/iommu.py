@@ -98,13 +98,10 @@ def group_of(
     return None if group.noiommu else group
 
 
-def unverified(
-    root: HostRoot, names: Collection[str], evidence: list[str]
-) -> Answer | None:
+def unverified(root: HostRoot, names: Collection[str]) -> Answer | None:
     """Return UNKNOWN for IOMMUs of a platform that was not verified.
 
     :param names: of IOMMUs
-    :param evidence: gets what such a platform says of itself
     :returns: None if it was
     """
     strange = [name for name in names if not name.startswith(VERIFIED)]
@@ -112,7 +109,7 @@ def unverified(
     if maker in platform.UNMEASURED and not strange:
         strange = [maker]
     if strange:
-        evidence += [f"{CLASS}: {item}" for item in strange if item in names]
+        root.note(*(f"{CLASS}: {item}" for item in strange if item in names))
         return unknown(
             f"not verified on this platform: {', '.join(strange)}",
             platform.NOT_VERIFIED,
@@ -124,7 +121,7 @@ def unverified(
             "/sys/firmware/devicetree",
         ):
             if root.exists(path):
-                evidence.append(f"{path}: describes the SMMU")
+                root.note(f"{path}: describes the SMMU")
                 return None
         return unknown(
             "an SMMU that neither a device tree nor IORT describes",

@@ -46,7 +46,7 @@ def read(root: HostRoot) -> GuardProof:
     """
     path = f"{FOLDER}/{FILE}"
     try:
-        content = json.loads(root.read(path))
+        content = json.loads(root.peek(path))
         if content["version"] != VERSION:
             raise ValueError(f"version is not {VERSION}")
         time = datetime.datetime.fromisoformat(content["time"])

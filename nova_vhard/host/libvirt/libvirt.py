@@ -92,11 +92,11 @@ class CapturedLibvirt(Libvirt):
         """
         return [
             domains.parse(self._parse(f"dumpxml-{uuid}"))
-            for uuid in self._root.read(f"{_CAPTURED}list").split()
+            for uuid in self._root.peek(f"{_CAPTURED}list").split()
         ]
 
     def _parse(self, name: str) -> ElementTree.Element:
-        return _parse(self._root.read(_CAPTURED + name))
+        return _parse(self._root.peek(_CAPTURED + name))
 
 
 class VirshLibvirt(Libvirt):

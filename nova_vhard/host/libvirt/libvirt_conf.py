@@ -59,40 +59,39 @@ def daemons(root: HostRoot) -> Iterator[str]:
     yield from (pid for pid in result if parent_of(root, pid) not in result)
 
 
-def read(root: HostRoot, pid: str, evidence: list[str]) -> Ports:
+def read(root: HostRoot, pid: str) -> Ports:
     """Return the ports of a daemon; libvirt's defaults for any other process.
 
-    :param evidence: gets those that are configured
     :raises Unreadable: if its configuration cannot be read
     """
     path = _path(root, pid)
     if not path:
         return Ports()
-    return _of_file(_place(root, pid, path), path, evidence)
+    return _of_file(root, path, _place(root, pid, path))
 
 
-def of_sleeping(root: HostRoot, evidence: list[str]) -> list[Ports]:
+def of_sleeping(root: HostRoot) -> list[Ports]:
     """Return the ports of the daemons that systemd will start, none running.
 
     Of those whose TLS socket is enabled; of any where none is.
 
-    :param evidence: gets those that are configured
     :raises Unreadable: if a configuration cannot be read
     """
     enabled = set(socket_units.with_tls(root)) & set(_DAEMONS)
     return [
-        _of_file(root, f"{_FOLDER}/{name}.conf", evidence)
+        _of_file(root, f"{_FOLDER}/{name}.conf", root)
         for name in sorted(enabled or _DAEMONS)
     ]
 
 
-def _of_file(root: HostRoot, path: str, evidence: list[str]) -> Ports:
+def _of_file(root: HostRoot, path: str, place: HostRoot) -> Ports:
     """Return the ports of a configuration; libvirt's defaults without one.
 
+    :param place: root that it is read in
     :raises Unreadable: if it cannot be read
     """
     try:
-        values = virconf.parse(root.read(path))
+        values = virconf.parse(place.peek(path))
         plain = int(values.get("tcp_port", _PLAIN))
         tls = int(values.get("tls_port", _TLS))
     except Unreadable as error:
@@ -101,7 +100,7 @@ def _of_file(root: HostRoot, path: str, evidence: list[str]) -> Ports:
         raise
     except (TypeError, ValueError) as error:
         raise unreadable(path, shown(str(error))) from error
-    evidence.append(f"{path}: tcp_port = {plain}, tls_port = {tls}")
+    root.note(f"{path}: tcp_port = {plain}, tls_port = {tls}")
     # Without a look at a client's certificate; with SASL it has to log in.
     unverified = values.get("tls_no_verify_certificate", 0) != 0
     return Ports(plain, tls, unverified and values.get("auth_tls") != "sasl")
@@ -137,7 +136,7 @@ def _path(root: HostRoot, pid: str) -> str:
 
     :raises Unreadable: if its command line cannot be read
     """
-    words = root.read(f"{PROC}/{pid}/cmdline").split("\0")
+    words = root.peek(f"{PROC}/{pid}/cmdline").split("\0")
     name = words[0].rpartition("/")[2]
     if name not in _DAEMONS:
         return ""

@@ -380,7 +380,7 @@ def _ready_of(root: HostRoot, own: HostRoot, pid: str) -> float:
     # believed only if it has the number of this very process.
     for path in _PID_FILES:
         with contextlib.suppress(Unreadable):
-            if own.read(path) == pid:
+            if own.peek(path) == pid:
                 result = max(result, own.stat(path).st_mtime)
     return result
 
@@ -401,7 +401,7 @@ def _status(root: HostRoot, pid: str) -> list[str]:
     """
     path = f"{PROC}/{pid}/stat"
     # The name, in parentheses, can be anything.
-    fields = root.read(path).rpartition(")")[2].split()
+    fields = root.peek(path).rpartition(")")[2].split()
     if len(fields) <= _START or not _is_number(fields[_START]):
         raise unreadable(path, "does not say what a process is")
     return fields
@@ -419,7 +419,7 @@ def _boot(root: HostRoot) -> float:
     if root.live:
         return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
     path = f"{PROC}/stat"
-    for line in root.read(path).splitlines():
+    for line in root.peek(path).splitlines():
         name, _, number = line.partition(" ")
         if name == "btime" and _is_number(number):
             return float(number)

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nova_vhard.host.root import HostRoot
-from nova_vhard.host.sanitized import shown
 
 # Of two files of one name the first counts.
 _FOLDERS = (
@@ -35,13 +34,12 @@ class Units:
     tls: frozenset[int] = frozenset()
 
 
-def read(root: HostRoot, evidence: list[str]) -> Units:
+def read(root: HostRoot) -> Units:
     """Return the ports that units name, with their drop-ins.
 
-    :param evidence: gets them
     :raises Unreadable: if a unit cannot be read
     """
-    every = list(_ports(root, evidence))
+    every = list(_ports(root))
     return Units(
         *(
             frozenset(port for unit, port in every if (_TLS in unit) is tls)
@@ -62,7 +60,7 @@ def with_tls(root: HostRoot) -> list[str]:
     ]
 
 
-def _ports(root: HostRoot, evidence: list[str]) -> Iterator[tuple[str, int]]:
+def _ports(root: HostRoot) -> Iterator[tuple[str, int]]:
     """Yield each unit and a port of it."""
     found = (
         match[1]
@@ -73,7 +71,7 @@ def _ports(root: HostRoot, evidence: list[str]) -> Iterator[tuple[str, int]]:
     for unit in dict.fromkeys(found):
         streams: list[tuple[str, str]] = []
         for path in _files(root, unit):
-            for key, value in _listens(root.read(path)):
+            for key, value in _listens(root.peek(path)):
                 if not value:
                     # Whatever was named until here is taken back.
                     streams = []
@@ -82,7 +80,7 @@ def _ports(root: HostRoot, evidence: list[str]) -> Iterator[tuple[str, int]]:
         for path, stream in streams:
             port = _PORT.fullmatch(stream)
             if port:
-                evidence.append(f"{path}: ListenStream = {shown(stream)}")
+                root.note(f"{path}: ListenStream = {stream}")
                 yield unit, int(port[1])
 
 
@@ -110,7 +108,7 @@ def _files(root: HostRoot, unit: str) -> list[str]:
 
 
 def _is_masked(root: HostRoot, path: str) -> bool:
-    return root.real(path) == "/dev/null" or not root.read(path)
+    return root.real(path) == "/dev/null" or not root.peek(path)
 
 
 def _listens(text: str) -> Iterator[tuple[str, str]]:

@@ -79,7 +79,7 @@ def mode(host: Host) -> str:
     :raises Unreadable: if neither the kernel nor the pre-step says it
     """
     try:
-        return host.root.read(MODE)
+        return host.root.peek(MODE)
     except Unreadable as error:
         # The kernel lets root alone read it (S_IRUSR in
         # security/apparmor/lsm.c). Missing means a kernel without it: the

@@ -67,7 +67,7 @@ def read(root: HostRoot, pid: str) -> Cage:
     :raises Unreadable: if it does not
     """
     path = f"{PROC}/{pid}/status"
-    fields = dict(_FIELDS.findall(root.read(path)))
+    fields = dict(_FIELDS.findall(root.peek(path)))
     # A line that is not there is UNKNOWN, and not the value 0: a kernel
     # without seccomp has no such line.
     missing = [name for name in _NAMES if name not in fields]
@@ -96,7 +96,7 @@ def filters(root: HostRoot, pid: str) -> int:
 
     :raises Unreadable: if the kernel does not show it
     """
-    fields = dict(_FIELDS.findall(root.read(f"{PROC}/{pid}/status")))
+    fields = dict(_FIELDS.findall(root.peek(f"{PROC}/{pid}/status")))
     if fields.get("Seccomp") != str(_FILTERED):
         return 0
     # Before Linux 5.9 nothing counts them: there is one at least.
@@ -134,7 +134,7 @@ def devices(root: HostRoot, pid: str) -> tuple[str, bool | None]:
         shows no program that is attached to a group of version 2
     """
     try:
-        text = root.read(f"{PROC}/{pid}/cgroup")
+        text = root.peek(f"{PROC}/{pid}/cgroup")
     except Unreadable as error:
         return str(error), None
     for line in text.splitlines():
@@ -148,7 +148,7 @@ def devices(root: HostRoot, pid: str) -> tuple[str, bool | None]:
         path = f"/sys/fs/cgroup/devices{group.rstrip('/')}/devices.list"
         try:
             # The list of a group in which nothing has been denied.
-            everything = "a *:* rwm" in root.read(path)
+            everything = "a *:* rwm" in root.peek(path)
         except Unreadable as error:
             return str(error), None
         return f"{path}: {'all' if everything else 'some'}", not everything

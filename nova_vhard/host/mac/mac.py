@@ -10,7 +10,6 @@ from typing import Any
 
 from nova_vhard.host import guests
 from nova_vhard.host.check import (
-    SILENT,
     UNREAD,
     Answer,
     Status,
@@ -91,14 +90,14 @@ def attempt(judge: Callable[..., Answer], *facts: Any) -> Answer:
         return unread(error)
 
 
-def driver(host: Host, evidence: list[str]) -> dict[str, tuple[str, ...]]:
+def driver(host: Host) -> dict[str, tuple[str, ...]]:
     """Return libvirt's security drivers that are SELinux or AppArmor.
 
     :returns: model to base labels; empty where guests are not confined
     :raises Unreadable: without libvirt's answer
     """
     result = domains.security_models(host.libvirt.capabilities())
-    evidence.append(f"libvirt <secmodel>: {' '.join(result) or '(none)'}")
+    host.root.note(f"libvirt <secmodel>: {' '.join(result) or '(none)'}")
     return {item: labels for item, labels in result.items() if item in MODELS}
 
 
@@ -108,25 +107,25 @@ def active(root: HostRoot) -> tuple[str, ...]:
     :raises Unreadable: if that cannot be told
     """
     try:
-        names = root.read(LSM).split(",")
+        names = root.peek(LSM).split(",")
         return tuple(name for name in names if name in MODELS)
     except Unreadable:
         # securityfs is not mounted, as in a container.
-        kinds = root.read(FILESYSTEMS).split()
+        kinds = root.peek(FILESYSTEMS).split()
     result = [SELINUX] if "selinuxfs" in kinds else []
     return tuple(result + [APPARMOR] * apparmor.enabled(root))
 
 
-def counting(host: Host, evidence: list[str]) -> str | None:
+def counting(host: Host) -> str | None:
     """Return the model that counts: libvirt's, or else the kernel's.
 
     :returns: None where there is none, in the kernel neither
     :raises Unreadable: if that cannot be told
     """
     try:
-        named = driver(host, evidence)
+        named = driver(host)
     except Unreadable as error:
-        evidence.append(str(error))
+        host.root.note(str(error))
         named = {}
     every = tuple(named) or active(host.root)
     if len(every) > 1 and not named:
@@ -140,33 +139,31 @@ def counting(host: Host, evidence: list[str]) -> str | None:
     return every[0] if every else None
 
 
-def effective(
-    host: Host, model: str, labels: Iterable[str], evidence: list[str]
-) -> Answer:
+def effective(host: Host, model: str, labels: Iterable[str]) -> Answer:
     """Judge whether a model is enforced on processes of these labels."""
+    root = host.root
     if model == APPARMOR:
-        on = apparmor.enabled(host.root)
-        evidence.append(f"{apparmor.ENABLED}: {'Y' if on else 'not Y'}")
+        on = apparmor.enabled(root)
+        root.note(f"{apparmor.ENABLED}: {'Y' if on else 'not Y'}")
         if not on:
             return failed(
                 "AppArmor is not enabled in the kernel", _ENFORCE_APPARMOR
             )
         mode = apparmor.mode(host)
-        evidence.append(f"AppArmor's mode of all profiles: {mode}")
+        root.note(f"AppArmor's mode of all profiles: {mode}")
         if mode not in apparmor.ENFORCED:
             return failed(
                 f"AppArmor does not enforce: its mode is {mode}",
                 _ENFORCE_APPARMOR,
             )
         return _GOOD
-    root = host.root
     try:
         enforcing = selinux.enforcing(root)
     except Unreadable as error:
-        if error.missing and SELINUX not in root.read(LSM).split(","):
+        if error.missing and SELINUX not in root.peek(LSM).split(","):
             return failed("SELinux is not enabled in the kernel")
         raise
-    evidence.append(f"{selinux.ENFORCE}: {int(enforcing)}")
+    root.note(f"{selinux.ENFORCE}: {int(enforcing)}")
     if not enforcing:
         return failed(
             "SELinux is permissive",
@@ -177,13 +174,13 @@ def effective(
         label.type: item for item in labels if (label := selinux.parse(item))
     }
     return settle(
-        attempt(_domain, root, item, evidence) for item in one_of_each.values()
+        attempt(_domain, root, item) for item in one_of_each.values()
     )
 
 
-def _domain(root: HostRoot, label: str, evidence: list[str]) -> Answer:
+def _domain(root: HostRoot, label: str) -> Answer:
     loose = selinux.permissive(root, label)
-    evidence.append(
+    root.note(
         f"{selinux.ACCESS}: {label} is {'' if loose else 'not '}permissive"
     )
     if loose:
@@ -202,51 +199,42 @@ def not_of_guests(who: str, label: selinux.Label) -> Answer:
     return failed(f"{who}, which is not a guest's domain")
 
 
-def confinement(host: Host, evidence: list[str]) -> Answer:
+def confinement(host: Host) -> Answer:
     """Judge whether the next guest that libvirt starts is confined."""
     return settle(
         (
-            attempt(_driver, host, evidence),
-            attempt(_configured, host, evidence),
+            attempt(_driver, host),
+            attempt(_configured, host),
         )
     )
 
 
-def nobody(host: Host, evidence: list[str]) -> Answer:
-    """Judge a host without guests by what happens to the next one."""
-    return of_nobody(confinement(host, evidence), evidence)
-
-
-def of_nobody(answer: Answer, evidence: list[str]) -> Answer:
+def of_nobody(answer: Answer) -> Answer:
     """Return the answer of a host that shows no guest.
 
-    Where libvirt is silent nobody but procfs says that none runs, and its
-    error is in the answer alone.
+    Where libvirt is silent nobody but procfs says that none runs.
 
     :param answer: of the next guest
     """
     if answer.status is not Status.UNKNOWN:
         return answer._replace(reason=f"no guest is running; {answer.reason}")
-    if answer.reason.startswith(SILENT):
-        why = answer.reason.removeprefix(SILENT)
-        evidence[:] = [line for line in evidence if not line.endswith(why)]
     word = ";" if answer.reason.startswith(UNREAD) else ", and"
     return answer._replace(
         reason=f"no process of a guest was seen{word} {answer.reason}"
     )
 
 
-def _driver(host: Host, evidence: list[str]) -> Answer:
-    result = driver(host, evidence)
+def _driver(host: Host) -> Answer:
+    result = driver(host)
     if not result:
         return failed("libvirt's security driver confines no guest", NO_DRIVER)
-    evidence += guests.daemons(host.root)
+    host.root.note(*guests.daemons(host.root))
     answers = [
-        attempt(effective, host, model, labels or (_BASE,), evidence)
+        attempt(effective, host, model, labels or (_BASE,))
         for model, labels in result.items()
     ]
     if APPARMOR in result:
-        answers.append(attempt(_template, host, evidence))
+        answers.append(attempt(_template, host))
     for label in map(selinux.parse, result.get(SELINUX, ())):
         # /etc/selinux/*/contexts/virtual_domain_context names them.
         if label and label.type not in selinux.GUESTS:
@@ -261,7 +249,7 @@ def _driver(host: Host, evidence: list[str]) -> Answer:
     return answer
 
 
-def _template(host: Host, evidence: list[str]) -> Answer:
+def _template(host: Host) -> Answer:
     """Judge what the profile of the next guest is made from.
 
     :raises Unreadable: if a daemon's cannot be read
@@ -269,7 +257,7 @@ def _template(host: Host, evidence: list[str]) -> Answer:
     loose: set[str] = set()
     for target in Running(host).of_daemon(apparmor.TEMPLATE):
         flags = apparmor.template(host, target)
-        evidence.append(f"{target.label}: flags {' '.join(flags) or '(none)'}")
+        host.root.note(f"{target.label}: flags {' '.join(flags) or '(none)'}")
         loose |= apparmor.LOOSE & set(flags)
     if loose:
         return failed(
@@ -279,9 +267,9 @@ def _template(host: Host, evidence: list[str]) -> Answer:
     return _GOOD
 
 
-def _configured(host: Host, evidence: list[str]) -> Answer:
+def _configured(host: Host) -> Answer:
     """Judge qemu.conf, as the daemon read it and as it will."""
-    return settle(_keys(result) for result in qemu_conf.read(host, evidence))
+    return settle(_keys(result) for result in qemu_conf.read(host))
 
 
 def _keys(read: qemu_conf.Read) -> Answer:

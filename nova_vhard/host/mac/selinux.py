@@ -103,7 +103,7 @@ def enforcing(root: HostRoot) -> bool:
 
     :raises Unreadable: if that cannot be told, or there is no SELinux
     """
-    return root.read(ENFORCE) == "1"
+    return root.peek(ENFORCE) == "1"
 
 
 def permissive(root: HostRoot, label: str) -> bool:
@@ -118,7 +118,7 @@ def permissive(root: HostRoot, label: str) -> bool:
     else:
         # Any class will do: the flag is about the domain alone (permissive_map
         # in security_compute_av_user).
-        number = root.read(_CLASS)
+        number = root.peek(_CLASS)
         # The policy may forbid the question (compute_av): UNKNOWN then.
         answer = root.ask(ACCESS, f"{label} {label} {number}")
     numbers = answer.split()[:_NUMBERS]
@@ -140,15 +140,15 @@ def may_write(
     folder = f"/sys/fs/selinux/class/{kind}"
     if root.captured:
         question = f"{process} {file} {kind} write"
-        for line in root.read(_CAPTURED_ACCESS).splitlines():
+        for line in root.peek(_CAPTURED_ACCESS).splitlines():
             asked, arrow, answer = line.partition(" -> ")
             if arrow and asked.strip() == question:
                 return answer.strip() == "yes"
         return None
     # A policy numbers classes and permissions itself: no constant is right for
     # every host.
-    number = root.read(f"{folder}/index")
-    bit = root.read(f"{folder}/perms/write")
+    number = root.peek(f"{folder}/index")
+    bit = root.peek(f"{folder}/perms/write")
     answer = root.ask(ACCESS, f"{process} {file} {number}")
     try:
         # perms/write has the place of the bit, counted from 1.
@@ -160,7 +160,7 @@ def may_write(
 def _captured(root: HostRoot, label: str) -> str:
     """Return the captured answer for the same domain."""
     wanted = parse(label)
-    for line in root.read(_CAPTURED_ACCESS).splitlines():
+    for line in root.peek(_CAPTURED_ACCESS).splitlines():
         asked, arrow, answer = line.partition(" -> ")
         result = parse(asked.strip())
         if arrow and result and wanted and result.type == wanted.type:
@@ -195,7 +195,7 @@ def file_label(root: HostRoot, path: str) -> str:
         # without labels that of the mount (context=).
         return root.attribute(path, _LABEL)
     here = False
-    for line in root.read(_CAPTURED_LABELS).splitlines():
+    for line in root.peek(_CAPTURED_LABELS).splitlines():
         if line.startswith("# file: "):
             here = line.removeprefix("# file: ").lstrip("/") == path[1:]
         elif here and line.startswith(f"{_LABEL}="):

@@ -118,7 +118,7 @@ def left(host: Host) -> NovaFacts:
     """
     place = path(host)
     try:
-        text = host.root.read(place)
+        text = host.root.peek(place)
     except Unreadable as error:
         error.step = prestep.STEP
         raise

@@ -66,22 +66,21 @@ def find(root: HostRoot, entries: Sequence[DeviceSpec]) -> list[Offer]:
     return result
 
 
-def of_host(host: Host, evidence: list[str]) -> list[Offer]:
+def of_host(host: Host) -> list[Offer]:
     """Return the devices that Nova offers on a host.
 
-    :param evidence: gets ``device_spec``, and what nobody offers by it
     :raises Unreadable: as ``specs`` and ``find``
     """
     entries = specs(host)
     place = nova_facts.path(host)
     if not entries:
-        evidence.append(f"{place}: {_OPTION} has no entry")
-    evidence += [
-        f"{place}: {_OPTION}: {entry.text[:200]}" for entry in entries
-    ]
+        host.root.note(f"{place}: {_OPTION} has no entry")
+    host.root.note(
+        *(f"{place}: {_OPTION}: {entry.text[:200]}" for entry in entries)
+    )
     offers = find(host.root, entries)
     if entries and not offers:
-        evidence.append(f"{_OPTION} covers no device that is there")
+        host.root.note(f"{_OPTION} covers no device that is there")
     return offers
 
 

@@ -94,7 +94,7 @@ def device(root: HostRoot, address: str) -> PciDevice:
 
 
 def _number(root: HostRoot, where: str) -> str:
-    text = root.read(where)
+    text = root.peek(where)
     if not _HEX.fullmatch(text):
         raise unreadable(where, f"{text[:20]!r} is not a number")
     return f"{int(text, 16):04x}"
@@ -131,7 +131,7 @@ def device_class(root: HostRoot, address: str) -> str:
 
     :raises Unreadable: if it cannot be read
     """
-    return root.read(f"{path(address)}/class")
+    return root.peek(f"{path(address)}/class")
 
 
 def driver(root: HostRoot, address: str) -> str | None:
@@ -173,4 +173,4 @@ def reset_methods(root: HostRoot, address: str) -> list[str]:
     :raises Unreadable: if they cannot be read; missing on kernels before
         5.15, and for a device without any
     """
-    return root.read(f"{path(address)}/reset_method").split()
+    return root.peek(f"{path(address)}/reset_method").split()

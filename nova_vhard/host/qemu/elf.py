@@ -147,7 +147,7 @@ def page_size(root: HostRoot) -> int:
     if root.live:
         return os.sysconf("SC_PAGE_SIZE")
     try:
-        return _HUGE_OF.get(int(root.read(_HUGE)), 4096)
+        return _HUGE_OF.get(int(root.peek(_HUGE)), 4096)
     except (Unreadable, ValueError):
         return 4096
 

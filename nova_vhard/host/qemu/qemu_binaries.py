@@ -69,17 +69,16 @@ class Binary:
     error: Unreadable | None = None
 
 
-def judge(host: Host, evidence: list[str], asked: Property) -> Answer:
+def judge(host: Host, asked: Property) -> Answer:
     """Ask a property of every emulator and of all that it loads.
 
     A binary without it is a FAIL whether or not the others can be read.
 
-    :param evidence: to be filled
     :raises Unreadable: if it cannot be told where emulators are
     """
     named, every = examined(host)
     listed = ", ".join(each.label for each in named.targets) or "none"
-    evidence.append(f"emulators {named.source}: {listed}")
+    host.root.note(f"emulators {named.source}: {listed}")
     binaries = [each for each in every if each.kind in asked.kinds]
     without: list[str] = []
     untold: list[str] = []
@@ -97,13 +96,13 @@ def judge(host: Host, evidence: list[str], asked: Property) -> Answer:
             (good if has else untold).append(line)
     if Kept.LIBRARY in asked.kinds:
         _add_stacks(host, named.guests, without, untold)
-    evidence += [
+    host.root.note(
         *without,
         *untold,
         *(answer.reason for answer in named.doubts[1:]),
         *good,
         *_counted(binaries, asked),
-    ]
+    )
     if without:
         return failed(
             f"{len(without)} of QEMU's binaries without {asked.name}"

@@ -142,26 +142,25 @@ class Read:
     stale: bool = False
 
 
-def read(
-    host: Host, evidence: list[str], keys: Collection[str] = CONFINING
-) -> list[Read]:
+def read(host: Host, keys: Collection[str] = CONFINING) -> list[Read]:
     """Return the keys for each of libvirt's daemons.
 
     They are those of the file that the daemon sees; of this root's where no
     daemon runs, which the next one will read.
 
-    :param evidence: gets the keys that matter
-    :param keys: their names
+    :param keys: names of those that are evidence
     :raises Unreadable: if they cannot be read
     """
     result = []
     for target in list(Running(host).of_daemon(PATH)):
         path, each = _of_target(host, target)
-        evidence += [
-            f"{path}: {key} = {_written(key, value)}"
-            for key, value in asdict(each.confinement).items()
-            if key in keys
-        ]
+        host.root.note(
+            *(
+                f"{path}: {key} = {_written(key, value)}"
+                for key, value in asdict(each.confinement).items()
+                if key in keys
+            )
+        )
         result.append(each)
     return result
 
@@ -243,7 +242,7 @@ def of_root(root: HostRoot) -> Confinement:
     :raises Unreadable: if it cannot be read, or makes no sense
     """
     try:
-        text = root.read(PATH)
+        text = root.peek(PATH)
     except Unreadable as error:
         if error.missing and root.exists(_DOMAINS):
             return Confinement()

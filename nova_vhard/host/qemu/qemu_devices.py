@@ -40,7 +40,7 @@ def offered(host: Host, cache: Cache, target: Target) -> frozenset[str]:
     """
     emulator = target.path
     if host.root.captured and not target.replaced:
-        return _names(emulator, host.root.read(_CAPTURED + basename(emulator)))
+        return _names(emulator, host.root.peek(_CAPTURED + basename(emulator)))
     if target.root.root != os.sep:
         raise unreadable(
             emulator,

@@ -86,9 +86,7 @@ def _step(text: str) -> str:
     return _NO_BANK if event_log.NO_BANK in text else _READ_IT
 
 
-def replayed(
-    host: Host, name: str, evidence: list[str]
-) -> event_log.Replay | None:
+def replayed(host: Host, name: str) -> event_log.Replay | None:
     """Return the replayed PCRs, read here or by the pre-step.
 
     :raises Unreadable: if neither is available
@@ -101,7 +99,7 @@ def replayed(
             raise
         path = posixpath.join(host.run_dir, prestep.KERNEL)
         replay = _left(host, name)
-    evidence.append(f"{path}: {name} has {'a' if replay else 'no'} log")
+    host.root.note(f"{path}: {name} has {'a' if replay else 'no'} log")
     return replay
 
 
@@ -147,7 +145,7 @@ def is_empty(replay: event_log.Replay) -> bool:
 
 
 def differing(
-    root: HostRoot, name: str, replay: event_log.Replay, evidence: list[str]
+    root: HostRoot, name: str, replay: event_log.Replay
 ) -> list[str]:
     """Return the PCRs that differ from the replayed log.
 
@@ -172,7 +170,7 @@ def differing(
             "the kernel shows no bank of PCRs that the log has",
             _NO_BANK,
         )
-    evidence += lines
+    root.note(*lines)
     return result
 
 
@@ -183,7 +181,7 @@ def _register(root: HostRoot, path: str) -> str:
 
     :raises Unreadable: if it holds nothing
     """
-    value = root.read(path).lower()
+    value = root.peek(path).lower()
     if not value or not _HEX.issuperset(value):
         raise unreadable(
             path,

@@ -398,7 +398,7 @@ RESET = "[Socket]\nListenStream=\n"
 )
 def test_drop_ins_as_systemd_merges_them(tmp_path, units, ports):
     root = HostRoot(build(tmp_path, {**units, "/dev/null": ""}))
-    assert socket_units.read(root, []) == Units(frozenset(ports))
+    assert socket_units.read(root) == Units(frozenset(ports))
 
 
 def test_a_configuration_that_the_daemon_has_not_read(tmp_path):
@@ -657,12 +657,12 @@ def test_daemons_that_end_while_they_are_looked_at(
         "/etc/libvirt/qemu.conf": "seccomp_sandbox = 0\n",
     }
     root = build(tmp_path, content)
-    read = HostRoot.read
+    read = HostRoot.peek
 
     def gone(self, path):
         if path == "/proc/50/mountinfo":
             shutil.rmtree(tmp_path / "proc/50", ignore_errors=True)
         return read(self, path)
 
-    monkeypatch.setattr(HostRoot, "read", gone)
+    monkeypatch.setattr(HostRoot, "peek", gone)
     assert run(name, root).status is FAIL

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from nova_vhard.host.check import MAX_EVIDENCE, Check, Status
+from nova_vhard.host.check import Check, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.processes import child_process
 from nova_vhard.host.processes.check_process import Isolation, in_process
@@ -28,8 +28,8 @@ class Does(Check):
         self.name = name
         self._action = action
 
-    def answer(self, host, evidence):
-        evidence.append(f"pid {os.getpid()}")
+    def answer(self, host):
+        host.root.note(f"pid {os.getpid()}")
         self._action()
         return Status.PASS, "done"
 
@@ -236,9 +236,8 @@ def test_an_answer_without_end_is_cut_off(monkeypatch):
     class Talks(Check):
         name = "iommu"
 
-        def answer(self, host, evidence):
-            evidence.append("x" * (1 << 20))
-            return Status.PASS, "done"
+        def answer(self, host):
+            return Status.PASS, "x" * (1 << 20)
 
     (first, _), (two, _) = Isolation(5).run(Host(), [Talks(), GOOD])
     assert first.status is Status.UNKNOWN
@@ -250,8 +249,8 @@ def test_evidence_arrives_as_it_was():
     class Evident(Check):
         name = "iommu"
 
-        def answer(self, host, evidence):
-            evidence += ["a\nb", "\udcff", "ü"] + ["x"] * MAX_EVIDENCE
+        def answer(self, host):
+            host.root.note("a\nb", "\udcff", "ü", *map(str, range(99)))
             return Status.PASS, 'line\n "two"'
 
     ((isolated, _),) = Isolation(LIMIT).run(Host(), [Evident()])
@@ -305,14 +304,13 @@ def test_a_child_leaves_no_core_and_goes_first_when_memory_is_short():
     class Tells(Check):
         name = "iommu"
 
-        def answer(self, host, evidence):
-            evidence.append(str(resource.getrlimit(resource.RLIMIT_CORE)))
-            with open("/proc/self/oom_score_adj") as file:
-                evidence.append(file.read().strip())
+        def answer(self, host):
+            host.root.note(str(resource.getrlimit(resource.RLIMIT_CORE)))
+            host.root.read("/proc/self/oom_score_adj")
             return Status.PASS, "done"
 
     ((single, _),) = Isolation(LIMIT).run(Host(), [Tells()])
-    assert single.evidence == ("(0, 0)", "1000")
+    assert single.evidence == ("(0, 0)", "/proc/self/oom_score_adj: 1000")
 
 
 def test_what_starts_a_large_program_is_asked_first_and_told_in_its_place(

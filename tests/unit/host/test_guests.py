@@ -57,10 +57,10 @@ def test_a_live_process_is_known_by_its_file(tmp_path):
 class Ending(HostRoot):
     """A host whose guest ends while its label is read."""
 
-    def read(self, path):
+    def peek(self, path):
         if path.endswith("/attr/current"):
             shutil.rmtree(f"{self.root}/proc/7")
-        return super().read(path)
+        return super().peek(path)
 
 
 class Becoming(HostRoot):
@@ -68,8 +68,8 @@ class Becoming(HostRoot):
 
     times = 1
 
-    def read(self, path):
-        text = super().read(path)
+    def peek(self, path):
+        text = super().peek(path)
         if path.endswith("/attr/current") and self.times:
             self.times -= 1
             build(self._path(), {"/proc/7/cmdline": command("second")})

@@ -158,9 +158,8 @@ BUILT_IN = {
 def test_a_parameter(tmp_path, cmdline, more, on):
     content = {"/proc/cmdline": f"{cmdline}\n", "/dev/null": ""} | more
     root = HostRoot(build(tmp_path, content))
-    evidence = []
-    assert module_parameters.is_on(root, "m_x", "unsafe", evidence) is on
-    assert bool(evidence) >= on
+    assert module_parameters.is_on(root, "m_x", "unsafe") is on
+    assert bool(root.evidence.lines()) >= on
 
 
 def test_a_configuration_that_cannot_be_read_is_no_answer(tmp_path):
@@ -168,4 +167,4 @@ def test_a_configuration_that_cannot_be_read_is_no_answer(tmp_path):
     content = {"/proc/cmdline": "", PLACE: "options m_x unsafe=1"} | errors
     root = HostRoot(build(tmp_path, content))
     with pytest.raises(Unreadable):
-        module_parameters.is_on(root, "m_x", "unsafe", [])
+        module_parameters.is_on(root, "m_x", "unsafe")

@@ -263,7 +263,10 @@ def test_threads_are_apart_where_nova_gives_guests_one_of_each_core(
     root = build(tmp_path, content)
     assert run("smt", root).status is status
     # What the kernel says of threads is closed by the same.
-    assert run("cpu_mitigations", root).status is status
+    result = run("cpu_mitigations", root)
+    assert result.status is status
+    assert result.evidence[0].startswith(f"{VULNERABILITIES}/")
+    assert f"{cpu_threads.ACTIVE}: 1" in result.evidence
     # What is open without threads, too, is open whatever Nova gives.
     place = tmp_path / f"{VULNERABILITIES}/mds".lstrip("/")
     place.write_text("Vulnerable; SMT vulnerable\n")

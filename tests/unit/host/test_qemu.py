@@ -88,10 +88,12 @@ class Tree:
         shutil.copy(self.binaries(*flags, source=source), place)
         return place
 
-    def run(self, name, state_dir=None):
+    def host(self, state_dir=None):
         root = HostRoot(str(self.root))
-        host = Host(root, libvirt.of_tree(root, None), state_dir=state_dir)
-        return CHECKS[f"qemu_{name}"].run(host)
+        return Host(root, libvirt.of_tree(root, None), state_dir=state_dir)
+
+    def run(self, name, state_dir=None):
+        return CHECKS[f"qemu_{name}"].run(self.host(state_dir))
 
     def statuses(self):
         return {name: self.run(name).status for name in NAMES}
@@ -289,6 +291,14 @@ def test_an_emulator_that_is_not_there_is_unknown(tmp_path):
         result = CHECKS[f"qemu_{name}"].run(host)
         assert result.status is UNKNOWN
         assert any("No such file" in each for each in result.evidence)
+
+
+def test_what_the_first_check_finds_out_is_evidence_of_each(tree):
+    tree.put(f"{MODULES}/a.so", *SO, source=LIBRARY)
+    host = tree.host()
+    results = {name: CHECKS[f"qemu_{name}"].run(host) for name in NAMES}
+    assert results == {name: tree.run(name) for name in NAMES}
+    assert host.shared
 
 
 @pytest.fixture

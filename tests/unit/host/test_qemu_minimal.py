@@ -11,8 +11,9 @@ import pytest
 
 from nova_vhard.catalogue.qemu import DEVICES
 from nova_vhard.host import cache, guests, report
-from nova_vhard.host.check import MAX_EVIDENCE, Status
+from nova_vhard.host.check import Status
 from nova_vhard.host.checks.qemu_minimal import unwanted
+from nova_vhard.host.evidence import MAX_EVIDENCE
 from nova_vhard.host.host import Expected, Host
 from nova_vhard.host.libvirt import libvirt
 from nova_vhard.host.libvirt.libvirt import Libvirt

@@ -27,7 +27,7 @@ def say(text):
 class Hangs(Check):
     name = "iommu"
 
-    def answer(self, host, evidence):
+    def answer(self, host):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         child = subprocess.Popen(["sleep", "60"])
         say(f"hangs {os.getpid()} {child.pid}")
@@ -38,7 +38,7 @@ class Hangs(Check):
 class Fast(Check):
     name = "kernel_aslr"
 
-    def answer(self, host, evidence):
+    def answer(self, host):
         return Status.PASS, "done"
 
 
