@@ -34,6 +34,7 @@ _OF_A_KIND = 12
 
 _NAMES = r"[\w:]+(?:, [\w:]+)*(?: (?:and|or) [\w:]+)?"
 _NEW = "the metadata of the new image"
+_OPERATOR = "(?:, or ask the cloud's operator to allow it)"
 _COMMANDS = "run `(?P<first>[^`]+)`(?:, then `(?P<second>[^`]+)`)?"
 _CLAUSES = {
     "run": _COMMANDS,
@@ -62,20 +63,18 @@ _CLAUSES = {
         r"(?: to (?P<value>\S+))? (?:in|from) (?P<where>the request|the "
         r"upload|(?:image|volume) [\w-]+)"
     ),
-    "flavor": f"choose a flavor without (?P<without>{_NAMES})",
+    "flavor": (
+        r"choose a flavor other than (?P<flavor>[\w.-]+), without "
+        rf"(?P<without>{_NAMES}){_OPERATOR}?"
+    ),
     "flavor write": (
         "make the change with `(?P<options>[^`]+)`, or leave the flavor as "
         "it is"
     ),
-    "passthrough flavor": (
-        "choose a flavor without (?:pci_passthrough:alias|"
-        "accel:device_profile, or a port of vnic type normal|"
-        "this resource class), or ask the cloud's "
-        "operator to allow (?:this alias|this profile|it)"
-    ),
     "port": (
-        "use a port of vnic type normal, or ask the cloud's operator to "
-        "allow such ports"
+        "run `(?P<first>openstack port create [^`]+)`, and name "
+        r"(?P<name>[\w-]+) instead of port (?P<port>[\w-]+)"
+        f"{_OPERATOR}"
     ),
     "kept": (
         r"Nova keeps the (?P<what>[\w ']+) as long as the server lives: "
@@ -94,7 +93,7 @@ _COMPILED = {
     for name, pattern in _CLAUSES.items()
 }
 # The longest first: one begins like another.
-_ORDER = ("passthrough flavor", "flavor write", *_CLAUSES)
+_ORDER = ("port", "flavor write", *_CLAUSES)
 
 
 class Step(NamedTuple):

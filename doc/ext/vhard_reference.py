@@ -125,6 +125,7 @@ def _fields(kind: DeviceKind) -> Iterator[tuple[str, str]]:
     else:
         yield "When nothing is set", f"{kind.unset}; nothing is judged"
     yield "Why", plain(kind.why)
+    yield "For the guest", plain(kind.needs)
     yield "To fix", plain(kind.fix)
 
 

@@ -40,7 +40,7 @@ def _rules() -> Iterator[tuple[str, str]]:
         names = literals((*kind.image_properties, *kind.extra_specs))
         title = plain(kind.title)
         text = f"{title[0].upper()}{title[1:]}: {names or 'block devices'}. "
-        text += f"To fix: {plain(kind.fix)}. In full: :ref:`{kind.name} "
+        text += f"Why: {plain(kind.why)}. In full: :ref:`{kind.name} "
         yield (
             f"{GUEST_DEVICES}.{kind.name}",
             (f"{text}<device-kind-{kind.name}>`."),

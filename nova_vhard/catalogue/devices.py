@@ -47,10 +47,9 @@ _KINDS = (
     DeviceKind(
         name="disk_bus",
         title="disk bus",
-        why="emulated IDE and floppy controllers are old, complex code with "
-        "a history of hypervisor escapes",
-        fix="use a guest with virtio drivers (Linux has them; Windows gets "
-        "them from virtio-win)",
+        why="emulated disk controllers have had guest escapes",
+        needs="on virtio or scsi, only a guest with virtio drivers boots "
+        "(Linux has them; Windows gets them from virtio-win)",
         values=_DISK_BUSES,
         image_properties=("hw_disk_bus",),
         block_device=True,
@@ -58,9 +57,8 @@ _KINDS = (
     DeviceKind(
         name="cdrom_bus",
         title="CD-ROM bus",
-        why="an IDE CD-ROM brings QEMU's IDE controller and ATAPI code "
-        "into the guest's reach",
-        fix="sata works on every x86_64 machine type, scsi elsewhere",
+        why="an IDE CD-ROM exposes QEMU's IDE and ATAPI code",
+        needs="sata works on every x86_64 machine type, scsi elsewhere",
         values=_DISK_BUSES,
         image_properties=("hw_cdrom_bus",),
         block_device=True,
@@ -68,8 +66,8 @@ _KINDS = (
     DeviceKind(
         name="floppy_bus",
         title="floppy bus",
-        why="the floppy controller is the device of CVE-2015-3456 (VENOM)",
-        fix="give the guest its data on a disk or a config drive",
+        why="the floppy controller had VENOM (CVE-2015-3456)",
+        needs="a disk or a config drive can carry the data",
         values=_DISK_BUSES,
         image_properties=("hw_floppy_bus",),
         block_device=True,
@@ -77,10 +75,9 @@ _KINDS = (
     DeviceKind(
         name="rescue_bus",
         title="bus of the rescue disk",
-        why="a rescue attaches the image's disk on this bus, and no "
-        "scheduler ever sees it",
-        fix="a disk works on virtio, a CD-ROM on sata, or on scsi where the "
-        "machine is not of x86; or leave the property out",
+        why="a rescue adds the controller of this bus",
+        needs="a disk works on virtio, a CD-ROM on sata, or on scsi where "
+        "the machine is not of x86",
         values=_DISK_BUSES,
         image_properties=("hw_rescue_bus",),
         unset="the guest has none",
@@ -88,8 +85,7 @@ _KINDS = (
     DeviceKind(
         name="rescue_device",
         title="kind of rescue device",
-        why="a floppy or CD-ROM as rescue device brings its controller",
-        fix="use disk, or leave the property out",
+        why="a floppy, a CD-ROM or a lun adds its controller",
         values=("cdrom", "disk", "floppy", "fs", "lun"),
         image_properties=("hw_rescue_device",),
         unset="the guest has none",
@@ -97,9 +93,8 @@ _KINDS = (
     DeviceKind(
         name="device_type",
         title="kind of block device",
-        why="a lun hands the guest's SCSI commands to the host's device; a "
-        "floppy brings the floppy controller",
-        fix="use disk or cdrom",
+        why="a lun hands SCSI commands to the host; a floppy adds its "
+        "controller",
         values=("cdrom", "disk", "floppy", "fs", "lun"),
         block_device=True,
         unset="the guest has none",
@@ -107,8 +102,7 @@ _KINDS = (
     DeviceKind(
         name="file_system",
         title="shared file system",
-        why="a guest's requests for a share's files are handled by virtiofsd, "
-        "a program on the host that can reach the whole share",
+        why="virtiofsd on the host serves the guest's requests",
         fix="mount the share in the guest, over the network",
         values=("virtiofs",),
         unset="the guest has none",
@@ -116,9 +110,8 @@ _KINDS = (
     DeviceKind(
         name="scsi_model",
         title="SCSI controller",
-        why="QEMU's LSI, MegaRAID and pvscsi controllers emulate hardware "
-        "in full; virtio-scsi does not",
-        fix="set hw_scsi_model to virtio-scsi, or use disk bus virtio",
+        why="LSI, MegaRAID and pvscsi emulate hardware in full",
+        needs="with virtio-scsi, only a guest with its driver boots",
         values=words(
             "buslogic ibmvscsi lsilogic lsisas1068 lsisas1078 virtio-"
             "scsi vmpvscsi"
@@ -130,16 +123,15 @@ _KINDS = (
     DeviceKind(
         name="config_drive",
         title="config drive",
-        why="a config drive is a CD-ROM (or a disk) that every boot attaches",
-        fix="let the guest read the metadata service instead",
+        why="every boot attaches a CD-ROM or a disk for it",
+        needs="the guest can read the metadata service",
         values=("mandatory", "optional"),
         image_properties=("img_config_drive",),
     ),
     DeviceKind(
         name="pmem",
         title="virtual persistent memory",
-        why="it maps a namespace of the host's NVDIMM into the guest",
-        fix="use a flavor without hw:pmem",
+        why="it maps an NVDIMM of the host into the guest",
         value_type="text",
         extra_specs=("hw:pmem",),
         unset="the guest has none",
@@ -147,9 +139,8 @@ _KINDS = (
     DeviceKind(
         name="vif_model",
         title="network card",
-        why="e1000, rtl8139, ne2k and pcnet emulate network hardware in "
-        "full, code in which guests have escaped before",
-        fix="use virtio; the guest needs the virtio network driver",
+        why="emulated network cards have had guest escapes",
+        needs="with virtio, the guest needs the virtio network driver",
         values=words(
             "virtio ne2k_pci pcnet rtl8139 e1000 e1000e netfront spapr-"
             "vlan lan9118 sriov vmxnet vmxnet3 igb"
@@ -168,34 +159,31 @@ _KINDS = (
     DeviceKind(
         name="video_model",
         title="graphics card",
-        why="cirrus, vmvga and qxl are large device models that a server "
-        "does not need",
-        fix="use virtio, or vga where the guest has no driver",
+        why="cirrus, vmvga and qxl are large device models",
+        needs="vga works where the guest has no driver for virtio",
         values=words("cirrus qxl vga vmvga xen virtio gop none bochs"),
         image_properties=("hw_video_model",),
     ),
     DeviceKind(
         name="input_bus",
         title="bus of keyboard and tablet",
-        why="usb brings a USB controller into the guest",
-        fix="use virtio, or leave the property out",
+        why="usb adds a USB controller",
         values=("usb", "virtio"),
         image_properties=("hw_input_bus",),
     ),
     DeviceKind(
         name="pointer_model",
         title="pointer",
-        why="a USB tablet brings a USB controller into the guest",
-        fix="leave the property out; without it the hosts' [DEFAULT] "
-        "pointer_model decides",
+        why="a USB tablet adds a USB controller",
+        needs="without the property, the hosts' [DEFAULT] pointer_model "
+        "decides",
         values=(USB_TABLET,),
         image_properties=("hw_pointer_model",),
     ),
     DeviceKind(
         name="usb_model",
         title="USB controller",
-        why="a USB controller is a large device model that few servers need",
-        fix="use none, or leave the setting out",
+        why="a USB controller is a large device model",
         values=("none", "nec-xhci", "qemu-xhci"),
         image_properties=("hw_usb_model",),
         extra_specs=("hw:usb_model",),
@@ -204,9 +192,7 @@ _KINDS = (
     DeviceKind(
         name="redirected_usb_ports",
         title="number of redirected USB ports",
-        why="each port lets a console client put a USB device of its own "
-        "into the guest",
-        fix="use 0, or leave the setting out",
+        why="users of the console could plug in USB devices",
         value_type="int",
         image_properties=("hw_redirected_usb_ports",),
         extra_specs=("hw:redirected_usb_ports",),
@@ -215,8 +201,7 @@ _KINDS = (
     DeviceKind(
         name="sound_model",
         title="sound card",
-        why="sound cards emulate hardware in full and have had escapes",
-        fix="leave the setting out",
+        why="emulated sound cards have had guest escapes",
         values=words("sb16 es1370 pcspk ac97 ich6 ich9 usb virtio"),
         image_properties=("hw_sound_model",),
         extra_specs=("hw:sound_model",),
@@ -225,8 +210,7 @@ _KINDS = (
     DeviceKind(
         name="serial_port_count",
         title="number of serial ports",
-        why="each port is an emulated UART with a host socket behind it",
-        fix="use 1, or leave the setting out",
+        why="each port is an emulated UART with a host socket",
         value_type="int",
         image_properties=("hw_serial_port_count",),
         extra_specs=("hw:serial_port_count",),
@@ -235,8 +219,7 @@ _KINDS = (
     DeviceKind(
         name="guest_agent",
         title="QEMU guest agent channel",
-        why="the host parses what the agent in the guest answers",
-        fix="leave the property out",
+        why="the host parses what the agent answers",
         values=("true", "false"),
         value_type="bool",
         image_properties=("hw_qemu_guest_agent",),
@@ -245,9 +228,8 @@ _KINDS = (
     DeviceKind(
         name="machine_type",
         title="machine type",
-        why="the pc machine always has an IDE controller, a floppy "
-        "controller and an ISA bridge; q35 has none of the first two",
-        fix="use q35; the guest must boot from PCI Express",
+        why="pc always has IDE and floppy controllers",
+        needs="a guest on q35 must boot from PCI Express",
         value_type="text",
         image_properties=("hw_machine_type",),
     ),
@@ -264,9 +246,7 @@ _KINDS = (
     DeviceKind(
         name="emulation_architecture",
         title="emulated architecture",
-        why="a guest of another architecture runs on TCG, which is no "
-        "security boundary to QEMU's developers",
-        fix="leave the property out",
+        why="QEMU's emulator, TCG, is not a security boundary",
         values=_ARCHITECTURES,
         image_properties=("hw_emulation_architecture",),
         aliases=_ARCHITECTURE_ALIASES,
@@ -276,8 +256,7 @@ _KINDS = (
     DeviceKind(
         name="vm_mode",
         title="guest mode",
-        why="a mode other than hvm is another interface to the host",
-        fix="use hvm, or leave the property out",
+        why="any mode but hvm is another interface to the host",
         values=("hvm", "xen", "uml", "exe"),
         image_properties=("hw_vm_mode",),
         aliases={"pv": "xen", "hv": "hvm", "baremetal": "hvm"},
@@ -288,15 +267,15 @@ _KINDS = (
         name="firmware_type",
         title="firmware",
         why="only UEFI can verify what the guest boots",
-        fix="use uefi with an image that boots from it",
+        needs="a guest that was installed with BIOS does not boot with uefi",
         values=("uefi", "bios"),
         image_properties=("hw_firmware_type",),
     ),
     DeviceKind(
         name="firmware_stateless",
         title="stateless firmware",
-        why="a guest can hide in variables that the firmware keeps",
-        fix="set it to true where the guest keeps no boot entries",
+        why="malware can hide in variables of the firmware",
+        needs="with true, the guest loses its boot entries at each stop",
         values=("true", "false"),
         value_type="bool",
         image_properties=("hw_firmware_stateless",),
@@ -305,8 +284,8 @@ _KINDS = (
     DeviceKind(
         name="secure_boot",
         title="secure boot",
-        why="without it the firmware runs any boot loader",
-        fix="use required, with hw_firmware_type=uefi",
+        why="without it, any boot loader runs",
+        needs="required needs hw_firmware_type=uefi and a signed boot loader",
         values=("required", "disabled", "optional"),
         image_properties=("os_secure_boot",),
         extra_specs=("os:secure_boot",),
@@ -315,8 +294,7 @@ _KINDS = (
     DeviceKind(
         name="boot_menu",
         title="boot menu",
-        why="anybody with access to the console can choose what boots",
-        fix="leave the setting out",
+        why="users of the console could choose what boots",
         values=("true", "false"),
         value_type="bool",
         image_properties=("hw_boot_menu",),
@@ -327,7 +305,6 @@ _KINDS = (
         name="ipxe_boot",
         title="iPXE boot",
         why="it boots firmware that the image brings",
-        fix="leave the property out",
         values=("true", "false"),
         value_type="bool",
         image_properties=("hw_ipxe_boot",),
@@ -336,8 +313,7 @@ _KINDS = (
     DeviceKind(
         name="hpet",
         title="HPET timer",
-        why="an emulated timer that current guests do not need",
-        fix="leave the property out",
+        why="current guests do not need this emulated timer",
         values=("true", "false"),
         value_type="bool",
         image_properties=("hw_time_hpet",),
@@ -347,7 +323,6 @@ _KINDS = (
         name="pmu",
         title="performance monitoring unit",
         why="performance counters help in side-channel attacks",
-        fix="use false",
         values=("true", "false"),
         value_type="bool",
         image_properties=("hw_pmu",),
@@ -357,7 +332,6 @@ _KINDS = (
         name="rng_model",
         title="random number generator",
         why="it is a device, though a small one",
-        fix="use virtio, or leave the property out",
         values=("virtio",),
         image_properties=("hw_rng_model",),
     ),
@@ -365,7 +339,6 @@ _KINDS = (
         name="rng",
         title="random number generator allowed by the flavor",
         why="it is a device, though a small one",
-        fix="leave the extra spec out",
         values=("true", "false"),
         value_type="bool",
         extra_specs=("hw_rng:allowed",),
@@ -373,8 +346,7 @@ _KINDS = (
     DeviceKind(
         name="watchdog_action",
         title="watchdog",
-        why="any action but disabled adds an emulated i6300esb card",
-        fix="use disabled, or leave the setting out",
+        why="any value but disabled adds an emulated card",
         values=("none", "pause", "poweroff", "reset", "disabled"),
         image_properties=("hw_watchdog_action",),
         extra_specs=("hw:watchdog_action",),
@@ -383,8 +355,8 @@ _KINDS = (
     DeviceKind(
         name="tpm_model",
         title="TPM interface",
-        why="an emulated TPM is a device with a host process behind it",
-        fix="use tpm-crb with TPM 2.0",
+        why="an emulated TPM has a process on the host",
+        needs="tpm-crb works with TPM 2.0 only",
         values=("tpm-tis", "tpm-crb"),
         image_properties=("hw_tpm_model",),
         extra_specs=("hw:tpm_model",),
@@ -393,7 +365,6 @@ _KINDS = (
         name="tpm_version",
         title="TPM version",
         why="TPM 1.2 relies on SHA-1",
-        fix="use 2.0",
         values=("1.2", "2.0"),
         image_properties=("hw_tpm_version",),
         extra_specs=("hw:tpm_version",),
@@ -402,10 +373,8 @@ _KINDS = (
     DeviceKind(
         name="tpm_secret_security",
         title="security of the TPM's secret",
-        why="with host or deployment the hosts, or everybody who is Nova, "
-        "may read the secret that the guest's TPM is encrypted by",
-        fix="use user: the owner's own key manager has it, and live "
-        "migration of the guest needs the owner",
+        why="with host or deployment, others can read the TPM's secret",
+        needs="with user, live migration of the guest needs the owner",
         values=("user", "host", "deployment"),
         extra_specs=("hw:tpm_secret_security",),
         unset="the guest has none",
@@ -413,9 +382,7 @@ _KINDS = (
     DeviceKind(
         name="viommu_model",
         title="guest IOMMU",
-        why="an emulated IOMMU is complex code; Nova's image metadata "
-        "prefilter also stops at this property (upstream bug)",
-        fix="leave the setting out unless the guest does passthrough",
+        why="an emulated IOMMU is complex code",
         values=("intel", "smmuv3", "virtio", "auto"),
         image_properties=("hw_viommu_model",),
         extra_specs=("hw:viommu_model",),
@@ -425,7 +392,6 @@ _KINDS = (
         name="mem_encryption",
         title="encrypted guest memory",
         why="it changes the machine that the guest gets",
-        fix="leave the setting out",
         values=("true", "false"),
         value_type="bool",
         image_properties=("hw_mem_encryption",),
@@ -435,8 +401,7 @@ _KINDS = (
     DeviceKind(
         name="mem_encryption_model",
         title="memory encryption technology",
-        why="SEV and SEV-ES lack the integrity protection of SEV-SNP",
-        fix="use a model that the policy allows",
+        why="SEV and SEV-ES lack integrity protection",
         values=("amd-sev", "amd-sev-es", "amd-sev-snp", "intel-tdx"),
         image_properties=("hw_mem_encryption_model",),
         extra_specs=("hw:mem_encryption_model",),
@@ -445,29 +410,28 @@ _KINDS = (
     _signature(
         name="image_signature",
         title="signature of the image",
-        why="without it nobody can tell whether the image is as its maker "
-        "left it",
+        why="without it, anyone could have changed the image",
         value_type="text",
         image_properties=("img_signature",),
     ),
     _signature(
         name="image_signature_certificate",
         title="certificate of the image's signature",
-        why="a signature is only worth as much as the key's owner",
+        why="a signature is worth as much as its key",
         value_type="text",
         image_properties=("img_signature_certificate_uuid",),
     ),
     _signature(
         name="image_signature_hash",
         title="hash of the image's signature",
-        why="the verification needs it, and a short hash can be forged first",
+        why="a short hash can be forged",
         values=words("SHA-224 SHA-256 SHA-384 SHA-512"),
         image_properties=("img_signature_hash_method",),
     ),
     _signature(
         name="image_signature_key_type",
         title="key of the image's signature",
-        why="the verification needs it, and DSA is out of date",
+        why="DSA keys are out of date",
         values=words(
             "DSA ECC_SECP384R1 ECC_SECP521R1 ECC_SECT409K1 ECC_SECT409R1 "
             "ECC_SECT571K1 ECC_SECT571R1 RSA-PSS"

@@ -23,8 +23,10 @@ class DeviceKind:
 
     :ivar name: name of the rule in the policy file, ``disk_bus``
     :ivar title: what a person calls it, ``disk bus``
-    :ivar why: why a policy restricts it; one sentence
-    :ivar fix: what the owner of an image or flavor can do instead
+    :ivar why: why a policy restricts it, in a few words
+    :ivar needs: what the guest needs after a change, or what it can use
+        instead; not an instruction, because the fix of a refusal gives it
+    :ivar fix: the instruction, for a kind that no setting changes
     :ivar values: the values that Nova knows; empty where any text goes
     :ivar value_type: ``enum``, ``text``, ``bool`` or ``int``
     :ivar image_properties: Glance properties that choose it
@@ -43,7 +45,8 @@ class DeviceKind:
     name: str
     title: str
     why: str
-    fix: str
+    needs: str = ""
+    fix: str = ""
     values: tuple[str, ...] = ()
     value_type: str = "enum"
     image_properties: tuple[str, ...] = ()

@@ -2,9 +2,8 @@
 """Describe how to fix a refused request, with commands to copy."""
 
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 
-from nova_vhard.catalogue.devices import KINDS, OF_FILE
+from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common.commands import command, options, plain
 from nova_vhard.common.text import clean, fit
 from nova_vhard.explain.draft import (
@@ -32,24 +31,6 @@ from nova_vhard.policy.verdict import Message, Violation
 #: Maximum size of the fixes in an answer, in bytes.
 LIMIT = 8 * 1024
 
-# Remediation for each list of ``passthrough.allow``.
-_PASSTHROUGH: Mapping[str, str] = MappingProxyType(
-    {
-        "aliases": "choose a flavor without pci_passthrough:alias, or ask "
-        "the cloud's operator to allow this alias",
-        "ports": "use a port of vnic type normal, or ask the cloud's "
-        "operator to allow such ports",
-        "device_profiles": "choose a flavor without accel:device_profile, or "
-        "a port of vnic type normal, or ask the cloud's operator to allow "
-        "this profile",
-        "mdev": "choose a flavor without this resource class, or ask the "
-        "cloud's operator to allow it",
-    }
-)
-
-# Kinds that no setting changes: the content of an image, and a share.
-_WITHOUT_SETTING = frozenset((*OF_FILE, "architecture", "file_system"))
-
 # Disk formats that require the same container format.
 _SAME_CONTAINER = frozenset(("aki", "ami", "ari"))
 
@@ -66,28 +47,33 @@ def words(fix: Fix) -> str:
     for place, edits in places.items():
         clauses += _clauses(fix.draft, place, edits)
     for violation in fix.left[:MOST_VIOLATIONS]:
-        clauses += _without_a_change(violation, fix.complete)
+        clauses += _without_a_change(violation, fix)
     return fit(list(dict.fromkeys(clauses)), LIMIT)
 
 
-def _without_a_change(violation: Violation, complete: bool) -> Iterator[str]:
-    """Yield the remediation for a violation that no edit fixes.
-
-    :param complete: True if the search tried all edits
-    """
+def _without_a_change(violation: Violation, fix: Fix) -> Iterator[str]:
+    """Yield the remediation for a violation that no edit fixes."""
     cause = violation.cause
-    if isinstance(cause, Message):
-        yield from filter(None, [cause.fix or _PASSTHROUGH.get(cause.kind)])
-    elif cause.origin == PASSTHROUGH:
-        yield _PASSTHROUGH[cause.kind]
+    if isinstance(cause, Message) and not cause.kind:
+        yield from filter(None, [cause.fix])
+    elif isinstance(cause, Message) or cause.origin == PASSTHROUGH:
+        # An extra spec of the flavor, or a port.
+        name = clean(cause.source.rpartition(" ")[2])
+        if cause.source.startswith(FLAVOR):
+            way = _other_flavor(fix.draft, f"without {name}")
+        else:
+            words = "--network", "NETWORK", "--vnic-type", "normal", "my-port"
+            create = command("port", "create", *words)
+            way = f"run {create}, and name my-port instead of port {name}"
+        yield f"{way}, or ask the cloud's operator to allow it"
     elif cause.origin == SERVER:
         yield (
             f"Nova keeps the {clean(cause.source)} as long as the server "
             "lives: create a new server without it"
         )
-    elif cause.kind in _WITHOUT_SETTING:
+    elif KINDS[cause.kind].fix:
         yield KINDS[cause.kind].fix
-    elif complete:
+    elif fix.complete:
         yield (
             f"no change of {clean(cause.setting)} is accepted; ask the "
             "cloud's operator"
@@ -116,7 +102,7 @@ def _clauses(
     if not whole or origin == BLOCK_DEVICE:
         pass
     elif origin == FLAVOR:
-        yield f"choose a flavor {without}"
+        yield _other_flavor(draft, without)
     elif subject.operation == SNAPSHOT:
         where = "the metadata of the new image"
         left = f"remove {_listed(gone)} from {where}"
@@ -163,6 +149,12 @@ def _clauses(
         if name not in whole or origin == BLOCK_DEVICE:
             make = f"set {clean(name)} to {clean(value)} in {where}"
             yield make if value else f"remove {clean(name)} from {where}"
+
+
+def _other_flavor(draft: Draft, without: str) -> str:
+    """Return an instruction that names the refused flavor."""
+    flavor = clean(draft.subject.flavor or "FLAVOR")
+    return f"choose a flavor other than {flavor}, {without}"
 
 
 def _both(

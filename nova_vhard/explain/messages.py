@@ -67,7 +67,12 @@ def describe(
     :param url: URL that explains the first rule
     """
     result = leading(violations)
-    parts = [_sentence(item) for item in result.shown]
+    # Many block devices may violate one rule: explain it once.
+    first = {item.cause.kind: item for item in reversed(result.shown)}
+    parts = [
+        _sentence(item, first[item.cause.kind] is item)
+        for item in result.shown
+    ]
     if len(parts) > 1:
         parts = [f"({i}) {part}" for i, part in enumerate(parts, 1)]
     if result.left_out:
@@ -90,9 +95,9 @@ def asked(violation: Violation) -> str:
 
 
 def advice(violation: Violation) -> str:
-    """Return the catalogue's advice about the device kind, or ""."""
+    """Return what the guest needs after a fix, by its device kind, or ""."""
     kind = KINDS.get(violation.cause.kind)
-    return kind.fix if kind else ""
+    return kind.needs if kind else ""
 
 
 def anchor(rule: str) -> str:
@@ -144,7 +149,8 @@ def _source(choice: DeviceChoice) -> str:
     return clean(choice.source, 128)
 
 
-def _sentence(violation: Violation) -> str:
+def _sentence(violation: Violation, is_first: bool) -> str:
+    """Format a violation, with a reason if it is the first of its kind."""
     cause = violation.cause
     rule = f"[rule {violation.rule}]"
     if isinstance(cause, Message):
@@ -155,7 +161,8 @@ def _sentence(violation: Violation) -> str:
         text = f"{_asked(cause)}; it must be set {allowed}"
     elif cause.implied is not None:
         text = f"{_asked(cause)}, which is not allowed {allowed}"
-    more = advice(violation)
+    kind = KINDS.get(cause.kind) if is_first else None
+    more = "; ".join(filter(None, (kind.why, kind.needs))) if kind else ""
     return f"{text}: {more}. {rule}" if more else f"{text}. {rule}"
 
 

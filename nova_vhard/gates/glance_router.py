@@ -85,7 +85,18 @@ class Router:
             ]
         # By identity: applications need not be hashable or comparable. The
         # urlmap holds them, so that no id is given to another object.
-        self._maps = {id(app): _map(app) for app in listed}
+        # The map of the router behind each application, if there is one.
+        self._maps = {
+            id(app): next(
+                (
+                    each.map
+                    for each in routing.behind(app)
+                    if hasattr(each, "map")
+                ),
+                None,
+            )
+            for app in listed
+        }
         known = dict(
             found
             for mapper in filter(None, self._maps.values())
@@ -134,12 +145,6 @@ class Router:
             # of a path that does not begin with a slash
             raise routing.Unroutable(str(error)) from error
         return environ.get(_FOUND)
-
-
-def _map(application: Any) -> Any:
-    """Return the map of the router behind an application, if there is one."""
-    behind = routing.behind(application)
-    return next((app.map for app in behind if hasattr(app, "map")), None)
 
 
 def _methods(mapper: Any) -> Iterator[tuple[Method, Any]]:

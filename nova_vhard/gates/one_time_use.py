@@ -26,7 +26,7 @@ from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Message, Violation
 
 NO_DEVICE = (
     "no host with room for this server gives {names} a device that is "
-    "one_time_use; ask the cloud's operator, or do without it"
+    "one_time_use; ask the cloud's operator, or choose a flavor without it"
 )
 NO_PLACEMENT = (
     "no device for {names} is proven one_time_use: this cloud's scheduler "
@@ -34,7 +34,7 @@ NO_PLACEMENT = (
 )
 FUNCTION = (
     "{names} asks for a virtual function, which cannot be one_time_use; ask "
-    "the cloud's operator, or do without it"
+    "the cloud's operator, or choose a flavor without it"
 )
 
 _WHOLE = ("type-PCI", "type-PF")

@@ -36,10 +36,10 @@ UNKNOWN = (
 )
 THIS_HOST = "this host has not proven {checks}; ask the cloud's operator{what}"
 
-# What a person can do without; every guest needs what hosts.require says.
+# What needs no such host; every guest needs what hosts.require says.
 _WHAT = {
-    PASSTHROUGH_REQUIRE: "passthrough devices",
-    FLAVOR_REQUIRE: "this flavor",
+    PASSTHROUGH_REQUIRE: "a flavor and ports without passthrough devices",
+    FLAVOR_REQUIRE: f"a flavor without {FLAVOR_REQUIRE}",
 }
 
 
@@ -65,7 +65,7 @@ class HostRequirement:
         # If hosts.require is among the rules, no choice of the user helps.
         known = all(rule in _WHAT for rule in self.rules)
         parts = [_WHAT[rule] for rule in self.rules if known]
-        what = f", or do without {' and '.join(parts)}" if known else ""
+        what = f", or choose {' and '.join(parts)}" if known else ""
         message = Message(
             text=text.format(checks=names, what=what),
             source=", ".join(self.rules),

@@ -5,7 +5,7 @@ It is given what Nova's own schema leaves of a body, and follows Nova's order
 from there; what a request refers to is looked up through ``Lookups``.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,6 @@ from nova_vhard.policy.hardware import (
     Device,
     DeviceChoice,
     HardwareRequest,
-    Passthrough,
 )
 from nova_vhard.policy.subject import (
     BOOT,
@@ -106,7 +105,17 @@ class ServerReader:
             # first that fails.
             flavor = self._find.boot_flavor(server.get("flavorRef"))
             image = self._find.boot_image(server)
-            ports = list(self._ports(server))
+            # ``networks`` may be the word auto or none.
+            networks = server.get("networks")
+            entries = networks if isinstance(networks, list) else ()
+            ids = [
+                each.get("port") for each in entries if isinstance(each, dict)
+            ]
+            ports = [
+                passthrough.of_port(self._find.port(each))
+                for each in ids
+                if each is not None
+            ]
         except LookupFailed as error:
             if ":" in str(server.get("availability_zone")):
                 # Nova does not run the filters for zone:host.
@@ -125,23 +134,15 @@ class ServerReader:
             )
         request = with_specs(image.hardware(), flavor.extra_specs)
         request = request.plus(choices, devices)
-        request = replace(request, passthrough=(*request.passthrough, *ports))
+        request = replace(
+            request,
+            passthrough=(*request.passthrough, *filter(None, ports)),
+        )
         holder = image.holder
         # Nova keeps no image id for a volume; Cinder keeps that of its source.
         named = holder.made_of if image.origin == VOLUME else holder.id
         subject = subject_of(BOOT, self._requester, None, named, flavor)
         return ServerRequest(request, subject)
-
-    def _ports(self, server: Body) -> Iterator[Passthrough]:
-        networks = server.get("networks")
-        # ``networks`` may be the word auto or none.
-        for entry in networks if isinstance(networks, list) else ():
-            port_id = entry.get("port") if isinstance(entry, dict) else None
-            if port_id is None:
-                continue
-            asked = passthrough.of_port(self._find.port(port_id))
-            if asked is not None:
-                yield asked
 
     def rebuild(self, server_id: str, body: Body) -> ServerRequest:
         """Read the action ``rebuild``.

@@ -22,12 +22,12 @@ from tests.attestation.world import (
 TRAIT = "CUSTOM_VHARD_ATTESTED"
 REFUSED = (
     "no host of this cloud has proven attested; ask the cloud's operator, or "
-    "do without this flavor"
+    "choose a flavor without vhard:require"
 )
 # Of the hosts with room, while another one is attested that has none.
 NO_ROOM = (
     "no host with room for this server has proven attested; try again later, "
-    "or do without this flavor"
+    "or choose a flavor without vhard:require"
 )
 
 

@@ -20,13 +20,15 @@ from tests.unit.helpers import judge, shipped
 BASELINE = shipped("baseline")
 IDE = Sentence(
     "image property hw_disk_bus='ide' is not allowed (allowed: virtio, "
-    "scsi): use a guest with virtio drivers (Linux has them; Windows gets "
-    "them from virtio-win).",
+    "scsi): emulated disk controllers have had guest escapes; on virtio or "
+    "scsi, only a guest with virtio drivers boots (Linux has them; Windows "
+    "gets them from virtio-win).",
     "guest_devices.disk_bus",
 )
 E1000 = Sentence(
     "image property hw_vif_model='e1000' is not allowed (allowed: virtio): "
-    "use virtio; the guest needs the virtio network driver.",
+    "emulated network cards have had guest escapes; with virtio, the guest "
+    "needs the virtio network driver.",
     "guest_devices.vif_model",
 )
 OLD = {"hw_disk_bus": "ide", "hw_vif_model": "e1000"}

@@ -52,7 +52,7 @@ def test_reference_has_every_device_kind_in_full(kind):
         *legacy,
     ):
         assert f"``{word}``" in entry
-    for text in (kind.title, kind.why, kind.fix):
+    for text in (kind.title, kind.why, kind.needs, kind.fix):
         assert text in entry
 
 

@@ -65,8 +65,8 @@ def test_users_read_a_whole_refusal_with_their_images_id():
 
 def test_users_read_how_to_upload_what_does_not_exist_yet():
     request = of(IDE, UPLOAD, NOBODY)
-    text = sentences.answered(BASELINE, request)
-    assert text.removeprefix(messages.OPENING) in words(REFUSED)
+    text = sentences.fixed(BASELINE, request)
+    assert f"{messages.TO_FIX}{text}" in words(REFUSED)
 
 
 @pytest.mark.parametrize(

@@ -338,12 +338,11 @@ def _by_name(
         choice = violation.choice
         if choice is None or choice.value in values:
             continue
-        kind = KINDS[choice.kind]
         yield _Finding(
             violation,
-            f"probably runs with {kind.title} {clean(choice.value)}: "
-            "evidence, no proof",
-            f"look at its image and block devices; {kind.fix}",
+            f"probably runs with {KINDS[choice.kind].title} "
+            f"{clean(choice.value)}: evidence, no proof",
+            "look at its image and block devices",
         )
 
 

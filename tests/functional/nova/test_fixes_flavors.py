@@ -26,7 +26,7 @@ class TestFlavors(fixes.Fixes):
             flavor = self._create_flavor(extra_spec={**specs, **required})
             text = self.explained(self.boot(self.owned(), flavorRef=flavor))
             (step,) = following.steps(text)
-            self.assertEqual("passthrough flavor", step.kind)
+            self.assertEqual("flavor", step.kind)
             self.passes(self.boot(self.owned(), flavorRef="1"), text)
 
     def write(self, flavor, specs):

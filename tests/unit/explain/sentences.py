@@ -133,7 +133,8 @@ def of_flavor(specs):
 def of_hardware(operation=REBUILD, **fields):
     """Return a request for hardware that is in no document."""
     hardware = HardwareRequest(**{"devices": frozenset(), **fields})
-    request = ServerRequest(hardware, Subject(operation, "p1"))
+    subject = Subject(operation, "p1", flavor="m1.gpu")
+    request = ServerRequest(hardware, subject)
     return request, lambda _draft: request
 
 
@@ -210,7 +211,8 @@ def answers() -> Iterator[Case]:
         ),
     )
     kept = DeviceChoice("disk_bus", "ide", "bus of the server's disk hda")
-    alias = Passthrough("aliases", "gpu", "flavor extra spec x")
+    source = "flavor extra spec pci_passthrough:alias"
+    alias = Passthrough("aliases", "gpu", source)
     yield (
         "passthrough",
         partial(
@@ -317,9 +319,14 @@ def of_fixes() -> Iterator[Case]:
             ),
         )
     allowed = {"allow": {"aliases": ["other"]}}
-    for kind in ("aliases", "ports", "device_profiles", "mdev"):
+    for kind, source in (
+        ("aliases", "flavor extra spec pci_passthrough:alias"),
+        ("ports", "port 9a1b"),
+        ("device_profiles", "accelerator of port 9a1b"),
+        ("mdev", "flavor extra spec resources:VGPU"),
+    ):
         rules = allowing({}, passthrough=allowed)
-        asked = Passthrough(kind, "x", "source")
+        asked = Passthrough(kind, "x", source)
         yield (
             f"passthrough: {kind}",
             partial(fixed, rules, *of_hardware(passthrough=(asked,))),

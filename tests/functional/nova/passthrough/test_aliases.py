@@ -47,8 +47,8 @@ class TestAllowed(base.Devices):
         reason = self.refused(self.gpu())
 
         self.assertEqual(
-            fleet.NOBODY.format(CHECKS) + "ask the cloud's operator, or do "
-            "without passthrough devices",
+            fleet.NOBODY.format(CHECKS) + "ask the cloud's operator, or "
+            "choose a flavor and ports without passthrough devices",
             reason,
         )
 

@@ -72,7 +72,8 @@ class TestRequire(Attested):
     def test_a_guest_lands_on_the_attested_host_alone(self):
         flavor = self.flavor(REQUIRE)
         self.assertEqual(
-            NOBODY + "ask the cloud's operator, or do without this flavor",
+            NOBODY + "ask the cloud's operator, or choose a flavor without "
+            "vhard:require",
             self.refused(flavor),
         )
         self.attest()

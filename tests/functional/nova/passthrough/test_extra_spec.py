@@ -56,7 +56,8 @@ class TestEffect(Require):
 
         self.assertEqual(
             fleet.NOBODY.format("iommu, novel")
-            + "ask the cloud's operator, or do without this flavor",
+            + "ask the cloud's operator, or choose a flavor without "
+            "vhard:require",
             reason,
         )
         # Placement is not asked for hosts with a name that does not exist: its
@@ -87,4 +88,6 @@ class TestEffect(Require):
         self.write_policy("mode: audit\n")
         self.write("iommu")
 
-        self.assertIn("or do without this flavor", self.refused())
+        self.assertIn(
+            "or choose a flavor without vhard:require", self.refused()
+        )
