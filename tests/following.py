@@ -23,6 +23,9 @@ BY_HAND = (
     r"use the architecture of the cloud's hosts",
     r"create a new server, or ask the cloud's operator for the image",
     r"ask the cloud's operator for access to this volume",
+    r"mount the share in the guest, over the network",
+    r"sign the image with a key whose certificate the cloud trusts, and set "
+    r"all four img_signature properties when it is uploaded",
 )
 
 #: Settings of one image: with what strict finds missing in any, no more than
@@ -71,6 +74,7 @@ _CLAUSES = {
         "make the change with `(?P<options>[^`]+)`, or leave the flavor as "
         "it is"
     ),
+    "flavor with": r"choose a flavor with (?P<set>[\w:]+=\w+)",
     "port": (
         "run `(?P<first>openstack port create [^`]+)`, and name "
         r"(?P<name>[\w-]+) instead of port (?P<port>[\w-]+)"
@@ -85,6 +89,11 @@ _CLAUSES = {
         r"rebuild the server \(this erases its root disk\), or create a new "
         r"one, from another image (?:with (?P<set>\w+=[^;]+?))?"
         f"(?: and )?(?:without (?P<without>{_NAMES}))?"
+    ),
+    "other host": (
+        "(?:ask the cloud's operator|try again later)(?:, or choose a flavor "
+        "(?:without (?P<without>vhard:require)|and ports without passthrough "
+        "devices))?"
     ),
     "by hand": "|".join(BY_HAND),
 }
@@ -177,19 +186,15 @@ def values(rules: Policy, kind: DeviceKind) -> list[str]:
     return [each for each in every if each not in rule.allow]
 
 
-def refused(
-    rules: Policy, attribute: str = "image_properties"
-) -> Iterator[dict[str, str]]:
-    """Yield settings of several kinds at once, each with a refused value.
+def refused(rules: Policy) -> Iterator[dict[str, str]]:
+    """Yield image properties of several kinds, each with a refused value.
 
     Until every value stood in one, but for the many architectures.
-
-    :param attribute: ``image_properties`` or ``extra_specs``
     """
     named = {
-        getattr(kind, attribute)[0]: values(rules, kind)
+        kind.image_properties[0]: values(rules, kind)
         for kind in KINDS.values()
-        if getattr(kind, attribute)
+        if kind.image_properties
     }
     wanted = [(name, result) for name, result in named.items() if result]
     for start in range(0, len(wanted), _TOGETHER):

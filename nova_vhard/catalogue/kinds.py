@@ -26,7 +26,7 @@ class DeviceKind:
     :ivar why: why a policy restricts it, in a few words
     :ivar needs: what the guest needs after a change, or what it can use
         instead; not an instruction, because the fix of a refusal gives it
-    :ivar fix: the instruction, for a kind that no setting changes
+    :ivar fix: the instruction if no change of a setting fixes a refusal
     :ivar values: the values that Nova knows; empty where any text goes
     :ivar value_type: ``enum``, ``text``, ``bool`` or ``int``
     :ivar image_properties: Glance properties that choose it

@@ -21,6 +21,7 @@ from nova_vhard.policy.verdict import (
     Violation,
 )
 from nova_vhard_dashboard import refusal
+from tests import refusals
 from tests.unit.docs import REFUSED, extension, judged
 
 PAGE = "https://docs.example/why"
@@ -32,6 +33,10 @@ RULES = [
     HOSTS_REQUIRE,
     FLAVOR_REQUIRE,
 ]
+
+
+def test_the_table_of_refusals_has_every_rule():
+    assert {row.rule for row in refusals.TABLE} == set(RULES)
 
 
 def test_every_rule_has_an_anchor_of_its_own():

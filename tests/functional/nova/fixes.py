@@ -3,18 +3,10 @@
 
 from nova.tests.fixtures import PROJECT_ID
 
-from tests import following
 from tests.functional.nova import base, service, verdicts
 
 OTHERS = "0f4a5b6c7d8e4f90a1b2c3d4e5f60718"
-#: What strict wants every image to say.
-WHOLE = {
-    "hw_disk_bus": "virtio",
-    "hw_vif_model": "virtio",
-    "hw_firmware_type": "uefi",
-}
 CONTROLLER = {"hw_scsi_model": "virtio-scsi"}
-NOWHERE = {"base_image_ref": "http://127.0.0.1/v2/images/x"}
 
 
 class Fixes(verdicts.VerdictCase):
@@ -25,10 +17,6 @@ class Fixes(verdicts.VerdictCase):
     def write_policy(self, text):
         header = service.HEADER.replace("baseline", self.NAME)
         service.write_policy(self.policy_file, text, header)
-
-    @property
-    def rules(self):
-        return following.policy(self.NAME)
 
     def owned(self, owner=PROJECT_ID, **properties):
         """Put an image of a project into Glance; return its id."""
@@ -52,6 +40,3 @@ class Fixes(verdicts.VerdictCase):
         """
         text = response.text
         self.assertNotIn(response.status_int, (400, 403, 404, 503), text)
-
-    def settings(self, attribute="image_properties"):
-        return list(following.refused(self.rules, attribute))

@@ -5,7 +5,6 @@ import json
 
 from nova import exception
 
-from nova_vhard.catalogue.devices import KINDS
 from tests import following
 from tests.functional.nova import fixes, typed
 
@@ -22,31 +21,6 @@ class TestRescue(fixes.Fixes):
         if response.status_int == 200:
             typed.rest(server)
         return response
-
-    def test_rescues(self):
-        own = self.owned(**fixes.CONTROLLER)
-        server = self.server(own, **fixes.CONTROLLER)
-        for more in ({}, {"hw_rescue_device": "cdrom"}):
-            for properties in self.settings():
-                image = self.owned(**{**more, **properties})
-                text = self.explained(self.rescue(server, image))
-                typed.commands(self, text)
-                self.passes(self.rescue(server, image), text)
-
-    def test_a_cdrom_to_rescue_with(self):
-        server = self.server(self.owned())
-        for bus in KINDS["rescue_bus"].values:
-            cdrom = {"hw_rescue_device": "cdrom", "hw_rescue_bus": bus}
-            image = self.owned(**cdrom)
-            response = self.rescue(server, image)
-            if response.status_int == 200:
-                continue
-            text = self.explained(response)
-            typed.commands(self, text)
-            result = self.glance.images[image]["properties"]
-            if bus != "scsi":
-                self.assertEqual("sata", result["hw_rescue_bus"])
-            self.passes(self.rescue(server, image), text)
 
     def test_the_controller_of_a_stable_rescue(self):
         """It is the server's, so that its own image has to say it."""

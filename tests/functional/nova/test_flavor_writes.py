@@ -46,6 +46,12 @@ def test_every_word_about_one_trait():
     )
 
 
+def test_what_servers_may_not_have_is_named():
+    (violation,) = violations({}, GPU, {"aliases": ["other"]})
+    more = "until passthrough.allow has gpu in aliases"
+    assert violation.cause.text.endswith(more)
+
+
 def test_every_word_about_several():
     after = {**GPU, "resources:VGPU": "1", "resources1:VGPU": "1"}
     (violation,) = violations({}, after, require=["kernel_aslr", "iommu"])

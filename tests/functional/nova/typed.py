@@ -7,6 +7,8 @@ else changes an image (tests/functional/glance has the command itself).
 """
 
 import argparse
+import copy
+import uuid
 from typing import Any
 
 from nova import context, objects
@@ -21,7 +23,7 @@ class Shell:
 
     :param case: a test case on Nova's API
     :param image: what stands for ``IMAGE`` where a text leaves the choice
-    :ivar made: images that were created, by their names
+    :ivar made: images and ports that were created, by their names
     """
 
     def __init__(self, case: Any, image: str | None = None) -> None:
@@ -84,6 +86,21 @@ class Shell:
 
     def _metadata(self, volume: str) -> dict[str, Any]:
         return self._case.cinder.volumes[volume]["volume_image_metadata"]
+
+    def _port_create(self, words: list[str]) -> None:
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--network", choices=["NETWORK"])
+        parser.add_argument("--vnic-type")
+        parser.add_argument("name")
+        given = parser.parse_args(words)
+        self.made[given.name] = self.port(given.vnic_type)
+
+    def port(self, vnic_type: str) -> str:
+        """Make a port in Neutron; return its id."""
+        port = copy.deepcopy(self._case.neutron.port_1)
+        port |= {"id": str(uuid.uuid4()), "binding:vnic_type": vnic_type}
+        self._case.neutron._ports[port["id"]] = port
+        return str(port["id"])
 
     def _server_stop(self, words: list[str]) -> None:
         (server,) = words

@@ -194,6 +194,8 @@ def answers() -> Iterator[Case]:
         "a block device",
         partial(answered, RULES, *of_body([{}, {"disk_bus": "ide"}])),
     )
+    both = [{"disk_bus": "ide"}, {"disk_bus": "fdc"}]
+    yield "two block devices", partial(answered, RULES, *of_body(both))
     yield (
         "a reference",
         partial(

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Limits and order of messages; their sentences are in sentences.yaml."""
 
+import re
+
 import pytest
 
+from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common.text import MESSAGE_LIMIT
 from nova_vhard.explain import messages
 from nova_vhard.policy.hardware import DeviceChoice
@@ -67,6 +70,12 @@ def test_a_fault_has_whole_violations_within_its_bytes(limit):
     *parts, last = text.split("; ")
     assert whole.issuperset(parts)
     assert last == f"and {len(refusals) - len(parts)} more" or not parts
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
+def test_only_the_fix_of_a_refusal_instructs(kind):
+    text = f"{kind.why}; {kind.needs}"
+    assert not re.search(r"\b(choose|give|leave|let|remove|set|use)\b", text)
 
 
 def test_a_message_is_its_text_in_a_table():
