@@ -120,7 +120,7 @@ def with_new_disk(
     # Leave ``names`` empty: the current image may not have the property that
     # sets the bus.
     choice = DeviceChoice(
-        *("disk_bus", bus, "a volume that is attached later", "hw_disk_bus"),
+        *("disk_bus", bus, "bus of a later volume", "hw_disk_bus"),
         holder=STORED,
         device=NEW_DISK,
     )
