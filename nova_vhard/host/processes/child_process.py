@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 from nova_vhard.host.processes import processes
 
 #: Longest answer that is taken, in bytes.
+#: A plugin's check may print without end: this bounds what the reporter keeps.
 LIMIT = 1 << 20
 
 #: Seconds after an answer's limit at which a child ends by itself: its
@@ -29,10 +30,14 @@ LIMIT = 1 << 20
 GRACE = 10.0
 
 # Seconds between two signs of life while a child is waited for.
+# `alive` feeds systemd's watchdog (WATCHDOG=1 of sd_notify(3)): a slow check
+# must not look like a daemon that hangs.
 _BEAT = 0.25
 # Seconds that a killed child has to go; on a busy host that is not at once.
 _PATIENCE = 5.0
 
+# The handlers of a daemon set a flag that its main loop reads. A child has no
+# such loop: it would survive these signals.
 _DEFAULTS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
 
 
@@ -76,6 +81,8 @@ class Forked:
         self._timeout = timeout
         self._alive = alive
         self._text = b""
+        # True between a question and its answer: only then the child may have
+        # processes below it.
         self._owes = False
         self.left: list[int] = []
         parent = os.getpid()
@@ -83,22 +90,30 @@ class Forked:
         # for the child before it has handlers of its own.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
+            # Both ends close on exec (PEP 446): a program that a check starts
+            # holds none of them.
             self._read, write = os.pipe()
             try:
                 self.pid = os.fork()
                 if not self.pid:
                     os.close(self._read)
+                    # Longer than the parent's limit: the parent ends the child
+                    # first, and knows why.
                     limit = timeout + GRACE
                     work = functools.partial(_serve, answers, write, limit)
                     if supervised:
                         work = functools.partial(
                             _supervise, work, write, limit, mask
                         )
+                    # Does not return: the child never runs the clauses below,
+                    # which are the parent's.
                     _live(work, mask, parent)
             except OSError:
                 os.close(self._read)
                 raise
             finally:
+                # A child that dies closes the pipe. The parent sees that end
+                # of file only if it does not hold the write end itself.
                 os.close(write)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -110,15 +125,20 @@ class Forked:
         """
         self._owes = True
         begun = time.monotonic()
+        # By a monotonic clock: the host's time may jump while a check runs.
         deadline = begun + self._timeout
         waiting = select.poll()
         waiting.register(self._read, select.POLLIN)
         while b"\n" not in self._text:
             left = deadline - time.monotonic()
+            # Before reading: a child that sends a byte now and then gets no
+            # more time for it.
             if left <= 0:
                 raise Ended(
                     f"no answer within {self._timeout:g} seconds", begun, False
                 )
+            # A signal handler may raise here. Callers call end() in a finally
+            # clause, so that no child outlives its round.
             self._alive()
             if not waiting.poll(min(left, _BEAT) * 1000):
                 continue
@@ -128,6 +148,9 @@ class Forked:
                 raise Ended(
                     f"the {self._what} crashed: {self._fate()}", begun, True
                 )
+            # Not a crash: a check whose child crashed may be asked a second
+            # time (check_process.Isolation), and this one would only say as
+            # much again.
             if len(self._text) > LIMIT:
                 raise Ended(
                     f"its answer is longer than {LIMIT} bytes", begun, False
@@ -140,12 +163,17 @@ class Forked:
 
     def _fate(self) -> str:
         """Return how the child ended."""
+        # It stays a zombie until end(): as long as nobody has waited for it,
+        # no other process gets its pid or its process group, which end()
+        # kills.
         if not _wait(self.pid, reap=False):
             return "it is silent"
         info = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         if info is None or info.si_code == os.CLD_EXITED:
             return f"exit status {info.si_status if info else '?'}"
         name = signal.Signals(info.si_status).name
+        # The parent sends SIGKILL only in end(), later than this. Most often
+        # it is the OOM killer, which takes this child first (_prepare()).
         memory = " (out of memory?)" if name == "SIGKILL" else ""
         return f"killed by {name}{memory}"
 
@@ -158,6 +186,9 @@ class Forked:
         # What is below it first, so that nothing gets away. With the answer
         # nothing is.
         if self._owes and not _ended(self.pid):
+            # Stopped and not yet killed: it starts nothing more, and still
+            # adopts what its descendants leave. If it were dead, init would
+            # adopt them, and they would run on.
             os.kill(self.pid, signal.SIGSTOP)
             self.left += processes.kill_below(self.pid)
         _kill(self.pid)
@@ -167,6 +198,8 @@ class Forked:
         return self.left[0] if self.left else None
 
 
+# A second child would hang in the same place, and each round would leave one
+# more process: callers do not start a task that is in here.
 class Hanging(dict[str, int]):
     """Tasks that hang in a process that cannot be killed, with its pid."""
 
@@ -188,6 +221,8 @@ def _live(
         # Its parent may have ended before it was to die with it.
         if os.getppid() != parent:
             raise SystemExit
+        # sys.exit() or an error in a plugin's check ends with the status 1
+        # from above.
         status = work()
     finally:
         # Nothing of the parent's is to be flushed or closed here.
@@ -198,7 +233,11 @@ def _serve(
     answers: Callable[[], Iterator[Any]], pipe: int, limit: float
 ) -> int:
     """Answer, one line of JSON each; return the exit status."""
+    # SIGALRM ends the process by its default action, also where the
+    # interpreter waits in a C call and runs no Python handler.
     signal.setitimer(signal.ITIMER_REAL, limit)
+    # json.dumps() escapes line feeds and all but ASCII: no text from a host,
+    # such as a guest's name, can end the line and forge an answer.
     with open(pipe, "w", encoding="ascii") as out:
         for answer in answers():
             # Nothing that it has started runs on when the answer is there.
@@ -216,15 +255,22 @@ def _supervise(
 
     :returns: its exit status
     """
+    # These handlers first: _prepare() asked for SIGKILL at the parent's end,
+    # which leaves the descendants running. SIGTERM lets this process kill
+    # them.
     for number in (signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, processes.die_with_all)
     processes.die_with_parent(signal.SIGTERM)
     # Should the child have switched its own limit off.
     signal.setitimer(signal.ITIMER_REAL, limit + GRACE)
+    # fork(2) clears the timers and PR_SET_PDEATHSIG, and prctl(2) does not
+    # pass a subreaper on: _live() sets them again in the child.
     supervisor = os.getpid()
     pid = os.fork()
     if not pid:
         _live(work, mask, supervisor)
+    # The child holds the only write end now: the parent sees its end although
+    # the supervisor is still there.
     os.close(pipe)
     return _outlive(pid)
 
@@ -235,19 +281,26 @@ def _outlive(pid: int) -> int:
     :returns: its exit status
     """
     _, status = os.waitpid(pid, 0)
+    # SIGTERM and SIGALRM interrupt the wait above: their handler kills the
+    # same processes and does not return.
     processes.kill_below(os.getpid())
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         if number != signal.SIGKILL:
             signal.signal(number, signal.SIG_DFL)
+        # So that the parent's _fate() names the signal that ended the work
+        # itself.
         os.kill(os.getpid(), number)
     return os.waitstatus_to_exitcode(status)
 
 
 def _prepare() -> None:
     """Be a process group, mortal, and the first to go for lack of memory."""
+    # end() kills the whole group: it must not be the daemon's own.
     os.setpgid(0, 0)
     processes.adopt()
+    # prctl(2): the parent is the thread that called fork(2). A child that a
+    # short-lived thread starts would die with that thread.
     processes.die_with_parent()
     # A collection writes to every object, and would copy all the parent's.
     gc.freeze()
@@ -257,6 +310,8 @@ def _prepare() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with (
         contextlib.suppress(OSError),
+        # Raising it needs no privilege (proc(5)). It fails where /proc is
+        # read-only, as in a container; no answer depends on it.
         open("/proc/self/oom_score_adj", "w", encoding="ascii") as file,
     ):
         file.write("1000")
@@ -280,6 +335,8 @@ def _ended(pid: int) -> bool:
 def _wait(pid: int, reap: bool = True) -> bool:
     """Wait a little for the end of a child; return whether it has ended."""
     flags = os.WEXITED | os.WNOHANG | (0 if reap else os.WNOWAIT)
+    # A process that waits for a dead disk (state D of proc(5)) does not take
+    # SIGKILL. To wait for ever would stop all other checks.
     deadline = time.monotonic() + _PATIENCE
     pause = 0.0005
     while True:
