@@ -16,6 +16,7 @@ from typing import Any
 
 from nova_vhard.host.libvirt.listeners import is_local
 
+# What QEMU's qapi_bool_parse() takes for false.
 _OFF = ("off", "no", "false", "n")
 
 #: Where a console is open, and why.
@@ -24,6 +25,8 @@ ANYBODY = "open: TLS without a certificate of the client, SASL or a password"
 
 
 @dataclass(frozen=True)
+# The domain XML is not asked: libvirt's qemu.conf decides about TLS, and a
+# guest keeps what it was started with (qemuBuildGraphicsCommandLine()).
 class Console:
     """One of a guest.
 
@@ -43,28 +46,42 @@ def read(command: Sequence[str]) -> Iterator[Console]:
 
     :param command: its words
     """
+    # First: an -object may stand behind the -vnc that names it.
     demanding = frozenset(_demanding(command))
     for option, value in pairwise(command):
+        # QEMU takes --vnc for -vnc. libvirt writes -vnc; -display vnc= is for
+        # a domain with QEMU arguments of its own.
         name = f"-{option.lstrip('-')}" if option.startswith("-") else ""
         if name == "-vnc" or (name == "-display" and value.startswith("vnc=")):
             yield from _vnc(value, demanding)
         elif name == "-spice":
             # A channel may be plain although it is TLS by default. SPICE asks
             # no client for a certificate.
+            # libvirt writes an option for each <channel>, so that one name is
+            # there several times: `words` has them all, `options` the last.
             words = value.split(",")
             options = _options(words)
+            # Without addr= spice-server listens at every address. An empty
+            # text is not local: see is_local().
             where = options.get("addr", "")
+            # libvirt writes port=0 where nothing is to listen: QEMU demands
+            # one of port and tls-port.
             plain = options.get("port", "0") != "0"
             listens = plain or options.get("tls-port", "0") != "0"
             secure = "tls-channel=default" in words and not any(
                 word.startswith("plaintext-channel=") for word in words
             )
+            # Tickets are SPICE's passwords, and are on unless
+            # disable-ticketing is given. libvirt gives it where neither the
+            # domain nor qemu.conf has a password.
             login = _is_on(options, "sasl") or not _is_on(
                 options, "disable-ticketing"
             )
             gap = "" if login else ANYBODY
             if plain and not secure:
                 gap = PLAIN
+            # Last, as it outweighs the rest. With unix=on, addr is the path of
+            # a socket.
             if not listens or _is_on(options, "unix") or is_local(where):
                 gap = ""
             yield Console("spice", where or "(every address)", gap)
@@ -75,10 +92,14 @@ def _demanding(command: Sequence[str]) -> Iterator[str]:
     for option, value in pairwise(command):
         if option.lstrip("-") != "object":
             continue
+        # libvirt gives JSON to a QEMU that takes it, and key=value to an older
+        # one.
         kind, *words = value.split(",")
         given: dict[str, Any] = {"qom-type": kind, **_options(words)}
         if value.startswith("{"):
             given = json.loads(value)
+        # QEMU's own default is on (qcrypto_tls_creds_init()). libvirt always
+        # writes it: `no` without vnc_tls_x509_verify in qemu.conf.
         verifies = given.get("verify-peer", True) not in (False, *_OFF)
         if given["qom-type"] == "tls-creds-x509" and verifies:
             yield given["id"]
@@ -86,6 +107,8 @@ def _demanding(command: Sequence[str]) -> Iterator[str]:
 
 def _options(words: Sequence[str]) -> dict[str, str]:
     """Return QEMU's options; one without a value is on."""
+    # A value with a comma has it doubled (QemuOpts) and is cut here. The
+    # addresses and ids that are compared have none.
     pairs = (word.partition("=") for word in words)
     return {name: value if sign else "on" for name, sign, value in pairs}
 
@@ -99,19 +122,27 @@ def _vnc(value: str, demanding: frozenset[str]) -> Iterator[Console]:
 
     :param demanding: credentials that demand a client's certificate
     """
+    # qemu-system(1): HOST:D, unix:PATH or none. An empty HOST is every
+    # address.
     where, *words = value.removeprefix("vnc=").split(",")
     if where == "none":
         return
     options = _options(words)
     gap = PLAIN
     if "tls-creds" in options:
+        # Nova sets no password of a console. Its proxy shows a certificate:
+        # auth_schemes = vencrypt of [vnc] in nova.conf.
         login = _is_on(options, "sasl", "password", "password-secret")
+        # Only of the credential that this server uses: a command line may have
+        # others, of a disk or a migration.
         login = login or options["tls-creds"] in demanding
         gap = "" if login else ANYBODY
     yield Console("vnc", where, "" if _is_near(where) else gap)
     # It may listen at more addresses, and at others for web sockets.
     for word in words:
         name, _, address = word.partition("=")
+        # "websocket=on" and "websocket=5700" take the host of the VNC address
+        # where that is the only one (vnc_display_get_addresses() in QEMU).
         if name == "vnc" or (name == "websocket" and ":" in address):
             yield Console("vnc", address, "" if _is_near(address) else gap)
 

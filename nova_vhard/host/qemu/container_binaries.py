@@ -26,6 +26,8 @@ _OLD_GUEST = (
 )
 
 # Seconds that a start is off where the clock was set.
+# start_of() adds the ticks since boot to the time of boot, which moves with
+# the clock.
 _SLACK = 2
 
 
@@ -44,6 +46,8 @@ def of_target(host: Host, target: Target) -> list[Mapping[str, Any]]:
         for entry in content[EMULATORS]:
             if _holds(host, target, entry):
                 return [content[FILES][number] for number in entry[FILES]]
+    # Root wrote it: no attack, but another version's file. It is UNKNOWN like
+    # one that is not there.
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise prestep.invalid(FILE, f"not from {prestep.COMMAND}") from error
     # A guest outlives the container that it was started in, and the pre-step
@@ -57,17 +61,24 @@ def of_target(host: Host, target: Target) -> list[Mapping[str, Any]]:
 
 def _holds(host: Host, target: Target, entry: Mapping[str, Any]) -> bool:
     """Return whether what is left of an emulator is of this one."""
+    # A path names different files in two containers. Device and path on that
+    # file system are the same in every mount namespace (mountinfo).
     if tuple(entry["place"] or ()) != target.place:
         return False
     try:
+        # The pid alone would not do: another process may have it by now.
         started = start_of(host.root, str(entry["pid"]))
     except Unreadable as error:
+        # The daemon that the pre-step looked into has ended: its container,
+        # and the file in it, may be gone too. Any other error stays an error.
         if error.missing:
             return False
         raise
     if abs(started - entry["start"]) > _SLACK:
         return False
     return (
+        # libvirt starts the file of now; a guest runs the file as it was when
+        # the guest was started.
         target.guest is None
         or start_of(host.root, target.pid) > entry["changed"]
     )

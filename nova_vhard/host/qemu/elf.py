@@ -23,14 +23,18 @@ from dataclasses import dataclass, replace
 from nova_vhard.host.qemu.elf_file import BadElf, ElfFile
 from nova_vhard.host.root import HostRoot, Unreadable
 
+# elf.h of the C library.
 _DF_BIND_NOW = 0x8
 _DF_1_NOW = 0x1
 _DF_1_PIE = 0x08000000
 _PF_X, _PF_W = 1, 2
 #: Bytes that a huge page has: as many pages as one holds entries of 8 bytes.
 _HUGE = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
+# Arm kernels have pages of 16 or 64 KiB, too, and RELRO ends at a whole page.
 _HUGE_OF = {1 << 21: 4096, 1 << 25: 16384, 1 << 29: 65536}
 
+# NULs around it: it is looked for in a whole string table, in which other
+# names contain it, such as __stack_chk_fail_local.
 _CANARY = b"\0__stack_chk_fail\0"
 # glibc's fortified functions: __memcpy_chk, __printf_chk. The canary's
 # function does not match.
@@ -49,6 +53,8 @@ class Kind(enum.StrEnum):
     SHARED = "shared object"
 
 
+# With PARTIAL, the slots that calls go through stay writable: an overflow in a
+# device's code that reaches one decides what QEMU calls next.
 class Relro(enum.StrEnum):
     """Extent of RELRO: which parts the loader makes read-only."""
 
@@ -96,14 +102,20 @@ def examine(
     :raises Unreadable: if it cannot be read, is no ELF file or a damaged
         one, or pyelftools is not installed
     """
+    # One open file for all facts: of a path that is replaced meanwhile, half
+    # of the facts would be another file's.
     with root.open(path) as file:
         opened = os.fstat(file.fileno())
         try:
             with contextlib.closing(ElfFile(file)) as elf:
+                # A file that becomes shorter while it is mapped ends this
+                # process by SIGBUS. The check runs in a child (check_process),
+                # and is UNKNOWN then.
                 facts = _facts(elf, opened.st_mode, page)
                 return opened, replace(
                     facts, capabilities=_has_capabilities(file.fileno())
                 )
+        # pyelftools is in the extra [node]: a scheduler has no use for it.
         except ImportError as error:
             raise Unreadable(
                 path,
@@ -113,6 +125,9 @@ def examine(
             ) from error
         except OSError as error:
             raise Unreadable(path, error) from error
+        # It raises its own errors, those of construct, and KeyError,
+        # IndexError and others: any of them makes the file UNKNOWN, never
+        # good.
         except Exception as error:
             # Whatever pyelftools says of a file that is damaged.
             why = f"damaged or cut off ({type(error).__name__})"
@@ -132,6 +147,7 @@ def _has_capabilities(handle: int) -> bool:
     bounding set of a QEMU is not this file's.
     """
     try:
+        # Every process may read it (xattr(7)): root's pre-step is not needed.
         return bool(os.getxattr(handle, "security.capability"))
     except OSError as error:
         if error.errno in (errno.ENODATA, errno.ENOTSUP):
@@ -157,13 +173,18 @@ def _facts(elf: ElfFile, mode: int, page: int) -> ElfFacts:
     kind = _kind(elf, bool(interpreters))
     if kind in (Kind.STATIC, Kind.STATIC_PIE):
         # Where not even libc has a canary, there is none.
+        # A static program has no dynamic section with names; its symbol table
+        # is the one place that has any, if it was not stripped.
         symbols = elf.symbol_strings()
         canary = None if symbols is None or _CANARY in symbols else False
         fortify = None
     else:
+        # A whole table of strings is searched, not each symbol: QEMU has
+        # 25,000, and pyelftools takes 6 s for them and 0.04 s for the table.
         names = elf.dynamic_strings()
         canary = _seen(_CANARY in names, kind)
         fortify = _seen(_FORTIFIED.search(names) is not None, kind)
+        # Which C library it is, the interpreter's path tells.
         if not fortify and any(
             _INLINE in part.data() for part in interpreters
         ):
@@ -177,6 +198,8 @@ def _facts(elf: ElfFile, mode: int, page: int) -> ElfFacts:
         stripped=elf.symbol_strings() is None,
         setuid=bool(mode & stat.S_ISUID),
         setgid=bool(mode & stat.S_ISGID),
+        # libraries.Loader follows these: a library shares the process, so that
+        # its executable stack is QEMU's.
         needed=tuple(tag.needed for tag in elf.tags("DT_NEEDED")),
         search=tuple(_search(elf)),
         machine=f"{elf.header.e_machine} {elf.header.e_ident.EI_CLASS} "
@@ -186,9 +209,11 @@ def _facts(elf: ElfFile, mode: int, page: int) -> ElfFacts:
 
 def _search(elf: ElfFile) -> Iterator[str]:
     """Yield the folders of DT_RUNPATH, or else of DT_RPATH."""
+    # ld.so(8) ignores DT_RPATH of a file that has DT_RUNPATH.
     for kind, name in (("DT_RUNPATH", "runpath"), ("DT_RPATH", "rpath")):
         for tag in elf.tags(kind):
             yield from getattr(tag, name).split(":")
+        # An empty DT_RUNPATH is one, too, and switches DT_RPATH off.
         if kind in elf.dynamic:
             return
 
@@ -201,7 +226,10 @@ def _seen(seen: bool, kind: Kind) -> bool | None:
 
 
 def _kind(elf: ElfFile, interpreter: bool) -> Kind:
+    # ET_DYN is a library, a PIE or a static PIE; the type alone does not tell.
     e_type, tags = elf.header.e_type, elf.dynamic
+    # It is loaded at a fixed address: what an attack needs to know of the code
+    # of QEMU is the same on every host.
     if e_type == "ET_EXEC":
         return Kind.EXECUTABLE if interpreter or tags else Kind.STATIC
     if e_type != "ET_DYN":
@@ -216,9 +244,12 @@ def _kind(elf: ElfFile, interpreter: bool) -> Kind:
 
 
 def _relro(elf: ElfFile, kind: Kind, page: int) -> Relro | None:
+    # The end is rounded down to a page, as _dl_protect_relro() of glibc does:
+    # mprotect(2) knows whole pages, and the last part stays writable.
     protected = [
         (part["p_vaddr"], (part["p_vaddr"] + part["p_memsz"]) & -page)
         for part in elf.of_type("PT_GNU_RELRO")
+        # An empty segment protects nothing, though it is there.
         if part["p_memsz"]
     ]
     if not protected:
@@ -231,11 +262,13 @@ def _relro(elf: ElfFile, kind: Kind, page: int) -> Relro | None:
         or elf.value("DT_FLAGS") & _DF_BIND_NOW
         or elf.value("DT_FLAGS_1") & _DF_1_NOW
     )
+    # Bound lazily, the slots must stay writable while the program runs.
     if not now:
         return Relro.PARTIAL
     # Bound early is not yet read-only: the kernel protects whole pages of
     # that segment, and a slot elsewhere can be written for ever.
     slots = elf.call_slots()
+    # None and not FULL: the caller makes it UNKNOWN.
     if slots is None:
         return None
     inside = all(
@@ -251,6 +284,8 @@ def _nx(elf: ElfFile) -> bool:
     executable stack.
     """
     stacks = elf.of_type("PT_GNU_STACK")
+    # Which of several headers counts differs between loaders: none may allow
+    # execution.
     both = _PF_W | _PF_X
     return (
         bool(stacks)

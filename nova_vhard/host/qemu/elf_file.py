@@ -18,10 +18,14 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 #: A table that is longer comes from no linker.
+#: It bounds the time that a damaged file takes: Debian's QEMU has 31 sections,
+#: 15 program headers and less than 60 dynamic entries.
 MAX_ENTRIES = 1024
 
 # Type of the relocations whose slots hold an address that the program finds
 # out by itself at its start (IFUNC), by machine.
+# Values of R_*_IRELATIVE in elf.h. Without an entry for its machine a program
+# counts as having no such slot.
 _IRELATIVE = {
     "EM_386": 42,
     "EM_X86_64": 37,
@@ -34,6 +38,7 @@ _IRELATIVE = {
 }
 _DT_RELA = 7
 _WORD = {32: "I", 64: "Q"}
+# ELF32_R_TYPE and ELF64_R_TYPE: the low 8 or 32 bits of r_info.
 _TYPE = {32: 0xFF, 64: 0xFFFFFFFF}
 
 
@@ -54,12 +59,17 @@ class ElfFile:
 
     def __init__(self, stream: BinaryIO) -> None:
         """Read the header and the program headers."""
+        # Not at the top: the extra [node] brings it, and core runs without.
         from elftools.elf.elffile import ELFFile
 
+        # Before mmap(2), which fails for an empty file with another error.
         if not stream.read(4).startswith(b"\x7fELF"):
             raise BadElf("no ELF file")
         content: Any = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         self._content = content
+        # Two views of one mapping. pyelftools takes the names of the dynamic
+        # section from a section header where one fits; ld.so does not look at
+        # those, so that a wrong one could hide a library.
         self._whole = ELFFile(content)
         self._loaded = ELFFile(content)
         self._loaded.header["e_shoff"] = 0
@@ -79,14 +89,17 @@ class ElfFile:
     @cached_property
     def dynamic(self) -> dict[Any, Any]:
         """The last entry of each tag in the dynamic section."""
+        # The last one counts, as in elf_get_dynamic_info() of glibc.
         return {tag.entry.d_tag: tag for tag in self.tags()}
 
     def tags(self, kind: str | None = None) -> Iterator[Any]:
         """Yield the entries of the dynamic section, of a tag or all."""
         segments = self.of_type("PT_DYNAMIC")
+        # Which of two counts depends on the loader: ours might read the other.
         if len(segments) > 1:
             raise BadElf("more than one dynamic section")
         for segment in segments:
+            # It ends at DT_NULL; a damaged file may have none.
             for tag in islice(segment.iter_tags(), MAX_ENTRIES):
                 if kind in (None, tag.entry.d_tag):
                     yield tag
@@ -97,11 +110,13 @@ class ElfFile:
 
     def dynamic_strings(self) -> bytes:
         """Return the names of the dynamic section, each between NULs."""
+        # ld.so needs this table: strip(1) cannot remove it.
         return self._at("DT_STRTAB", self.value("DT_STRSZ"))
 
     @cached_property
     def sections(self) -> list[Any] | None:
         """The sections; None where they are stripped or make no sense."""
+        # A damaged header may name 4 billion sections.
         if not 0 < self._whole.num_sections() <= MAX_ENTRIES:
             return None
         try:
@@ -114,6 +129,8 @@ class ElfFile:
         for section in self.sections or ():
             if section["sh_type"] == "SHT_SYMTAB":
                 names: bytes = section.stringtable.data()
+                # The first and last name get their NUL: callers search for
+                # "\0name\0".
                 return b"\0" + names + b"\0"
         return None
 
@@ -125,14 +142,19 @@ class ElfFile:
             static program without section headers
         """
         if self.dynamic:
+            # DT_JMPREL has entries of REL or RELA, by the machine: DT_PLTREL
+            # says which. x86-64 and Arm's 64 bits use RELA.
             width = "A" if self.value("DT_PLTREL") == _DT_RELA else ""
             jumps = self._at("DT_JMPREL", self.value("DT_PLTRELSZ"))
             result = [slot for slot, _ in self._relocations(jumps, width)]
+            # DT_RELR is left out: it packs relative relocations only.
             for width in ("", "A"):
                 size = self.value(f"DT_REL{width}SZ")
                 table = self._at(f"DT_REL{width}", size)
                 result += self._chosen(table, width)
             return result
+        # Nothing but section headers leads to its relocations: those of IFUNC
+        # are between __rela_iplt_start and __rela_iplt_end.
         if self.sections is None:
             return None
         return [
@@ -156,6 +178,7 @@ class ElfFile:
         order = "<" if self._loaded.little_endian else ">"
         bits = self._loaded.elfclass
         entry = struct.Struct(f"{order}{(3 if width else 2)}{_WORD[bits]}")
+        # A table that is cut off: iter_unpack() takes whole entries only.
         whole = len(table) // entry.size * entry.size
         for fields in entry.iter_unpack(table[:whole]):
             yield fields[0], fields[1] & _TYPE[bits]
@@ -169,6 +192,7 @@ class ElfFile:
             return b""
         address = self.dynamic[tag].entry.d_ptr
         offset = next(self._loaded.address_offsets(address, size), None)
+        # Fails closed: a table that cannot be found might have had the name.
         if offset is None:
             raise BadElf("an address that no segment loads")
         content: bytes = self._content[offset : offset + size]

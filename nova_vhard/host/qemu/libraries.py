@@ -21,11 +21,18 @@ _CACHE = "/etc/ld.so.cache"
 _PRELOAD = "/etc/ld.so.preload"
 _COMMENT, _NAMES = re.compile(r"#.*"), re.compile(r"[^\s:]+")
 _LIB = re.compile(r"\$LIB\b|\$\{LIB\}")
+# glibc's format since 2.2; ldconfig of 2.32 and later writes it alone. An
+# older file begins with "ld.so-1.7.0", and the usual folders are left.
 _MAGIC = b"glibc-ld.so.cache1.1"
+# sizeof(struct cache_file_new), and file_entry_new: flags, key, value,
+# osversion, hwcap. Key and value are offsets from the file's start.
 _HEADER, _ENTRY = 48, struct.Struct("<iIIIQ")
 _MAX_CACHE, _MAX_ENTRIES = 8 << 20, 100_000
+# Debian's QEMU loads some 50 libraries.
 _MAX_LIBRARIES, _MAX_PRELOADED = 2000, 64
 
+# Fedora and SUSE have lib64, Debian lib with a folder for each machine
+# (_usual()). /usr/local/lib is in Debian's ld.so.conf.d.
 _FOLDERS = ("/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib")
 
 #: Returns what a file was built with.
@@ -51,7 +58,10 @@ class Loader:
 
         :raises Unreadable: if the list exists but cannot be read
         """
+        # It is missing on most hosts, which is a fact and not an error.
         text = self._root.maybe(_PRELOAD) or ""
+        # As glibc's rtld.c reads it: white space or colons between the names,
+        # comments from #.
         result = _NAMES.findall(_COMMENT.sub("", text))
         if len(result) > _MAX_PRELOADED:
             raise unreadable(_PRELOAD, "names more than any host loads")
@@ -64,6 +74,7 @@ class Loader:
 
         :returns: path and facts; or why it cannot be found or read
         """
+        # By name: the loader loads a name once, for whoever asks first.
         seen: set[str] = set()
         waiting = [(path, facts, name) for name in facts.needed]
         try:
@@ -80,8 +91,12 @@ class Loader:
                 )
             ]
         except Unreadable as error:
+            # The answer is UNKNOWN then; a library below can still make it
+            # FAIL.
             yield _PRELOAD, error
         while waiting and len(seen) < _MAX_LIBRARIES:
+            # The owner goes with the name: DT_RUNPATH and $ORIGIN are those of
+            # the file that needs the library.
             owner, of_owner, name = waiting.pop()
             if name in seen:
                 continue
@@ -105,8 +120,12 @@ class Loader:
             if not self._root.exists(path):
                 continue
             result = self._examine(self._root, path)
+            # As ld.so does: it passes over a library of another machine or
+            # width and looks further, as on a host with lib of 32 bits.
             if result.machine == facts.machine:
                 return path, result
+        # Not skipped: a library that is not found may be the one with an
+        # executable stack.
         raise unreadable(
             owner,
             f"its library {name[:64]} is not found",
@@ -119,14 +138,19 @@ class Loader:
     ) -> Iterator[str]:
         if "/" in name:
             # Any folder of libraries, as the loader was built for.
+            # "/$LIB/x.so": which folder $LIB is was decided when ld.so was
+            # built, and the file does not say.
             below = (each.removeprefix("/usr") for each in self._usual)
             for folder in dict.fromkeys(below):
                 yield folder.lstrip("/").join(_LIB.split(name))
             return
+        # ld.so(8): the folder of the file that needs it, not of the emulator.
         origin = posixpath.dirname(owner)
         for folder in facts.search:
             plain = folder.replace("$ORIGIN", origin)
             yield f"{plain.replace('${ORIGIN}', origin)}/{name}"
+        # Behind the folders of the binary, before the usual ones: the order of
+        # ld.so(8).
         yield from self._cached.get(name, ())
         for folder in self._usual:
             yield f"{folder}/{name}"
@@ -136,6 +160,7 @@ def _usual(root: HostRoot) -> list[str]:
     """Return the folders without a cache, Debian's for each machine too."""
     result = list(_FOLDERS)
     for folder in ("/lib", "/usr/lib"):
+        # One may be missing or out of sight: what is nowhere fails in _find().
         with contextlib.suppress(Unreadable):
             result += [
                 f"{folder}/{name}"
@@ -154,6 +179,8 @@ def _cache(root: HostRoot) -> dict[str, list[str]]:
     try:
         with root.open(_CACHE) as file:
             content = file.read(_MAX_CACHE)
+    # Without it the usual folders are searched; what is nowhere raises
+    # Unreadable in _find().
     except (Unreadable, OSError):
         return {}
     if not content.startswith(_MAGIC) or len(content) < _HEADER:
@@ -162,10 +189,14 @@ def _cache(root: HostRoot) -> dict[str, list[str]]:
     result: dict[str, list[str]] = {}
     for number in range(min(count, _MAX_ENTRIES)):
         place = _HEADER + number * _ENTRY.size
+        # Cut off at the limit or by a full disk: half a cache would find half
+        # the libraries, and another one of some.
         if place + _ENTRY.size > len(content):
             return {}
         _, key, value, _, _ = _ENTRY.unpack_from(content, place)
         name, path = _text(content, key), _text(content, value)
+        # A name is there for each machine and each level of its processor
+        # (glibc-hwcaps); _find() takes the first that fits.
         result.setdefault(name, []).append(path)
     return result
 

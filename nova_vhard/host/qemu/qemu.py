@@ -18,8 +18,10 @@ from nova_vhard.host.libvirt.running import Running, Target
 from nova_vhard.host.root import HostRoot, Unreadable
 
 #: Where libvirt's QEMU driver looks for emulators.
+#: virQEMUCapsFindBinary() searches the PATH of the daemon.
 _FOLDERS = ("/usr/local/bin", "/usr/bin")
 _NAME = re.compile(r"qemu-system-[a-z0-9_]+|qemu-kvm|kvm")
+# RHEL's: libvirt has it as a path (kvmbins in qemu_capabilities.c).
 _OTHERS = ("/usr/libexec/qemu-kvm",)
 
 # Below the prefix that QEMU was built for: ``lib/x86_64-linux-gnu/qemu`` on
@@ -51,6 +53,8 @@ def emulators(host: Host) -> Emulators:
     """
     running = Running(host)
     try:
+        # Guests first, by procfs: a guest runs an emulator that libvirt may
+        # not name any more, after an update or with an <emulator> of its own.
         result, doubts = running.of_guests()
     except Unreadable as error:
         result, doubts = [], [unread(error)]
@@ -59,20 +63,26 @@ def emulators(host: Host) -> Emulators:
         capabilities = host.libvirt.capabilities()
         named = {
             (element.text or "").strip()
+            # <domain type='kvm'> may have another emulator than its <arch>.
             for place in ("guest/arch/emulator", "guest/arch/domain/emulator")
             for element in capabilities.iterfind(place)
         }
         try:
+            # Of a domain that runs: when libvirt starts it again it takes this
+            # path.
             named |= {domain.emulator for domain in host.libvirt.running()}
         except Unreadable as error:
             # A capture without its guests: their programs are in procfs.
             if not (host.root.captured and error.missing):
                 raise
+        # An element without text names none.
         paths = sorted(named - {""})
     except Unreadable as error:
         # libvirt may start any of them: a bad emulator is still a FAIL, but
         # good ones do not prove a PASS.
         text = f"the emulators of libvirt are unknown: {error}"
+        # The first doubt is the answer of the check; the others are in its
+        # evidence.
         doubts.insert(0, unread(error)._replace(reason=text))
         source = "found without libvirt"
         result += [
@@ -82,11 +92,15 @@ def emulators(host: Host) -> Emulators:
         paths = []
     for path in paths:
         try:
+            # A path as each daemon sees it: libvirt may run in a container.
             result += running.of_daemon(path)
         except Unreadable as error:
             doubts.append(unread(error))
+    # Many guests run one emulator: it is examined once. A program that was
+    # replaced has a root of its own, so that each of those counts.
     unique = {(each.root.root, each.path): each for each in result}
     ordered = sorted(unique.values(), key=lambda each: each.label)
+    # From all, not from the unique ones: each guest's stack is looked at.
     guests = tuple(each.guest for each in result if each.guest)
     return Emulators(tuple(ordered), tuple(doubts), source, guests)
 
@@ -98,9 +112,12 @@ def out_of_sight(host: Host) -> list[Target]:
     """
     running = Running(host)
     result = []
+    # Root's pre-step calls this. libvirt is not asked for names: the reporter
+    # compares them by place later (container_binaries).
     for pid, _ in running.daemons:
         root = running.root_of(pid)
         for path in _in_usual_places(root):
+            # of_daemon() gives each path for all daemons.
             result += [
                 each for each in running.of_daemon(path) if each.pid == pid
             ]
@@ -134,6 +151,8 @@ def modules(target: Target) -> list[str]:
     :raises Unreadable: if a folder of them cannot be listed
     """
     root = target.root
+    # QEMU finds its modules from where its own file is (get_relocated_path()),
+    # and the path may be a link to that: /usr/bin/kvm is one on Debian.
     prefixes = {
         path.rsplit("/", 2)[0]
         for path in (target.path, root.real(target.path))
@@ -143,6 +162,7 @@ def modules(target: Target) -> list[str]:
         for prefix in sorted(prefixes)
         for folder in _module_folders(root, prefix)
         for name in root.names(folder, missing_ok=True)
+        # Programs are in these folders, too: qemu-bridge-helper on Debian.
         if name.endswith(".so")
     ]
 
@@ -161,5 +181,7 @@ def _module_folders(root: HostRoot, prefix: str) -> list[str]:
             for suffix in _SUFFIXES:
                 folder = f"{parent}/{suffix}"
                 if root.exists(folder):
+                    # /lib may be a link to /usr/lib: the same modules would
+                    # count twice.
                     result[root.real(folder)] = folder
     return sorted(result.values())

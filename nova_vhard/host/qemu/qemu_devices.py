@@ -18,6 +18,7 @@ from nova_vhard.host.qemu import qemu
 from nova_vhard.host.root import Unreadable, unreadable
 
 CACHE = "qemu-devices"
+# Raise it when the meaning of what the cache keeps changes.
 VERSION = 1
 
 # No guest, no configuration of anybody's, no display.
@@ -27,6 +28,8 @@ _ARGUMENTS = (
 )
 _SECONDS = 10.0
 _CAPTURED = "/CMD/qemu-device-help-"
+# qdev_print_devinfo() of QEMU: name "virtio-blk-pci", bus PCI, alias
+# "virtio-blk", desc "...".
 _NAME = re.compile(r'^name "([^"]{1,100})"', re.MULTILINE)
 
 
@@ -39,8 +42,13 @@ def offered(host: Host, cache: Cache, target: Target) -> frozenset[str]:
         own at that path, unless a capture has the list in ``CMD``
     """
     emulator = target.path
+    # The list is that of a path; what a guest runs after that was replaced is
+    # another program.
     if host.root.captured and not target.replaced:
         return _names(emulator, host.root.peek(_CAPTURED + basename(emulator)))
+    # The reporter may run as root: a file from a container's root is not the
+    # host's own program, and whoever fills that container would choose what
+    # root runs.
     if target.root.root != os.sep:
         raise unreadable(
             emulator,
@@ -48,11 +56,15 @@ def offered(host: Host, cache: Cache, target: Target) -> frozenset[str]:
             "Run the reporter where that emulator is the same file: in "
             "libvirt's container, or once the guest was started again.",
         )
+    # The same emulator offers 419 to 436 devices by the packages of modules
+    # that are installed: without the modules in the key, a new one stays
+    # unseen.
     root, made = target.root, hashlib.sha256()
     for path in qemu.modules(target):
         made.update(f"{path}:{identity(root.stat(path))}\n".encode())
     key = f"{identity(root.stat(target.path))}:{made.hexdigest()}"
     known = cache.get(key)
+    # A cache file may be damaged: anything else counts as nothing.
     if isinstance(known, list) and all(
         isinstance(item, str) for item in known
     ):
@@ -64,6 +76,8 @@ def offered(host: Host, cache: Cache, target: Target) -> frozenset[str]:
 
 def _names(emulator: str, text: str) -> frozenset[str]:
     result = frozenset(_NAME.findall(text))
+    # A QEMU that lists nothing has printed something else: an empty set would
+    # be a PASS.
     if not result:
         raise unreadable(emulator, "-device help lists no device")
     return result
