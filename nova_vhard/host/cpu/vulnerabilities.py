@@ -15,11 +15,14 @@ FOLDER = "/sys/devices/system/cpu/vulnerabilities"
 OF_THREADS = "smt vulnerable"
 
 # Characters. The kernel writes one line; the rest is cut off.
+# The longest text of the kernel's, of spectre_v2, is shorter.
 _LIMIT = 200
 _CLOSED = ("not affected", "mitigation: ", "kvm: mitigation: ")
 # No barrier between guests (spectre_v2), or the processor's part of a
 # mitigation is missing, regardless of the text in front of it. tsa=user omits
 # the boundary between a guest and its host.
+# "no microcode": "Vulnerable: Clear CPU buffers attempted, no microcode" of
+# mds, for example. "but not bhb": "CSV2, but not BHB" of Arm.
 _OPEN = (
     "vulnerable",
     "but not bhb",
@@ -29,6 +32,8 @@ _OPEN = (
 )
 # The host is open to its own programs, and its guests are not let through; or
 # the registers that would be read are switched off, also for guests.
+# Files: spectre_v2 (its part BHI), indirect_target_selection, and
+# gather_data_sampling.
 _BUT_FOR_GUESTS = (
     "vulnerable, kvm: sw loop",
     "vulnerable, kvm: not affected",
@@ -37,6 +42,8 @@ _BUT_FOR_GUESTS = (
 
 # What an x86 kernel does against spectre_v2. It names the barrier between two
 # guests behind it where the processor has one (IBPB), and is silent otherwise.
+# spectre_v2_show_state() joins the parts; on Arm and others the text has no
+# IBPB, and says nothing by that.
 _OF_X86 = ("retpoline", "ibrs", "lfence")
 
 
@@ -53,6 +60,8 @@ def read(root: HostRoot) -> dict[str, str]:
 
     :raises Unreadable: if one of them cannot be read
     """
+    # Every file, not a list of names: a newer kernel has files that this
+    # version does not know, and they must not be passed over.
     return {
         name: root.peek(f"{FOLDER}/{name}")[:_LIMIT]
         for name in root.names(FOLDER)
@@ -72,12 +81,17 @@ def state(name: str, text: str, threads_apart: bool = False) -> State:
     x86 = name == "spectre_v2" and any(word in words for word in _OF_X86)
     if x86 and "ibpb" not in words:
         return State.OPEN
+    # Before the test of _OPEN: these texts contain "vulnerable", or "no
+    # microcode", themselves.
     for part in _BUT_FOR_GUESTS:
         words = words.replace(part, "not affected")
     if threads_apart:
+        # Likewise: what is left is judged as if SMT were off.
         words = words.replace(OF_THREADS, "")
     if any(word in words for word in _OPEN):
         return State.OPEN
+    # "Unknown: Dependent on hypervisor status" in a virtual machine; also as a
+    # part behind a mitigation.
     if words.startswith(_CLOSED) and "unknown" not in words:
         return State.CLOSED
     return State.UNKNOWN
