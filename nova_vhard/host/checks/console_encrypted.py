@@ -67,6 +67,8 @@ class ConsoleEncrypted(Check):
                     "hidepid)",
                     WHOLE_TABLE,
                 )
+            # Nova writes server_listen into the domain XML of each guest that
+            # it starts (LibvirtDriver._guest_add_video_device()).
             facts = nova_facts.read(host)
             listen = facts.channels.consoles
             host.root.note(
@@ -80,6 +82,7 @@ class ConsoleEncrypted(Check):
                 for kind, address in listen.items()
                 if not is_local(address)
             ]
+            # vnc_tls of qemu.conf is about VNC alone.
             if wide == ["vnc"] and _by_tls(host):
                 wide = []
             if wide:
@@ -104,6 +107,7 @@ def _judge(host: Host, guest: Guest) -> Answer:
     """
     who = shown(guest.name)
     path = f"{PROC}/{guest.pid}/cmdline"
+    # Not the domain XML: what QEMU was started with is what listens.
     each = list(consoles.read(host.root.peek(path).split("\0")))
     broken = any(item.gap for item in each)
     lines = [
@@ -122,12 +126,14 @@ def _by_tls(host: Host) -> bool:
     :raises Unreadable: if a daemon has not read what the file says
     """
     read = qemu_conf.read(host, qemu_conf.CONSOLES)
+    # The next guest is started by the daemon as it runs, with the old keys.
     if any(each.stale for each in read):
         raise unreadable(
             qemu_conf.PATH,
             "was changed since libvirt's daemon started",
             mac.NOT_READ,
         )
+    # Never all() of nothing: without a daemon, read() has the file itself.
     return all(
         it.vnc_tls
         and (it.vnc_tls_x509_verify or it.vnc_sasl or it.vnc_password)

@@ -59,9 +59,13 @@ class CpuMitigations(Check):
     def answer(self, host: Host) -> Answer:
         """Check each of the kernel's vulnerability files."""
         texts = vulnerabilities.read(host.root)
+        # Check-Virt-35 judges it.
         texts.pop(OLD_MICROCODE, None)
+        # Every kernel with this folder (4.15) has meltdown and two more: an
+        # empty one is not the kernel's, and no proof.
         if not texts:
             raise unreadable(FOLDER, "is empty")
+        # Only PASS makes threads count as apart; UNKNOWN does not.
         apart = _threads_apart(host, texts)
         states = {
             name: vulnerabilities.state(name, text, apart is Status.PASS)
@@ -92,6 +96,8 @@ def _threads_apart(host: Host, texts: dict[str, str]) -> Status:
 
     It matters only where the kernel says so of a vulnerability.
     """
+    # Otherwise nova.conf's facts would have to be there on hosts where nothing
+    # depends on them. FAIL is the careful answer.
     if vulnerabilities.OF_THREADS not in "\n".join(texts.values()).lower():
         return Status.FAIL
     return mac.attempt(cpu_threads.apart, host).status
@@ -115,6 +121,8 @@ def _settled(host: Host, states: dict[str, State], loose: set[str]) -> Answer:
 
     :param loose: open only if two guests have threads of one core
     """
+    # Not judged at all: an accepted one, and one that a guest's kernel has to
+    # mitigate for its own programs.
     counted = {
         name: state
         for name, state in states.items()
@@ -122,6 +130,8 @@ def _settled(host: Host, states: dict[str, State], loose: set[str]) -> Answer:
         and name not in OF_PROGRAMS
     }
     broken = [name for name, state in counted.items() if state is State.OPEN]
+    # The order of these answers matters: a FAIL is certain, whatever else is
+    # unknown.
     known = [name for name in broken if name in OF_GUESTS - loose]
     if known:
         return failed(f"a guest can use {few(known)}")
@@ -131,6 +141,8 @@ def _settled(host: Host, states: dict[str, State], loose: set[str]) -> Answer:
             f"open if guests share a core's threads: {few(threads)}",
             "See what Check-Virt-32 (smt) lacks: it is UNKNOWN here, too.",
         )
+    # FAIL would take every host out of service for a vulnerability that no
+    # guest may be able to use; PASS could hide one that a guest can.
     if broken:
         return unknown(
             f"not mitigated, and not known to this version: {few(broken)}",
@@ -139,6 +151,8 @@ def _settled(host: Host, states: dict[str, State], loose: set[str]) -> Answer:
             "in [vhard_reporter] accepted_vulnerabilities, with the "
             "reason.",
         )
+    # A kernel that is older than a vulnerability has no file for it. That is
+    # not the same as "Not affected".
     unheard = KNOWN - states.keys() - host.expected.vulnerabilities.keys()
     if unheard:
         return unknown(

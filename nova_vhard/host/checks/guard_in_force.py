@@ -56,6 +56,8 @@ class GuardInForce(Check):
         place = f"{guard_proof.FOLDER}/{guard_proof.FILE}"
         hook = root.exists(guard_proof.HOOK)
         root.note(f"{guard_proof.HOOK}: {'there' if hook else 'none'}")
+        # Both: a hook that was removed while the guard runs is no host without
+        # a guard, and its next probe says so.
         if not hook and not root.exists(place):
             root.note(f"{place}: none")
             return not_applicable("this host has no guard")
@@ -64,6 +66,8 @@ class GuardInForce(Check):
             f"{place}: {proof.time:%Y-%m-%d %H:%M:%S} UTC: {proof.reason}; "
             f"mode {proof.mode}"
         )
+        # A guard that was killed cannot withdraw its proof: only its age
+        # tells.
         age = datetime.datetime.now(datetime.UTC) - proof.time
         if not -_AHEAD <= age <= proof.valid:
             return unknown(
@@ -71,6 +75,7 @@ class GuardInForce(Check):
             )
         if not proof.guarded:
             return failed("libvirt starts guests without asking it")
+        # With audit or warn it answers libvirt, and lets every guest start.
         if proof.mode != "enforce":
             return failed(f"it refuses nothing: mode {proof.mode}")
         return passed("libvirt asks the guard, and the guard refuses")

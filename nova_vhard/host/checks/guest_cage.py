@@ -24,6 +24,7 @@ from nova_vhard.host.root import Unreadable
 from nova_vhard.host.sanitized import few, shown
 
 _GOOD = passed("")
+# An entry of DT_NEEDED, which may be a path: libseccomp.so.2.
 _LIBRARY = re.compile(r"(?:.*/)?libseccomp\.so")
 _OWN = "a mount namespace of its own"
 
@@ -75,6 +76,8 @@ class GuestCage(Check):
         def judge(table: guests.Table, guest: Guest) -> Answer:
             """Judge a guest's process."""
             who, place = shown(guest.name), f"{PROC}/{guest.pid}"
+            # The kernel's word on this process. What libvirt asked for may
+            # have failed, and a guest keeps the cage that it was started with.
             result = confinement.read(host.root, guest.pid)
             lacks = [
                 *result.open(),
@@ -87,10 +90,13 @@ class GuestCage(Check):
             )
             source, closed = confinement.devices(host.root, guest.pid)
             host.root.note(f"{source} ({who})", first=closed is False)
+            # None is neither: cgroups v2 decide by a BPF program that no file
+            # shows.
             if closed is False:
                 lacks.append("may use every device")
             try:
                 sharing = _sharing(host, table, guest)
+            # What is certain is a FAIL, whatever cannot be read.
             except Unreadable:
                 if lacks:
                     return failed(f"{who} {', '.join(lacks)}")
@@ -133,6 +139,8 @@ def _inherited(host: Host, result: confinement.Cage) -> Iterator[str]:
     """
     for pid, _ in Running(host).daemons:
         try:
+            # Seccomp_filters of proc(5) has their number alone: a guest with a
+            # filter of its own has more than the daemon that started it.
             inherited = confinement.filters(host.root, pid)
         except Unreadable:
             if host.root.exists(f"{PROC}/{pid}"):
@@ -149,6 +157,8 @@ def _sharing(host: Host, table: guests.Table, guest: Guest) -> str:
     :raises Unreadable: if a process that runs does not show its mounts, or
         nothing shows those of the host's first process
     """
+    # /proc/PID/ns/mnt would be shorter, but is for those who may trace the
+    # process; mountinfo is for everybody.
     own = confinement.mount_ids(host.root, guest.pid)
     daemons = (pid for pid, _ in Running(host).daemons)
     others = (each.pid for each in table.guests if each.pid != guest.pid)
@@ -159,6 +169,7 @@ def _sharing(host: Host, table: guests.Table, guest: Guest) -> str:
         except Unreadable:
             if host.root.exists(f"{PROC}/{pid}"):
                 raise
+    # Last, and raising: without it, nobody has compared with the host's own.
     return "1" if own & confinement.mount_ids(host.root, "1") else ""
 
 
@@ -200,6 +211,8 @@ def _configured(read: qemu_conf.Read) -> Answer:
         )
         if not on
     ]
+    # Before staleness: a daemon that has not read it yet does so at its next
+    # start.
     if off:
         return failed(f"qemu.conf switches off {few(off)}")
     if read.stale:
@@ -215,12 +228,15 @@ def _user(host: Host) -> Answer:
 
     :raises Unreadable: without an answer of libvirt's
     """
+    # Not user and group of qemu.conf: libvirt resolves their names, and knows
+    # its distribution's default.
     capabilities = host.libvirt.capabilities()
     labels = domains.security_models(capabilities).get("dac", ())
     host.root.note(f"libvirt <secmodel> dac: {' '.join(labels) or '(none)'}")
     if not labels:
         return unknown("libvirt does not say which user guests run as")
     if any(
+        # "+0:+0": a plus sign says that it is a number and not a name.
         user.lstrip("+") in ("0", "root", "")
         or group.lstrip("+") in ("0", "root")
         for user, _, group in (label.partition(":") for label in labels)
@@ -260,11 +276,13 @@ def _filters(host: Host) -> Answer:
         for each in binaries
         if each.kind is qemu_binaries.Kept.EMULATOR
         and each.facts
+        # A static emulator names no library: of it this cannot be told.
         and each.facts.needed
         and not any(map(_LIBRARY.match, each.facts.needed))
     ]
     if without:
         host.root.note(*(f"{label}: without libseccomp" for label in without))
+        # Not FAIL: no guest runs without a filter yet.
         return unknown(
             "QEMU is not linked to what filters system calls",
             "Install a QEMU that was built with libseccomp "

@@ -16,6 +16,7 @@ from nova_vhard.host.iommu.interrupts import Interrupts
 from nova_vhard.host.root import HostRoot
 
 _PARAMETER = "allow_unsafe_interrupts"
+# Of both interfaces to VFIO: its container and iommufd (since 6.2).
 _MODULES = ("vfio_iommu_type1", "iommufd")
 
 # The kernel looks at the beginning of a word alone.
@@ -65,6 +66,7 @@ class InterruptRemapping(Check):
             f"{path}: {good} lines with {prefix}, {len(bad)} without",
             *(f"{path}: {line}" for line in bad[:3]),
         )
+        # All of them, so that each place is in the evidence at once.
         unsafe = [
             module_parameters.is_on(root, module, _PARAMETER)
             for module in _MODULES
@@ -76,9 +78,12 @@ class InterruptRemapping(Check):
                 "the places that the evidence names, and load the modules "
                 "again.",
             )
+        # Without remapping a guest's device can write any interrupt message,
+        # by DMA to 0xfee00000 on x86, and so reach the host's handlers.
         answer = _judge(host, lines)
         if answer.status is not Status.PASS:
             return answer
+        # Remapping is a part of the IOMMU: a device behind none bypasses it.
         unprotected = device_iommu.unprotected(host)
         if unprotected:
             return unprotected
@@ -93,6 +98,7 @@ def _judge(host: Host, lines: Interrupts) -> Answer:
     measured = not lines.direct or (
         platform.of(root) not in platform.UNMEASURED
     )
+    # One is enough: its device is handed out like any other.
     if lines.direct and measured:
         return failed(
             "interrupts of devices are not remapped",
@@ -110,6 +116,7 @@ def _judge(host: Host, lines: Interrupts) -> Answer:
             "not verified on this platform: its interrupt controllers",
             platform.NOT_VERIFIED,
         )
+    # The lines of timers and of the IOMMU itself do not tell about devices.
     if not lines.of_devices:
         return unknown(
             "no interrupt of a PCI device is in use",
@@ -117,6 +124,8 @@ def _judge(host: Host, lines: Interrupts) -> Answer:
             "a line in /proc/interrupts, and check again. A machine "
             "without one has nothing to hand to a guest.",
         )
+    # The tables of an ITS are in memory: a device that is behind no IOMMU can
+    # write them.
     if lines.translated:
         units = iommu.units(root)
         root.note(f"{iommu.CLASS}: {' '.join(units) or '(empty)'}")

@@ -56,6 +56,8 @@ class Iommu(Check):
         units = iommu.units(root)
         root.note(f"{iommu.CLASS}: {' '.join(units) or '(empty)'}")
         groups = iommu.groups(root)
+        # A group without devices, and one that vfio made without an IOMMU,
+        # translate nothing.
         real = [
             group for group in groups if group.devices and not group.noiommu
         ]
@@ -68,6 +70,7 @@ class Iommu(Check):
                 for fake in fakes
             )
         )
+        # Before the groups: with this parameter any device can be handed out.
         if unsafe or fakes:
             return failed(
                 "vfio may hand out devices without an IOMMU",
@@ -75,6 +78,7 @@ class Iommu(Check):
                 "evidence names, and load vfio again.",
             )
         unverified = iommu.unverified(root, units)
+        # A machine whose IOMMU is on can have devices that it does not reach.
         fault = unverified or device_iommu.unprotected(host)
         if fault:
             return fault
@@ -83,6 +87,8 @@ class Iommu(Check):
                 "no device is in an IOMMU group",
                 platform.remedy(root, platform.IOMMU_OFF),
             )
+        # Only both together were true on each machine that was measured. On
+        # Power there are groups without an entry in this folder.
         if not units:
             return unknown(
                 "devices are in groups, but no IOMMU is driven", _NO_UNIT
@@ -97,6 +103,7 @@ class Iommu(Check):
             if address in grouped
             and root.link(f"{iommu.DEVICES}/{address}/iommu_group") is None
         ]
+        # No FAIL: AMD's own IOMMU function and some bridges are in none.
         if without:
             root.note(f"devices in no group: {' '.join(without)}")
         if lost or not grouped & set(addresses):

@@ -39,8 +39,11 @@ _OUTSIDE = {
     Platform.OTHER: _FIRMWARE,
 }
 # Classes of bridges of any kind, and of an IOMMU's own function.
+# pci.ids: 06 is a bridge, 0806 an IOMMU.
 _NEEDS_NONE = "0x06", "0x0806"
 _LAZY = "DMA-FQ"
+# iommu_group_show_type() in the kernel's drivers/iommu/iommu.c: the default
+# domain, of the host's drivers. A guest's device has another one.
 _TRANSLATED = frozenset(("DMA", _LAZY, "blocked", "unmanaged"))
 
 
@@ -89,6 +92,8 @@ class IommuStrict(Check):
                 "no device is in an IOMMU group",
                 platform.remedy(root, platform.IOMMU_OFF),
             )
+        # A kernel without this file is UNKNOWN: an identity map would look the
+        # same.
         types = {
             group.path: root.peek(f"{group.path}/type") for group in groups
         }
@@ -96,6 +101,7 @@ class IommuStrict(Check):
             text = f"{kind or '(empty)'} in {count} groups"
             root.note(f"{iommu.GROUPS}/*/type: {text}")
         return (
+            # What is certain comes first.
             _identity(root, types)
             or _behind_none(root, groups)
             or _of_types(set(types.values()))
@@ -108,6 +114,8 @@ def _identity(root: HostRoot, types: dict[str, str]) -> Answer | None:
     if not named:
         return None
     root.note(*(f"{path}/type: {iommu.IDENTITY}" for path in named[:3]))
+    # All of them is the kernel's default; some are a wish of the IOMMU's
+    # driver (def_domain_type() in its iommu_ops).
     step = _PASSTHROUGH if len(named) == len(types) else _PARTLY
     return failed("host devices bypass translation", step)
 
@@ -123,6 +131,8 @@ def _behind_none(root: HostRoot, groups: list[iommu.Group]) -> Answer | None:
             continue
         driver = pci.driver(root, address)
         kind = pci.device_class(root, address)
+        # The firmware may have named no IOMMU for it: such a device reaches
+        # all memory.
         if driver and not kind.startswith(_NEEDS_NONE):
             outside.append(f"{address} ({driver})")
     if not outside:

@@ -6,12 +6,14 @@ from nova_vhard.host.host import Host
 from nova_vhard.host.root import Unreadable
 
 _SYSCTL = "/proc/sys/kernel/randomize_va_space"
+# 1 leaves out the heap (brk(2)), which begins right behind the program then.
 _MEANING = {
     "0": "address spaces are not randomized",
     "1": "the heap is not randomized",
 }
 
 _CMDLINE = "/proc/cmdline"
+# norandmaps sets the sysctl to 0; nokaslr is about the kernel's own addresses.
 _BOOT = frozenset(("norandmaps", "nokaslr"))
 # What keeps addresses from those who would look them up.
 _ASIDE = (

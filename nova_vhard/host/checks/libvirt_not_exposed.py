@@ -22,6 +22,8 @@ from nova_vhard.host.root import Unreadable
 from nova_vhard.host.sanitized import few
 
 # What systemd listens for, on behalf of a daemon that does not run yet.
+# systemd's sockets are in its own network namespace. A daemon in a container
+# may have another: each is looked at.
 _FIRST = "1"
 
 _CLOSED = "libvirt listens to no network in plain"
@@ -73,10 +75,12 @@ class LibvirtNotExposed(Check):
                 "not every process is seen, nor a daemon of libvirt's",
                 WHOLE_TABLE,
             )
+        # A unit may name any port: 16509 is only the default.
         units = socket_units.read(root)
         answers = [
             mac.attempt(_judge, host, pid, units) for pid in (_FIRST, *daemons)
         ]
+        # Socket activation: none runs, and the next connection starts one.
         if not daemons:
             answers.append(mac.attempt(_sleeping, host, units))
         if not (root.captured or guests.complete(root)):
@@ -106,6 +110,7 @@ def _sleeping(host: Host, units: Units) -> Answer:
 
 def _reaches(ports: Collection[int], every: list[Listener]) -> bool:
     """Return whether other machines get to one of some ports."""
+    # Any local user may listen at such a port: it must not make a host FAIL.
     return any(
         item.port in ports and item.roots and not item.local for item in every
     )
@@ -124,6 +129,9 @@ def _judge(host: Host, pid: str, units: Units) -> Answer:
     own = _own(host, pid)
     ports = libvirt_conf.Ports()
     exposed = _exposed(every, own, ports, units)
+    # Not read where the default port is open already: a file that is out of
+    # sight must not make that FAIL UNKNOWN. Where the daemon's sockets are in
+    # sight it is: one of them may be for TLS at another port.
     if not exposed or own:
         ports = libvirt_conf.read(root, pid)
         exposed = _exposed(every, own, ports, units)

@@ -69,7 +69,10 @@ class MacGuests(Check):
         except Unreadable as error:
             model = _NOT_SURE
             answers.append(unread(error))
+        # Where several modules run, AppArmor's label is in a file of its own.
         table = guests.table(host, model == mac.APPARMOR)
+        # A guest that only libvirt knows may share the label of one that is
+        # seen.
         troubles = [*table.unknown, *unseen(host, table)]
         if not (table.guests or troubles or answers):
             if not guests.complete(host.root):
@@ -91,7 +94,10 @@ class MacGuests(Check):
             )
         )
         answers += [answer for _, answer in judged]
+        # sVirt keeps guests apart by labels alone: with one label for two, the
+        # QEMU of one may open the other's images.
         answers += _shared(table.guests)
+        # A label in procfs says nothing about a permissive domain.
         if model:
             labels = [
                 guest.label
@@ -117,6 +123,8 @@ def _judge(guest: guests.Guest, model: str | None) -> Answer:
     if guest.trouble:
         return unknown(f"the label of {shown(guest.name)} cannot be read")
     label = selinux.parse(guest.label)
+    # Before _profile(): what is not a label of SELinux would count as
+    # AppArmor's.
     if model == mac.SELINUX and label is None:
         return unknown(f"{shown(guest.label)!r} is not a label of SELinux")
     if label is None or model == mac.APPARMOR:
@@ -124,6 +132,8 @@ def _judge(guest: guests.Guest, model: str | None) -> Answer:
     who = shown(guest.name)
     if label.type not in selinux.GUESTS:
         return mac.not_of_guests(f"{who} runs as {shown(label.type)}", label)
+    # virSecuritySELinuxMCSFind() of libvirt draws two different categories for
+    # each guest; a static seclabel may have none.
     if label.pair is None:
         return failed(f"{who} has no pair of categories of its own")
     return _GOOD
@@ -136,6 +146,7 @@ def _profile(guest: guests.Guest) -> Answer:
         return failed(f"{who} is unconfined")
     if label.mode not in apparmor.ENFORCED:
         return failed(f"the profile of {who} is not enforced")
+    # get_profile_name() of libvirt's security_apparmor.c makes the name of it.
     if not guest.uuid:
         return unknown(f"{who} has no uuid to know its profile by")
     if label.profile != f"libvirt-{guest.uuid}":

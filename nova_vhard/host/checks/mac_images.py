@@ -82,6 +82,8 @@ class MacImages(Check):
                 "libvirt has no security driver that labels images",
                 mac.NO_DRIVER,
             )
+        # virt-aa-helper of libvirt lists the paths in the profile of each
+        # guest.
         if mac.SELINUX not in result:
             return not_applicable(
                 "AppArmor labels no images: profiles name their paths"
@@ -89,6 +91,8 @@ class MacImages(Check):
         running = host.libvirt.running()
         if not running:
             return mac.of_nobody(mac.confinement(host))
+        # A guest that has just started may be missing in a table that was read
+        # before it.
         table = guests.table(host, having={domain.uuid for domain in running})
         labels = {guest.uuid: guest.label for guest in table.guests}
         judged = {
@@ -141,6 +145,8 @@ def _image(
     guest = selinux.parse(labels.get(domain.uuid, ""))
     answer = mac.settle(
         (
+            # Both: categories alone do not tell what the policy's types allow,
+            # and the kernel answers for guests that run now only.
             _judge(disk, label, guest),
             _others(host.root, domain, disk, labels, text),
         )
@@ -165,6 +171,8 @@ def _others(
         return _GOOD
     kind = "dir" if disk.folder else _CLASSES[disk.block]
     for uuid, label in labels.items():
+        # Its own guest may write it; and only SELinux labels can be asked
+        # about.
         if uuid == domain.uuid or not selinux.parse(label):
             continue
         may = selinux.may_write(root, label, text, kind)
@@ -176,6 +184,7 @@ def _others(
                 "that keeps no labels of its own (NFS without labels, "
                 "FUSE) cannot keep guests apart by SELinux.",
             )
+        # Of a file the label has decided; of a folder the kernel alone can.
         if may is None and disk.folder:
             return unknown(
                 f"unknown which guests may write {shown(disk.path)}",

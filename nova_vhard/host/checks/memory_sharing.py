@@ -45,6 +45,8 @@ class MemorySharing(Check):
     def answer(self, host: Host) -> Answer:
         """Judge what the kernel does, and what is merged."""
         root = host.root
+        # By listing the folder above: where the host's /sys is out of sight
+        # that raises Unreadable, while ksm alone would just be missing.
         if "ksm" not in root.names("/sys/kernel/mm"):
             root.note(f"{_KSM}: none")
             return passed("the kernel cannot merge memory")
@@ -54,6 +56,8 @@ class MemorySharing(Check):
         if value not in (_STOPPED, _UNMERGED):
             return unknown(f"{shown(value)!r} is not a value that is known")
         read = root.maybe if value == _UNMERGED else root.peek
+        # Stopping leaves merged pages merged: the timing of a write to one
+        # still tells whether another guest has the same page.
         counts = {_ZEROS: root.maybe(_ZEROS), _SHARING: read(_SHARING)}
         root.note(
             *(

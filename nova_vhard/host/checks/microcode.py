@@ -24,8 +24,9 @@ class Microcode(Check):
     """The kernel knows of no microcode that is newer than the processor's.
 
     =========  ===========================================================
-    PASS       it is in the kernel's list and as new as that
-    FAIL       it is older
+    PASS       the kernel's list has none that is newer; so it is for a
+               model that is not in that list
+    FAIL       the list has one that is newer
     UNKNOWN    the kernel has no such list, or not of this maker, or runs
                under another hypervisor
     =========  ===========================================================
@@ -53,6 +54,8 @@ class Microcode(Check):
         maker = of_processor(root)
         root.note(f"{_CPUINFO}: {maker}")
         try:
+            # cpu_has_old_microcode() in the kernel's
+            # arch/x86/kernel/cpu/common.c.
             text = root.read(_FILE)
         except Unreadable as error:
             if error.missing:
@@ -60,6 +63,8 @@ class Microcode(Check):
             raise
         if text.lower().startswith("vulnerable"):
             return failed("the processor's microcode is old")
+        # The kernel says "Not affected" of each processor that is not in its
+        # list, which has Intel's alone.
         if maker is not Platform.INTEL:
             return unknown(
                 "the kernel checks the microcode of Intel processors only",
@@ -67,6 +72,7 @@ class Microcode(Check):
                 "this machine's firmware by its maker's list, and do "
                 "not require this check of it.",
             )
+        # And of each that a hypervisor makes: X86_FEATURE_HYPERVISOR.
         if is_virtual(root):
             return unknown(
                 "the kernel compares nothing under a hypervisor",

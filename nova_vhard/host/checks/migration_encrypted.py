@@ -65,8 +65,12 @@ class MigrationEncrypted(Check):
                 )
             )
         )
+        # LibvirtDriver._handle_native_tls() adds VIR_MIGRATE_TLS to each
+        # migration. Nova does not start with this and tunnelling together.
         if channels.native_tls:
             return passed("Nova asks QEMU for TLS for each migration")
+        # Without tunnelling the scheme protects libvirt's own messages only:
+        # QEMU sends the memory on a connection of its own.
         if channels.tunnelled and channels.transport in _ENCRYPTED:
             return passed(
                 "Nova tunnels migrations through libvirt's encryption"
@@ -78,6 +82,8 @@ class MigrationEncrypted(Check):
 
 def _forced(read: qemu_conf.Read) -> Answer:
     """Judge whether a daemon refuses what Nova asks for."""
+    # FAIL before stale: neither the old nor the new file is known to refuse
+    # it.
     if not read.confinement.migrate_tls_force:
         return failed("guests migrate in the clear")
     if read.stale:

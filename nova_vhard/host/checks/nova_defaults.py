@@ -51,6 +51,7 @@ class NovaDefaults(Check):
     def answer(self, host: Host) -> Answer:
         """Compare Nova's settings with the policy's assumptions."""
         facts = nova_facts.read(host)
+        # A fact that is missing must not look like an option that is not set.
         if facts.cpu_mode is None and host.expected.cpu_mode is not None:
             raise nova_facts.old(host)
         different = []
@@ -64,6 +65,8 @@ class NovaDefaults(Check):
                 for name, result in _named(facts)
             )
         )
+        # Behind the notes: what Nova does is worth reading without a policy,
+        # too.
         if not host.expected.policy:
             return unknown("there is no policy to compare with", NO_POLICY)
         if different:
@@ -77,6 +80,8 @@ def _compared(
     """Yield an option, its value, and the value that the policy assumes."""
     yield "[libvirt] virt_type", facts.virt_type, expected.virt_type
     # Of several machine types for an architecture, Nova takes the first.
+    # get_default_machine_type() of nova/virt/libvirt/utils.py skips an entry
+    # without a machine type and goes on.
     machines: dict[str, str] = {}
     for item in facts.hw_machine_type:
         arch, _, machine = item.partition("=")
@@ -84,6 +89,7 @@ def _compared(
             machines.setdefault(arch, machine)
     assumed = {**NOVA_MACHINE_TYPES, **expected.machine_types}
     for arch in sorted(machines.keys() | expected.machine_types.keys()):
+        # Nova's own default, which is in its code and in no option.
         result = machines.get(arch) or NOVA_MACHINE_TYPES.get(arch)
         unset = "" if arch in machines else " (not set)"
         name = f"[libvirt] hw_machine_type of {arch}{unset}"
@@ -98,6 +104,7 @@ def _compared(
         facts.force_config_drive,
         expected.force_config_drive,
     )
+    # Only where a rule depends on it: otherwise the policy assumes nothing.
     if expected.pointer_model is not None:
         yield (
             "[DEFAULT] pointer_model",

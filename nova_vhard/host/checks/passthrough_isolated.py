@@ -66,6 +66,8 @@ class PassthroughIsolated(Check):
         strange = iommu.unverified(root, iommu.units(root))
         if strange:
             return strange
+        # Members of a group reach each other without the IOMMU: a guest's
+        # device could write to a disk controller of the host.
         alone, kept = _company(root, offered)
         root.note(*alone.values(), *kept, first=True)
         if alone:
@@ -73,6 +75,8 @@ class PassthroughIsolated(Check):
         if kept:
             return failed("offered devices share a group with the host's")
         root.note(*(f"offered: {item}" for item in offered))
+        # Last: with it, groups that look apart prove nothing; one that is
+        # shared all the same is a FAIL.
         pretended = module_parameters.values(root, _PRETENDED)
         if any(pretended):
             root.note(
@@ -105,6 +109,7 @@ def _company(
         if group is None:
             alone[item.device.address] = f"{item}: in no IOMMU group"
             continue
+        # Offered members may stay: vfio gives a group to one guest only.
         for other in group.devices:
             if other not in known and other not in judged:
                 judged[other] = _kept(root, group, other)
@@ -113,6 +118,7 @@ def _company(
 
 def _kept(root: HostRoot, group: iommu.Group, address: str) -> str:
     """Return why a member of a group stays with the host; empty if not."""
+    # Arm's device trees put platform devices into groups, too.
     if not pci_text.fields(address):
         return f"{group.path}/devices: {shown(address)} (no PCI device)"
     kind = pci.device_class(root, address)

@@ -43,6 +43,9 @@ class PassthroughOneTimeUse(Check):
     def answer(self, host: Host) -> Answer:
         """Judge the entry that covers each device that Nova offers."""
         offered = passthrough_devices.of_host(host)
+        # _handle_one_time_use() in Nova's pci_placement_translator.py sets
+        # reserved to total when a device is allocated; nothing in Nova takes
+        # it back.
         whole = [item for item in offered if item.device.kind is not Kind.VF]
         functions = len(offered) - len(whole)
         if functions:

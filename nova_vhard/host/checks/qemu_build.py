@@ -46,6 +46,7 @@ def _answers(passes: str, fails: str) -> Callable[[type[Check]], type[Check]]:
     return written
 
 
+# Partial RELRO is not enough: it leaves the table of calls writable.
 def _relro(facts: ElfFacts) -> bool | None:
     return None if facts.relro is None else facts.relro is Relro.FULL
 
@@ -141,6 +142,7 @@ class QemuNx(_Build):
 
 
 def _pie(facts: ElfFacts) -> bool | None:
+    # Such a QEMU has rights that libvirt did not give it, whoever starts it.
     if facts.setuid or facts.setgid or facts.capabilities:
         return False
     # An emulator that is a library to all appearances.

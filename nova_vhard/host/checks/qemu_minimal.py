@@ -73,6 +73,7 @@ class QemuMinimal(Check):
 
     def answer(self, host: Host) -> Answer:
         """Compare what each emulator offers with the policy."""
+        # First: it would start programs for nothing.
         if not host.expected.policy:
             return unknown("there is no policy to compare with", NO_POLICY)
         named, _ = qemu_binaries.examined(host)
@@ -82,6 +83,8 @@ class QemuMinimal(Check):
         for target in named.targets:
             try:
                 offered = qemu_devices.offered(host, cache, target)
+                # The architecture matters only where the catalogue has devices
+                # of it.
                 match = _EMULATOR.fullmatch(basename(target.path))
                 lists[target.label] = (
                     (match[1] if match and match[1] in ELSEWHERE else ""),
@@ -89,6 +92,7 @@ class QemuMinimal(Check):
                 )
             except Unreadable as error:
                 untold.append(error)
+        # Also where one of them failed: the others are not asked again.
         cache.save()
         extra: Extra = {}
         asked = []
@@ -101,6 +105,7 @@ class QemuMinimal(Check):
             )
         # What to do first: evidence is cut at some length.
         host.root.note(*_lines(extra), *map(str, untold), *asked)
+        # A device that is there is certain, whatever is unknown of others.
         if extra:
             return failed("QEMU offers devices that the policy refuses")
         if named.doubts:
@@ -133,11 +138,14 @@ def unwanted(
     for name in expected.machines:
         if arch in ("", MACHINES[name].only):
             needed |= SELECTED[name]
+    # Kconfig of QEMU: a part selects others, and is not built without them.
     needed = needed.union(*(SELECTS.get(item, ()) for item in needed))
     result: Extra = {}
     for kind, value in _choices():
         if value in expected.refused.get(kind, ()):
             for item in DEVICES[kind][value]:
+                # One part of the build can bring several devices: it stays if
+                # one of them is needed.
                 if item in offered and part(item) not in needed:
                     result[item] = (*result.get(item, ()), (kind, value))
     return result

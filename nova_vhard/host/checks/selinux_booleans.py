@@ -55,9 +55,11 @@ class SelinuxBooleans(Check):
                 )
             )
         )
+        # Policies differ: one has no boolean for a thing that another has.
         answers = [
             item for item in result if item.status is not Status.NOT_APPLICABLE
         ]
+        # A policy with none of them is not known to be closed.
         if not answers:
             return unknown(
                 "this policy has none of the booleans of virtualization"
@@ -79,6 +81,7 @@ def _present(host: Host) -> bool:
     except Unreadable as error:
         if not error.missing:
             raise
+        # Missing files are no proof: selinuxfs may not be mounted here.
         result = mac.active(host.root)
         if mac.SELINUX in result:
             raise
@@ -90,6 +93,8 @@ def _present(host: Host) -> bool:
 
 def _judge(host: Host, boolean: Boolean) -> Answer:
     """Judge one; NOT_APPLICABLE where this policy does not have it."""
+    # The guide's name and those of today's policies (virt_use_common is
+    # virt_use_comm).
     for name in boolean.names:
         state = selinux.boolean(host.root, name)
         if state is not None:
@@ -103,6 +108,7 @@ def _judge(host: Host, boolean: Boolean) -> Answer:
                 f"{selinux.BOOLEANS}/{name}: {int(now)} {int(pending)} "
                 f"({'; '.join(facts)})"
             )
+            # What is pending has no effect before it is committed.
             if now and not wanted:
                 return failed(name)
             return passed("")
