@@ -33,6 +33,7 @@ _EVERY = "threads share cores, and Nova gives guests all of them"
 _NONE = passed("no core runs two threads")
 #: Upper limit for the number of CPUs in a list, duplicates included.
 _MOST = 1 << 20
+# Not cpufreq, cpuidle and others that are in the same folder.
 _CPU = re.compile(r"cpu([0-9]{1,5})")
 _RANGE = re.compile(r"(\^?)([0-9]{1,5})(?:-([0-9]{1,5}))?")
 _OPTIONS = "[compute] cpu_shared_set and cpu_dedicated_set"
@@ -49,11 +50,14 @@ def apart(host: Host) -> Answer:
     :raises Unreadable: if the kernel does not say
     """
     root = host.root
+    # By the kernel's kernel/cpu.c, `active` says whether threads share cores
+    # now, and `control` whether they may.
     active = root.read(ACTIVE)
     # Empty where the kernel does not switch threads.
     control = (root.maybe(CONTROL) or "")[:20]
     if control:
         root.note(f"{CONTROL}: {control}")
+    # Not taken for 0: what is not understood must not be a PASS.
     if active not in ("0", "1"):
         return unknown(f"{shown(active)!r} is not a value that is known")
     if active == "1":
@@ -64,11 +68,13 @@ def apart(host: Host) -> Answer:
         cpus = _online(root)
         shared = _shared(root, cpus)
         root.note(f"{CPUS}: {len(cpus)} processors, {len(shared)} threads")
+        # An empty list has no siblings, and would be a PASS.
         if not cpus:
             raise unreadable(CPUS, "has no processor")
         if shared:
             return _by_nova(host)
         return _NONE if cpus == every else _by_switches(host)
+    # Off now, and allowed: the next write to a file online can change it.
     if control not in _CANNOT:
         return _by_switches(host)
     return _NONE
@@ -80,6 +86,8 @@ def _by_switches(host: Host) -> Answer:
     nova-compute does so with processors that no guest is pinned to, and
     switches them on for the next one.
     """
+    # Compared with that one reason: any other FAIL, such as a guest that runs
+    # elsewhere, stays.
     answer = _by_nova(host)
     return _NONE if answer.reason == _EVERY else answer
 
@@ -87,6 +95,7 @@ def _by_switches(host: Host) -> Answer:
 def _by_nova(host: Host) -> Answer:
     """Judge by the processors that Nova gives to guests."""
     try:
+        # Not `left`: sets that nova-compute has not read yet do not bind it.
         facts = nova_facts.read(host)
     except Unreadable as error:
         host.root.note(f"Nova's sets of processors: {error}")
@@ -100,9 +109,11 @@ def _by_nova(host: Host) -> Answer:
             for name, value in facts.cpu_sets.items()
         )
     )
+    # Without either option Nova gives guests every processor of the host.
     if not facts.cpu_sets:
         return failed(_EVERY, _STEP)
     try:
+        # Both sets together: a pinned guest and a floating one are two guests.
         cpus = set().union(*map(cpu_set, facts.cpu_sets.values()))
     except ValueError as error:
         raise unreadable(facts.path, str(error), _CORRECT) from error
@@ -115,6 +126,7 @@ def _by_nova(host: Host) -> Answer:
             f"Nova gives guests several threads of a core, such as {listed}",
             _STEP,
         )
+    # A mask may name processors that are off, or not there.
     online = _online(host.root)
     allowed = {
         name: _union(name, lists) & online
@@ -122,10 +134,12 @@ def _by_nova(host: Host) -> Answer:
     }
     loose = []
     for name, own in allowed.items():
+        # The set has one thread of each core: guests in it share no core.
         if own <= cpus:
             continue
         listed = ", ".join(str(number) for number in sorted(own)[:8])
         host.root.note(f"{shown(name)}: may run on {listed}")
+        # Where the next guest may run, and where the others that run do.
         others = cpus.union(
             *(allowed[other] for other in allowed if other != name)
         )
@@ -178,6 +192,8 @@ def _shared(root: HostRoot, cpus: set[int]) -> set[int]:
     :raises Unreadable: if none has as far as can be seen, and the siblings of
         another cannot be read
     """
+    # One pair that is seen is enough for a FAIL; what is hidden matters only
+    # where none is.
     result = set()
     hidden: list[Unreadable] = []
     for number in sorted(cpus):
@@ -202,6 +218,7 @@ def _siblings(root: HostRoot, number: int) -> set[int]:
     except ValueError as error:
         raise unreadable(path, str(error)) from error
     except Unreadable as error:
+        # The kernel removes topology/ of a processor that is off (cpuhp).
         if error.missing and _is_off(root, number):
             raise unreadable(
                 path,
@@ -220,6 +237,7 @@ def _is_off(root: HostRoot, number: int) -> bool:
 
     :raises Unreadable: if that cannot be told
     """
+    # No file where it cannot be switched off, as cpu0 on x86.
     return root.maybe(f"{CPUS}/cpu{number}/online") == "0"
 
 
@@ -231,6 +249,8 @@ def cpu_set(text: str) -> set[int]:
     result: set[int] = set()
     without: set[int] = set()
     named = 0
+    # As parse_cpu_spec() of nova/virt/hardware.py: empty parts are skipped,
+    # and a part with ^ counts wherever it stands.
     for part in filter(None, (item.strip() for item in text.split(","))):
         match = _RANGE.fullmatch(part)
         if not match:
@@ -238,6 +258,8 @@ def cpu_set(text: str) -> set[int]:
         first = int(match[2])
         numbers = range(first, int(match[3] or first) + 1)
         named += len(numbers)
+        # Before the numbers are made: "0-99999" a thousand times would be
+        # slow.
         if named > _MOST:
             raise ValueError("names more processors than any host has")
         (without if match[1] else result).update(numbers)
