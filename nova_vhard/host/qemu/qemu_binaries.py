@@ -26,6 +26,7 @@ from nova_vhard.host.qemu.libraries import Loader
 from nova_vhard.host.root import HostRoot, Unreadable
 
 _CACHE = "elf"
+# Of what the cache keeps: raise it when ElfFacts or their meaning change.
 _VERSION = 3
 
 
@@ -90,8 +91,11 @@ def judge(host: Host, asked: Property) -> Answer:
             continue
         line = f"{each.label}: {asked.shown(each.facts)}"
         has = asked.has(each.facts)
+        # None is no FAIL: a module may have no function that needs a canary.
         if has is False:
             without.append(line)
+        # Of a module or library "cannot be told" is no doubt: see
+        # Property.kinds.
         elif each.kind is Kept.EMULATOR:
             (good if has else untold).append(line)
     if Kept.LIBRARY in asked.kinds:
@@ -103,6 +107,7 @@ def judge(host: Host, asked: Property) -> Answer:
         *good,
         *_counted(binaries, asked),
     )
+    # Before the doubts: a bad binary is certain, whatever else is unknown.
     if without:
         return failed(
             f"{len(without)} of QEMU's binaries without {asked.name}"
@@ -139,6 +144,7 @@ def examined(host: Host) -> tuple[qemu.Emulators, list[Binary]]:
     if known is None:
         named = qemu.emulators(host)
         known = named, list(Examination(host).of(named.targets))
+        # With a doubt, a later check may be luckier: libvirt may answer again.
         if not named.doubts:
             host.shared[_CACHE] = known
     return known
@@ -156,11 +162,13 @@ class Examination:
         """Load what was found in earlier rounds."""
         self._host = host
         self._cache = Cache(host.state_dir, _CACHE, _VERSION)
+        # By root: a container has libraries and a cache of its own.
         self._loaders: dict[str, Loader] = {}
         self._pages: dict[str, int] = {}
 
     def of(self, targets: Sequence[Target]) -> Iterator[Binary]:
         """Yield the emulators, their modules, and the libraries of both."""
+        # Root and path: the same path in a container is another file.
         seen: set[tuple[str, str]] = set()
         for target in targets:
             if target.place:
@@ -172,6 +180,8 @@ class Examination:
                 seen.add((target.root.root, path))
                 binary = self._binary(label, kind, target.root, path)
                 yield binary
+                # Of a program that was replaced nobody knows which libraries
+                # it has loaded: today's files may be others.
                 if binary.facts and not target.replaced:
                     root = target.root
                     if root.root not in self._loaders:
@@ -200,6 +210,7 @@ class Examination:
 
     def _files(self, target: Target) -> Iterator[tuple[str, Kept, str]]:
         yield target.label, Kept.EMULATOR, target.path
+        # Likewise its modules.
         if target.replaced:
             return
         try:
@@ -226,10 +237,14 @@ class Examination:
         page = self._pages.get(root.root)
         if page is None:
             page = self._pages[root.root] = page_size(root)
+        # The size of a page is in the key: RELRO depends on it, and a captured
+        # tree may be of another kernel.
         key = f"{page}:{identity(root.stat(path))}"
         known = _of_json(self._cache.get(key))
         if known is not None:
             return known
+        # Kept by what was opened: the path may have been replaced since
+        # stat(2).
         opened, facts = examine(root, path, page)
         self._cache.put(f"{page}:{identity(opened)}", asdict(facts))
         return facts
@@ -238,6 +253,8 @@ class Examination:
 def _of_prestep(target: Target, fields: Mapping[str, Any]) -> Binary:
     label = str(fields.get("label"))
     try:
+        # What is not understood counts as an emulator: of that most is
+        # required.
         kind = Kept(str(fields.get("kind")))
     except ValueError:
         kind = Kept.EMULATOR
@@ -270,12 +287,15 @@ def _add_stacks(
     whether its libraries made the stack executable.
     """
     for guest in running:
+        # One library that asks for it makes the stack of the whole process
+        # executable when it is loaded, also by a later dlopen(3).
         path = f"{PROC}/{guest.pid}/maps"
         try:
             stacks = [
                 line for line in host.root.lines(path) if "[stack]" in line
             ]
         except Unreadable as error:
+            # Otherwise its libraries were examined as files.
             if guest.program.endswith(DELETED):
                 untold.append(str(error))
             continue
@@ -302,6 +322,8 @@ def _counted(entries: list[Binary], asked: Property) -> list[str]:
 def _of_json(value: Any) -> ElfFacts | None:
     """Return facts that were kept; None for anything else."""
     try:
+        # A cache file or the pre-step's may be damaged or of another version:
+        # "no" as a text would be true.
         given = value["capabilities"]
         relro = value["relro"] and Relro(value["relro"])
         facts = ElfFacts(

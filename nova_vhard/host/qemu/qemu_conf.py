@@ -48,6 +48,8 @@ MOUNT = "mount"
 
 
 @dataclass(frozen=True)
+# Defaults are libvirt's own (virQEMUDriverConfigNew() in qemu_conf.c): most
+# hosts have a file of comments only.
 class Confinement:
     """The keys of qemu.conf that are about what confines a guest.
 
@@ -107,6 +109,8 @@ def _confinement(values: Mapping[str, Any]) -> Confinement:
         _boolean(values, "vnc_tls_x509_verify", verify),
         _boolean(values, "vnc_sasl", False),
         # The pre-step leaves whether there is one, and never the text.
+        # Any text counts, also an empty one: QEMU then lets nobody in
+        # (qemu.conf.in).
         values.get("vnc_password", False) is not False,
     )
 
@@ -115,6 +119,7 @@ def _names(
     values: Mapping[str, Any], key: str, default: tuple[str, ...]
 ) -> tuple[str, ...]:
     value = values.get(key, default)
+    # As virConfGetValueStringList() does for security_driver.
     if isinstance(value, str):
         return (value,)
     if not isinstance(value, (tuple, list)) or not all(
@@ -126,6 +131,7 @@ def _names(
 
 def _boolean(values: Mapping[str, Any], key: str, default: bool) -> bool:
     value = values.get(key, default)
+    # virConfGetValueBool() of libvirt takes 0 and 1 alone, and no text.
     if value not in (0, 1) or isinstance(value, str):
         raise ValueError(f"{key} is neither 0 nor 1")
     return bool(value)
@@ -152,6 +158,8 @@ def read(host: Host, keys: Collection[str] = CONFINING) -> list[Read]:
     :raises Unreadable: if they cannot be read
     """
     result = []
+    # Several daemons may run, of which one is in a container: the worst counts
+    # (callers settle()).
     for target in list(Running(host).of_daemon(PATH)):
         path, each = _of_target(host, target)
         host.root.note(
@@ -167,11 +175,14 @@ def read(host: Host, keys: Collection[str] = CONFINING) -> list[Read]:
 
 def _of_target(host: Host, target: Target) -> tuple[str, Read]:
     """Return where the keys were read, and what they are."""
+    # Out of sight: there is no path here that leads to that file.
     if target.place:
         return _of_prestep(host, None)
     try:
         result = of_root(target.root)
     except Unreadable as error:
+        # Missing or damaged is the answer. The pre-step is for a file that is
+        # root's alone (0600), as on Debian.
         if not error.denied:
             raise
         return _of_prestep(host, target)
@@ -191,12 +202,16 @@ def _of_prestep(host: Host, target: Target | None) -> tuple[str, Read]:
         raise prestep.without(error, PATH) from error
     if target is None:
         known = values.get(DAEMONS)
+        # What it left is of the container that ran then.
         if not isinstance(known, dict) or not _same(host.root, known):
             raise prestep.invalid(
                 path, f"of other daemons; run {prestep.COMMAND} again"
             )
+        # A key that is missing counts as stale.
         stale = values.get(STALE) is not False
     else:
+        # The time of the change needs no right to read: facts of an older file
+        # are refused, also where they would be good.
         if _changed(host.root) not in (None, values.get(CHANGED)):
             raise prestep.invalid(
                 path, f"{PATH} was changed since; run {prestep.COMMAND} again"
@@ -218,6 +233,7 @@ def is_stale(root: HostRoot, target: Target) -> bool:
     :param root: of the host
     :raises Unreadable: if that cannot be told
     """
+    # No daemon has read it: the next one will.
     if not target.pid:
         return False
     return is_newer(root, target.root, target.pid, PATH)
@@ -244,6 +260,8 @@ def of_root(root: HostRoot) -> Confinement:
     try:
         text = root.peek(PATH)
     except Unreadable as error:
+        # Without that folder this is no host's /etc: a container's, perhaps,
+        # and the defaults would be a guess.
         if error.missing and root.exists(_DOMAINS):
             return Confinement()
         raise
@@ -266,6 +284,7 @@ def _same(root: HostRoot, known: Mapping[str, Any]) -> bool:
     The start of one is a second off where the clock was set.
     """
     now = starts(root)
+    # The same pids and starts: a pid alone may be that of another process.
     return (
         bool(now)
         and now.keys() == known.keys()
