@@ -26,6 +26,8 @@ def unprotected(host: Host) -> Answer | None:
     """
     root = host.root
     try:
+        # Also entries that nova-compute has not read: it offers them after its
+        # next start, and this check then has looked already.
         entries = passthrough_devices.specs(host, written=True)
     except Unreadable as error:
         root.note(f"offered devices not looked at one by one: {error}")
@@ -34,11 +36,14 @@ def unprotected(host: Host) -> Answer | None:
     if not offered:
         root.note("nova offers no device")
         return None
+    # Read once: a host may have hundreds of groups.
     groups = {item.name: item for item in iommu.groups(root)}
     without: dict[str, str] = {}
     unlinked, good = [], []
     for item in offered:
         group = iommu.group_of(root, groups, item.device.address)
+        # The IOMMU that drives a device makes this link (iommu_device_link()
+        # in the kernel).
         unit = root.link(f"{item.device.path}/iommu")
         if group is None:
             without[item.device.address] = (
@@ -50,6 +55,7 @@ def unprotected(host: Host) -> Answer | None:
             good.append(f"offered: {item}: {group.path}, {unit}")
     root.note(*without.values(), *unlinked, first=True)
     root.note(*good)
+    # The certain answer first.
     if without:
         return alone(root, list(without))
     if unlinked:

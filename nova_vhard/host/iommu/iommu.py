@@ -18,6 +18,8 @@ CLASS = "/sys/class/iommu"
 DEVICES = "/sys/bus/pci/devices"
 
 #: Names of IOMMUs under /sys/class/iommu of platforms that were verified.
+#: Intel's dmar0, AMD's ivhd0 and Arm's smmu3.0x...: others may have other
+#: rules for groups.
 VERIFIED = ("dmar", "ivhd", "smmu3.")
 
 #: Type of a group whose devices the host's drivers use untranslated.
@@ -66,6 +68,8 @@ def _group(root: HostRoot, name: str, mediated: frozenset[str]) -> Group:
     path = f"{GROUPS}/{name}"
     members = root.names(f"{path}/devices")
     devices = tuple(each for each in members if each not in mediated)
+    # Only mediated ones: vfio made the group, and its name says no-IOMMU
+    # without meaning it.
     if members and not devices:
         return Group(name, ())
     return Group(name, devices, root.maybe(f"{path}/name") == NOIOMMU)
@@ -77,6 +81,8 @@ def units(root: HostRoot) -> list[str]:
     :raises Unreadable: if they cannot be listed; a kernel without any may
         have no such folder
     """
+    # /sys/kernel shows that this is the kernel's /sys: then a folder that is
+    # missing is an answer.
     return root.names(CLASS, missing_ok=root.exists("/sys/kernel"))
 
 
@@ -93,6 +99,8 @@ def group_of(
     if name is None:
         return None
     group = groups.get(name)
+    # The link and the members are two answers of the kernel. Where they
+    # differ, one of them is a copy, or a device is just being unplugged.
     if group is None or address not in group.devices:
         raise unreadable(place, f"the device is not in group {name[:20]!r}")
     return None if group.noiommu else group
@@ -106,6 +114,7 @@ def unverified(root: HostRoot, names: Collection[str]) -> Answer | None:
     """
     strange = [name for name in names if not name.startswith(VERIFIED)]
     maker = platform.of(root)
+    # Power and IBM Z, also where no unit is listed.
     if maker in platform.UNMEASURED and not strange:
         strange = [maker]
     if strange:
