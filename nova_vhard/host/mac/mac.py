@@ -64,6 +64,7 @@ _LONG = 160
 
 def settle(answers: Iterable[Answer]) -> Answer:
     """Return the worst answer; a FAIL is certain and wins over UNKNOWN."""
+    # NOT_APPLICABLE is not among them: callers drop it before.
     order = (Status.FAIL, Status.UNKNOWN, Status.PASS)
     return min(
         answers, key=lambda answer: order.index(answer[0]), default=_GOOD
@@ -98,6 +99,8 @@ def driver(host: Host) -> dict[str, tuple[str, ...]]:
     """
     result = domains.security_models(host.libvirt.capabilities())
     host.root.note(f"libvirt <secmodel>: {' '.join(result) or '(none)'}")
+    # "dac" is user and group, and "none" nothing: neither keeps two guests of
+    # one user apart.
     return {item: labels for item, labels in result.items() if item in MODELS}
 
 
@@ -107,6 +110,7 @@ def active(root: HostRoot) -> tuple[str, ...]:
     :raises Unreadable: if that cannot be told
     """
     try:
+        # What runs, not what was built in.
         names = root.peek(LSM).split(",")
         return tuple(name for name in names if name in MODELS)
     except Unreadable:
@@ -127,7 +131,10 @@ def counting(host: Host) -> str | None:
     except Unreadable as error:
         host.root.note(str(error))
         named = {}
+    # libvirt's first: it labels guests for that one, and the other knows none
+    # of them.
     every = tuple(named) or active(host.root)
+    # A guess would judge guests by labels that libvirt never gave.
     if len(every) > 1 and not named:
         raise Unreadable(
             LSM,
@@ -149,6 +156,7 @@ def effective(host: Host, model: str, labels: Iterable[str]) -> Answer:
             return failed(
                 "AppArmor is not enabled in the kernel", _ENFORCE_APPARMOR
             )
+        # Each label says (enforce) also where this parameter is complain.
         mode = apparmor.mode(host)
         root.note(f"AppArmor's mode of all profiles: {mode}")
         if mode not in apparmor.ENFORCED:
@@ -170,6 +178,8 @@ def effective(host: Host, model: str, labels: Iterable[str]) -> Answer:
             "setenforce 1, and SELINUX=enforcing in /etc/selinux/config "
             "for the next boot.",
         )
+    # By type: `semanage permissive` is about a type, and hundreds of guests
+    # would ask the same question.
     one_of_each = {
         label.type: item for item in labels if (label := selinux.parse(item))
     }
@@ -194,6 +204,8 @@ def _domain(root: HostRoot, label: str) -> Answer:
 
 def not_of_guests(who: str, label: selinux.Label) -> Answer:
     """Return the answer on a domain that is not one of selinux.GUESTS."""
+    # A distribution may have a domain of its own for guests: not known is not
+    # wrong.
     if label.type.startswith("svirt_"):
         return unknown(f"{who}, which was not verified")
     return failed(f"{who}, which is not a guest's domain")
@@ -233,6 +245,8 @@ def _driver(host: Host) -> Answer:
         attempt(effective, host, model, labels or (_BASE,))
         for model, labels in result.items()
     ]
+    # libvirt makes each guest's profile from this file: a flag in it is in
+    # every profile that is made later.
     if APPARMOR in result:
         answers.append(attempt(_template, host))
     for label in map(selinux.parse, result.get(SELINUX, ())):
@@ -274,8 +288,11 @@ def _configured(host: Host) -> Answer:
 
 def _keys(read: qemu_conf.Read) -> Answer:
     """Judge the keys for a daemon; those that it has not read do not help."""
+    # libvirt's capabilities are those of the daemon as it runs; this is what
+    # its next start brings.
     if "none" in read.confinement.security_driver:
         return failed("qemu.conf switches the security driver off")
+    # Nova writes no <seclabel>: its guests get the default.
     if not read.confinement.security_default_confined:
         return failed("qemu.conf lets guests run unconfined by default")
     if read.stale:
