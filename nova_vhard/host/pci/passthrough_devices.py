@@ -37,8 +37,11 @@ def specs(host: Host, written: bool = False) -> list[DeviceSpec]:
     :param written: whether those count that nova-compute has yet to read
     :raises Unreadable: without facts, or where Nova refuses an entry
     """
+    # `read` raises where nova-compute runs with an older nova.conf.
     facts = nova_facts.left(host) if written else nova_facts.read(host)
     try:
+        # One bad entry makes all unknown, as nova-compute does not start with
+        # it.
         return device_spec.parse(facts.device_spec, facts.report_in_placement)
     except SpecError as error:
         raise _refused(error) from error
@@ -60,6 +63,8 @@ def find(root: HostRoot, entries: Sequence[DeviceSpec]) -> list[Offer]:
         raise _refused(error) from error
     result = []
     for device in pci.devices(root):
+        # Whitelist.get_devspec() of Nova's pci/whitelist.py takes the first
+        # entry that matches, and its tags.
         first = next((spec for spec, match in matchers if match(device)), None)
         if first:
             result.append(Offer(device, first))
@@ -78,6 +83,7 @@ def of_host(host: Host) -> list[Offer]:
     host.root.note(
         *(f"{place}: {_OPTION}: {entry.text[:200]}" for entry in entries)
     )
+    # Nova offers devices that are there; an entry may be for other hosts.
     offers = find(host.root, entries)
     if entries and not offers:
         host.root.note(f"{_OPTION} covers no device that is there")

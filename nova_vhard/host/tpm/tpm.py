@@ -48,6 +48,8 @@ def names(root: HostRoot) -> list[str]:
     :raises Unreadable: if they cannot be listed; a kernel without any may
         have no such folder
     """
+    # /sys/class has other folders on every host: an empty one is not the
+    # host's, and no proof that there is no TPM.
     shown = bool(root.names(posixpath.dirname(CLASS)))
     return root.names(CLASS, missing_ok=shown)
 
@@ -66,6 +68,7 @@ def read_log(root: HostRoot, name: str) -> event_log.Replay | None:
     path = event_log_path(name)
     try:
         with root.open(path) as file, reading(path):
+            # Firmware wrote it: bounded, like what a parser does with it.
             content = file.read(event_log.LIMIT)
     except Unreadable as error:
         if not error.missing:
@@ -95,6 +98,7 @@ def replayed(host: Host, name: str) -> event_log.Replay | None:
     try:
         replay = read_log(host.root, name)
     except Unreadable as error:
+        # The log is root's (0440): for that alone there is the pre-step.
         if not error.denied:
             raise
         path = posixpath.join(host.run_dir, prestep.KERNEL)
@@ -106,6 +110,7 @@ def replayed(host: Host, name: str) -> event_log.Replay | None:
 def _left(host: Host, name: str) -> event_log.Replay | None:
     path = event_log_path(name)
     try:
+        # False for a TPM that it did not list, None for one without a log.
         result = prestep.left(host, prestep.KERNEL)[FACT].get(name, False)
         if result is None and not _is_there(host.root, path):
             return None
@@ -122,6 +127,7 @@ def _left(host: Host, name: str) -> event_log.Replay | None:
             for bank, pcrs in result.items()
         }
     except Unreadable as error:
+        # Its own reasons, from above, are better than "run the pre-step".
         if error.path == path:
             raise
         raise prestep.without(error, path) from error
@@ -155,6 +161,8 @@ def differing(
     lines, result = [], []
     for bank, pcrs in replay.items():
         folder = f"{CLASS}/{name}/pcr-{bank}"
+        # The kernel shows banks that are switched on only (pcr-sha256 since
+        # 5.12); a log has digests for others, too.
         if not root.exists(folder):
             continue
         wrong = [
@@ -164,6 +172,7 @@ def differing(
         ]
         result += wrong
         lines.append(f"{folder}: {len(pcrs) - len(wrong)} as in the log")
+    # Nothing compared is no match.
     if not lines:
         raise unreadable(
             f"{CLASS}/{name}",
