@@ -56,6 +56,8 @@ def daemons(root: HostRoot) -> Iterator[str]:
     :raises Unreadable: if processes cannot be listed
     """
     result = dict(guests.daemon_pids(root, _DAEMONS))
+    # fork(2) copies the command line: until exec(2) a child of the daemon
+    # looks like another daemon.
     yield from (pid for pid in result if parent_of(root, pid) not in result)
 
 
@@ -65,6 +67,7 @@ def read(root: HostRoot, pid: str) -> Ports:
     :raises Unreadable: if its configuration cannot be read
     """
     path = _path(root, pid)
+    # The first process, for example: systemd listens at the ports of units.
     if not path:
         return Ports()
     return _of_file(root, path, _place(root, pid, path))
@@ -80,6 +83,7 @@ def of_sleeping(root: HostRoot) -> list[Ports]:
     enabled = set(socket_units.with_tls(root)) & set(_DAEMONS)
     return [
         _of_file(root, f"{_FOLDER}/{name}.conf", root)
+        # With none enabled either may be started by hand.
         for name in sorted(enabled or _DAEMONS)
     ]
 
@@ -95,6 +99,7 @@ def _of_file(root: HostRoot, path: str, place: HostRoot) -> Ports:
         plain = int(values.get("tcp_port", _PLAIN))
         tls = int(values.get("tls_port", _TLS))
     except Unreadable as error:
+        # The daemon starts without the file, with the defaults in its code.
         if error.missing:
             return Ports()
         raise
@@ -141,8 +146,10 @@ def _path(root: HostRoot, pid: str) -> str:
     if name not in _DAEMONS:
         return ""
     try:
+        # getopt_long(3) takes "--conf=x", "--config x", "-fx" and "-df x".
         options, _ = getopt.gnu_getopt(words[1:], _SHORT, _LONG)
     except getopt.GetoptError as error:
         raise unreadable(f"{PROC}/{pid}/cmdline", shown(str(error))) from error
     named = [value for option, value in options if option in _CONFIG]
+    # The last one counts, as in main() of remote_daemon.c.
     return named[-1] if named else f"{_FOLDER}/{name}.conf"

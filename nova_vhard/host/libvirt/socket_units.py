@@ -19,6 +19,9 @@ _FOLDERS = (
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 )
+# libvirtd-tcp.socket, virtproxyd-tls.socket and those of the modular daemons.
+# A folder of drop-ins alone is enough: systemd may have the unit from a
+# generator.
 _UNIT = re.compile(r"((?:libvirtd|virt[a-z]+d)(?:-[a-z]+)?\.socket)(?:\.d)?")
 _TLS = "-tls.socket"
 _ENABLED = "/etc/systemd/system/sockets.target.wants"
@@ -42,6 +45,8 @@ def read(root: HostRoot) -> Units:
     every = list(_ports(root))
     return Units(
         *(
+            # libvirt's daemons know a socket by the name of its unit, too
+            # (LISTEN_FDNAMES of sd_listen_fds(3)).
             frozenset(port for unit, port in every if (_TLS in unit) is tls)
             for tls in (False, True)
         )
@@ -68,16 +73,20 @@ def _ports(root: HostRoot) -> Iterator[tuple[str, int]]:
         for match in map(_UNIT.fullmatch, root.names(folder, missing_ok=True))
         if match
     )
+    # Each unit once, whichever folder it is in.
     for unit in dict.fromkeys(found):
         streams: list[tuple[str, str]] = []
         for path in _files(root, unit):
             for key, value in _listens(root.peek(path)):
+                # An empty ListenStream= takes back also ListenDatagram= and
+                # the like.
                 if not value:
                     # Whatever was named until here is taken back.
                     streams = []
                 elif key == _STREAM:
                     streams.append((path, value))
         for path, stream in streams:
+            # A path of a local socket is no port.
             port = _PORT.fullmatch(stream)
             if port:
                 root.note(f"{path}: ListenStream = {stream}")
@@ -91,6 +100,7 @@ def _files(root: HostRoot, unit: str) -> list[str]:
     """
     places = [f"{folder}/{unit}" for folder in _FOLDERS]
     result = [place for place in places if root.exists(place)][:1]
+    # systemd does not start it, with or without drop-ins.
     if any(_is_masked(root, path) for path in result):
         return []
     # Those of virtproxyd-.socket are for virtproxyd-tcp.socket as well, and
@@ -103,11 +113,14 @@ def _files(root: HostRoot, unit: str) -> list[str]:
         for item in root.names(folder, missing_ok=True):
             if item.endswith(".conf"):
                 added.setdefault(item, f"{folder}/{item}")
+    # By name, whichever folder it is in: 50-x.conf of /run is read after
+    # 10-y.conf of /etc.
     paths = (path for _, path in sorted(added.items()))
     return result + [path for path in paths if not _is_masked(root, path)]
 
 
 def _is_masked(root: HostRoot, path: str) -> bool:
+    # `systemctl mask` makes a link; an empty file is the same.
     return root.real(path) == "/dev/null" or not root.peek(path)
 
 
