@@ -20,8 +20,12 @@ def unseen(host: Host, table: guests.Table) -> Iterator[str]:
 
     :param table: what procfs shows
     """
+    # By uuid, which is in the command line that libvirt writes: names can be
+    # given again.
     seen = {guest.uuid for guest in table.guests}
     try:
+        # Two witnesses: a container or hidepid hides processes, and libvirt
+        # hides QEMUs that it did not start.
         listed = host.libvirt.running()
         missing = [item for item in listed if item.uuid not in seen]
         if missing:
@@ -33,6 +37,7 @@ def unseen(host: Host, table: guests.Table) -> Iterator[str]:
             missing = [item for item in missing if item.uuid in still]
     except Unreadable as error:
         host.root.note(f"not compared with libvirt: {error}")
+        # libvirt is not needed where procfs shows the processes of all users.
         if not (host.root.captured or guests.complete(host.root)):
             yield "neither libvirt nor procfs shows every guest"
         return
@@ -56,6 +61,8 @@ def of_each(
     result = [unknown(trouble, WHOLE_TABLE) for trouble in troubles]
     for guest in table.guests:
         answer = mac.attempt(judge, table, guest)
+        # After the judgement: a guest that ended in the middle of it may look
+        # like a bad one.
         if host.root.exists(f"{PROC}/{guest.pid}"):
             result.append(answer)
     return result

@@ -119,6 +119,7 @@ class Check(abc.ABC):
 
     def run(self, host: Host) -> Result:
         """Run the check and return its result; never raise an Exception."""
+        # A new record: a check must not report what another one has read.
         evidence = host.root.evidence = Evidence()
         try:
             # The kernel of Xen's control domain sees only what Xen shows it,
@@ -126,8 +127,12 @@ class Check(abc.ABC):
             if platform.is_xen(host.root):
                 return self.unknown("the host runs under Xen", platform.NO_XEN)
             answer = Answer(*self.answer(host))
+        # Fails closed: never PASS, and no FAIL that would take the host away
+        # for a file that is out of sight.
         except Unreadable as error:
             answer = unread(error)
+        # A plugin's check too. One that raises must not end the round of the
+        # others.
         except Exception as error:
             LOG.exception("Check %s failed", self.name)
             answer = unknown(
@@ -147,6 +152,7 @@ class Check(abc.ABC):
 
     def _result(self, answer: Answer, facts: tuple[str, ...] = ()) -> Result:
         status, reason, step = answer
+        # Nothing to do: a step here would be read as a fault.
         if status in (Status.PASS, Status.NOT_APPLICABLE):
             return Result(self.name, status, reason, facts, None, self.id)
         if status is Status.FAIL:
@@ -160,6 +166,7 @@ class Check(abc.ABC):
 
 def unread(error: Unreadable) -> Answer:
     """Return the answer where evidence cannot be read."""
+    # mac.of_nobody() looks for this beginning.
     text = f"{UNREAD}{error}"
     if error.path == LIBVIRT:
         text = f"{SILENT}{error.why}"

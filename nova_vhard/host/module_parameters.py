@@ -24,6 +24,7 @@ _FOLDERS = (
     "/usr/lib/modprobe.d",
     "/lib/modprobe.d",
 )
+# next_arg() of the kernel: quotes keep spaces in a word, wherever they are.
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 _QUOTES = re.compile(r"[\"';&|()]")
 _SHELL = "install"
@@ -44,6 +45,7 @@ def words(root: HostRoot) -> list[str]:
     :raises Unreadable: if it cannot be read
     """
     result = _WORD.findall(root.peek(CMDLINE))
+    # What is behind -- goes to init.
     return result[: result.index("--")] if "--" in result else result
 
 
@@ -70,6 +72,8 @@ def is_on(root: HostRoot, module: str, name: str) -> bool:
 
     :raises Unreadable: if one of them cannot be read
     """
+    # Any place is enough: which one wins depends on who loads the module, and
+    # when.
     on = False
     path = f"{MODULES}/{module}/parameters/{name}"
     shown = root.maybe(path)
@@ -91,11 +95,14 @@ def _wanted(
     for path, line in _lines(root):
         command, _, rest = line.partition(" ")
         target, _, rest = rest.strip().partition(" ")
+        # modprobe takes dashes and underscores in names as the same.
         if command in _COMMANDS and _same(target) == module:
             if command == _SHELL:
                 # The shell parses what is in quotes: drop it here.
                 rest = _QUOTES.sub(" ", rest)
             for word in _WORD.findall(rest):
+                # modprobe reads its files for modules it loads; a part of the
+                # kernel gets parameters from the command line only.
                 if _plain(word) == name and not _built_in(root, module):
                     yield path, word
 
@@ -107,6 +114,7 @@ def _built_in(root: HostRoot, module: str) -> bool:
             line.rpartition("/")[2]
             for line in root.lines(_BUILT_IN.format(root.peek(_RELEASE)))
         ]
+    # Not known to be built in: then the setting counts, and may be a FAIL.
     except Unreadable:
         return False
     return any(_same(name.removesuffix(".ko")) == module for name in names)
@@ -128,8 +136,11 @@ def _is_true(word: str) -> bool:
     """
     if "=" in word:
         word = word.strip('"').partition("=")[2].strip('"')
+    # The text of /sys/module, which has no name in front, is compared below.
     elif word not in _SHOWN:
         return True
+    # param_set_bool() calls kstrtobool(). What it does not take leaves the
+    # module unloaded, and so counts as no.
     return word.lower().startswith(_TRUE)
 
 
@@ -139,8 +150,11 @@ def _lines(root: HostRoot) -> Iterator[tuple[str, str]]:
     for folder in _FOLDERS:
         for name in root.names(folder, missing_ok=True):
             if name.endswith(".conf"):
+                # modprobe.d(5): the first folder wins, as with systemd's
+                # drop-ins.
                 paths.setdefault(name, f"{folder}/{name}")
     for path in paths.values():
+        # A link to /dev/null masks a file of the distribution's.
         if root.real(path) != "/dev/null":
             text = root.peek(path).replace("\\\n", " ")
             for line in text.splitlines():

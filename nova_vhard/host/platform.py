@@ -11,6 +11,7 @@ import re
 from nova_vhard.host.root import HostRoot, Unreadable
 
 _CPUINFO = "/proc/cpuinfo"
+# Documentation/ABI/testing/sysfs-hypervisor-xen.
 _XEN = "/sys/hypervisor/type"
 _KIND, _UUID = "/sys/hypervisor/guest_type", "/sys/hypervisor/uuid"
 # What has a virtual processor of its own; the control domain's identity.
@@ -18,6 +19,7 @@ _WHOLE, _NIL = ("HVM", "PVH"), frozenset("0-")
 
 _UNITS = "/sys/class/iommu"
 
+# Names of the kernel's drivers in /sys/class/iommu, by their beginning.
 _DRIVEN = {"dmar": "intel", "ivhd": "amd", "smmu": "arm"}
 _SIGNS = {
     "GenuineIntel": "intel",
@@ -29,6 +31,7 @@ _SIGNS = {
     "IBM/S390": "z",
 }
 
+# X86_FEATURE_HYPERVISOR: CPUID leaf 1, ECX bit 31.
 _VIRTUAL = re.compile(r"^flags\s*:.* hypervisor\b", re.MULTILINE)
 
 
@@ -98,6 +101,7 @@ def of(root: HostRoot) -> Platform:
     # A virtual machine may have the IOMMU of another maker.
     signs = {sign: name for sign, name in _DRIVEN.items() if sign in units}
     signs |= {sign: name for sign, name in _SIGNS.items() if sign in text}
+    # The first wins: _DRIVEN is in front of _SIGNS.
     return Platform(next(iter(signs.values()), Platform.OTHER))
 
 
@@ -133,6 +137,8 @@ def is_xen(root: HostRoot) -> bool:
 def _is_machine(root: HostRoot) -> bool:
     """Return whether one of Xen's domains is a whole virtual machine."""
     try:
+        # HVM and PVH domains have a machine of their own. The control domain,
+        # which may be PVH too, has the uuid of zeros.
         return root.peek(_KIND) in _WHOLE and not _NIL.issuperset(
             root.peek(_UUID)
         )

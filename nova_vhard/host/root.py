@@ -28,12 +28,14 @@ from nova_vhard.host.evidence import Evidence
 from nova_vhard.host.sanitized import shown
 
 #: No fact of a host is larger; a longer file is cut.
+#: Only the command line of a local user's process may be longer.
 LIMIT = 1 << 20
 
 #: No table of a kernel's is: a line for each of thousands of interrupts, with
 #: a column for each of a thousand processors.
 TABLE_LIMIT = 1 << 26
 
+# MAXSYMLINKS of the kernel: path_resolution(7).
 _MAX_LINKS = 40
 _MAX_ANSWER = 4096
 
@@ -53,6 +55,8 @@ _SHOWN = 120
 LIBVIRT = "libvirt"
 
 
+# Every reader raises this and nothing else: Check.run() makes it UNKNOWN. An
+# OSError that escapes would be "a fault of the check".
 class Unreadable(Exception):
     """Raised if a fact cannot be read.
 
@@ -98,6 +102,8 @@ class HostRoot:
 
     def __init__(self, root: str = "/") -> None:
         self.root = os.path.abspath(root)
+        # None is a list that is damaged: then each path may be one that could
+        # not be read, and all of them fail.
         errors = _captured_errors(os.path.join(self.root, _ERRORS))
         self._errors = {_ERRORS: errno.EIO} if errors is None else errors
         self.evidence = Evidence()
@@ -111,6 +117,7 @@ class HostRoot:
     def live(self) -> bool:
         """Whether ``/proc`` is a kernel's own, not a copy."""
         try:
+            # By the type of its file system: a capture has a folder proc, too.
             handle = os.open(os.path.join(self.root, "proc"), os.O_PATH)
         except OSError:
             return False
@@ -126,6 +133,7 @@ class HostRoot:
         Read once: a HostRoot is for one round.
         """
         proc = os.path.join(self.root, "proc")
+        # A link could lead into this machine's own /proc.
         return self.live and not (os.path.islink(proc) or self._errors)
 
     def may_list(self, path: str) -> bool:
@@ -134,6 +142,8 @@ class HostRoot:
         Of a copy only what is a folder there, never what a link leads to.
         """
         place = os.path.join(self.root, path.lstrip("/"))
+        # In a capture, proc/1/root is a plain link to "/": this machine's
+        # root.
         if os.path.islink(place) and not self.live:
             return False
         return os.path.isdir(place) and os.access(place, os.R_OK | os.X_OK)
@@ -141,6 +151,7 @@ class HostRoot:
     def may_open(self, path: str) -> bool:
         """Return whether a process's file, such as ``exe``, can be opened."""
         place = os.path.join(self.root, path.lstrip("/"))
+        # exe of a captured tree would be a program of this machine.
         return self.live and os.access(place, os.R_OK)
 
     def note(self, *lines: str, first: bool = False) -> None:
@@ -181,6 +192,8 @@ class HostRoot:
             left = TABLE_LIMIT
             while line := file.readline(LIMIT):
                 left -= len(line)
+                # An error, not a cut: half a table could lack the line that is
+                # a FAIL.
                 if left < 0 or len(line) == LIMIT:
                     raise OSError(errno.EFBIG, "longer than any kernel's")
                 yield line.decode("utf-8", "replace").rstrip("\n")
@@ -194,6 +207,8 @@ class HostRoot:
         # A FIFO or device in a tree must not hang the reader.
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
         with reading(path):
+            # Opened once, and judged by its descriptor: between a look at the
+            # path and the opening it could become another file.
             handle = os.open(self._resolve(path), flags)
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 os.close(handle)
@@ -277,6 +292,7 @@ class HostRoot:
         """
         try:
             with reading(path):
+                # Sorted, so that evidence is the same from round to round.
                 return sorted(os.listdir(self._resolve(path)))
         except Unreadable as error:
             if missing_ok and error.missing:
@@ -298,6 +314,8 @@ class HostRoot:
         """
         folder, name = posixpath.split(path)
         try:
+            # The folder is resolved, the last part is not: it is the link
+            # itself.
             here = os.path.join(self._resolve(folder), name)
             self._as_captured(here.removeprefix(self.root).split("/")[1:])
             return os.readlink(here)
@@ -341,6 +359,8 @@ class HostRoot:
             or (_OF_PROCESS.fullmatch(path) and self._kernel_proc)
         ):
             return os.path.join(self.root, path.lstrip("/"))
+        # By hand: openat2(2) with RESOLVE_IN_ROOT does this in the kernel, but
+        # Python has no call for it.
         left = [part for part in path.split("/") if part]
         done: list[str] = []
         base, links = self.root.rstrip("/"), 0
@@ -349,6 +369,7 @@ class HostRoot:
             if part == ".":
                 continue
             if part == "..":
+                # ".." of the root stays there, as after chroot(2).
                 done = done[:-1]
                 continue
             here = "/".join((base, *done, part))
@@ -357,13 +378,16 @@ class HostRoot:
                 continue
             if passed is not None:
                 passed.append(here)
+            # Also links that lead to each other come to an end.
             links += 1
             if links > _MAX_LINKS:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
             target = os.readlink(here)
+            # An absolute link begins again at the captured root.
             if target.startswith("/"):
                 done = []
             left = [item for item in target.split("/") if item] + left
+        # After the links: the list has the paths that the capture met.
         self._as_captured(done)
         return os.path.join(self.root, *done)
 
@@ -374,6 +398,7 @@ class HostRoot:
         """
         if _ERRORS in self._errors:
             raise OSError(errno.EIO, f"{_ERRORS} is not understood")
+        # A folder that could not be listed hides all that is below it.
         for end in range(1, len(parts) + 1 if self._errors else 0):
             number = self._errors.get("/" + "/".join(parts[:end]))
             if number is not None:
@@ -383,6 +408,8 @@ class HostRoot:
 def _filesystem(handle: int) -> str | None:
     """Return the type of the file system that an open file is on."""
     device = os.fstat(handle).st_dev
+    # statfs(2), which tells the type of a file system, is not in Python:
+    # os.statvfs() leaves it out.
     number = f"{os.major(device)}:{os.minor(device)}"
     with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
         for line in mounts:
@@ -399,6 +426,7 @@ def _captured_errors(path: str) -> dict[str, int] | None:
     :returns: empty without a list; None if the list is invalid, so that
         unreadable files are not mistaken for missing ones
     """
+    # A capture is somebody's archive: its list must not be a link out of it.
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with open(os.open(path, flags), "rb") as file:
