@@ -18,6 +18,7 @@ from vhard_alerts import alerts
 from vhard_bypasses import bypasses
 from vhard_checks import checklist, controls, profiles
 from vhard_commands import commands
+from vhard_domain import places, untold
 from vhard_policies import shipped_policies
 from vhard_rst import heading, literals, plain, table
 from vhard_rules import rules
@@ -65,6 +66,8 @@ def write(source: Path) -> None:
         ("commands.inc", commands()),
         ("controls.inc", controls()),
         ("device-kinds.inc", device_kinds()),
+        ("domain.inc", places()),
+        ("untold.inc", untold()),
         ("bypasses.inc", bypasses()),
         ("profiles.inc", profiles()),
         ("rules.inc", rules()),

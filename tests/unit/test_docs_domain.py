@@ -5,22 +5,22 @@ import pytest
 
 from nova_vhard.catalogue import domain_devices, domain_xml
 from nova_vhard.common import xml
-from tests.unit.helpers import DATA
+from tests.unit.docs import SOURCE, extension
 
-PAGE = DATA.parent.parent / "doc/source/admin/guard.rst"
-TEXT = PAGE.read_text(encoding="utf-8")
-_, _, DOMAIN = TEXT.partition(".. _domain-xml:\n")
-TABLE, _, REST = DOMAIN.partition("What no domain tells\n")
+PAGE = SOURCE / "admin" / "guard.rst"
+REST = PAGE.read_text(encoding="utf-8").partition(".. _domain-xml:\n")[2]
 
 
 @pytest.mark.parametrize("kind", domain_xml.PLACES)
 def test_table_has_every_kind_that_a_domain_tells(kind):
-    assert f"``{kind}``" in TABLE
+    assert f"   * - ``{kind}``\n" in extension().places()
+    assert ".. include:: ../_generated/domain.inc\n" in REST
 
 
 @pytest.mark.parametrize("kind", domain_xml.UNTOLD)
 def test_page_says_what_no_domain_tells(kind):
-    assert f"\n``{kind}``\n" in REST
+    assert f"``{kind}``" in extension().untold()
+    assert ".. include:: ../_generated/untold.inc\n" in REST
 
 
 @pytest.mark.parametrize(
