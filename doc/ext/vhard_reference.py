@@ -23,6 +23,7 @@ from vhard_policies import shipped_policies
 from vhard_rst import heading, literals, plain, table
 from vhard_rules import rules
 
+from nova_vhard.catalogue.device_words import WORDS
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.kinds import DeviceKind
 from nova_vhard.catalogue.properties import (
@@ -66,6 +67,7 @@ def write(source: Path) -> None:
         ("commands.inc", commands()),
         ("controls.inc", controls()),
         ("device-kinds.inc", device_kinds()),
+        ("device-words.inc", device_words()),
         ("domain.inc", places()),
         ("untold.inc", untold()),
         ("bypasses.inc", bypasses()),
@@ -76,6 +78,12 @@ def write(source: Path) -> None:
         path = folder / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
+
+
+def device_words() -> str:
+    """Return what the traits of a device that is not released say."""
+    rows = ((f"``{word}``", plain(why)) for word, why in WORDS.items())
+    return table(("Word", "Meaning"), rows, (20, 80))
 
 
 def device_kinds() -> str:

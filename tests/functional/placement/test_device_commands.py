@@ -15,7 +15,7 @@ from nova_vhard.cmd import cleaner as program
 from nova_vhard.osc.device import requests, show
 from nova_vhard.osc.report import data
 from tests.functional.placement.used import CLASS, NVME, Used
-from tests.unit.docs import SOURCE
+from tests.unit.docs import SOURCE, extension
 
 
 @pytest.fixture
@@ -181,8 +181,10 @@ def test_evidence_of_another_host(used, host, openstack):
 
 def test_the_words_are_on_the_page_and_in_the_code():
     page = (SOURCE / "admin/cleaning.rst").read_text(encoding="utf-8")
+    assert ".. include:: ../_generated/device-words.inc\n" in page
+    text = extension().device_words().replace("\\", "")
     for word, meaning in device_words.WORDS.items():
-        assert f"``{word}``\n     - {meaning}\n" in page
+        assert f"``{word}``\n     - {meaning}\n" in text
 
 
 def test_released_by_force_from_the_desk(used, host, openstack, caplog):
