@@ -130,8 +130,8 @@ def _settled(host: Host, states: dict[str, State], loose: set[str]) -> Answer:
         and name not in OF_PROGRAMS
     }
     broken = [name for name, state in counted.items() if state is State.OPEN]
-    # The order of these answers matters: a FAIL is certain, whatever else is
-    # unknown.
+    # The order of these answers matters: a FAIL stays one, even if something
+    # else is unknown.
     known = [name for name in broken if name in OF_GUESTS - loose]
     if known:
         return failed(f"a guest can use {few(known)}")

@@ -56,8 +56,8 @@ class GuardInForce(Check):
         place = f"{guard_proof.FOLDER}/{guard_proof.FILE}"
         hook = root.exists(guard_proof.HOOK)
         root.note(f"{guard_proof.HOOK}: {'there' if hook else 'none'}")
-        # Both: a hook that was removed while the guard runs is no host without
-        # a guard, and its next probe says so.
+        # Both: where the hook was removed and the guard still runs, the host
+        # has a guard, and its next probe says that the hook is missing.
         if not hook and not root.exists(place):
             root.note(f"{place}: none")
             return not_applicable("this host has no guard")

@@ -81,7 +81,7 @@ def _compared(
     yield "[libvirt] virt_type", facts.virt_type, expected.virt_type
     # Of several machine types for an architecture, Nova takes the first.
     # get_default_machine_type() of nova/virt/libvirt/utils.py skips an entry
-    # without a machine type and goes on.
+    # without a machine type.
     machines: dict[str, str] = {}
     for item in facts.hw_machine_type:
         arch, _, machine = item.partition("=")

@@ -105,7 +105,7 @@ class QemuMinimal(Check):
             )
         # What to do first: evidence is cut at some length.
         host.root.note(*_lines(extra), *map(str, untold), *asked)
-        # A device that is there is certain, whatever is unknown of others.
+        # A device that is there is a FAIL, even if others are unknown.
         if extra:
             return failed("QEMU offers devices that the policy refuses")
         if named.doubts:

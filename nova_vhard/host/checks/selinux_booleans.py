@@ -81,7 +81,7 @@ def _present(host: Host) -> bool:
     except Unreadable as error:
         if not error.missing:
             raise
-        # Missing files are no proof: selinuxfs may not be mounted here.
+        # Missing files prove nothing: selinuxfs may not be mounted here.
         result = mac.active(host.root)
         if mac.SELINUX in result:
             raise

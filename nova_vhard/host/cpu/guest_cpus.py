@@ -75,8 +75,8 @@ def _of_process(root: HostRoot, pid: str) -> list[str]:
     # debug-threads=on of -name sets the thread names; libvirt gives it.
     texts = texts or [root.peek(f"{place}/status")]
     result = [_ALLOWED.search(text) for text in texts]
-    # No list is no proof: without it, the guest would count as running
-    # nowhere.
+    # A missing list proves nothing: without this, the guest would count as
+    # running nowhere.
     if root.live and None in result:
         raise unreadable(
             f"{place}/status",

@@ -15,7 +15,7 @@ FOLDER = "/sys/devices/system/cpu/vulnerabilities"
 OF_THREADS = "smt vulnerable"
 
 # Characters. The kernel writes one line; the rest is cut off.
-# The longest text of the kernel's, of spectre_v2, is shorter.
+# Its longest text, that of spectre_v2, is shorter.
 _LIMIT = 200
 _CLOSED = ("not affected", "mitigation: ", "kvm: mitigation: ")
 # No barrier between guests (spectre_v2), or the processor's part of a

@@ -86,7 +86,7 @@ def _ports(root: HostRoot) -> Iterator[tuple[str, int]]:
                 elif key == _STREAM:
                     streams.append((path, value))
         for path, stream in streams:
-            # A path of a local socket is no port.
+            # The path of a local socket has no port.
             port = _PORT.fullmatch(stream)
             if port:
                 root.note(f"{path}: ListenStream = {stream}")

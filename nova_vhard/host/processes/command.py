@@ -40,7 +40,7 @@ def output(command: Sequence[str], seconds: float) -> str:
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        # One pipe: a second one that nobody reads would fill up and stop the
+        # One pipe: a second one that is not read would fill up and stop the
         # program.
         stderr=subprocess.STDOUT,
         env=_ENVIRONMENT,

@@ -46,7 +46,7 @@ def read(command: Sequence[str]) -> Iterator[Console]:
 
     :param command: its words
     """
-    # First: an -object may stand behind the -vnc that names it.
+    # First: an -object may come after the -vnc that names it.
     demanding = frozenset(_demanding(command))
     for option, value in pairwise(command):
         # QEMU takes --vnc for -vnc. libvirt writes -vnc; -display vnc= is for

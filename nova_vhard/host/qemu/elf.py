@@ -102,8 +102,8 @@ def examine(
     :raises Unreadable: if it cannot be read, is no ELF file or a damaged
         one, or pyelftools is not installed
     """
-    # One open file for all facts: of a path that is replaced meanwhile, half
-    # of the facts would be another file's.
+    # One open file for all facts: if the path is replaced in between, half of
+    # the facts would be those of another file.
     with root.open(path) as file:
         opened = os.fstat(file.fileno())
         try:

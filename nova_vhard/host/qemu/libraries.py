@@ -74,7 +74,7 @@ class Loader:
 
         :returns: path and facts; or why it cannot be found or read
         """
-        # By name: the loader loads a name once, for whoever asks first.
+        # By name: the loader loads a name once, for the first that asks.
         seen: set[str] = set()
         waiting = [(path, facts, name) for name in facts.needed]
         try:

@@ -107,7 +107,7 @@ def judge(host: Host, asked: Property) -> Answer:
         *good,
         *_counted(binaries, asked),
     )
-    # Before the doubts: a bad binary is certain, whatever else is unknown.
+    # Before the doubts: a bad binary is a FAIL, even if others are unknown.
     if without:
         return failed(
             f"{len(without)} of QEMU's binaries without {asked.name}"

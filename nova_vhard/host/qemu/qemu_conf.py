@@ -109,8 +109,8 @@ def _confinement(values: Mapping[str, Any]) -> Confinement:
         _boolean(values, "vnc_tls_x509_verify", verify),
         _boolean(values, "vnc_sasl", False),
         # The pre-step leaves whether there is one, and never the text.
-        # Any text counts, also an empty one: QEMU then lets nobody in
-        # (qemu.conf.in).
+        # Any text counts, also an empty one: QEMU then refuses every
+        # client (qemu.conf.in).
         values.get("vnc_password", False) is not False,
     )
 
@@ -260,8 +260,8 @@ def of_root(root: HostRoot) -> Confinement:
     try:
         text = root.peek(PATH)
     except Unreadable as error:
-        # Without that folder this is no host's /etc: a container's, perhaps,
-        # and the defaults would be a guess.
+        # Without that folder this may be the /etc of a container, and the
+        # defaults would be a guess.
         if error.missing and root.exists(_DOMAINS):
             return Confinement()
         raise

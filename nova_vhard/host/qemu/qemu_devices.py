@@ -47,8 +47,8 @@ def offered(host: Host, cache: Cache, target: Target) -> frozenset[str]:
     if host.root.captured and not target.replaced:
         return _names(emulator, host.root.peek(_CAPTURED + basename(emulator)))
     # The reporter may run as root: a file from a container's root is not the
-    # host's own program, and whoever fills that container would choose what
-    # root runs.
+    # host's own program, and its image would choose what root
+    # runs.
     if target.root.root != os.sep:
         raise unreadable(
             emulator,

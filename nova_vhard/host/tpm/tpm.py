@@ -172,7 +172,7 @@ def differing(
         ]
         result += wrong
         lines.append(f"{folder}: {len(pcrs) - len(wrong)} as in the log")
-    # Nothing compared is no match.
+    # If nothing was compared, nothing matched.
     if not lines:
         raise unreadable(
             f"{CLASS}/{name}",
