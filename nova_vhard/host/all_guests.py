@@ -20,8 +20,8 @@ def unseen(host: Host, table: guests.Table) -> Iterator[str]:
 
     :param table: what procfs shows
     """
-    # By uuid, which is in the command line that libvirt writes: names can be
-    # given again.
+    # By uuid, which libvirt writes into the command line: a name can be used
+    # again.
     seen = {guest.uuid for guest in table.guests}
     try:
         # Two witnesses: a container or hidepid hides processes, and libvirt

@@ -119,7 +119,7 @@ class Check(abc.ABC):
 
     def run(self, host: Host) -> Result:
         """Run the check and return its result; never raise an Exception."""
-        # A new record: a check must not report what another one has read.
+        # A new record: a check must not report what another check has read.
         evidence = host.root.evidence = Evidence()
         try:
             # The kernel of Xen's control domain sees only what Xen shows it,
@@ -131,8 +131,8 @@ class Check(abc.ABC):
         # for a file that is out of sight.
         except Unreadable as error:
             answer = unread(error)
-        # A plugin's check too. One that raises must not end the round of the
-        # others.
+        # A plugin's check may raise anything. It must not end the round of the
+        # other checks.
         except Exception as error:
             LOG.exception("Check %s failed", self.name)
             answer = unknown(
@@ -152,7 +152,7 @@ class Check(abc.ABC):
 
     def _result(self, answer: Answer, facts: tuple[str, ...] = ()) -> Result:
         status, reason, step = answer
-        # Nothing to do: a step here would be read as a fault.
+        # There is nothing to do: a reader would take a step for a fault.
         if status in (Status.PASS, Status.NOT_APPLICABLE):
             return Result(self.name, status, reason, facts, None, self.id)
         if status is Status.FAIL:

@@ -114,7 +114,7 @@ def _built_in(root: HostRoot, module: str) -> bool:
             line.rpartition("/")[2]
             for line in root.lines(_BUILT_IN.format(root.peek(_RELEASE)))
         ]
-    # Not known to be built in: then the setting counts, and may be a FAIL.
+    # Whether it is built in is unknown: the setting counts, and may be a FAIL.
     except Unreadable:
         return False
     return any(_same(name.removesuffix(".ko")) == module for name in names)

@@ -117,7 +117,8 @@ class HostRoot:
     def live(self) -> bool:
         """Whether ``/proc`` is a kernel's own, not a copy."""
         try:
-            # By the type of its file system: a capture has a folder proc, too.
+            # The type of its file system decides: a capture also has a folder
+            # proc.
             handle = os.open(os.path.join(self.root, "proc"), os.O_PATH)
         except OSError:
             return False
@@ -426,7 +427,7 @@ def _captured_errors(path: str) -> dict[str, int] | None:
     :returns: empty without a list; None if the list is invalid, so that
         unreadable files are not mistaken for missing ones
     """
-    # A capture is somebody's archive: its list must not be a link out of it.
+    # A capture comes from elsewhere: its list must not be a link out of it.
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with open(os.open(path, flags), "rb") as file:

@@ -90,13 +90,13 @@ class GuestCage(Check):
             )
             source, closed = confinement.devices(host.root, guest.pid)
             host.root.note(f"{source} ({who})", first=closed is False)
-            # None is neither: cgroups v2 decide by a BPF program that no file
+            # None is unknown: cgroups v2 decide by a BPF program that no file
             # shows.
             if closed is False:
                 lacks.append("may use every device")
             try:
                 sharing = _sharing(host, table, guest)
-            # What is certain is a FAIL, whatever cannot be read.
+            # A gap that was found is a FAIL even if the mounts cannot be read.
             except Unreadable:
                 if lacks:
                     return failed(f"{who} {', '.join(lacks)}")
@@ -157,8 +157,8 @@ def _sharing(host: Host, table: guests.Table, guest: Guest) -> str:
     :raises Unreadable: if a process that runs does not show its mounts, or
         nothing shows those of the host's first process
     """
-    # /proc/PID/ns/mnt would be shorter, but is for those who may trace the
-    # process; mountinfo is for everybody.
+    # /proc/PID/ns/mnt would be simpler, but only a user who may trace the
+    # process can read it. Every user can read mountinfo.
     own = confinement.mount_ids(host.root, guest.pid)
     daemons = (pid for pid, _ in Running(host).daemons)
     others = (each.pid for each in table.guests if each.pid != guest.pid)
@@ -169,7 +169,8 @@ def _sharing(host: Host, table: guests.Table, guest: Guest) -> str:
         except Unreadable:
             if host.root.exists(f"{PROC}/{pid}"):
                 raise
-    # Last, and raising: without it, nobody has compared with the host's own.
+    # Last, and it may raise: without this, the guest's namespace was not
+    # compared with the host's own.
     return "1" if own & confinement.mount_ids(host.root, "1") else ""
 
 
@@ -211,8 +212,8 @@ def _configured(read: qemu_conf.Read) -> Answer:
         )
         if not on
     ]
-    # Before staleness: a daemon that has not read it yet does so at its next
-    # start.
+    # Before staleness: a daemon that has not read the file yet reads it at its
+    # next start.
     if off:
         return failed(f"qemu.conf switches off {few(off)}")
     if read.stale:
@@ -276,7 +277,7 @@ def _filters(host: Host) -> Answer:
         for each in binaries
         if each.kind is qemu_binaries.Kept.EMULATOR
         and each.facts
-        # A static emulator names no library: of it this cannot be told.
+        # A static emulator names no library, so that this cannot be told.
         and each.facts.needed
         and not any(map(_LIBRARY.match, each.facts.needed))
     ]

@@ -16,7 +16,8 @@ from nova_vhard.host.iommu.interrupts import Interrupts
 from nova_vhard.host.root import HostRoot
 
 _PARAMETER = "allow_unsafe_interrupts"
-# Of both interfaces to VFIO: its container and iommufd (since 6.2).
+# Both interfaces of VFIO have the parameter: its container and iommufd (since
+# Linux 6.2).
 _MODULES = ("vfio_iommu_type1", "iommufd")
 
 # The kernel looks at the beginning of a word alone.
@@ -66,7 +67,8 @@ class InterruptRemapping(Check):
             f"{path}: {good} lines with {prefix}, {len(bad)} without",
             *(f"{path}: {line}" for line in bad[:3]),
         )
-        # All of them, so that each place is in the evidence at once.
+        # A list, not any() of a generator: each place is in the evidence at
+        # once.
         unsafe = [
             module_parameters.is_on(root, module, _PARAMETER)
             for module in _MODULES
@@ -98,7 +100,7 @@ def _judge(host: Host, lines: Interrupts) -> Answer:
     measured = not lines.direct or (
         platform.of(root) not in platform.UNMEASURED
     )
-    # One is enough: its device is handed out like any other.
+    # One line is enough: a guest may get the device that it belongs to.
     if lines.direct and measured:
         return failed(
             "interrupts of devices are not remapped",
@@ -116,7 +118,7 @@ def _judge(host: Host, lines: Interrupts) -> Answer:
             "not verified on this platform: its interrupt controllers",
             platform.NOT_VERIFIED,
         )
-    # The lines of timers and of the IOMMU itself do not tell about devices.
+    # The lines of timers and of the IOMMU itself say nothing about devices.
     if not lines.of_devices:
         return unknown(
             "no interrupt of a PCI device is in use",

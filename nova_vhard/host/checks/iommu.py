@@ -70,7 +70,7 @@ class Iommu(Check):
                 for fake in fakes
             )
         )
-        # Before the groups: with this parameter any device can be handed out.
+        # Before the groups: with this parameter vfio hands out any device.
         if unsafe or fakes:
             return failed(
                 "vfio may hand out devices without an IOMMU",
@@ -103,7 +103,7 @@ class Iommu(Check):
             if address in grouped
             and root.link(f"{iommu.DEVICES}/{address}/iommu_group") is None
         ]
-        # No FAIL: AMD's own IOMMU function and some bridges are in none.
+        # Not a FAIL: AMD's IOMMU function and some bridges are in no group.
         if without:
             root.note(f"devices in no group: {' '.join(without)}")
         if lost or not grouped & set(addresses):

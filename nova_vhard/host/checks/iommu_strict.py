@@ -42,8 +42,9 @@ _OUTSIDE = {
 # pci.ids: 06 is a bridge, 0806 an IOMMU.
 _NEEDS_NONE = "0x06", "0x0806"
 _LAZY = "DMA-FQ"
-# iommu_group_show_type() in the kernel's drivers/iommu/iommu.c: the default
-# domain, of the host's drivers. A guest's device has another one.
+# By iommu_group_show_type() in drivers/iommu/iommu.c, this is the type of the
+# default domain, which the host's drivers use. A device of a guest has a
+# domain of its own.
 _TRANSLATED = frozenset(("DMA", _LAZY, "blocked", "unmanaged"))
 
 
@@ -101,7 +102,6 @@ class IommuStrict(Check):
             text = f"{kind or '(empty)'} in {count} groups"
             root.note(f"{iommu.GROUPS}/*/type: {text}")
         return (
-            # What is certain comes first.
             _identity(root, types)
             or _behind_none(root, groups)
             or _of_types(set(types.values()))
@@ -114,8 +114,8 @@ def _identity(root: HostRoot, types: dict[str, str]) -> Answer | None:
     if not named:
         return None
     root.note(*(f"{path}/type: {iommu.IDENTITY}" for path in named[:3]))
-    # All of them is the kernel's default; some are a wish of the IOMMU's
-    # driver (def_domain_type() in its iommu_ops).
+    # If all groups are, it is the kernel's default. If some are, the IOMMU
+    # driver wants it (def_domain_type() in its iommu_ops).
     step = _PASSTHROUGH if len(named) == len(types) else _PARTLY
     return failed("host devices bypass translation", step)
 

@@ -75,7 +75,7 @@ class LibvirtNotExposed(Check):
                 "not every process is seen, nor a daemon of libvirt's",
                 WHOLE_TABLE,
             )
-        # A unit may name any port: 16509 is only the default.
+        # A unit may name any port: 16509 is only the default of libvirtd.conf.
         units = socket_units.read(root)
         answers = [
             mac.attempt(_judge, host, pid, units) for pid in (_FIRST, *daemons)
@@ -110,7 +110,7 @@ def _sleeping(host: Host, units: Units) -> Answer:
 
 def _reaches(ports: Collection[int], every: list[Listener]) -> bool:
     """Return whether other machines get to one of some ports."""
-    # Any local user may listen at such a port: it must not make a host FAIL.
+    # A local user may listen at such a port. That must not make the host FAIL.
     return any(
         item.port in ports and item.roots and not item.local for item in every
     )

@@ -56,8 +56,8 @@ class MemorySharing(Check):
         if value not in (_STOPPED, _UNMERGED):
             return unknown(f"{shown(value)!r} is not a value that is known")
         read = root.maybe if value == _UNMERGED else root.peek
-        # Stopping leaves merged pages merged: the timing of a write to one
-        # still tells whether another guest has the same page.
+        # A merged page stays merged when KSM stops: the time that a write to
+        # it takes still tells whether another guest has the same page.
         counts = {_ZEROS: root.maybe(_ZEROS), _SHARING: read(_SHARING)}
         root.note(
             *(

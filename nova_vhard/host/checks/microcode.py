@@ -72,7 +72,7 @@ class Microcode(Check):
                 "this machine's firmware by its maker's list, and do "
                 "not require this check of it.",
             )
-        # And of each that a hypervisor makes: X86_FEATURE_HYPERVISOR.
+        # It says the same under any hypervisor (X86_FEATURE_HYPERVISOR).
         if is_virtual(root):
             return unknown(
                 "the kernel compares nothing under a hypervisor",

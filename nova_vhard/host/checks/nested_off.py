@@ -68,7 +68,8 @@ class NestedOff(Check):
             if (text := root.maybe(path, beside=module_parameters.MODULES))
         }
         root.note(*(f"{path}: {text}" for path, text in read.items()))
-        # One is enough. What is not understood is neither on nor off.
+        # One module is enough. A text that is not understood is neither on nor
+        # off.
         if any(map(_ON.fullmatch, read.values())):
             on = [
                 path.split("/")[3]
@@ -99,16 +100,16 @@ class NestedOff(Check):
                 f"{module_parameters.CMDLINE}: {_ARM}: {len(modes)} times",
                 *(f"{module_parameters.CMDLINE}: {word}" for word in modes),
             )
-            # The last one counts to the kernel. Any of them is the careful
-            # answer.
+            # The kernel takes the last one. The check takes any of them, to be
+            # careful.
             if any(word.endswith("=nested") for word in modes):
                 return failed(
                     "guests can be hypervisors",
                     "Boot without kvm-arm.mode=nested.",
                 )
             return passed("guests cannot be hypervisors")
-        # No module, no parameter: it can be loaded at any time, and most have
-        # nesting on by default.
+        # Not a PASS: the module can be loaded at any time, and most of them
+        # have nesting on by default.
         return unknown(
             "no KVM module is in /sys/module",
             "Load the module of KVM for this processor (kvm_intel, "

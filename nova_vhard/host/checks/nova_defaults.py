@@ -65,8 +65,7 @@ class NovaDefaults(Check):
                 for name, result in _named(facts)
             )
         )
-        # Behind the notes: what Nova does is worth reading without a policy,
-        # too.
+        # After the notes: the evidence is useful without a policy, too.
         if not host.expected.policy:
             return unknown("there is no policy to compare with", NO_POLICY)
         if different:

@@ -39,8 +39,8 @@ class PassthroughDisabled(Check):
     def answer(self, host: Host) -> Answer:
         """Compare what waits for guests with what Nova offers."""
         offered = passthrough_devices.of_host(host)
-        # A device that waits and is not in Nova's list can only be given to a
-        # guest past Nova, and so past the policy.
+        # A waiting device that Nova does not offer can reach a guest only
+        # without Nova, and so without the policy.
         stray, waiting = waiting_devices.of_host(
             host, frozenset(offer.device.address for offer in offered)
         )

@@ -75,8 +75,8 @@ class PassthroughIsolated(Check):
         if kept:
             return failed("offered devices share a group with the host's")
         root.note(*(f"offered: {item}" for item in offered))
-        # Last: with it, groups that look apart prove nothing; one that is
-        # shared all the same is a FAIL.
+        # Last: with this parameter separate groups prove nothing, but a shared
+        # group is still a FAIL.
         pretended = module_parameters.values(root, _PRETENDED)
         if any(pretended):
             root.note(

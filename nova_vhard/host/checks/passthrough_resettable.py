@@ -49,8 +49,8 @@ class PassthroughResettable(Check):
         offered = passthrough_devices.of_host(host)
         if not offered:
             return not_applicable("nova offers no device")
-        # A bus reset reaches each function on the bus. With one device there
-        # is nobody else to reach.
+        # A bus reset resets every function on the bus. It is harmless where
+        # the device is alone on it.
         buses = Counter(
             name.rpartition(":")[0] for name in root.names(iommu.DEVICES)
         )
@@ -76,9 +76,9 @@ def _methods(root: HostRoot, device: PciDevice) -> list[str]:
 
     :raises Unreadable: if that cannot be told
     """
-    # By pci_reset_fn_methods[] of drivers/pci/pci.c.
+    # The names are those of pci_reset_fn_methods[] in drivers/pci/pci.c.
     methods = root.maybe(f"{device.path}/reset_method")
-    # An empty file is an answer: writing nothing into it switches all off.
+    # An empty file is an answer: root can switch all methods off.
     if methods is not None:
         return methods.split()
     return ["reset"] if root.exists(f"{device.path}/reset") else []

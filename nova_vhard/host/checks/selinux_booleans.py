@@ -93,8 +93,8 @@ def _present(host: Host) -> bool:
 
 def _judge(host: Host, boolean: Boolean) -> Answer:
     """Judge one; NOT_APPLICABLE where this policy does not have it."""
-    # The guide's name and those of today's policies (virt_use_common is
-    # virt_use_comm).
+    # The guide's name and the names in current policies: virt_use_common is
+    # virt_use_comm there.
     for name in boolean.names:
         state = selinux.boolean(host.root, name)
         if state is not None:

@@ -54,8 +54,8 @@ class TpmMeasuredBoot(Check):
         if not names:
             return failed("there is no TPM", _NO_TPM)
         answers = [mac.attempt(_judge, host, name) for name in names]
-        # The best one: a verifier needs one TPM, and a second may be of
-        # version 1.2.
+        # The best answer counts: a verifier needs one TPM, and a second one
+        # may be a TPM 1.2.
         order = (Status.PASS, Status.UNKNOWN, Status.FAIL)
         return min(answers, key=lambda answer: order.index(answer.status))
 
@@ -72,7 +72,8 @@ def _judge(host: Host, name: str) -> Answer:
     # nothing would pass.
     if tpm.is_empty(replay):
         return failed(f"the firmware measured nothing into {name}", _NO_LOG)
-    # Who changes the log cannot change the registers: they are only extended.
+    # An attacker who changes the log cannot change the registers to match: a
+    # PCR can only be extended.
     wrong = tpm.differing(host.root, name, replay)
     if wrong:
         return failed(

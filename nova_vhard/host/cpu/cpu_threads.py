@@ -74,7 +74,8 @@ def apart(host: Host) -> Answer:
         if shared:
             return _by_nova(host)
         return _NONE if cpus == every else _by_switches(host)
-    # Off now, and allowed: the next write to a file online can change it.
+    # Threads are off now and allowed: the next write to a file `online` can
+    # change that.
     if control not in _CANNOT:
         return _by_switches(host)
     return _NONE
@@ -95,7 +96,8 @@ def _by_switches(host: Host) -> Answer:
 def _by_nova(host: Host) -> Answer:
     """Judge by the processors that Nova gives to guests."""
     try:
-        # Not `left`: sets that nova-compute has not read yet do not bind it.
+        # Not nova_facts.left(): sets that nova-compute has not read yet have
+        # no effect.
         facts = nova_facts.read(host)
     except Unreadable as error:
         host.root.note(f"Nova's sets of processors: {error}")
@@ -109,7 +111,7 @@ def _by_nova(host: Host) -> Answer:
             for name, value in facts.cpu_sets.items()
         )
     )
-    # Without either option Nova gives guests every processor of the host.
+    # Without these options Nova gives guests every processor of the host.
     if not facts.cpu_sets:
         return failed(_EVERY, _STEP)
     try:

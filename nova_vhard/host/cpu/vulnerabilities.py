@@ -86,7 +86,7 @@ def state(name: str, text: str, threads_apart: bool = False) -> State:
     for part in _BUT_FOR_GUESTS:
         words = words.replace(part, "not affected")
     if threads_apart:
-        # Likewise: what is left is judged as if SMT were off.
+        # The rest of the text is judged as if SMT were off.
         words = words.replace(OF_THREADS, "")
     if any(word in words for word in _OPEN):
         return State.OPEN

@@ -55,7 +55,7 @@ def unprotected(host: Host) -> Answer | None:
             good.append(f"offered: {item}: {group.path}, {unit}")
     root.note(*without.values(), *unlinked, first=True)
     root.note(*good)
-    # The certain answer first.
+    # A FAIL is certain, so that it comes before UNKNOWN.
     if without:
         return alone(root, list(without))
     if unlinked:

@@ -83,7 +83,7 @@ def of_sleeping(root: HostRoot) -> list[Ports]:
     enabled = set(socket_units.with_tls(root)) & set(_DAEMONS)
     return [
         _of_file(root, f"{_FOLDER}/{name}.conf", root)
-        # With none enabled either may be started by hand.
+        # Without one, an operator may start either of them.
         for name in sorted(enabled or _DAEMONS)
     ]
 
@@ -151,5 +151,5 @@ def _path(root: HostRoot, pid: str) -> str:
     except getopt.GetoptError as error:
         raise unreadable(f"{PROC}/{pid}/cmdline", shown(str(error))) from error
     named = [value for option, value in options if option in _CONFIG]
-    # The last one counts, as in main() of remote_daemon.c.
+    # The last one counts, as in main() of libvirt's remote_daemon.c.
     return named[-1] if named else f"{_FOLDER}/{name}.conf"

@@ -45,7 +45,7 @@ def read(root: HostRoot) -> Units:
     every = list(_ports(root))
     return Units(
         *(
-            # libvirt's daemons know a socket by the name of its unit, too
+            # libvirt's daemons also know a socket by the name of its unit
             # (LISTEN_FDNAMES of sd_listen_fds(3)).
             frozenset(port for unit, port in every if (_TLS in unit) is tls)
             for tls in (False, True)
@@ -100,7 +100,7 @@ def _files(root: HostRoot, unit: str) -> list[str]:
     """
     places = [f"{folder}/{unit}" for folder in _FOLDERS]
     result = [place for place in places if root.exists(place)][:1]
-    # systemd does not start it, with or without drop-ins.
+    # systemd does not start it, even with drop-ins.
     if any(_is_masked(root, path) for path in result):
         return []
     # Those of virtproxyd-.socket are for virtproxyd-tcp.socket as well, and

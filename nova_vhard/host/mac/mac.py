@@ -99,8 +99,8 @@ def driver(host: Host) -> dict[str, tuple[str, ...]]:
     """
     result = domains.security_models(host.libvirt.capabilities())
     host.root.note(f"libvirt <secmodel>: {' '.join(result) or '(none)'}")
-    # "dac" is user and group, and "none" nothing: neither keeps two guests of
-    # one user apart.
+    # "dac" is user and group, and "none" is nothing: neither separates two
+    # guests that run as one user.
     return {item: labels for item, labels in result.items() if item in MODELS}
 
 
@@ -110,7 +110,7 @@ def active(root: HostRoot) -> tuple[str, ...]:
     :raises Unreadable: if that cannot be told
     """
     try:
-        # What runs, not what was built in.
+        # This file has the modules that run, not those that were built in.
         names = root.peek(LSM).split(",")
         return tuple(name for name in names if name in MODELS)
     except Unreadable:
@@ -134,7 +134,8 @@ def counting(host: Host) -> str | None:
     # libvirt's first: it labels guests for that one, and the other knows none
     # of them.
     every = tuple(named) or active(host.root)
-    # A guess would judge guests by labels that libvirt never gave.
+    # A guess could judge guests by the labels of a module that libvirt does
+    # not use.
     if len(every) > 1 and not named:
         raise Unreadable(
             LSM,
@@ -204,7 +205,7 @@ def _domain(root: HostRoot, label: str) -> Answer:
 
 def not_of_guests(who: str, label: selinux.Label) -> Answer:
     """Return the answer on a domain that is not one of selinux.GUESTS."""
-    # A distribution may have a domain of its own for guests: not known is not
+    # A distribution may have its own domain for guests: it is unknown, not
     # wrong.
     if label.type.startswith("svirt_"):
         return unknown(f"{who}, which was not verified")

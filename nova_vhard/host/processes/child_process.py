@@ -163,9 +163,8 @@ class Forked:
 
     def _fate(self) -> str:
         """Return how the child ended."""
-        # It stays a zombie until end(): as long as nobody has waited for it,
-        # no other process gets its pid or its process group, which end()
-        # kills.
+        # It stays a zombie until end(): no other process can get its pid and
+        # process group, which end() kills.
         if not _wait(self.pid, reap=False):
             return "it is silent"
         info = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)

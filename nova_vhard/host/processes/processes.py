@@ -73,8 +73,8 @@ def descendants(pid: int) -> list[int]:
             ended.add(item)
     result: list[int] = []
     below = [pid]
-    # It ends although pids are used again while the table is read: each
-    # process is in it with one parent, so that no circle hangs below a process
+    # The loop ends even if a pid is used again while the table is read: each
+    # process has one parent in it, so that no circle hangs below a process
     # that runs.
     while below:
         below = [

@@ -80,8 +80,8 @@ def read(command: Sequence[str]) -> Iterator[Console]:
             gap = "" if login else ANYBODY
             if plain and not secure:
                 gap = PLAIN
-            # Last, as it outweighs the rest. With unix=on, addr is the path of
-            # a socket.
+            # Last: a local listener needs neither TLS nor a login. With
+            # unix=on, addr is the path of a socket.
             if not listens or _is_on(options, "unix") or is_local(where):
                 gap = ""
             yield Console("spice", where or "(every address)", gap)
@@ -107,8 +107,8 @@ def _demanding(command: Sequence[str]) -> Iterator[str]:
 
 def _options(words: Sequence[str]) -> dict[str, str]:
     """Return QEMU's options; one without a value is on."""
-    # A value with a comma has it doubled (QemuOpts) and is cut here. The
-    # addresses and ids that are compared have none.
+    # QemuOpts doubles a comma in a value, which is cut here. The addresses and
+    # ids that are compared have no commas.
     pairs = (word.partition("=") for word in words)
     return {name: value if sign else "on" for name, sign, value in pairs}
 
@@ -130,11 +130,11 @@ def _vnc(value: str, demanding: frozenset[str]) -> Iterator[Console]:
     options = _options(words)
     gap = PLAIN
     if "tls-creds" in options:
-        # Nova sets no password of a console. Its proxy shows a certificate:
-        # auth_schemes = vencrypt of [vnc] in nova.conf.
+        # Nova sets no console passwords. Its proxy can show a certificate:
+        # [vnc] auth_schemes = vencrypt in nova.conf.
         login = _is_on(options, "sasl", "password", "password-secret")
-        # Only of the credential that this server uses: a command line may have
-        # others, of a disk or a migration.
+        # Only the credential of this server counts: a command line may have
+        # others, for a disk or a migration.
         login = login or options["tls-creds"] in demanding
         gap = "" if login else ANYBODY
     yield Console("vnc", where, "" if _is_near(where) else gap)

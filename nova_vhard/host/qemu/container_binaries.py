@@ -46,8 +46,8 @@ def of_target(host: Host, target: Target) -> list[Mapping[str, Any]]:
         for entry in content[EMULATORS]:
             if _holds(host, target, entry):
                 return [content[FILES][number] for number in entry[FILES]]
-    # Root wrote it: no attack, but another version's file. It is UNKNOWN like
-    # one that is not there.
+    # Root wrote it: this is not an attack, but the file of another version.
+    # The answer is UNKNOWN, as without the file.
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise prestep.invalid(FILE, f"not from {prestep.COMMAND}") from error
     # A guest outlives the container that it was started in, and the pre-step
@@ -77,8 +77,8 @@ def _holds(host: Host, target: Target, entry: Mapping[str, Any]) -> bool:
     if abs(started - entry["start"]) > _SLACK:
         return False
     return (
-        # libvirt starts the file of now; a guest runs the file as it was when
-        # the guest was started.
+        # libvirt starts the current file. A guest runs the file as it was when
+        # the guest started.
         target.guest is None
         or start_of(host.root, target.pid) > entry["changed"]
     )

@@ -95,7 +95,8 @@ class ElfFile:
     def tags(self, kind: str | None = None) -> Iterator[Any]:
         """Yield the entries of the dynamic section, of a tag or all."""
         segments = self.of_type("PT_DYNAMIC")
-        # Which of two counts depends on the loader: ours might read the other.
+        # Which of two counts depends on the loader: the facts could be those
+        # of the other one.
         if len(segments) > 1:
             raise BadElf("more than one dynamic section")
         for segment in segments:
@@ -192,7 +193,7 @@ class ElfFile:
             return b""
         address = self.dynamic[tag].entry.d_ptr
         offset = next(self._loaded.address_offsets(address, size), None)
-        # Fails closed: a table that cannot be found might have had the name.
+        # Fails closed: the table that cannot be found could contain the name.
         if offset is None:
             raise BadElf("an address that no segment loads")
         content: bytes = self._content[offset : offset + size]

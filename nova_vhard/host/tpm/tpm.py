@@ -161,8 +161,8 @@ def differing(
     lines, result = [], []
     for bank, pcrs in replay.items():
         folder = f"{CLASS}/{name}/pcr-{bank}"
-        # The kernel shows banks that are switched on only (pcr-sha256 since
-        # 5.12); a log has digests for others, too.
+        # The kernel shows only the banks that are switched on (since 5.12). A
+        # log may have digests for others.
         if not root.exists(folder):
             continue
         wrong = [
