@@ -142,7 +142,7 @@ class QemuNx(_Build):
 
 
 def _pie(facts: ElfFacts) -> bool | None:
-    # Such a QEMU has rights that libvirt did not give it, also if libvirt starts it.
+    # Such a QEMU has rights that libvirt did not give it.
     if facts.setuid or facts.setgid or facts.capabilities:
         return False
     # An emulator that is a library to all appearances.
