@@ -14,9 +14,8 @@ from nova_vhard.host.root import LIBVIRT, Unreadable
 
 LOG = get_logger(__name__)
 
-#: How a reason begins where evidence cannot be read, or libvirt is silent.
+#: How a reason begins where evidence cannot be read.
 UNREAD = "cannot be read: "
-SILENT = "libvirt cannot be asked: "
 
 
 class Status(enum.StrEnum):
@@ -169,7 +168,7 @@ def unread(error: Unreadable) -> Answer:
     # mac.of_nobody() looks for this beginning.
     text = f"{UNREAD}{error}"
     if error.path == LIBVIRT:
-        text = f"{SILENT}{error.why}"
+        text = f"libvirt cannot be asked: {error.why}"
     return Answer(Status.UNKNOWN, text, error.step or _show(error))
 
 

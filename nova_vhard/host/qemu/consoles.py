@@ -19,6 +19,16 @@ from nova_vhard.host.libvirt.listeners import is_local
 # What QEMU's qapi_bool_parse() takes for false.
 _OFF = ("off", "no", "false", "n")
 
+# SPICE's channels that Nova secures one by one, by [spice] require_secure:
+# LibvirtConfigGuestGraphics. A client begins with main.
+_SECURE = {
+    f"tls-channel={name}"
+    for name in (
+        *("main", "display", "inputs", "cursor", "playback", "record"),
+        *("smartcard", "usbredir"),
+    )
+}
+
 #: Where a console is open, and why.
 PLAIN = "open"
 ANYBODY = "open: TLS without a certificate of the client, SASL or a password"
@@ -67,10 +77,9 @@ def read(command: Sequence[str]) -> Iterator[Console]:
             # libvirt writes port=0 where nothing is to listen: QEMU demands
             # one of port and tls-port.
             plain = options.get("port", "0") != "0"
-            listens = plain or options.get("tls-port", "0") != "0"
-            secure = "tls-channel=default" in words and not any(
+            secure = not any(
                 word.startswith("plaintext-channel=") for word in words
-            )
+            ) and ("tls-channel=default" in words or _SECURE.issubset(words))
             # Tickets are SPICE's passwords, and are on unless
             # disable-ticketing is given. libvirt gives it where neither the
             # domain nor qemu.conf has a password.
@@ -82,7 +91,11 @@ def read(command: Sequence[str]) -> Iterator[Console]:
                 gap = PLAIN
             # Last: a local listener needs neither TLS nor a login. With
             # unix=on, addr is the path of a socket.
-            if not listens or _is_on(options, "unix") or is_local(where):
+            if (
+                not (plain or options.get("tls-port", "0") != "0")
+                or _is_on(options, "unix")
+                or is_local(where)
+            ):
                 gap = ""
             yield Console("spice", where or "(every address)", gap)
 
@@ -139,11 +152,19 @@ def _vnc(value: str, demanding: frozenset[str]) -> Iterator[Console]:
         gap = "" if login else ANYBODY
     yield Console("vnc", where, "" if _is_near(where) else gap)
     # It may listen at more addresses, and at others for web sockets.
+    # "websocket=on" and "websocket=5700" take the host of the VNC address if
+    # that is the only one and not a socket; otherwise they are every address
+    # (vnc_display_get_addresses() in QEMU).
+    alone = not any(
+        word.startswith(("unix:", "vnc=")) for word in (where, *words)
+    )
     for word in words:
         name, _, address = word.partition("=")
-        # "websocket=on" and "websocket=5700" take the host of the VNC address
-        # where that is the only one (vnc_display_get_addresses() in QEMU).
-        if name == "vnc" or (name == "websocket" and ":" in address):
+        if name == "vnc" or (
+            name == "websocket"
+            and address not in _OFF
+            and (":" in address or not alone)
+        ):
             yield Console("vnc", address, "" if _is_near(address) else gap)
 
 

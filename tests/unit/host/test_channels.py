@@ -30,6 +30,15 @@ from tests.unit.host.hardened import (
 PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
 CHECKS = {each.name: each for each in report.load()}
 
+#: libvirt's options for Nova's [spice] require_secure.
+SECURE = ",".join(
+    f"tls-channel={each}"
+    for each in (
+        *("main", "display", "inputs", "cursor", "playback", "record"),
+        *("smartcard", "usbredir"),
+    )
+)
+
 NEW = (
     "cpu_mitigations",
     "smt",
@@ -548,6 +557,15 @@ OBJECT = ("-object", "rng-random,id=t", "-object", "iothread,id=u", "-name")
         (("-vnc", "127.0.0.1:0,websocket=127.0.0.1:5700"), [True, True]),
         (("-vnc", "127.0.0.1:0,websocket=0.0.0.0:5700"), [True, False]),
         (("-vnc", "127.0.0.1:0,websocket=:5700"), [True, False]),
+        # QEMU takes the host of the one address, and every address without.
+        (("-vnc", "unix:/x,websocket=5700"), [True, False]),
+        (
+            ("-vnc", "127.0.0.1:0,vnc=127.0.0.1:1,websocket=5700"),
+            [True, True, False],
+        ),
+        (("-vnc", "127.0.0.1:0,vnc=127.0.0.1:1,websocket=off"), [True, True]),
+        (("-spice", f"port=1,tls-port=2,{SECURE}"), [True]),
+        (("-spice", f"port=1,tls-port=2,{SECURE[:-10]}"), [False]),
         (("-vnc", "127.0.0.1:0,vnc=0.0.0.0:1"), [True, False]),
         (("-vnc", ":0,tls-creds=t,vnc=:1"), [False, False]),
         (("-vnc", ":0,tls-creds=t,sasl=on,vnc=:1"), [True, True]),
