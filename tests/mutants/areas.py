@@ -80,6 +80,7 @@ _POLICY = (
     *_unit("cli/test_policy_check", "cli/test_policy_explain"),
     *_unit("cli/test_policy_show", "cli/test_policy_test"),
     *_unit("cli/test_decision", "test_decisions", "test_event_lines"),
+    *_unit("cli/test_paste"),
     *_unit("exporter/test_metrics"),
     *_unit("test_bad_policy", "test_files", "test_state"),
     *_unit("test_server_exemptions", "host/test_guests", "host/test_running"),

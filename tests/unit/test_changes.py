@@ -8,8 +8,10 @@ import pytest
 
 from nova_vhard.policy.hardware import (
     DISK,
+    DOMAIN,
     IMAGE,
     STORED,
+    DeviceChoice,
     HardwareRequest,
     Holder,
     Passthrough,
@@ -142,6 +144,14 @@ def test_a_device_without_a_card(port_id):
 @pytest.mark.parametrize("port_id", ["normal", None])
 def test_a_port_that_brings_none_is_a_network_card(port_id):
     assert of_port(port_id) == attached("attach_interface", {})
+
+
+def test_a_share_is_a_file_system_of_the_host():
+    choice = DeviceChoice("file_system", "virtiofs", "share", origin=DOMAIN)
+    assert attached("attach_share", {}) == ServerRequest(
+        HardwareRequest((choice,), only=frozenset(("file_system",))),
+        attached("attach_interface", {}).subject,
+    )
 
 
 IDE = {"hw_disk_bus": "ide"}

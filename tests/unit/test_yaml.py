@@ -78,6 +78,8 @@ def test_data(reported, text, data):
         ("? &a b\n: c\n*a : d\n", [1, 3]),
         ("a:\n  " + "[" * DEEPEST + "]" * DEEPEST, [2]),
         ("- " * (DEEPEST + 1), [1]),
+        # What is as deep as it may be does not end the search.
+        ("[" * DEEPEST + "&a x,\n&b y" + "]" * DEEPEST, [1, 2]),
         ("a:\n  " + "[" * (DEEPEST + 3) + "]" * (DEEPEST + 3), [2]),
         ("a:\n  - b\n - c\n", [3]),
         ("a:\n    b: c\n   d: e\n", [3]),
