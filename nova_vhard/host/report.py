@@ -60,7 +60,7 @@ class HostReport:
     def content(self) -> dict[str, Any]:
         """Return the report as one object for programs.
 
-        Its keys are documented for programs (page "Reporter"): none is taken
+        Its keys are documented (page "How do hosts report?"): none is taken
         away or changes its meaning; new ones may be added.
         """
         # The id is put in front: asdict() has it last.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every known bypass of the gates, its countermeasure, and its test.
 
-Data only: the page "What each gate sees" is generated from it, and
+Data only: the page "Bypasses and faults" is generated from it, and
 ``test_table.py`` compares it with the existing tests.
 """
 
