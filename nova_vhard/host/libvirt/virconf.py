@@ -27,7 +27,9 @@ from typing import Any
 _SKIPPED = re.compile(r"(?:[ \t\r\n]|\#[^\r\n]*)*")
 # In a list libvirt takes no comment; what it means is clear all the same.
 _SPACE = r"(?:[ \t\r\n]|\#[^\r\n]*[\r\n])*"
-_STRING = r'"""(?:.*?)"""|"[^"\r\n]*"|\'[^\'\r\n]*\''
+# An empty long text needs two characters behind it: virConfParseString() looks
+# six ahead, and the file's last one does not count.
+_STRING = r'"""(?:(?="""..)|.+?)"""|"[^"\r\n]*"|\'[^\'\r\n]*\''
 _STRINGS = re.compile(rf"\#[^\r\n]*|({_STRING})", re.DOTALL)
 _LIST = (
     rf"\[{_SPACE}(?:(?:{_STRING}){_SPACE}"

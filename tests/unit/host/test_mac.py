@@ -356,6 +356,7 @@ def test_what_only_root_reads_comes_from_the_pre_step(tmp_path, left, status):
         ("a.b = 1\n", UNKNOWN),
         ("a = 99999999999999999999\n", UNKNOWN),
         ('a = """"""\n', UNKNOWN),
+        ('a = """"""\nsecurity_default_confined = 0\nb = """a"""\n', FAIL),
         ("a = 1\n\vb = 1\n", UNKNOWN),
         ('include "/etc/libvirt/more.conf"\n', UNKNOWN),
     ],
