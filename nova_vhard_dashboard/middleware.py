@@ -4,17 +4,19 @@
 Horizon passes a refusal on as text, in three places: a JSON string of its own
 API, a message with a redirect, or an unhandled exception. Each becomes one
 answer, ``{"nova_vhard": {...}}`` with status 403, which
-static/vhard/refusal.js shows. All other answers are unchanged.
+static/vhard/refusal.js shows: ``message`` is the gate's text, and the other
+keys are those of ``nova_vhard_dashboard.verdicts.explained``, if the dashboard
+can find the verdict again. All other answers are unchanged.
 """
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from nova_vhard_dashboard.refusal import Refusal, read
+from nova_vhard.explain.messages import OPENING
+from nova_vhard_dashboard import verdicts
 
 _FORBIDDEN = 403
 _JSON = "application/json"
@@ -44,7 +46,7 @@ class RefusalMiddleware:
 
         Such as POST /api/glance/images/, by which a file is uploaded.
         """
-        refusal = read(str(exception)) if _by_script(request) else None
+        refusal = _message(str(exception)) if _by_script(request) else None
         return _answer(request, refusal) if refusal else None
 
 
@@ -54,7 +56,7 @@ def _by_script(request: HttpRequest) -> bool:
     return sender == "XMLHttpRequest"
 
 
-def _of_api(response: HttpResponse) -> Refusal | None:
+def _of_api(response: HttpResponse) -> str | None:
     """Return the refusal in an answer of Horizon's own API."""
     if response.status_code != _FORBIDDEN or response.streaming:
         return None
@@ -64,10 +66,10 @@ def _of_api(response: HttpResponse) -> Refusal | None:
         text = json.loads(response.content)
     except ValueError:
         return None
-    return read(text) if isinstance(text, str) else None
+    return _message(text) if isinstance(text, str) else None
 
 
-def _of_messages(request: HttpRequest) -> Refusal | None:
+def _of_messages(request: HttpRequest) -> str | None:
     """Return the refusal in a message of a dialog's view.
 
     A view that was refused redirects: the dialog would be lost, and the
@@ -76,10 +78,16 @@ def _of_messages(request: HttpRequest) -> Refusal | None:
     if request.method != "POST" or not _by_script(request):
         return None
     for tag, text, _ in _messages(request):
-        refusal = read(text) if tag == "error" else None
+        refusal = _message(text) if tag == "error" else None
         if refusal:
             return refusal
     return None
+
+
+def _message(text: str) -> str | None:
+    """Return what a gate says after its opening; None if it is another's."""
+    _, opening, rest = text.partition(OPENING)
+    return rest if opening else None
 
 
 def _messages(request: HttpRequest) -> list[Any]:
@@ -88,7 +96,8 @@ def _messages(request: HttpRequest) -> list[Any]:
     return kept.get("async_messages", [])  # type: ignore[no-any-return]
 
 
-def _answer(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+def _answer(request: HttpRequest, message: str) -> HttpResponse:
     """Return the refusal alone, without Horizon's other messages."""
     _messages(request).clear()
-    return JsonResponse({"nova_vhard": asdict(refusal)}, status=_FORBIDDEN)
+    refusal = {"message": message} | (verdicts.refused(request, message) or {})
+    return JsonResponse({"nova_vhard": refusal}, status=_FORBIDDEN)

@@ -163,6 +163,11 @@ class Horizon:
         select = self.find("metadata-tree select")
         Select(select).select_by_visible_text(value)
 
+    def bus(self) -> str:
+        """Return the value of hw_disk_bus that is chosen."""
+        select = Select(self.find("metadata-tree select"))
+        return str(select.first_selected_option.text)
+
     def finish(self) -> None:
         """Press the button that sends a dialog."""
         button = ".modal-footer .finish, .modal-footer .btn-primary"

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A refusal in each of Horizon's dialogs: whole, once, and it stays open."""
 
+import json
+
 import pytest
 
 from nova_vhard.policy.subject import SNAPSHOT
@@ -11,17 +13,19 @@ from tests.unit.helpers import shipped
 #: The button that closes it.
 CLOSE = "\N{MULTIPLICATION SIGN}"
 TITLE = "The hardening policy of this cloud refuses this."
-IDE = (
-    "image property hw_disk_bus='ide' is not allowed (allowed: virtio, scsi): "
-    "use a guest with virtio drivers (Linux has them; Windows gets them from "
-    "virtio-win). Rule guest_devices.disk_bus"
+_IDE = (
+    "is not allowed (allowed: virtio, scsi): use a guest with virtio drivers "
+    "(Linux has them; Windows gets them from virtio-win). "
 )
+IDE = f"image property hw_disk_bus='ide' {_IDE}[rule guest_devices.disk_bus]"
+#: The same by the form's own label.
+LABELED = f"Disk Bus: ide {_IDE}Rule guest_devices.disk_bus"
+BUTTON = "Set Disk Bus to virtio"
 E1000 = (
     "image property hw_vif_model='e1000' is not allowed (allowed: virtio): "
-    "use virtio; the guest needs the virtio network driver. Rule "
-    "guest_devices.vif_model"
+    "use virtio; the guest needs the virtio network driver. "
+    "[rule guest_devices.vif_model]"
 )
-CHANGE = "To fix: make the change with --property hw_disk_bus=virtio Copy"
 
 
 @pytest.fixture
@@ -45,15 +49,36 @@ def test_create_image(as_member, disk):
     as_member.step("Metadata")
     as_member.add_bus("ide")
     as_member.finish()
-    assert as_member.refusal("create-image") == lines(
-        IDE, "To fix: upload it with --property hw_disk_bus=virtio Copy"
-    )
+    assert as_member.refusal("create-image") == lines(LABELED, BUTTON)
 
-    # The input is kept, and it is accepted once it is corrected.
-    as_member.set_bus("virtio")
+    # The input is kept, and it is accepted once the button has corrected it.
+    as_member.click("button", BUTTON)
+    assert as_member.bus() == "virtio"
     as_member.finish()
     as_member.until(as_member.is_closed)
     assert as_member.find("tbody tr", "edge-fw")
+
+
+def test_buttons_change_the_form(as_member):
+    as_member.go("/project/images")
+    as_member.click("button", "Create Image")
+    as_member.step("Metadata")
+    as_member.add_bus("ide")
+    wanted = {"hw_disk_bus": None, "hw_cdrom_bus": "sata", "not_there": "x"}
+    changes = [{"property": k, "value": v} for k, v in wanted.items()]
+    refusal = {"violations": [], "more": 0, "changes": changes}
+    refusal |= {"fix": "use `x`", "left": 0}
+    as_member.chromium.run(f"novaVhard.show({json.dumps(refusal)})")
+    # Without a field there is no button, and so the whole fix is shown.
+    assert as_member.refusal() == lines(
+        "To fix: use x Copy", "Remove Disk Bus", "Set CD-ROM Bus to sata"
+    )
+    for name in ("Remove Disk Bus", "Set CD-ROM Bus to sata"):
+        as_member.click("button", name)
+        assert not as_member.find("button", name).is_enabled()
+    fields = as_member.shown("metadata-tree-item .input-group")
+    assert [field.text.split()[0] for field in fields] == ["hw_cdrom_bus"]
+    assert as_member.bus() == "sata"
 
 
 def test_edit_image(as_member, image):
@@ -62,7 +87,7 @@ def test_edit_image(as_member, image):
     as_member.step("Metadata")
     as_member.set_bus("ide")
     as_member.finish()
-    assert as_member.refusal("edit-image") == lines(IDE, CHANGE)
+    assert as_member.refusal("edit-image") == lines(LABELED, BUTTON)
 
 
 def test_update_metadata(as_admin, image):
@@ -70,7 +95,7 @@ def test_update_metadata(as_admin, image):
     as_admin.act(image, "Update Metadata")
     as_admin.set_bus("ide")
     as_admin.finish()
-    assert as_admin.refusal("update-metadata") == lines(IDE, CHANGE)
+    assert as_admin.refusal("update-metadata") == lines(LABELED, BUTTON)
     assert not as_admin.shown(".modal-footer .fa-spinner")
 
 
@@ -130,7 +155,7 @@ def test_resize_instance(as_member, server, loud_flavor):
     as_member.finish()
     text = as_member.refusal("resize-instance")
     assert "flavor extra spec hw:sound_model='ich9' is not allowed" in text
-    assert text.endswith("To fix: choose a flavor without hw:sound_model")
+    assert "To fix: choose a flavor without hw:sound_model" in text
 
 
 def test_attach_interface(as_member, server, port):
@@ -141,7 +166,7 @@ def test_attach_interface(as_member, server, port):
     as_member.finish()
     text = as_member.refusal("attach-interface")
     assert text.startswith(lines(""))
-    assert "Rule passthrough.allow" in text
+    assert "[rule passthrough.allow]" in text
 
 
 def test_attach_volume(as_member, old_server, volume):
@@ -150,7 +175,7 @@ def test_attach_volume(as_member, old_server, volume):
     as_member.pick("volume", volume)
     as_member.finish()
     text = as_member.refusal("attach-volume")
-    assert text.startswith(lines(IDE, "To fix: "))
+    assert text.startswith(lines(f"{IDE} To fix: "))
 
 
 def test_create_snapshot(as_member, server, nova_answers):
@@ -163,5 +188,5 @@ def test_create_snapshot(as_member, server, nova_answers):
     typed.send_keys("copy")
     as_member.finish()
     text = as_member.refusal("create-snapshot")
-    assert text.startswith(lines(IDE, "To fix: "))
+    assert text.startswith(lines(f"{IDE} To fix: "))
     assert typed.get_attribute("value") == "copy"

@@ -34,40 +34,41 @@ def test_another_error_is_horizons(
 
 def show(horizon, text):
     """Show a refusal that says the same everywhere."""
-    refusal = {
-        "message": text,
-        "violations": [{"text": text, "rule": text}],
-        "more": 3,
-        "fix": [
-            {"text": text, "command": False},
-            {"text": text, "command": True},
-        ],
-    }
+    violation = {"text": text, "property": None}
+    refusal = {"violations": [violation] * 2, "more": 3, "changes": []}
+    refusal |= {"fix": f"{text}`{text}`", "left": 0}
+    return shown(horizon, refusal)
+
+
+def shown(horizon, refusal):
     horizon.chromium.run(f"novaVhard.show({json.dumps(refusal)})")
     return horizon.find(".nova-vhard-refusal")
 
 
 def test_markup_is_text(as_member):
     as_member.go("/project/instances/")
-    shown = show(as_member, MARKUP)
-    assert shown.text.count(MARKUP) == 4
-    assert "And 3 more." in shown.text
-    assert not shown.find_elements(By.CSS_SELECTOR, "img")
+    box = show(as_member, MARKUP)
+    assert box.text.count(MARKUP) == 4
+    assert "And 3 more." in box.text
+    assert not box.find_elements(By.CSS_SELECTOR, "img")
 
 
-def test_a_command_is_copied_whole(as_member):
+@pytest.mark.parametrize("data", [True, False])
+def test_a_command_is_copied_whole(as_member, data):
+    command = "openstack image set --property a=b IMAGE"
     as_member.go("/project/instances/")
-    shown = show(as_member, "openstack image set --property a=b IMAGE")
-    shown.find_element(By.CSS_SELECTOR, "button.btn").click()
+    message = {"message": f"run `{command}` (HTTP 403)"}
+    box = show(as_member, command) if data else shown(as_member, message)
+    box.find_element(By.CSS_SELECTOR, "button.btn").click()
     chosen = as_member.chromium.run("return String(getSelection())")
-    assert chosen == "openstack image set --property a=b IMAGE"
-    assert shown.find_element(By.CSS_SELECTOR, "button.btn").text == "Copied"
+    assert chosen == command
+    assert box.find_element(By.CSS_SELECTOR, "button.btn").text == "Copied"
 
 
 def test_it_can_be_closed(as_member):
     as_member.go("/project/instances/")
-    shown = show(as_member, "words")
-    shown.find_element(By.CSS_SELECTOR, "button.close").click()
+    box = show(as_member, "words")
+    box.find_element(By.CSS_SELECTOR, "button.close").click()
     assert not as_member.shown(".nova-vhard-refusal")
 
 

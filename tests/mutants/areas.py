@@ -90,7 +90,7 @@ _POLICY = (
 _EXPLAIN = (
     *_unit("explain/test_draft", "explain/test_messages"),
     *_unit("explain/test_search", "explain/test_sentences"),
-    *_unit("test_dashboard_refusal", "test_help_url", "test_top_violations"),
+    *_unit("test_help_url", "test_top_violations"),
     *_unit("test_one_time_use", "test_references"),
     *_unit("cli/test_policy_explain"),
 )

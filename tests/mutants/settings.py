@@ -20,8 +20,6 @@ _DESELECTED = (
     f"{_BAD}::test_two_megabytes_are_read_or_refused_in_bounded_time",
     f"{_BAD}::test_the_command_itself",
     "tests/unit/cli/test_decision.py::test_memory_does_not_grow_with_the_file",
-    "tests/unit/test_dashboard_refusal.py"
-    "::test_any_text_after_the_opening_is_shown_whole",
     "tests/unit/test_server_exemptions.py"
     "::test_ten_thousand_exemptions_are_looked_up_not_searched",
 )

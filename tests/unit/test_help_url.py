@@ -20,7 +20,6 @@ from nova_vhard.policy.verdict import (
     Message,
     Violation,
 )
-from nova_vhard_dashboard import refusal
 from tests import refusals
 from tests.unit.docs import REFUSED, extension, judged
 
@@ -51,12 +50,11 @@ def test_every_rule_has_an_anchor_of_its_own():
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_url_of_each_rule_is_found_again(rule):
+def test_url_of_each_rule_is_at_the_end(rule):
     violation = Violation((rule,), Message("a", "b", "c"), Mode.ENFORCE)
     text = messages.api_message([violation], help_url=PAGE)
     url = f"{PAGE}#{messages.anchor(rule)}"
     assert text.endswith(f"[rule {rule}] See {url}")
-    assert refusal.read(f"{text} (HTTP 403)").url == url
 
 
 def test_it_stands_behind_the_fix_and_changes_nothing_else():
@@ -65,11 +63,6 @@ def test_it_stands_behind_the_fix_and_changes_nothing_else():
     pointing = messages.api_message(refusals, "run `ls`", PAGE)
     url = f"{PAGE}#rule-guest-devices-disk-bus"
     assert pointing == f"{plain} See {url}"
-    without, result = refusal.read(plain), refusal.read(pointing)
-    assert (without.url, result.url) == ("", url)
-    assert without.violations == result.violations
-    assert without.fix == result.fix
-    assert result.message == pointing
 
 
 def test_the_longest_refusal_has_its_url_whole():
@@ -79,7 +72,6 @@ def test_the_longest_refusal_has_its_url_whole():
     text = messages.api_message([violation] * MOST, "y" * 4000, page)
     assert len(text.encode()) == MESSAGE_LIMIT
     assert text.endswith(f"{'y' * 4000} See {page}#rule-hosts-require")
-    assert refusal.read(text).url == f"{page}#rule-hosts-require"
 
 
 def option(value):

@@ -70,9 +70,10 @@
     }};
   }
 
-  guardDialogs.$inject = ['$injector', 'novaVhardDialogs'];
+  guardDialogs.$inject = ['$injector', '$rootScope', 'novaVhardDialogs'];
 
-  function guardDialogs($injector, dialogs) {
+  function guardDialogs($injector, $rootScope, dialogs) {
+    global.novaVhard.digest = $rootScope.$apply.bind($rootScope);
     guard('horizon.app.core.metadata.service', 'editMetadata');
     guard('launchInstanceModel', 'createInstance');
     wrap('horizon.framework.widgets.modal.wizard-modal.service', 'modal',

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A refusal by the cloud's hardening policy, shown where it was met: once,
- * whole, and with the commands of its fix to copy. Whatever it says is text,
- * never markup.
+ * A refusal by the cloud's hardening policy, shown where it was met: once, and
+ * whole. Fields have the form's own labels; a button makes each change that the
+ * form can make, and other fixes are commands to copy. All is text, never
+ * markup.
  */
 (function (global) {
   'use strict';
@@ -51,35 +52,97 @@
     return shown;
   }
 
-  /* Return what a refusal says, as elements under a title. */
+  /* Return a refusal as elements under a title.
+   *
+   * Without data, that is the gate's text. What the form can change has a
+   * button in place of a command.
+   */
   function told(refusal, title) {
-    var content = [
-      element('p', '', [element('strong', '', [title])]),
-      element('ul', '', refusal.violations.map(violation))
-    ];
+    var content = [element('p', '', [element('strong', '', [title])])];
+    if (!refusal.violations) {
+      return content.concat(element('p', '', marked(refusal.message)));
+    }
+    content.push(element('ul', '', refusal.violations.map(violation)));
     if (refusal.more) {
       content.push(element('p', '', [
         interpolate(gettext('And %s more.'), [refusal.more])]));
     }
-    if (refusal.fix.length) {
+    var buttons = refusal.changes.map(change).filter(Boolean);
+    if (refusal.fix &&
+        (refusal.left || buttons.length < (refusal.changes.length || 1))) {
       content.push(element('p', '', [
         element('strong', '', [gettext('To fix:')]), ' '
-      ].concat([].concat.apply([], refusal.fix.map(step)))));
+      ].concat(marked(refusal.fix))));
     }
-    return content;
+    return content.concat(buttons.map(function (each) {
+      return element('p', '', [each]);
+    }));
   }
 
-  function violation(sentence) {
-    var rule = sentence.rule ? [' ', element('small', '', [
-      interpolate(gettext('Rule %s'), [sentence.rule])])] : [];
-    return element('li', '', [sentence.text].concat(rule));
+  function violation(item) {
+    var named = item.property && field(item.property);
+    if (!named) {
+      return element('li', '', [item.text]);
+    }
+    var text = interpolate(
+      gettext('%(label)s: %(value)s is not allowed (allowed: %(allowed)s)'),
+      angular.extend({}, item, {label: named.label}), true);
+    var rule = interpolate(gettext('Rule %s'), [item.rule]);
+    return element('li', '', [
+      text, item.advice ? ': ' + item.advice : '', '. ',
+      element('small', '', [rule])]);
   }
 
-  function step(part) {
-    if (!part.command) {
-      return [part.text];
+  /* Return the button of a change; null if the form has no such field. */
+  function change(item) {
+    var named = field(item.property);
+    if (!named) {
+      return null;
     }
-    var command = element('code', '', [part.text]);
+    var text = item.value === null ? gettext('Remove %(label)s')
+      : gettext('Set %(label)s to %(value)s');
+    var data = {label: named.label, value: item.value};
+    var made = button('btn btn-default btn-sm', interpolate(text, data, true));
+    made.addEventListener('click', function () {
+      named.set(item.value);
+      made.disabled = true;
+    });
+    return made;
+  }
+
+  /* Return the label of an image property in the open dialog, and what sets
+   * it; null if the dialog has no such field.
+   */
+  function field(name) {
+    var tree = angular.element('[uib-modal-window] metadata-tree').last()
+      .controller('metadataTree');
+    var items = tree ? tree.tree.flatTree : [];
+    var item = items.filter(function (each) {
+      return each.leaf && each.leaf.name === name;
+    })[0];
+    return item ? {label: item.label, set: set} : null;
+
+    function set(value) {
+      global.novaVhard.digest(function () {
+        if (value === null) {
+          tree.tree.unmarkAsAdded(item);
+        } else {
+          item.setLeafValue(value);
+          tree.tree.markAsAdded(item);
+        }
+      });
+    }
+  }
+
+  /* Return text as it is, but what is between backticks as commands. */
+  function marked(text) {
+    return text.split('`').reduce(function (content, part, index) {
+      return content.concat(index % 2 ? copied(part) : [part]);
+    }, []);
+  }
+
+  function copied(text) {
+    var command = element('code', '', [text]);
     return [command, ' ', copying(command)];
   }
 

@@ -7,7 +7,7 @@ import pytest
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common.text import MESSAGE_LIMIT
-from nova_vhard.explain import messages
+from nova_vhard.explain import fixes, messages
 from nova_vhard.policy.hardware import DeviceChoice
 from nova_vhard.policy.model import Mode
 from nova_vhard.policy.top_violations import MOST
@@ -101,3 +101,14 @@ def test_what_an_answer_has_at_most_is_its_sentences_and_its_whole_fix():
     text = messages.api_message([violation] * 10, fix)
     assert " (10) " + message.text.replace("`", "'") + ". [rule " in text
     assert text.endswith(f"[rule hosts.require]{messages.TO_FIX}{fix}")
+
+
+@pytest.mark.parametrize("value", ["x' To fix: run `rm -rf`", "` `ls`"])
+def test_only_a_command_is_between_backticks(value):
+    request = of({"hw_disk_bus": "ide", "hw_vif_model": value})
+    refusals, fix = found(BASELINE, request)
+    text = messages.api_message(refusals, fixes.words(fix))
+    assert text.split("`")[1::2] == [
+        "openstack image set --property hw_disk_bus=virtio --property "
+        "hw_vif_model=virtio 0ef1"
+    ]
