@@ -2,19 +2,22 @@
 """Contents of the panel, from the report's functions, bounded in size."""
 
 import datetime
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
 
 from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.catalogue.gates import SCHEDULER
+from nova_vhard.common.decisions import Event
 from nova_vhard.common.text import clean
 from nova_vhard.osc.decision import counts, log
 from nova_vhard.osc.report import exemptions as ends
 from nova_vhard.osc.report import summary
 from nova_vhard.placement.fleet import FRESH, SILENT, STALE, HostPosture
 from nova_vhard.policy.model import HostsRule, Policy
+from nova_vhard.policy.verdict import REFUSE
 from nova_vhard.policy.watch import PolicyUnavailable
 from nova_vhard_dashboard.policy import policy_file
 
@@ -97,25 +100,53 @@ def decisions(now: datetime.datetime) -> dict[str, Any]:
     """Return the decisions of the last day, counted by rule and project.
 
     :param now: aware time; logs are taken to have UTC
-    :returns: ``logs`` is empty where no log is named
+    :returns: ``logs`` is empty where no log is named; ``scheduled`` has the
+        last refusals by the scheduler, newest first
     """
     paths = _logs()
     since = f"{now.astimezone(datetime.UTC) - _DAY:%Y-%m-%d %H:%M:%S}"
     result, read, notes = counts.Summary(("rule", "project")), log.Read(), []
+    scheduled: list[Event] = []
     for path in paths:
+        last: deque[Event] = deque(maxlen=ROWS)
         try:
             for event in log.recent(path, read, BYTES // len(paths)):
                 if event.time is not None and event.time >= since:
                     result.add(event)
+                    data = event.data
+                    if (data["gate"], data["outcome"]) == (SCHEDULER, REFUSE):
+                        last.append(event)
         except OSError as error:
             notes.append(f"{clean(path, _LONG)}: {error.strerror}")
+        scheduled += last
     groups = result.ordered()
+    scheduled.sort(key=lambda event: event.time or "", reverse=True)
     return {
         "logs": [clean(path, _LONG) for path in paths],
         "since": since,
         "decisions": [(*key, group) for key, group in groups[:ROWS]],
         "more_decisions": len(groups[ROWS:]),
+        "scheduled": [_scheduled(event) for event in scheduled[:ROWS]],
         "notes": notes + _notes(read),
+    }
+
+
+def _scheduled(event: Event) -> dict[str, Any]:
+    """Return a refusal by the scheduler, and its reasons."""
+    subject = event.data["subject"]
+    reasons = [
+        (
+            clean(item.get("rule"), _LONG),
+            clean(item.get("source"), _LONG),
+            clean(item.get("value"), _LONG),
+        )
+        for item in event.data["violations"]
+    ]
+    return {
+        "time": event.time,
+        "server": clean(subject.get("server", "")),
+        "project": clean(subject.get("project", "")),
+        "reasons": reasons,
     }
 
 

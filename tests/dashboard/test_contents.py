@@ -167,6 +167,33 @@ def test_very_many_decisions(tmp_path, setting):
     assert result["more_decisions"] == 10
 
 
+def test_refusals_by_the_scheduler(tmp_path, setting):
+    log, other = tmp_path / "scheduler.log", tmp_path / "nova-api.log"
+    reason = {"rule": "a.b", "rules": ["a.b"], "mode": "enforce"}
+    reason |= {"source": BIDI, "value": "ide"}
+    refused = {"gate": "scheduler", "violations": [reason]}
+    times = [f"2026-11-25 09:00:{second}" for second in range(10, 40)]
+    log.write_text(
+        "".join(
+            line(
+                time=time, subject={"server": "s1", "project": "p1"}, **refused
+            )
+            for time in times
+        )
+        + line(**refused | {"outcome": "warn"})
+    )
+    other.write_text(line())
+    setting(NOVA_VHARD_DECISIONS=[str(log), str(other)])
+    shown = contents.decisions(NOW)["scheduled"]
+    assert [item["time"] for item in shown] == times[:-21:-1]
+    assert shown[0] | {"time": None} == {
+        "time": None,
+        "server": "s1",
+        "project": "p1",
+        "reasons": [("a.b", "evil[31m", "ide")],
+    }
+
+
 def test_of_large_logs_the_end_is_read(tmp_path, setting, monkeypatch):
     logs = [tmp_path / name for name in ("nova.log", "glance.log")]
     for log in logs:
