@@ -19,8 +19,9 @@ from nova_vhard.policy.model import Mode, Policy
 
 #: What nobody can do by himself.
 BY_HAND = (
-    r"no change of [\w\[\].]+ is accepted; ask the cloud's operator",
-    r"use the architecture of the cloud's hosts",
+    r"no change of [\w\[\].]+ makes this request acceptable; "
+    r"ask the cloud's operator",
+    r"use an image for the architecture of the cloud's hosts",
     r"create a new server, or ask the cloud's operator for the image",
     r"ask the cloud's operator for access to this volume",
     r"mount the share in the guest, over the network",
@@ -44,8 +45,9 @@ _CLAUSES = {
     "server": r"[\w ,=']+: `(?P<first>openstack server [^`]+)`",
     "copy": (
         r"only project (?P<owner>\w+) can change image (?P<image>[\w-]+); to "
-        f"use a copy with these properties alone, {_COMMANDS}, and name "
-        r"(?P<name>[\w-]+) instead"
+        "use your own copy, which has only the properties shown, "
+        f"{_COMMANDS}, "
+        r"and use (?P<name>[\w-]+) instead"
     ),
     "upload": (
         "upload it(?: with `(?P<options>[^`]+)`(?: and)?)?"
@@ -81,8 +83,8 @@ _CLAUSES = {
         f"{_OPERATOR}"
     ),
     "kept": (
-        r"Nova keeps the (?P<what>[\w ']+) as long as the server lives: "
-        "create a new server without it"
+        r"Nova does not change the (?P<what>[\w ']+): "
+        "create a new server with an allowed device"
     ),
     "stored": (
         "Nova keeps the image properties that a server was built with: "

@@ -16,14 +16,14 @@ from nova_vhard.policy.verdict import (
 
 #: Rules about no kind of device, in words.
 OTHERS = {
-    GUEST_DEVICES: "Something that decides on devices cannot be read, so that "
-    "nobody can judge it. The message names it.",
-    PASSTHROUGH_ALLOW: "A device of the host that this cloud does not give to "
-    "servers, by an alias, a port or a device profile.",
-    PASSTHROUGH_REQUIRE: "No host has proven what a host must have proven "
+    GUEST_DEVICES: "A setting that determines devices cannot be read or "
+    "checked. The message names it.",
+    PASSTHROUGH_ALLOW: "A device of the host, requested by an alias, a port "
+    "or a device profile, that this cloud does not pass to servers.",
+    PASSTHROUGH_REQUIRE: "No host has passed the checks that are required "
     "before a server gets one of its devices.",
-    HOSTS_REQUIRE: "No host has proven what every host must have proven.",
-    FLAVOR_REQUIRE: "No host has proven what your flavor demands.",
+    HOSTS_REQUIRE: "No host has passed the checks that every host must pass.",
+    FLAVOR_REQUIRE: "No host has passed the checks that your flavor requires.",
 }
 
 

@@ -39,7 +39,7 @@ _signature = functools.partial(
     DeviceKind,
     fix="sign the image with a key whose certificate the cloud trusts, and "
     "set all four img_signature properties when it is uploaded",
-    unset="nobody vouches for the image",
+    unset="the image's signature cannot be verified",
     of_file=True,
 )
 
@@ -233,7 +233,7 @@ _KINDS = (
         name="architecture",
         title="guest architecture",
         why="it decides the machine and with it the devices",
-        fix="use the architecture of the cloud's hosts",
+        fix="use an image for the architecture of the cloud's hosts",
         values=_ARCHITECTURES,
         image_properties=("hw_architecture",),
         aliases=_ARCHITECTURE_ALIASES,
@@ -408,7 +408,7 @@ _KINDS = (
     _signature(
         name="image_signature",
         title="signature of the image",
-        why="without it, anyone could have changed the image",
+        why="without it, changes to the image are not detected",
         value_type="text",
         image_properties=("img_signature",),
     ),

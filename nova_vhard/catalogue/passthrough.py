@@ -22,7 +22,7 @@ OF_DEVICES = frozenset((ONE_TIME_USE,))
 #: ``generate_request_groups_from_pci_requests`` in
 #: nova/objects/request_spec.py, which leaves ports out).
 NEVER_ONE_TIME: Mapping[str, str] = {
-    "ports": "Nova holds back no device that a port gets",
-    "device_profiles": "Nova holds back no accelerator",
-    "mdev": "Nova holds back no mediated device",
+    "ports": "Nova does not reserve used devices of ports",
+    "device_profiles": "Nova does not reserve used accelerators",
+    "mdev": "Nova does not reserve used mediated devices",
 }

@@ -68,15 +68,15 @@ def _without_a_change(violation: Violation, fix: Fix) -> Iterator[str]:
         yield f"{way}, or ask the cloud's operator to allow it"
     elif cause.origin == SERVER:
         yield (
-            f"Nova keeps the {clean(cause.source)} as long as the server "
-            "lives: create a new server without it"
+            f"Nova does not change the {clean(cause.source)}: create a new "
+            "server with an allowed device"
         )
     elif KINDS[cause.kind].fix:
         yield KINDS[cause.kind].fix
     elif fix.complete:
         yield (
-            f"no change of {clean(cause.setting)} is accepted; ask the "
-            "cloud's operator"
+            f"no change of {clean(cause.setting)} makes this request "
+            "acceptable; ask the cloud's operator"
         )
 
 
@@ -136,8 +136,9 @@ def _clauses(
         )
         yield (
             f"only project {plain(holder.project, 'PROJECT')} can change "
-            f"image {image}; to use a copy with these properties alone, run "
-            f"{save}, then {create}, and name my-copy instead"
+            f"image {image}; to use your own copy, which has only the "
+            f"properties shown, run {save}, then {create}, and use my-copy "
+            "instead"
         )
     else:
         option = "--property" if origin == IMAGE else "--image-property"

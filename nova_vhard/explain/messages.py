@@ -126,7 +126,7 @@ def fault_message(
 def _allowed(values: tuple[str, ...]) -> str:
     """Format the values that a rule allows."""
     if not values:
-        return "none"
+        return "no value"
     return fit([clean(value) for value in values], _ALLOWED_LIMIT, ", ")
 
 

@@ -33,8 +33,8 @@ class _Checks(base.ExtraSpecValidator):  # type: ignore[misc]
         # starts.
         for word in unknown_requirements(str(value)):
             raise exception.ValidationError(
-                f"Validation failed; {name}: {quote(word)} is neither a check "
-                f"nor a profile of checks{nearest(word, KNOWN)}. Known: "
+                f"Validation failed; {name}: {quote(word)} is not a check "
+                f"or a profile of checks{nearest(word, KNOWN)}. Known: "
                 f"{', '.join(KNOWN)}."
             )
         super().validate(name, value)

@@ -16,25 +16,27 @@ Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
 OVERRIDE_TEXT = (
-    "The query parameter _method is not accepted here: it would replace the "
-    "method of the request behind the hardening policy's back. Send the "
-    "request with the method that you mean."
+    "The query parameter _method is not accepted: it would change the HTTP "
+    "method after the hardening policy has checked the request. Send the "
+    "request with the method that you need."
 )
 
 NO_POLICY_TEXT = (
     "The hardening policy of this cloud cannot be read at the moment, so "
-    "that this request cannot be judged. Try again later, or tell the "
-    "cloud's operator."
+    "the request cannot be checked and is refused. Try again later, or "
+    "contact the cloud's operator."
 )
 
 LOOKUP_TEXT = (
-    "What this request refers to cannot be looked up at the moment, so that "
-    "the hardening policy of this cloud cannot judge it. Try again later."
+    "The hardening policy of this cloud could not check the request, "
+    "because an object that it refers to (such as an image, flavor or "
+    "port) cannot be looked up at the moment. Try again later."
 )
 
 _FAULT_TEXT = (
-    "The hardening policy of this cloud cannot judge this request, by a "
-    "fault of the cloud's own. Tell its operator the request's id: {}"
+    "The hardening policy of this cloud could not check the request "
+    "because of an internal error. Report this request ID to the cloud's "
+    "operator: {}"
 )
 
 MALFORMED_TEXT = "The body of the request cannot be read."

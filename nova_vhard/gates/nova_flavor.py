@@ -58,8 +58,8 @@ def lacking(
     what = ", ".join(dict.fromkeys(clean(item.name) for item in asked))
     specs = ", ".join(f"{name}=required" for name in sorted(missing))
     text = (
-        f"a flavor that asks for {what} needs {specs}, so that its servers "
-        "run only on hosts that have proven it"
+        f"a flavor that asks for {what} must have {specs}, so that its "
+        "servers run only on hosts that have passed these checks"
     )
     # No server may have these, whatever its flavor requires.
     refused = dict.fromkeys(
@@ -69,7 +69,7 @@ def lacking(
     )
     if refused:
         text += (
-            "; the policy refuses its servers all the same until "
+            "; even then, the policy refuses its servers until "
             f"passthrough.allow has {', '.join(refused)}"
         )
     required = [(name, "required") for name in sorted(missing)]

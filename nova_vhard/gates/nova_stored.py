@@ -34,8 +34,8 @@ from nova_vhard.request.server_request import ServerRequest
 LOG = get_logger(__name__)
 
 GONE = (
-    "nova-vhard finds no record of this server, or of the first of several, "
-    "in Nova's databases: was it deleted? If not, try again."
+    "nova-vhard cannot find this server (or the first of several) in "
+    "Nova's databases. If it was not deleted, try again."
 )
 
 #: Seconds to wait before a BuildRequest is looked up again: a database cluster

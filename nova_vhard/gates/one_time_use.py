@@ -25,12 +25,13 @@ from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Message, Violation
 
 NO_DEVICE = (
-    "no host with room for this server gives {names} a device that is "
-    "one_time_use; ask the cloud's operator, or choose a flavor without it"
+    "no host with room for this server has a one_time_use device for "
+    "{names}; ask the cloud's operator, or choose a flavor without it"
 )
 NO_PLACEMENT = (
-    "no device for {names} is proven one_time_use: this cloud's scheduler "
-    "does not look for devices in Placement; ask its operator"
+    "no device for {names} can be shown to be one_time_use: this cloud's "
+    "scheduler does not look for devices in Placement; ask the cloud's "
+    "operator"
 )
 FUNCTION = (
     "{names} asks for a virtual function, which cannot be one_time_use; ask "

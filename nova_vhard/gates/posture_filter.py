@@ -152,8 +152,8 @@ class PostureFilter:
         if not left:
             # For the operator; the user does not learn the names of hosts.
             LOG.info(
-                "No host is left that has proven %s. Proven: %s. "
-                "Candidates: %s.",
+                "No host is left that has passed the checks %s. Passed: "
+                "%s. Candidates: %s.",
                 ", ".join(sorted(requirement.checks)),
                 ", ".join(sorted(proven)[:_NAMED]) or "none",
                 ", ".join(sorted(host.host for host in hosts)[:_NAMED])
@@ -168,7 +168,8 @@ class PostureFilter:
         ignored = nova_release.ignored(requirement.checks)
         if ignored:
             LOG.error(
-                "No host counts as proven: Nova %s ignores what %s looks at",
+                "No host counts as passed: Nova %s ignores the settings "
+                "that %s checks",
                 nova_release.release(),
                 ", ".join(ignored),
             )
@@ -179,7 +180,9 @@ class PostureFilter:
         try:
             proven = self._posture.hosts(question)
         except PostureUnavailable as error:
-            LOG.error("The hosts' posture is not known: %s", error)
+            LOG.error(
+                "It is not known which checks the hosts have passed: %s", error
+            )
             return frozenset(), UNKNOWN
         return proven, self._others if proven else NOBODY
 
@@ -196,7 +199,7 @@ def _without_old(
     old = [host for host in hosts if not nova_release.reads_all_settings(host)]
     if any(host.uuid in proven for host in old):
         LOG.info(
-            "Too old a nova-compute for what %s looks at: %s",
+            "nova-compute is too old for the settings that %s checks: %s",
             ", ".join(sorted(requirement.checks)),
             ", ".join(sorted(host.host for host in old)[:_NAMED]),
         )

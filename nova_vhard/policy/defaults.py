@@ -247,7 +247,10 @@ def _machine(
 ) -> Iterator[DeviceChoice]:
     machine = machine_type(request, assume)
     arch = architecture(request, assume)
-    why = f"this cloud's hosts pick {clean(machine)} on {clean(arch)}"
+    why = (
+        "this cloud's hosts pick "
+        f"{clean(machine or 'the default of libvirt')} on {clean(arch)}"
+    )
     yield default_choice(request, "machine_type", machine, why, _MACHINE_NAMES)
 
 
@@ -255,8 +258,8 @@ def _by_distro(
     request: HardwareRequest, kind: str, what: str
 ) -> Iterator[DeviceChoice]:
     why = (
-        f"libosinfo may pick any kind for {what}, by os_distro "
-        f"{quote(request.os_distro)}"
+        f"libosinfo may pick any {what}, by "
+        f"os_distro={quote(request.os_distro)}"
     )
     yield default_choice(
         request, kind, None, why, ("os_distro", "vmware_ostype")
@@ -270,11 +273,11 @@ def _disk(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     # if it is installed there. Its database differs between hosts, so the
     # value is not known here (bypass 5).
     if request.os_distro and assume.libosinfo:
-        yield from _by_distro(request, "disk_bus", "a disk")
+        yield from _by_distro(request, "disk_bus", "disk bus")
         return
     # For virt_type kvm and qemu. Other virt_types cannot be assumed
     # (schema.py).
-    why = "nova picks virtio for a disk"
+    why = "Nova picks virtio for a disk"
     yield default_choice(
         request, "disk_bus", "virtio", why, ("vmware_adaptertype",)
     )
@@ -299,7 +302,7 @@ def _cdrom(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     # One choice stands for all: ``names_of`` finds each CD-ROM without a bus.
     for device in request.of_type(CDROM)[:1]:
         bus, where = cdrom_bus(request, assume)
-        why = f"nova picks {bus} for a CD-ROM ({clean(device.why)}) {where}"
+        why = f"Nova picks {bus} for a CD-ROM ({clean(device.why)}) {where}"
         yield default_choice(request, "cdrom_bus", bus, why, _CDROM_NAMES)
 
 
@@ -307,7 +310,7 @@ def _floppy(
     request: HardwareRequest, assume: Assume
 ) -> Iterator[DeviceChoice]:
     for device in request.of_type(FLOPPY)[:1]:
-        why = f"nova picks fdc for a floppy ({clean(device.why)})"
+        why = f"Nova picks fdc for a floppy ({clean(device.why)})"
         yield default_choice(request, "floppy_bus", "fdc", why, LISTS)
 
 
@@ -317,9 +320,9 @@ def _card(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     # As for a disk: ``HardwareProperties`` in nova/virt/osinfo.py asks
     # libosinfo before ``use_virtio_for_bridges`` counts.
     if request.os_distro and assume.libosinfo:
-        yield from _by_distro(request, "vif_model", "a network card")
+        yield from _by_distro(request, "vif_model", "network card")
     elif assume.use_virtio_for_bridges:
-        why = "nova picks virtio for a network card"
+        why = "Nova picks virtio for a network card"
         yield default_choice(request, "vif_model", "virtio", why)
     else:
         # Nova writes no model then (``get_base_config`` of its
@@ -335,7 +338,7 @@ def _video(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     # Elsewhere Nova returns None or virtio, and None becomes the default of
     # LibvirtConfigGuestVideo.type, which is virtio as well.
     model = "vga" if arch in _PPC else "virtio"
-    why = f"nova picks {model} for a graphics card on {clean(arch)}"
+    why = f"Nova picks {model} for a graphics card on {clean(arch)}"
     yield default_choice(
         request, "video_model", model, why, _ARCHITECTURE_NAMES
     )
@@ -352,11 +355,11 @@ def _input(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     names = _ARCHITECTURE_NAMES | {"hw_pointer_model"}
     # First: Nova adds the keyboard whatever the pointer is.
     if arch == "aarch64":
-        why = f"nova picks usb for a keyboard on {clean(arch)}"
+        why = f"Nova picks usb for a keyboard on {clean(arch)}"
         yield default_choice(request, "input_bus", "usb", why, names)
     elif tablet or assume.pointer_model == USB_TABLET:
         where = "hw_pointer_model" if tablet else "[DEFAULT] pointer_model"
-        why = f"nova picks usb for the tablet of {where}"
+        why = f"Nova picks usb for the tablet that {where} requests"
         yield default_choice(request, "input_bus", "usb", why, names)
 
 
@@ -379,7 +382,7 @@ def _rng(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     # Only with a flavor. An image alone, at the upload, cannot say whether a
     # guest gets one.
     if _has_rng(request) and not request.explicit("rng"):
-        why = "nova adds one to each guest"
+        why = "Nova adds a random number generator to each guest"
         yield default_choice(request, "rng", "true", why)
 
 
@@ -387,7 +390,7 @@ def _rng_model(
     request: HardwareRequest, assume: Assume
 ) -> Iterator[DeviceChoice]:
     if _has_rng(request):
-        why = "nova picks virtio for a random number generator"
+        why = "Nova picks virtio for a random number generator"
         yield default_choice(request, "rng_model", "virtio", why)
 
 
@@ -405,7 +408,7 @@ def _pmu(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     # Nova writes no <pmu> if neither flavor nor image sets it
     # (``get_pmu_constraint``).
     has = arch not in X86 or assume.cpu_mode == "host-passthrough"
-    why = f"QEMU picks {str(has).lower()} for this cloud's CPUs on {arch}"
+    why = f"QEMU picks {str(has).lower()} with this cloud's cpu_mode on {arch}"
     yield default_choice(
         request, "pmu", str(has).lower(), why, _ARCHITECTURE_NAMES
     )
@@ -417,7 +420,7 @@ def _firmware(
     arch = qemu_architecture(request, assume)
     # Only there Nova sets UEFI by default (``_configure_guest_by_virt_type``).
     firmware = "uefi" if arch == "aarch64" else "bios"
-    why = f"nova picks {firmware} on {clean(arch)}"
+    why = f"Nova picks {firmware} on {clean(arch)}"
     yield default_choice(
         request, "firmware_type", firmware, why, _ARCHITECTURE_NAMES
     )
@@ -427,7 +430,7 @@ def _tpm(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     # ``get_vtpm_constraint`` looks at the version first: without one there is
     # no TPM, even if a model is set.
     if _asked(request, "tpm_version") and not _asked(request, "tpm_model"):
-        why = "nova picks tpm-tis for a TPM"
+        why = "Nova picks tpm-tis for a TPM"
         yield default_choice(
             request, "tpm_model", "tpm-tis", why, ("hw_tpm_version",)
         )
@@ -442,7 +445,7 @@ def _encryption(
     if any(choice.value == "true" for choice in wanted) and not _asked(
         request, "mem_encryption_model"
     ):
-        why = "nova picks amd-sev for encrypted memory"
+        why = "Nova picks amd-sev for encrypted memory"
         yield default_choice(
             request,
             "mem_encryption_model",
@@ -494,14 +497,13 @@ def _scsi(
     # mention it (bypass 31).
     where = ""
     if not own:
-        where = ", on which the rescue disk is plugged in"
+        where = ", for the rescue disk"
     elif own[0].origin == SERVER:
-        where = f", on which {clean(own[0].setting)} is"
+        where = f", for {clean(own[0].setting)}"
     arch = qemu_architecture(request, assume)
     model = scsi_controller(arch)
     why = (
-        f"libvirt picks {model} as the controller of a scsi bus on "
-        f"{clean(arch)}{where}"
+        f"libvirt picks {model} as the SCSI controller on {clean(arch)}{where}"
     )
     names = ("hw_disk_bus", "hw_cdrom_bus", "hw_rescue_bus")
     choice = default_choice(
@@ -563,7 +565,7 @@ def _usb(
     # Measured on x86; other architectures follow libvirt's source.
     model = "piix3-uhci" if arch in X86 else "qemu-xhci"
     what = KINDS[on_usb[0].kind].title if on_usb else "guest"
-    why = f"libvirt picks {model} for usb ({what})"
+    why = f"libvirt picks {model} as the USB controller ({what})"
     names = frozenset(("hw_input_bus",)).union(*(c.names for c in on_usb))
     yield default_choice(
         request, "usb_model", model, why, _ARCHITECTURE_NAMES | names

@@ -19,22 +19,27 @@ FLAVOR_REQUIRE = "vhard:require"
 # A user must not learn which hosts there are, or how many have proven what.
 # The operator finds the names in the log (posture_filter.py).
 NOBODY = (
-    "no host of this cloud has proven {checks}; ask the cloud's operator{what}"
+    "no host of this cloud has passed the checks {checks}; ask the cloud's "
+    "operator{what}"
 )
 NO_CANDIDATE = (
-    "no host with room for this server has proven {checks}; try again "
-    "later{what}"
+    "no host with room for this server has passed the checks {checks}; try "
+    "again later{what}"
 )
 # The device is for a server that is there, and stays where it is.
 ITS_HOST = (
-    "the server's host has not proven {checks}; create another server with "
-    "the device, so that a host which has is chosen{what}"
+    "the server's host has not passed the checks {checks}; create a new "
+    "server with the device, so that Nova selects a host that has "
+    "passed{what}"
 )
 UNKNOWN = (
-    "which hosts have proven {checks} is not known at the moment; try again "
-    "in a few minutes"
+    "which hosts have passed the checks {checks} is not known at the "
+    "moment; try again in a few minutes"
 )
-THIS_HOST = "this host has not proven {checks}; ask the cloud's operator{what}"
+THIS_HOST = (
+    "this host has not passed the checks {checks}; ask the cloud's "
+    "operator{what}"
+)
 
 # What needs no such host; every guest needs what hosts.require says.
 _WHAT = {

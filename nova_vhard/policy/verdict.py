@@ -465,7 +465,7 @@ def _devices(
             and all(choice.kind != rule.kind for choice in stated)
         ):
             kind = KINDS[rule.kind]
-            picked = f"nova picks {kind.default}"
+            picked = f"Nova picks {kind.default}"
             why = kind.unset if kind.default is None else picked
             choice = default_choice(request, rule.kind, kind.default, why)
             yield _violation(policy, subject, choice, missing=rule.explicit)

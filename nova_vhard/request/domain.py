@@ -63,10 +63,12 @@ def read(
     uuid = (domain.findtext("uuid") or "").strip().lower()
     # Without an id the guard could not tell one guest from another.
     if domain.tag != "domain" or not is_image_id(uuid):
-        raise DomainError("the domain's XML is not of a domain with a uuid")
+        raise DomainError(
+            "the domain's XML does not describe a domain with a uuid"
+        )
     # Most defaults of libvirt depend on the machine. Do not guess it.
     if domain.find("os/type") is None:
-        raise DomainError("the domain's XML says no machine")
+        raise DomainError("the domain's XML has no machine type")
     instance = domain.find(_INSTANCE)
     return Domain(
         name=domain.findtext("name") or "",

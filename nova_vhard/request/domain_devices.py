@@ -255,8 +255,8 @@ def _faults(domain: Element, facts: Facts) -> Iterator[Fault]:
         yield Fault(
             source="device",
             value=device,
-            message="is one that no rule is about, and that Nova gives to no "
-            "guest",
+            message="is a device that no rule covers and that Nova adds to "
+            "no guest",
             origin=DOMAIN,
             count=str(count),
         )

@@ -156,8 +156,9 @@ def read(
                 Fault(
                     source=f"{origin} property {setting}",
                     value=written,
-                    message=f"is longer than the {KEPT} bytes that Nova keeps "
-                    "of it with a server, and so has two meanings",
+                    message=f"is longer than {KEPT} bytes: Nova stores only "
+                    "its beginning with a server; use a shorter "
+                    "value",
                     names=frozenset((setting,)),
                     origin=origin,
                     holder=holder,
@@ -189,8 +190,7 @@ def _faults(
     yield Fault(
         source=f"{origin} property {BASE_IMAGE}",
         value=str(value),
-        message="is not the id of an image, and a rescue would boot what it "
-        "names",
+        message="is not the ID of an image, and a rescue would boot from it",
         names=frozenset((BASE_IMAGE,)),
         origin=origin,
         holder=holder,

@@ -188,7 +188,7 @@ class ServerReader:
             unusable = rescues.Unusable(
                 source,
                 server.shelved_image,
-                "is an image that is not there",
+                "is an image that does not exist",
                 "create a new server, or ask the cloud's operator for the "
                 "image",
             )

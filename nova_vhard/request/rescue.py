@@ -62,15 +62,18 @@ def rescue_image(find: Lookups, server: Server, named: str | None) -> Image:
         # a volume-backed server, to which Nova's API answers 400
         raise NotFound("there is no image to rescue with")
     source = f"stored image property {BASE_IMAGE}"
-    what = "name an image to rescue with"
+    what = "specify a rescue image"
     if server.image is None:
-        what += ", with hw_rescue_device=disk since its root is a volume"
+        what += (
+            " with the property hw_rescue_device=disk, because the "
+            "server's root disk is a volume"
+        )
     words = ("server", "rescue", "--image", "IMAGE", server.id)
     fix = f"{what}: {command(*words)}"
     # nova-compute would open it as an address (bypass 28).
     if not is_image_id(reference):
         raise Unusable(
-            source, str(reference), "is not the id of an image", fix
+            source, str(reference), "is not the ID of an image", fix
         )
     try:
         return find.image(reference)
@@ -78,7 +81,7 @@ def rescue_image(find: Lookups, server: Server, named: str | None) -> Image:
         raise Unusable(
             source,
             str(reference),
-            "is an image that does not exist, or is not for this project",
+            "is an image that does not exist or that this project cannot use",
             fix,
         ) from error
 
@@ -119,7 +122,7 @@ def rescued(find: Lookups, server: Server, image: Image) -> HardwareRequest:
         own = find.own_image(server)
     except NotFound:
         source = "the root volume of this server"
-        text = "cannot be read; a stable rescue takes the devices from it"
+        text = "cannot be read, and a stable rescue uses its device properties"
         fix = "ask the cloud's operator for access to this volume"
         fault = Fault(source, server.id, text, fix=fix)
         return HardwareRequest(devices=(), faults=(fault,))
@@ -191,9 +194,9 @@ def _slow_shutdown(server: Server) -> Iterator[Fault]:
         # Nova takes it for the time that it always waits.
         return
     text = (
-        "is how many seconds Nova waits for this server to shut down, and "
-        "its image or root volume could change unnoticed; a stable "
-        f"rescue of a running server may wait {SHUTDOWN_TIMEOUT}"
+        f"makes Nova wait longer than {SHUTDOWN_TIMEOUT} seconds for the "
+        "server to shut down, so that its image or root volume could be "
+        "changed before the rescue starts"
     )
     fix = f"stop the server first: {command('server', 'stop', server.id)}"
     yield Fault(f"stored image property {_TIMEOUT}", value, text, fix=fix)

@@ -14,8 +14,9 @@ from tests.unit.helpers import shipped
 CLOSE = "\N{MULTIPLICATION SIGN}"
 TITLE = "The hardening policy of this cloud refuses this."
 _IDE = (
-    "is not allowed (allowed: virtio, scsi): use a guest with virtio drivers "
-    "(Linux has them; Windows gets them from virtio-win). "
+    "is not allowed (allowed: virtio, scsi): emulated disk controllers have "
+    "had guest escapes; on virtio or scsi, only a guest with virtio drivers "
+    "boots (Linux has them; Windows gets them from virtio-win). "
 )
 IDE = f"image property hw_disk_bus='ide' {_IDE}[rule guest_devices.disk_bus]"
 #: The same by the form's own label.
@@ -23,7 +24,8 @@ LABELED = f"Disk Bus: ide {_IDE}Rule guest_devices.disk_bus"
 BUTTON = "Set Disk Bus to virtio"
 E1000 = (
     "image property hw_vif_model='e1000' is not allowed (allowed: virtio): "
-    "use virtio; the guest needs the virtio network driver. "
+    "emulated network cards have had guest escapes; with virtio, the guest "
+    "needs the virtio network driver. "
     "[rule guest_devices.vif_model]"
 )
 

@@ -99,7 +99,7 @@ def test_servers_that_the_scheduler_refused(
 ):
     policy(policies.BASELINE + "hosts: {require: [tpm_measured_boot]}\n")
     server = member.boot("unproven", "clean")
-    reason = "no host of this cloud has proven tpm_measured_boot"
+    reason = "no host of this cloud has passed the checks tpm_measured_boot"
     as_member.go(f"/project/instances/{server.id}/")
     assert reason in as_member.find("dl", "No valid host was found.").text
 

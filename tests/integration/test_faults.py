@@ -14,7 +14,7 @@ from tests.integration.test_servers import PROVEN_ONLY
 
 #: What the scheduler's gate asks Placement, and nobody else.
 POSTURE = {"path": "/traits", "query": "CUSTOM_VHARD_"}
-UNKNOWN = "which hosts have proven iommu is not known at the moment"
+UNKNOWN = "which hosts have passed the checks iommu is not known at the moment"
 
 
 class Came(NamedTuple):

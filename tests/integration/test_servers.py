@@ -69,7 +69,7 @@ def test_without_any_proof_nothing_is_placed_and_the_reason_is_told(
     server = member.boot("unproven", "clean")
     assert server.status == "ERROR"
     assert (
-        "no host of this cloud has proven tpm_measured_boot"
+        "no host of this cloud has passed the checks tpm_measured_boot"
         in (server.fault["message"])
     )
     member.remove(server)

@@ -967,10 +967,10 @@ EXTERNAL = (
         (b"<domain", "is no XML"),
         (b"\xff\xfe", "is not UTF-8"),
         (b"\x00" * 20, "is no XML"),
-        (b"<domain/>", "is not of a domain with a uuid"),
-        (text(system="<os/>"), "says no machine"),
-        (b"<guest/>", "is not of a domain with a uuid"),
-        (b"<domain><uuid>1</uuid></domain>", "is not of a domain"),
+        (b"<domain/>", "does not describe a domain with a uuid"),
+        (text(system="<os/>"), "has no machine type"),
+        (b"<guest/>", "does not describe a domain with a uuid"),
+        (b"<domain><uuid>1</uuid></domain>", "does not describe a domain"),
         (BOMB.encode(), "is a document type"),
         (EXTERNAL.encode(), "is a document type"),
         (b"<!DOCTYPE d><domain/>", "is a document type"),
@@ -984,7 +984,7 @@ EXTERNAL = (
         (b" " * (xml.MAX_SIZE + 1), f"is larger than {xml.MAX_SIZE} bytes"),
         (
             b"<?xml version='1.0' encoding='utf-7'?><domain/>",
-            "is not of a domain",
+            "does not describe a domain",
         ),
     ],
 )

@@ -41,7 +41,9 @@ def test_a_fault_is_told_even_if_it_cannot_be_logged(broken):
             raise KeyError(faults.SECRET)
         except KeyError:
             text = http.report_fault(log, "a service", context)
-    assert text.endswith("Tell its operator the request's id: req-7")
+    assert text.endswith(
+        "Report this request ID to the cloud's operator: req-7"
+    )
     if not broken:
         faults.check_logged(logged, KeyError)
 

@@ -22,8 +22,8 @@ DISKS = {"disk_bus": {"allow": ["virtio"]}}
 RULES = policy(guest_devices=DISKS)
 URL = {"base_image_ref": "http://x"}
 TEXT = (
-    "image property base_image_ref='http://x' is not the id of an image, "
-    "and a rescue would boot what it names"
+    "image property base_image_ref='http://x' is not the ID of an image, "
+    "and a rescue would boot from it"
 )
 
 

@@ -51,7 +51,7 @@ def ours(response: webob.Response) -> None:
     assert response.status_int == 503, response.text
     assert list(response.json) == ["serviceUnavailable"]
     text = response.json["serviceUnavailable"]["message"]
-    assert "by a fault of the cloud's own" in text
+    assert "because of an internal error" in text
     assert response.headers["x-openstack-request-id"] in text
     assert faults.SECRET not in response.text
 
@@ -175,7 +175,7 @@ def test_an_import(
     monkeypatch.setattr(place, faults.failing(KeyError))
     with faults.errors() as logged:
         text = imported(Repository())
-    assert "by a fault of the cloud's own" in text
+    assert "because of an internal error" in text
     assert "req-7" in text
     assert faults.SECRET not in text
     faults.check_logged(logged, KeyError)

@@ -75,7 +75,7 @@ def test_a_gate_before_the_context(
     with faults.errors() as logged:
         response = plain.of(app).create(hw_disk_bus="virtio")
     assert response.status_int == 503
-    assert "by a fault of the cloud's own" in response.text
+    assert "because of an internal error" in response.text
     assert len(logged) == 1
     assert plain.images() == []
 

@@ -50,7 +50,10 @@ ACTION = f"/servers/{known.SERVER}/action"
 SPECS = "/flavors/1/os-extra_specs"
 GPU = {"extra_specs": {"pci_passthrough:alias": "gpu:1"}}
 DEEP = b'{"rebuild": ' + b"[" * 100_000
-PROOF = "the server's host has not proven iommu; create another server with"
+PROOF = (
+    "the server's host has not passed the checks iommu; create a new "
+    "server with"
+)
 
 
 def boot(image=known.CLEAN, flavor="1"):

@@ -74,7 +74,7 @@ class TestApi(RequestIds, verdicts.VerdictCase):
         self.assertEqual(503, response.status_int, response.text)
         self.assertEqual(["serviceUnavailable"], list(response.json))
         text = base.text(response)
-        self.assertIn("by a fault of the cloud's own", text)
+        self.assertIn("because of an internal error", text)
         self.assertIn(response.headers["x-openstack-request-id"], text)
         self.assertNotIn(faults.SECRET, response.text)
 
@@ -200,7 +200,7 @@ class TestScheduler(base.FakeDriverCase):
         error = self.assertRaises(
             exception.NoValidHost, self.filter.filter_all, ["a host"], spec
         )
-        self.assertIn("by a fault of the cloud's own", str(error))
+        self.assertIn("because of an internal error", str(error))
         self.assertIn(spec._context.request_id, str(error))
         self.assertNotIn(faults.SECRET, str(error))
         self.assertLess(len(str(error)), 256)
@@ -246,5 +246,5 @@ class TestServer(RequestIds, base.FakeDriverCase):
             response = self.boot(self.image(**helpers.CLEAN))
             server = response.json["server"]["id"]
             text = self.fault(server)
-        self.assertIn("by a fault of the cloud's own", text)
+        self.assertIn("because of an internal error", text)
         self.assertIn(response.headers["x-openstack-request-id"], text)

@@ -38,8 +38,8 @@ passthrough: {allow: {aliases: [gpu], ports: [vf]}, require: [iommu]}
 """
 A, B, BARE = host("a"), host("b"), host("metal", "ironic")
 NO_CANDIDATE = (
-    "no host with room for this server has proven iommu; try again later, "
-    "or choose a flavor and ports without passthrough devices"
+    "no host with room for this server has passed the checks iommu; try again "
+    "later, or choose a flavor and ports without passthrough devices"
 )
 
 
@@ -288,7 +288,7 @@ def test_the_devices_of_each_host_are_judged_after_the_hosts(gate):
     asked = spec(pci_requests=alias)
     both = candidates.host(candidates.candidate("used"))
     assert reason(gate, [both], asked).startswith(
-        "no device for gpu is proven one_time_use"
+        "no device for gpu can be shown to be one_time_use"
     )
 
 

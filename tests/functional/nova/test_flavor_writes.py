@@ -35,8 +35,9 @@ def test_every_word_about_one_trait():
     assert violation.mode is Mode.ENFORCE
     cause = violation.cause
     assert cause.text == (
-        "a flavor that asks for gpu needs trait:CUSTOM_VHARD_IOMMU=required, "
-        "so that its servers run only on hosts that have proven it"
+        "a flavor that asks for gpu must have "
+        "trait:CUSTOM_VHARD_IOMMU=required, so that its servers run only "
+        "on hosts that have passed these checks"
     )
     assert cause.source == "flavor extra specs"
     assert cause.value == "gpu"
@@ -56,9 +57,9 @@ def test_every_word_about_several():
     after = {**GPU, "resources:VGPU": "1", "resources1:VGPU": "1"}
     (violation,) = violations({}, after, require=["kernel_aslr", "iommu"])
     assert violation.cause.text == (
-        f"a flavor that asks for gpu, VGPU needs {IOMMU}=required, "
-        f"{ASLR}=required, so that its servers run only on hosts that "
-        "have proven it"
+        f"a flavor that asks for gpu, VGPU must have {IOMMU}=required, "
+        f"{ASLR}=required, so that its servers run only on hosts that have "
+        "passed these checks"
     )
     assert violation.cause.value == "gpu, VGPU"
     assert violation.cause.fix == (
@@ -92,20 +93,20 @@ def test_only_what_is_missing_is_named():
 def test_what_no_server_may_have_is_named_with_its_list(after, names):
     (violation,) = violations({}, after, {"aliases": ["net"]})
     assert violation.cause.text.endswith(
-        " have proven it; the policy refuses its servers all the same until "
-        f"passthrough.allow has {names}"
+        " have passed these checks; even then, the policy refuses its "
+        f"servers until passthrough.allow has {names}"
     )
 
 
 def test_names_of_outsiders_are_clean_wherever_they_stand():
     (violation,) = violations({}, {"accel:device_profile": "a\nb"})
-    assert "a flavor that asks for ab needs" in violation.cause.text
+    assert "a flavor that asks for ab must have" in violation.cause.text
     assert violation.cause.value == "ab"
 
 
 def test_what_the_administrator_reads():
     (violation,) = violations({}, GPU)
-    assert "a flavor that asks for gpu needs" in violation.cause.text
+    assert "a flavor that asks for gpu must have" in violation.cause.text
     given = "`--property trait:CUSTOM_VHARD_IOMMU=required`"
     assert given in violation.cause.fix
 
@@ -234,6 +235,6 @@ def test_the_word_that_is_none_is_named_beside_those_that_are(validator):
         validator.validate("vhard:require", "kernel_aslr, iomu")
     names = ", ".join([*REQUIRABLE, *PROFILES])
     assert str(raised.value) == (
-        "Validation failed; vhard:require: 'iomu' is neither a check nor "
-        f"a profile of checks (did you mean 'iommu'?). Known: {names}."
+        "Validation failed; vhard:require: 'iomu' is not a check or a "
+        f"profile of checks (did you mean 'iommu'?). Known: {names}."
     )

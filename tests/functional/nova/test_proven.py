@@ -224,8 +224,8 @@ def test_no_candidate_has_proven_it(hosts_of, lines):
     assert lines() == [
         (
             "INFO",
-            "No host is left that has proven iommu, kernel_aslr. "
-            "Proven: uuid-of-a, uuid-of-b. Candidates: c, z.",
+            "No host is left that has passed the checks iommu, "
+            "kernel_aslr. Passed: uuid-of-a, uuid-of-b. Candidates: c, z.",
         )
     ]
 
@@ -238,8 +238,8 @@ def test_nobody_has_proven_it(hosts_of, lines):
     assert lines() == [
         (
             "INFO",
-            "No host is left that has proven iommu. "
-            "Proven: none. Candidates: none.",
+            "No host is left that has passed the checks iommu. Passed: "
+            "none. Candidates: none.",
         )
     ]
 
@@ -256,8 +256,8 @@ def test_of_a_large_fleet_a_few_are_named(hosts_of, lines):
         for start in ("uuid-of-", "c")
     )
     assert line == (
-        "No host is left that has proven iommu. "
-        f"Proven: {proven_ones}. Candidates: {candidates}."
+        "No host is left that has passed the checks iommu. Passed: "
+        f"{proven_ones}. Candidates: {candidates}."
     )
 
 
@@ -288,12 +288,13 @@ def test_placement_does_not_answer(monkeypatch, lines):
     assert lines() == [
         (
             "ERROR",
-            "The hosts' posture is not known: Placement has not answered yet",
+            "It is not known which checks the hosts have passed: Placement "
+            "has not answered yet",
         ),
         (
             "INFO",
-            "No host is left that has proven iommu. "
-            "Proven: none. Candidates: a.",
+            "No host is left that has passed the checks iommu. Passed: "
+            "none. Candidates: a.",
         ),
     ]
 
@@ -308,8 +309,8 @@ def test_what_nova_ignores_nobody_has_proven(hosts_of, lines, monkeypatch):
     assert texts(failed) == [(text(NOBODY, checks), Mode.ENFORCE)]
     assert lines()[0] == (
         "ERROR",
-        "No host counts as proven: Nova 31 ignores what one_time_use, "
-        "passthrough_one_time_use looks at",
+        "No host counts as passed: Nova 31 ignores the settings that "
+        "one_time_use, passthrough_one_time_use checks",
     )
     assert placement.asked == []
 
@@ -346,7 +347,9 @@ def test_a_compute_that_is_upgraded_later_has_not_proven_what_it_ignores(
     wrong = [] if left else [(text(NO_CANDIDATE, checks), Mode.ENFORCE)]
     assert texts(failed) == wrong
     old = ", ".join(each.host for each in hosts if each.host not in left)
-    words = f"Too old a nova-compute for what {checks} looks at: {old}"
+    words = (
+        f"nova-compute is too old for the settings that {checks} checks: {old}"
+    )
     assert (("INFO", words) in lines()) is (len(left) < 2)
     # what it does not ignore it has proven
     kept, _ = proven_hosts.filter_hosts(RULES, [demand()], hosts)

@@ -55,11 +55,11 @@ class TestReport(base.LibvirtCase):
         page = self.written()
 
         self.assertEqual(3, page.count("may hide anything"))
-        self.assertIn("this login is not allowed to do that", page)
+        self.assertIn("this user is not allowed to do that", page)
         self.assertIn("runs with network card e1000", page)
         text = "".join(self.app.lines)
         self.assertIn("fleet could not be read: Placement: ", text)
-        self.assertIn("images could not be read: this login is not", text)
+        self.assertIn("images could not be read: this user is not", text)
         self.assertIn("devices could not be read: PlacementError", text)
 
     def test_what_hosts_have_proven_for_compliance_tools(self):

@@ -32,12 +32,12 @@ RULE = ("guest_devices.vif_model",)
 def test_what_others_wrote_is_bounded(source, why, asked):
     choice = DeviceChoice("vif_model", "e1000", source, "hw_x", implied=why)
     text = messages.asked(Violation(RULE, choice, Mode.ENFORCE))
-    assert text == f"{asked} (allowed: none)"
+    assert text == f"{asked} (allowed: no value)"
 
 
 @pytest.mark.parametrize(
     ("allowed", "words"),
-    [((), "none"), (("a",), "a"), (("a", "b\n"), "a, b")],
+    [((), "no value"), (("a",), "a"), (("a", "b\n"), "a, b")],
 )
 def test_what_is_allowed_is_in_a_table(allowed, words):
     choice = DeviceChoice("vif_model", "e1000", "x")

@@ -16,7 +16,7 @@ from story.telling import (
 )
 
 #: What the explanations say about hosts, whatever the reason.
-_PROOF = ("No valid host was found", "has proven", "interrupt_remapping")
+_PROOF = ("No valid host was found", "has passed", "interrupt_remapping")
 REQUIRE = "passthrough.require"
 _ALLOW = ("passthrough.allow", "pci_passthrough:alias")
 _OURS = "CUSTOM_VHARD_"

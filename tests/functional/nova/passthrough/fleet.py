@@ -29,9 +29,9 @@ START = datetime.datetime(2026, 6, 15, 12, 30, tzinfo=datetime.UTC)
 NOVAS_PREFIX = "No valid host was found. "
 
 #: What a user reads, by the checks; none names a host or a count.
-NOBODY = "no host of this cloud has proven {}; "
-NO_CANDIDATE = "no host with room for this server has proven {}; "
-UNKNOWN = "which hosts have proven {} is not known at the moment; "
+NOBODY = "no host of this cloud has passed the checks {}; "
+NO_CANDIDATE = "no host with room for this server has passed the checks {}; "
+UNKNOWN = "which hosts have passed the checks {} is not known at the moment; "
 
 Fault = Callable[[str], Any]
 

@@ -34,7 +34,7 @@ class TestExplanations(base.Devices):
 
         line = self.explained(NOBODY)
 
-        self.assertIn(f"proven {CHECKS}. Proven: none. ", line)
+        self.assertIn(f"passed the checks {CHECKS}. Passed: none. ", line)
         self.assertIn(f"Candidates: {base.PROVEN}, {base.OTHER}.", line)
 
     def test_none_among_the_candidates_while_the_proven_is_disabled(self):
@@ -47,7 +47,7 @@ class TestExplanations(base.Devices):
 
         line = self.explained(NO_CANDIDATE)
 
-        self.assertIn(f"Proven: {self.provider(base.PROVEN)}. ", line)
+        self.assertIn(f"Passed: {self.provider(base.PROVEN)}. ", line)
         self.assertIn(f"Candidates: {base.OTHER}.", line)
 
     def test_none_among_the_candidates_while_the_proven_is_full(self):
@@ -72,6 +72,7 @@ class TestExplanations(base.Devices):
         self.explained(UNKNOWN)
 
         self.assertIn(
-            "posture is not known: Placement has not answered yet",
+            "which checks the hosts have passed: Placement has not answered "
+            "yet",
             "\n".join(self.log),
         )

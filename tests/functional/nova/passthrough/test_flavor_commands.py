@@ -111,7 +111,9 @@ class TestCommands(FlavorCommands):
     def test_sync_only_says_it_without_yes(self):
         gpu = self.made("gpu", base.ONE_GPU)
 
-        state = "would change, and boot nowhere: no host has proven it"
+        state = (
+            "would change, and boot nowhere: no host has passed these checks"
+        )
         self.assertEqual(
             {"gpu": ("aliases: gpu", BOTH, "", state)}, self.sync()
         )
@@ -124,7 +126,8 @@ class TestCommands(FlavorCommands):
         was = self.made("was", {ASLR: "required"})
 
         with self.assertRaisesRegex(
-            CommandError, "No host has proven what gpu would require"
+            CommandError,
+            "No host has passed the checks that gpu would require",
         ):
             self.run_command(command.SyncFlavors, "--yes")
 

@@ -44,7 +44,8 @@ class TestFlavors(filter_case.FilterCase):
     def test_each_is_refused_by_name(self):
         for spec, value, _, name in FLAVORS:
             self.assertEqual(
-                f"flavor extra spec {spec} asks for {name} (allowed: none)",
+                f"flavor extra spec {spec} asks for {name} (allowed: no "
+                "value)",
                 self.reason(self.hosts, self.spec({spec: value})),
             )
 
@@ -94,7 +95,8 @@ class TestRequestGroups(filter_case.FilterCase):
         asked = self.spec({}, requested_resources=self.groups(PORT))
 
         self.assertEqual(
-            f"accelerator of port {PORT} asks for port {PORT} (allowed: none)",
+            f"accelerator of port {PORT} asks for port {PORT} (allowed: no "
+            "value)",
             self.reason(self.hosts, asked),
         )
 
@@ -156,7 +158,7 @@ class TestBoot(base.FakeHosts):
     def test_refused_then_allowed_where_it_is_proven(self):
         self.assertEqual(
             f"flavor extra spec resources:{self.TYPE} asks for {self.TYPE} "
-            "(allowed: none)",
+            "(allowed: no value)",
             self.refused(self.wanted),
         )
 

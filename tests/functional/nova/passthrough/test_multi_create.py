@@ -58,5 +58,7 @@ class TestMultiCreate(base.Devices):
 
         # and the next request is refused
         last = self.build(self.wanted)
-        self.assertIn("no host of this cloud has proven", self.fault(last))
+        self.assertIn(
+            "no host of this cloud has passed the checks", self.fault(last)
+        )
         self.assertEqual({}, self.allocations(last))

@@ -41,7 +41,7 @@ class TestOneTimeUse(filter_case.FilterCase):
 
         self.assertIn(fleet.NOBODY.format(CHECK), reason)
         self.assertEqual(
-            "No host counts as proven: Nova 31 ignores what "
-            f"{CHECK} looks at\n",
+            f"No host counts as passed: Nova 31 ignores the settings "
+            f"that {CHECK} checks\n",
             log.output.partition("No host is left")[0],
         )

@@ -12,7 +12,9 @@ from tests.functional.nova.passthrough import base, reissue
 from tests.functional.nova.passthrough.reissue import PF, VF, WHOLE, device
 
 RULE = "passthrough.require"
-NO_DEVICE = "no host with room for this server gives {} a device that is"
+NO_DEVICE = (
+    "no host with room for this server has a one_time_use device for {}"
+)
 
 
 def policy(more):
@@ -60,7 +62,7 @@ class TestNotSo(reissue.Once):
         reason = self.refused(networks=[{"port": port}])
 
         self.assertIn(f"port {port} asks for vf", reason)
-        self.assertIn("Nova holds back no device that a port gets", reason)
+        self.assertIn("Nova does not reserve used devices of ports", reason)
 
     def test_modes(self):
         for mode in (Mode.WARN, Mode.AUDIT):
