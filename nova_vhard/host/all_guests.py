@@ -39,11 +39,11 @@ def unseen(host: Host, table: guests.Table) -> Iterator[str]:
         host.root.note(f"not compared with libvirt: {error}")
         # libvirt is not needed where procfs shows the processes of all users.
         if not (host.root.captured or guests.complete(host.root)):
-            yield "neither libvirt nor procfs shows every guest"
+            yield "neither libvirt nor /proc shows all guests"
         return
     if missing:
         names = few(item.name for item in missing)
-        yield f"libvirt runs guests that procfs does not show: {names}"
+        yield f"libvirt runs guests that /proc does not show: {names}"
 
 
 def of_each(

@@ -136,16 +136,16 @@ class Check(abc.ABC):
             LOG.exception("Check %s failed", self.name)
             answer = unknown(
                 f"the check failed: {type(error).__name__}: {error}",
-                "This is a fault of the check. Report it, with the "
-                "traceback in the reporter's log.",
+                "This is a bug in the check. Report it with the traceback "
+                "from the reporter's log.",
             )
         return self._result(answer, evidence.lines())
 
     def unknown(self, reason: str, step: str = "") -> Result:
         """Answer UNKNOWN in place of a check that gave no answer."""
         step = step or (
-            "Run nova-vhard-reporter check on the host, and look at the "
-            "reporter's log for what hangs or ends the check."
+            "Run nova-vhard-reporter check on the host, and see the "
+            "reporter's log for what blocks or stops the check."
         )
         return self._result(unknown(reason, step))
 
@@ -157,8 +157,8 @@ class Check(abc.ABC):
         if status is Status.FAIL:
             step = step or self.remediation
         step = step or (
-            "Look at the evidence; the documentation of the check says what "
-            "it needs."
+            "See the evidence. The documentation of the check says what it "
+            "needs."
         )
         return Result(self.name, status, reason, facts, step, self.id)
 
@@ -176,12 +176,12 @@ def _show(error: Unreadable) -> str:
     """Return what makes a fact readable, by why it is not."""
     if error.missing:
         return (
-            f"Let the reporter see {error.path} of the host. It is not there: "
-            "in a container, mount it below [vhard_reporter] root."
+            f"{error.path} does not exist here. If the reporter runs in a "
+            "container, mount it below [vhard_reporter] root."
         )
     if error.denied:
         return (
-            f"Let the reporter read {error.path}, or run nova-vhard-reporter "
-            "check as root."
+            f"Allow the reporter to read {error.path}, or run "
+            "nova-vhard-reporter check as root."
         )
-    return f"Look at {error.path}: what is there cannot be understood."
+    return f"Correct {error.path}: its content is not valid."

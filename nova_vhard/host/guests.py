@@ -269,12 +269,12 @@ def _stable(
                 path,
                 OSError(
                     errno.EINVAL,
-                    "keeps a guest of libvirt's that is a container, and no "
-                    "QEMU",
+                    "belongs to a libvirt guest that is a container, not a "
+                    "QEMU guest",
                 ),
-                "Nothing on the host settles it: the checks of guests know "
-                "QEMU alone. Do not require them of hosts with virt_type = "
-                "lxc; stop containers that Nova did not create.",
+                "The checks of guests support only QEMU. Do not require "
+                "them of hosts with virt_type = lxc, and stop containers "
+                "that Nova did not create.",
             )
         command = list(process.command)
         started = all(_option(command, option) for option in _GIVEN)

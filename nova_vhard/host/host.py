@@ -10,9 +10,10 @@ from nova_vhard.host.root import HostRoot
 
 #: What to do where a check has no policy to compare with.
 NO_POLICY = (
-    "Put the cloud's policy where [vhard_reporter] policy_file names it, or "
-    "name one with check --policy, such as --policy baseline; openstack "
-    "vhard policy check says whether it can be read."
+    "Install the cloud's policy at the path in [vhard_reporter] "
+    "policy_file, or specify one with check --policy, such as --policy "
+    "baseline. openstack vhard policy check shows whether a policy is "
+    "valid."
 )
 
 

@@ -51,40 +51,42 @@ class Platform(enum.StrEnum):
 #: that mean something else than on x86.
 UNMEASURED = (Platform.POWER, Platform.Z)
 
-_BELOW = " In a virtual machine, have the hypervisor below provide it."
+_BELOW = " In a virtual machine, configure its hypervisor to provide it."
 
 IOMMU_OFF = {
-    Platform.INTEL: "Switch VT-d on in the firmware, and boot with "
+    Platform.INTEL: "Enable VT-d in the firmware, and boot with "
     f"intel_iommu=on and without intel_iommu=off.{_BELOW}",
-    Platform.AMD: "Switch AMD-Vi (often called IOMMU) on in the "
-    f"firmware, and boot without amd_iommu=off.{_BELOW}",
-    Platform.ARM: "Switch the SMMU on in the firmware, which has to describe "
-    "it to the kernel (IORT or device tree). A machine without one cannot "
-    "keep a device from the host's memory: offer none of its devices.",
-    Platform.OTHER: "Switch the machine's IOMMU on in the firmware and in "
-    "the kernel. Without one, offer none of its devices.",
+    Platform.AMD: "Enable AMD-Vi (often called IOMMU) in the firmware, and "
+    f"boot without amd_iommu=off.{_BELOW}",
+    Platform.ARM: "Enable the SMMU in the firmware, which must describe it "
+    "to the kernel (IORT or device tree). A machine without "
+    "an SMMU cannot isolate a device from the host's memory: "
+    "do not offer its devices.",
+    Platform.OTHER: "Enable the machine's IOMMU in the firmware and in the "
+    "kernel. Without an IOMMU, do not offer its devices.",
 }
 
 INTERRUPTS_DIRECT = {
-    Platform.INTEL: "Switch interrupt remapping (and x2APIC) on in the "
+    Platform.INTEL: "Enable interrupt remapping (and x2APIC) in the "
     f"firmware, and boot without intremap=off.{_BELOW}",
-    Platform.AMD: "Switch AMD-Vi on in the firmware, and boot without "
+    Platform.AMD: "Enable AMD-Vi in the firmware, and boot without "
     f"amd_iommu=off and intremap=off.{_BELOW}",
-    Platform.ARM: "There is nothing to switch on: only an interrupt "
-    "controller with an ITS (GICv3 or later) tells devices apart. Offer none "
-    "of this machine's devices to guests.",
-    Platform.OTHER: "Without an interrupt controller that tells devices "
-    "apart, offer none of this machine's devices to guests.",
+    Platform.ARM: "This machine cannot pass the check: only an interrupt "
+    "controller with an ITS (GICv3 or later) distinguishes "
+    "devices. Do not offer this machine's devices to guests.",
+    Platform.OTHER: "Without an interrupt controller that distinguishes "
+    "devices, do not offer this machine's devices to "
+    "guests.",
 }
 
 NO_XEN = (
-    "Nova 31 and later start no guest under Xen: boot the kernel without "
-    "the hypervisor."
+    "Nova 31 and later cannot start guests under Xen: boot the kernel "
+    "without the Xen hypervisor."
 )
 NOT_VERIFIED = (
-    "Nothing on the host settles it: what the kernel shows here was never "
-    "compared with the hardware's own registers. Do not require this check "
-    "of such hosts, and offer none of their devices where you need it."
+    "This check was not verified against the hardware of this platform, so "
+    "it cannot pass here. Do not require it of such hosts, and do not "
+    "offer their devices where you need it."
 )
 
 

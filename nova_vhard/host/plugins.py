@@ -24,7 +24,7 @@ _INSTALL = (
     "Install nova-vhard again (pip install 'nova-vhard[node]'), so that its "
     "entry points are those of this version."
 )
-_MEND = "Take that package out, or install a version of it that is right."
+_MEND = "Remove that package, or install a correct version of it."
 
 
 class Faulty(Exception):
@@ -75,7 +75,8 @@ def _check(name: str, points: list[EntryPoint]) -> Check:
         # Placement allows A-Z, 0-9 and _ in a trait, which the name goes into.
         if not is_name(name):
             raise Faulty(
-                "its name makes no trait: a-z, 0-9 and _, not reported…"
+                "its name cannot be part of a trait: use a-z, 0-9 and _, "
+                "not reported…"
             )
         # The first line that runs foreign code: a name that is wrong has been
         # refused before.

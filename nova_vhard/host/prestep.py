@@ -13,8 +13,8 @@ COMMAND = "nova-vhard-reporter facts"
 
 #: What to do where they are missing, old or make no sense.
 STEP = (
-    f"Run {COMMAND} as root on the host; it leaves what only root can read, "
-    "or says what it could not read."
+    f"Run {COMMAND} as root on the host. It stores the facts that only root "
+    "can read, and reports what it could not read."
 )
 
 #: What has them; each is a JSON object in the run directory.

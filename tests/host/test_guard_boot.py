@@ -123,7 +123,7 @@ def test_guests_start_before_their_guard_and_are_adopted(
     guard.start()
     wait(lambda: len(guard.outcomes()) >= MANY, PATIENCE)
     assert guard.outcomes() == [("attach", "warn")] * MANY
-    wait(lambda: f"{MANY} guests count as there before" in guard.log())
+    wait(lambda: f"{MANY} guests count as started before" in guard.log())
 
 
 def test_where_the_policy_says_so_none_starts_without_a_guard(

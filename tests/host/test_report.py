@@ -71,7 +71,10 @@ def test_the_emulators_are_those_that_libvirt_names(
 def test_the_devices_of_the_ordinary_build_are_too_many(results):
     result = results["qemu_minimal"]
     assert result["status"] == "FAIL"
-    assert "leave out rtl8139: for rtl8139 (vif_model)" in result["evidence"]
+    assert (
+        "omit rtl8139: needed only for rtl8139 (vif_model)"
+        in result["evidence"]
+    )
 
 
 def test_the_guest_is_found_in_procfs(results, confines, guest):
@@ -156,7 +159,7 @@ def closed_devices(pid):
 def test_a_guest_of_libvirts_defaults_is_caged(reporter, results):
     _, shown = cage_of(results, "tiny")
     assert "CapEff 0000000000000000, NoNewPrivs 1, Seccomp 2" in shown
-    assert "mountinfo: a mount namespace of its own" in shown
+    assert "mountinfo: own mount namespace" in shown
     with closed_devices(re.search(r"/proc/(\d+)/status", shown)[1]):
         status, shown = cage_of(reporter.check(), "tiny")
     assert status == "PASS", shown
@@ -164,10 +167,10 @@ def test_a_guest_of_libvirts_defaults_is_caged(reporter, results):
 
 #: Line of qemu.conf to what guest_cage says of a guest by it.
 OPEN = {
-    "seccomp_sandbox = 0": "has no filter of system calls",
+    "seccomp_sandbox = 0": "has no system call filter",
     'user = "root"\ngroup = "root"\n'
     "clear_emulator_capabilities = 0": "runs as root, has capabilities",
-    "namespaces = []": "has not a mount namespace of its own",
+    "namespaces = []": "has no own mount namespace",
 }
 
 
@@ -312,7 +315,7 @@ def test_a_device_that_is_offered(place, libvirtd):
     result = offering.check()
     evidence = text(result["passthrough_isolated"])
     if not there:
-        assert "covers no device that is there" in evidence
+        assert "matches no device of this host" in evidence
         return
     assert address in evidence
     groups = DEVICES / address / "iommu_group"

@@ -42,18 +42,18 @@ class ConsoleEncrypted(Check):
         "on the network could read them"
     )
     meaning = (
-        "By the command line of each QEMU that runs, its VNC and SPICE "
-        "servers listen on loopback or on a local socket, or accept no "
-        "connection without TLS and without a client's certificate, SASL or "
-        "a password. Serial consoles are not looked at."
+        "The command line of each running QEMU shows that its VNC and "
+        "SPICE servers listen only on loopback or on a local socket, or "
+        "that they require TLS together with a client certificate, SASL or "
+        "a password. Serial consoles are not checked."
     )
     remediation = (
-        "Set server_listen of [vnc] and [spice] in nova.conf to 127.0.0.1 "
-        "where the proxy runs on the host. Elsewhere set vnc_tls = 1 and "
-        "vnc_tls_x509_verify = 1 in qemu.conf, auth_schemes = vencrypt in "
-        "[vnc], and give the proxy a client's certificate "
-        "(vencrypt_client_cert, vencrypt_client_key). Then stop and start, or "
-        "migrate away, the guests that are named."
+        "If the console proxy runs on this host, set server_listen in "
+        "[vnc] and [spice] of nova.conf to 127.0.0.1. Otherwise set "
+        "vnc_tls = 1 and vnc_tls_x509_verify = 1 in qemu.conf, and "
+        "auth_schemes = vencrypt, vencrypt_client_cert and "
+        "vencrypt_client_key in [vnc] of the proxy's nova.conf. Then stop "
+        "and start the guests in the evidence, or migrate them away."
     )
 
     def answer(self, host: Host) -> Answer:
@@ -63,8 +63,8 @@ class ConsoleEncrypted(Check):
             # A host without guests is judged by what the next one gets.
             if not (host.root.captured or guests.complete(host.root)):
                 return unknown(
-                    "no guest is seen, nor every process (PID namespace, "
-                    "hidepid)",
+                    "no guest is visible, but not all processes are "
+                    "visible either (PID namespace, hidepid)",
                     WHOLE_TABLE,
                 )
             # Nova writes server_listen into the domain XML of each guest that
@@ -87,16 +87,17 @@ class ConsoleEncrypted(Check):
                 wide = []
             if wide:
                 return failed(
-                    "no guest is running; the next one opens "
-                    f"{', '.join(wide)}"
+                    "no guest is running; the next one will be open to the "
+                    f"network: {', '.join(wide)}"
                 )
             return passed(
-                "no guest is running; the next one's console is closed"
+                "no guest is running; the next one's consoles will be "
+                "protected"
             )
         return mac.settle_all(
             answers,
             "open to the network: ",
-            f"protected consoles: all {len(answers)}",
+            f"the consoles of all {len(answers)} guests are protected",
         )
 
 

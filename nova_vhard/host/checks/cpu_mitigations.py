@@ -39,21 +39,22 @@ class CpuMitigations(Check):
 
     name = "cpu_mitigations"
     id = "Check-Virt-31"
-    title = "Vulnerabilities of the processor are mitigated"
+    title = "Processor vulnerabilities are mitigated"
     guide = (
-        "Beyond the guide: a guest that reads the memory of the host or of "
-        "its neighbour needs no device"
+        "Beyond the guide: through such a vulnerability, a guest can read "
+        "memory of the host or of another guest"
     )
     meaning = (
-        "The kernel says of each vulnerability that a guest can use against "
-        "its host or another guest that the processor is not affected, or "
-        "that it is mitigated, also across the threads of a core. Those that "
-        "the operator accepts, and why, are in the evidence."
+        "For each vulnerability that a guest can use against its host or "
+        "another guest, the kernel reports that the processor is not "
+        "affected or that it is mitigated, also between the threads of a "
+        "core. Vulnerabilities that the operator accepts are listed in the "
+        "evidence with the reason."
     )
     remediation = (
-        "Install the newest kernel and microcode and boot without "
-        "mitigations=off, no_guest_host and the like; the evidence has the "
-        "kernel's words. 'SMT vulnerable' is closed by Check-Virt-32."
+        "Install the newest kernel and microcode, and boot without "
+        "mitigations=off and similar options. The evidence shows the "
+        "kernel's report. For 'SMT vulnerable', see Check-Virt-32."
     )
 
     def answer(self, host: Host) -> Answer:
@@ -79,7 +80,7 @@ class CpuMitigations(Check):
             first=True,
         )
         if apart is Status.PASS:
-            host.root.note("SMT: no two guests on threads of one core")
+            host.root.note("SMT: no two guests share a core")
         # Open by nothing but threads, of which nobody knows.
         loose = {
             name
@@ -112,7 +113,7 @@ def _line(host: Host, name: str, text: str, state: State) -> str:
     if reason is not None:
         return f"{line} (accepted: {shown(reason)})"
     if name in OF_PROGRAMS:
-        return f"{line} (between programs: a guest's own matter)"
+        return f"{line} (between programs: not counted)"
     return line
 
 
@@ -138,35 +139,35 @@ def _settled(host: Host, states: dict[str, State], loose: set[str]) -> Answer:
     threads = [name for name in broken if name in loose]
     if threads:
         return unknown(
-            f"open if guests share a core's threads: {few(threads)}",
-            "See what Check-Virt-32 (smt) lacks: it is UNKNOWN here, too.",
+            f"open if two guests share a core: {few(threads)}",
+            "Settle Check-Virt-32 (smt) first: it is UNKNOWN, too.",
         )
     # FAIL would take every host out of service for a vulnerability that no
     # guest may be able to use; PASS could hide one that a guest can.
     if broken:
         return unknown(
-            f"not mitigated, and not known to this version: {few(broken)}",
-            "Look up what a guest can do with it, in the kernel's "
-            "documentation (admin-guide/hw-vuln). If nothing, name it "
-            "in [vhard_reporter] accepted_vulnerabilities, with the "
-            "reason.",
+            "not mitigated, and unknown to this version of nova-vhard: "
+            f"{few(broken)}",
+            "See the kernel's documentation (admin-guide/hw-vuln) for what "
+            "a guest can do with it. If a guest cannot use it, add it to "
+            "[vhard_reporter] accepted_vulnerabilities, with the reason.",
         )
     # A kernel that is older than a vulnerability has no file for it. That is
     # not the same as "Not affected".
     unheard = KNOWN - states.keys() - host.expected.vulnerabilities.keys()
     if unheard:
         return unknown(
-            f"the kernel has never heard of {few(sorted(unheard))}",
-            "Boot a newer kernel of your distribution: those that are "
-            "maintained have a file for each, and mitigate it where "
-            "that is needed.",
+            f"the kernel does not know {few(sorted(unheard))}",
+            "Boot a newer kernel of your distribution: maintained kernels "
+            "report each of these vulnerabilities, and mitigate it if "
+            "necessary.",
         )
     silent = [name for name, each in counted.items() if each is State.UNKNOWN]
     if silent:
         return unknown(
-            f"the kernel cannot tell of {few(silent)}",
-            "Ask the kernel of the machine itself: under another "
-            "hypervisor, or on a processor that it does not know, the "
-            "kernel cannot tell.",
+            f"the kernel reports an unknown state of {few(silent)}",
+            "If this host is a virtual machine, check the physical machine "
+            "instead. On a processor that the kernel does not know, boot a "
+            "newer kernel.",
         )
-    return passed("no vulnerability that a guest can use is open")
+    return passed("all vulnerabilities that a guest can use are mitigated")

@@ -35,19 +35,21 @@ class GuardInForce(Check):
 
     name = "guard_in_force"
     id = "Check-Virt-44"
-    title = "What libvirt starts is judged on the host"
+    title = "The guard checks what libvirt starts"
     guide = (
-        "Beyond the guide: a start or hard reboot asks no scheduler, and what "
-        "was judged before can have changed"
+        "Beyond the guide: Nova's scheduler is not asked about a start or "
+        "hard reboot, and the server can have changed since it was checked"
     )
     meaning = (
-        "libvirt asks nova-vhard-guard before it starts a guest, by a probe "
-        "of the last minutes, and the policy has it refuse what breaks a rule."
+        "A recent probe showed that libvirt asks nova-vhard-guard before "
+        "it starts a guest, and the policy makes the guard refuse guests "
+        "that violate a rule."
     )
     remediation = (
         "Run nova-vhard-guard status and nova-vhard-guard probe as root. "
-        "Where libvirt does not ask, run nova-vhard-guard install; where the "
-        "mode is audit or warn, that is a step of the roll-out."
+        "If libvirt does not ask the guard, run nova-vhard-guard install. "
+        "If the mode is audit or warn, set it to enforce in the policy "
+        "when the roll-out is complete."
     )
 
     def answer(self, host: Host) -> Answer:
@@ -55,7 +57,7 @@ class GuardInForce(Check):
         root = host.root
         place = f"{guard_proof.FOLDER}/{guard_proof.FILE}"
         hook = root.exists(guard_proof.HOOK)
-        root.note(f"{guard_proof.HOOK}: {'there' if hook else 'none'}")
+        root.note(f"{guard_proof.HOOK}: {'installed' if hook else 'none'}")
         # Both: where the hook was removed and the guard still runs, the host
         # has a guard, and its next probe says that the hook is missing.
         if not hook and not root.exists(place):
@@ -71,11 +73,11 @@ class GuardInForce(Check):
         age = datetime.datetime.now(datetime.UTC) - proof.time
         if not -_AHEAD <= age <= proof.valid:
             return unknown(
-                "the guard has proven nothing lately; it may be down"
+                "the guard has no recent probe; it may not be running"
             )
         if not proof.guarded:
-            return failed("libvirt starts guests without asking it")
+            return failed("libvirt starts guests without asking the guard")
         # With audit or warn it answers libvirt, and lets every guest start.
         if proof.mode != "enforce":
-            return failed(f"it refuses nothing: mode {proof.mode}")
+            return failed(f"the guard refuses nothing: mode {proof.mode}")
         return passed("libvirt asks the guard, and the guard refuses")

@@ -26,7 +26,7 @@ from nova_vhard.host.sanitized import few, shown
 _GOOD = passed("")
 # An entry of DT_NEEDED, which may be a path: libseccomp.so.2.
 _LIBRARY = re.compile(r"(?:.*/)?libseccomp\.so")
-_OWN = "a mount namespace of its own"
+_OWN = "own mount namespace"
 
 
 class GuestCage(Check):
@@ -49,25 +49,26 @@ class GuestCage(Check):
 
     name = "guest_cage"
     id = "Check-Virt-40"
-    title = "Each running QEMU is caged"
+    title = "Each running QEMU process is confined"
     guide = (
-        "Beyond the guide: what a guest that broke out of its QEMU finds, "
-        "beside mandatory access controls"
+        "Beyond the guide: limits what a guest that escapes into its QEMU "
+        "process can reach, in addition to mandatory access control"
     )
     meaning = (
-        "The kernel shows of the process of every guest a filter of system "
-        "calls (seccomp) of its own, a user and groups that are not root's, "
-        "no capabilities, no_new_privs and a mount namespace that nobody else "
-        "is in. With no guest running, libvirt's user and qemu.conf give the "
-        "next one that."
+        "The QEMU process of each guest has a system call filter "
+        "(seccomp), a user and groups other than root's, no capabilities, "
+        "no_new_privs and a mount namespace of its own, as the kernel "
+        "shows. If no guest is running, libvirt and qemu.conf are "
+        "configured to start the next one so."
     )
     remediation = (
-        "In /etc/libvirt/qemu.conf take user, group, seccomp_sandbox, "
-        "clear_emulator_capabilities, namespaces and cgroup_controllers out, "
-        "or set them to libvirt's defaults and a user of QEMU's own, which is "
-        "in no group such as disk, docker or libvirt; start "
-        "libvirtd or virtqemud again. Then stop and start, or migrate away, "
-        "the guests that are named. End a QEMU that libvirt did not start."
+        "In /etc/libvirt/qemu.conf, remove user, group, seccomp_sandbox, "
+        "clear_emulator_capabilities, namespaces and cgroup_controllers, "
+        "or set them to libvirt's defaults and to a separate user for QEMU "
+        "that is not in a group such as disk, docker or libvirt. Restart "
+        "libvirtd or virtqemud. Then stop and start the guests in the "
+        "evidence, or migrate them away. End QEMU processes that libvirt "
+        "did not start."
     )
 
     def answer(self, host: Host) -> Answer:
@@ -93,7 +94,7 @@ class GuestCage(Check):
             # None is unknown: cgroups v2 decide by a BPF program that no file
             # shows.
             if closed is False:
-                lacks.append("may use every device")
+                lacks.append("may use every device of the host")
             try:
                 sharing = _sharing(host, table, guest)
             # A gap that was found is a FAIL even if the mounts cannot be read.
@@ -106,7 +107,7 @@ class GuestCage(Check):
                 f"{place}/mountinfo: {text} ({who})", first=bool(sharing)
             )
             if sharing:
-                lacks.append(f"has not {_OWN}")
+                lacks.append(f"has no {_OWN}")
             if lacks:
                 return failed(f"{who} {', '.join(lacks)}")
             return _GOOD
@@ -115,7 +116,7 @@ class GuestCage(Check):
         if not answers:
             return _nobody(host)
         return mac.settle_all(
-            answers, "", f"guests that are caged: all {len(answers)}"
+            answers, "", f"all {len(answers)} guests are confined"
         )
 
 
@@ -147,7 +148,7 @@ def _inherited(host: Host, result: confinement.Cage) -> Iterator[str]:
                 raise
             continue
         if inherited and result.filters <= inherited:
-            yield "has no filter of system calls but that of libvirt"
+            yield "has no system call filter but libvirt's"
             return
 
 
@@ -178,14 +179,15 @@ def _nobody(host: Host) -> Answer:
     """Judge a host without guests by what libvirt gives the next one."""
     if not guests.complete(host.root):
         return unknown(
-            "no guest is seen, nor every process (PID namespace, hidepid)",
+            "no guest is visible, but not all processes are visible either "
+            "(PID namespace, hidepid)",
             WHOLE_TABLE,
         )
     answer = mac.settle(
         mac.attempt(judge, host) for judge in (_settings, _user, _filters)
     )
     if answer.status is Status.PASS:
-        return passed("no guest is running; libvirt cages the next one")
+        return passed("no guest is running; libvirt will confine the next one")
     return mac.of_nobody(answer)
 
 
@@ -215,7 +217,7 @@ def _configured(read: qemu_conf.Read) -> Answer:
     # Before staleness: a daemon that has not read the file yet reads it at its
     # next start.
     if off:
-        return failed(f"qemu.conf switches off {few(off)}")
+        return failed(f"qemu.conf disables {few(off)}")
     if read.stale:
         return unknown(
             "qemu.conf was changed since libvirt's daemon started",
@@ -242,7 +244,7 @@ def _user(host: Host) -> Answer:
         or group.lstrip("+") in ("0", "root")
         for user, _, group in (label.partition(":") for label in labels)
     ):
-        return failed("libvirt starts guests as root, or in its group")
+        return failed("libvirt starts guests as root or in the group root")
     reached = {name for each in labels for name in _reached(host, each)}
     if reached:
         return failed(
@@ -285,10 +287,11 @@ def _filters(host: Host) -> Answer:
         host.root.note(*(f"{label}: without libseccomp" for label in without))
         # Not FAIL: no guest runs without a filter yet.
         return unknown(
-            "QEMU is not linked to what filters system calls",
+            "QEMU is not linked with libseccomp, so system calls are not "
+            "filtered",
             "Install a QEMU that was built with libseccomp "
-            "(--enable-seccomp): libvirt starts it without a filter "
-            "otherwise. With seccomp_sandbox = 1 in qemu.conf libvirt "
-            "refuses such a QEMU.",
+            "(--enable-seccomp). libvirt starts any other QEMU without a "
+            "system call filter, unless qemu.conf has seccomp_sandbox = 1: "
+            "then libvirt refuses to start it.",
         )
     return _GOOD

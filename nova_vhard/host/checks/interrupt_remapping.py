@@ -45,14 +45,14 @@ class InterruptRemapping(Check):
     title = "Interrupts are remapped"
     guide = "Physical hardware (PCI passthrough)"
     meaning = (
-        "Every interrupt of a device goes through the IOMMU, so that a "
-        "guest cannot forge one for the host, and vfio does not allow "
-        "devices without."
+        "Every device interrupt goes through the IOMMU, so that a guest "
+        "cannot forge an interrupt for the host, and vfio does not allow "
+        "devices without interrupt remapping."
     )
     remediation = (
-        "Switch interrupt remapping on in the firmware and boot without "
-        "intremap=off; the report says how on the host's platform. Unset "
-        "allow_unsafe_interrupts of vfio_iommu_type1 and iommufd."
+        "Enable interrupt remapping in the firmware, and boot without "
+        "intremap=off; the report has the steps for the host's platform. "
+        "Unset allow_unsafe_interrupts of vfio_iommu_type1 and iommufd."
     )
 
     def answer(self, host: Host) -> Answer:
@@ -75,10 +75,9 @@ class InterruptRemapping(Check):
         ]
         if any(unsafe):
             return failed(
-                "vfio allows interrupts that are not remapped",
-                f"Take {_PARAMETER} of vfio_iommu_type1 and iommufd out of "
-                "the places that the evidence names, and load the modules "
-                "again.",
+                "vfio allows devices without interrupt remapping",
+                f"Remove {_PARAMETER} of vfio_iommu_type1 and iommufd from "
+                "the places in the evidence, and reload the modules.",
             )
         # Without remapping a guest's device can write any interrupt message,
         # by DMA to 0xfee00000 on x86, and so reach the host's handlers.
@@ -103,28 +102,28 @@ def _judge(host: Host, lines: Interrupts) -> Answer:
     # One line is enough: a guest may get the device that it belongs to.
     if lines.direct and measured:
         return failed(
-            "interrupts of devices are not remapped",
+            "device interrupts are not remapped",
             platform.remedy(root, platform.INTERRUPTS_DIRECT),
         )
     if lines.remapped and _unverified(root):
         return failed(
-            "remapping does not ask which device an interrupt is of",
-            "Boot without nosid in intremap: with it the remapping does "
-            "not ask which device an interrupt comes from.",
+            "interrupt remapping does not verify the source device",
+            "Boot without nosid in intremap: it disables the check of "
+            "which device an interrupt comes from.",
         )
     known = measured and not lines.strange
     if not known or not (lines.remapped or lines.translated):
         return unknown(
-            "not verified on this platform: its interrupt controllers",
+            "not verified on this platform: interrupt controllers",
             platform.NOT_VERIFIED,
         )
     # The lines of timers and of the IOMMU itself say nothing about devices.
     if not lines.of_devices:
         return unknown(
             "no interrupt of a PCI device is in use",
-            "Bind a driver to a PCI device, so that its interrupts have "
-            "a line in /proc/interrupts, and check again. A machine "
-            "without one has nothing to hand to a guest.",
+            "Bind a driver to a PCI device, so that its interrupts appear "
+            "in /proc/interrupts, and check again. A machine without PCI "
+            "devices has nothing to pass through.",
         )
     # The tables of an ITS are in memory: a device that is behind no IOMMU can
     # write them.
@@ -136,10 +135,10 @@ def _judge(host: Host, lines: Interrupts) -> Answer:
             return strange
         if not units:
             return unknown(
-                "interrupts go through an ITS, but no IOMMU is driven",
+                "interrupts go through an ITS, but no IOMMU is in use",
                 platform.remedy(root, platform.IOMMU_OFF),
             )
-    return passed("interrupts of devices are remapped")
+    return passed("device interrupts are remapped")
 
 
 def _unverified(root: HostRoot) -> bool:

@@ -15,7 +15,7 @@ from nova_vhard.host.iommu import device_iommu, iommu
 _MODULE, _PARAMETER = "vfio", "enable_unsafe_noiommu_mode"
 
 _NO_UNIT = (
-    "Let the reporter see the host's own /sys: one of /sys/class/iommu and "
+    "Give the reporter the host's own /sys: /sys/class/iommu or "
     "/sys/kernel/iommu_groups is not the kernel's."
 )
 
@@ -38,14 +38,14 @@ class Iommu(Check):
     guide = "Physical hardware (PCI passthrough)"
     meaning = (
         "The kernel has put PCI devices into IOMMU groups behind a working "
-        "IOMMU (Intel, AMD, or Arm's SMMUv3), and vfio is not told to do "
-        "without. What the kernel command line, the ACPI tables or the log "
-        "say is not asked: each of them can say yes while translation is "
-        "off."
+        "IOMMU (Intel, AMD, or Arm's SMMUv3), and vfio is not allowed to "
+        "work without an IOMMU. The kernel command line, the ACPI tables "
+        "and the log are not evidence: each can name an IOMMU while "
+        "translation is off."
     )
     remediation = (
-        "Switch the IOMMU (VT-d, AMD-Vi, SMMU) on in the firmware and in "
-        "the kernel; the report says how on the host's platform. Unset "
+        "Enable the IOMMU (VT-d, AMD-Vi, SMMU) in the firmware and in the "
+        "kernel; the report has the steps for the host's platform. Unset "
         "vfio's enable_unsafe_noiommu_mode."
     )
 
@@ -73,9 +73,9 @@ class Iommu(Check):
         # Before the groups: with this parameter vfio hands out any device.
         if unsafe or fakes:
             return failed(
-                "vfio may hand out devices without an IOMMU",
-                f"Take {_PARAMETER} of vfio out of the places that the "
-                "evidence names, and load vfio again.",
+                "vfio may pass devices to guests without an IOMMU",
+                f"Remove {_PARAMETER} of vfio from the places in the "
+                "evidence, and reload vfio.",
             )
         unverified = iommu.unverified(root, units)
         # A machine whose IOMMU is on can have devices that it does not reach.
@@ -91,7 +91,7 @@ class Iommu(Check):
         # Power there are groups without an entry in this folder.
         if not units:
             return unknown(
-                "devices are in groups, but no IOMMU is driven", _NO_UNIT
+                "devices are in IOMMU groups, but no IOMMU is in use", _NO_UNIT
             )
         # The PCI devices themselves must agree with the groups.
         addresses = root.names(iommu.DEVICES)
@@ -107,7 +107,9 @@ class Iommu(Check):
         if without:
             root.note(f"devices in no group: {' '.join(without)}")
         if lost or not grouped & set(addresses):
-            return unknown("groups and PCI devices do not agree", _NO_UNIT)
+            return unknown(
+                "IOMMU groups and PCI devices are inconsistent", _NO_UNIT
+            )
         # The host's drivers bypass translation there. Older kernels do not
         # say so.
         identity = [
@@ -117,7 +119,7 @@ class Iommu(Check):
         ]
         if identity:
             return passed(
-                "an IOMMU translates what is given to guests; the host's own "
-                f"devices of {len(identity)} groups bypass it",
+                "an IOMMU translates the devices of guests; the host's own "
+                f"devices in {len(identity)} groups bypass it",
             )
         return passed("devices are translated by an IOMMU")

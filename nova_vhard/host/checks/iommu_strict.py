@@ -19,20 +19,20 @@ from nova_vhard.host.root import HostRoot
 from nova_vhard.host.sanitized import few
 
 _PASSTHROUGH = (
-    "Boot without iommu=pt and iommu.passthrough=1. Where the kernel was "
+    "Boot without iommu=pt and iommu.passthrough=1. If the kernel was "
     "built with CONFIG_IOMMU_DEFAULT_PASSTHROUGH, add iommu.passthrough=0."
 )
 _PARTLY = (
-    "Boot without iommu=pt, iommu.passthrough=1 and igfx_off if /proc/cmdline "
-    "has one of them. If not, it is these groups alone: unbind the drivers of "
-    "their devices, and write DMA into the files that the evidence names. "
-    "Where the kernel refuses that, the device needs it so (a GPU of AMD's "
-    "with PASID does): switch it off in the firmware, or do not require this "
-    "check of the host."
+    "Boot without iommu=pt, iommu.passthrough=1 and igfx_off if "
+    "/proc/cmdline has one of them. Otherwise, only these groups are "
+    "affected: unbind the drivers of their devices, and write DMA into the "
+    "files in the evidence. If the kernel refuses that, the device "
+    "requires it (for example an AMD GPU with PASID): disable it in the "
+    "firmware, or do not require this check."
 )
 _FIRMWARE = (
-    "A device that the firmware puts behind no IOMMU stays so: unbind its "
-    "driver, or switch it off in the firmware."
+    "If the firmware puts a device behind no IOMMU, unbind its driver, or "
+    "disable the device in the firmware."
 )
 _OUTSIDE = {
     Platform.INTEL: f"Boot without igfx_off in intel_iommu. {_FIRMWARE}",
@@ -62,16 +62,16 @@ class IommuStrict(Check):
 
     name = "iommu_strict"
     id = "Check-Virt-03"
-    title = "Host devices are in translated domains"
+    title = "The host's own devices are translated, too"
     guide = "Physical hardware (PCI passthrough)"
     meaning = (
-        "No device of the host itself bypasses translation (identity "
-        "domains, or no domain at all), so that a device that misbehaves "
-        "reaches its own buffers only. Lazy invalidation (DMA-FQ), which is "
-        "not what the kernel calls strict, passes and is named."
+        "No device of the host itself bypasses address translation (by an "
+        "identity domain or no domain), so that a faulty device can reach "
+        "only its own buffers. Lazy invalidation (DMA-FQ), which the "
+        "kernel does not call strict, passes; the result says so."
     )
     remediation = (
-        "Boot without iommu=pt and iommu.passthrough=1. Where there is no "
+        "Boot without iommu=pt and iommu.passthrough=1. If there is no "
         "IOMMU group, see Check-Virt-01."
     )
 
@@ -149,13 +149,13 @@ def _of_types(types: set[str]) -> Answer:
     strange = sorted(types - _TRANSLATED)
     if strange:
         return unknown(
-            f"types that are not known: {' '.join(strange)}",
+            f"unknown types of IOMMU domains: {' '.join(strange)}",
             platform.NOT_VERIFIED,
         )
-    text = "host devices are translated, strictly"
+    text = "host devices are translated, with strict invalidation"
     if _LAZY in types:
         text = (
-            "host devices are translated, lazily (batched invalidation, "
-            "DMA-FQ): not what the kernel calls strict"
+            "host devices are translated, with lazy invalidation (DMA-FQ), "
+            "which the kernel does not call strict"
         )
     return passed(text)

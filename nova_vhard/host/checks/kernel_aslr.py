@@ -67,7 +67,7 @@ class KernelAslr(Check):
             if text:
                 root.note(f"{path}: {text}")
         if value == "2":
-            return passed("address spaces are randomized in full")
+            return passed("address spaces are fully randomized")
         if value in _MEANING:
             return failed(_MEANING[value])
-        return unknown(f"{value[:20]!r} is not a value that is known")
+        return unknown(f"{value[:20]!r} is not a known value")

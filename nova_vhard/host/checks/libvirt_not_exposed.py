@@ -26,11 +26,11 @@ from nova_vhard.host.sanitized import few
 # may have another: each is looked at.
 _FIRST = "1"
 
-_CLOSED = "libvirt listens to no network in plain"
-_BY_TLS = "libvirt lets in by TLS who has no certificate"
+_CLOSED = "libvirt does not accept unencrypted network connections"
+_BY_TLS = "libvirt accepts TLS clients without a certificate"
 _ANYBODY = (
-    "Take tls_no_verify_certificate out of the file that the evidence names, "
-    "or set auth_tls = sasl, and start the daemon again."
+    "Remove tls_no_verify_certificate from the file in the evidence, or "
+    "set auth_tls = sasl, and restart the daemon."
 )
 
 
@@ -51,19 +51,19 @@ class LibvirtNotExposed(Check):
 
     name = "libvirt_not_exposed"
     id = "Check-Virt-42"
-    title = "libvirt does not listen to the network in plain"
+    title = "libvirt does not accept unencrypted network connections"
     guide = (
-        "Beyond the guide: who gets to libvirt's daemon is root on the host, "
-        "and reads what migrations say to each other"
+        "Beyond the guide: anyone who can connect to libvirt's daemon has "
+        "root rights on the host, and an unencrypted connection can be read"
     )
     meaning = (
-        "Neither libvirt's daemons nor the sockets that start them listen on "
-        "plain TCP at an address that other machines can reach."
+        "Neither libvirt's daemons nor their systemd sockets listen on "
+        "unencrypted TCP at an address that other machines can reach."
     )
     remediation = (
         "Disable libvirtd-tcp.socket and virtproxyd-tcp.socket, set "
-        "listen_tcp = 0 in libvirtd.conf, and have migrations use tls or ssh "
-        "(live_migration_scheme of nova.conf)."
+        "listen_tcp = 0 in libvirtd.conf, and use tls or ssh for "
+        "migrations (live_migration_scheme in nova.conf)."
     )
 
     def answer(self, host: Host) -> Answer:
@@ -72,7 +72,8 @@ class LibvirtNotExposed(Check):
         daemons = list(libvirt_conf.daemons(root))
         if not (daemons or root.captured or guests.complete(root)):
             return unknown(
-                "not every process is seen, nor a daemon of libvirt's",
+                "no libvirt daemon is visible, but not all processes are "
+                "visible either",
                 WHOLE_TABLE,
             )
         # A unit may name any port: 16509 is only the default of libvirtd.conf.
@@ -86,7 +87,8 @@ class LibvirtNotExposed(Check):
         if not (root.captured or guests.complete(root)):
             answers.append(
                 unknown(
-                    "not every process is seen: there may be other daemons",
+                    "not all processes are visible: there may be other "
+                    "daemons",
                     WHOLE_TABLE,
                 )
             )
@@ -136,11 +138,12 @@ def _judge(host: Host, pid: str, units: Units) -> Answer:
         ports = libvirt_conf.read(root, pid)
         exposed = _exposed(every, own, ports, units)
     root.note(
-        f"{place}: {len(every)} listeners, {len(exposed)} of libvirt in plain"
+        f"{place}: {len(every)} listeners, {len(exposed)} of them libvirt's "
+        "and unencrypted"
     )
     if exposed:
         return failed(
-            "libvirt listens in plain: "
+            "libvirt accepts unencrypted connections: "
             f"{few(sorted({str(item) for item in exposed}))}"
         )
     if ports.anybody and _reaches({*units.tls, ports.tls}, every):
@@ -181,5 +184,5 @@ def _own(host: Host, pid: str) -> frozenset[str]:
     try:
         return listeners.sockets(host.root, pid)
     except Unreadable as error:
-        host.root.note(f"known by its ports alone: {error}")
+        host.root.note(f"identified by its ports only: {error}")
         return frozenset()

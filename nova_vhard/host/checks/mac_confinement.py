@@ -23,21 +23,19 @@ class MacConfinement(Check):
     title = "libvirt confines guests"
     guide = "Mandatory access controls"
     meaning = (
-        "libvirt has SELinux or AppArmor as its security driver, the "
-        "kernel enforces it, for the domain or the profile of guests too, "
-        "and qemu.conf "
-        "confines a guest of which nothing is said. Whether a guest of "
-        "which something else is said is refused "
-        "(security_require_confined) is in the evidence."
+        "libvirt uses SELinux or AppArmor as its security driver, the "
+        "kernel enforces it, also for the domain or profile of guests, and "
+        "qemu.conf confines guests by default. The evidence shows whether "
+        "libvirt refuses guests that are defined as unconfined "
+        "(security_require_confined)."
     )
     remediation = (
         "Enable SELinux or AppArmor in the kernel and set it to enforce "
         "(setenforce 1 and SELINUX=enforcing; apparmor=1); semanage "
         "permissive -d svirt_t; aa-enforce "
-        "/etc/apparmor.d/libvirt/TEMPLATE.qemu. In qemu.conf take "
-        "security_driver out, set security_default_confined = 1 and "
-        "security_require_confined = 1, and start libvirtd or virtqemud "
-        "again."
+        "/etc/apparmor.d/libvirt/TEMPLATE.qemu. In qemu.conf, remove "
+        "security_driver and set security_default_confined = 1 and "
+        "security_require_confined = 1. Restart libvirtd or virtqemud."
     )
 
     def answer(self, host: Host) -> Answer:

@@ -44,21 +44,21 @@ class MacGuests(Check):
 
     name = "mac_guests"
     id = "Check-Virt-21"
-    title = "Each running guest is confined, by a label of its own"
+    title = "Each running guest is confined by its own label"
     guide = "sVirt"
     meaning = (
-        "The kernel shows a guest's label on the process of every guest, "
-        "no two guests have the same, and it is enforced. With no guest "
-        "running it passes where Check-Virt-20 does: the first guest will "
-        "be confined."
+        "The process of each guest has a label for guests, no two guests "
+        "have the same label, and the kernel enforces it. If no guest is "
+        "running, this check passes if Check-Virt-20 passes: the first "
+        "guest will be confined."
     )
     remediation = (
-        "Where neither SELinux nor AppArmor is active, boot the kernel with "
-        "one of them, set it to enforce, and start libvirtd or virtqemud "
-        "again (Check-Virt-20). Then stop and start (or migrate away) the "
-        "guests that are named: a label is given when a guest starts. For "
-        "AppArmor put a profile back to enforce with aa-enforce. Take "
-        "static and none seclabels out of their domains."
+        "If neither SELinux nor AppArmor is active, boot the kernel with "
+        "one of them, set it to enforce, and restart libvirtd or virtqemud "
+        "(Check-Virt-20). Then stop and start the guests in the evidence, "
+        "or migrate them away: a guest gets its label when it starts. Set "
+        "AppArmor profiles back to enforce mode with aa-enforce. Remove "
+        "seclabel elements of type static or none from the domains."
     )
 
     def answer(self, host: Host) -> Answer:
@@ -77,8 +77,8 @@ class MacGuests(Check):
         if not (table.guests or troubles or answers):
             if not guests.complete(host.root):
                 return unknown(
-                    "no guest is seen, nor every process (PID namespace, "
-                    "hidepid)",
+                    "no guest is visible, but not all processes are "
+                    "visible either (PID namespace, hidepid)",
                 )
             return mac.of_nobody(mac.confinement(host))
         answers += [unknown(trouble) for trouble in troubles]
@@ -108,9 +108,7 @@ class MacGuests(Check):
             answers.append(mac.attempt(mac.effective, host, model, labels))
         answer = mac.settle(answers)
         if answer.status is Status.PASS:
-            return passed(
-                f"guests with a label of their own: all {len(judged)}"
-            )
+            return passed(f"all {len(judged)} guests have their own label")
         return answer
 
 
@@ -126,7 +124,7 @@ def _judge(guest: guests.Guest, model: str | None) -> Answer:
     # Before _profile(): what is not a label of SELinux would count as
     # AppArmor's.
     if model == mac.SELINUX and label is None:
-        return unknown(f"{shown(guest.label)!r} is not a label of SELinux")
+        return unknown(f"{shown(guest.label)!r} is not an SELinux label")
     if label is None or model == mac.APPARMOR:
         return _profile(guest)
     who = shown(guest.name)
@@ -135,7 +133,7 @@ def _judge(guest: guests.Guest, model: str | None) -> Answer:
     # virSecuritySELinuxMCSFind() of libvirt draws two different categories for
     # each guest; a static seclabel may have none.
     if label.pair is None:
-        return failed(f"{who} has no pair of categories of its own")
+        return failed(f"{who} has no categories of its own")
     return _GOOD
 
 
@@ -148,9 +146,11 @@ def _profile(guest: guests.Guest) -> Answer:
         return failed(f"the profile of {who} is not enforced")
     # get_profile_name() of libvirt's security_apparmor.c makes the name of it.
     if not guest.uuid:
-        return unknown(f"{who} has no uuid to know its profile by")
+        return unknown(
+            f"{who} has no UUID, so its profile cannot be identified"
+        )
     if label.profile != f"libvirt-{guest.uuid}":
-        return failed(f"{who} has a profile that is not its own")
+        return failed(f"{who} does not have its own profile")
     return _GOOD
 
 

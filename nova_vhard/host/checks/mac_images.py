@@ -58,20 +58,19 @@ class MacImages(Check):
 
     name = "mac_images"
     id = "Check-Virt-22"
-    title = "Images have the labels that are due"
+    title = "Images have the correct labels"
     guide = "Labels and categories"
     meaning = (
-        "With SELinux, no image of a running guest is open to another "
-        "guest, by its label and by the kernel's word: each has its "
-        "guest's categories, or the label for read-only, shareable or "
-        "unused images. AppArmor labels no images; there Check-Virt-21 "
-        "says what holds."
+        "With SELinux, no other guest can access the image of a running "
+        "guest, according to its label and to the kernel: each image has "
+        "the categories of its guest, or the label for read-only, "
+        "shareable or unused images. AppArmor does not label images; see "
+        "Check-Virt-21."
     )
     remediation = (
-        "Stop the guest, restorecon the image, and start the guest again: "
-        "libvirt labels it then. File systems that keep no labels of their "
-        "own (NFS without labels, FUSE) cannot keep guests apart by "
-        "SELinux."
+        "Stop the guest, run restorecon on the image, and start the guest: "
+        "libvirt then labels the image. On file systems without labels "
+        "(NFS without label support, FUSE), SELinux cannot isolate images."
     )
 
     def answer(self, host: Host) -> Answer:
@@ -79,14 +78,14 @@ class MacImages(Check):
         result = mac.driver(host)
         if not result:
             return failed(
-                "libvirt has no security driver that labels images",
+                "libvirt's security driver does not label images",
                 mac.NO_DRIVER,
             )
         # virt-aa-helper of libvirt lists the paths in the profile of each
         # guest.
         if mac.SELINUX not in result:
             return not_applicable(
-                "AppArmor labels no images: profiles name their paths"
+                "AppArmor does not label images: profiles contain their paths"
             )
         running = host.libvirt.running()
         if not running:
@@ -112,7 +111,7 @@ class MacImages(Check):
         )
         answer = mac.settle(answers)
         if answer.status is Status.PASS:
-            return passed(f"images with a label that is due: all {count}")
+            return passed(f"all {count} images have the correct label")
         return answer
 
 
@@ -179,17 +178,17 @@ def _others(
         if may:
             return failed(
                 f"another guest may write {shown(disk.path)}",
-                "Stop the guest, restorecon the image, and start the "
-                "guest again: libvirt labels it then. A file system "
-                "that keeps no labels of its own (NFS without labels, "
-                "FUSE) cannot keep guests apart by SELinux.",
+                "Stop the guest, run restorecon on the image, and start "
+                "the guest: libvirt then labels the image. On a file "
+                "system without labels (NFS without label support, FUSE), "
+                "SELinux cannot isolate images.",
             )
         # Of a file the label has decided; of a folder the kernel alone can.
         if may is None and disk.folder:
             return unknown(
-                f"unknown which guests may write {shown(disk.path)}",
-                "Run nova-vhard-reporter check on the host, where the "
-                "kernel answers.",
+                f"it is unknown which guests may write {shown(disk.path)}",
+                "Run nova-vhard-reporter check on the host itself: only "
+                "its kernel can answer.",
             )
     return _GOOD
 
@@ -202,7 +201,7 @@ def _judge(
         # Whose label an operator chooses: the kernel alone says who may.
         return _GOOD
     if label is None:
-        return unknown(f"the label of {path} is not one of SELinux")
+        return unknown(f"the label of {path} is not an SELinux label")
     if label.type in _common(disk) and not label.categories:
         return _GOOD
     if label.type != _OWN:
@@ -210,7 +209,7 @@ def _judge(
     if not label.categories:
         return failed(f"every guest may write {path}")
     if guest is None:
-        return unknown(f"the guest of {path} is not seen in procfs")
+        return unknown(f"the guest of {path} is not visible in /proc")
     if label.categories != guest.pair:
         return failed(f"{path} has the categories of another guest")
     return _GOOD

@@ -28,18 +28,18 @@ class MemorySharing(Check):
 
     name = "memory_sharing"
     id = "Check-Virt-33"
-    title = "Guests share no pages of memory"
+    title = "Guests do not share memory pages"
     guide = (
-        "Beyond the guide: a page that is shared tells by its timing what "
-        "another guest has in its memory"
+        "Beyond the guide: with a shared page, a guest can learn from "
+        "access times what another guest has in memory"
     )
     meaning = (
-        "The kernel does not merge equal pages of different guests (KSM), "
-        "and none is merged from an earlier time."
+        "The kernel does not merge identical pages of guests (KSM), and no "
+        "page is still merged from before."
     )
     remediation = (
         "Write 2 into /sys/kernel/mm/ksm/run, and disable ksmtuned and "
-        "ksm.service, which switch it on again."
+        "ksm.service, which enable it again."
     )
 
     def answer(self, host: Host) -> Answer:
@@ -52,9 +52,9 @@ class MemorySharing(Check):
             return passed("the kernel cannot merge memory")
         value = root.read(_RUN)
         if value == _RUNNING:
-            return failed("equal pages of guests are merged")
+            return failed("the kernel merges identical pages of guests (KSM)")
         if value not in (_STOPPED, _UNMERGED):
-            return unknown(f"{shown(value)!r} is not a value that is known")
+            return unknown(f"{shown(value)!r} is not a known value")
         read = root.maybe if value == _UNMERGED else root.peek
         # A merged page stays merged when KSM stops: the time that a write to
         # it takes still tells whether another guest has the same page.
@@ -69,10 +69,10 @@ class MemorySharing(Check):
         if set(counts.values()) <= {"0", None}:
             return passed("no pages of guests are merged")
         step = (
-            "The kernel takes them apart at this moment, which may take "
-            "minutes: check again."
+            "The kernel is unmerging the pages, which may take minutes. "
+            "Check again later."
             if value == _UNMERGED
-            else f"Write 2 into {_RUN}: 0 stops merging and leaves pages "
+            else f"Write 2 into {_RUN}: 0 stops merging but leaves pages "
             "merged."
         )
-        return failed("pages that were merged before still are", step)
+        return failed("KSM is off, but pages are still merged", step)

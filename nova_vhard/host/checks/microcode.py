@@ -11,12 +11,12 @@ _FILE = "/sys/devices/system/cpu/vulnerabilities/old_microcode"
 _CPUINFO = "/proc/cpuinfo"
 
 _OLD_KERNEL = (
-    "Boot Linux 6.16 or later: an older kernel has no list of microcode. Do "
-    "not require this check of hosts without one."
+    "Boot Linux 6.16 or later: older kernels have no list of microcode. Do "
+    "not require this check of hosts with an older kernel."
 )
 _AT_BOOT = (
-    "Install the newest microcode (package intel-microcode, microcode_ctl) or "
-    "firmware and reboot: the kernel compares at boot."
+    "Install the newest microcode (package intel-microcode, microcode_ctl) "
+    "or firmware, and reboot: the kernel compares versions at boot."
 )
 
 
@@ -38,13 +38,13 @@ class Microcode(Check):
     id = "Check-Virt-35"
     title = "The processor's microcode is not known to be old"
     guide = (
-        "Beyond the guide: mitigations in the kernel need the processor's "
-        "own part of them"
+        "Beyond the guide: many mitigations of the kernel require updated "
+        "microcode"
     )
     meaning = (
-        "When this kernel booted, the processor's microcode was not older "
-        "than the newest that the kernel's makers knew. A kernel that was "
-        "not updated knows of nothing newer."
+        "At boot, the processor's microcode was at least as new as the "
+        "version in the kernel's list. An old kernel does not know newer "
+        "versions."
     )
     remediation = _AT_BOOT
 
@@ -67,20 +67,19 @@ class Microcode(Check):
         # list, which has Intel's alone.
         if maker is not Platform.INTEL:
             return unknown(
-                "the kernel checks the microcode of Intel processors only",
-                "The kernel's list has Intel's microcode alone. Update "
-                "this machine's firmware by its maker's list, and do "
-                "not require this check of it.",
+                "the kernel checks only the microcode of Intel processors",
+                "The kernel's list contains only Intel's microcode. Keep "
+                "the firmware of this machine up to date as its vendor "
+                "recommends, and do not require this check of it.",
             )
         # It says the same under any hypervisor (X86_FEATURE_HYPERVISOR).
         if is_virtual(root):
             return unknown(
-                "the kernel compares nothing under a hypervisor",
-                "Judge the machine below: a hypervisor tells its guests "
-                "any revision, and this kernel compares none there. Do "
-                "not require this check of a host that is itself a "
-                "guest.",
+                "the kernel does not check microcode in a virtual machine",
+                "Check the physical machine instead: a hypervisor can "
+                "report any version to its guests. Do not require this "
+                "check of a host that is a virtual machine.",
             )
         if text == "Not affected":
-            return passed("no newer microcode is known")
+            return passed("the kernel knows no newer microcode")
         return unknown(f"the kernel says {shown(text)!r}")

@@ -34,16 +34,16 @@ class MigrationEncrypted(Check):
 
     name = "migration_encrypted"
     id = "Check-Virt-41"
-    title = "Guests are encrypted on their way to another host"
+    title = "Live migrations are encrypted"
     guide = (
-        "Beyond the guide: who listens in the network of migrations reads "
-        "all memory of a guest, its keys among it"
+        "Beyond the guide: anyone who can read the migration network can "
+        "read all memory of a guest, including its keys"
     )
     meaning = (
-        "By the settings of Nova and libvirt on this host, the memory of a "
-        "guest that migrates live leaves the host encrypted, or the "
-        "migration fails. Whether the certificates are good, only a "
-        "migration shows."
+        "According to the settings of Nova and libvirt, this host encrypts "
+        "the memory of a guest during a live migration, or the migration "
+        "fails. Certificates are not checked: only a migration shows "
+        "whether they work."
     )
     remediation = (
         "Set live_migration_with_native_tls = true in [libvirt] of nova.conf, "
@@ -61,19 +61,20 @@ class MigrationEncrypted(Check):
                 for name, value in (
                     ("live_migration_with_native_tls", channels.native_tls),
                     ("live_migration_tunnelled", channels.tunnelled),
-                    ("scheme of migrations", channels.transport),
+                    ("migration scheme", channels.transport),
                 )
             )
         )
         # LibvirtDriver._handle_native_tls() adds VIR_MIGRATE_TLS to each
         # migration. Nova does not start with this and tunnelling together.
         if channels.native_tls:
-            return passed("Nova asks QEMU for TLS for each migration")
+            return passed("Nova uses QEMU's native TLS for each migration")
         # Without tunnelling the scheme protects libvirt's own messages only:
         # QEMU sends the memory on a connection of its own.
         if channels.tunnelled and channels.transport in _ENCRYPTED:
             return passed(
-                "Nova tunnels migrations through libvirt's encryption"
+                "Nova tunnels migrations through libvirt's encrypted "
+                "connection"
             )
         return mac.settle(
             map(_forced, qemu_conf.read(host, qemu_conf.MIGRATING))
@@ -85,7 +86,7 @@ def _forced(read: qemu_conf.Read) -> Answer:
     # FAIL before stale: neither the old nor the new file is known to refuse
     # it.
     if not read.confinement.migrate_tls_force:
-        return failed("guests migrate in the clear")
+        return failed("live migrations are not encrypted")
     if read.stale:
         return unknown(
             "qemu.conf was changed since libvirt's daemon started",

@@ -42,14 +42,14 @@ class NestedOff(Check):
 
     name = "nested_off"
     id = "Check-Virt-34"
-    title = "Guests cannot be hypervisors"
+    title = "Nested virtualization is off"
     guide = (
-        "Beyond the guide: nested virtualization is a large part of KVM that "
-        "only guests use which start guests"
+        "Beyond the guide: nested virtualization is a large part of KVM "
+        "that only guests with their own virtual machines need"
     )
     meaning = (
-        "KVM has nested virtualization off: a guest cannot reach that part "
-        "of it."
+        "Nested virtualization is disabled in KVM, so a guest cannot reach "
+        "this code."
     )
     remediation = (
         "Set options kvm_intel nested=0 and options kvm_amd nested=0 in "
@@ -81,12 +81,12 @@ class NestedOff(Check):
             )
             kernel = " ".join(f"{module}.nested=0" for module in on)
             return failed(
-                "guests can be hypervisors",
+                "nested virtualization is on",
                 f"Set {options} in /etc/modprobe.d, or boot with {kernel} "
-                "where it is built into the kernel, and reboot.",
+                "if it is built into the kernel, and reboot.",
             )
         if read and all(text in _OFF for text in read.values()):
-            return passed("guests cannot be hypervisors")
+            return passed("nested virtualization is off")
         if not read and of(root) is Platform.ARM:
             # Arm's KVM nests by the kernel command line alone. The kernel
             # takes quotes away, around all of it or around the value.
@@ -104,15 +104,15 @@ class NestedOff(Check):
             # careful.
             if any(word.endswith("=nested") for word in modes):
                 return failed(
-                    "guests can be hypervisors",
+                    "nested virtualization is on",
                     "Boot without kvm-arm.mode=nested.",
                 )
-            return passed("guests cannot be hypervisors")
+            return passed("nested virtualization is off")
         # Not a PASS: the module can be loaded at any time, and most of them
         # have nesting on by default.
         return unknown(
-            "no KVM module is in /sys/module",
-            "Load the module of KVM for this processor (kvm_intel, "
-            "kvm_amd, kvm_hv, kvm): only then does it say what its "
-            "parameter is. Without it, guests are emulated.",
+            "no KVM module is loaded",
+            "Load the KVM module for this processor (kvm_intel, kvm_amd, "
+            "kvm_hv or kvm): its parameter is visible only then. Without "
+            "it, guests are emulated.",
         )

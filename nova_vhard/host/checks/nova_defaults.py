@@ -32,20 +32,20 @@ class NovaDefaults(Check):
 
     name = "nova_defaults"
     id = "Check-Virt-08"
-    title = "Nova's own defaults are those that the policy assumes"
+    title = "Nova's defaults match the policy's assumptions"
     guide = (
-        "Beyond the guide: a guest whose image says nothing gets what the "
-        "host's nova.conf says, and the policy has to know it"
+        "Beyond the guide: if an image does not set a property, the host's "
+        "nova.conf decides, and the policy must know the result"
     )
     meaning = (
         "virt_type, hw_machine_type, use_virtio_for_bridges, "
-        "force_config_drive, pointer_model and cpu_mode of this host are "
-        "what the policy's assume says, so that what the gates judged is "
-        "what the guest gets."
+        "force_config_drive, pointer_model and cpu_mode of this host match "
+        "the section assume of the policy, so that a guest gets the "
+        "devices that the gates checked."
     )
     remediation = (
-        "Correct nova.conf on this host and restart nova-compute, or the "
-        "key assume of the policy."
+        "Correct nova.conf on this host and restart nova-compute, or "
+        "correct the section assume of the policy."
     )
 
     def answer(self, host: Host) -> Answer:
@@ -58,7 +58,9 @@ class NovaDefaults(Check):
         for name, result, assumed in _compared(facts, host.expected):
             host.root.note(f"{facts.path}: {name} = {result}")
             if result != assumed:
-                different.append(f"{name} is {result}, assumed is {assumed}")
+                different.append(
+                    f"{name} is {result}, but the policy assumes {assumed}"
+                )
         host.root.note(
             *(
                 f"{facts.path}: {name} = {result}"
@@ -70,7 +72,7 @@ class NovaDefaults(Check):
             return unknown("there is no policy to compare with", NO_POLICY)
         if different:
             return failed("; ".join(different))
-        return passed("nova's defaults are those that the policy assumes")
+        return passed("Nova's defaults match the policy's assumptions")
 
 
 def _compared(

@@ -21,13 +21,13 @@ class PassthroughDisabled(Check):
 
     name = "passthrough_disabled"
     id = "Check-Virt-04"
-    title = "No device waits for a guest unless Nova offers it"
+    title = "Only devices that Nova offers are ready for passthrough"
     guide = "Physical hardware (PCI passthrough)"
     meaning = (
-        "Passthrough is off: Nova offers no device of this host, and none "
-        "waits for a guest: bound to vfio, vDPA, or mediated. Or it is on "
-        "for devices that the operator has listed in [pci] device_spec or "
-        "[devices] enabled_mdev_types, and for no other."
+        "Either passthrough is off: Nova offers no device of this host, "
+        "and no device is bound to vfio, vDPA or mediated. Or only devices "
+        "that the operator has listed in [pci] device_spec or [devices] "
+        "enabled_mdev_types are ready for passthrough."
     )
     remediation = (
         "Unbind the named devices from vfio or vhost_vdpa "
@@ -46,11 +46,17 @@ class PassthroughDisabled(Check):
         )
         if stray:
             host.root.note(*stray, first=True)
-            return failed("waits for a guest, and offered by nobody")
+            return failed(
+                "a device is ready for passthrough, but Nova does not offer it"
+            )
         host.root.note(
             *(f"offered: {offer}" for offer in offered),
-            f"devices that wait for a guest: {waiting}",
+            f"devices that are ready for passthrough: {waiting}",
         )
         if offered or waiting:
-            return passed("what guests can get is what nova offers")
-        return passed("nova offers no device, and none waits for a guest")
+            return passed(
+                "only devices that Nova offers are ready for passthrough"
+            )
+        return passed(
+            "Nova offers no device, and no device is ready for passthrough"
+        )

@@ -43,18 +43,17 @@ class PassthroughIsolated(Check):
 
     name = "passthrough_isolated"
     id = "Check-Virt-05"
-    title = "Offered devices share an IOMMU group with nothing of the host"
+    title = "Offered devices share no IOMMU group with devices of the host"
     guide = "Physical hardware (PCI passthrough)"
     meaning = (
-        "No device that stays with the host is in the IOMMU group of one "
-        "that a guest can get: behind the same switch without ACS they "
+        "No device that the host keeps is in the same IOMMU group as a "
+        "device that a guest can get: behind a switch without ACS, they "
         "could reach each other without passing the IOMMU."
     )
     remediation = (
-        "Move the card to a slot that has a group of its own, switch ACS "
-        "on in the firmware, offer all functions of the group, or take the "
-        "device out of [pci] device_spec. Never boot with "
-        "pcie_acs_override."
+        "Move the card to a slot that has a group of its own, enable ACS "
+        "in the firmware, offer all functions of the group, or remove the "
+        "device from [pci] device_spec. Never boot with pcie_acs_override."
     )
 
     def answer(self, host: Host) -> Answer:
@@ -62,7 +61,7 @@ class PassthroughIsolated(Check):
         root = host.root
         offered = passthrough_devices.of_host(host)
         if not offered:
-            return not_applicable("nova offers no device")
+            return not_applicable("Nova offers no device")
         strange = iommu.unverified(root, iommu.units(root))
         if strange:
             return strange
@@ -73,7 +72,9 @@ class PassthroughIsolated(Check):
         if alone:
             return device_iommu.alone(root, list(alone))
         if kept:
-            return failed("offered devices share a group with the host's")
+            return failed(
+                "offered devices share an IOMMU group with devices of the host"
+            )
         root.note(*(f"offered: {item}" for item in offered))
         # Last: with this parameter separate groups prove nothing, but a shared
         # group is still a FAIL.
@@ -84,12 +85,13 @@ class PassthroughIsolated(Check):
                 first=True,
             )
             return unknown(
-                "the kernel may pretend groups to be apart",
+                "pcie_acs_override is set, so IOMMU groups may not be "
+                "isolated",
                 "Boot without pcie_acs_override: it claims an isolation that "
                 "does not exist.",
             )
         return passed(
-            "offered devices share a group with each other only",
+            "offered devices share no IOMMU group with devices of the host",
         )
 
 
@@ -120,7 +122,7 @@ def _kept(root: HostRoot, group: iommu.Group, address: str) -> str:
     """Return why a member of a group stays with the host; empty if not."""
     # Arm's device trees put platform devices into groups, too.
     if not pci_text.fields(address):
-        return f"{group.path}/devices: {shown(address)} (no PCI device)"
+        return f"{group.path}/devices: {shown(address)} (not a PCI device)"
     kind = pci.device_class(root, address)
     name = pci.driver(root, address)
     if (

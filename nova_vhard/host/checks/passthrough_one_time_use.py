@@ -27,17 +27,18 @@ class PassthroughOneTimeUse(Check):
 
     name = "passthrough_one_time_use"
     id = "Check-Virt-07"
-    title = "Each offered whole device is cleaned before it is issued again"
+    title = "Each offered whole device is cleaned before it is reused"
     guide = "Physical hardware (PCI passthrough)"
     meaning = (
-        "Nova reserves a type-PCI or type-PF device after its guest is "
-        "gone, until somebody has cleaned it and lifted the reservation. "
-        "VFs cannot be one_time_use and are not judged."
+        "After its guest is deleted, Nova reserves a type-PCI or type-PF "
+        "device until an operator or the cleaner has cleaned it and "
+        "removed the reservation. VFs cannot be one_time_use and are not "
+        "checked."
     )
     remediation = (
         "Set one_time_use in the device's entry of [pci] device_spec, with "
-        "[pci] report_in_placement, and clean devices before their "
-        "reservation in Placement is lifted."
+        "[pci] report_in_placement, and clean each device before you "
+        "remove its reservation in Placement."
     )
 
     def answer(self, host: Host) -> Answer:
@@ -51,12 +52,12 @@ class PassthroughOneTimeUse(Check):
         if functions:
             host.root.note(f"{functions} offered VFs cannot be one_time_use")
         if not whole:
-            return not_applicable("nova offers no whole device")
+            return not_applicable("Nova offers no whole device")
         again = [str(item) for item in whole if not item.spec.one_time_use]
         if again:
             host.root.note(
                 *(f"not one_time_use: {item}" for item in again), first=True
             )
-            return failed("offered devices go from guest to guest")
+            return failed("offered devices are reused without cleaning")
         host.root.note(*(f"one_time_use: {item}" for item in whole))
         return passed("each offered device is one_time_use")

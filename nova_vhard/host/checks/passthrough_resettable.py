@@ -31,16 +31,16 @@ class PassthroughResettable(Check):
 
     name = "passthrough_resettable"
     id = "Check-Virt-06"
-    title = "Each offered device can be reset by itself"
+    title = "Each offered device can be reset on its own"
     guide = "Physical hardware (PCI passthrough)"
     meaning = (
-        "The kernel can put each device that a guest can get back into its "
-        "first state without touching another device. What the device "
-        "stores for good (firmware, disks) survives a reset."
+        "The kernel can reset each device that a guest can get without "
+        "affecting another device. Data that the device stores permanently "
+        "(firmware, disks) survives a reset."
     )
     remediation = (
-        "Take the device out of [pci] device_spec, or update its firmware; "
-        "where somebody has emptied reset_method, write default into it."
+        "Remove the device from [pci] device_spec, or update its firmware. "
+        "If reset_method of the device is empty, write default into it."
     )
 
     def answer(self, host: Host) -> Answer:
@@ -48,7 +48,7 @@ class PassthroughResettable(Check):
         root = host.root
         offered = passthrough_devices.of_host(host)
         if not offered:
-            return not_applicable("nova offers no device")
+            return not_applicable("Nova offers no device")
         # A bus reset resets every function on the bus. It is harmless where
         # the device is alone on it.
         buses = Counter(
@@ -64,8 +64,8 @@ class PassthroughResettable(Check):
             )
             without |= bad
         if without:
-            return failed("offered devices have no reset of their own")
-        return passed("each offered device has a reset of its own")
+            return failed("offered devices cannot be reset on their own")
+        return passed("each offered device can be reset on its own")
 
 
 def _methods(root: HostRoot, device: PciDevice) -> list[str]:

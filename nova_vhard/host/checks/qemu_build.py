@@ -9,16 +9,16 @@ from nova_vhard.host.qemu import qemu_binaries
 from nova_vhard.host.qemu.elf import ElfFacts, Kind, Relro
 from nova_vhard.host.qemu.qemu_binaries import Kept, Property
 
-_WORDS = {True: "seen", False: "not seen", None: "cannot be told"}
+_WORDS = {True: "seen", False: "not seen", None: "cannot be determined"}
 
 _OTHERS = """
 
     =================  ===================================================
     PASS               {passes}
     FAIL               {fails}
-    UNKNOWN            a binary of which it cannot be told, that cannot be
-                       read, or libvirt cannot be asked
-    NOT_APPLICABLE     libvirt would start no emulator
+    UNKNOWN            it cannot be determined for a binary, a binary
+                       cannot be read, or libvirt cannot be asked
+    NOT_APPLICABLE     libvirt has no emulator to start
     =================  ===================================================
     """
 
@@ -61,16 +61,15 @@ class QemuRelro(_Build):
     guide = "Compiler hardening"
     meaning = (
         "In every emulator that runs or that libvirt would start, and in "
-        "every module that they load, the tables that calls go through are "
-        "read-only once the program has started, so that a guest that can "
-        "write there cannot redirect calls."
+        "every module that they load, the tables for function calls are "
+        "read-only after the program has started, so that an attacker who "
+        "can write to memory cannot redirect calls."
     )
     remediation = (
-        "Install a QEMU that was built with it, or rebuild it with "
-        "LDFLAGS=-Wl,-z,relro,-z,now. If it was, the tables end within a "
-        "page of this kernel, whose pages are larger than the linker took "
-        "them for: link it with GNU ld, or add "
-        "-Wl,-z,common-page-size=65536."
+        "Install a QEMU that was built with full RELRO, or rebuild it with "
+        "LDFLAGS=-Wl,-z,relro,-z,now. If it was built so, the pages of "
+        "this kernel are larger than the linker assumed: link it with GNU "
+        "ld, or add -Wl,-z,common-page-size=65536."
     )
     asked = Property(
         name="full RELRO",
@@ -85,17 +84,17 @@ class QemuCanary(_Build):
 
     name = "qemu_canary"
     id = "Check-Virt-11"
-    title = "QEMU guards its stacks"
+    title = "QEMU has stack canaries"
     guide = "Compiler hardening"
     meaning = (
         "Every emulator that runs or that libvirt would start has "
         "functions that check a canary on the stack before they return. "
-        "Modules are counted in the evidence: one without may have no "
-        "function that needs it."
+        "Modules are listed in the evidence but do not count: a module may "
+        "have no function that needs a canary."
     )
     remediation = (
-        "Install a QEMU that was built with it, or rebuild it with "
-        "CFLAGS=-fstack-protector-strong."
+        "Install a QEMU that was built with stack canaries, or rebuild it "
+        "with CFLAGS=-fstack-protector-strong."
     )
     asked = Property(
         name="stack canaries",
@@ -117,15 +116,15 @@ class QemuNx(_Build):
 
     name = "qemu_nx"
     id = "Check-Virt-12"
-    title = "QEMU executes nothing that it can write"
+    title = "QEMU has no memory that is writable and executable"
     guide = "Compiler hardening"
     meaning = (
         "No emulator that runs or that libvirt would start, and no module "
-        "or library that they load, asks for an executable stack or for "
-        "code that can be written."
+        "or library that they load, requests an executable stack or "
+        "writable code."
     )
     remediation = (
-        "Install a QEMU that was built with it, or rebuild it with "
+        "Install another QEMU build, or rebuild it with "
         "LDFLAGS=-Wl,-z,noexecstack, and with assembler files that have a "
         "section .note.GNU-stack."
     )
@@ -157,18 +156,18 @@ class QemuPie(_Build):
 
     name = "qemu_pie"
     id = "Check-Virt-13"
-    title = "QEMU is position independent, and not setuid"
+    title = "QEMU is position independent and not setuid"
     guide = "Compiler hardening"
     meaning = (
         "Every emulator that runs or that libvirt would start is a PIE, so "
-        "that the kernel can place its code at random (Check-Virt-15), and "
-        "none is setuid or setgid, or has capabilities: libvirt gives it "
-        "the rights that it needs."
+        "that the kernel can place its code at random addresses "
+        "(Check-Virt-15). None is setuid or setgid or has capabilities: "
+        "libvirt gives it the rights that it needs."
     )
     remediation = (
-        "Install a QEMU that was built with it, or rebuild it with "
-        "./configure --enable-pie. Take setuid and setgid away: chmod "
-        "ug-s; and capabilities: setcap -r."
+        "Install a QEMU that was built as a PIE, or rebuild it with "
+        "./configure --enable-pie. Remove setuid and setgid (chmod ug-s) "
+        "and capabilities (setcap -r)."
     )
     asked = Property(
         name="PIE and no rights of its own",
@@ -192,16 +191,16 @@ class QemuFortify(_Build):
 
     name = "qemu_fortify"
     id = "Check-Virt-14"
-    title = "QEMU's calls to libc are fortified"
+    title = "QEMU's calls to glibc are fortified"
     guide = "Compiler hardening"
     meaning = (
-        "Every emulator that runs or that libvirt would start calls "
-        "functions of glibc's that check the size of what they write "
-        "(such as __memcpy_chk). The stack canary's function is not one "
-        "of them. Modules are counted in the evidence."
+        "Every emulator that runs or that libvirt would start calls glibc "
+        "functions that check buffer sizes (such as __memcpy_chk). The "
+        "function of the stack canary does not count. Modules are listed "
+        "in the evidence but do not count."
     )
     remediation = (
-        "Install a QEMU that was built with it, or rebuild it with "
+        "Install a QEMU that was built with FORTIFY, or rebuild it with "
         "CFLAGS=-O2 -D_FORTIFY_SOURCE=2."
     )
     asked = Property(

@@ -47,7 +47,7 @@ class QemuMinimal(Check):
     UNKNOWN            no policy, an emulator that gives no list, a tree
                        other than this machine's, or libvirt cannot be
                        asked
-    NOT_APPLICABLE     libvirt would start no emulator
+    NOT_APPLICABLE     libvirt has no emulator to start
     =================  ===================================================
     """
 
@@ -57,17 +57,17 @@ class QemuMinimal(Check):
     guide = "Minimizing the QEMU code base"
     meaning = (
         "No emulator that runs or that libvirt would start offers a device "
-        "that only values which the policy refuses would need. A rule whose "
-        "own mode is not enforce refuses nothing. What a build cannot leave "
-        "out, because an allowed device or an allowed machine type of the "
-        "emulator's architecture is built with it, does not count."
+        "that is needed only for values that the policy refuses. A rule "
+        "whose own mode is not enforce refuses nothing. A device does not "
+        "count if the build cannot omit it, because an allowed device or "
+        "machine type of this architecture includes it."
     )
     remediation = (
-        "Leave the listed devices out of the build (openstack vhard qemu "
-        "build-config writes what QEMU's --with-devices-<architecture> "
-        "takes), or do not install the packages that bring them as "
-        "modules. Before the USB tablet goes, set [DEFAULT] pointer_model "
-        "= ps2mouse in nova.conf."
+        "Omit the listed devices from the build (openstack vhard qemu "
+        "build-config writes the file for QEMU's "
+        "--with-devices-<architecture>), or remove the packages that "
+        "contain them as modules. Before you omit the USB tablet, set "
+        "[DEFAULT] pointer_model = ps2mouse in nova.conf."
     )
     early = True
 
@@ -101,7 +101,7 @@ class QemuMinimal(Check):
             extra |= result
             asked.append(
                 f"{label} -device help: {len(offered)} devices, "
-                f"{len(result)} to leave out"
+                f"{len(result)} to omit"
             )
         # What to do first: evidence is cut at some length.
         host.root.note(*_lines(extra), *map(str, untold), *asked)
@@ -111,9 +111,11 @@ class QemuMinimal(Check):
         if named.doubts:
             return named.doubts[0]
         if untold:
-            return unread(untold[0])._replace(reason="a QEMU gives no list")
+            return unread(untold[0])._replace(
+                reason="a QEMU does not list its devices"
+            )
         if not named.targets:
-            return not_applicable("libvirt would start no emulator")
+            return not_applicable("libvirt has no emulator to start")
         return passed("QEMU offers no device that the policy refuses")
 
 
@@ -169,4 +171,4 @@ def _lines(extra: Extra) -> Iterator[str]:
         refused = "; ".join(
             f"{value} ({', '.join(names)})" for value, names in kinds.items()
         )
-        yield f"leave out {', '.join(devices)}: for {refused}"
+        yield f"omit {', '.join(devices)}: needed only for {refused}"

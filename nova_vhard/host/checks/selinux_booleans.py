@@ -29,15 +29,16 @@ class SelinuxBooleans(Check):
 
     name = "selinux_booleans"
     id = "Check-Virt-23"
-    title = "The guide's SELinux booleans are off, or wanted"
+    title = "The guide's SELinux booleans are off, or on by choice"
     guide = "Booleans"
     meaning = (
-        "None of the eight booleans that the guide names opens a thing of "
-        "the host to every guest, unless the operator said so."
+        "None of the guide's eight SELinux booleans, each of which opens "
+        "something on the host to every guest, is on, unless the operator "
+        "has listed it."
     )
     remediation = (
-        "setsebool -P NAME off; or name it in [vhard_reporter] "
-        "selinux_booleans, if this host cannot do without."
+        "Run setsebool -P NAME off, or, if this host needs it, add it to "
+        "[vhard_reporter] selinux_booleans."
     )
 
     def answer(self, host: Host) -> Answer:
@@ -47,7 +48,8 @@ class SelinuxBooleans(Check):
         result = [mac.attempt(_judge, host, boolean) for boolean in BOOLEANS]
         host.root.note(
             *(
-                f"wanted on, and none that is asked for: {item}"
+                "in selinux_booleans, but not one of the guide's booleans: "
+                f"{item}"
                 for item in sorted(
                     host.expected.booleans.difference(
                         *((each.guide, *each.names) for each in BOOLEANS)
@@ -62,12 +64,13 @@ class SelinuxBooleans(Check):
         # A policy with none of them is not known to be closed.
         if not answers:
             return unknown(
-                "this policy has none of the booleans of virtualization"
+                "the SELinux policy of this host has none of the guide's "
+                "booleans"
             )
         return mac.settle_all(
             answers,
-            "on, and not wanted: ",
-            "off, or wanted: all that this policy has",
+            "on, but not listed in selinux_booleans: ",
+            "all booleans of this host's SELinux policy are off or listed",
         )
 
 

@@ -23,21 +23,21 @@ class Smt(Check):
 
     name = "smt"
     id = "Check-Virt-32"
-    title = "No two guests run on the threads of one core"
+    title = "No two guests share a processor core"
     guide = (
         "Beyond the guide: threads of a core share its caches and buffers, "
         "and some vulnerabilities are not mitigated across them"
     )
     meaning = (
         "Simultaneous multithreading is off, or the processors that Nova "
-        "gives to guests have one thread of each core. The other threads are "
-        "the host's own."
+        "assigns to guests are one thread of each core. The other threads "
+        "are left to the host."
     )
     remediation = (
-        "Boot with nosmt or switch it off in the firmware; or name one thread "
-        "of each core alone in [compute] cpu_shared_set and "
-        "cpu_dedicated_set of nova.conf, restart nova-compute, and reboot "
-        "hard or migrate away the guests that run."
+        "Boot with nosmt, or disable SMT in the firmware. Or list only one "
+        "thread of each core in [compute] cpu_shared_set and "
+        "cpu_dedicated_set of nova.conf, restart nova-compute, and hard "
+        "reboot the running guests or migrate them away."
     )
 
     def answer(self, host: Host) -> Answer:

@@ -8,10 +8,10 @@ from nova_vhard.host.sanitized import few
 from nova_vhard.host.tpm import tpm
 
 _NO_TPM = (
-    "Switch the TPM 2.0 on in the firmware (on x86 often called PTT or fTPM)."
-    " A machine without one cannot be attested."
+    "Enable the TPM 2.0 in the firmware (on x86 often called PTT or fTPM). "
+    "A machine without a TPM cannot be attested."
 )
-_NO_LOG = "Boot by UEFI, with measured boot on in the firmware."
+_NO_LOG = "Boot with UEFI, and enable measured boot in the firmware."
 
 
 class TpmMeasuredBoot(Check):
@@ -30,21 +30,21 @@ class TpmMeasuredBoot(Check):
 
     name = "tpm_measured_boot"
     id = "Check-Virt-30"
-    title = "A TPM 2.0 is there, and its boot event log leads to its PCRs"
+    title = "A TPM 2.0 is present, and its boot event log matches its PCRs"
     guide = (
-        "Integrity life-cycle, secure bootstrapping: what a verifier of "
-        "the boot needs"
+        "Integrity life-cycle, secure bootstrapping: required for "
+        "attestation of the boot"
     )
     meaning = (
-        "The host could be attested: it has a TPM 2.0, the firmware wrote "
-        "down what it measured, and what it wrote is what PCRs 0 to 7 "
-        "hold. That is not an attestation: they are not compared with what "
-        "should have booted."
+        "The host can be attested: it has a TPM 2.0, the firmware logged "
+        "its measurements, and the log matches PCRs 0 to 7. This is not an "
+        "attestation: the measurements are not compared with the expected "
+        "boot components."
     )
     remediation = (
-        "Switch the TPM 2.0 on in the firmware and boot by UEFI. Where the "
-        "log does not lead to the PCRs, reboot; if it stays so, take the "
-        "host out of service."
+        "Enable the TPM 2.0 in the firmware, and boot with UEFI. If the "
+        "log does not match the PCRs, reboot; if it still does not match, "
+        "take the host out of service."
     )
 
     def answer(self, host: Host) -> Answer:
@@ -64,7 +64,7 @@ def _judge(host: Host, name: str) -> Answer:
     path = f"{tpm.CLASS}/{name}/tpm_version_major"
     version = host.root.read(path)
     if version != "2":
-        return failed(f"{name} is no TPM 2.0", _NO_TPM)
+        return failed(f"{name} is not a TPM 2.0", _NO_TPM)
     replay = tpm.replayed(host, name)
     if replay is None:
         return failed(f"the firmware left no event log for {name}", _NO_LOG)
@@ -77,11 +77,11 @@ def _judge(host: Host, name: str) -> Answer:
     wrong = tpm.differing(host.root, name, replay)
     if wrong:
         return failed(
-            f"the event log of {name} does not lead to {few(wrong)}",
-            "Reboot the host. If it stays so, take it out of service "
-            "and look at the log with tpm2_eventlog: what was measured "
-            "is not what was written down.",
+            f"the event log of {name} does not match {few(wrong)}",
+            "Reboot the host. If the log still does not match, take the "
+            "host out of service and examine the log with tpm2_eventlog: "
+            "it does not contain what was measured.",
         )
     return passed(
-        f"{name} is a TPM 2.0, and its PCRs are those of the boot event log"
+        f"{name} is a TPM 2.0, and its boot event log matches its PCRs"
     )

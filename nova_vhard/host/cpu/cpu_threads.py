@@ -29,8 +29,8 @@ _CANNOT = ("off", "forceoff", "notsupported", "")
 #: ``active`` is 0, whatever the processor has.
 NOT_COUNTED = "notimplemented"
 
-_EVERY = "threads share cores, and Nova gives guests all of them"
-_NONE = passed("no core runs two threads")
+_EVERY = "cores have several threads, and Nova assigns all of them to guests"
+_NONE = passed("no core has two active threads")
 #: Upper limit for the number of CPUs in a list, duplicates included.
 _MOST = 1 << 20
 # Not cpufreq, cpuidle and others that are in the same folder.
@@ -38,8 +38,8 @@ _CPU = re.compile(r"cpu([0-9]{1,5})")
 _RANGE = re.compile(r"(\^?)([0-9]{1,5})(?:-([0-9]{1,5}))?")
 _OPTIONS = "[compute] cpu_shared_set and cpu_dedicated_set"
 _STEP = (
-    "Boot with nosmt, or switch it off in the firmware. Or name in Nova's "
-    f"{_OPTIONS} one thread of each core alone."
+    "Boot with nosmt, or disable SMT in the firmware. Or list only one "
+    f"thread of each core in Nova's {_OPTIONS}."
 )
 _CORRECT = f"Correct {_OPTIONS}: nova-compute does not start with them."
 
@@ -59,7 +59,7 @@ def apart(host: Host) -> Answer:
         root.note(f"{CONTROL}: {control}")
     # Not taken for 0: what is not understood must not be a PASS.
     if active not in ("0", "1"):
-        return unknown(f"{shown(active)!r} is not a value that is known")
+        return unknown(f"{shown(active)!r} is not a known value")
     if active == "1":
         return _by_nova(host)
     if control == NOT_COUNTED:
@@ -102,7 +102,7 @@ def _by_nova(host: Host) -> Answer:
     except Unreadable as error:
         host.root.note(f"Nova's sets of processors: {error}")
         return unknown(
-            "threads share cores, and Nova's settings cannot be read",
+            "cores have several threads, and Nova's settings cannot be read",
             error.step,
         )
     host.root.note(
@@ -125,7 +125,8 @@ def _by_nova(host: Host) -> Answer:
     if shared:
         listed = ", ".join(str(number) for number in sorted(shared)[:8])
         return failed(
-            f"Nova gives guests several threads of a core, such as {listed}",
+            "Nova assigns several threads of a core to guests, such as "
+            f"{listed}",
             _STEP,
         )
     # A mask may name processors that are off, or not there.
@@ -149,12 +150,13 @@ def _by_nova(host: Host) -> Answer:
             loose.append(name)
     if loose:
         return failed(
-            f"guests share cores since before Nova's sets: {few(loose)}",
-            "Reboot these guests hard (openstack server reboot --hard), "
-            "or migrate them away: they run where Nova let them when "
-            "they were started.",
+            "guests that started before Nova's sets of processors changed "
+            f"share cores: {few(loose)}",
+            "Hard reboot these guests (openstack server reboot --hard), or "
+            "migrate them away: they still use the processors from their "
+            "start.",
         )
-    return passed("Nova gives guests one thread of each core")
+    return passed("Nova assigns only one thread of each core to guests")
 
 
 def _union(name: str, lists: Iterable[str]) -> set[int]:
@@ -224,12 +226,12 @@ def _siblings(root: HostRoot, number: int) -> set[int]:
         if error.missing and _is_off(root, number):
             raise unreadable(
                 path,
-                "the processor is switched off",
-                "Write 1 into its file online, and check again: a "
-                "processor that is switched off does not show its core. "
-                "Where nova-compute switches them off ([libvirt] "
-                "cpu_power_management_strategy = cpu_state), have it "
-                "choose a governor instead, or boot with nosmt.",
+                "the processor is offline",
+                "Write 1 into the processor's file online, and check "
+                "again: an offline processor does not show its core. If "
+                "nova-compute sets processors offline ([libvirt] "
+                "cpu_power_management_strategy = cpu_state), use the "
+                "strategy governor instead, or boot with nosmt.",
             ) from error
         raise
 

@@ -30,11 +30,11 @@ def unprotected(host: Host) -> Answer | None:
         # next start, and this check then has looked already.
         entries = passthrough_devices.specs(host, written=True)
     except Unreadable as error:
-        root.note(f"offered devices not looked at one by one: {error}")
+        root.note(f"offered devices were not checked individually: {error}")
         return None
     offered = passthrough_devices.find(root, entries)
     if not offered:
-        root.note("nova offers no device")
+        root.note("Nova offers no device")
         return None
     # Read once: a host may have hundreds of groups.
     groups = {item.name: item for item in iommu.groups(root)}
@@ -60,9 +60,9 @@ def unprotected(host: Host) -> Answer | None:
         return alone(root, list(without))
     if unlinked:
         return unknown(
-            "offered devices are linked to no IOMMU",
-            "Let the reporter see the host's own /sys: a device in a "
-            "group has a link to its IOMMU there.",
+            "offered devices have no link to an IOMMU",
+            "Give the reporter the host's own /sys: there, a device in a "
+            "group has a link to its IOMMU.",
         )
     return None
 

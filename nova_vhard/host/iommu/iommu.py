@@ -133,8 +133,9 @@ def unverified(root: HostRoot, names: Collection[str]) -> Answer | None:
                 root.note(f"{path}: describes the SMMU")
                 return None
         return unknown(
-            "an SMMU that neither a device tree nor IORT describes",
-            "Let the reporter see the host's own /sys/firmware: what "
-            "describes an SMMU to the kernel is there.",
+            "an SMMU that neither the device tree nor the IORT table "
+            "describes",
+            "Give the reporter the host's own /sys/firmware, which "
+            "describes the SMMU to the kernel.",
         )
     return None

@@ -27,10 +27,11 @@ _CAPTURED = "/CMD/virsh-"
 _VIRSH = "/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/bin"
 _SECONDS = 30.0
 
-_LOOK = "Look at what libvirt answers: virsh -r capabilities."
+_LOOK = "Examine libvirt's answer: virsh -r capabilities."
 _NO_DAEMON = (
-    "Start libvirtd or virtqemud, and let the reporter reach its read-only "
-    "socket; [vhard_reporter] libvirt_uri says where that is."
+    "Start libvirtd or virtqemud, and give the reporter access to its "
+    "read-only socket. [vhard_reporter] libvirt_uri sets where the socket "
+    "is."
 )
 
 
@@ -61,8 +62,7 @@ class NoLibvirt(Libvirt):
     def _error(self) -> Unreadable:
         return _unreadable(
             self._reason,
-            "Name libvirt's socket in [vhard_reporter] libvirt_uri, "
-            "such as "
+            "Set [vhard_reporter] libvirt_uri to libvirt's socket, such as "
             "qemu+unix:///system?socket=/host/run/libvirt/libvirt-sock-ro.",
         )
 

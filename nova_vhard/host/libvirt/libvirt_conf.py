@@ -31,8 +31,8 @@ _CONFIG = ("-f", "--config")
 
 #: What to do where a daemon has not read its configuration.
 RESTART = (
-    "Start libvirtd or virtproxyd again (systemctl restart; guests run on): "
-    "it reads its configuration only then."
+    "Restart libvirtd or virtproxyd (systemctl restart; guests keep "
+    "running): it reads its configuration only at start."
 )
 
 

@@ -26,13 +26,13 @@ from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable, reading, unreadable
 
 _RESTART = (
-    "Stop and start the guest, or migrate it away and back: it runs with what "
-    "was there when it was started."
+    "Stop and start the guest, or migrate it away and back: it still uses "
+    "the files from its start."
 )
 #: What to do where not every process is seen.
 WHOLE_TABLE = (
-    "Let the reporter see every process of the host: run it in the host's PID "
-    "namespace, with a /proc that is not mounted with hidepid."
+    "Make all processes of the host visible to the reporter: run it in the "
+    "host's PID namespace, with /proc mounted without hidepid."
 )
 
 # Clock ticks a second in /proc/PID/stat, the same on every Linux.
@@ -111,7 +111,7 @@ class _OutOfSight(HostRoot):
         # the same path and judge a program that the process does not run.
         raise OSError(
             errno.EACCES,
-            "in the root of another process, which only root sees",
+            "in another process's root file system, which only root can read",
         )
 
 
@@ -174,7 +174,8 @@ class Running:
             if not (self._root.captured or guests.complete(self._root)):
                 raise unreadable(
                     PROC,
-                    "not every process is seen, nor a daemon of libvirt's",
+                    "no libvirt daemon is visible, but not all processes "
+                    "are visible either",
                     WHOLE_TABLE,
                 )
             # No daemon runs: the next one will read the file of this root.
@@ -225,9 +226,9 @@ class Running:
             raise unreadable(
                 link,
                 f"the program of {who}",
-                "Run nova-vhard-reporter check as root: only root sees "
+                "Run nova-vhard-reporter check as root: only root can read "
                 "the files of that process. Or run the reporter in the "
-                "same container, with the same root.",
+                "same container.",
             )
         target = self.of_process(guest.pid, who, path, guest)
         # Root of another process: nothing below can be read.
@@ -273,9 +274,9 @@ class Running:
                 raise unreadable(
                     path,
                     f"mounted over, perhaps since {who} started",
-                    "Put the file itself in that place, and stop and "
-                    "start the guest. Or run nova-vhard-reporter check "
-                    "as root, who sees what the process runs.",
+                    "Replace the mount by the file itself, then stop and "
+                    "start the guest. Or run nova-vhard-reporter check as "
+                    "root, which can read the running program.",
                 )
 
     def of_process(
@@ -403,7 +404,7 @@ def _status(root: HostRoot, pid: str) -> list[str]:
     # The name, in parentheses, can be anything.
     fields = root.peek(path).rpartition(")")[2].split()
     if len(fields) <= _START or not _is_number(fields[_START]):
-        raise unreadable(path, "does not say what a process is")
+        raise unreadable(path, "has an unknown format")
     return fields
 
 
@@ -423,7 +424,7 @@ def _boot(root: HostRoot) -> float:
         name, _, number = line.partition(" ")
         if name == "btime" and _is_number(number):
             return float(number)
-    raise unreadable(path, "does not say when the host was booted")
+    raise unreadable(path, "does not contain the boot time")
 
 
 def changed(root: HostRoot, path: str) -> float:

@@ -58,7 +58,7 @@ class Cage:
             yield "may gain privileges"
         # Strict mode (1) allows read, write and exit: no QEMU runs in it.
         if self.seccomp != _FILTERED:
-            yield "has no filter of system calls"
+            yield "has no system call filter"
 
 
 def read(root: HostRoot, pid: str) -> Cage:

@@ -40,20 +40,21 @@ MODELS = (SELINUX, APPARMOR)
 _BASE = f"system_u:system_r:{selinux.GUESTS[0]}:s0"
 
 NO_DRIVER = (
-    "Take security_driver out of /etc/libvirt/qemu.conf, enable SELinux or "
-    "AppArmor in the kernel, and start libvirtd or virtqemud again."
+    "Remove security_driver from /etc/libvirt/qemu.conf, enable SELinux or "
+    "AppArmor in the kernel, and restart libvirtd or virtqemud."
 )
 _ENFORCE_APPARMOR = (
     "Boot with apparmor=1 security=apparmor, and write enforce into "
     "/sys/module/apparmor/parameters/mode."
 )
 _CONFINE = (
-    f"aa-enforce {apparmor.TEMPLATE}, or take the flag out of the file. Then "
-    "stop and start, or migrate away, the guests that were started with it."
+    f"aa-enforce {apparmor.TEMPLATE}, or remove the flag from the file. "
+    "Then stop and start the guests that were started with it, or migrate "
+    "them away."
 )
 NOT_READ = (
-    "Start libvirtd or virtqemud again (systemctl restart; guests run on): it "
-    "reads qemu.conf only then."
+    "Restart libvirtd or virtqemud (systemctl restart; guests keep "
+    "running): it reads qemu.conf only at start."
 )
 
 _GOOD = passed("")
@@ -141,7 +142,8 @@ def counting(host: Host) -> str | None:
             LSM,
             OSError(
                 0,
-                "SELinux and AppArmor are both active, and libvirt is silent",
+                "SELinux and AppArmor are both active, and libvirt does "
+                "not report which it uses",
             ),
         )
     return every[0] if every else None
@@ -162,7 +164,7 @@ def effective(host: Host, model: str, labels: Iterable[str]) -> Answer:
         root.note(f"AppArmor's mode of all profiles: {mode}")
         if mode not in apparmor.ENFORCED:
             return failed(
-                f"AppArmor does not enforce: its mode is {mode}",
+                f"AppArmor is not in enforce mode: its mode is {mode}",
                 _ENFORCE_APPARMOR,
             )
         return _GOOD
@@ -233,7 +235,7 @@ def of_nobody(answer: Answer) -> Answer:
         return answer._replace(reason=f"no guest is running; {answer.reason}")
     word = ";" if answer.reason.startswith(UNREAD) else ", and"
     return answer._replace(
-        reason=f"no process of a guest was seen{word} {answer.reason}"
+        reason=f"no guest process is visible{word} {answer.reason}"
     )
 
 
@@ -260,7 +262,7 @@ def _driver(host: Host) -> Answer:
             )
     answer = settle(answers)
     if answer.status is Status.PASS:
-        return passed(f"libvirt confines guests by {' and '.join(result)}")
+        return passed(f"libvirt confines guests with {' and '.join(result)}")
     return answer
 
 
@@ -292,7 +294,7 @@ def _keys(read: qemu_conf.Read) -> Answer:
     # libvirt's capabilities are those of the daemon as it runs; this is what
     # its next start brings.
     if "none" in read.confinement.security_driver:
-        return failed("qemu.conf switches the security driver off")
+        return failed("qemu.conf disables the security driver")
     # Nova writes no <seclabel>: its guests get the default.
     if not read.confinement.security_default_confined:
         return failed("qemu.conf lets guests run unconfined by default")

@@ -25,9 +25,9 @@ _NAME = "nova-compute"
 _NAMING = ("--config-file", "--config-dir")
 
 _NAME_IT = (
-    f"Run {prestep.COMMAND} with the same files as nova-compute, in the same "
-    "order, as --nova-config-file and --nova-config-dir; also where its unit "
-    "or a drop-in runs it."
+    f"Run {prestep.COMMAND} with the same files as nova-compute, in the "
+    "same order, as --nova-config-file and --nova-config-dir. Make the "
+    "same change in its systemd unit or drop-in."
 )
 
 
@@ -60,7 +60,10 @@ def must_have_read(
     # One that is out of sight may run with anything: UNKNOWN, and not "none".
     if not (started or host.root.captured or guests.complete(host.root)):
         raise unreadable(
-            PROC, "not every process is seen, nor nova-compute", WHOLE_TABLE
+            PROC,
+            "nova-compute is not visible, but not all processes are "
+            "visible either",
+            WHOLE_TABLE,
         )
     for pid, start in started.items():
         _must_name(host, pid, files)
@@ -70,8 +73,8 @@ def must_have_read(
             raise unreadable(
                 ", ".join(files),
                 f"changed since nova-compute, process {pid}, started",
-                "Restart nova-compute (guests run on): it reads its "
-                "configuration only when it starts.",
+                "Restart nova-compute (guests keep running): it reads its "
+                "configuration only at start.",
             )
     # nova-compute started after the change, and so has read what the pre-step
     # has not. A change that it has not read either leaves the facts true.
@@ -102,7 +105,8 @@ def _must_name(host: Host, pid: str, files: Sequence[str]) -> None:
         ):
             raise unreadable(
                 shown(path, 200),
-                f"what nova-compute, process {pid}, reads, and root did not",
+                f"nova-compute, process {pid}, reads files that the root "
+                "pre-step did not read",
                 _NAME_IT,
             )
 

@@ -25,9 +25,8 @@ VERSION = 1
 
 _TEXT = str | None
 _NAME_FILES = (
-    f"Fix this, then run {prestep.COMMAND} as root again. Where "
-    "nova-compute reads files elsewhere than in /etc/nova, name them with "
-    "--nova-config-file."
+    f"Fix this, then run {prestep.COMMAND} as root again. If nova-compute "
+    "reads files outside /etc/nova, specify them with --nova-config-file."
 )
 
 
@@ -141,7 +140,7 @@ def old(host: Host) -> Unreadable:
     """Return the error for facts of a pre-step that looked at less."""
     return unreadable(
         path(host),
-        "of an older pre-step, without what this check needs",
+        "written by an older pre-step, without data that this check needs",
         prestep.STEP,
     )
 

@@ -204,10 +204,10 @@ def _of_interface(root: HostRoot, name: str) -> AddressSpec | None:
         ):
             raise unreadable(
                 NET,
-                f"no network card is in sight, nor {name[:64]!r}",
+                f"no network card is visible, nor {name[:64]!r}",
                 "Run the reporter in the host's network namespace (in a "
-                "container, with the host's network), or name the "
-                "device by its address.",
+                "container, with the host's network), or specify the "
+                "device by its PCI address.",
             )
         return None
     target = root.link(place)

@@ -86,7 +86,7 @@ def of_host(host: Host) -> list[Offer]:
     # Nova offers devices that are there; an entry may be for other hosts.
     offers = find(host.root, entries)
     if entries and not offers:
-        host.root.note(f"{_OPTION} covers no device that is there")
+        host.root.note(f"{_OPTION} matches no device of this host")
     return offers
 
 

@@ -64,8 +64,8 @@ def _bound(
         raise unreadable(
             _DRIVERS,
             "no device has a driver",
-            "Let the reporter see the host's own /sys: no device there "
-            "has a driver, which no host is without.",
+            "Give the reporter the host's own /sys: in the current one, no "
+            "device has a driver.",
         )
     for name, driver in drivers.items():
         if pci.waits(root, name, driver):

@@ -31,7 +31,7 @@ _SECURE = {
 
 #: Where a console is open, and why.
 PLAIN = "open"
-ANYBODY = "open: TLS without a certificate of the client, SASL or a password"
+ANYBODY = "open: TLS without client certificate, SASL or password"
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def of_target(host: Host, target: Target) -> list[Mapping[str, Any]]:
     # looks into those of daemons that run.
     raise unreadable(
         FILE,
-        f"has nothing of {target.label}; run {prestep.COMMAND} again",
+        f"has no entry for {target.label}; run {prestep.COMMAND} again",
         f"{prestep.STEP} {_OLD_GUEST}" if target.guest else prestep.STEP,
     )
 

@@ -129,7 +129,7 @@ class Loader:
         raise unreadable(
             owner,
             f"its library {name[:64]} is not found",
-            "Let the reporter see the host's libraries and "
+            "Give the reporter access to the host's libraries and "
             "/etc/ld.so.cache, below the same root as the emulator.",
         )
 

@@ -80,7 +80,7 @@ def emulators(host: Host) -> Emulators:
     except Unreadable as error:
         # libvirt may start any of them: a bad emulator is still a FAIL, but
         # good ones do not prove a PASS.
-        text = f"the emulators of libvirt are unknown: {error}"
+        text = f"it is unknown which emulators libvirt uses: {error}"
         # The first doubt is the answer of the check; the others are in its
         # evidence.
         doubts.insert(0, unread(error)._replace(reason=text))

@@ -114,19 +114,19 @@ def judge(host: Host, asked: Property) -> Answer:
         )
     if named.doubts:
         return named.doubts[0]
-    text = f"{asked.name}: cannot be told of all of QEMU's binaries"
+    text = f"{asked.name}: cannot be determined for all of QEMU's binaries"
     errors = [each.error for each in binaries if each.error]
     if errors:
         return unread(errors[0])._replace(reason=text)
     if untold:
         return unknown(
             text,
-            "Install the distribution's own QEMU, dynamically linked "
-            "and with its section headers: nothing in the binaries that "
-            "the evidence names tells.",
+            "Install your distribution's QEMU, dynamically linked and with "
+            "section headers: the binaries in the evidence do not contain "
+            "the information.",
         )
     if not named.targets:
-        return not_applicable("libvirt would start no emulator")
+        return not_applicable("libvirt has no emulator to start")
     return passed(f"{asked.name}: every emulator")
 
 

@@ -271,10 +271,9 @@ def of_root(root: HostRoot) -> Confinement:
         raise unreadable(
             PATH,
             str(error),
-            "Correct it: libvirtd and virtqemud do not start with an "
-            "invalid line, and of a key that is set twice they take "
-            "the first. Then start the daemon again (systemctl restart; "
-            "guests run on).",
+            "Correct it: libvirtd and virtqemud do not start if a line is "
+            "invalid, and use the first value if a key is set twice. Then "
+            "restart the daemon (systemctl restart; guests keep running).",
         ) from error
 
 

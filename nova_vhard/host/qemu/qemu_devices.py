@@ -52,9 +52,9 @@ def offered(host: Host, cache: Cache, target: Target) -> frozenset[str]:
     if target.root.root != os.sep:
         raise unreadable(
             emulator,
-            f"not started in another root: {target.label}",
-            "Run the reporter where that emulator is the same file: in "
-            "libvirt's container, or once the guest was started again.",
+            f"not run in another root file system: {target.label}",
+            "Run the reporter in libvirt's container, where that emulator "
+            "is the same file, or restart the guest first.",
         )
     # The same emulator offers 419 to 436 devices by the packages of modules
     # that are installed: without the modules in the key, a new one stays

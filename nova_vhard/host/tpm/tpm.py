@@ -21,18 +21,18 @@ SECURITY = "/sys/kernel/security"
 FACT = "tpm_replays"
 
 _READ_IT = (
-    "Look at the event log with tpm2_eventlog (tpm2-tools): the firmware wrote"
-    " what cannot be replayed. An update of the firmware may fix it."
+    "Examine the event log with tpm2_eventlog (tpm2-tools): it cannot be "
+    "replayed. A firmware update may fix it."
 )
 _NO_BANK = (
-    "Switch a SHA-256 bank of the TPM on (tpm2_pcrallocate sha256:all, then "
-    "a reboot), and run a kernel of 5.12 or later, which shows its PCRs."
+    "Enable a SHA-256 bank of the TPM (tpm2_pcrallocate sha256:all, then "
+    "reboot), and boot Linux 5.12 or later, which shows its PCRs."
 )
 
 
 _MOUNT = (
-    f"Mount securityfs (mount -t securityfs securityfs {SECURITY}), or in a "
-    "container let the reporter see that of the host. Then run "
+    f"Mount securityfs (mount -t securityfs securityfs {SECURITY}), or, in "
+    "a container, give the reporter access to that of the host. Then run "
     f"{prestep.COMMAND} as root again."
 )
 
@@ -117,7 +117,7 @@ def _left(host: Host, name: str) -> event_log.Replay | None:
         if not result:
             raise unreadable(
                 path,
-                f"it knew of no log; run {prestep.COMMAND} again",
+                f"it found no log; run {prestep.COMMAND} again",
                 prestep.STEP,
             )
         if isinstance(result, str):
@@ -195,8 +195,8 @@ def _register(root: HostRoot, path: str) -> str:
         raise unreadable(
             path,
             "the TPM does not answer",
-            "Look what the kernel says of the TPM (dmesg | grep -i tpm) "
-            "and whether tpm2_pcrread answers. A reboot, or an update "
-            "of the TPM's firmware, may bring it back.",
+            "See the kernel's messages about the TPM (dmesg | grep -i "
+            "tpm), and whether tpm2_pcrread answers. A reboot or an update "
+            "of the TPM firmware may help.",
         )
     return value

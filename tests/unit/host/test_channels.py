@@ -660,7 +660,7 @@ def test_guests_that_neither_procfs_nor_libvirt_shows(
     result = run(name, build(tmp_path, content))
     assert result.status is status
     if status is UNKNOWN:
-        assert result.reason == "neither libvirt nor procfs shows every guest"
+        assert result.reason == "neither libvirt nor /proc shows all guests"
         assert "PID namespace" in result.remediation
 
 

@@ -76,8 +76,8 @@ def test_captured_guests_are_caged(root):
         ("CapEff", "0000000000000002", "has capabilities"),
         ("CapPrm", "000001ffffffffff", "has capabilities"),
         ("NoNewPrivs", "0", "may gain privileges"),
-        ("Seccomp", "0", "has no filter of system calls"),
-        ("Seccomp", "1", "has no filter of system calls"),
+        ("Seccomp", "0", "has no system call filter"),
+        ("Seccomp", "1", "has no system call filter"),
     ],
 )
 def test_each_thing_that_is_open(root, name, value, why):
@@ -165,7 +165,7 @@ def test_a_filter_of_libvirts_is_none_of_the_guests(
     result = run(root)
     assert result.status is status
     if status is FAIL:
-        assert "but that of libvirt" in result.reason
+        assert "but libvirt's" in result.reason
 
 
 @pytest.mark.parametrize("value", ["", "none", "0x"])
@@ -198,7 +198,7 @@ def test_a_mount_namespace_of_its_own(root, number):
     (last / "mountinfo").write_text(MOUNT.format(number))
     result = run(root)
     assert result.status is FAIL
-    assert "mount namespace of its own" in result.reason
+    assert "no own mount namespace" in result.reason
     shutil.rmtree(root / "proc/1")
     assert run(root).status is (FAIL if number == 100 else UNKNOWN)
 
@@ -249,7 +249,7 @@ def test_without_a_guest_qemu_conf_is_what_there_is(empty, text, status):
         status is not UNKNOWN
     )
     assert (
-        "no process of a guest was seen; cannot be read: " in result.reason
+        "no guest process is visible; cannot be read: " in result.reason
     ) == (status is UNKNOWN)
 
 
@@ -266,7 +266,7 @@ def test_without_a_guest_libvirt_says_who_runs_it(empty, label, status):
     silent = run(empty, libvirt=gone)
     assert silent.status is UNKNOWN
     assert silent.reason == (
-        "no process of a guest was seen, and libvirt cannot be asked: it is "
+        "no guest process is visible, and libvirt cannot be asked: it is "
         "not there"
     )
     assert silent.evidence[0] == (
@@ -326,7 +326,7 @@ def test_a_guest_that_is_a_container_is_no_host_without_guests(empty, name):
     build(empty, {"/proc/77/cmdline": words, "/proc/77/comm": "libvirt_lxc\n"})
     result = run(empty, name)
     assert result.status is UNKNOWN
-    assert "/proc/77: keeps a guest" in result.reason
+    assert "/proc/77: belongs to a libvirt guest" in result.reason
     assert "virt_type = lxc" in result.remediation
 
 

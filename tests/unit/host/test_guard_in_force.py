@@ -44,8 +44,8 @@ def proof(folder, result=GUARDED, mode="enforce", seconds=0.0):
             "without asking",
         ),
         ({"seconds": 1790}, Status.PASS, "refuses"),
-        ({"seconds": 1810}, Status.UNKNOWN, "may be down"),
-        ({"seconds": -3600}, Status.UNKNOWN, "may be down"),
+        ({"seconds": 1810}, Status.UNKNOWN, "may not be running"),
+        ({"seconds": -3600}, Status.UNKNOWN, "may not be running"),
     ],
 )
 def test_a_proof(tmp_path, changes, status, text):

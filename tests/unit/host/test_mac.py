@@ -43,7 +43,7 @@ def run(name, root, **more):
         ("complain-b", PASS, FAIL, "dom-b is not enforced"),
         ("unloaded-a", PASS, FAIL, "dom-a is unconfined"),
         ("driver-none", FAIL, FAIL, "dom-a is unconfined"),
-        ("require-confined", PASS, PASS, "of their own: all 1"),
+        ("require-confined", PASS, PASS, "all 1 guests have their own"),
     ],
 )
 def test_captured_apparmor(tmp_path, state, confinement, guests, why):
@@ -367,7 +367,7 @@ def test_qemu_conf(tmp_path, text, status):
     result = run("mac_confinement", root)
     assert result.status is status
     # The pre-step would say no more of the file than this.
-    step = "they take the first" in (result.remediation or "")
+    step = "use the first value" in (result.remediation or "")
     assert step == (status is UNKNOWN)
 
 
@@ -641,7 +641,7 @@ def test_without_guests_and_libvirt(tmp_path):
     result = run("mac_guests", root, libvirt=gone)
     assert result.status is UNKNOWN
     assert result.reason == (
-        "no process of a guest was seen, and libvirt cannot be asked: it is "
+        "no guest process is visible, and libvirt cannot be asked: it is "
         "not there"
     )
     assert result.evidence == (
@@ -807,12 +807,15 @@ def test_booleans(tmp_path, text, wanted, status):
     result = run("selinux_booleans", root, expected=expected)
     assert result.status is status
     if status is FAIL:
-        assert result.reason == "on, and not wanted: virt_use_nfs"
+        assert (
+            result.reason
+            == "on, but not listed in selinux_booleans: virt_use_nfs"
+        )
     if text in ("0 1", "1 0"):
         assert any("pending: o" in each for each in result.evidence)
     if "virt_use_nsf" in wanted:
         assert any(
-            "asked for: virt_use_nsf" in each for each in result.evidence
+            "booleans: virt_use_nsf" in each for each in result.evidence
         )
 
 
@@ -825,7 +828,10 @@ def test_booleans_as_they_were_changed(tmp_path):
         (root / "sys/fs/selinux/booleans" / name).write_text(state)
     result = run("selinux_booleans", root)
     assert result.status is FAIL
-    assert result.reason == "on, and not wanted: virt_use_nfs, virt_use_usb"
+    assert (
+        result.reason
+        == "on, but not listed in selinux_booleans: virt_use_nfs, virt_use_usb"
+    )
     expected = Expected(booleans=frozenset({"virt_use_nfs", "virt_use_usb"}))
     result = run("selinux_booleans", root, expected=expected)
     assert result.status is PASS

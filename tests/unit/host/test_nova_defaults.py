@@ -104,8 +104,8 @@ def test_what_differs_is_said(tmp_path):
     root = build(tmp_path, facts(libvirt={"virt_type": "qemu"}))
     expected = dataclasses.replace(ASSUMED, machine_types=Q35)
     assert run(root, expected).reason == (
-        "[libvirt] virt_type is qemu, assumed is kvm; [libvirt] "
-        "hw_machine_type of x86_64 (not set) is pc, assumed is q35"
+        "[libvirt] virt_type is qemu, but the policy assumes kvm; [libvirt] "
+        "hw_machine_type of x86_64 (not set) is pc, but the policy assumes q35"
     )
 
 

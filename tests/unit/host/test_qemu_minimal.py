@@ -236,11 +236,11 @@ def test_the_list_of_what_to_leave_out(program):
         f"{path} -device help: 431 devices, "
     )
     assert (
-        "leave out e1000, e1000-82544gc, e1000-82545em: for e1000 (vif_model)"
-        in result.evidence
+        "omit e1000, e1000-82544gc, e1000-82545em: needed only for "
+        "e1000 (vif_model)" in result.evidence
     )
     assert (
-        "leave out isa-fdc, floppy: for fdc (disk_bus, cdrom_bus, "
+        "omit isa-fdc, floppy: needed only for fdc (disk_bus, cdrom_bus, "
         "floppy_bus, rescue_bus); floppy (rescue_device, device_type)"
         in result.evidence
     )
@@ -264,7 +264,7 @@ def test_a_minimal_build_passes(program):
     result = live(path, expected=STRICT)
     assert result.status is PASS
     assert result.evidence == (
-        f"{path} -device help: {len(offered)} devices, 0 to leave out",
+        f"{path} -device help: {len(offered)} devices, 0 to omit",
     )
 
 

@@ -217,7 +217,7 @@ def test_the_pre_step_without_securityfs_or_before_the_driver(tmp_path):
     without = {path: text for path, text in bare.items() if path != lsm}
     for number, (content, status, step) in enumerate(
         (
-            (bare, FAIL, "Boot by UEFI"),
+            (bare, FAIL, "Boot with UEFI"),
             (without, UNKNOWN, "nova-vhard-reporter facts as root"),
             ({lsm: ""}, UNKNOWN, "nova-vhard-reporter facts as root"),
         )
