@@ -31,11 +31,12 @@ def warning(path: str) -> str | None:
     if real not in mount_points(mounts):
         return None
     what = (
-        "was replaced where it is mounted from, and is still the old one here"
+        "was replaced at its source, but the mount here still has the old file"
         if links == 0
-        else "is a mount of its own: one that replaces it is not seen here"
+        else "is a bind mount of a single file: a replacement of the file "
+        "would not be visible here"
     )
-    return f"{path} {what}. Mount its folder instead, and restart."
+    return f"{path} {what}. Mount its directory instead, and restart."
 
 
 def mount_points(text: str) -> frozenset[str]:

@@ -149,14 +149,16 @@ def add(text: str, service: Service) -> str:
     text = remove(text, service)
     sections = read(text)
     if f"filter:{NAME}" in sections:
-        raise PasteError(f"[filter:{NAME}] is something else already")
+        raise PasteError(
+            f"[filter:{NAME}] already exists with another factory"
+        )
     ends = {
         application(sections, value)
         for _, value in _pipelines(sections, service)
     }
     for name in ends:
         if _WITH in sections.get(name, {}):
-            raise PasteError(f"[{name}] has another {_WITH} already")
+            raise PasteError(f"[{name}] already has another {_WITH}")
         header = re.compile(rf"^\[{re.escape(name)}\].*\n", re.MULTILINE)
         text = header.sub(rf"\g<0>{_WITH} = {NAME}\n", text, count=1)
     end = "\n" if text.endswith("\n") else ""
@@ -188,7 +190,7 @@ def _without_section(text: str, name: str) -> str:
         re.MULTILINE,
     )
     if match is None:
-        raise PasteError(f"[{name}] is indented: take it out by hand")
+        raise PasteError(f"[{name}] is indented: remove it by hand")
     before, behind = text[: match.start()], text[match.end() :]
     if behind:
         return before.rstrip("\n") + behind

@@ -31,7 +31,8 @@ def check(path: str) -> str:
         mode = status.st_mode
         if status.st_uid not in (0, os.geteuid()):
             raise Untrusted(
-                f"{place} is not root's: uid {status.st_uid} (chown root)"
+                f"{place} is not owned by root: uid {status.st_uid} (chown "
+                "root)"
             )
         # In a sticky folder such as /tmp, other users cannot remove root's
         # files; a link has no mode of its own.

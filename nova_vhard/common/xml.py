@@ -73,4 +73,4 @@ def parse(text: bytes | str) -> ElementTree.Element:
     except UnicodeDecodeError as error:
         raise XmlError(f"not UTF-8: {error.reason}") from error
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise XmlError(f"no XML: {line(error)}") from error
+        raise XmlError(f"not XML: {line(error)}") from error

@@ -87,7 +87,7 @@ def read(text: str, report: Report) -> tuple[Any, Lines]:
                 problem = (
                     f"anchor or alias {quote(event.anchor)} is not supported"
                 )
-                problem += "; write the value out"
+                problem += "; write the value itself"
             elif depth > MAX_DEPTH:
                 problem = f"is nested deeper than {MAX_DEPTH} levels"
             else:

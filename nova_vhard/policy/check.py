@@ -65,7 +65,10 @@ def faults(data: Any, complete: bool = False) -> Iterator[Fault]:
         # Skip the schema: the policy may have keys of a newer version.
         runs = release.RUNNING or "an unknown version"
         text = f"this policy needs nova-vhard {quote(wanted)} and {runs} runs"
-        yield ("requires",), f"{text}: upgrade the package and restart"
+        yield (
+            ("requires",),
+            f"{text}: upgrade nova-vhard and restart the service",
+        )
         return
     # All errors at once: an operator who repairs a file one error at a time
     # reloads it, and each gate logs it, just as often.
@@ -124,7 +127,10 @@ def conflicts(data: dict[str, Any], complete: bool) -> Iterator[Fault]:
         name = entry.get("id")
         # Events and logs name an exemption by its id alone.
         if name and name in ids:
-            yield (*place, "id"), f"{quote(name)} is the id of two exemptions"
+            yield (
+                (*place, "id"),
+                f"{quote(name)} is the ID of two exemptions",
+            )
         ids.add(name)
     for kind, rule in (data.get("guest_devices") or {}).items():
         place = ("guest_devices", kind)
@@ -134,12 +140,12 @@ def conflicts(data: dict[str, Any], complete: bool) -> Iterator[Fault]:
         if complete and "allow" not in rule:
             yield (*place, "allow"), "is missing and must be a list of values"
         for old in rejected_replacements(kind, rule):
-            text = f"{quote(rule['replace'][old])} must be in the list allow"
+            text = f"{quote(rule['replace'][old])} must be in the allow list"
             yield (*place, "replace", old), text
         # Image signatures: another value could never match the file that was
         # signed.
         if KINDS[kind].of_file and rule.get("replace"):
-            text = "must be left out: the file was signed with the value"
+            text = "must be removed: the image file was signed with this value"
             yield (*place, "replace"), text
 
 
@@ -179,7 +185,7 @@ def warnings(data: dict[str, Any]) -> Iterator[Fault]:
                     if not pattern.fullmatch(name):
                         yield (
                             (section, index, key, number),
-                            f"{quote(name)} does not look like an id and "
+                            f"{quote(name)} does not look like an ID and "
                             f"probably matches nothing: expected {wanted}",
                         )
 
@@ -219,7 +225,7 @@ def _device_value(
         # error in ``allow`` would refuse everything, one in an exemption would
         # permit nothing.
         near = nearest(value, kind.values)
-        wanted = f"matches no {kind.name} that nova knows{near}"
+        wanted = f"matches no {kind.name} that Nova knows{near}"
     if wanted:
         yield jsonschema.ValidationError(f"{shown(value)} {wanted}")
 

@@ -112,7 +112,7 @@ class Reading:
                     path,
                     1,
                     (),
-                    f"cannot be read, by a fault of nova-vhard: {text}",
+                    f"cannot be read, because of a bug in nova-vhard: {text}",
                 )
             )
 
@@ -168,8 +168,8 @@ class Reading:
             # Reload when the file appears.
             self.stamps[target] = None
             text = (
-                f"there is no file {clean(target, PATH_LIMIT)}, and the "
-                f"policies of the package are {', '.join(SHIPPED)}"
+                f"file {clean(target, PATH_LIMIT)} not found; use a path, "
+                f"or one of {', '.join(SHIPPED)}"
             )
         place = ("extends",)
         self.problems.append(problem(path, lines.of(place), place, text))

@@ -205,8 +205,8 @@ class _Worker:
 
     def _complain(self, reason: object) -> None:
         self._away.say(
-            "Notifications do not get to the message bus, %d were dropped so "
-            "far in this process; the log has what they say: %s",
+            "Notifications cannot be sent to the message bus; this process "
+            "has dropped %d so far (the log has all decisions): %s",
             self._total,
             line(reason, _FAULT_LIMIT),
         )
@@ -254,9 +254,9 @@ class _Worker:
                     # Under load it may be too slow again at once.
                     if self._queue.empty():
                         self._away.over(
-                            "Notifications get to the message bus again, %d "
-                            "were dropped so far in this process; the log has "
-                            "what they say",
+                            "Notifications are sent to the message bus "
+                            "again; this process has dropped %d so far "
+                            "(the log has all decisions)",
                             self._total,
                         )
                     break

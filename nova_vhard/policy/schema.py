@@ -55,7 +55,7 @@ _HOURS = {
 _ANY = list_or_any(NAME)
 _ARCHITECTURE = {
     "enum": list(KINDS["architecture"].values),
-    "title": "an architecture as nova names it, such as x86_64 or aarch64",
+    "title": "an architecture in Nova's spelling, such as x86_64 or aarch64",
 }
 _LISTED = "a check or profile that 'nova-vhard-reporter check' lists"
 _CHECK = titled({"enum": [*REQUIRABLE, *PROFILES]}, _LISTED)
@@ -86,7 +86,9 @@ def _rule(kind: DeviceKind) -> Schema:
         mode=_MODE,
         explicit=BOOL
         if kind.image_properties
-        else titled({"enum": [False]}, "false: no image property sets it"),
+        else titled(
+            {"enum": [False]}, "false, because no image property sets it"
+        ),
         replace={
             **mapping(new),
             "propertyNames": {"maxLength": NAME_LIMIT, **old},
@@ -101,7 +103,7 @@ _LITERALS = array(
     {
         **NAME,
         "pattern": r"^[^*]*\Z",
-        "title": "a single name or id, not a pattern",
+        "title": "a single name or ID, not a pattern",
     },
     least=1,
 )
@@ -110,8 +112,8 @@ _IDS = titled(_LITERALS, "a list of ids")
 _SERVER = {
     "type": "string",
     "pattern": r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z",
-    "title": "the id of a server as 'openstack server list' shows it, such as "
-    "155d900f-4e14-4e4c-a73d-069cbf4541e6",
+    "title": "the ID of a server as 'openstack server list' shows it, such "
+    "as 155d900f-4e14-4e4c-a73d-069cbf4541e6",
 }
 # A closed set of rule ids: a typing error in an exemption would otherwise lift
 # nothing, and be found on the day when it is needed.

@@ -57,7 +57,8 @@ def ending(policy: Policy, day: datetime.date) -> Iterator[tuple[int, str]]:
         if exemption.until < day:
             yield (
                 index,
-                f"Exemption {name} ended on {exemption.until} and is void.",
+                f"Exemption {name} ended on {exemption.until} and no longer "
+                "applies.",
             )
         elif exemption.until - day <= NOTICE:
             text = f"Exemption {name} ends on {exemption.until}."
@@ -207,7 +208,7 @@ class PolicyFile:
         # touch.
         known = str(self.error) == str(error)
         self.error = error
-        kept = "there is no last good policy"
+        kept = "there is no last valid policy"
         outdated: list[Problem] = []
         try:
             # A copy that this process could not write is older than what it
@@ -218,14 +219,16 @@ class PolicyFile:
                 restored = self._restore() or (self._policy, [])
                 self._policy, outdated = restored
         except OSError as failure:
-            kept = f"the last good policy cannot be read: {failure}"
+            kept = f"the last valid policy cannot be read: {failure}"
             # Read both again at the next call, as if the file had changed.
             if self._policy is None:
                 reading.stamps = dict.fromkeys(reading.stamps, ())
         if known:
             return
         if self._policy:
-            kept = f"the last good policy, {self._policy.digest}, still holds"
+            kept = (
+                f"the last valid policy, {self._policy.digest}, stays in force"
+            )
         # Log a traceback if the cause is a bug in nova-vhard.
         LOG.error(
             "Policy cannot be used, %s: %s",
@@ -252,7 +255,7 @@ class PolicyFile:
         self._kept = failure is None
         if before and failure:
             LOG.warning(
-                "The last good policy is kept in memory only: %s", failure
+                "The last valid policy is kept in memory only: %s", failure
             )
 
     def _tell(self) -> None:
@@ -316,7 +319,7 @@ class PolicyFile:
             state.set_aside(self._state)
             self._kept = False
             LOG.error(
-                "The copy of the last good policy cannot be used: %s: %s",
+                "The copy of the last valid policy cannot be used: %s: %s",
                 type(error).__name__,
                 clean(error, MESSAGE_LIMIT),
             )

@@ -288,7 +288,7 @@ def test_requires_comes_before_what_the_old_one_does_not_know(rolling):
     """No word of a mistake, where only the package is too old."""
     assert rolling("1.0.0", "mode: warn\n") == "warn good"
     answer = rolling("1.0.0", 'requires: ">=1.2"\nsomething_new: 1\n')
-    assert "upgrade the package" in answer
+    assert "upgrade nova-vhard" in answer
     assert "something_new" not in answer
 
 

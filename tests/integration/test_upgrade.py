@@ -125,7 +125,7 @@ def test_the_package_first_and_then_the_policy(
     asked = partial(refusal, member.ask, "old", "old-router", "second-nova")
     answer = until(lambda: E1000 not in (got := asked()) and got)
     assert IDE in answer
-    # and the old ones keep the last good policy, and say why
+    # and the old ones keep the last valid policy, and say why
     assert E1000 in refused()
     answer = refusal(member.ask, "old", "old-router")
     assert IDE in answer and E1000 in answer
@@ -190,7 +190,7 @@ def test_the_policy_first_and_then_the_package(
     rolling.run("glance-api", mine)
     # then it does not use the later version's copy, and lets nothing in
     assert upload(hw_disk_bus="virtio").status_code == 503
-    assert "there is no last good policy" in complaints(logs("glance"))[-1]
+    assert "there is no last valid policy" in complaints(logs("glance"))[-1]
     # and when the policy does
     policy(BASELINE)
     assert E1000 in refused()
@@ -322,7 +322,7 @@ def test_a_new_scheduler_among_old_reporters(
     # when
     policy(f"{BASELINE}{NEEDS}hosts: {{require: [{CHECK}]}}\n")
     # then
-    unproven = f"no host of this cloud has proven {CHECK}"
+    unproven = f"no host of this cloud has passed the checks {CHECK}"
     assert unproven in lands()
     # and when the first of the computes is upgraded
     reporter(rolling.later)
@@ -360,7 +360,9 @@ def test_an_old_scheduler_among_new_reporters(
     with flavor(admin, "second-nova") as strict:
         assert lands(flavor_id=strict) == PROVEN.name
         reporter(rolling.old)
-        assert f"has proven iommu, {CHECK}" in lands(flavor_id=strict)
+        assert f"has passed the checks iommu, {CHECK}" in lands(
+            flavor_id=strict
+        )
     # and a new attestor's marks are read
     attest(rolling.later, MACHINES[1])
     policy(f"{BASELINE}hosts: {{require: [attested]}}\n")

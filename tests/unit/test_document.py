@@ -296,8 +296,8 @@ def test_a_fault_of_the_package(tmp_path, monkeypatch, place):
     (problem,) = reading.problems
     assert (problem.file, problem.line) == (path, 1)
     assert problem.message == (
-        "cannot be read, by a fault of nova-vhard: RuntimeError: oddthing"
-        f"{'x' * 247}…"
+        "cannot be read, because of a bug in nova-vhard: RuntimeError: "
+        f"oddthing{'x' * 247}…"
     )
     content = {} if place == "check.faults" else {"version": "1"}
     assert reading.data == provenance.plain(reading.tree) == content

@@ -189,8 +189,8 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_counted(
     ((level, message),) = warnings()
     assert level == "WARNING"
     assert message == (
-        "Notifications do not get to the message bus, 1 were dropped so far "
-        "in this process; the log has what they say: 3 wait for it"
+        "Notifications cannot be sent to the message bus; this process has "
+        "dropped 1 so far (the log has all decisions): 3 wait for it"
     )
     # and when
     waiting.up.set()
@@ -201,8 +201,8 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_counted(
     # the log says in the end how many it were
     until(lambda: len(warnings()) == 2)
     assert warnings()[1][1] == (
-        "Notifications get to the message bus again, 5 were dropped so far "
-        "in this process; the log has what they say"
+        "Notifications are sent to the message bus again; this process has "
+        "dropped 5 so far (the log has all decisions)"
     )
     waiting.decided('{"number": 9}')
     assert consumer.payload()["dropped"] == 0
@@ -274,7 +274,7 @@ def test_what_cannot_be_sent_is_tried_again_and_not_logged_whole(
     until(lambda: len(warnings()) == 2)
     (_, message), (_, end) = warnings()
     assert "MessageDeliveryFailure: no such queue x" in message
-    assert "to the message bus again, 0 were dropped" in end
+    assert "to the message bus again; this process has dropped 0" in end
     assert "private" not in caplog.text
 
 
@@ -374,7 +374,7 @@ def test_what_another_thread_has_dropped_is_no_fault(conf, consumer):
 def test_reasons_are_bounded(conf, consumer, warnings, reason, shown):
     notify._Worker(None, 1, dict)._complain(reason)
     ((_, message),) = warnings()
-    assert message.endswith(f" what they say: {shown}")
+    assert message.endswith(f" has all decisions): {shown}")
     result = sender(conf)
     result.runs = lambda: {"refused": reason}
     result.decided("{}")

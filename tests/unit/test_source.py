@@ -213,7 +213,9 @@ def test_a_private_file_and_its_owner(
         if good:
             assert read_private(str(private), True) == "text"
         else:
-            text = f"cannot be trusted: {path} is not root's: uid {owner}"
+            text = (
+                f"cannot be trusted: {path} is not owned by root: uid {owner}"
+            )
             assert open_to(private, True) == f"{text} (chown root)"
         os.chown(path, 0, -1)
 

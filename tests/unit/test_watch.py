@@ -68,7 +68,7 @@ def test_a_change_of_an_extended_file_is_obeyed(path, tmp_path):
 
 def test_an_extended_file_that_appears_later_is_seen(path, tmp_path):
     file = PolicyFile(write(path, "version: '1'\nextends: base.yaml\n"))
-    with pytest.raises(PolicyUnavailable, match="there is no file"):
+    with pytest.raises(PolicyUnavailable, match="not found"):
         file.current()
     write(tmp_path / "base.yaml", AUDIT)
     assert file.current().mode == "audit"
@@ -89,8 +89,8 @@ def test_a_bad_file_keeps_the_last_good_policy(path, breakage, caplog):
     (record,) = [each for each in caplog.records if each.levelname == "ERROR"]
     assert file.error is not None
     assert record.getMessage() == (
-        f"Policy cannot be used, the last good policy, {digest}, still "
-        f"holds: {file.error}"
+        f"Policy cannot be used, the last valid policy, {digest}, stays "
+        f"in force: {file.error}"
     )
     write(path, AUDIT)
     assert file.current().mode == "audit"
@@ -141,7 +141,7 @@ def test_no_good_policy_ever(path, caplog):
     with pytest.raises(PolicyUnavailable, match=r"policy.yaml:3: "):
         file.current()
     assert caplog.messages == [
-        f"Policy cannot be used, there is no last good policy: {file.error}"
+        f"Policy cannot be used, there is no last valid policy: {file.error}"
     ]
     with pytest.raises(PolicyUnavailable):
         file.current()
@@ -203,7 +203,7 @@ def test_a_copy_that_cannot_be_replaced_is_no_newer_one(
     file = PolicyFile(write(path, AUDIT), state)
     assert file.current().mode == "audit"
     (line,) = caplog.messages
-    assert line.startswith("The last good policy is kept in memory only: ")
+    assert line.startswith("The last valid policy is kept in memory only: ")
     write(path, BROKEN)
     assert file.current().mode == "audit"
 
@@ -237,7 +237,7 @@ def test_a_damaged_copy_counts_as_none(path, state, copy, caplog):
     write(path, BROKEN)
     with pytest.raises(PolicyUnavailable, match=r"policy\.yaml:3: "):
         PolicyFile(str(path), state).current()
-    lines = [each for each in caplog.messages if "last good policy" in each]
+    lines = [each for each in caplog.messages if "last valid policy" in each]
     assert len(lines) == (1 if copy == '{"path": 1}' else 2), lines
 
 
@@ -265,7 +265,7 @@ def test_why_a_copy_is_not_taken(path, state, copy, words, caplog):
         file.current()
     why, error, _ = caplog.records
     assert why.levelname == error.levelname == "ERROR"
-    start = "The copy of the last good policy cannot be used: "
+    start = "The copy of the last valid policy cannot be used: "
     assert why.getMessage().startswith(start)
     assert words.replace("STATE", state) in why.getMessage()
     assert f": {path}:3: " in error.getMessage()
@@ -437,7 +437,7 @@ def test_where_the_copy_cannot_be_written_there_is_one_warning(
     write(path, AUDIT)
     assert file.current().mode == "audit"
     (line,) = caplog.messages
-    assert line.startswith("The last good policy is kept in memory only: ")
+    assert line.startswith("The last valid policy is kept in memory only: ")
     assert reason in line
 
 
@@ -520,7 +520,7 @@ def test_exemptions_that_end_soon_are_named_once_a_day(
     file.current()
     file.current()
     assert caplog.messages == [
-        "Exemption over ended on 2026-06-14 and is void.",
+        "Exemption over ended on 2026-06-14 and no longer applies.",
         "Exemption soon ends on 2026-06-29. Renew or remove it.",
     ]
     day += datetime.timedelta(days=1)
@@ -660,7 +660,7 @@ def test_any_exception_while_it_is_read_keeps_the_last_good_policy(
             assert file.current().mode == "warn"
     # then one error names the file, with the traceback of our fault
     (record,) = [each for each in caplog.records if each.levelname == "ERROR"]
-    assert f"{path}:1: cannot be read, by a fault" in record.getMessage()
+    assert f"{path}:1: cannot be read, because of a bug" in record.getMessage()
     assert type(error).__name__ in record.getMessage()
     assert "raise error" in caplog.text
     # and a change is taken up again
@@ -805,7 +805,9 @@ def test_a_name_of_any_bytes(tmp_path, mountinfo):
     mountinfo.write_bytes(os.fsencode(ROW.format(name)))
     with open(name, "w"):
         pass
-    assert mounts.warning(name).startswith(f"{name} is a mount of its own")
+    assert mounts.warning(name).startswith(
+        f"{name} is a bind mount of a single file"
+    )
 
 
 def test_a_list_of_mounts_is_read_so_far(tmp_path, mountinfo, monkeypatch):
@@ -830,8 +832,8 @@ def test_a_mount_whose_file_was_replaced(tmp_path, mountinfo, monkeypatch):
 
     monkeypatch.setattr(os, "stat", without_name)
     assert mounts.warning(str(path)) == (
-        f"{path} was replaced where it is mounted from, and is still the old "
-        "one here. Mount its folder instead, and restart."
+        f"{path} was replaced at its source, but the mount here still has "
+        "the old file. Mount its directory instead, and restart."
     )
 
 

@@ -71,8 +71,8 @@ def test_a_document_as_large_as_the_limit(monkeypatch):
             "a document type, in which entities are declared",
         ),
         (b"<a>\xff</a>", "not UTF-8: invalid start byte"),
-        ("<a>", "no XML: no element found: line 1, column 3"),
-        ("", "no XML: no element found: line 1, column 0"),
+        ("<a>", "not XML: no element found: line 1, column 3"),
+        ("", "not XML: no element found: line 1, column 0"),
     ],
 )
 def test_what_is_refused_says_why(text, message):

@@ -134,7 +134,7 @@ def test_what_is_no_list(listed, path, text):
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives a file away")
 def test_a_list_of_another_users(listed, path):
     os.chown(path, 65534, -1)
-    with pytest.raises(SourceError, match="is not root's"):
+    with pytest.raises(SourceError, match="is not owned by root"):
         listed("agents: {}")
 
 

@@ -139,7 +139,7 @@ class TestKeys:
     @pytest.mark.parametrize("what", ["file", "folder"])
     def test_of_another_user(self, path, what):
         os.chown({"file": path, "folder": path.parent}[what], 65534, -1)
-        with pytest.raises(marks.KeyFileError, match="is not root's"):
+        with pytest.raises(marks.KeyFileError, match="is not owned by root"):
             marks.read_keys(str(path))
 
     def test_none_there(self, path):

@@ -490,7 +490,7 @@ class TestCommand:
         place = self.script(tmp_path, "exit 0")
         os.chown(place, 65534, 65534)
         assert (
-            "is not root's: uid 65534"
+            "is not owned by root: uid 65534"
             in self.run(root, {"program": place}).said
         )
 

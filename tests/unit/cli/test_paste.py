@@ -213,7 +213,7 @@ def test_a_gate_of_another_name_counts():
             ODD.replace(
                 "[filter:keystone", "[filter:vhard]\nx = 1\n[filter:k"
             ),
-            "something else already",
+            "already exists with another",
         ),
         ("\xff", "is not a paste file"),
     ],

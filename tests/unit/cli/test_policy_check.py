@@ -147,7 +147,10 @@ def test_a_file_that_is_not_there(tmp_path):
 @pytest.mark.parametrize(
     ("until", "text"),
     [
-        ("2026-06-14", "Exemption a ended on 2026-06-14 and is void."),
+        (
+            "2026-06-14",
+            "Exemption a ended on 2026-06-14 and no longer applies.",
+        ),
         ("2026-06-15", "Exemption a ends on 2026-06-15. Renew or remove it."),
         ("2026-06-29", "Exemption a ends on 2026-06-29. Renew or remove it."),
         ("2026-06-30", None),
@@ -229,8 +232,8 @@ def test_a_file_that_disables_the_policy_is_a_warning(tmp_path, text, status):
         "File": f"{path}.disabled",
         "Line": 1,
         "Path": "",
-        "Message": "is there: nothing is refused where services read the "
-        "policy beside it; remove it to refuse again",
+        "Message": "exists: services that read this policy refuse nothing; "
+        "remove the file to enforce again",
     }
 
 

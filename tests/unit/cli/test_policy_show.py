@@ -185,7 +185,7 @@ def test_the_own_view_needs_no_file_that_is_extended(tmp_path):
     text = 'version: "1"\nextends: nothere.yaml\n'
     path = write(tmp_path / "policy.yaml", text)
     assert shown(path)["extends"][0] == "nothere.yaml"
-    with pytest.raises(CommandError, match="there is no file"):
+    with pytest.raises(CommandError, match="not found"):
         run(ShowPolicy, "--effective", path)
 
 
