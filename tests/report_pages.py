@@ -80,7 +80,7 @@ DEVICES = (
         "compute-0012.cloud.example",
         "0000:5e:00.0",
         "CUSTOM_PCI_144D_A824",
-        "no cleaner has said anything of it",
+        "no cleaner has reported on it",
     ),
 )
 

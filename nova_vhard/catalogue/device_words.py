@@ -28,26 +28,31 @@ _WORD = re.compile(r"[A-Z0-9_]+")
 _REQUEST = re.compile(f"({'|'.join(REQUESTS)})(?:_G([0-9]{{1,10}}))?")
 
 WORDS = {
-    "ATTEMPTS": "cleanings were begun again and again and none got through",
-    "CLEAN": "clean, and waits for 'openstack vhard device release'",
-    "CLEANING": "a cleaning was broken off, and is begun again",
-    "DIRTY": "used, and waits to be cleaned",
-    "ERROR": "Placement, the journal or its lock does not let it be judged",
-    "GONE": "there is no such device on the host",
-    "HELD": "a guest or a process has it, although nothing is allocated",
-    "JOURNAL": "its journal was damaged, and it is cleaned to be sure",
-    "KEPT": "the host's configuration says to leave it as it is",
-    "NO_RULE": "no entry of the host's cleaning.yaml is for it",
-    "REFUSED": "a request was refused; the host's log says why",
-    "RULES": "the host's cleaning.yaml is missing or has a fault",
-    "UNKNOWN": "it cannot be told whether a guest has it",
-    "UNREADABLE": "the host's kernel does not tell what it is",
-    "VF": "it is a virtual function, which is never for one use only",
-    "VOID": "something happened to it; it is cleaned again",
+    "ATTEMPTS": "every cleaning attempt was interrupted",
+    "CLEAN": "clean; waits for 'openstack vhard device release'",
+    "CLEANING": "cleaning was interrupted and starts again",
+    "DIRTY": "used; waits to be cleaned",
+    "ERROR": "its state is unknown: Placement, its journal or its lock "
+    "cannot be used",
+    "GONE": "the host has no such device",
+    "HELD": "a guest or a process uses it, although it is not allocated in "
+    "Placement",
+    "JOURNAL": "its journal was damaged; it is cleaned as a precaution",
+    "KEPT": "the host's configuration excludes it from cleaning",
+    "NO_RULE": "no entry in the host's cleaning.yaml matches it",
+    "REFUSED": "a request was refused; see the log of the host's cleaner",
+    "RULES": "the host's cleaning.yaml is missing or invalid",
+    "UNKNOWN": "it is unknown whether a guest uses it",
+    "UNREADABLE": "the host's kernel cannot identify it",
+    "VF": "it is a virtual function, which cannot be one_time_use",
+    "VOID": "it changed after its cleaning; it is cleaned again",
 }
 
 #: Of these an operator's request may be the only way out.
-FAILED = "step {} did not end clean; its evidence is on the host"
+FAILED = (
+    "cleaning step {} failed; nova-vhard-cleaner show on the host has "
+    "the evidence"
+)
 
 
 def meaning(word: str) -> str:

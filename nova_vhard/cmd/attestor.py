@@ -35,18 +35,21 @@ _PROGRAM = daemon.Program(
 def _parser() -> argparse.ArgumentParser:
     parser = _PROGRAM.parser(__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="Ask and write periodically.")
+    run = commands.add_parser(
+        "run", help="Query the verifier and update Placement periodically."
+    )
     run.add_argument(
         "--once",
         action="store_true",
-        help="One round, then end; exit status 1 if something could not be "
-        "asked or written.",
+        help="Run one round and exit; exit status 1 if a query or an "
+        "update failed.",
     )
     commands.add_parser(
         "status",
-        help="Ask mapping, verifier and Placement, and print a row for each "
-        "host; writes nothing. Exit status 0 if every host of the mapping is "
-        "attested and no other has the trait, else 1.",
+        help="Read the mapping, the verifier and Placement, and print a "
+        "row for each host, without writing anything. Exit status 0 "
+        "if every host in the mapping is attested and no other host "
+        "has the trait, otherwise 1.",
     )
     return parser
 

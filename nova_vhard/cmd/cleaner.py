@@ -44,17 +44,17 @@ def _address(text: str) -> str:
 
 def _reason(text: str) -> str:
     if not clean(text).strip():
-        raise argparse.ArgumentTypeError("a reason says something")
+        raise argparse.ArgumentTypeError("the reason must not be empty")
     return clean(text, 200).strip()
 
 
 #: Commands with what they do, in the order of the help.
 _HELP = {
     "clean": "Clean a device now, regardless of the last result.",
-    "release": "Release a device that is clean, or by force.",
+    "release": "Release a device that is clean, or release a device by force.",
     "show": "Print a device's journal as JSON.",
     "run": "Clean until SIGTERM.",
-    "once": "Look at every device once and clean what is to be.",
+    "once": "Check every device once and clean those that need cleaning.",
     "check-rules": "Check a rules file and print its entries.",
 }
 
@@ -76,15 +76,16 @@ def _parser() -> argparse.ArgumentParser:
     added["release"].add_argument(
         "--force",
         action="store_true",
-        help="Release it although nothing proves that it is clean.",
+        help="Release the device although it is not proven clean.",
     )
     added["release"].add_argument(
         "--reason",
         type=_reason,
-        help="Why; must be given with --force, and is kept in its history.",
+        help="Reason; required with --force, and stored in the device's "
+        "history.",
     )
     added["check-rules"].add_argument(
-        "file", nargs="?", help="Rules file; by default the configured one."
+        "file", nargs="?", help="Rules file (default: the configured one)."
     )
     return parser
 
@@ -95,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(argv)
     if options.command == "release" and options.force != bool(options.reason):
-        parser.error("release: --force and --reason go together")
+        parser.error("release: --force and --reason must be used together")
     return _PROGRAM.run(_COMMANDS[options.command], options)
 
 
@@ -132,7 +133,7 @@ def _show(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     journal = Cleaner(conf.vhard_cleaner, None).journal  # type: ignore[arg-type]
     record = journal.read(options.address)
     if record == Record(options.address):
-        raise ValueError(f"nothing is known of {options.address}")
+        raise ValueError(f"no record of {options.address}")
     terminal.show_json(asdict(record))
     return 0
 

@@ -99,8 +99,9 @@ class Program:
             option = "--config-file " if options.config_file else ""
             names = " and ".join(self.default_files)
             raise ValueError(
-                f"{option}{place}: {why}: name files with --config-file that "
-                f"this user may read, or leave it out to read {names}"
+                f"{option}{place}: {why}: specify files that this user can "
+                "read with --config-file, or omit the option to read "
+                f"{names}"
             ) from error
         logging.setup(conf, self.name)
         log.clean_handlers()
@@ -186,8 +187,8 @@ def _fault(option: cfg.Opt, value: object) -> str:
     missing = value is None or (value == "" and option.dest.endswith(_PLACES))
     if missing and option.default not in (None, ""):
         return (
-            f"has no value: give it one, or take the line out and "
-            f"{option.default} holds"
+            "has no value: set one, or remove the line to use the default "
+            f"{option.default}"
         )
     # NaN is neither too small nor too large.
     if isinstance(value, float) and not math.isfinite(value):

@@ -32,13 +32,13 @@ _PROGRAM = daemon.Program(
 )
 
 _COMMANDS_HELP = {
-    "install": "Put the hook where libvirt calls it, and have libvirt look.",
-    "uninstall": "Take away the hook and all that the guard has left.",
-    "status": "Say what hook, socket, daemon, policy and report are like; "
+    "install": "Install the hook and make libvirt load it.",
+    "uninstall": "Remove the hook and all files of the guard.",
+    "status": "Show the state of hook, socket, daemon, policy and report; "
     "exit status 1 if there is a problem.",
-    "probe": "Prove whether libvirt asks the guard, with a domain that can "
-    "never start; exit status 0 guarded, 1 unguarded, 2 if libvirt does not "
-    "answer.",
+    "probe": "Test whether libvirt asks the guard, with a domain that can "
+    "never start. Exit status: 0 if it does, 1 if it does not, 2 "
+    "if libvirt does not answer.",
     "run": "Guard until SIGTERM.",
 }
 
@@ -81,7 +81,7 @@ def _probe(options: Any) -> int:
         with contextlib.closing(opened) as connection:
             proof = probe.prove(connection.capabilities(), connection.start)
     except libvirtd.LibvirtError as error:
-        terminal.complain(f"nova-vhard-guard: not known: {error}")
+        terminal.complain(f"nova-vhard-guard: unknown: {error}")
         return _NOT_TOLD
     word = "guarded" if proof.guarded else "unguarded"
     terminal.say(f"{word}: {proof.reason}")
@@ -110,9 +110,9 @@ def _sender(conf: cfg.ConfigOpts) -> "notify.Sender | None":
         from nova_vhard.policy import notify
     except ImportError as error:
         raise ValueError(
-            "[vhard_guard] notifications is on, and oslo.messaging cannot be "
-            f"imported ({clean(error, 200)}): pip install "
-            "'nova-vhard[exporter]', or switch it off"
+            "[vhard_guard] notifications is on, and oslo.messaging cannot "
+            f"be imported ({clean(error, 200)}): pip install "
+            "'nova-vhard[exporter]', or disable it"
         ) from error
     return notify.sender(conf, _PROGRAM.name, options.notification_topic)
 

@@ -22,7 +22,7 @@ _ACTIONS: dict[str, Callable[[str, Service], str]] = {
     "add": paste_file.add,
     "remove": paste_file.remove,
 }
-_DONE = {"add": "has the gate now", "remove": "has no gate any more"}
+_DONE = {"add": "has the gate now", "remove": "no longer has the gate"}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -38,16 +38,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "action",
         choices=sorted(_ACTIONS),
-        help="Put the gate in, or take it out.",
+        help="Add or remove the gate.",
     )
     parser.add_argument(
-        "service", choices=sorted(SERVICES), help="Whose file it is."
+        "service",
+        choices=sorted(SERVICES),
+        help="The service that the file belongs to.",
     )
     parser.add_argument(
         "file",
         help="The api-paste.ini of nova-api, or glance-api-paste.ini of "
-        "glance-api; it is replaced in one step, and not touched if "
-        "anything is wrong.",
+        "glance-api; it is replaced atomically, and left unchanged if "
+        "there is an error.",
     )
     return parser
 

@@ -46,9 +46,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser(
         "check",
-        help="Run every check and print what it found; exit status 0 if "
-        "no check fails, 1 for any FAIL, 2 for any UNKNOWN, wrong arguments "
-        "or where there is no such --root, 255 for a crash.",
+        help="Run every check and print the results. Exit status: 0 if all "
+        "checks pass or do not apply, 1 for any FAIL, 2 for any "
+        "UNKNOWN, wrong arguments or an invalid --root, 255 for a "
+        "crash.",
     )
     check.add_argument(
         "--root",
@@ -88,9 +89,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     leave = commands.add_parser(
         "facts",
-        help="As root: leave the few keys of nova.conf and qemu.conf that "
-        "the checks need in the run directory; exit status 1 if some cannot "
-        "be read; earlier facts are then discarded.",
+        help="As root: store the few keys of nova.conf and qemu.conf that "
+        "the checks need in the run directory. Exit status 1 if some "
+        "cannot be read; earlier facts are then discarded.",
     )
     # One list, in the order given: a later one wins, as in nova-compute.
     for name, what in (("file", "FILE"), ("dir", "DIR")):
@@ -101,12 +102,15 @@ def _parser() -> argparse.ArgumentParser:
             dest="nova_arguments",
             type=f"--config-{name}={{}}".format,
             metavar=what,
-            help=f"A --config-{name} of nova-compute; default as "
-            "nova-compute finds it in /etc/nova and /etc. What cannot be "
-            "read is named, and the facts of Nova are void.",
+            help=f"The --config-{name} of nova-compute (default: as "
+            "nova-compute finds it in /etc/nova and /etc). If it "
+            "cannot be read, an error names it and there are no facts "
+            "of Nova.",
         )
     run = commands.add_parser("run", help="Report periodically.")
-    run.add_argument("--once", action="store_true", help="Report once, end.")
+    run.add_argument(
+        "--once", action="store_true", help="Report once and exit."
+    )
     sweep = commands.add_parser(
         "sweep",
         help="Remove our traits from hosts that stopped reporting, and create "
@@ -122,10 +126,12 @@ def _parser() -> argparse.ArgumentParser:
         help="2 to 24; not smaller than max_report_age of the policy.",
     )
     withdraw = commands.add_parser(
-        "withdraw", help="Remove our traits from one host."
+        "withdraw", help="Remove nova-vhard's traits from one host."
     )
     withdraw.add_argument(
-        "host", nargs="?", help="Name of its provider; default this host."
+        "host",
+        nargs="?",
+        help="Name of its resource provider (default: this host's).",
     )
     return parser
 
@@ -195,14 +201,17 @@ def _sweep(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     now = datetime.datetime.now(datetime.UTC)
     done = upkeep.sweep(connect(conf), now, options.max_report_age)
     terminal.say(
-        f"hosts that lost our traits: {', '.join(done.silent) or 'none'}"
+        f"hosts whose traits were removed: {', '.join(done.silent) or 'none'}"
     )
     terminal.say(f"freshness names deleted: {len(done.deleted)}")
-    terminal.say(f"names made: {len(done.made)}")
+    terminal.say(f"names created: {len(done.made)}")
     if done.unmarked:
-        terminal.say(f"not attested any longer: {', '.join(done.unmarked)}")
+        terminal.say(f"no longer attested: {', '.join(done.unmarked)}")
     if done.failed:
-        terminal.say(f"not done, next time: {', '.join(done.failed)}")
+        terminal.say(
+            "failed, will be retried at the next sweep: "
+            f"{', '.join(done.failed)}"
+        )
     return 1 if done.failed else 0
 
 

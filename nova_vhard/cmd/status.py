@@ -140,15 +140,15 @@ def _run(
         result = check(node)
     except NotHere as error:
         result = warn(
-            f"Not checked: there is no {error} on this node, or none that "
-            "this user may see. Run this command where the service runs, or "
-            "name its file (--help)."
+            f"Not checked: {error} does not exist on this node, or this "
+            "user cannot see it. Run this command where the service runs, "
+            "or specify its file (--help)."
         )
     except Broken as error:
         result = fail(f"Not checked: {error}.")
     except cfg.Error as error:
         stated = " ".join(str(error).split())
-        result = fail(f"An option has a value that it cannot have: {stated}")
+        result = fail(f"An option has an invalid value: {stated}")
     except Exception as error:  # noqa: BLE001 - the others still say theirs
         result = fail(f"The check crashed: {type(error).__name__}: {error}")
     return Result(result.code, line(result.details))

@@ -107,7 +107,7 @@ class HotPlug:
         self, connection: Connection, uuid: str, alias: str, device: str
     ) -> None:
         """Ask for a device several times; alert if the guest keeps it."""
-        reason = "the guest does not give it up"
+        reason = "the guest does not release it"
         try:
             for _ in range(TRIES):
                 try:

@@ -119,13 +119,13 @@ def _reload(pid_files: Sequence[str]) -> str:
                 raise OSError(
                     f"systemctl reload {unit} failed; run it by hand"
                 )
-            return f"{unit} looks for hooks again"
+            return f"{unit} reloaded its hooks"
     for file in pid_files:
         pid = _daemon(file)
         if pid:
             os.kill(pid, signal.SIGHUP)
-            return f"process {pid} looks for hooks again"
-    return "no daemon of libvirt was found: it looks for hooks when it starts"
+            return f"process {pid} reloaded its hooks"
+    return "no libvirt daemon was found; it loads hooks when it starts"
 
 
 def _systemctl(*words: str) -> bool:

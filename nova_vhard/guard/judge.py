@@ -238,7 +238,7 @@ class Judge:
         try:
             passed = self._proven(policy.hosts.max_report_age)
         except NotProven as error:
-            LOG.error("This host has proven nothing: %s", error)
+            LOG.error("This host has no valid report: %s", error)
             passed = frozenset()
         # No host can say that of itself: the scheduler has asked others.
         passed |= {ATTESTED}

@@ -191,14 +191,16 @@ class Memory:
             # Not as without a file: a guest that was refused before would
             # count as there before, and the next write would make that final.
             self._unread = self.adopted = True
-            self._complain("Every guest counts as new until it is read", error)
+            self._complain(
+                "Every guest counts as new until the file can be read", error
+            )
             return
         except ValueError as error:
             state.set_aside(self._path)
             known, adopted, self._changed = {}, False, True
             LOG.error(
-                "What guests had before is lost, and all that run count as "
-                "there before: %s: %s",
+                "The record of previous guests is lost; all running guests "
+                "count as known: %s: %s",
                 self._path,
                 error,
             )

@@ -114,7 +114,7 @@ class Guard:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError as error:
                     where = f"[vhard_guard] {name}: {path}"
-                    text = "another nova-vhard-guard works with it: stop that"
+                    text = "another nova-vhard-guard uses it: stop that one"
                     raise ValueError(f"{where}: {text}") from error
                 except OSError as error:
                     LOG.warning("%s cannot be locked: %s", path, error)
@@ -200,7 +200,7 @@ def _place(options: Any, name: str) -> Iterator[None]:
         yield
     except OSError as error:
         where = f"[vhard_guard] {name}: {getattr(options, name)}"
-        fix = "name a folder that this user can make, or write to"
+        fix = "specify a folder that this user can create or write to"
         raise ValueError(
             f"{where}: {error.strerror or error}: {fix}"
         ) from error

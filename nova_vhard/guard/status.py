@@ -45,7 +45,9 @@ def _hook(options: Any) -> Line:
         return Line("hook", f"{path}: {error}", False)
     if hook is None:
         return Line(
-            "hook", f"{path} is not there; run nova-vhard-guard install", False
+            "hook",
+            f"{path} does not exist; run nova-vhard-guard install",
+            False,
         )
     if hook != install.text(options) or mode != install.MODE:
         return Line(
@@ -76,15 +78,15 @@ def _daemon(options: Any) -> Iterator[Line]:
         yield Line(
             "daemon",
             f"does not answer: {reason}; start nova-vhard-guard.service, or "
-            "look into its log",
+            "check its log",
             False,
         )
         return
     parts = [f"answers, {answered['guests']} guests known"]
     if not answered["adopted"]:
-        parts.append("the guests of this host are not taken in yet")
+        parts.append("the guests of this host have not been read yet")
     if not answered["libvirt"]:
-        parts.append("libvirt is not reached")
+        parts.append("libvirt cannot be reached")
     if answered["not_kept"]:
         parts.append(f"not on the disk: {answered['not_kept']}")
     yield Line("daemon", "; ".join(parts), len(parts) == 1)
@@ -98,7 +100,7 @@ def _policy(answered: dict[str, Any], path: str) -> Line:
     if not answered["enabled"]:
         reason = "it says enabled: false"
         if watch.disabled(path):
-            reason = f"{path}{watch.DISABLED} is there"
+            reason = f"{path}{watch.DISABLED} exists"
         return Line(
             "policy", f"{answered['policy']} refuses nothing: {reason}", False
         )
@@ -117,5 +119,5 @@ def _report(options: Any) -> Line:
     try:
         passed = posture.passed(options.report_file, 24, now)
     except posture.NotProven as error:
-        return Line("report", f"this host has proven nothing: {error}", True)
+        return Line("report", f"this host has no valid report: {error}", True)
     return Line("report", f"{len(passed)} checks passed", True)

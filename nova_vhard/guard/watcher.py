@@ -167,7 +167,7 @@ class Watcher:
         if told is None and not (memory.adopted or self._unread):
             memory.adopt()
             LOG.warning(
-                "%d guests count as there before the guard", len(memory)
+                "%d guests count as started before the guard", len(memory)
             )
 
     def _look_at(
@@ -232,7 +232,9 @@ class Watcher:
         try:
             probe.leave(self._options.run_dir, proof, mode, valid)
         except OSError as error:
-            LOG.error("The check guard_in_force sees no proof: %s", error)
+            LOG.error(
+                "The check guard_in_force finds no probe result: %s", error
+            )
         return proof
 
     def _mode(self) -> str:

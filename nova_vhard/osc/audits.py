@@ -125,19 +125,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fail-on",
         choices=tuple(_FAIL_ON),
-        help="End with exit status 3 where something violates the policy in "
-        "mode enforce (violation), or in mode enforce or warn (warning), and "
-        "with 4 where nothing does but something could not be seen. What is "
-        "found in mode audit is listed and fails nothing. Without this "
-        "option an audit that could be done ends with 0.",
+        help='Exit status: 3 if violations are found ("violation": in '
+        'mode enforce; "warning": in mode enforce or warn), 4 if '
+        "there are none but some items could not be checked. "
+        "Violations in mode audit are listed only. Default: 0 when "
+        "the audit completes.",
     )
     parser.add_argument(
         "--junit",
         metavar="<file>",
-        help="Write what was looked at as a test suite of JUnit's, too; a "
-        "file that is there is replaced. What --fail-on names (violation, "
-        "unless it is given) is a failure, and what could not be seen is an "
-        "error.",
+        help="Also write the results as a JUnit test suite; an existing "
+        "file is replaced. Violations as in --fail-on (default: "
+        "violation) are failures, and items that could not be checked "
+        "are errors.",
     )
 
 

@@ -56,16 +56,16 @@ def add_options(parser: argparse.ArgumentParser, noun: str) -> None:
         "--write-exemptions",
         metavar="<file>",
         help=f"Write a policy file with exemptions for the {noun}s that "
-        "violate the policy: each may keep what it has, and nothing else. A "
-        "file that is there already is not overwritten. Ends with 1 if an "
-        f"exemption cannot name what a {noun} has.",
+        "violate the policy. Each exemption covers only the present "
+        f"devices of a {noun}. An existing file is not overwritten. "
+        "Exit status 1 if a value cannot be exempted.",
     )
     parser.add_argument(
         "--until",
         metavar="<date>",
         type=_day,
-        help="Last day on which those exemptions hold, as 2027-03-31 "
-        f"(default: in {DAYS} days).",
+        help="Last day of these exemptions, such as 2027-03-31 (default: "
+        f"in {DAYS} days).",
     )
 
 
@@ -77,7 +77,7 @@ def _day(text: str) -> datetime.date:
     day = output.date(text)
     if day < today():
         raise argparse.ArgumentTypeError(
-            f"{quote(text)} is not a future date; write it as 2027-03-31"
+            f"{quote(text)} is not a future date in the form 2027-03-31"
         )
     return day
 
@@ -182,7 +182,7 @@ def refuse_existing(path: str) -> None:
     """
     if os.path.lexists(path):
         raise exceptions.CommandError(
-            f"{path} is there already, and is not overwritten; name another "
+            f"{path} already exists and is not overwritten; specify another "
             "file"
         )
 
@@ -243,9 +243,7 @@ def start(noun: str, options: argparse.Namespace) -> ExemptionList | None:
         refuse_existing(options.write_exemptions)
         return ExemptionList(noun, today())
     if options.until:
-        raise output.UsageError(
-            "--until is for the exemptions of --write-exemptions"
-        )
+        raise output.UsageError("--until requires --write-exemptions")
     return None
 
 

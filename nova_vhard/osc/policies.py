@@ -17,7 +17,7 @@ ENVIRONMENT = "OS_VHARD_POLICY"
 
 def add_option(
     parser: argparse.ArgumentParser,
-    what: str = "Policy to judge by",
+    what: str = "Policy to use",
     default: bool = True,
 ) -> None:
     """Add the option.
@@ -31,9 +31,9 @@ def add_option(
         "--policy",
         metavar="<file>",
         default=name,
-        help=f"{what}: a file, or {' or '.join(document.SHIPPED)}, which ship "
-        f"with the package{end}; one with errors judges nothing, and the "
-        "command ends with 1.",
+        help=f"{what}: a file, or {' or '.join(document.SHIPPED)}, which "
+        f"ship with the package{end}. If it has errors, nothing is "
+        "checked and the exit status is 1.",
     )
 
 
@@ -63,5 +63,7 @@ def failure(
     """
     text, first = str(error), error.problems[0]
     if (first.file, first.line) == (POLICY_FILE, 0):
-        text += f"; name one{option}, such as baseline, or set {ENVIRONMENT}"
+        text += (
+            f"; specify one{option}, such as baseline, or set {ENVIRONMENT}"
+        )
     return exceptions.CommandError(text)

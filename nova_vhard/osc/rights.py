@@ -7,8 +7,8 @@ _FORBIDDEN = 403
 _STATUS = ("status", "http_status", "status_code", "code")
 
 _SENTENCE = (
-    "this login is not allowed to do that (HTTP 403); use one with the role "
-    "admin, or ask an operator of the cloud"
+    "this user is not allowed to do that (HTTP 403); use one with the role "
+    "admin, or ask the cloud's operator"
 )
 
 

@@ -96,7 +96,7 @@ class Reporter:
                 replace(
                     result,
                     status=Status.PASS,
-                    reason=f"passed in the round before; {result.reason}",
+                    reason=f"passed in the previous round; {result.reason}",
                     remediation=None,
                 )
                 if result.check in kept

@@ -44,7 +44,7 @@ def attestation(node: Node) -> Result:
     trusting = hosts.trust is Trust.ATTESTED and bool(required)
     needed = ATTESTED in required or trusting
     if not path and not needed:
-        return fine("The policy asks for no attested host.")
+        return fine("The policy does not require attested hosts.")
     try:
         if not path:
             raise marks.KeyFileError("it is not set")

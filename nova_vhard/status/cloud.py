@@ -53,7 +53,9 @@ def placement(node: Node) -> Result:
     except NotHere as error:
         if not logins:
             raise
-        result.append(warn(f"{error} is not on this node: no login to try."))
+        result.append(
+            warn(f"{error} does not exist on this node: no login to test.")
+        )
     for name, conf in logins.items():
         result += _try(name, conf)
     return together(
@@ -68,7 +70,9 @@ def _try(name: str, conf: cfg.ConfigOpts) -> Iterator[Result]:
     where = f"group [placement] of {name}"
     try:
         if not (conf.placement.auth_type or conf.placement.auth_section):
-            yield fail(f"There is no auth_type in {where}: set the login.")
+            yield fail(
+                f"There is no auth_type in {where}: configure the login."
+            )
             return
         answer = connect(conf).request("get", f"/traits?name=in:{ATTESTED}")
         now = datetime.datetime.now(datetime.UTC)
@@ -76,9 +80,9 @@ def _try(name: str, conf: cfg.ConfigOpts) -> Iterator[Result]:
         apart = abs(now - email.utils.parsedate_to_datetime(stamp))
         if apart > _APART:
             yield fail(
-                f"The clocks here and of Placement are {apart} apart, so that "
-                "reports look too old, or too new. Fix: set the wrong clock, "
-                "by chronyc makestep on that machine."
+                f"The clocks here and of Placement are {apart} apart, so "
+                "reports look too old or too new. Fix: correct the wrong "
+                "clock (chronyc makestep on that machine)."
             )
     except PlacementError as error:
         fix = _FIXES.get(
@@ -106,7 +110,7 @@ def flavors(node: Node) -> Result:
         return _no_answer("flavors", error)
     return together(
         [*_flavors(plans), *unseen],
-        f"{len(plans)} flavors have to do with hosts' checks; in sync.",
+        f"{len(plans)} flavors require host checks; all are in sync.",
     )
 
 
@@ -117,13 +121,14 @@ def _flavors(plans: list[TraitPlan]) -> Iterator[Result]:
     if lacking:
         yield fail(
             f"{len(lacking)} flavors lack traits that the policy demands "
-            f"({named(lacking)}): a forced host need not have proven "
-            f"anything, and nova-api may refuse their servers. {fix}"
+            f"({named(lacking)}): a forced host may not have passed the "
+            f"checks, and nova-api may refuse their servers. {fix}"
         )
     if surplus:
         yield warn(
-            f"{len(surplus)} flavors demand traits that nothing asks for any "
-            f"more ({named(surplus)}): they fit fewer hosts. {fix}"
+            f"{len(surplus)} flavors require traits that the policy no "
+            f"longer requires ({named(surplus)}): fewer hosts match them. "
+            f"{fix}"
         )
 
 
@@ -131,10 +136,13 @@ def _unseen(node: Node, what: str) -> Iterator[Result]:
     """Yield a warning if the login may not see everything."""
     sees = node.sees_all()
     if not sees:
-        why = "has no role admin" if sees is False else "tells no role"
+        why = (
+            "has no role admin" if sees is False else "does not show its roles"
+        )
         yield warn(
-            f"The login {why}, so that {what} may be missing here. Name a "
-            "cloud of clouds.yaml with --os-cloud, of a user with role admin."
+            f"The login {why}, so {what} may be missing here. Specify a "
+            "cloud of clouds.yaml with --os-cloud, of a user with role "
+            "admin."
         )
 
 
@@ -160,7 +168,7 @@ def reporters(node: Node) -> Result:
     rule = policy.passthrough or PassthroughRule()
     offered = any(item.listed for item in rule.allow.values())
     if not policy.hosts.require and not (offered and rule.require):
-        return fine("The policy asks nothing of hosts.")
+        return fine("The policy does not require host checks.")
     now = datetime.datetime.now(datetime.UTC)
     try:
         result = fleet(node.placement, now, policy.hosts.max_report_age)
@@ -175,10 +183,10 @@ def reporters(node: Node) -> Result:
     if days < FEW_DAYS:
         doubt.append(
             warn(
-                f"There are names for the reports of {days} days: then each "
-                "host that may not make names falls silent. Enable "
-                "nova-vhard-sweep.timer on one machine, and look in its "
-                "journal."
+                f"Placement has trait names for the reports of only {days} "
+                "more days. After that, hosts that may not create traits "
+                "cannot report. Enable nova-vhard-sweep.timer on one "
+                "machine, and check its journal."
             )
         )
     status = {name: status.get(name, "silent") for name in judged}
@@ -190,14 +198,13 @@ def reporters(node: Node) -> Result:
             answer(
                 f"{len(silent)} of {len(status)} hosts have not reported "
                 f"within {policy.hosts.max_report_age} hours "
-                f"({named(silent)}): no guest that needs proof lands there. "
-                "Start nova-vhard-reporter on them, and look in its journal; "
-                "openstack vhard host list has all of them."
+                f"({named(silent)}): guests that require checks are not "
+                "placed there. Start nova-vhard-reporter on them, and "
+                "check its journal. openstack vhard host list shows all of "
+                "them."
             ),
         )
-    return together(
-        doubt, f"{len(status)} hosts are judged, and each has a fresh report."
-    )
+    return together(doubt, f"All {len(status)} hosts have a fresh report.")
 
 
 def _judged(node: Node, names: set[str]) -> tuple[set[str], list[Result]]:

@@ -176,8 +176,8 @@ def paste(conf: cfg.ConfigOpts, name: str) -> tuple[str, str]:
     path = conf.find_file(name)
     if path is None:
         raise Broken(
-            f"there is no {name} beside {conf.config_file[-1]}: name the "
-            "paste file in the service's configuration"
+            f"there is no {name} next to {conf.config_file[-1]}: set the "
+            "path of the paste file in the service's configuration"
         )
     try:
         return path, pathlib.Path(path).read_text(encoding="utf-8")

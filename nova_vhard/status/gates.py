@@ -25,10 +25,10 @@ _ALL = "nova_vhard.gates.scheduler.all_filters"
 _STOCK = "nova.scheduler.filters.all_filters"
 _PLUGIN = "vhard"
 _FORCED_HOSTS = (
-    "Nova asks no filter about a server on a forced host (availability zone "
-    "zone:host), which the Nova API gate alone judges. The rule "
-    'os_compute_api:servers:create:forced_host: "!" in Nova\'s policy file '
-    "forbids such servers."
+    "For a server on a forced host (availability zone zone:host), Nova "
+    "calls no filter, so only the Nova API gate checks it. The rule "
+    'os_compute_api:servers:create:forced_host: "!" in Nova\'s policy '
+    "file forbids such servers."
 )
 
 
@@ -53,9 +53,8 @@ def _filters(enabled: list[str], available: list[str]) -> Iterator[Result]:
     where = "[filter_scheduler] of nova-scheduler's nova.conf"
     if FILTER not in enabled:
         yield fail(
-            f"{FILTER} is not in enabled_filters: it is what judges boots "
-            "and moves, and the API gates answer earlier. Put it first, in "
-            f"{where}."
+            f"{FILTER} is not in enabled_filters, so boots and moves are "
+            f"not checked by the scheduler. Put it first, in {where}."
         )
         return
     # A filter class that Nova does not find.
@@ -68,14 +67,15 @@ def _filters(enabled: list[str], available: list[str]) -> Iterator[Result]:
         name.startswith("nova.scheduler.filters.") for name in available
     ):
         yield fail(
-            "available_filters names no filter of Nova's own: naming ours "
-            "alone replaces the default. Add a line available_filters = "
-            f"{_STOCK}, in {where}."
+            "available_filters does not include Nova's own filters: "
+            "setting it to ours replaces the default. Add a line "
+            f"available_filters = {_STOCK}, in {where}."
         )
     if enabled[0] != FILTER:
         yield warn(
             f"{FILTER} comes after {enabled[0]}. If that filter leaves no "
-            f"host, users do not see our reason. Put ours first, in {where}."
+            f"host, users do not see the reason of the policy. Put {FILTER} "
+            f"first, in {where}."
         )
     for name in files.STOCK_FILTERS:
         if name not in enabled:
@@ -117,7 +117,7 @@ def nova_api(node: Node) -> Result:
     if conf.api.auth_strategy != "keystone":
         raise Broken(
             f"[api] auth_strategy is {conf.api.auth_strategy!r}: requests "
-            "have no user that could be judged. Set it to keystone."
+            "then have no user to check. Set it to keystone."
         )
     loaded = files.wsgi_paste(conf, os.environ)
     if not os.path.exists(loaded):
@@ -156,11 +156,11 @@ def _file(conf: cfg.ConfigOpts, name: str, service: str) -> Result:
     except paste_file.PasteError as error:
         raise Broken(f"{path}: {error}") from error
     if not lacking:
-        return fine(f"{path}: the gate covers every pipeline of users.")
+        return fine(f"{path}: the gate is in every user pipeline.")
     return fail(
         f"{path}: no gate behind the context in {', '.join(lacking)}: "
-        "requests that come that way are not judged. Run nova-vhard-paste "
-        f"add {service} {path}, and restart {service}-api."
+        "requests through these pipelines are not checked. Run "
+        f"nova-vhard-paste add {service} {path}, and restart {service}-api."
     )
 
 
@@ -170,14 +170,14 @@ def imports(node: Node) -> Result:
     listed = ", ".join(plugins)
     if _PLUGIN not in plugins:
         return fail(
-            f"[image_import_opts] image_import_plugins is [{listed}]: what "
-            "an import brings in is not judged. Add vhard, as the last, in "
-            "glance-api.conf."
+            f"[image_import_opts] image_import_plugins is [{listed}]: "
+            "properties that an import adds are not checked. Add vhard as "
+            "the last plugin, in glance-api.conf."
         )
     if plugins[-1] != _PLUGIN:
         return warn(
-            f"[image_import_opts] image_import_plugins is [{listed}]: what "
-            "those behind vhard add is not judged. Make vhard the last, in "
-            "glance-api.conf."
+            f"[image_import_opts] image_import_plugins is [{listed}]: "
+            "properties that plugins after vhard add are not checked. Make "
+            "vhard the last plugin, in glance-api.conf."
         )
     return fine(f"image_import_plugins: [{listed}]")

@@ -56,9 +56,9 @@ def _judge(conf: cfg.ConfigOpts) -> Iterator[Result]:
             continue
         if name in _PATHS and value and not os.path.isabs(value):
             yield warn(
-                f"{name} in {where} is {clean(value)}, which is looked for "
-                "in the folder that the service is started in: name it from "
-                "/ on."
+                f"{name} in {where} is {clean(value)}, which is relative to "
+                "the working directory of the service: use an absolute "
+                "path."
             )
     # Files that oslo.config reads, including those of its folders.
     more = (Path(folder).glob("*.conf") for folder in conf.config_dir)

@@ -92,19 +92,19 @@ def _judge(path: str, kind: str) -> Iterator[Result]:
     )
     if anybody:
         yield fail(
-            f"{path}: anybody may change it (mode {mode:04o}, folder "
+            f"{path}: any user can change it (mode {mode:04o}, folder "
             f"{stat.S_IMODE(above.st_mode):04o}). Run chmod o-w on both."
         )
     others = mode & stat.S_IWGRP or status.st_uid != _ROOT
     if others and not anybody:
         judge = fail if kind == _PROGRAM else warn
         yield judge(
-            f"{path}: not root alone may change it (owner "
-            f"{status.st_uid}, mode {mode:04o}): who breaks into the service "
-            "can switch its gate off. Run chown root and chmod g-w."
+            f"{path}: users other than root can change it (owner "
+            f"{status.st_uid}, mode {mode:04o}), so an attacker in the "
+            "service can disable its gate. Run chown root and chmod g-w."
         )
     if kind == _SECRET and mode & stat.S_IROTH:
         yield warn(
-            f"{path}: everybody may read it, and it may have passwords (mode "
-            f"{mode:04o}). Run chmod o-rwx."
+            f"{path}: any user can read it, and it may contain passwords "
+            f"(mode {mode:04o}). Run chmod o-rwx."
         )

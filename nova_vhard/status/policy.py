@@ -59,8 +59,8 @@ def policy(node: Node) -> Result:
         )
         results.append(
             warn(
-                f"Nova and Glance judge by different policies: {listed}. "
-                "Name one file in [vhard] policy_file of both."
+                f"Nova and Glance use different policies: {listed}. Set "
+                "[vhard] policy_file of both to the same file."
             )
         )
     listed = ", ".join(
@@ -103,10 +103,10 @@ def _judge(
                 kept[service] = digest
         except (OSError, ValueError) as error:
             yield warn(
-                f"What {service} keeps cannot be used: {error}. Run this "
-                "command as root; an error of the disk keeps a restarted "
-                "service from it, too. The next good policy file replaces "
-                "what is damaged."
+                f"The saved policy of {service} cannot be used: {error}. "
+                "Run this command as root. A disk error would also affect "
+                "the service after a restart. The next valid policy file "
+                "replaces a damaged copy."
             )
             continue
         if runs is not None:
@@ -114,7 +114,7 @@ def _judge(
     if not known:
         if watch.disabled(path):
             yield warn(
-                f"{path}{watch.DISABLED} is there, and nothing is refused. "
+                f"{path}{watch.DISABLED} exists, so nothing is refused. "
                 "Remove it to enforce again."
             )
         if mounted := mounts.warning(path):
@@ -159,7 +159,7 @@ def _running(
             f"{service} runs nova-vhard {runs['release']}, and this command "
             f"is of {own}: restart {service} once its package is {own}."
         )
-    judges = f"{service} judges by policy {digest} of {runs['file']}"
+    judges = f"{service} uses policy {digest} of {runs['file']}"
     if refused:
         # This version has the same faults to name.
         why = f": {refused}" if now else ""
@@ -171,9 +171,9 @@ def _running(
         yield warn(f"{judges}, not of {path}: restart it.")
     elif now and digest != now.digest:
         yield warn(
-            f"{judges} since {since}, and the file is {now.digest}: it has "
-            "judged nothing since the file changed, or does not run. Look for "
-            "'holds' in its log."
+            f"{judges} since {since}, and the file is {now.digest}: the "
+            "service has checked no request since the file changed, or is "
+            "not running. Look for 'is in force' in its log."
         )
 
 
@@ -187,6 +187,6 @@ def _who_goes_on(services: tuple[str, ...], kept: dict[str, str]) -> str:
         )
     listed = ", ".join(f"{service}: {kept[service]}" for service in kept)
     return (
-        f"The last good policy still holds ({listed}). Mend the file; no "
-        "restart is needed."
+        f"The last valid policy stays in force ({listed}). Correct the "
+        "file; no restart is needed."
     )

@@ -39,8 +39,8 @@ def service_token(node: Node) -> Result:
     if not (group.auth_type or group.auth_section):
         return warn(
             "[service_user] send_service_user_token is on, but the group "
-            "has no auth_type: Nova has no login to get a token with. Give "
-            "it one, of a user with role service."
+            "has no auth_type: Nova has no login to get a token with. "
+            "Configure the login of a user with role service."
         )
     return fine("send_service_user_token is on.")
 
@@ -71,7 +71,7 @@ def access_rules(node: Node) -> Result:
             "that the credential of one host can write for every host. "
             "Set service_token_roles_required = true."
         )
-    return fine("Placement holds credentials to their access rules.")
+    return fine("Placement enforces the access rules of credentials.")
 
 
 def pci_passthrough(node: Node) -> Result:
@@ -87,10 +87,9 @@ def pci_passthrough(node: Node) -> Result:
     group = node.nova.filter_scheduler
     if rule is not None and _PCI_FILTER not in group.enabled_filters:
         return fail(
-            "The policy allows PCI passthrough, and "
-            f"[filter_scheduler] enabled_filters lacks {_PCI_FILTER}: Nova "
-            "then picks hosts that have no such device. Add it, in nova.conf "
-            "of nova-scheduler."
+            "The policy allows PCI passthrough, and [filter_scheduler] "
+            f"enabled_filters lacks {_PCI_FILTER}: Nova then selects hosts "
+            "without such a device. Add it, in nova.conf of nova-scheduler."
         )
     if group.pci_in_placement:
         return fine(f"{_PCI_FILTER} and pci_in_placement are on.")
@@ -98,15 +97,15 @@ def pci_passthrough(node: Node) -> Result:
         return fail(
             "passthrough.require of the policy has one_time_use, and "
             "[filter_scheduler] pci_in_placement is off: no device can be "
-            "proven so, and every request for one is refused. Set [pci] "
-            "report_in_placement on all hosts, then pci_in_placement for "
-            "nova-scheduler."
+            "shown to be one_time_use, and every request for one is "
+            "refused. Set [pci] report_in_placement on all hosts, then "
+            "pci_in_placement for nova-scheduler."
         )
     return warn(
         "The policy allows PCI passthrough, and [filter_scheduler] "
-        "pci_in_placement is off: one_time_use is then without effect, so "
-        "that a used device can be handed out before it was cleaned. Set "
-        "[pci] report_in_placement on all hosts, then pci_in_placement for "
+        "pci_in_placement is off: one_time_use then has no effect, so a "
+        "used device can be assigned before it is cleaned. Set [pci] "
+        "report_in_placement on all hosts, then pci_in_placement for "
         "nova-scheduler."
     )
 
@@ -125,8 +124,8 @@ def prefilter(node: Node) -> Result:
         return fine("The policy refuses every hw_viommu_model.")
     return warn(
         "[scheduler] image_metadata_prefilter is on, and the policy does "
-        "not refuse every hw_viommu_model: an image that has one escapes "
-        "the whole prefilter (a bug in Nova). Set "
+        "not refuse every hw_viommu_model: an image with this property "
+        "bypasses the whole prefilter (a bug in Nova). Set "
         "guest_devices.viommu_model to {allow: [], mode: enforce} in the "
         "policy, or do not rely on the prefilter."
     )
@@ -138,29 +137,29 @@ def signatures(node: Node) -> Result:
     wanted = {name for name in OF_FILE if name in rules}
     demanded = {name for name in wanted if rules[name].explicit}
     if not wanted:
-        return fine("The policy demands no signed images.")
+        return fine("The policy does not require signed images.")
     if missing := [name for name in OF_FILE if name not in demanded]:
         return warn(
-            "The policy has rules about the signatures of images, and does "
-            f"not demand all that one consists of: {', '.join(missing)} "
-            "with explicit: true are missing. An image without them passes, "
-            "and cannot be verified."
+            "The policy has rules about image signatures, but does not "
+            f"require all parts of a signature: {', '.join(missing)} with "
+            "explicit: true are missing. An image without them passes, and "
+            "cannot be verified."
         )
     if not node.nova.glance.verify_glance_signatures:
         return warn(
-            "The policy demands signed images, and [glance] "
-            "verify_glance_signatures is off: signatures in image properties "
-            "are not verified. Turn it on in nova.conf of "
+            "The policy requires signed images, and [glance] "
+            "verify_glance_signatures is off: signatures in image "
+            "properties are not verified. Turn it on in nova.conf of "
             "nova-compute, with a key manager."
         )
     if node.nova.libvirt.images_type == "rbd":
         return warn(
-            "The policy demands signed images, and [libvirt] images_type is "
-            "rbd: Nova clones a disk within Ceph, and verifies no signature "
-            "of an image that is there already. Let Glance verify at the "
-            "upload, and nobody write img_signature properties afterwards."
+            "The policy requires signed images, and [libvirt] images_type "
+            "is rbd: Nova clones an image that is already in Ceph without "
+            "verifying its signature. Verify signatures in Glance at "
+            "upload, and do not allow changes of img_signature properties."
         )
-    return fine("Signatures are demanded, and Nova verifies them.")
+    return fine("The policy requires signatures, and Nova verifies them.")
 
 
 def _weakest(policy: Policy, own: Mode | None) -> Mode:
@@ -182,11 +181,11 @@ def defaults(node: Node) -> Result:
     driver = conf.compute_driver or ""
     if "libvirt" not in driver.lower():
         return fine(
-            "No libvirt nova-compute reads this nova.conf (compute_driver "
-            f"is {driver or 'not set'})."
+            "No nova-compute with libvirt uses this nova.conf "
+            f"(compute_driver is {driver or 'not set'})."
         )
     result = _differences(conf, node.policy.assume)
-    return together(result, "nova.conf does what the policy assumes.")
+    return together(result, "nova.conf matches the policy's assumptions.")
 
 
 def _differences(conf: cfg.ConfigOpts, assume: Assume) -> Iterator[Result]:
@@ -214,8 +213,8 @@ def _differences(conf: cfg.ConfigOpts, assume: Assume) -> Iterator[Result]:
     for option, is_now, wanted in pairs:
         if is_now != wanted:
             yield warn(
-                f"{option} comes to {is_now}, and the policy assumes "
-                f"{wanted}: defaults are judged wrongly. Change either."
+                f"{option} is {is_now}, but the policy assumes {wanted}: "
+                "defaults are checked incorrectly. Change one of them."
             )
 
 

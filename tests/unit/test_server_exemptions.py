@@ -170,7 +170,7 @@ def test_exempted_server_is_not_listed_again(path, tmp_path):
 def test_existing_file_is_not_overwritten(path, tmp_path):
     target = tmp_path / "list.yaml"
     target.write_text("mine")
-    with pytest.raises(exceptions.CommandError, match="is there already"):
+    with pytest.raises(exceptions.CommandError, match="already exists"):
         exemption_list.write(
             str(target), path, listed(path, server(1, E1000)), UNTIL
         )

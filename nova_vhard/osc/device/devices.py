@@ -56,9 +56,9 @@ class FleetDevice:
         parts = [
             f"{item}: {device_words.meaning(item)}" for item in self.reported
         ]
-        parts += [f"{item}: asked for" for item in self.asked]
+        parts += [f"{item}: requested" for item in self.asked]
         if not parts and self.status == "reserved":
-            parts = ["no cleaner has said anything of it"]
+            parts = ["no cleaner has reported on it"]
         return "; ".join(parts)
 
 
@@ -101,5 +101,5 @@ def find(placement: Placement, host: str, address: str) -> FleetDevice:
             return device
     raise exceptions.CommandError(
         f"host {clean(host)} has no one-time-use device {clean(address)}; "
-        "openstack vhard device list has them"
+        "see openstack vhard device list"
     )

@@ -19,7 +19,9 @@ from nova_vhard.osc.device.show import add_device
 
 LOG = get_logger(__name__)
 
-_NEXT = "the host's cleaner is asked, and acts in its next round"
+_NEXT = (
+    "the request was sent to the host's cleaner, which acts in its next round"
+)
 
 
 class _Ask(output.Command):
@@ -55,8 +57,8 @@ class _Ask(output.Command):
         if device.view.consumers:
             raise exceptions.CommandError(
                 f"{device.address} is allocated to "
-                f"{', '.join(device.view.consumers)}: it is cleaned when that "
-                "is gone"
+                f"{', '.join(device.view.consumers)}: it is cleaned after "
+                "that server is deleted"
             )
 
     def tell(self, device: FleetDevice) -> None:
@@ -94,14 +96,15 @@ class ReleaseDevice(_Ask):
         parser.add_argument(
             "--force",
             action="store_true",
-            help="Release it although nothing proves that it is clean.",
+            help="Release the device although it is not proven clean.",
         )
         parser.add_argument(
             "--reason",
             metavar="<text>",
             default="",
-            help="Why; must be given with --force, and is logged here (on "
-            "the host: nova-vhard-cleaner release, which keeps it).",
+            help="Reason; required with --force, and logged here. To store "
+            "it with the device, use nova-vhard-cleaner release on "
+            "the host.",
         )
 
     def check(self, device: FleetDevice) -> None:
@@ -109,14 +112,16 @@ class ReleaseDevice(_Ask):
         super().check(device)
         if self._force and not device.view.reserved:
             raise exceptions.CommandError(
-                f"{device.address} is not reserved: there is nothing to force"
+                f"{device.address} is not reserved, so it needs no release"
             )
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Ask for a release."""
         reason = clean(parsed_args.reason, 200).strip()
         if parsed_args.force != bool(reason):
-            raise output.UsageError("--force and --reason go together")
+            raise output.UsageError(
+                "--force and --reason must be used together"
+            )
         if not parsed_args.force:
             self.tell(self.ask(parsed_args, device_words.RELEASE))
             return
@@ -127,8 +132,7 @@ class ReleaseDevice(_Ask):
             result.address,
             clean(result.root.name),
             quote(reason, 200),
-            "nothing proves that this device is clean: what its last "
-            "guest wrote into it, firmware included, reaches the next "
-            "guest and the host",
+            "this device is not proven clean: data and firmware that its "
+            "last guest wrote can reach the next guest and the host",
         )
         self.tell(result)

@@ -47,12 +47,15 @@ class ListDevices(output.Lister):
         """Add which devices."""
         parser.set_defaults(max_width=output.WIDTH)
         parser.add_argument(
-            "--host", metavar="<host>", default="", help="Only of this host."
+            "--host",
+            metavar="<host>",
+            default="",
+            help="Only devices of this host.",
         )
         parser.add_argument(
             "--reserved",
             action="store_true",
-            help="Only those that nobody has and nobody can get.",
+            help="Only devices that are reserved and not in use.",
         )
 
     def take_action(
@@ -88,7 +91,8 @@ class ShowDevice(output.ShowOne):
         parser.add_argument(
             "--evidence",
             metavar="<path>",
-            help="A copy of the cleaner's folder devices, or of a file in it.",
+            help="A copy of the cleaner's directory devices, or of a file "
+            "in it.",
         )
 
     def take_action(
@@ -113,8 +117,8 @@ class ShowDevice(output.ShowOne):
 
 
 _NO_EVIDENCE = {
-    "evidence": "on the host: nova-vhard-cleaner show <address>, or a copy "
-    "of its folder devices with --evidence"
+    "evidence": "run nova-vhard-cleaner show <address> on the host, or use "
+    "--evidence with a copy of its directory devices"
 }
 
 

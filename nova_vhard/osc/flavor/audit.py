@@ -26,7 +26,7 @@ from nova_vhard.request.flavor_traits import (
 #: Flavors that a refusal names.
 _NAMED = 5
 _CHANGE, _CHANGED = "would change", "changed"
-_UNPROVEN = "would change, and boot nowhere: no host has proven it"
+_UNPROVEN = "would change, and boot nowhere: no host has passed these checks"
 _COLUMNS = ("Flavor", "Passthrough", "Lacks", "Has Too Many", "State")
 
 
@@ -45,7 +45,7 @@ def _row(plan: TraitPlan, state: str) -> Row:
 class _FlavorCommand(audits.AuditCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Return the parser, with the options of this command."""
-        what = "Policy whose passthrough.require is demanded"
+        what = "Policy with the passthrough.require to apply"
         policies.add_option(parser, what)
 
     def flavors(self) -> Iterable[Any]:
@@ -160,13 +160,17 @@ class SyncFlavors(_FlavorCommand):
         """Add the option that makes it real."""
         super().add_arguments(parser)
         parser.add_argument(
-            "--yes", action="store_true", help="Do it, not only say it."
+            "--yes",
+            action="store_true",
+            help="Apply the changes. Without this "
+            "option they are only listed.",
         )
         parser.add_argument(
             "--unproven",
             action="store_true",
-            help="Do it also where no host has proven what a flavor then "
-            "requires: its servers boot nowhere, in any mode of the policy.",
+            help="Change a flavor even if no host has passed the checks "
+            "that it then requires. Its servers cannot boot anywhere, "
+            "in any mode of the policy.",
         )
 
     def take_action(
@@ -180,9 +184,9 @@ class SyncFlavors(_FlavorCommand):
         mode = (rule.mode or policy.mode) if policy.enabled else "off"
         if mode != Mode.ENFORCE and any(plan.lacks for plan in changes):
             self.log.warning(
-                "The policy is in mode %s, and traits on flavors know no "
-                "modes: Placement offers proven hosts only, as if it "
-                "enforced.",
+                "The policy is in mode %s, and traits of flavors have no "
+                "modes: Placement offers only hosts that have passed, as "
+                "in mode enforce.",
                 mode,
             )
         if not parsed_args.yes:
@@ -200,10 +204,11 @@ class SyncFlavors(_FlavorCommand):
                 {spec for plan in stranded for spec in plan.required}
             )
             raise exceptions.CommandError(
-                f"No host has proven what {names}{rest} would require "
-                f"({', '.join(lacking)}), so that their servers would boot "
-                "nowhere, in mode audit too. Nothing was changed. Look at "
-                "openstack vhard host list; --unproven does it all the same."
+                f"No host has passed the checks that {names}{rest} would "
+                f"require ({', '.join(lacking)}), so that their servers "
+                "would boot nowhere, in mode audit, too. Nothing was "
+                "changed. See openstack vhard host list; --unproven "
+                "changes them anyway."
             )
         specs = {spec for plan in changes for spec in plan.lacks}
         # A required trait without a name would be an error of Placement

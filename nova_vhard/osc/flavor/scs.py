@@ -131,8 +131,8 @@ def _findings(
             level,
             _PROFILE.name,
             line(
-                f"claims to be secure, and {hosts} hosts cannot prove it: "
-                f"{listed}; to fix: require {_PROFILE.name} by "
+                f"claims to be secure, but {hosts} hosts have not passed "
+                f"the checks: {listed}; to fix: require {_PROFILE.name} by "
                 "vhard:require and sync the flavor, or name it with the "
                 "suffix i"
             ),

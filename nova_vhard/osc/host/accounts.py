@@ -169,8 +169,8 @@ class Accounts:
             self.remove(host)
         elif self.find(host):
             raise NotOurs(
-                "it is enrolled; --force creates new credentials, "
-                "and the present ones are void at once"
+                "already enrolled; --force creates new credentials, and "
+                "the present ones become invalid at once"
             )
         password = _KINDS + secrets.token_urlsafe(32)
         user = self.identity.create_user(
@@ -193,9 +193,9 @@ class Accounts:
         role = self.identity.find_role(ROLES[program])
         if role is None:
             raise NotOurs(
-                f"there is no role {ROLES[program]}: make it (openstack role "
-                f"create {ROLES[program]}) and give Placement the sample "
-                "policy, placement-policy.yaml"
+                f"there is no role {ROLES[program]}: create it (openstack "
+                f"role create {ROLES[program]}) and give Placement the "
+                "sample policy, placement-policy.yaml"
             )
         return str(role.id)
 

@@ -243,13 +243,13 @@ def _plan(
     }
     for path in paths.values():
         if os.path.lexists(path) and not options.force:
-            raise NotOurs(f"{path} is there; --force replaces it")
+            raise NotOurs(f"{path} already exists; --force replaces it")
     # For its owner alone: others must not put something else in its place.
     os.makedirs(folder, mode=0o700, exist_ok=True)
     status = os.lstat(folder)
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         raise NotOurs(
-            f"{folder} is not a folder of yours: name another --folder"
+            f"{folder} is not a folder that you own: specify another --folder"
         )
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise NotOurs(f"others may write to {folder}: chmod 0700 {folder}")

@@ -58,7 +58,7 @@ class ListHosts(output.Lister):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the width, and the age from which a report is stale."""
         parser.add_argument(
-            "--long", action="store_true", help="One column a check."
+            "--long", action="store_true", help="One column for each check."
         )
         add_age(parser)
 

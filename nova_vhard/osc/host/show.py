@@ -42,8 +42,8 @@ class CheckColumn(FormattableColumn):  # type: ignore[misc]
             ]
         elif status == UNKNOWN:
             parts.append(
-                "why: nova-vhard-reporter check on the host says it, "
-                "and what to do next"
+                "for the reason and the remediation, run "
+                "nova-vhard-reporter check on the host"
             )
         return "\n".join(textwrap.fill(part, _WIDTH) for part in parts)
 
@@ -109,10 +109,13 @@ class ShowHost(output.ShowOne):
 
 def _report(posture: HostPosture, age: int) -> str:
     if posture.status == SILENT:
-        return "none that Placement knows of; does its reporter run?"
+        return (
+            "none in Placement; check that nova-vhard-reporter runs on "
+            "this host"
+        )
     if posture.reported is None:
-        return "none that is marked with its hour: nothing below counts"
+        return "none with a valid time: the results below do not count"
     known = f"in the hour from {posture.reported:%Y-%m-%d %H}:00 UTC"
     if posture.status == STALE:
-        known += f", more than {age} hours ago: nothing below counts"
+        known += f", more than {age} hours ago: the results below do not count"
     return known

@@ -42,22 +42,25 @@ class WithdrawHosts(output.Command):
         parser.add_argument(
             "--all",
             action="store_true",
-            help="Every compute node, and every host that has a user of ours.",
+            help="Every compute node, and every host with a user that host "
+            "enroll created.",
         )
         parser.add_argument(
             "--keep-credentials",
             action="store_true",
-            help="Leave Keystone alone: what host enroll made stays good. "
-            "Without the role admin nothing can be revoked there.",
+            help="Do not change Keystone: the credentials from host enroll "
+            "stay valid. Required if you do not have the role admin.",
         )
         parser.add_argument(
-            "--yes", action="store_true", help="Do not ask, with --all."
+            "--yes",
+            action="store_true",
+            help="With --all: do not ask for confirmation.",
         )
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Withdraw one host after the other; name those that failed."""
         if bool(parsed_args.host) == parsed_args.all:
-            raise output.UsageError("name hosts, or say --all")
+            raise output.UsageError("specify hosts, or use --all")
         client = self.cloud
         accounts = None if parsed_args.keep_credentials else client.accounts
         failed = (
@@ -156,7 +159,9 @@ class WithdrawHosts(output.Command):
 def _confirmed(hosts: int) -> bool:
     """Ask the user to confirm; return False without an answer."""
     try:
-        answer = input(f"Take our traits from all hosts ({hosts})? [y/N] ")
+        answer = input(
+            f"Remove nova-vhard's traits from all hosts ({hosts})? [y/N] "
+        )
     except EOFError:
         return False
     return answer.strip().lower() in ("y", "yes")

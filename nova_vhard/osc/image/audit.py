@@ -42,7 +42,9 @@ class AuditImages(audits.AuditCommand):
         )
         which = parser.add_mutually_exclusive_group()
         which.add_argument(
-            "--all", action="store_true", help="Every image that you may see."
+            "--all",
+            action="store_true",
+            help="Every image that is visible to you.",
         )
         which.add_argument(
             "--public", action="store_true", help="Public images only."
@@ -50,24 +52,28 @@ class AuditImages(audits.AuditCommand):
         which.add_argument(
             "--project", metavar="<project>", help="Images of a project."
         )
-        policies.add_option(parser, "Policy by which images are judged")
+        policies.add_option(parser, "Policy to check images against")
         parser.add_argument(
             "--fix",
             action="store_true",
-            help="Set what the policy names as a safe replacement.",
+            help="Set properties to the safe replacements in the policy.",
         )
         parser.add_argument(
             "--deactivate",
             action="store_true",
-            help="Deactivate what violates the policy (after --fix: still).",
+            help="Deactivate images that violate the policy (with --fix: "
+            "that still violate it).",
         )
         parser.add_argument(
-            "--yes", action="store_true", help="Do it, not only say it."
+            "--yes",
+            action="store_true",
+            help="Apply the changes. Without this "
+            "option they are only listed.",
         )
         parser.add_argument(
             "--journal",
             metavar="<file>",
-            help="Where to write what was done; must not be there yet "
+            help="Journal file for the changes; must not exist yet "
             "(default: vhard-images-TIME.journal in this folder).",
         )
         exemption_list.add_options(parser, "image")
@@ -79,7 +85,7 @@ class AuditImages(audits.AuditCommand):
         """Return one row a violation."""
         wanted = Wanted(parsed_args.fix, parsed_args.deactivate)
         if parsed_args.yes and not wanted:
-            raise output.UsageError("--yes to what? --fix, --deactivate")
+            raise output.UsageError("--yes requires --fix or --deactivate")
         exempted = exemption_list.start("image", parsed_args)
         policy = policies.load(parsed_args.policy)
         images = self.cloud.images
@@ -110,7 +116,7 @@ class AuditImages(audits.AuditCommand):
                 result += rows
         except JournalError as error:
             raise exceptions.CommandError(
-                f"nothing more done: {error}"
+                f"stopped, no further changes: {error}"
             ) from error
         except paging.GLANCE_ERRORS as error:
             raise exceptions.CommandError(f"Glance: {error}") from error
@@ -184,7 +190,7 @@ def _selected(app: Any, options: argparse.Namespace) -> Iterator[Image]:
         filters["owner"] = audits.project_id(app, options.project)
     elif not options.all:
         raise output.UsageError(
-            "name images, or give --all, --public or --project"
+            "specify images, or use --all, --public or --project"
         )
     yield from listed(images, filters)
 

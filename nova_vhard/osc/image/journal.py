@@ -111,7 +111,7 @@ def _objects(path: str, file: IO[str]) -> Iterator[dict[str, Any]]:
         try:
             result = json.loads(line)
         except ValueError as error:
-            raise JournalError(f"{path}:{number}: is no JSON") from error
+            raise JournalError(f"{path}:{number}: is not JSON") from error
         if not isinstance(result, dict):
             raise JournalError(f"{path}:{number}: is not an object")
         yield result

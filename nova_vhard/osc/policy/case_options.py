@@ -176,8 +176,8 @@ def unknown(options: argparse.Namespace) -> Iterator[str]:
         for word in words if text is not None else ():
             near = nearest(word, passthrough.KNOWN)
             yield (
-                f"{passthrough.REQUIRE}: {quote(word)} is neither a check "
-                f"nor a profile of checks{near}: no host has passed it"
+                f"{passthrough.REQUIRE}: {quote(word)} is not a check or a "
+                f"profile of checks{near}: no host has passed it"
             )
 
 

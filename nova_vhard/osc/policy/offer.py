@@ -37,21 +37,26 @@ class OfferAllowed(output.Lister):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the policy, and what to do."""
-        policies.add_option(parser, "Policy whose values are offered")
+        policies.add_option(parser, "Policy with the values to offer")
         what = parser.add_mutually_exclusive_group()
         what.add_argument(
-            "--yes", action="store_true", help="Do it, not only say it."
+            "--yes",
+            action="store_true",
+            help="Apply the changes. Without this "
+            "option they are only listed.",
         )
         what.add_argument(
             "--undo",
             metavar="<file>",
-            help="Restore what is in this file, as far as it is as written.",
+            help="Restore the definitions in this file, unless they were "
+            "changed since.",
         )
         parser.add_argument(
             "--journal",
             metavar="<file>",
-            help="Where to keep what was there, with --yes; must not be there "
-            "yet (default: vhard-metadefs-TIME.json in this folder).",
+            help="With --yes: file for the previous definitions; must not "
+            "exist yet (default: vhard-metadefs-TIME.json in this "
+            "folder).",
         )
 
     def take_action(
@@ -59,7 +64,7 @@ class OfferAllowed(output.Lister):
     ) -> tuple[Iterable[str], list[Row]]:
         """Return one row a definition that differs."""
         if parsed_args.journal and not parsed_args.yes:
-            raise output.UsageError("--journal is for --yes")
+            raise output.UsageError("--journal requires --yes")
         glance = Definitions(self.cloud.images)
         try:
             if parsed_args.undo:

@@ -62,7 +62,7 @@ class CheckPolicy(output.OfflineLister):
         parser.add_argument(
             "--fail-on-warn",
             action="store_true",
-            help="End with exit status 3 where there are warnings only.",
+            help="Exit status 3 if there are only warnings.",
         )
 
     def take_action(self, parsed_args: argparse.Namespace) -> output.Rows:
@@ -82,8 +82,8 @@ class CheckPolicy(output.OfflineLister):
                     path + DISABLED,
                     1,
                     "",
-                    "is there: nothing is refused where services read "
-                    "the policy beside it; remove it to refuse again",
+                    "exists: services that read this policy refuse "
+                    "nothing; remove the file to enforce again",
                 )
             )
         self.status = 1 if errors else 0
@@ -118,8 +118,8 @@ def _warnings(policy: Policy, tree: provenance.Tree) -> Iterator[Problem]:
             stated.file,
             stated.line,
             spell(switch),
-            "nothing is refused: take the line out, or write true, to "
-            "refuse again",
+            "nothing is refused: remove the line, or set it to true, to "
+            "enforce again",
         )
     for index, text in ending(policy, today()):
         place: Path = ("exemptions", index, "until")
@@ -196,7 +196,7 @@ class ShowPolicy(output.OfflineLister):
         parser.add_argument(
             "--effective",
             action="store_true",
-            help="With all that it extends, and the defaults.",
+            help="Include the policies that it extends, and the defaults.",
         )
 
     def take_action(self, parsed_args: argparse.Namespace) -> output.Rows:

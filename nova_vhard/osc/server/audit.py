@@ -56,7 +56,7 @@ class AuditServers(audits.AuditCommand):
         which.add_argument(
             "--host", metavar="<host>", help="Servers on a compute host."
         )
-        policies.add_option(parser, "Policy by which servers are judged")
+        policies.add_option(parser, "Policy to check servers against")
         exemption_list.add_options(parser, "server")
         audits.add_options(parser)
 
@@ -156,6 +156,6 @@ def _pages(
         params.append(("host", options.host))
     elif not options.all_projects:
         raise output.UsageError(
-            "name servers, or give --all-projects, --project or --host"
+            "specify servers, or use --all-projects, --project or --host"
         )
     yield from listed(params)

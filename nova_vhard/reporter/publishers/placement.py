@@ -75,7 +75,8 @@ class PlacementPublisher(Publisher):
             provider, change = self._write(report)
         except ProviderNotFound as error:
             raise PublishError(
-                f"nova-compute has not made this host known yet: {error}"
+                "nova-compute has not created this host's resource "
+                f"provider yet: {error}"
             ) from error
         except PlacementError as error:
             hint = _REFUSED if error.status == _UNAUTHORIZED else ""
@@ -155,8 +156,9 @@ class PlacementPublisher(Publisher):
             self._look_ahead(placement, report.time)
         if change.missing - self._missing:
             LOG.warning(
-                "Not written, because the names do not exist and this login "
-                "may not make them: %s. nova-vhard-reporter sweep makes them.",
+                "Not reported, because these traits do not exist and this "
+                "login may not create them: %s. Run nova-vhard-reporter "
+                "sweep, which creates them.",
                 ", ".join(sorted(change.missing)),
             )
         self._missing = change.missing
@@ -186,8 +188,9 @@ class PlacementPublisher(Publisher):
         self.record.days_ahead = days
         if days < names.FEW_DAYS:
             LOG.warning(
-                "There are names for the reports of %d days. Then this host "
-                "falls silent. See that nova-vhard-reporter sweep runs.",
+                "Placement has trait names for the reports of only %d more "
+                "days. After that, this host cannot report. Make sure that "
+                "nova-vhard-reporter sweep runs.",
                 days,
             )
 

@@ -299,8 +299,8 @@ def test_deactivated_and_reactivated(
 @pytest.mark.parametrize(
     ("options", "ended", "text"),
     [
-        ((), 2, "name images, or give --all, --public or --project"),
-        (("--all", "--yes"), 2, "--yes to what?"),
+        ((), 2, "specify images, or use --all, --public or --project"),
+        (("--all", "--yes"), 2, "--yes requires"),
         (("--all", "--until=2099-01-01"), 2, "--write-exemptions"),
         (("nobody",), 1, "no image has the name or id nobody"),
         (("--all", "--policy=none.yaml"), 1, "none.yaml"),
@@ -309,7 +309,7 @@ def test_deactivated_and_reactivated(
             1,
             "audit.yaml: cannot be written: File exists",
         ),
-        (("--all", "--write-exemptions=audit.yaml"), 1, "is there already"),
+        (("--all", "--write-exemptions=audit.yaml"), 1, "already exists"),
         (("--all", "--junit=none/at.xml"), 1, "none/at.xml: cannot be"),
     ],
 )
@@ -337,7 +337,7 @@ def test_an_error_is_one_line_and_nothing_is_done(
         (None, "done: cannot be read: No such file or directory"),
         ("\udcff", "done: is not UTF-8: "),
         ("", "is not the journal"),
-        ("x\n", "done:1: is no JSON"),
+        ("x\n", "done:1: is not JSON"),
         ('{"journal": 2}\n', "is not the journal"),
         ('{"journal": 1, "cloud": "http://b"}\n', "was written at http://b"),
     ],

@@ -178,7 +178,7 @@ def test_definitions_that_are_loaded_again_are_noticed(
 @pytest.mark.parametrize(
     ("options", "ended", "stated"),
     [
-        (("--journal=a.json",), 2, "--journal is for --yes"),
+        (("--journal=a.json",), 2, "--journal requires --yes"),
         (("--undo=none.json",), 1, "none.json: cannot be read"),
         (("--undo=policy.yaml",), 1, "policy.yaml: no file that"),
         (("--undo=strange.json",), 1, "was written at elsewhere"),

@@ -139,7 +139,7 @@ CASES = {
     "no import plugin": (
         "Glance import gate",
         lambda it: it.glance(GLANCE.replace("[vhard]", "[]")),
-        r"Add vhard, as the last, in glance-api\.conf",
+        r"Add vhard as the last plugin, in glance-api\.conf",
         lambda it, _: it.glance(GLANCE),
     ),
     "no filter": (
@@ -181,13 +181,13 @@ CASES = {
     "a clock two hours off": (
         "Placement",
         lambda it: it.is_told(2),
-        r"clocks .* (1:59|2:00):\S+ apart.* set the wrong clock",
+        r"clocks .* (1:59|2:00):\S+ apart.* correct the wrong clock",
         lambda it, _: it.is_told(0),
     ),
     "no sweep for seven days": (
         "Reporters",
         Installation.hears,
-        r"names for the reports of 0 days.*Enable nova-vhard-sweep\.timer",
+        r"reports of only 0 more days.*Enable nova-vhard-sweep\.timer",
         Installation.sweep,
     ),
     "audit mode": (

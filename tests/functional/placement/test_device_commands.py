@@ -82,7 +82,7 @@ def test_the_report_has_what_waits_and_why(used, host, openstack):
     used.use()
     ((name, address, kind, why),) = rows(used.cloud.placement)
     assert (name, address, kind) == (host, NVME, CLASS)
-    assert why == "no cleaner has said anything of it"
+    assert why == "no cleaner has reported on it"
 
 
 def test_a_device_from_guest_to_guest(used, host, openstack, ours):
@@ -99,7 +99,7 @@ def test_a_device_from_guest_to_guest(used, host, openstack, ours):
     assert row["Status"] == "in use"
     used.delete(consumer)
     (row,) = rows(openstack(show.ListDevices, "--reserved"))
-    assert row["Why"] == "no cleaner has said anything of it"
+    assert row["Why"] == "no cleaner has reported on it"
     used.steps["compare"].good = "better"
     assert ours("once") == (
         0,
@@ -108,12 +108,12 @@ def test_a_device_from_guest_to_guest(used, host, openstack, ours):
     )
     (row,) = rows(openstack(show.ListDevices))
     assert row["Status"] == "reserved"
-    assert row["Why"].startswith("COMPARE: step compare did not end clean")
+    assert row["Why"].startswith("COMPARE: cleaning step compare failed")
     used.steps["compare"].good = "good"
     text = openstack(requests.CleanDevice, host, NVME)
     assert "in its next round" in text
     (row,) = rows(openstack(show.ListDevices))
-    assert row["Why"].endswith("; REQUESTED: asked for")
+    assert row["Why"].endswith("; REQUESTED: requested")
     assert ours("once") == (0, f"{NVME} is released\n", "")
     assert not rows(openstack(show.ListDevices, "--reserved"))
 
@@ -202,13 +202,15 @@ def test_released_by_force_from_the_desk(used, host, openstack, caplog):
         ["--reason", "x"],
         ["--force", "--reason", " "],
     ):
-        with pytest.raises(exceptions.CommandError, match="go together"):
+        with pytest.raises(
+            exceptions.CommandError, match="must be used together"
+        ):
             openstack(command, host, NVME, *wrong)
     assert not used.words() & {*device_words.REQUESTS}
     openstack(command, host, NVME, "--force", "--reason", "case\n4711")
     assert "by force" in caplog.text
     assert "'case4711'" in caplog.text
-    assert "nothing proves" in caplog.text
+    assert "not proven clean" in caplog.text
     used.round()
     assert used.candidates()
     assert used.record.forced == "asked through Placement"
@@ -234,7 +236,9 @@ def test_nothing_is_asked_of_a_device_that_a_guest_has(
     "device_", [("nowhere", NVME), (None, "0000:ff:00.0"), (None, "x\x1b")]
 )
 def test_a_device_that_is_not_there(host, openstack, device_):
-    with pytest.raises(exceptions.CommandError, match="device list has them"):
+    with pytest.raises(
+        exceptions.CommandError, match="see openstack vhard device list"
+    ):
         openstack(requests.CleanDevice, device_[0] or host, device_[1])
 
 

@@ -231,7 +231,7 @@ def test_a_host_that_is_enrolled_stays_so_without_force(
     with pytest.raises(exceptions.CommandError, match="--force replaces it"):
         enroll("compute1")
     path.rename(tmp_path / "handed-over")
-    with pytest.raises(exceptions.CommandError, match="it is enrolled"):
+    with pytest.raises(exceptions.CommandError, match="already enrolled"):
         enroll("compute1")
     assert rules(keystone, "compute1") is before
     assert not path.exists()
@@ -311,7 +311,7 @@ def test_what_cannot_be_undone_is_named(cloud, enroll, keystone):
     [
         (
             lambda place: place.symlink_to(place.parent),
-            "not a folder of yours",
+            "not a folder that you own",
         ),
         (lambda place: (place.mkdir(), place.chmod(0o770)), "may write to"),
         (lambda place: (place.mkdir(), place.chmod(0o707)), "may write to"),
@@ -333,7 +333,9 @@ def test_a_folder_of_somebody_elses_is_left_alone(
     cloud.host("compute1", {COMPUTE})
     (tmp_path / "compute1").mkdir(mode=0o700)
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
-    with pytest.raises(exceptions.CommandError, match="not a folder of yours"):
+    with pytest.raises(
+        exceptions.CommandError, match="not a folder that you own"
+    ):
         enroll("compute1")
 
 

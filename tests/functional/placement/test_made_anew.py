@@ -46,7 +46,7 @@ def test_with_another_uuid_and_the_same_name(cloud, report, tmp_path):
     remove(cloud, old)
     other = cloud.host("another", FOREIGN)
     # then nothing is reported, not even for another host
-    with pytest.raises(PublishError, match="not made this host known yet"):
+    with pytest.raises(PublishError, match="not created this host's resource"):
         report()
     new = cloud.host("compute", FOREIGN)
     with pytest.raises(PublishError, match=old):
@@ -65,7 +65,7 @@ def test_by_name(cloud, conf, report):
     old = cloud.host("compute", FOREIGN)
     report()
     remove(cloud, old)
-    with pytest.raises(PublishError, match="not made this host known yet"):
+    with pytest.raises(PublishError, match="not created this host's resource"):
         report()
     new = cloud.host("compute", FOREIGN)
     report()
@@ -85,7 +85,7 @@ def test_in_the_middle_of_a_publish(cloud, report, tmp_path, step):
 
     cloud.faults.append(vanish)
     # when
-    with pytest.raises(PublishError, match="not made this host known yet"):
+    with pytest.raises(PublishError, match="not created this host's resource"):
         report()
     # then
     new = cloud.host("compute", FOREIGN)

@@ -218,7 +218,7 @@ def missing(caplog):
     """Return the warnings about names that are missing, once each."""
     result = [each.getMessage() for each in caplog.records]
     caplog.clear()
-    return [each for each in result if each.startswith("Not written")]
+    return [each for each in result if each.startswith("Not reported")]
 
 
 def test_what_has_no_name_is_left_out(cloud, host, conf, acting, caplog):
@@ -352,7 +352,7 @@ def test_by_name_where_there_is_no_identity_file(
     monkeypatch.setattr("socket.getfqdn", lambda: "node.example.org")
     monkeypatch.setattr("socket.gethostname", lambda: "node")
     publisher = PlacementPublisher(conf, cloud.placement)
-    with pytest.raises(PublishError, match="not made this host known"):
+    with pytest.raises(PublishError, match="not created this host's resource"):
         publisher.publish(inspect(captures, "none"))
     host = cloud.host("node")
     publisher.publish(inspect(captures, "none"))
@@ -608,7 +608,7 @@ def test_commands(cloud, capsys, monkeypatch, tmp_path):
     config.write_text("[vhard_reporter]\n")
     base = ["--config-file", str(config)]
     assert command.main([*base, "sweep"]) == 0
-    assert "lost our traits: a\n" in capsys.readouterr().out
+    assert "whose traits were removed: a\n" in capsys.readouterr().out
     cloud.give(host, VTD_ON)
     assert command.main([*base, "withdraw", "a"]) == 0
     assert "a lost CUSTOM_VHARD_" in capsys.readouterr().out

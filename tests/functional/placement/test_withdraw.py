@@ -95,7 +95,7 @@ def test_all_are_tried_and_the_failures_named_at_the_end(cloud, run):
         run("nobody", "broken", "last", "last")
     text = str(caught.value)
     assert text.startswith("not withdrawn: nobody: ")
-    assert "; broken: this login is not allowed" in text
+    assert "; broken: this user is not allowed" in text
     assert "\n" not in text
     assert cloud.traits(last)[0] == set()
     assert cloud.traits(broken)[0] == OURS
@@ -124,7 +124,7 @@ def test_all_names_what_stays(cloud, run):
     cloud.faults.append(refuse)
     with pytest.raises(exceptions.CommandError) as caught:
         run("--all", "--yes")
-    assert "broken: this login is not allowed" in str(caught.value)
+    assert "broken: this user is not allowed" in str(caught.value)
     assert all(name in str(caught.value) for name in OURS)
     assert cloud.traits(other)[0] == set()
 
@@ -147,7 +147,7 @@ def test_all_asks_first(cloud, run, monkeypatch, answer, done):
     else:
         with pytest.raises(exceptions.CommandError, match="nothing was"):
             run("--all")
-    assert asked == ["Take our traits from all hosts (1)? [y/N] "]
+    assert asked == ["Remove nova-vhard's traits from all hosts (1)? [y/N] "]
     assert cloud.traits(host)[0] == (set() if done else OURS)
 
 
@@ -161,7 +161,7 @@ def test_nobody_to_ask_is_a_no(cloud, run, monkeypatch):
 
 @pytest.mark.parametrize("words", [(), ("a", "--all")])
 def test_neither_and_both_are_refused(run, words):
-    with pytest.raises(exceptions.CommandError, match="or say --all"):
+    with pytest.raises(exceptions.CommandError, match="or use --all"):
         run(*words)
 
 

@@ -19,7 +19,7 @@ from nova_vhard.placement.client import Placement
 from tests.unit.cli import desk
 from tests.unit.cli.test_help import COMMANDS
 
-NO_RIGHTS = "this login is not allowed to do that (HTTP 403); use one with "
+NO_RIGHTS = "this user is not allowed to do that (HTTP 403); use one with "
 UUID = "11111111-1111-1111-1111-111111111111"
 DEVICE = ("compute1", "0000:3b:00.0")
 GPU = "trait:CUSTOM_VHARD_IOMMU"

@@ -218,7 +218,7 @@ def test_file_that_is_none_is_named_with_option_and_fix(
     assert code != 0
     (line,) = printed.err.splitlines()
     assert line.startswith(f"{name}: --config-file {path}: {why}")
-    assert ": name files with --config-file that this user may" in line
+    assert ": specify files that this user can read with" in line
 
 
 def test_files_that_nobody_named_are_named_without_the_option(

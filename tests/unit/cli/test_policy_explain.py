@@ -341,8 +341,8 @@ def test_without_a_policy_the_error_says_how_to_name_one(
     with pytest.raises(CommandError) as error:
         run(kind, *arguments)
     assert str(error.value) == (
-        f"{path}: cannot be read: No such file or directory; name one{option},"
-        " such as baseline, or set OS_VHARD_POLICY"
+        f"{path}: cannot be read: No such file or directory; "
+        f"specify one{option}, such as baseline, or set OS_VHARD_POLICY"
     )
 
 
@@ -384,9 +384,9 @@ def test_a_wrong_option_is_an_error_of_usage(argument, capsys):
         ),
         (
             "--flavor-property=vhard:require=iommu,nonsense,smtt",
-            "vhard:require: 'nonsense' is neither a check nor a profile of "
-            "checks: no host has passed it\nvhard:require: 'smtt' is neither "
-            "a check nor a profile of checks (did you mean 'smt'?): no host "
+            "vhard:require: 'nonsense' is not a check or a profile of "
+            "checks: no host has passed it\nvhard:require: 'smtt' is not a "
+            "check or a profile of checks (did you mean 'smt'?): no host "
             "has passed it",
         ),
         ("--property=hw_disk_bus=virtio", ""),

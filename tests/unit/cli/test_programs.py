@@ -107,7 +107,7 @@ def options(*kinds):
     options(cfg.IntOpt, cfg.FloatOpt, cfg.PortOpt),
 )
 def test_a_number_that_is_none_is_named(tmp_path, module, option):
-    place = rf"\[{module.GROUP.name}\] {option.name} has no value.*holds"
+    place = rf"\[{module.GROUP.name}\] {option.name} has no value.*default"
     with pytest.raises(ValueError, match=place):
         configure(tmp_path, module, option.name, "")
 

@@ -45,7 +45,11 @@ def look(tmp_path, flavors, roles=("admin",), text=OFFERED):
         ([], Code.SUCCESS, "0 flavors"),
         ([flavor("a", {}), flavor("b", SYNCED)], Code.SUCCESS, "1 flavors"),
         ([flavor("a", GPU)], Code.FAILURE, "1 flavors lack traits"),
-        ([flavor("a", {IOMMU: "required"})], Code.WARNING, "nothing asks"),
+        (
+            [flavor("a", {IOMMU: "required"})],
+            Code.WARNING,
+            "no longer requires",
+        ),
         (
             [flavor(f"f{each}", GPU) for each in range(8)],
             Code.FAILURE,
@@ -65,7 +69,7 @@ def test_flavors(tmp_path, flavors, code, text):
 
 @pytest.mark.parametrize(
     ("roles", "text"),
-    [(("service",), "has no role admin"), (None, "tells no role")],
+    [(("service",), "has no role admin"), (None, "does not show its roles")],
 )
 def test_what_a_login_cannot_see_is_no_success(tmp_path, roles, text):
     result = look(tmp_path, [flavor("b", SYNCED)], roles)

@@ -81,7 +81,7 @@ def test_install_and_uninstall(run, options, tmp_path):
     code, out, _ = run("install")
     assert code == 0
     assert out.count("\n") == 1
-    assert "no daemon of libvirt was found" in out
+    assert "no libvirt daemon was found" in out
     hook = tmp_path / "hooks" / "qemu.d" / "nova-vhard-guard"
     text = hook.read_text()
     assert os.stat(hook).st_mode & 0o777 == 0o755
@@ -126,7 +126,7 @@ def test_a_daemon_without_systemd_hears_of_it(run, tmp_path):
         (tmp_path / "libvirtd.pid").write_text(f"{process.pid}\n")
         code, out, _ = run("install")
         assert code == 0
-        assert f"process {process.pid} looks for hooks again" in out
+        assert f"process {process.pid} reloaded its hooks" in out
         assert process.wait(30) == -signal.SIGHUP
 
 
@@ -135,15 +135,15 @@ def test_a_process_that_is_no_libvirt_is_left_alone(run, tmp_path, text):
     path = tmp_path / "libvirtd.pid"
     path.write_text(text.format(own=os.getpid()))
     code, out, _ = run("install")
-    assert (code, "no daemon of libvirt was found" in out) == (0, True)
+    assert (code, "no libvirt daemon was found" in out) == (0, True)
 
 
 @pytest.mark.parametrize(
     ("active", "fails", "text"),
     [
-        ("virtqemud.service", "", "virtqemud.service looks for hooks"),
-        ("libvirtd.service", "", "libvirtd.service looks for hooks"),
-        ("none", "", "no daemon of libvirt was found"),
+        ("virtqemud.service", "", "virtqemud.service reloaded its hooks"),
+        ("libvirtd.service", "", "libvirtd.service reloaded its hooks"),
+        ("none", "", "no libvirt daemon was found"),
         ("libvirtd.service", "reload", "systemctl reload libvirtd.service"),
     ],
 )
@@ -216,10 +216,10 @@ def test_status_of_a_guarded_host(run, options, tmp_path, report, monkeypatch):
     for part in (
         "of another version",
         "cannot be used now",
-        "libvirt is not reached",
-        "not taken in yet",
+        "libvirt cannot be reached",
+        "have not been read yet",
         "disk full",
-        "proven nothing",
+        "no valid report",
     ):
         assert part in text
 
@@ -252,7 +252,7 @@ def test_status_says_what_disables_a_policy(
     (line,) = (line for line in lines if line.subject == "policy")
     assert not line.good
     assert "refuses nothing: " in line.text
-    assert (f"{path}.disabled is there" in line.text) == beside
+    assert (f"{path}.disabled exists" in line.text) == beside
 
 
 def test_the_daemon_writes_what_it_counts(options, tmp_path, monkeypatch):
@@ -311,7 +311,7 @@ def test_a_second_daemon_takes_nothing_from_the_first(
     assert err.count("\n") == 1
     name = "run_dir" if other == "state_path" else "state_path"
     assert f"[vhard_guard] {name}: " in err
-    assert "another nova-vhard-guard works with it: stop that" in err
+    assert "another nova-vhard-guard uses it: stop that one" in err
     with running(options):
         pass
 
@@ -350,7 +350,7 @@ def test_a_probe_without_libvirt(run, monkeypatch):
     monkeypatch.setattr(libvirtd, "Connection", fail)
     code, out, err = run("probe")
     assert (code, out) == (2, "")
-    assert err == "nova-vhard-guard: not known: no socket\n"
+    assert err == "nova-vhard-guard: unknown: no socket\n"
 
 
 @pytest.mark.parametrize(
@@ -398,7 +398,7 @@ def test_a_folder_that_cannot_be_is_named(run, config, name, place):
     assert code == 1
     assert err.startswith(f"nova-vhard-guard: [vhard_guard] {name}: {place}: ")
     assert err.count("\n") == 1
-    assert "name a folder" in err
+    assert "specify a folder" in err
 
 
 def test_a_socket_that_cannot_be_is_named(run, config):

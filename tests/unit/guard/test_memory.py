@@ -69,7 +69,7 @@ def test_a_damaged_file_is_as_none_with_an_alert(tmp_path, caplog, text):
     path.write_bytes(text.encode(errors="surrogateescape"))
     result = Memory(str(tmp_path))
     assert (len(result), result.adopted) == (0, False)
-    assert "What guests had before is lost" in caplog.text
+    assert "The record of previous guests is lost" in caplog.text
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     # It is kept aside, and replaced without a change.
     result.save()
@@ -143,7 +143,7 @@ def test_what_comes_after_an_unreadable_file(unread, caplog, text, adopted):
         assert result.adopted is adopted
         assert result.choices("came") == {B}
         assert result.choices("was here") is None
-    lost = "What guests had before is lost" in caplog.text
+    lost = "The record of previous guests is lost" in caplog.text
     assert lost == (text == "{")
 
 

@@ -57,7 +57,7 @@ def test_all_guests_are_taken_in_once(tmp_path, judge, make, events, caplog):
     assert memory.adopted
     assert len(memory) == 2
     assert [event["outcome"] for event in events()] == ["warn", "warn"]
-    assert "2 guests count as there before" in caplog.text
+    assert "2 guests count as started before" in caplog.text
     # From now on who is unknown is new.
     new = domains.another()
     connection.running[new] = xml("sata", server=new)
@@ -280,7 +280,7 @@ def test_a_proof(options, tmp_path, make, says, guarded):
 def test_a_proof_that_cannot_be_left_is_an_alert(options, make, caplog):
     options.run_dir = "/nonexistent"
     make().prove(FakeConnection())
-    assert "guard_in_force sees no proof" in caplog.text
+    assert "guard_in_force finds no probe" in caplog.text
 
 
 def test_the_mode_of_a_policy_that_refuses_nothing(options, make, policy):
