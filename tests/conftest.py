@@ -28,29 +28,25 @@ collect_ignore = [
         "integration",
         "oscal",
         "qemu",
+        # True of Nova and Glance, not of this project: the searches for
+        # differences, and the bypasses in a cloud without a gate.
+        "release",
     )
     if os.environ.get(f"NOVA_VHARD_{name.upper()}") != "1"
 ]
-
-#: Whether to run what is true of Nova and Glance, and not of this project: the
-#: searches for differences, and the bypasses in a cloud without a gate.
-RELEASE = os.environ.get("NOVA_VHARD_RELEASE") == "1"
-if not RELEASE:
-    collect_ignore += ["differential", "oracle"]
 
 #: Folders whose tests run the code of Nova, Glance or Placement.
 SERVICES = {
     Path(__file__).parent / name
     for name in (
         "concurrency",
-        "differential",
         "functional/bypass",
         "functional/glance",
         "functional/nova",
         "functional/pages",
         "functional/placement",
         "fuzz",
-        "oracle",
+        "release",
     )
 }
 
@@ -74,16 +70,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_collection_modifyitems(
-    config: pytest.Config, items: list[pytest.Item]
-) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if SERVICES.intersection(item.path.parents):
             item.add_marker(pytest.mark.services)
-    if not RELEASE:
-        without = [each for each in items if not _has_gates(each)]
-        config.hook.pytest_deselected(items=without)
-        items[:] = filter(_has_gates, items)
     # The tests of a cloud come one after another, in one process.
     places: dict[str, int] = {}
     for number, item in enumerate(items):
@@ -121,10 +111,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     grouped = config.getoption("dist") == "loadgroup"
     return Scheduling(config, log) if grouped else None
-
-
-def _has_gates(item: pytest.Item) -> bool:
-    return getattr(getattr(item, "cls", None), "GUARDED", True)
 
 
 @pytest.fixture(scope="session", autouse=True)

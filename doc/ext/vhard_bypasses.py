@@ -13,7 +13,7 @@ from vhard_rst import literals, plain, table
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.functional.bypass.table import BYPASSES, Bypass
 
-SETUPS = Path(__file__).parents[2] / "tests/functional/bypass/setups.yaml"
+SETUPS = Path(__file__).parents[2] / "tests/release/bypass/setups.yaml"
 
 
 def bypasses() -> str:

@@ -4,8 +4,8 @@
 import pytest
 
 from nova_vhard.osc.qemu import needs
-from tests.differential import nova_domains, plan_domains, real_libvirt
 from tests.qemu import build
+from tests.release.differential import nova_domains, plan_domains, real_libvirt
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ APART = (
     "nova_vhard/catalogue/qemu.py",
     "nova_vhard/catalogue/properties.py",
     "tests/unit/judge.golden",
-    "tests/differential/values.py",
+    "tests/release/differential/values.py",
 )
 
 

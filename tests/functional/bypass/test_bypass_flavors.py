@@ -73,9 +73,7 @@ class Devices(Flavors):
             self.boots(response, device)
 
 
-TestGuarded, TestOpen = ways.cases(
-    Devices, base.LibvirtCase, ways.Guarded, ways.Open
-)
+(TestGuarded,) = ways.cases(Devices, base.LibvirtCase, ways.Guarded)
 
 
 class Resize(Flavors):
@@ -127,6 +125,6 @@ class Resize(Flavors):
         self.boots(response, "<hostdev ")
 
 
-TestGuardedResize, TestFilterAloneResize, TestOpenResize = ways.cases(
-    Resize, base.LibvirtCase, ways.Guarded, ways.FilterAlone, ways.Open
+TestGuardedResize, TestFilterAloneResize = ways.cases(
+    Resize, base.LibvirtCase, ways.Guarded, ways.FilterAlone
 )

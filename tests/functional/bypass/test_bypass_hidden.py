@@ -184,9 +184,7 @@ class Unscheduled(Boots):
         self.acted(action, hw_disk_bus="ide")
 
 
-TestGuarded, TestOpen = ways.cases(
-    Unscheduled, base.LibvirtCase, ways.Guarded, ways.Open
-)
+(TestGuarded,) = ways.cases(Unscheduled, base.LibvirtCase, ways.Guarded)
 
 
 (TestFilterAlone,) = ways.cases(Boots, base.LibvirtCase, ways.FilterAlone)

@@ -88,9 +88,7 @@ class Changed(Roots):
         self.ends_changed(server, self.origin(volume))
 
 
-TestGuardedChanged, TestOpenChanged = ways.cases(
-    Changed, base.LibvirtCase, ways.Guarded, ways.Open
-)
+(TestGuardedChanged,) = ways.cases(Changed, base.LibvirtCase, ways.Guarded)
 
 
 class TwoNames(Roots):
@@ -194,6 +192,6 @@ class TwoNames(Roots):
         self.ends(response, ways.lsi_controller, names=["hw_scsi_model"])
 
 
-TestGuardedTwoNames, TestFilterAloneTwoNames, TestOpenTwoNames = ways.cases(
-    TwoNames, base.LibvirtCase, ways.Guarded, ways.FilterAlone, ways.Open
+TestGuardedTwoNames, TestFilterAloneTwoNames = ways.cases(
+    TwoNames, base.LibvirtCase, ways.Guarded, ways.FilterAlone
 )

@@ -8,7 +8,7 @@ that the network card is the witness; a rescue has a new disk.
 from pathlib import Path
 
 from tests.functional.bypass import ways
-from tests.functional.nova import base, helpers, service
+from tests.functional.nova import base, helpers
 
 IDE = 'bus="ide"'
 E1000 = '<model type="e1000"/>'
@@ -73,9 +73,7 @@ class Rows:
         self.ends(self.act(self.server, rebuild), E1000)
 
 
-TestGuarded, TestOpen = ways.cases(
-    Rows, base.LibvirtCase, ways.Guarded, ways.Open
-)
+(TestGuarded,) = ways.cases(Rows, base.LibvirtCase, ways.Guarded)
 
 
 class HardReboot:
@@ -97,9 +95,3 @@ class HardReboot:
 (TestGuardedHardReboot,) = ways.cases(
     HardReboot, base.LibvirtCase, ways.Guarded
 )
-
-
-class TestFilterAloneHardReboot(ways.Open, HardReboot, base.LibvirtCase):
-    """The scheduler's gate without the API's: what the row is about."""
-
-    FILTER = service.FILTER

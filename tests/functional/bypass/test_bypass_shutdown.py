@@ -63,9 +63,7 @@ class Shutdown(ways.Ways):
         self.ends(self.rescue(server), IDE, names=[TIMEOUT])
 
 
-TestGuarded, TestOpen = ways.cases(
-    Shutdown, base.LibvirtCase, ways.Guarded, ways.Open
-)
+(TestGuarded,) = ways.cases(Shutdown, base.LibvirtCase, ways.Guarded)
 
 
 class TestTimeouts(verdicts.VerdictCase):

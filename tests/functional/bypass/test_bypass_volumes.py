@@ -102,6 +102,6 @@ class Rows:
                 self.boots(response, 'bus="ide"')
 
 
-TestGuarded, TestFilterAlone, TestOpen = ways.cases(
-    Rows, base.LibvirtCase, ways.Guarded, ways.FilterAlone, ways.Open
+TestGuarded, TestFilterAlone = ways.cases(
+    Rows, base.LibvirtCase, ways.Guarded, ways.FilterAlone
 )

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Base of the bypass tests: a witness, and two clouds.
+"""Base of the bypass tests: a witness, and the clouds.
 
-A file of rows has one mixin with a test for each row, and two classes derived
+A file of rows has one mixin with a test for each row, and a class derived
 from it: a cloud with the gates, where each attempt must be refused and leave
-nothing in the guest, and the same cloud with unmodified Nova, where it must
-succeed: an attempt that fails anyway would prove nothing.
+nothing in the guest. ``tests/release/bypass`` has the same on unmodified Nova,
+where it must succeed: an attempt that fails anyway would prove nothing.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -16,10 +15,8 @@ import fixtures
 import webob
 from nova.tests.fixtures import libvirt as fakelibvirt
 
-from tests.functional.nova import base, helpers, service
+from tests.functional.nova import base, helpers
 
-#: Gates of a cloud with gates: filter, api, or both.
-SETUP = os.environ.get("NOVA_VHARD_GATES", "")
 REFUSED = (400, 403)
 
 #: Text in the XML of a guest that has a device; or, if no single text shows
@@ -157,33 +154,7 @@ class Ways(helpers.Helpers):
 
 
 class Guarded(Ways):
-    """A cloud with every gate, or with those that NOVA_VHARD_GATES names.
-
-    With a single gate, only the devices of guests count, not the answer.
-    """
-
-    API_GATE = None if SETUP == "filter" else service.GATE
-    FILTER = None if SETUP == "api" else service.FILTER
-
-    def ends(
-        self,
-        response: webob.Response,
-        *devices: Device,
-        names: Iterable[str] = (),
-    ) -> None:
-        """Check that no guest gets the device after this request."""
-        if SETUP in ("", "both"):
-            super().ends(response, *devices, names=names)
-        else:
-            self.settle()
-            self.clean(*devices)
-
-    def boots(self, response: webob.Response, *devices: Device) -> None:
-        """Check that no guest gets the device after a POST /servers."""
-        if SETUP in ("", "both"):
-            super().boots(response, *devices)
-        else:
-            self.ends(response, *devices)
+    """A cloud with every gate."""
 
 
 class FilterAlone(Ways):
@@ -217,14 +188,6 @@ class FilterAlone(Ways):
         self.ends(response, *devices)
         fault = self.fault(response.json["server"]["id"])
         assert "(allowed:" in fault, fault
-
-
-class Open(Ways):
-    """The same cloud as Nova ships."""
-
-    GUARDED = False
-    API_GATE = None
-    FILTER = None
 
 
 def cases(rows: type, case: type, *clouds: type) -> tuple[Any, ...]:

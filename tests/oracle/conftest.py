@@ -1,7 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""Nova and Placement in the test process: the same set-up as their tests."""
-
-from tests.functional.nova.conftest import (  # noqa: F401 - hooks of pytest
-    pytest_pycollect_makemodule,
-)
-from tests.oracle.table import pytest_terminal_summary  # noqa: F401
