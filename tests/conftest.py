@@ -70,17 +70,36 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if SERVICES.intersection(item.path.parents):
-            item.add_marker(pytest.mark.services)
+# Before xdist reads the marks.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
     # The tests of a cloud come one after another, in one process.
     places: dict[str, int] = {}
     for number, item in enumerate(items):
-        if name := _cloud(item):
+        if SERVICES.intersection(item.path.parents):
+            item.add_marker(pytest.mark.services)
+        name = _cloud(item)
+        places.setdefault(_place(item), number)
+        if name and getattr(config.option, "loadgroup", False):
             item.add_marker(pytest.mark.xdist_group(name))
-        places.setdefault(name or item.nodeid, number)
-    items.sort(key=lambda item: places[_cloud(item) or item.nodeid])
+            # xdist 3.8 writes the group to an attribute that pytest 9.2 no
+            # longer reads.
+            if own := getattr(item, "_id", None):
+                grouped = type(own).parse(f"{item.nodeid}@{name}")
+                item._id = grouped  # type: ignore[attr-defined]
+    items.sort(key=lambda item: (places[_place(item)], *_hosts(item)))
+
+
+def _place(item: pytest.Item) -> str:
+    return _cloud(item) or item.nodeid
+
+
+def _hosts(item: pytest.Item) -> tuple[str, ...]:
+    """Return the computes of a test's cloud, if it shares them."""
+    case = getattr(item, "cls", None)
+    return () if getattr(case, "NEW_HOSTS", True) else case.HOSTS
 
 
 def _cloud(item: pytest.Item | None) -> str:

@@ -131,7 +131,6 @@ def ways(way, folder, name, policy, ask):
 
 class TestNova(base.FakeDriverCase):
     API_GATE = FILTER = None
-    ONE_CLOUD = True
 
     @pytest.fixture(autouse=True)
     def _folder(self, tmp_path):

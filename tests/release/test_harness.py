@@ -10,6 +10,7 @@ IDE_ON_DISK = "<target dev='hda' bus='ide'/>"
 
 
 class TestPlaceOfTheGate(base.FakeDriverCase):
+    ONE_CLOUD = False
     API_GATE = witness.FACTORY
     FILTER = None
 
@@ -33,7 +34,6 @@ class TestPlaceOfTheGate(base.FakeDriverCase):
 class TestNovaAlone(base.LibvirtCase):
     """Without the gates every refusal of the other tests is missing."""
 
-    ONE_CLOUD = True
     API_GATE = None
     FILTER = None
 

@@ -78,7 +78,6 @@ class Ways(helpers.Helpers):
     """
 
     GUARDED = True
-    ONE_CLOUD = True
 
     def setUp(self) -> None:
         self.witness = self.useFixture(Witness())

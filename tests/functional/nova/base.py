@@ -70,7 +70,8 @@ class Gates(OneCloud, Helpers):
         )
         (self.directory / "state").mkdir()
         paste = service.paste_file(
-            self.directory / "api-paste.ini", self.API_GATE
+            self.directory / "api-paste.ini",
+            service.SWITCHED_GATE if self.FILTER else self.API_GATE,
         )
         self.flags(api_paste_config=str(paste), group="wsgi")
         self.flags(**self._filters(), group="filter_scheduler")
@@ -89,6 +90,14 @@ class Gates(OneCloud, Helpers):
         """Return Nova's compute API, as another worker would have it."""
         quick.router.cache_clear()
         return deploy.loadapp(f"config:{paste}", name="osapi_compute")
+
+    def worker(self, **options: Any) -> Any:
+        """Return the API as a worker that starts now has it, and options.
+
+        :param options: of the gates
+        """
+        self.flags(**options, group="vhard")
+        return self.load_app(self.directory / "api-paste.ini")
 
     def without_gate(self) -> Any:
         """Return the same API without our gate, on the same databases."""
@@ -113,6 +122,10 @@ class FakeDriverCase(Gates, integrated_helpers._IntegratedTestBase):
         super().setUp()
 
     def _setup_compute_service(self) -> None:
+        """Start no compute yet: tests differ in them."""
+
+    def start_hosts(self) -> None:
+        """Start the computes."""
         for host in self.HOSTS:
             self._start_compute(host)
 
@@ -126,12 +139,11 @@ class LibvirtCase(Gates, libvirt_base.ServersTestBase):
     CLOUD = "libvirt"
 
     def setUp(self) -> None:
-        self.share(self._start_services)
+        self.share(super().setUp)
 
-    def _start_services(self) -> None:
-        super().setUp()
+    def start_hosts(self) -> None:
+        """Start the compute."""
         self.start_compute("compute1")
-        self.addCleanup(self.settle)
 
     def domain_xml(self, server_id: str) -> str:
         """Return the libvirt domain of a server."""

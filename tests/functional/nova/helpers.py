@@ -37,7 +37,12 @@ def stacks() -> str:
 
 
 class Helpers:
-    """Mixin for one of Nova's test cases: requests, images, facts."""
+    """Mixin for one of Nova's test cases: requests, images, facts.
+
+    :ivar application: what requests go to; None for the cloud's own API
+    """
+
+    application: Callable[..., Any] | None = None
 
     def write_policy(self, text: str) -> None:
         """Edit the policy on disk; nothing is restarted."""
@@ -146,7 +151,9 @@ class Helpers:
             whole = isinstance(body, bytes)
             request.body = body if whole else json.dumps(body).encode()
             request.environ["CONTENT_TYPE"] = content_type
-        return request.get_response(app or self.api_fixture.app())
+        return request.get_response(
+            app or self.application or self.api_fixture.app()
+        )
 
     def boot(self, image: str | None, **more: Any) -> webob.Response:
         """POST /servers as a member."""

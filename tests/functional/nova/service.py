@@ -5,10 +5,16 @@ import configparser
 import functools
 import importlib.metadata
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from nova_vhard.gates import nova_api
 
 GATE = "nova_vhard.gates.nova_api:filter_factory"
 FILTER = "nova_vhard.gates.scheduler.VirtHardeningFilter"
+#: The gate, which a test can bypass.
+SWITCHED_GATE = "tests.functional.nova.service:switched_gate"
 STOCK_FILTERS = "nova.scheduler.filters.all_filters"
 APPLICATION = "app:osapi_compute_app_v21"
 
@@ -18,6 +24,22 @@ version: "1"
 extends: baseline
 applies_to: {hypervisor_type: [QEMU, KVM, fake]}
 """
+
+
+class Switch:
+    """Whether requests go through the gate of Nova's API."""
+
+    on = True
+
+
+def switched_gate(*global_conf: Any, **local_conf: str) -> Callable[..., Any]:
+    """Return the gate, as a paste filter, with a switch in front of it."""
+
+    def build(app: Any) -> Callable[..., Any]:
+        gate = nova_api.filter_factory(*global_conf, **local_conf)(app)
+        return lambda *request: (gate if Switch.on else app)(*request)
+
+    return build
 
 
 @functools.cache

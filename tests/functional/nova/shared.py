@@ -5,6 +5,7 @@ Starting and stopping Nova's services is half the processor of a test on them.
 The first test that needs a cloud starts it, and it is stopped when another one
 is needed. Between two tests there is no server; policy, options, images,
 volumes, ports and Nova's API database (flavors, above all) are what they were.
+Tests that need other computes, or have spoiled them, get new ones.
 """
 
 import copy
@@ -17,14 +18,16 @@ from unittest import mock
 
 import testtools
 from nova import conf
+from nova.db.main import api as database
+from nova.scheduler.client import report as report_client
 
-from tests.functional.nova import rest
+from tests.functional.nova import rest, service
 
 CONF = conf.CONF
 WAIT_SECONDS = 300
 POLLS_A_SECOND = 50
-#: What a cloud is made by, beside its name.
-MADE_BY = ("API_GATE", "FILTER", "HOSTS", "PCI")
+#: Most clouds that a process may start.
+MOST_CLOUDS = 8
 
 
 @dataclass
@@ -33,15 +36,21 @@ class Cloud:
 
     :ivar key: what it was made by
     :ivar cleanups: what stops it
+    :ivar host_cleanups: what stops its computes
+    :ivar hosts: what its computes were made by; None if a test spoiled them
     :ivar attributes: what a test case has of it
     :ivar stores: what its fixtures kept at first
-    :ivar databases: copies of its databases at first
+    :ivar without_hosts: copies of all its databases before a compute started
+    :ivar databases: copies of some of them at the beginning of a test
     """
 
     key: tuple[Any, ...]
     cleanups: list[Any]
+    host_cleanups: list[Any] = field(default_factory=list)
+    hosts: tuple[Any, ...] | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
     stores: list[dict[str, Any]] = field(default_factory=list)
+    without_hosts: list[sqlite3.Connection] = field(default_factory=list)
     databases: list[sqlite3.Connection] = field(default_factory=list)
 
 
@@ -49,23 +58,32 @@ class OneCloud:
     """Mixin for one of Nova's test cases.
 
     :cvar ONE_CLOUD: whether the tests of this class share a cloud
-    :cvar CLOUD: name of what starts it: clouds of a name differ in gates and
-        hosts only
+    :cvar CLOUD: name of what starts it: clouds of a name differ in the filter
+        only
+    :cvar NEW_HOSTS: whether each test needs computes that no other test has
+        used, and leaves them in a state that no other test can use
     """
 
-    ONE_CLOUD = False
+    ONE_CLOUD = True
     CLOUD = ""
+    NEW_HOSTS = False
+    API_GATE: str | None
+    FILTER: str | None
+    HOSTS: tuple[str, ...] = ()
+    PCI = 0
     #: The cloud that is running, if tests share it.
     _running: "Cloud | None" = None
+    #: How many clouds this process has started.
+    _started = 0
 
     @classmethod
     def cloud_key(cls) -> tuple[Any, ...] | None:
         """Return the key of the cloud of this class; None for a new one."""
-        made_by = (getattr(cls, each, None) for each in MADE_BY)
-        return (cls.CLOUD, *made_by) if cls.ONE_CLOUD else None
+        return (cls.CLOUD, cls.FILTER) if cls.ONE_CLOUD else None
 
     def share(self, start: Callable[[], None]) -> None:
         """Start a cloud, or reuse the one that is running."""
+        service.Switch.on = bool(self.API_GATE)
         key = self.cloud_key()
         cloud = OneCloud._running
         if cloud and cloud.key == key and cloud.attributes:
@@ -74,14 +92,33 @@ class OneCloud:
             self._put_back(cloud)
         else:
             OneCloud.stop()
+            self._count()
             if key is None:
                 start()
+                self.start_hosts()
                 return
-            self._start(start, key)
-        self.addCleanup(self._delete_servers)
+            cloud = self._start(start, key)
+        hosts, cloud.hosts = cloud.hosts, None
+        wanted = (self.HOSTS, self.PCI)
+        if self.NEW_HOSTS or hosts != wanted:
+            self._change_hosts(cloud)
+        if not self.NEW_HOSTS:
+            cloud.hosts = wanted
+            self.addCleanup(self._delete_servers)
         self.addCleanup(self.settle)
 
-    def _start(self, start: Callable[[], None], key: tuple[Any, ...]) -> None:
+    def _count(self) -> None:
+        """Count a cloud that starts."""
+        OneCloud._started += 1
+        if self.__module__.startswith(("tests.functional", "tests.fuzz")):
+            # A test without a gate belongs to tests/release.
+            assert self.API_GATE or self.FILTER
+            assert OneCloud._started <= MOST_CLOUDS, "share one of the clouds"
+
+    def start_hosts(self) -> None:
+        """Start the computes; a cloud may have none."""
+
+    def _start(self, start: Callable[[], None], key: tuple[Any, ...]) -> Cloud:
         """Start a cloud whose cleanups are not the test's."""
         before, own = dict(vars(self)), self._cleanups
         self._cleanups = [(mock.patch.stopall, (), {})]
@@ -95,16 +132,29 @@ class OneCloud:
             if not name.startswith("_TestCase__") and name != "_cleanups"
         }
         cloud.stores = copy.deepcopy([*self._stores()])
-        cloud.databases = [rest.copied(each) for each in self._databases()]
+        cloud.without_hosts = [*map(rest.copied, self._all_databases())]
+        return cloud
+
+    def _change_hosts(self, cloud: Cloud) -> None:
+        """Stop the computes of a cloud, and start those of this test."""
+        if cloud.host_cleanups:
+            _clean(cloud.host_cleanups)
+            self._restore(self._all_databases(), cloud.without_hosts)
+            report_client.report_client_singleton().clear_provider_cache()
+            for name in ("computes", "host_mappings", "compute_rp_uuids"):
+                vars(self).get(name, {}).clear()
+        own, self._cleanups = self._cleanups, cloud.host_cleanups
+        self.start_hosts()
+        self._cleanups = own
+        cloud.databases = [*map(rest.copied, self._databases())]
 
     @staticmethod
     def stop() -> None:
         """Stop the cloud that tests share, if there is one."""
         if cloud := OneCloud._running:
             OneCloud._running = None
-            while cloud.cleanups:
-                function, args, kwargs = cloud.cleanups.pop()
-                function(*args, **kwargs)
+            _clean(cloud.host_cleanups)
+            _clean(cloud.cleanups)
 
     def _stores(self) -> Iterator[dict[str, Any]]:
         """Return what Nova's fixtures keep in memory."""
@@ -114,9 +164,21 @@ class OneCloud:
         yield self.neutron._ports
         yield self.neutron._port_bindings
 
-    def _databases(self) -> Iterator[Any]:
-        """Return the databases to restore."""
-        yield rest.API
+    def _databases(self) -> list[Any]:
+        """Return the databases to restore for each test."""
+        return [rest.API]
+
+    def _all_databases(self) -> list[Any]:
+        """Return the databases of all services."""
+        cells = (
+            database.create_context_manager(cell.database_connection)
+            for cell in self.cell_mappings.values()
+        )
+        return [rest.API, rest.PLACEMENT, *cells]
+
+    def _restore(self, managers: list[Any], copies: list[Any]) -> None:
+        for manager, kept in zip(managers, copies, strict=True):
+            rest.put_back(manager, kept)
 
     def _put_back(self, cloud: "Cloud") -> None:
         """Restore policy, images, volumes, ports and flavors."""
@@ -124,10 +186,7 @@ class OneCloud:
         for store, kept in zip(self._stores(), cloud.stores, strict=True):
             store.clear()
             store.update(copy.deepcopy(kept))
-        for manager, kept in zip(
-            self._databases(), cloud.databases, strict=True
-        ):
-            rest.put_back(manager, kept)
+        self._restore(self._databases(), cloud.databases)
 
     def addCleanup(self, function: Any, /, *args: Any, **more: Any) -> None:
         """Register a function to be called at the end of the test.
@@ -146,10 +205,11 @@ class OneCloud:
             for name in options.keys() - {"group"}:
                 info = CONF._get_opt_info(name, group)
                 if "override" in info:
-                    back = (CONF.set_override, name, info["override"], group)
+                    # Nova has caches of some, which its own function clears.
+                    kept = {"group": group, name: info["override"]}
+                    self.addCleanup(super().flags, **kept)
                 else:
-                    back = (CONF.clear_override, name, group)
-                self.addCleanup(*back)
+                    self.addCleanup(CONF.clear_override, name, group)
         super().flags(**options)
 
     def _delete_servers(self) -> None:
@@ -162,3 +222,10 @@ class OneCloud:
             time.sleep(1 / POLLS_A_SECOND)
         OneCloud._running.key = ()  # type: ignore[union-attr]
         raise AssertionError("servers are there that cannot be deleted")
+
+
+def _clean(cleanups: list[Any]) -> None:
+    """Call cleanups of a test case, the last one first."""
+    while cleanups:
+        function, args, kwargs = cleanups.pop()
+        function(*args, **kwargs)

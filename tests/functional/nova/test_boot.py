@@ -8,8 +8,6 @@ NOVAS_PREFIX = "No valid host was found. "
 
 
 class TestBoot(base.LibvirtCase):
-    ONE_CLOUD = True
-
     def test_a_clean_image_boots_to_active(self):
         # given an image that asks for virtio
         image = self.image(**helpers.CLEAN)
@@ -84,7 +82,6 @@ class TestBoot(base.LibvirtCase):
 class TestSchedulerAlone(base.LibvirtCase):
     """The images that no API gate saw: nobody put it into the pipeline."""
 
-    ONE_CLOUD = True
     API_GATE = None
 
     def test_the_reason_is_in_the_servers_fault(self):
@@ -136,7 +133,6 @@ class TestSchedulerAlone(base.LibvirtCase):
 
 
 class TestModes(base.FakeDriverCase):
-    ONE_CLOUD = True
     POLICY = "mode: warn\n"
 
     def test_warn_lets_a_server_through_and_says_so(self):
@@ -168,7 +164,6 @@ class TestModes(base.FakeDriverCase):
 
 
 class TestForcedHost(base.FakeDriverCase):
-    ONE_CLOUD = True
     API_GATE = None
 
     def test_a_forced_host_skips_every_filter(self):
@@ -188,8 +183,6 @@ class TestForcedHost(base.FakeDriverCase):
 
 
 class TestForcedHostAtTheApi(base.FakeDriverCase):
-    ONE_CLOUD = True
-
     def test_the_api_gate_judges_a_forced_host(self):
         body = self.wish(
             self.image(**helpers.IDE), availability_zone="nova:host1"
@@ -207,6 +200,7 @@ class TestOtherHypervisors(base.FakeDriverCase):
 
     API_GATE = None
     HOSTS = ("ironic1", "qemu1")
+    NEW_HOSTS = True
 
     def setUp(self):
         super().setUp()

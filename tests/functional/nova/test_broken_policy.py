@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A policy file that cannot be used, with and without a last good one."""
 
+from pathlib import Path
+
+import fixtures
 from nova import exception
 from nova.scheduler import manager
 
 from nova_vhard.policy.watch import PolicyUnavailable
-from tests.functional.nova import base, helpers, service
+from tests.functional.nova import base, helpers
 
 BROKEN = "guest_devices: {disk_bus: {allow: [virtoi]}}\n"
 
@@ -13,8 +16,14 @@ BROKEN = "guest_devices: {disk_bus: {allow: [virtoi]}}\n"
 class NeverGood(base.FakeDriverCase):
     """There has never been a policy that could be used."""
 
-    POLICY = BROKEN
-    FILTER = None
+    def setUp(self):
+        super().setUp()
+        folder = Path(self.useFixture(fixtures.TempDir()).path)
+        self.options = {
+            "policy_file": str(folder / "policy.yaml"),
+            "state_path": str(folder),
+        }
+        self.policy_file = folder / "policy.yaml"
 
 
 class TestNeverGoodAtTheApi(NeverGood):
@@ -26,6 +35,8 @@ class TestNeverGoodAtTheApi(NeverGood):
         response = self.call("POST", "/v2.1/servers", body, app=plain)
         self.server = response.json["server"]["id"]
         self.wait(self.server, "ACTIVE")
+        self.application = self.worker(**self.options)
+        self.write_policy(BROKEN)
 
     def test_what_would_be_judged_is_answered_503(self):
         rebuild = {"rebuild": {"imageRef": self.clean}}
@@ -37,7 +48,7 @@ class TestNeverGoodAtTheApi(NeverGood):
             self.assertEqual(["serviceUnavailable"], list(response.json))
             # the tenant learns that it is not his fault, and no path
             self.assertIn("policy", base.text(response))
-            self.assertNotIn(str(self.directory), response.text)
+            self.assertNotIn(str(self.policy_file.parent), response.text)
         self.assertEqual(1, len(self.servers()))
 
     def test_everything_else_goes_through(self):
@@ -65,13 +76,13 @@ class TestNeverGoodAtTheApi(NeverGood):
 class TestNeverGoodAtTheScheduler(NeverGood):
     API_GATE = None
 
+    def setUp(self):
+        super().setUp()
+        self.write_policy(BROKEN)
+
     def start(self):
         """Build what nova-scheduler builds when it starts."""
-        filters = {
-            "available_filters": [service.STOCK_FILTERS, service.FILTER],
-            "enabled_filters": ["VirtHardeningFilter"],
-        }
-        self.flags(**filters, group="filter_scheduler")
+        self.flags(**self.options, group="vhard")
         return manager.SchedulerManager()
 
     def test_nova_scheduler_does_not_start(self):
@@ -110,17 +121,19 @@ class TestLastGood(base.FakeDriverCase):
         self.active(self.clean)
 
     def test_a_worker_that_is_started_again_has_it_too(self):
-        worker = self.load_app(self.directory / "api-paste.ini")
+        self.application = self.worker()
 
         for image, status in ((self.old, 403), (self.clean, 202)):
-            response = self.call(
-                "POST", "/v2.1/servers", self.wish(image), app=worker
-            )
-            self.assertEqual(status, response.status_int)
+            self.assertEqual(status, self.boot(image).status_int)
 
 
 class TestLastGoodAtTheScheduler(base.FakeDriverCase):
     API_GATE = None
+
+    def setUp(self):
+        super().setUp()
+        filters = self.scheduler.manager.host_manager.filter_obj_map
+        filters["VirtHardeningFilter"]._enforcer.policy()
 
     def test_the_scheduler_goes_on_with_it(self):
         self.write_policy(BROKEN)

@@ -28,8 +28,6 @@ def merged(*parts: cells.Properties) -> dict[str, str]:
 class Cells(verdicts.VerdictCase):
     """Servers as they are in Nova's database after their first boot."""
 
-    CLOUD = "API with a host"
-
     def setUp(self):
         super().setUp()
         self.events = self.decisions()
@@ -45,19 +43,6 @@ class Cells(verdicts.VerdictCase):
                 f"nova.compute.api.API.{name}",
                 lambda *_, answer=answer, **__: answer,
             )
-
-    def _setup_services(self) -> None:
-        super()._setup_services()
-        # Nova's API asks which version the oldest compute has.
-        admin = context.get_admin_context()
-        cell = self.cell_mappings["cell1"]
-        with context.target_cell(admin, cell) as targeted:
-            objects.Service(
-                targeted,
-                host=verdicts.HOST,
-                binary="nova-compute",
-                topic="compute",
-            ).create()
 
     def check(self, cell: cells.Cell, machine: str) -> None:
         """Check the result of a cell under each preset."""
@@ -214,4 +199,4 @@ def with_cells(owner: type[Cells]) -> type[Cells]:
 
 @with_cells
 class TestVerdicts(Cells):
-    ONE_CLOUD = True
+    """All cells."""

@@ -14,8 +14,6 @@ NOBODY = str(uuid.UUID(int=7))
 class TestNovasOwnAnswers(base.FakeDriverCase):
     """Whatever Nova refuses by itself, it refuses in the same words."""
 
-    ONE_CLOUD = True
-
     def setUp(self):
         super().setUp()
         self.plain = self.without_gate()
@@ -146,7 +144,6 @@ class TestNovasOwnAnswers(base.FakeDriverCase):
 class TestLookUps(base.FakeDriverCase):
     """Glance does not answer the gate, or the answer is unusable."""
 
-    ONE_CLOUD = True
     FAILURES = (
         exception.GlanceConnectionFailed(server="glance", reason="refused"),
         OSError("reset by peer"),

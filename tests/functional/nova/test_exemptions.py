@@ -44,7 +44,6 @@ exemptions:
 
 
 class TestExemptions(base.FakeDriverCase):
-    ONE_CLOUD = True
     POLICY = POLICY
 
     def boots(self, image, *, flavor="1", **more):
@@ -140,7 +139,6 @@ MADE_OF = (
 class TestByImageOfAVolume(base.FakeDriverCase):
     """An exemption by image applies to volumes that were made from it."""
 
-    ONE_CLOUD = True
     POLICY = BY_IMAGE.format(project=PROJECT_ID, image=OLD)
 
     def root_of(self, kind, metadata):

@@ -62,9 +62,6 @@ class RequestIds:
 class TestApi(RequestIds, verdicts.VerdictCase):
     """What Nova would take, where the gate itself fails."""
 
-    # What breaks here is not put back.
-    ONE_CLOUD = False
-
     def setUp(self):
         super().setUp()
         self.clean = self.image(**helpers.CLEAN)
@@ -167,6 +164,8 @@ class TestApi(RequestIds, verdicts.VerdictCase):
 
     def test_a_failed_look_up_in_such_a_log(self):
         """The gate says so in its log, where a rebuild has no other gate."""
+        # It has not read the policy yet, and cannot log that it has.
+        self.application = self.worker()
         server = self.server(self.clean)
         body = {"rebuild": {"imageRef": self.clean}}
         failing = mock.patch(

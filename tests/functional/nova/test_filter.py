@@ -11,7 +11,6 @@ OTHERS = ("ironic", "VMware vCenter Server", "hyperv", "z/VM")
 
 
 class TestFilter(base.FakeDriverCase):
-    ONE_CLOUD = True
     API_GATE = None
     HOSTS = ()
 

@@ -7,13 +7,10 @@ PAGE = "https://docs.example/why"
 
 
 class TestHelpUrl(base.FakeDriverCase):
-    def _configure(self):
-        super()._configure()
-        self.flags(help_url=PAGE, group="vhard")
-
     def test_refusal_ends_with_the_url_of_its_rule(self):
         server = {"name": "x", "flavorRef": "1"}
         body = {"server": {**server, "imageRef": self.image(**helpers.IDE)}}
+        self.application = self.worker(help_url=PAGE)
         response = self.call("POST", "/v2.1/servers", body, version=None)
         self.assertEqual(403, response.status_int)
         self.assertTrue(

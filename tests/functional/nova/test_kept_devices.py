@@ -17,8 +17,6 @@ STABLE = {"hw_rescue_bus": "virtio", "hw_rescue_device": "disk"}
 class Kept(base.LibvirtCase):
     """A server that keeps its disk on a SCSI bus."""
 
-    ONE_CLOUD = True
-
     def setUp(self):
         self.witness = self.useFixture(ways.Witness())
         super().setUp()

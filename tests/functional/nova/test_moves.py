@@ -12,6 +12,8 @@ class OldServer(base.FakeDriverCase):
     POLICY = "enabled: false\n"
     HOSTS = ("host1", "host2")
     AFTER = ""
+    # A server that moves leaves claims behind, and hosts fail.
+    NEW_HOSTS = True
 
     def setUp(self):
         super().setUp()

@@ -4,20 +4,10 @@
 import fixtures
 from nova.scheduler import utils
 
-from tests.functional.nova import base, helpers, service
+from tests.functional.nova import base, helpers
 
-MINE = "tests.functional.nova.test_multi_create"
+SWITCH = "run_filter_once_per_request"
 LENIENT = "guest_devices: {disk_bus: {allow: [virtio, ide]}}\n"
-
-
-def judging_every_instance():
-    """Return the filter without its once-per-request switch."""
-    from nova_vhard.gates.scheduler import VirtHardeningFilter
-
-    class EveryInstance(VirtHardeningFilter):
-        run_filter_once_per_request = False
-
-    return [EveryInstance]
 
 
 class FlippingPolicy(base.FakeDriverCase):
@@ -69,19 +59,12 @@ class TestOncePerRequest(FlippingPolicy):
 
 
 class TestWhyOncePerRequest(FlippingPolicy):
-    FILTER = f"{MINE}.EveryInstance"
-
-    def _filters(self):
-        return {
-            "available_filters": [
-                service.STOCK_FILTERS,
-                f"{MINE}.judging_every_instance",
-            ],
-            "enabled_filters": ["EveryInstance"],
-        }
-
     def test_a_refusal_after_a_claim_would_leave_an_allocation(self):
         """The reason for the switch; fails when Nova cleans up itself."""
+        filters = self.scheduler.manager.host_manager.filter_obj_map
+        ours, name = filters["VirtHardeningFilter"], SWITCH
+        self.useFixture(fixtures.MockPatchObject(ours, name, False))
+
         servers, _ = self.two()
 
         for server in servers:

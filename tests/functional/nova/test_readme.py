@@ -6,6 +6,7 @@ import io
 import textwrap
 from pathlib import Path
 
+from nova import test
 from nova.scheduler import filters, host_manager
 
 from nova_vhard.cmd import status
@@ -25,8 +26,10 @@ def printed(folder):
     return out.getvalue()
 
 
-class TestReadme(base.FakeDriverCase):
-    API_GATE = None
+class TestReadme(base.Gates, test.TestCase):
+    """No service runs."""
+
+    ONE_CLOUD = False
     FILTER = None
 
     def setUp(self):

@@ -11,8 +11,6 @@ OLD = {"hw_vif_model": "e1000", "hw_disk_bus": "ide"}
 
 
 class Rebuild(base.LibvirtCase):
-    ONE_CLOUD = True
-
     def setUp(self):
         super().setUp()
         self.clean = self.image(**helpers.CLEAN)

@@ -3,23 +3,27 @@
 
 import html
 import json
+from pathlib import Path
+
+import fixtures
 
 from nova_vhard.osc.report import command
 from tests.functional.nova import base, desk
 
 
 class TestReport(base.LibvirtCase):
-    API_GATE = None
-    FILTER = None
+    POLICY = "enabled: false\n"
 
     def setUp(self):
-        self.flags(hw_machine_type=["x86_64=q35"], group="libvirt")
         super().setUp()
+        self.flags(hw_machine_type=["x86_64=q35"], group="libvirt")
         self.app = desk.app(self)
-        self.page = self.directory / "report.html"
+        self.folder = Path(self.useFixture(fixtures.TempDir()).path)
+        self.page = self.folder / "report.html"
 
     def written(self):
-        """Run the command; return the page."""
+        """Run the command under a policy; return the page."""
+        self.write_policy("")
         program = command.WriteReport(self.app, None)
         program.take_action(
             program.get_parser("test").parse_args(
@@ -63,7 +67,8 @@ class TestReport(base.LibvirtCase):
         self.assertIn("devices could not be read: PlacementError", text)
 
     def test_what_hosts_have_proven_for_compliance_tools(self):
-        path = self.directory / "results.json"
+        self.write_policy("")
+        path = self.folder / "results.json"
         program = command.WriteReport(self.app, None)
         words = ["--oscal", str(path), "--policy", str(self.policy_file)]
         program.take_action(program.get_parser("test").parse_args(words))

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """``openstack vhard server audit`` on Nova's own API."""
 
+from pathlib import Path
+
+import fixtures
 from nova.tests.fixtures import PROJECT_ID
 from osc_lib import exceptions
 
@@ -21,12 +24,12 @@ DISK, CARD = "guest_devices.disk_bus", "guest_devices.vif_model"
 class AuditCase(base.LibvirtCase):
     """A cloud from before the policy: no gate has kept anybody out."""
 
-    ONE_CLOUD = True
-    API_GATE = None
-    FILTER = None
-
     def setUp(self):
         super().setUp()
+        self.write_policy("enabled: false\n")
+        self.folder = Path(self.useFixture(fixtures.TempDir()).path)
+        self.policy_file = self.folder / "policy.yaml"
+        self.write_policy(self.POLICY)
         # what the shipped policy assumes
         self.flags(hw_machine_type=["x86_64=q35"], group="libvirt")
         self.app = desk.app(self)
@@ -155,11 +158,7 @@ class TestImages(AuditCase):
             name: "would be refused" in self.rows_of(each)[CARD]["Means"]
             for name, (each, _) in cases.items()
         }
-        gated = self.load_app(
-            base.service.paste_file(
-                self.directory / "gated.ini", base.service.GATE
-            )
-        )
+        gated = self.worker(policy_file=str(self.policy_file))
         does = {
             name: self.act(
                 each, {"rebuild": {"imageRef": image}}, app=gated
@@ -356,7 +355,7 @@ class TestExemptions(AuditCase):
     def test_a_listed_server_keeps_what_it_has_and_no_more(self):
         # given a server from before the policy, and a list of such
         old = self.active(self.image(hw_disk_bus="ide"))
-        target = self.directory / "list.yaml"
+        target = self.folder / "list.yaml"
         asked = ("--all-projects", "--write-exemptions", str(target))
         self.audit(*asked)
 
@@ -387,7 +386,7 @@ class TestExemptions(AuditCase):
 
     def test_no_list_of_a_clean_cloud(self):
         self.active(self.image(**helpers.CLEAN))
-        target = self.directory / "list-of-none.yaml"
+        target = self.folder / "list-of-none.yaml"
         self.audit("--all-projects", "--write-exemptions", str(target))
         self.assertFalse(target.exists())
         self.assertIn("was not written", "".join(self.app.lines))

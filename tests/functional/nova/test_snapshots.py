@@ -41,7 +41,6 @@ class Snapshots:
 class TestRecorded(base.LibvirtCase):
     """The tables match the properties that Nova's driver records."""
 
-    ONE_CLOUD = True
     POLICY = "enabled: false\n"
 
     def check(self, host):
@@ -70,8 +69,6 @@ class TestRecorded(base.LibvirtCase):
 
 class TestVerdicts(Snapshots, verdicts.VerdictCase):
     """Every server that a preset accepts, on every host, and its backup."""
-
-    ONE_CLOUD = True
 
     def setUp(self):
         super().setUp()
@@ -158,8 +155,6 @@ class TestVerdicts(Snapshots, verdicts.VerdictCase):
 
 class TestBooted(Snapshots, base.LibvirtCase):
     """One server per preset, on the hosts with the most difficult defaults."""
-
-    ONE_CLOUD = True
 
     def check(self, preset, host, name):
         guest = recorded.GUESTS[name]

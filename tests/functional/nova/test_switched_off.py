@@ -9,7 +9,6 @@ from tests.functional.nova import base, helpers
 
 class TestSwitchedOff(base.FakeDriverCase):
     POLICY = "enabled: false\n"
-    FILTER = None
 
     def setUp(self):
         super().setUp()
@@ -35,12 +34,17 @@ class TestSwitchedOff(base.FakeDriverCase):
         # then
         self.assertEqual(202, rebuilt.status_int, rebuilt.text)
         self.assertEqual(200, specs.status_int, specs.text)
+        api, scheduler = "nova-api", "scheduler"
         self.assertEqual(
-            ["boot", "rebuild", "flavor"],
-            [each["operation"] for each in self.events],
+            [
+                (api, "boot"),
+                (scheduler, "boot"),
+                (api, "rebuild"),
+                (api, "flavor"),
+            ],
+            [(each["gate"], each["operation"]) for each in self.events],
         )
         for event in self.events:
-            self.assertEqual("nova-api", event["gate"])
             self.assertEqual("disabled", event["outcome"])
             self.assertEqual([], event["violations"])
             self.assertEqual(PROJECT_ID, event["subject"]["project"])

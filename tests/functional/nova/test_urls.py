@@ -21,8 +21,6 @@ ROOTS = (
 
 
 class TestUrls(base.FakeDriverCase):
-    ONE_CLOUD = True
-
     def setUp(self):
         super().setUp()
         self.old = self.image(**helpers.IDE)
@@ -91,8 +89,6 @@ class TestUrls(base.FakeDriverCase):
 class TestMethodOverride(base.FakeDriverCase):
     """Routes lets ``_method`` in the query string replace the method."""
 
-    ONE_CLOUD = True
-
     def test_it_is_refused_whatever_it_says(self):
         body = self.wish(self.image(**helpers.IDE))
         for method in ("GET", "PUT", "DELETE", "POST", "PATCH"):
@@ -130,8 +126,6 @@ class TestMethodOverride(base.FakeDriverCase):
 
 class TestBodies(base.FakeDriverCase):
     """The gate and Nova read the same body."""
-
-    ONE_CLOUD = True
 
     def setUp(self):
         super().setUp()

@@ -7,8 +7,6 @@ from tests.functional.nova import base, helpers
 class VolumeCase(base.LibvirtCase):
     """Has bootable volumes."""
 
-    ONE_CLOUD = True
-
     def mapping(self, **metadata):
         """Return the mapping for a new volume."""
         return [self.disk(self.volume(**metadata))]

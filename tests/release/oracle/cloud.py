@@ -20,6 +20,8 @@ HOSTS = ("compute1", "compute2")
 class Cloud(Waiting, base.LibvirtCase):
     """Runs as long as its user wants: ``setUp`` starts, ``close`` ends it."""
 
+    ONE_CLOUD = False
+
     def setUp(self) -> None:
         # What the shipped policy assumes.
         self.flags(hw_machine_type=["x86_64=q35"], group="libvirt")

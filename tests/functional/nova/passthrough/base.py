@@ -30,7 +30,6 @@ class FakeHosts(Fleet, base.FakeDriverCase):
     """Hosts without devices, for what needs none: quick."""
 
     API_GATE = None
-    ONE_CLOUD = True
     CLOUD = "posture of the fake driver"
     HOSTS = ("host1", "host2")
 
@@ -45,7 +44,6 @@ class _Hosts(base.Gates, libvirt_base.ServersTestBase):
     """
 
     API_GATE = None
-    ONE_CLOUD = True
     CLOUD = "devices"
     ADDITIONAL_FILTERS = ["PciPassthroughFilter"]
     HOSTS: tuple[str, ...] = (PROVEN, OTHER)
@@ -71,6 +69,9 @@ class _Hosts(base.Gates, libvirt_base.ServersTestBase):
         self.neutron = self.useFixture(
             libvirt_base.LibvirtNeutronFixture(self)
         )
+
+    def start_hosts(self) -> None:
+        """Start the computes."""
         for host in self.HOSTS:
             self.start_compute(
                 host,

@@ -3,7 +3,7 @@
 
 import datetime
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +49,8 @@ class Fleet(helpers.Helpers):
         super()._configure()
         self.flags(posture_ttl=1, group="vhard")
 
-    def _databases(self) -> Iterator[Any]:
-        yield from super()._databases()
-        yield rest.PLACEMENT
+    def _databases(self) -> list[Any]:
+        return [*super()._databases(), rest.PLACEMENT]
 
     def _put_back(self, cloud: Any) -> None:
         super()._put_back(cloud)

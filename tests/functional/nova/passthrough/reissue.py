@@ -83,16 +83,17 @@ class Once(base.Devices):
     TRACKED = True
 
     # What a guest has used stays reserved.
-    ONE_CLOUD = False
+    NEW_HOSTS = True
 
-    def _start_services(self) -> None:
+    def start_hosts(self) -> None:
+        """Start the computes, with their devices in Placement."""
         self.flags(report_in_placement=True, group="pci")
         self.flags(pci_in_placement=self.TRACKED, group="filter_scheduler")
         # The machine that the tests run on has devices of its own.
         self.useFixture(
             fixtures.MockPatch("nova.pci.utils.is_physical_function")
         )
-        super()._start_services()
+        super().start_hosts()
         self._run_periodics()
 
     def start_compute(self, hostname: str, **more: Any) -> Any:
@@ -126,7 +127,7 @@ class Cleaned(Once):
 
     def setUp(self) -> None:
         super().setUp()
-        self.tree = self.directory / "host"
+        self.tree = self.folder / "host"
         content = pci_host({"7": [ADDRESS]})
         place = f"/sys/devices/pci0000:00/{ADDRESS}"
         content[f"{place}/vendor"] = f"0x{fake_libvirt.PCI_VEND_ID}\n"
@@ -139,8 +140,8 @@ class Cleaned(Once):
         content["/proc/2/fd"] = None
         content["/CMD/virsh-list"] = ""
         build(self.tree, content)
-        folder = self.directory / "cleaner"
-        self.rules_file = self.directory / "cleaning.yaml"
+        folder = self.folder / "cleaner"
+        self.rules_file = self.folder / "cleaning.yaml"
         self.rules(REPAIR, PROVE)
         conf = cfg.ConfigOpts()
         conf([], project="test")

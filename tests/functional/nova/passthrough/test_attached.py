@@ -23,13 +23,13 @@ class TestOneTimeUse(base.FakeHosts):
     """Of the check that says nothing of an older nova-compute."""
 
     API_GATE = service.GATE
-    # Its posture has the machine's clock.
-    ONE_CLOUD = False
     HOSTS = ("host1",)
     POLICY = POLICY
 
     def setUp(self):
         super().setUp()
+        # Its posture has the machine's clock: it is not that of another test.
+        self.application = self.worker()
         port = copy.deepcopy(self.neutron.port_1)
         port["binding:vnic_type"] = "direct"
         self.neutron._ports[port["id"]] = port

@@ -65,16 +65,16 @@ class TestForcedHost(base.Devices):
 class TestDevicesInPlacement(base.Devices):
     """With PCI devices as providers below the host's."""
 
-    CLOUD = "devices in Placement"
+    NEW_HOSTS = True
 
-    def _start_services(self):
+    def start_hosts(self):
         self.flags(report_in_placement=True, group="pci")
         self.flags(pci_in_placement=True, group="filter_scheduler")
         # The machine that the tests run on has devices of its own.
         self.useFixture(
             fixtures.MockPatch("nova.pci.utils.is_physical_function")
         )
-        super()._start_services()
+        super().start_hosts()
         self._run_periodics()
 
     def setUp(self):

@@ -137,7 +137,7 @@ class TestMovesToProvenHost(OldServer):
 
 
 class TestEvacuation(OldServer):
-    ONE_CLOUD = False
+    NEW_HOSTS = True
 
     def test_it_is_evacuated_with_a_warning(self):
         self.kill("host1")

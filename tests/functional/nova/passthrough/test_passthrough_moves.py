@@ -17,7 +17,7 @@ class Servers(Moves, base.Devices):
     """Three hosts; the first two have proven their IOMMU."""
 
     # A server that moves leaves claims behind for a while, and hosts fail.
-    ONE_CLOUD = False
+    NEW_HOSTS = True
     HOSTS = (base.PROVEN, base.OTHER, THIRD)
     SIZE = base.ONE_GPU
 

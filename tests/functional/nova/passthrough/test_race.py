@@ -24,7 +24,7 @@ FOREIGN = "CUSTOM_OF_SOMEBODY_ELSE"
 
 
 class Race(base.FakeHosts):
-    ONE_CLOUD = False
+    NEW_HOSTS = True
     HOSTS = (HOST,)
     POLICY = ""
 
@@ -69,7 +69,8 @@ class Race(base.FakeHosts):
 
 
 class TestOneInTheMiddleOfTheOther(Race):
-    TURNS = 100
+    #: Each turn of the hosts with each of the cache.
+    TURNS = 10
 
     def test_nova_writes_between_our_reading_and_writing(self):
         done = []
