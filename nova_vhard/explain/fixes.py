@@ -154,7 +154,8 @@ def _clauses(
 
 def _other_flavor(draft: Draft, without: str) -> str:
     """Return an instruction that names the refused flavor."""
-    flavor = clean(draft.subject.flavor or "FLAVOR")
+    # Only commands have backticks (``messages.describe``).
+    flavor = clean(draft.subject.flavor or "FLAVOR").replace("`", "'")
     return f"choose a flavor other than {flavor}, {without}"
 
 

@@ -43,7 +43,7 @@ THIS_HOST = (
 
 # What needs no such host; every guest needs what hosts.require says.
 _WHAT = {
-    PASSTHROUGH_REQUIRE: "a flavor and ports without passthrough devices",
+    PASSTHROUGH_REQUIRE: "no passthrough devices",
     FLAVOR_REQUIRE: f"a flavor without {FLAVOR_REQUIRE}",
 }
 
@@ -70,7 +70,7 @@ class HostRequirement:
         # If hosts.require is among the rules, no choice of the user helps.
         known = all(rule in _WHAT for rule in self.rules)
         parts = [_WHAT[rule] for rule in self.rules if known]
-        what = f", or choose {' and '.join(parts)}" if known else ""
+        what = f", or use {' and '.join(parts)}" if known else ""
         message = Message(
             text=text.format(checks=names, what=what),
             source=", ".join(self.rules),

@@ -39,7 +39,7 @@ passthrough: {allow: {aliases: [gpu], ports: [vf]}, require: [iommu]}
 A, B, BARE = host("a"), host("b"), host("metal", "ironic")
 NO_CANDIDATE = (
     "no host with room for this server has passed the checks iommu; try again "
-    "later, or choose a flavor and ports without passthrough devices"
+    "later, or use no passthrough devices"
 )
 
 

@@ -133,7 +133,7 @@ def of_flavor(specs):
 def of_hardware(operation=REBUILD, **fields):
     """Return a request for hardware that is in no document."""
     hardware = HardwareRequest(**{"devices": frozenset(), **fields})
-    subject = Subject(operation, "p1", flavor="m1.gpu")
+    subject = Subject(operation, "p1", flavor="m1 `gpu`")
     request = ServerRequest(hardware, subject)
     return request, lambda _draft: request
 

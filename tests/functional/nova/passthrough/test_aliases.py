@@ -48,7 +48,7 @@ class TestAllowed(base.Devices):
 
         self.assertEqual(
             fleet.NOBODY.format(CHECKS) + "ask the cloud's operator, or "
-            "choose a flavor and ports without passthrough devices",
+            "use no passthrough devices",
             reason,
         )
 

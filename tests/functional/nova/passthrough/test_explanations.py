@@ -5,7 +5,7 @@ from tests.functional.nova.passthrough import base, fleet
 from tests.functional.nova.passthrough.test_placement_faults import FAULTS
 
 SCHEDULER = "nova_vhard.gates.posture_filter"
-WHAT = "or choose a flavor and ports without passthrough devices"
+WHAT = "or use no passthrough devices"
 CHECKS = "interrupt_remapping, iommu"
 NOBODY = fleet.NOBODY.format(CHECKS) + f"ask the cloud's operator, {WHAT}"
 NO_CANDIDATE = fleet.NO_CANDIDATE.format(CHECKS) + f"try again later, {WHAT}"
