@@ -963,10 +963,10 @@ EXTERNAL = (
 @pytest.mark.parametrize(
     ("document", "why"),
     [
-        (b"", "is no XML"),
-        (b"<domain", "is no XML"),
+        (b"", "is not XML"),
+        (b"<domain", "is not XML"),
         (b"\xff\xfe", "is not UTF-8"),
-        (b"\x00" * 20, "is no XML"),
+        (b"\x00" * 20, "is not XML"),
         (b"<domain/>", "does not describe a domain with a uuid"),
         (text(system="<os/>"), "has no machine type"),
         (b"<guest/>", "does not describe a domain with a uuid"),
@@ -974,8 +974,8 @@ EXTERNAL = (
         (BOMB.encode(), "is a document type"),
         (EXTERNAL.encode(), "is a document type"),
         (b"<!DOCTYPE d><domain/>", "is a document type"),
-        (b"<domain>&other;</domain>", "is no XML"),
-        (b"<domain a='1' a='2'/>", "is no XML"),
+        (b"<domain>&other;</domain>", "is not XML"),
+        (b"<domain a='1' a='2'/>", "is not XML"),
         (b"<d>" * 300 + b"</d>" * 300, "is more than 256 elements in each"),
         (
             b"<d>" + b"<e/>" * xml.MAX_ELEMENTS + b"</d>",
