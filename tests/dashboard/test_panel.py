@@ -146,7 +146,7 @@ def test_a_policy_that_is_switched_off(as_admin, policy):
 @pytest.mark.parametrize(
     ("status", "text"),
     [
-        (403, "this login is not allowed to do that (HTTP 403)"),
+        (403, "this user is not allowed to do that (HTTP 403)"),
         (503, "status 503: "),
     ],
 )

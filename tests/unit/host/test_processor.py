@@ -337,7 +337,7 @@ def test_a_processor_that_is_switched_off_can_come_back(
     result = run("smt", build(tmp_path, {**GOOD, **content}))
     assert result.status is status
     if status is UNKNOWN:
-        assert "switched off" in result.reason
+        assert "is offline" in result.reason
         assert "cpu_power_management_strategy" in result.remediation
 
 
