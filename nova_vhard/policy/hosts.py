@@ -29,8 +29,7 @@ NO_CANDIDATE = (
 # The device is for a server that is there, and stays where it is.
 ITS_HOST = (
     "the server's host has not passed the checks {checks}; create a new "
-    "server with the device, so that Nova selects a host that has "
-    "passed{what}"
+    "server with the device{what}"
 )
 UNKNOWN = (
     "which hosts have passed the checks {checks} is not known at the "
