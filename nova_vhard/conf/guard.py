@@ -28,7 +28,7 @@ OPTS = [
         "state_path",
         default="/var/lib/nova-vhard-guard",
         help="Folder of the guard's own: what each guest last ran with, the "
-        "last good policy, and what the hook does without an answer. It must "
+        "last valid policy, and what the hook does without an answer. It must "
         "outlive a restart of the host. Where it cannot be written an error "
         "is logged and counted, and after a restart the guard knows what was "
         "written last, or, without a file, takes every guest for one that "

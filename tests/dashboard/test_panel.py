@@ -132,7 +132,7 @@ def test_a_policy_that_cannot_be_used(as_admin, policy):
     policy('version: "1"\nmode: enforc\n')
     as_admin.go(PAGE)
     shown = as_admin.find(f"{PANEL} .trouble").text
-    assert "the last good policy is shown" in shown
+    assert "the last valid policy is shown" in shown
     assert "did you mean" in shown
 
 
