@@ -43,6 +43,7 @@ ODD = (
     "[composite:a]\n"
     "# keystone = authtoken keystonecontext app\n"
     "keystone=authtoken   keystonecontext\n"
+    "    # vhard comes before the application\n"
     "    legacy app\n"
     "noauth2 : authtoken keystonecontext\tapp\n\n\n"
     "[pipeline:meta]\npipeline = cors metaapp\n"
@@ -210,6 +211,10 @@ def test_a_gate_of_another_name_counts():
         ("[a]\nx = 1\n[a]\n", "is not a paste file"),
         ("[composite:a]\nx = context app\n", "no pipeline has"),
         (
+            "[composite:a]\nx = authtoken keystonecontext app\n",
+            "cannot put it into [composite:a] x",
+        ),
+        (
             ODD.replace(
                 "[filter:keystone", "[filter:vhard]\nx = 1\n[filter:k"
             ),
@@ -228,6 +233,12 @@ def test_what_cannot_be_changed_is_left_alone(text, words, tmp_path, capsys):
     assert words in error
     assert str(file) in error
     assert error.count("\n") == 1
+
+
+def test_a_section_that_is_indented():
+    text = f"[app:app]\n [filter:vhard]\npaste.filter_factory={NOVA.factory}"
+    with pytest.raises(PasteError, match=r"\[filter:vhard\] is indented"):
+        remove(text, NOVA)
 
 
 def test_no_file_and_no_text(tmp_path, capsys):
