@@ -14,6 +14,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.explain import fixes, messages, search
 from nova_vhard.policy.hardware import IMAGE, Holder
 from nova_vhard.policy.model import Policy
@@ -112,6 +113,8 @@ def _violation(violation: Violation, in_form: bool) -> dict[str, Any]:
     :returns: ``property`` and ``value`` are None if no field of the form has
         it; ``text`` is the whole sentence
     """
+    kind = KINDS.get(violation.cause.kind)
+    about = (kind.why, kind.needs) if kind else ()
     choice = violation.choice if in_form else None
     if choice is not None and choice.implied is not None:
         choice = None
@@ -119,8 +122,8 @@ def _violation(violation: Violation, in_form: bool) -> dict[str, Any]:
         "text": messages.describe([violation]),
         "property": choice and choice.setting,
         "value": choice and (choice.written or choice.value),
-        "allowed": ", ".join(violation.allowed) or "none",
-        "advice": messages.advice(violation),
+        "allowed": ", ".join(violation.allowed) or "no value",
+        "advice": "; ".join(filter(None, about)),
         "rule": violation.rule,
     }
 
