@@ -153,7 +153,7 @@ def until(condition: Callable[[], bool]) -> None:
         ("nova.log", "policy.yaml", 0, "was judged by the scheduler, by"),
         ("nova.log", "another.yaml", 1, "which this command reads"),
         ("story.log", "policy.yaml", 2, "was judged by no scheduler"),
-        ("gone.log", "policy.yaml", 1, "there is no file"),
+        ("gone.log", "policy.yaml", 1, "cannot see it"),
     ],
 )
 def test_the_demos_scheduler_is_probed(
