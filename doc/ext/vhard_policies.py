@@ -30,7 +30,7 @@ def _policy(name: str) -> str:
     said = "\n".join(f"- {one}" for one in _hosts(data))
     return (
         f"{title}\n{intro}\n{assumed}\n\n"
-        f"Devices of the hosts, and what hosts must have proven:\n\n{said}\n"
+        f"Devices of the hosts, and what hosts must have passed:\n\n{said}\n"
         f"\n{_rules(data['guest_devices'])}"
     )
 

@@ -291,13 +291,13 @@ UNSTARTED: Mapping[tuple[str, str], Part] = {
         only=_X86,
     ),
     ("mem_encryption", "true"): Part(
-        "only on processors that have it. Nova's domains were made, and "
-        "not started",
+        "only on processors that have it. Nova's domains were generated, "
+        "but not started",
         only=_X86,
     ),
     ("firmware_stateless", "true"): Part(
-        "not with Debian 13's OVMF, which libvirt 11.3 knows no stateless "
-        "firmware of; SEV-SNP and TDX need one, too"
+        "libvirt 11.3 knows no stateless firmware in Debian 13's OVMF; "
+        "SEV-SNP and TDX need one, too"
     ),
     ("viommu_model", "auto"): _REFUSED_BY_LIBVIRT,
     ("viommu_model", "virtio"): _REFUSED_BY_LIBVIRT,

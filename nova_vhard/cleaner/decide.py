@@ -204,7 +204,7 @@ def decide(
     if request.force:
         # It is written down before it is done, so that a crash does not undo
         # it.
-        text = f"released by force, not proven clean: {request.force}"
+        text = f"released by force, not known to be clean: {request.force}"
         changes = {
             "forced": request.force,
             "generation": view.inventory.generation,

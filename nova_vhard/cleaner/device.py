@@ -228,7 +228,7 @@ class Device:
             return
         text = "released"
         if forced:
-            text = f"released by force, not proven clean: {forced}"
+            text = f"released by force, not known to be clean: {forced}"
         log = LOG.warning if forced else LOG.info
         log("%s is %s", self.record.address, text)
         self._write(self.record.to(State.RELEASED, text, attempts=0))

@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     added["release"].add_argument(
         "--force",
         action="store_true",
-        help="Release the device although it is not proven clean.",
+        help="Release the device although it is not known to be clean.",
     )
     added["release"].add_argument(
         "--reason",

@@ -82,7 +82,7 @@ OPTS = [
         help="The host's last report, as the reporter's publisher json "
         "leaves it: by this a guest with devices of the host is judged. If "
         "it is missing, damaged or older than the policy's max_report_age, "
-        "the host has proven nothing.",
+        "the host has passed no check.",
     ),
     cfg.ListOpt(
         "disk_paths",

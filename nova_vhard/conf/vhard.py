@@ -99,7 +99,7 @@ OPTS = [
         max=7200,
         help="Seconds after which an answer of Placement is no longer used. "
         "If Placement cannot be reached for that long, no host counts as "
-        "proven: requests that require checks are refused with that reason. "
+        "passed: requests that require checks are refused with that reason. "
         "Read by nova-scheduler and nova-api.",
     ),
     cfg.IntOpt(
@@ -111,7 +111,7 @@ OPTS = [
         "which checks, all requests together, independent of [placement] "
         "timeout. After that, the request that waits uses the last answer, or "
         "is refused if there is none, and another request tries again. If "
-        "Placement is always slower, no host counts as proven after "
+        "Placement is always slower, no host counts as passed after "
         "posture_max_age. If the value is larger than rpc_response_timeout, "
         "boots fail with that timeout instead of this gate's reason. Read by "
         "nova-scheduler and nova-api.",

@@ -57,7 +57,7 @@ def add_options(parser: argparse.ArgumentParser, noun: str) -> None:
         metavar="<file>",
         help=f"Write a policy file with exemptions for the {noun}s that "
         "violate the policy. Each exemption covers only the present "
-        f"devices of a {noun}. An existing file is not overwritten. "
+        f"devices of that {noun}. An existing file is not overwritten. "
         "Exit status 1 if a value cannot be exempted.",
     )
     parser.add_argument(

@@ -11,7 +11,7 @@ from nova_vhard.osc import output
 class ListCommands(output.Offline):
     """List the commands of nova-vhard, with a line each.
 
-    The help of one of them is openstack vhard host list --help.
+    "openstack vhard host list --help" shows the help of that command.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

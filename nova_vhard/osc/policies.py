@@ -3,6 +3,7 @@
 
 import argparse
 import os
+from collections.abc import Callable
 
 from osc_lib import exceptions
 
@@ -10,6 +11,7 @@ from nova_vhard.common.problems import PolicyError
 from nova_vhard.conf.vhard import POLICY_FILE
 from nova_vhard.policy import document
 from nova_vhard.policy.model import Policy
+from nova_vhard.policy.watch import DISABLED, disabled
 
 #: The variable that names the policy of the cloud, as OS_CLOUD the cloud.
 ENVIRONMENT = "OS_VHARD_POLICY"
@@ -42,12 +44,18 @@ def default_policy() -> str:
     return os.environ.get(ENVIRONMENT) or POLICY_FILE
 
 
-def load(name: str) -> Policy:
+def load(name: str, say: Callable[[str], None] | None = None) -> Policy:
     """Return a policy.
 
     :param name: a path, or the name of a shipped policy
+    :param say: prints a warning if a file next to the policy disables it
     :raises osc_lib.exceptions.CommandError: with every fault of every file
     """
+    if say and disabled(document.resolve(name)):
+        say(
+            f"{name}{DISABLED} exists: services that read this policy refuse "
+            "nothing"
+        )
     try:
         return document.load(document.resolve(name))
     except PolicyError as error:

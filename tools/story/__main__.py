@@ -37,7 +37,10 @@ def main():
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         return 130
-    say(f"the end; logs are in {_PLACE.logs}")
+    say(
+        f"the end; logs are in {_PLACE.logs}. This cloud is stopped; to try "
+        "commands: tools/cloud.sh up"
+    )
     return 0 if good else 1
 
 

@@ -114,6 +114,6 @@ class Stage:
         if host != machine.name:
             raise NotAsTold(
                 f"not refused: server {server.name} is on {host}, which has "
-                "not proven its IOMMU"
+                "not passed iommu"
             )
         return f"{text} on {host}"

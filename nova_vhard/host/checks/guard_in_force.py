@@ -19,7 +19,7 @@ _AHEAD = datetime.timedelta(minutes=5)
 
 
 class GuardInForce(Check):
-    """nova-vhard-guard has proven that libvirt asks it, and refuses.
+    """nova-vhard-guard has shown that libvirt asks it, and refuses.
 
     ==============  ======================================================
     PASS            its last probe was answered by the guard itself, and

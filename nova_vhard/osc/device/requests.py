@@ -79,7 +79,7 @@ class CleanDevice(_Ask):
 
 
 class ReleaseDevice(_Ask):
-    """Release a device that is clean, or by force one that is not proven so.
+    """Release a clean device, or force the release of another.
 
     A clean device waits for this only where the host's configuration has
     release_automatically = false; the cleaner refuses any other. With
@@ -96,7 +96,7 @@ class ReleaseDevice(_Ask):
         parser.add_argument(
             "--force",
             action="store_true",
-            help="Release the device although it is not proven clean.",
+            help="Release the device although it is not known to be clean.",
         )
         parser.add_argument(
             "--reason",
@@ -132,7 +132,7 @@ class ReleaseDevice(_Ask):
             result.address,
             clean(result.root.name),
             quote(reason, 200),
-            "this device is not proven clean: data and firmware that its "
+            "this device is not known to be clean: data and firmware that its "
             "last guest wrote can reach the next guest and the host",
         )
         self.tell(result)

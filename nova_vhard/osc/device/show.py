@@ -35,10 +35,10 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 
 class ListDevices(output.Lister):
-    """List devices that are for one guest only, and why some wait.
+    """List one-time-use devices, and why some wait.
 
-    As Placement knows them. A device that is "reserved" is given to nobody:
-    its host's nova-vhard-cleaner says why.
+    As Placement knows them. No guest gets a device that is "reserved"; for the
+    reason, run nova-vhard-cleaner on its host.
     """
 
     nothing = "0 one-time-use devices"

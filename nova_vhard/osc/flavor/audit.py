@@ -73,10 +73,10 @@ class AuditFlavors(_FlavorCommand):
     """List passthrough flavors and the traits that they lack.
 
     A flavor with trait:CUSTOM_VHARD_...=required lands only on hosts that
-    have proven it, by Placement's own means: forced hosts and candidate
-    limits included. For --fail-on a flavor that lacks a trait violates the
-    policy in the mode of passthrough.require; one that has too many is a
-    warning.
+    have passed that check. Placement itself sees to it, also for forced hosts
+    and with candidate limits. For --fail-on a flavor that lacks a trait
+    violates the policy in the mode of passthrough.require; one that has too
+    many is a warning.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -89,7 +89,7 @@ class AuditFlavors(_FlavorCommand):
             help="List the flavors of the Sovereign Cloud Stack instead, by "
             "their names (SCS-0100) or scs:name-v2 (SCS-0103): whether they "
             "claim hosts with mitigations, microcode and separate threads (no "
-            "suffix i), and which hosts have not proven hosts-scs. Only "
+            "suffix i), and which hosts have not passed hosts-scs. Only "
             "required traits of ours are looked at: a host that a flavor "
             "does not land on for another reason is listed, too.",
         )
@@ -149,9 +149,9 @@ class SyncFlavors(_FlavorCommand):
     """Give passthrough flavors the traits that the policy demands.
 
     Adds and removes extra specs trait:CUSTOM_VHARD_... and no others.
-    Without --yes it only says what it would do. Nothing is changed while no
-    host has proven what one of the flavors would require. Ends with 1 if a
-    flavor could not be changed.
+    Without --yes it only lists the changes. Nothing is changed while no host
+    has passed the checks that one of the flavors would require. Exit status 1
+    if a flavor could not be changed.
     """
 
     nothing = "0 flavors differ from what the policy demands"

@@ -50,9 +50,9 @@ class AuditHosts(output.Lister):
     role, a credential without access rules, or with rules for more than the
     host's own provider and devices. A host whose credentials fit is not
     listed. Each compute node with the trait MISC_SHARES_VIA_AGGREGATE is:
-    through it, neighbours are offered for what they have not proven. Needs the
-    role admin. For --fail-on a login that may write by its role is a warning,
-    and the others are violations.
+    through it, neighbours are offered for checks that they have not passed.
+    Needs the role admin. For --fail-on a login that may write by its role is a
+    warning, and the others are violations.
     """
 
     nothing = "0 logins and credentials may write for more than one host"

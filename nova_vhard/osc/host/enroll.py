@@ -128,7 +128,7 @@ class EnrollHosts(output.Command):
         parser.add_argument(
             "--auth-url",
             metavar="<url>",
-            help="Keystone as hosts reach it; default as you do.",
+            help="Keystone's URL for hosts (default: yours).",
         )
         add_prefix(parser)
         parser.add_argument(

@@ -61,7 +61,7 @@ _Dumper.add_representer(
 
 
 class FixHosts(output.Command):
-    """Write an Ansible playbook of what hosts' failed checks could need.
+    """Write an Ansible playbook that fixes failed checks.
 
     It has a play for each host with a check that has failed, and each task
     has the reason and what it risks in its name. Nothing is run, here or by

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""openstack vhard host show: what one host has proven, and what it lacks."""
+"""openstack vhard host show: what one host has passed, and what it lacks."""
 
 import argparse
 import datetime
@@ -34,7 +34,7 @@ class CheckColumn(FormattableColumn):  # type: ignore[misc]
         status = value["status"]
         if value["passed"]:
             return f"{status}: {value['title']}"
-        parts = [f"{status}: {value['title']} ({value['id']})"]
+        parts = [f"{status} (passes if: {value['title']}), {value['id']}"]
         if status == "FAIL":
             parts += [
                 f"means: {value['meaning']}",
@@ -49,12 +49,12 @@ class CheckColumn(FormattableColumn):  # type: ignore[misc]
 
 
 class ShowHost(output.ShowOne):
-    """Show what a compute node has proven, and how to fix what it lacks.
+    """Show the checks of a compute node, and how to fix those that fail.
 
-    As Placement knows it from the host's last report: PASS, FAIL, UNKNOWN
-    (nobody could tell, or the report does not say) or NOT_APPLICABLE; only
-    PASS is proof. The reason, with its evidence, nova-vhard-reporter check
-    prints on the host itself.
+    Placement has them from the host's last report: PASS, FAIL, UNKNOWN (not
+    determined, or not in the report) or NOT_APPLICABLE; only PASS counts as
+    passed. For the reason and the evidence, run nova-vhard-reporter check on
+    the host.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

@@ -82,8 +82,9 @@ class CheckPolicy(output.OfflineLister):
                     path + DISABLED,
                     1,
                     "",
-                    "exists: services that read this policy refuse "
-                    "nothing; remove the file to enforce again",
+                    f"{path.rpartition('/')[2]}{DISABLED} exists: services "
+                    "that read this policy refuse nothing; remove the file to "
+                    "enforce again",
                 )
             )
         self.status = 1 if errors else 0
@@ -157,7 +158,8 @@ def _notes(policy: Policy, tree: provenance.Tree) -> Iterator[Problem]:
                 stated.line,
                 spell(path),
                 f"set {option} = {wanted} in the hosts' nova.conf (Nova's "
-                f"default is {nova}), or change this key",
+                f"default is {nova}), or set this key in your "
+                "policy",
             )
     # A new server with a config drive, from an image without properties.
     silent = Image().hardware().plus(devices=[WANTED_CONFIG_DRIVE])

@@ -46,14 +46,20 @@ class RunPolicyTests(output.OfflineLister):
         rows: list[tuple[Any, ...]] = []
         for file in files:
             policy = policies.load(
-                parsed_args.policy or file.policy or policies.default_policy()
+                parsed_args.policy or file.policy or policies.default_policy(),
+                self.say,
             )
             day = parsed_args.date or file.date or today()
             for test in file.tests:
                 result = test.differences(policy, day)
-                state = _DIFFERS if result else "ok"
-                cell = output.Cell(result, separator="\n")
-                rows.append((file.path, output.Cell(test.name), state, cell))
+                rows.append(
+                    (
+                        file.path,
+                        output.Cell(test.name),
+                        _DIFFERS if result else "ok",
+                        output.Cell(result, separator="\n"),
+                    )
+                )
         wrong = sum(1 for row in rows if row[2] == _DIFFERS)
         self.status = 1 if wrong else 0
         self.say(
@@ -65,11 +71,11 @@ class RunPolicyTests(output.OfflineLister):
 class ExplainPolicy(output.OfflineShowOne):
     """Show the answer to a request, as its user would read it.
 
-    The request is described by options, and no cloud is asked. A property
-    that no rule is about is said to be unknown. With --file, command uploads
-    the file so that the policy accepts it. Exit status 0 if the request
-    passes (verdict allow, warn, audit or disabled), 1 if it is refused or the
-    file is unusable.
+    The request is described by options, and no cloud is asked.
+    Properties without a rule are reported as unknown. With --file, the field
+    "command" is an upload that the policy accepts. Exit status 0 if the
+    request passes (verdict allow, warn, audit or disabled), 1 if it is refused
+    or the file is unusable.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -90,7 +96,7 @@ class ExplainPolicy(output.OfflineShowOne):
             )
         data = case_options.description(parsed_args)
         case = described.read(data)
-        policy = policies.load(parsed_args.policy)
+        policy = policies.load(parsed_args.policy, self.say)
         day = parsed_args.date or today()
         verdict = case.verdict(policy, day)
         stated = verdict.refusals or verdict.warnings or verdict.violations
@@ -107,11 +113,11 @@ class ExplainPolicy(output.OfflineShowOne):
         self.status = 1 if verdict.refusals else 0
         for text in case_options.unknown(parsed_args):
             self.say(text)
-        given = parsed_args.block_device
         command = None
         if parsed_args.file and not (verdict.refusals and fix.left):
-            edits = fix.changes if verdict.refusals else ()
-            command = image_file.command(parsed_args, edits)
+            command = image_file.command(
+                parsed_args, fix.changes if verdict.refusals else ()
+            )
         return (
             "verdict",
             "explanation",
@@ -124,11 +130,17 @@ class ExplainPolicy(output.OfflineShowOne):
             "policy",
         ), (
             verdict.outcome,
-            case_options.devices(long, given) if long else None,
-            FixCell(case_options.devices(words, given), fix.changes),
+            case_options.devices(long, parsed_args.block_device)
+            if long
+            else None,
+            FixCell(
+                case_options.devices(words, parsed_args.block_device),
+                fix.changes,
+            ),
             command,
             case_options.devices(
-                messages.fault_message(verdict.refusals), given
+                messages.fault_message(verdict.refusals),
+                parsed_args.block_device,
             )
             if verdict.refusals
             else None,

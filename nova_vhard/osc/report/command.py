@@ -16,8 +16,8 @@ class WriteReport(output.Command):
     """Write an HTML report on hosts and policy violations.
 
     The page is self-contained: no script, no other file, no network.
-    With --oscal what hosts have proven is written for compliance tools, as
-    assessment results of OSCAL, and with --component what nova-vhard
+    With --oscal the checks that hosts have passed are written for compliance
+    tools, as assessment results of OSCAL, and with --component what nova-vhard
     contributes to the controls of NIST SP 800-53 and BSI Grundschutz++, as a
     component definition. The first two show where this cloud is weak: only you
     may read the files. Ends with 1 if something could not be read.

@@ -88,7 +88,7 @@ def render(report: Report) -> str:
         "results": [
             {
                 "uuid": uuid_of("result", made),
-                "title": "What compute nodes have proven",
+                "title": "Checks that compute nodes have passed",
                 "description": (
                     "By the traits that hosts have in Placement, with a "
                     f"report of the last {report.max_age} hours. A time of a "

@@ -901,7 +901,7 @@ def test_released_by_force(used):
     )
     assert used.candidates()
     assert used.record.forced == "the vendor has looked at it"
-    assert "not proven clean" in used.record.history[-1].what
+    assert "not known to be clean" in used.record.history[-1].what
     # It is not taken back, and it is not a proof of the next use.
     used.round()
     assert used.candidates()

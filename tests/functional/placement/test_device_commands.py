@@ -210,7 +210,7 @@ def test_released_by_force_from_the_desk(used, host, openstack, caplog):
     openstack(command, host, NVME, "--force", "--reason", "case\n4711")
     assert "by force" in caplog.text
     assert "'case4711'" in caplog.text
-    assert "not proven clean" in caplog.text
+    assert "not known to be clean" in caplog.text
     used.round()
     assert used.candidates()
     assert used.record.forced == "asked through Placement"

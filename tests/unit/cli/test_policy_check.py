@@ -232,8 +232,8 @@ def test_a_file_that_disables_the_policy_is_a_warning(tmp_path, text, status):
         "File": f"{path}.disabled",
         "Line": 1,
         "Path": "",
-        "Message": "exists: services that read this policy refuse nothing; "
-        "remove the file to enforce again",
+        "Message": "policy.yaml.disabled exists: services that read this "
+        "policy refuse nothing; remove the file to enforce again",
     }
 
 

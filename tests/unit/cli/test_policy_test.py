@@ -14,7 +14,7 @@ from nova_vhard.osc import policies
 from nova_vhard.osc.image import images
 from nova_vhard.osc.policy import case_file
 from nova_vhard.osc.policy.case_file import CASE
-from nova_vhard.osc.policy.trial import RunPolicyTests
+from nova_vhard.osc.policy.trial import ExplainPolicy, RunPolicyTests
 from nova_vhard.request.described import LOOKED_AT
 from tests.unit.cli.desk import rows, run
 from tests.unit.docs import ETC
@@ -575,3 +575,12 @@ def test_a_replacement_of_vga_lets_the_audit_change_an_image(tmp_path):
     policy = policies.load(write(tmp_path / "policy.yaml", text))
     finding = images.find(policy, {"id": "i1", "hw_video_model": "vga"}, DAY)
     assert finding.changes == {"hw_video_model": "virtio"}
+
+
+def test_a_file_that_disables_the_policy_is_a_warning(tmp_path):
+    path = write(tmp_path / "policy.yaml", 'version: "1"\n')
+    write(tmp_path / "policy.yaml.disabled", "")
+    cases = str(ETC / "policy-tests.yaml")
+    for command, *arguments in ((ExplainPolicy,), (RunPolicyTests, cases)):
+        done = run(command, *arguments, f"--policy={path}")
+        assert f"{path}.disabled exists: services that" in done.err

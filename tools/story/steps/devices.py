@@ -94,7 +94,7 @@ def reported(stage):
     proven = _ours(stage, PROVEN)
     expect(proven, _IOMMU, f"{_OURS}REPORTED_")
     if _IOMMU in _ours(stage, UNPROVEN):
-        raise NotAsTold("compute2 has proven an IOMMU")
+        raise NotAsTold("compute2 has passed iommu")
     return Outcome("reporter", f"traits of compute1: {proven}")
 
 
@@ -105,7 +105,7 @@ def lands(stage):
 
 @step(
     "A resize of the server web to f1.tiny, whose alias fpga the policy does "
-    "not allow (of moves it only warns)"
+    "not allow: a new device is refused, although moves only warn"
 )
 def resize_not_allowed(stage):
     server = stage.servers["clean"]
@@ -124,7 +124,7 @@ def resize_lands(stage):
 
 
 @step(
-    "compute1 comes up again with VT-d off, and its reporter runs; then a "
+    "compute1 restarts with VT-d off, and its reporter runs; then a "
     "server of flavor g1.tiny"
 )
 def lost(stage):

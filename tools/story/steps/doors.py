@@ -28,8 +28,8 @@ def block_device(stage):
 
 
 @step(
-    "A rescue of the server web with old-router, of which Nova asks no "
-    "scheduler; afterwards web must be as it was"
+    "A rescue of the server web with old-router, which Nova does not "
+    "schedule; afterwards web must be as it was"
 )
 def rescue(stage):
     server, image = stage.servers["clean"], stage.images["old"].id

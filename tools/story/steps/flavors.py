@@ -27,7 +27,7 @@ _GPU = machines.GPU_FLAVOR
 
 @step(
     "openstack flavor set --property pci_passthrough:alias=gpu:1 m1.small: "
-    "Placement would not be told what its hosts must have proven"
+    "Placement would not be told what its hosts must have passed"
 )
 def without_traits(stage):
     words = ("flavor", "set", "--property", "pci_passthrough:alias=gpu:1")
@@ -37,7 +37,7 @@ def without_traits(stage):
 
 
 @step(
-    "VT-d of compute1 is proven again; the admin forces a server of g1.tiny "
+    "compute1 passes iommu again; the admin forces a server of g1.tiny "
     "onto compute2 (--availability-zone nova:compute2)"
 )
 def forced_before(stage):
@@ -86,7 +86,7 @@ def fleet(stage):
         # Whatever the machine is that this runs on.
         "| compute4 | fresh |",
     )
-    return Outcome("-", "each host, with what it has proven")
+    return Outcome("-", "each host, with the checks that it has passed")
 
 
 def _forced(stage, name):
