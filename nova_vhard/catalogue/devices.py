@@ -121,7 +121,7 @@ _KINDS = (
         name="config_drive",
         title="config drive",
         why="every boot attaches a CD-ROM or a disk for it",
-        needs="the guest can read the metadata service",
+        needs="the guest can read the metadata service instead",
         values=("mandatory", "optional"),
         image_properties=("img_config_drive",),
     ),
@@ -281,7 +281,8 @@ _KINDS = (
         name="secure_boot",
         title="secure boot",
         why="without it, any boot loader runs",
-        needs="required needs hw_firmware_type=uefi and a signed boot loader",
+        needs="secure boot needs hw_firmware_type=uefi and a signed "
+        "boot loader",
         values=("required", "disabled", "optional"),
         image_properties=("os_secure_boot",),
         extra_specs=("os:secure_boot",),

@@ -249,7 +249,7 @@ def _machine(
     arch = architecture(request, assume)
     why = (
         "this cloud's hosts pick "
-        f"{clean(machine or 'the default of libvirt')} on {clean(arch)}"
+        f"{clean(machine or 'the default machine type')} on {clean(arch)}"
     )
     yield default_choice(request, "machine_type", machine, why, _MACHINE_NAMES)
 
@@ -258,7 +258,7 @@ def _by_distro(
     request: HardwareRequest, kind: str, what: str
 ) -> Iterator[DeviceChoice]:
     why = (
-        f"libosinfo may pick any {what}, by "
+        f"libosinfo may pick any {what} for "
         f"os_distro={quote(request.os_distro)}"
     )
     yield default_choice(
@@ -565,7 +565,7 @@ def _usb(
     # Measured on x86; other architectures follow libvirt's source.
     model = "piix3-uhci" if arch in X86 else "qemu-xhci"
     what = KINDS[on_usb[0].kind].title if on_usb else "guest"
-    why = f"libvirt picks {model} as the USB controller ({what})"
+    why = f"libvirt picks {model} as the USB controller for the {what}"
     names = frozenset(("hw_input_bus",)).union(*(c.names for c in on_usb))
     yield default_choice(
         request, "usb_model", model, why, _ARCHITECTURE_NAMES | names

@@ -130,8 +130,8 @@ class PolicyFile:
         off = disabled(self.path)
         before, self._disabled = self._disabled, off
         if off != before:
-            what = "there. Nothing is refused" if off else "gone"
-            LOG.warning("%s%s is %s.", self.path, DISABLED, what)
+            what = "exists. Nothing is refused" if off else "is gone"
+            LOG.warning("%s%s %s.", self.path, DISABLED, what)
         # Without a policy there is nothing to judge by until then. With one, a
         # slow disk must not hold up all threads of the service.
         wait = self._policy is None

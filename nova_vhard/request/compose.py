@@ -20,7 +20,7 @@ from nova_vhard.request import passthrough
 
 #: Config drive that a boot requests, and one that a server already has.
 WANTED_CONFIG_DRIVE = Device(
-    CDROM, CONFIG_DRIVE, "a config drive, by config_drive"
+    CDROM, CONFIG_DRIVE, "a config drive, requested by config_drive"
 )
 KEPT_CONFIG_DRIVE = Device(CDROM, CONFIG_DRIVE, "the server's config drive")
 

@@ -127,7 +127,11 @@ def read(
         devices.append(ISO_IMAGE)
     if _value(effective, "img_config_drive") == "mandatory":
         devices.append(
-            Device(CDROM, CONFIG_DRIVE, "a config drive, by img_config_drive")
+            Device(
+                CDROM,
+                CONFIG_DRIVE,
+                "a config drive, requested by img_config_drive",
+            )
         )
     # Both names of each: Nova reads either. Not from ``effective``, which has
     # one name for the two.
@@ -190,7 +194,7 @@ def _faults(
     yield Fault(
         source=f"{origin} property {BASE_IMAGE}",
         value=str(value),
-        message="is not the ID of an image, and a rescue would boot from it",
+        message="is not the ID of an image, but a rescue would boot from it",
         names=frozenset((BASE_IMAGE,)),
         origin=origin,
         holder=holder,

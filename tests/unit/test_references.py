@@ -23,7 +23,7 @@ RULES = policy(guest_devices=DISKS)
 URL = {"base_image_ref": "http://x"}
 TEXT = (
     "image property base_image_ref='http://x' is not the ID of an image, "
-    "and a rescue would boot from it"
+    "but a rescue would boot from it"
 )
 
 

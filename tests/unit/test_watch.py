@@ -738,13 +738,13 @@ def test_a_file_beside_it_disables_the_policy_at_once(path, caplog):
     for _ in range(2):
         policy = file.current()
         assert (policy.enabled, policy.digest) == (False, digest)
-    assert caplog.messages == [f"{flag} is there. Nothing is refused."]
+    assert caplog.messages == [f"{flag} exists. Nothing is refused."]
     flag.unlink()
     assert file.current().enabled
     assert caplog.messages[1:] == [f"{flag} is gone."]
     flag.touch()
     assert not file.current().enabled
-    assert caplog.messages[2:] == [f"{flag} is there. Nothing is refused."]
+    assert caplog.messages[2:] == [f"{flag} exists. Nothing is refused."]
 
 
 def test_what_is_disabled_is_the_policy_of_the_moment(path):

@@ -64,7 +64,7 @@ def scsi_rebuild(stage):
         text,
         "guest_devices.scsi_model",
         "hw_scsi_model=virtio-scsi",
-        "on which the server's disk sda is",
+        "for disk sda",
     )
 
 
