@@ -60,7 +60,7 @@ class Claim:
         Placement never offers them. Whatever else keeps the flavor from a
         host is not looked at.
 
-        :returns: the host, and the checks that it has not proven, each with
+        :returns: the host, and the checks that it has not passed, each with
             its result
         """
         specs = self.flavor.extra_specs or {}
@@ -118,7 +118,7 @@ def _findings(
     """Yield what is wrong: a violation where a host's answer is FAIL.
 
     :param hosts: how many cannot keep the claim
-    :param lacks: checks that they have not proven, each with a result
+    :param lacks: checks that they have not passed, each with a result
     """
     if claim.claim == UNREADABLE:
         text = line(f"its name {claim.name} does not follow SCS-0100")

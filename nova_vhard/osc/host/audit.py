@@ -112,7 +112,8 @@ def _sharing(placement: Placement) -> Iterator[Row]:
     """Yield a row for each compute node that shares what it has.
 
     A host may write each trait of its own provider. With this one, and an
-    aggregate, Placement offers its neighbours for what they have not proven.
+    aggregate, Placement offers its neighbours for checks that they have not
+    passed.
     """
     for host in placement.providers({"COMPUTE_NODE", _SHARES}):
         yield clean(host.name, 255), f"trait {_SHARES}", "", "", _NEIGHBOURS

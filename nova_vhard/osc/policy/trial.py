@@ -75,7 +75,8 @@ class ExplainPolicy(output.OfflineShowOne):
     Properties without a rule are reported as unknown. With --file, the field
     "command" is an upload that the policy accepts. Exit status 0 if the
     request passes (verdict allow, warn, audit or disabled), 1 if it is refused
-    or the file is unusable.
+    or the file is unusable. A file that disables the policy is a warning
+    on standard error, and changes nothing here.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

@@ -14,10 +14,10 @@ _WORST = (SILENT, STALE, FRESH)
 
 #: Answer of a cell to what it means.
 ANSWERS: Mapping[str, str] = {
-    "yes": "proven",
+    "yes": "the check passed",
     "no": "the check failed",
-    "unknown": "nobody could tell, or there is no report that says",
-    "n/a": "there is nothing to prove",
+    "unknown": "not determined, or not in a report that counts",
+    "n/a": "the check does not apply to the host",
     "old": "passed in a report that is too old to count",
 }
 _RESULTS = {
