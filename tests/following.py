@@ -93,9 +93,8 @@ _CLAUSES = {
         f"(?: and )?(?:without (?P<without>{_NAMES}))?"
     ),
     "other host": (
-        "(?:ask the cloud's operator|try again later)(?:, or choose a flavor "
-        "(?:without (?P<without>vhard:require)|and ports without passthrough "
-        "devices))?"
+        "(?:ask the cloud's operator|try again later)(?:, or use (?:no "
+        "passthrough devices|a flavor without (?P<without>vhard:require)))?"
     ),
     "by hand": "|".join(BY_HAND),
 }

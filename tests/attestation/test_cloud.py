@@ -22,12 +22,12 @@ from tests.attestation.world import (
 TRAIT = "CUSTOM_VHARD_ATTESTED"
 REFUSED = (
     "no host of this cloud has passed the checks attested; ask the cloud's "
-    "operator, or choose a flavor without vhard:require"
+    "operator, or use a flavor without vhard:require"
 )
 # Of the hosts with room, while another one is attested that has none.
 NO_ROOM = (
     "no host with room for this server has passed the checks attested; try "
-    "again later, or choose a flavor without vhard:require"
+    "again later, or use a flavor without vhard:require"
 )
 
 

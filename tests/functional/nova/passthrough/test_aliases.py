@@ -23,7 +23,7 @@ class TestNotAllowed(base.Devices):
 
         # then its owner reads what is not allowed, and Nova is left clean
         self.assertEqual(
-            fleet.NOVAS_PREFIX + REFUSED.format("none"), self.fault(server)
+            fleet.NOVAS_PREFIX + REFUSED.format("no value"), self.fault(server)
         )
         self.assertEqual({}, self.allocations(server))
         self.assertEqual(

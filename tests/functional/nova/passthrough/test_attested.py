@@ -72,7 +72,7 @@ class TestRequire(Attested):
     def test_a_guest_lands_on_the_attested_host_alone(self):
         flavor = self.flavor(REQUIRE)
         self.assertEqual(
-            NOBODY + "ask the cloud's operator, or choose a flavor without "
+            NOBODY + "ask the cloud's operator, or use a flavor without "
             "vhard:require",
             self.refused(flavor),
         )

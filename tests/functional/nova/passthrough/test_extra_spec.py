@@ -56,7 +56,7 @@ class TestEffect(Require):
 
         self.assertEqual(
             fleet.NOBODY.format("iommu, novel")
-            + "ask the cloud's operator, or choose a flavor without "
+            + "ask the cloud's operator, or use a flavor without "
             "vhard:require",
             reason,
         )
@@ -88,6 +88,4 @@ class TestEffect(Require):
         self.write_policy("mode: audit\n")
         self.write("iommu")
 
-        self.assertIn(
-            "or choose a flavor without vhard:require", self.refused()
-        )
+        self.assertIn("or use a flavor without vhard:require", self.refused())
