@@ -89,10 +89,9 @@ def unknown(printed):
     return {name for name in result if result[name] == "UNKNOWN"}
 
 
-def test_the_installation_says_the_same():
-    result = [each for each in commands.shown(INSTALL) if each in TYPED]
-    assert result == TYPED
+def test_the_installation_repeats_none_of_them():
     assert len(TYPED) == 5
+    assert not set(commands.shown(INSTALL)) & set(TYPED)
 
 
 def test_the_packages_are_debians(host):

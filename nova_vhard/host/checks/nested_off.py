@@ -111,7 +111,7 @@ class NestedOff(Check):
         # Not a PASS: the module can be loaded at any time, and most of them
         # have nesting on by default.
         return unknown(
-            "no KVM module is loaded",
+            "no KVM module is in /sys/module",
             "Load the KVM module for this processor (kvm_intel, kvm_amd, "
             "kvm_hv or kvm): its parameter is visible only then. Without "
             "it, guests are emulated.",

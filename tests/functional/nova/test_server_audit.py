@@ -381,7 +381,7 @@ class TestExemptions(AuditCase):
 
         # and the list is not written over
         self.assertRaisesRegex(
-            exceptions.CommandError, "there already", self.audit, *asked
+            exceptions.CommandError, "already exists", self.audit, *asked
         )
 
     def test_no_list_of_a_clean_cloud(self):

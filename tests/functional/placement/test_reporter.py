@@ -259,7 +259,9 @@ def test_without_a_name_of_its_hour_a_report_has_failed(
         caplog.clear()
         publisher.publish(report_of(NOW + days * DAY, **passed))
         assert publisher.record.days_ahead == ahead
-        assert (f"reports of {ahead} days" in caplog.text) == (ahead < 7)
+        assert (f"reports of only {ahead} more days" in caplog.text) == (
+            ahead < 7
+        )
     # when there is no hour any more, then what is lost is lost all the same
     late = NOW + 14 * DAY + 2 * HOUR
     with pytest.raises(PublishError, match="no name for the hour"):
@@ -304,7 +306,7 @@ def test_an_hour_without_a_name_is_seen_whichever_it_is(
     publisher = PlacementPublisher(conf, acting("vhard-reporter"))
     publisher.publish(report_of(NOW, iommu="PASS"))
     assert publisher.record.days_ahead == 1
-    assert "reports of 1 days" in caplog.text
+    assert "reports of only 1 more days" in caplog.text
 
 
 def test_without_an_answer_about_names_ahead_a_report_has_not_failed(

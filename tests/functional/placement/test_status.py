@@ -92,7 +92,7 @@ def test_only_a_reporter_here(etc, cloud):
     etc.write("reporter.conf", login(cloud))
     result = look(checks.placement, etc.node)
     assert result.code == Code.WARNING
-    assert "nova.conf is not on this node" in result.details
+    assert "nova.conf does not exist on this node" in result.details
 
 
 def hypervisor(name, kind="QEMU"):
@@ -123,12 +123,12 @@ def test_reporters_of_judged_hosts(etc, cloud):
     metal = hypervisor("metal", "ironic")
     result = look(checks.reporters, seen(etc, everything[0], metal))
     assert result.code == Code.WARNING
-    assert "names for the reports of 0 days" in result.details
+    assert "names for the reports of only 0 more days" in result.details
     # when a sweep has made them
     names.make(cloud.placement, datetime.datetime.now(datetime.UTC))
     result = look(checks.reporters, seen(etc, everything[0], metal))
     assert result.code == Code.SUCCESS
-    assert "1 hosts are judged" in result.details
+    assert "All 1 hosts have" in result.details
     # One is stale, one not even known to Placement.
     result = look(checks.reporters, seen(etc, *everything, metal))
     assert result.code == Code.WARNING
