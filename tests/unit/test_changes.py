@@ -90,6 +90,7 @@ def test_a_network_card_is_judged_alone():
     request = attached("attach_interface", {}, **properties)
     verdict = evaluate(RULES, request.hardware, request.subject, TODAY)
     assert broken(verdict) == {("vif_model", "e1000")}
+    assert (request.hardware.passthrough, request.attached_to) == ((), None)
 
 
 @pytest.mark.parametrize("method", ["attach_volume", "attach_interface"])

@@ -78,6 +78,11 @@ def test_only_the_fix_of_a_refusal_instructs(kind):
     assert not re.search(r"\b(choose|give|leave|let|remove|set|use)\b", text)
 
 
+def test_a_table_says_what_the_guest_needs():
+    (violation,) = judge(BASELINE, {"hw_disk_bus": "ide"}).refusals
+    assert messages.advice(violation) == KINDS["disk_bus"].needs != ""
+
+
 def test_a_message_is_its_text_in_a_table():
     message = Message("no host has it", "a source", "it", fix="ask")
     violation = Violation(("hosts.require",), message, Mode.WARN)
