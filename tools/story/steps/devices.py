@@ -64,7 +64,7 @@ def scsi_rebuild(stage):
         text,
         "guest_devices.scsi_model",
         "hw_scsi_model=virtio-scsi",
-        "for disk sda",
+        "for the server's disk sda",
     )
 
 
