@@ -805,8 +805,9 @@ def test_a_name_of_any_bytes(tmp_path, mountinfo):
     mountinfo.write_bytes(os.fsencode(ROW.format(name)))
     with open(name, "w"):
         pass
-    assert mounts.warning(name).startswith(
-        f"{name} is a bind mount of a single file"
+    assert mounts.warning(name) == (
+        f"{name} is a bind mount of a single file: a replacement of the file "
+        "would not be visible here. Mount its directory instead, and restart."
     )
 
 
