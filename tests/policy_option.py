@@ -14,7 +14,7 @@ from nova_vhard.conf import vhard
 def policy_option(folder: Path, text: str) -> Iterator[Path]:
     """Set the policy of all gates that are created until the block ends.
 
-    :param folder: empty folder for the policy file and the last good policy
+    :param folder: empty folder for the policy file and the last valid policy
     :param text: the policy
     """
     path = folder / "policy.yaml"

@@ -51,7 +51,7 @@ class PolicyEnforcer:
     """Applies the policy that holds to the requests of one gate.
 
     :param gate: name of the gate in events and logs
-    :param service: name of the service, for the last good policy's file and
+    :param service: name of the service, for the last valid policy's file and
         for notifications
     :param conf: the service's configuration, parsed already
     """

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 LOG = get_logger(__name__)
 
 SOCKET = "guard.sock"
-#: The last good policy, in the state folder.
+#: The last valid policy, in the state folder.
 POLICY = "policy.json"
 # Maximum seconds until a changed policy applies and the devices of guests are
 # written to disk.

@@ -126,8 +126,8 @@ class Check(abc.ABC):
             if platform.is_xen(host.root):
                 return self.unknown("the host runs under Xen", platform.NO_XEN)
             answer = Answer(*self.answer(host))
-        # Fails closed: never PASS, and no FAIL that would take the host away
-        # for a file that is out of sight.
+        # Fails closed, so never PASS. Not FAIL either: nothing is known to be
+        # wrong with the host.
         except Unreadable as error:
             answer = unread(error)
         # A plugin's check may raise anything. It must not end the round of the

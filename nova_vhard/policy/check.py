@@ -81,7 +81,7 @@ def faults(data: Any, complete: bool = False) -> Iterator[Fault]:
 
 def _without(part: Any, broken: Set[Path], path: Path = ()) -> Any:
     """Return content with None in place of each invalid value."""
-    # None stands for "already reported". The conflict checks skip it, so that
+    # None means "already reported". The conflict checks skip it, so that
     # one mistake gives one message.
     if path in broken:
         return None

@@ -299,7 +299,7 @@ def cdrom_bus(request: HardwareRequest, assume: Assume) -> tuple[str, str]:
 
 
 def _cdrom(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
-    # One choice stands for all: ``names_of`` finds each CD-ROM without a bus.
+    # One choice for all CD-ROMs: ``names_of`` finds each one without a bus.
     for device in request.of_type(CDROM)[:1]:
         bus, where = cdrom_bus(request, assume)
         why = f"Nova picks {bus} for a CD-ROM ({clean(device.why)}) {where}"

@@ -130,8 +130,8 @@ _RULES = keys(
 )
 _EXEMPTION = keys(
     *("id", "reason", "rules", "until"),
-    # reason and until are required: an exemption that nobody can explain, or
-    # that never ends, becomes the policy.
+    # reason and until are required: an exemption without a reason, or
+    # without an end, becomes the policy.
     id=NAME,
     reason=TEXT,
     projects=_IDS,

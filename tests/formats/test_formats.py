@@ -274,7 +274,7 @@ def rolling(tmp_path):
 
 
 def test_requires_in_a_rolling_upgrade(rolling):
-    """The old service keeps the last good policy, and names the reason."""
+    """The old service keeps the last valid policy, and names the reason."""
     assert rolling("1.0.0", "mode: warn\n") == "warn good"
     assert rolling("1.2.0", "mode: warn\n") == "warn good"
     newer = 'mode: audit\nrequires: ">=1.2"\n'

@@ -49,7 +49,7 @@ STRICT_FLAVOR = Flavor("76", "later.tiny")
 def rolling(cloud, member):
     """Both versions; every daemon is old again at the end.
 
-    Nova's API has judged before: what has not has no last good policy.
+    Nova's API has judged before: what has not has no last valid policy.
     """
     made = releases.Releases(cloud, cloud.place.home("releases"))
     for name in EVERYTHING if releases.COMMIT else ():

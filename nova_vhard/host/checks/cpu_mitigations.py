@@ -63,7 +63,7 @@ class CpuMitigations(Check):
         # Check-Virt-35 judges it.
         texts.pop(OLD_MICROCODE, None)
         # Every kernel with this folder (4.15) has meltdown and two more: an
-        # empty one is not the kernel's, and no proof.
+        # empty one is not the kernel's own, and proves nothing.
         if not texts:
             raise unreadable(FOLDER, "is empty")
         # Only PASS makes threads count as apart; UNKNOWN does not.

@@ -254,7 +254,7 @@ def cpu_set(text: str) -> set[int]:
     without: set[int] = set()
     named = 0
     # As parse_cpu_spec() of nova/virt/hardware.py: empty parts are skipped,
-    # and a part with ^ counts wherever it stands.
+    # and the order of parts with and without ^ does not matter.
     for part in filter(None, (item.strip() for item in text.split(","))):
         match = _RANGE.fullmatch(part)
         if not match:

@@ -104,7 +104,7 @@ def _spec(entry: Mapping[str, Any], report_in_placement: bool) -> DeviceSpec:
         key: value for key, value in entry.items() if key not in _CONDITIONS
     }
     # _normalize_device_spec_tag() is strict about these three. remote_managed
-    # is read leniently by Nova: "maybe" is false there, and no error.
+    # is not checked: Nova reads "maybe" as false.
     for name in ("managed", "live_migratable", "one_time_use"):
         if tags.get(name) is not None:
             try:

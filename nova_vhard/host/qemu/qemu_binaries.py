@@ -91,11 +91,10 @@ def judge(host: Host, asked: Property) -> Answer:
             continue
         line = f"{each.label}: {asked.shown(each.facts)}"
         has = asked.has(each.facts)
-        # None is no FAIL: a module may have no function that needs a canary.
+        # None does not fail: a module may need no canary in any function.
         if has is False:
             without.append(line)
-        # Of a module or library "cannot be told" is no doubt: see
-        # Property.kinds.
+        # For a module or a library None is fine: see Property.kinds.
         elif each.kind is Kept.EMULATOR:
             (good if has else untold).append(line)
     if Kept.LIBRARY in asked.kinds:

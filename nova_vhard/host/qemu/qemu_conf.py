@@ -131,7 +131,7 @@ def _names(
 
 def _boolean(values: Mapping[str, Any], key: str, default: bool) -> bool:
     value = values.get(key, default)
-    # virConfGetValueBool() of libvirt takes 0 and 1 alone, and no text.
+    # virConfGetValueBool() of libvirt accepts only the numbers 0 and 1.
     if value not in (0, 1) or isinstance(value, str):
         raise ValueError(f"{key} is neither 0 nor 1")
     return bool(value)

@@ -48,8 +48,8 @@ def names(root: HostRoot) -> list[str]:
     :raises Unreadable: if they cannot be listed; a kernel without any may
         have no such folder
     """
-    # /sys/class has other folders on every host: an empty one is not the
-    # host's, and no proof that there is no TPM.
+    # /sys/class has other folders on every host. An empty one is not the
+    # host's own, so it does not prove that the host lacks a TPM.
     shown = bool(root.names(posixpath.dirname(CLASS)))
     return root.names(CLASS, missing_ok=shown)
 

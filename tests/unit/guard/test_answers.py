@@ -130,7 +130,7 @@ def test_the_hook_learns_what_it_does_without_an_answer(
     assert not left.exists()
     domains.policy(path, "on_host: {unanswered: refuse}\n")
     answers.refresh()
-    # The last good policy counts.
+    # The last valid policy counts.
     path.write_text("version: [")
     answers.refresh()
     assert left.exists()
