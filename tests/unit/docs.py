@@ -5,6 +5,7 @@ import importlib
 import re
 import sys
 import textwrap
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from types import ModuleType
@@ -71,6 +72,19 @@ def blocks(page: Path | str, language: str) -> list[str]:
         re.MULTILINE,
     )
     return [textwrap.dedent(block) for _, block in result]
+
+
+def schema_keys(part: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Yield the path of every key that a file of a schema can have.
+
+    What the rules of an exemption may name is not a key.
+    """
+    for name, value in part.get("properties", {}).items():
+        yield (name,)
+        if name != "rules":
+            yield from ((name, *rest) for rest in schema_keys(value))
+    if "items" in part:
+        yield from schema_keys(part["items"])
 
 
 def judged(
