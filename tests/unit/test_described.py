@@ -28,7 +28,9 @@ from tests.unit.helpers import TODAY, policy
 IDE = {"properties": {"hw_disk_bus": "ide"}}
 ISO = {"disk_format": "iso"}
 ALIAS = {"extra_specs": {"pci_passthrough:alias": "gpu"}}
-DEMAND = {"extra_specs": {"vhard:require": "iommu"}}
+DEMAND = {"extra_specs": {"vhard:require": "kernel_aslr"}}
+PROVEN = {"allow": {"aliases": "*"}, "require": ["iommu", "one_time_use"]}
+SMT = {"hosts": {"require": ["smt"]}, "moves": {"hosts": "warn"}}
 
 
 def read(operation, **data):
@@ -65,11 +67,8 @@ def test_a_root_is_an_image_or_a_volume(operation, key, origin, holder):
 def test_a_root_volume_is_named_by_the_image_that_it_was_made_of():
     volume = {"properties": {"image_id": "i1", "hw_disk_bus": "ide"}}
     assert read("boot", volume=volume).subject.image == "i1"
-    assert read("boot", volume={}).subject.image is None
-
-
-def test_a_root_volume_without_metadata():
     request = read("boot", volume={})
+    assert request.subject.image is None
     expected = HardwareRequest(origin=VOLUME, has_flavor=True)
     assert request.hardware == expected
 
@@ -79,8 +78,10 @@ def test_a_root_volume_without_metadata():
 )
 def test_who_asks(operation):
     data = {"project": "p1", "domain": "d1", "roles": ["Reader"]}
-    subject = described.read({"operation": operation, **data}).subject
-    image = "its own image" if operation == "resize" else None
+    # An image that is uploaded again has an id.
+    more = {"image": {"id": "i1"}} if operation == "upload" else {}
+    subject = read(operation, **data, **more).subject
+    image = {"resize": "its own image", "upload": "i1"}.get(operation)
     assert subject == Subject(
         operation, "p1", "d1", frozenset(("reader",)), image
     )
@@ -125,14 +126,9 @@ def test_a_flavor_has_a_name_and_an_id():
     assert description.boot_flavor("any") == expected
 
 
-def test_an_upload_is_of_an_image_that_has_an_id():
-    assert read("upload", image={"id": "i1"}).subject.image == "i1"
-
-
 def test_a_rebuild_is_under_the_flavor_that_stays():
-    request = read(
-        "rebuild", flavor={"extra_specs": {"hw:tpm_model": "tpm-tis"}}
-    )
+    specs = {"extra_specs": {"hw:tpm_model": "tpm-tis"}}
+    request = read("rebuild", flavor=specs)
     kinds = [choice.kind for choice in request.hardware.choices]
     assert kinds == ["disk_bus", "tpm_model"]
     assert request.existing[-1].only == {"tpm_model"}
@@ -150,11 +146,6 @@ def test_a_port_has_a_name(port, name):
     assert read("boot", ports=["normal", port]).hardware.passthrough == (
         Passthrough("ports", "vf", f"port {name}"),
     )
-
-
-@pytest.mark.parametrize("operation", ["boot", "move", "resize"])
-def test_a_flavor_demands_checks_of_a_host(operation):
-    assert read(operation, flavor=DEMAND).hardware.host_checks == {"iommu"}
 
 
 def cdroms(hardware):
@@ -204,52 +195,39 @@ def test_a_server_keeps_its_root_disk(server, choices, devices):
     assert {each.device for each in own} <= {ROOT}
 
 
-@pytest.mark.parametrize("server", [{}, IDE, ISO])
-def test_an_iso_image_takes_the_place_of_the_root_disk(server):
-    hardware = read("rebuild", server=server, image=ISO).hardware
-    assert (hardware.choices, cdroms(hardware)) == ((), [ROOT])
-
-
 @pytest.mark.parametrize(
-    ("operation", "mode", "checks"),
+    ("operation", "sections", "checks"),
     [
-        ("boot", "enforce", {"iommu", "one_time_use"}),
-        ("move", "enforce", {"iommu", "one_time_use"}),
-        ("resize", "enforce", {"iommu", "one_time_use"}),
-        ("boot", "warn", set()),
+        *(
+            (operation, {"passthrough": PROVEN}, {"iommu", "one_time_use"})
+            for operation in ("boot", "move", "resize")
+        ),
+        ("boot", {"passthrough": {**PROVEN, "mode": "warn"}}, set()),
         # no host is chosen
-        ("rebuild", "enforce", set()),
-        ("rescue", "enforce", set()),
+        ("rebuild", {"passthrough": PROVEN}, set()),
+        ("rescue", {"passthrough": PROVEN}, set()),
+        # a resize looks for a host as a move does
+        ("boot", SMT, {"smt"}),
+        ("move", SMT, set()),
+        ("resize", SMT, set()),
+        # a flavor demands checks of a host
+        *(
+            (operation, {}, {"kernel_aslr"})
+            for operation in ("boot", "move", "resize")
+        ),
     ],
 )
-def test_what_a_host_and_its_devices_must_have_proven(operation, mode, checks):
-    rules = policy(
-        passthrough={
-            "allow": {"aliases": "*"},
-            "require": ["iommu", "one_time_use"],
-            "mode": mode,
-        }
-    )
-    data = {"operation": operation, "flavor": ALIAS}
-    assert described.read(data).host_checks(rules, TODAY) == checks
+def test_what_a_host_and_its_devices_must_have_proven(
+    operation, sections, checks
+):
+    flavor = ALIAS if sections else DEMAND
+    data = described.read({"operation": operation, "flavor": flavor})
+    assert data.host_checks(policy(**sections), TODAY) == checks
 
 
-@pytest.mark.parametrize(
-    ("operation", "checks"),
-    [("boot", {"iommu"}), ("move", set()), ("resize", set())],
-)
-def test_a_resize_looks_for_a_host_as_a_move_does(operation, checks):
-    rules = policy(hosts={"require": ["iommu"]}, moves={"hosts": "warn"})
-    data = described.read({"operation": operation})
-    assert data.host_checks(rules, TODAY) == checks
-
-
-def test_a_server_of_a_volume_has_its_devices_of_that():
+def test_a_server_of_a_volume_or_an_iso_image_has_its_devices_of_that():
     request = read("resize", server={**IDE, "origin": VOLUME})
     assert request.hardware.choices[0] == bus(VOLUME, STORED)
-
-
-def test_a_server_of_an_iso_image_has_it_as_a_cdrom():
     request = read("resize", server=ISO)
     (present,) = request.existing
     for hardware in (request.hardware, present):
@@ -291,16 +269,12 @@ def test_a_stable_rescue_is_under_the_servers_own_image(server, origin):
     )
 
 
-@pytest.mark.parametrize("operation", ["rebuild", "rescue"])
-def test_without_a_server_nothing_is_there_already(operation):
-    existing = read(operation, image=IDE).existing
-    assert not any(hardware.choices for hardware in existing)
-
-
-def test_a_rescue_of_a_server_that_is_described_has_what_it_has():
+def test_what_is_there_already_is_the_servers_alone():
     (present,) = read("rescue", image=IDE, server=IDE).existing
     assert present.choices[0] == bus(IMAGE, STORED)
     assert read("rescue", image=IDE).existing == ()
+    existing = read("rebuild", image=IDE).existing
+    assert not any(hardware.choices for hardware in existing)
 
 
 def test_a_boot_has_its_block_devices():
@@ -320,13 +294,7 @@ def test_an_exemption_from_what_a_host_must_have_proven_has_an_end():
         "rules": {"passthrough.require": ["iommu", "one_time_use"]},
         "until": TODAY.isoformat(),
     }
-    rules = policy(
-        passthrough={
-            "allow": {"aliases": "*"},
-            "require": ["iommu", "one_time_use"],
-        },
-        exemptions=[exemption],
-    )
+    rules = policy(passthrough=PROVEN, exemptions=[exemption])
     data = {"operation": "boot", "project": "p1", "flavor": ALIAS}
     request = described.read(data)
     assert request.host_checks(rules, TODAY) == set()
@@ -348,6 +316,11 @@ def test_an_exemption_from_what_a_host_must_have_proven_has_an_end():
         *(
             (operation, {"image": {**ISO, **IDE}}, [ROOT])
             for operation in ("boot", "upload", "move", "rebuild")
+        ),
+        # an ISO image takes the place of the root disk
+        *(
+            ("rebuild", {"server": server, "image": ISO}, [ROOT])
+            for server in ({}, IDE, ISO)
         ),
         ("boot", {"config_drive": True}, [CONFIG_DRIVE]),
         ("move", {"config_drive": True}, [CONFIG_DRIVE]),

@@ -61,14 +61,22 @@ def test_extends_merges_mappings_replaces_lists_and_adds_exemptions_up(
 def test_what_is_not_written_has_a_value_of_its_type(tmp_path):
     text = "version: '1'\nguest_devices: {disk_bus: {allow: [virtio]}}\n"
     policy = document.load(write(tmp_path / "policy.yaml", text))
-    assert policy.enabled is True
     assert policy.guest_devices["disk_bus"].explicit is False
-    assert policy.hypervisor_types == {"qemu", "kvm"}
-    assert policy.mode is Mode.ENFORCE
-    assert policy.moves_guest_devices is policy.moves_hosts is Mode.WARN
-    assert policy.hosts.max_report_age == 2
-    assert policy.on_host == OnHost(Mode.AUDIT, HotPlug.REPORT)
-    assert policy.on_host.unanswered is Unanswered.ALLOW
+    assert {
+        "enabled": policy.enabled,
+        "hypervisor_types": policy.hypervisor_types,
+        "mode": policy.mode,
+        "moves": (policy.moves_guest_devices, policy.moves_hosts),
+        "max_report_age": policy.hosts.max_report_age,
+        "on_host": policy.on_host,
+    } == {
+        "enabled": True,
+        "hypervisor_types": {"qemu", "kvm"},
+        "mode": Mode.ENFORCE,
+        "moves": (Mode.WARN, Mode.WARN),
+        "max_report_age": 2,
+        "on_host": OnHost(Mode.AUDIT, HotPlug.REPORT, Unanswered.ALLOW),
+    }
 
 
 @pytest.mark.parametrize(

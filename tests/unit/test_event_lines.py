@@ -7,40 +7,32 @@ import logging
 import pytest
 
 from nova_vhard.common import decisions
-from nova_vhard.policy import events
 from tests.unit.event_lines import FORGED, event, written
 
-FORMATS = pytest.mark.parametrize("name", ["bare", "context", "json"])
+DISK = "guest_devices.disk_bus"
 SYSLOG = "Nov 25 09:14:02 controller1 nova-scheduler[4711]: "
-IDE = {"hw_disk_bus": "ide"}
 
 
-def test_the_logger_is_the_gates():
-    assert events.LOG.name == decisions.DECISIONS
-
-
-@FORMATS
-def test_reads_an_event_as_it_is_written(name):
-    data = decisions.read(event(name, IDE).encode()).data
-    assert list(decisions.violations(data)) == [
-        ("guest_devices.disk_bus", "enforce", 1)
-    ]
-    assert (data["gate"], data["mode"]) == ("nova-api", "enforce")
-    assert (data["outcome"], data["microseconds"]) == ("refuse", 61)
-
-
-@FORMATS
-def test_reads_an_event_without_a_violation(name):
-    data = decisions.read(event(name).encode()).data
-    assert list(decisions.violations(data)) == []
-    assert (data["mode"], data["outcome"]) == (None, "allow")
-
-
-@FORMATS
-def test_reads_what_the_journal_has(name):
-    entry = {"PRIORITY": "6", "MESSAGE": event(name)}
-    result = decisions.read(json.dumps(entry).encode())
-    assert result.data["outcome"] == "allow"
+@pytest.mark.parametrize("name", ["bare", "context", "json"])
+@pytest.mark.parametrize(
+    ("properties", "mode", "outcome", "rules"),
+    [
+        ({"hw_disk_bus": "ide"}, "enforce", "refuse", [(DISK, "enforce", 1)]),
+        ({}, None, "allow", []),
+    ],
+)
+def test_reads_an_event_as_it_is_written(
+    name, properties, mode, outcome, rules
+):
+    """In a file, behind syslog's prefix, and in a record of the journal."""
+    text = event(name, properties)
+    lines = [text, json.dumps({"PRIORITY": "6", "MESSAGE": text})]
+    lines += [SYSLOG + text] * (name == "context")
+    for line in lines:
+        data = decisions.read(line.encode()).data
+        assert list(decisions.violations(data)) == rules
+        assert (data["gate"], data["mode"]) == ("nova-api", mode)
+        assert (data["outcome"], data["microseconds"]) == (outcome, 61)
 
 
 def test_a_journal_in_a_journal_says_nothing():
@@ -48,29 +40,6 @@ def test_a_journal_in_a_journal_says_nothing():
     inner = {"MESSAGE": event("context")}
     entry = {"MESSAGE": json.dumps(inner)}
     assert decisions.read(json.dumps(entry).encode()).data == inner
-
-
-def test_reads_what_syslog_has_put_a_prefix_to():
-    result = decisions.read((SYSLOG + event("context")).encode())
-    assert result.data["outcome"] == "allow"
-
-
-@pytest.mark.parametrize(
-    "rules",
-    [
-        {"rules": ["passthrough.require", "hosts.require"]},
-        # as services of an older version write it
-        {"rule": "passthrough.require, hosts.require"},
-    ],
-)
-def test_a_demand_on_hosts_may_stand_for_several_rules(rules):
-    data = json.loads(event("bare"))
-    data["violations"] = [{"mode": "warn", **rules}]
-    read = decisions.read(json.dumps(data).encode()).data
-    assert list(decisions.violations(read)) == [
-        ("passthrough.require", "warn", 1),
-        ("hosts.require", "warn", 1),
-    ]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from tests.unit.helpers import TODAY, policy
 
 CLEAN = {"hw_disk_bus": "virtio", "os_version": "13", "disk_format": "raw"}
 IDE = {**CLEAN, "hw_disk_bus": "ide"}
+MODEL = {**CLEAN, "hw_vif_model": "ne2k"}
+LONG = {**CLEAN, "hw_vif_model": "n" * 65_535}
 DISKS = {"guest_devices": {"disk_bus": {"allow": ["virtio"]}}}
 
 
@@ -29,36 +31,35 @@ def violates(auditor, properties, uuid="a", owner="p"):
     return auditor.find(image) is not None
 
 
-def test_clean_images_that_say_the_same_are_judged_once(judged):
-    auditor = images.Auditor(policy(**DISKS), TODAY)
-    assert not violates(auditor, CLEAN, "a", "p")
-    assert not violates(auditor, {**CLEAN, "os_version": "12"}, "b", "q")
-    assert judged == ["a"]
-
-
 @pytest.mark.parametrize(
-    "properties",
+    ("images_", "expected"),
     [
-        {"hw_disk_bus": "ide"},
-        {"hw_cdrom_bus": "ide"},
-        {"disk_format": "iso"},
-        {"block_device_mapping": [{"disk_bus": "ide"}]},
-        {"block_device_mapping": '[{"disk_bus": "ide"}]'},
-        {"vmware_adaptertype": "ide"},
+        # clean ones that say the same are judged once
+        ([("a", CLEAN), ("b", {**CLEAN, "os_version": "12"})], "a"),
+        # one that violates is judged each time
+        ([("a", IDE), ("b", IDE)], "ab"),
+        # whatever the reader reads is judged
+        *(
+            ([("a", CLEAN), ("b", {**CLEAN, **properties})], "ab")
+            for properties in (
+                {"hw_disk_bus": "ide"},
+                {"hw_cdrom_bus": "ide"},
+                {"disk_format": "iso"},
+                {"block_device_mapping": [{"disk_bus": "ide"}]},
+                {"block_device_mapping": '[{"disk_bus": "ide"}]'},
+                {"vmware_adaptertype": "ide"},
+            )
+        ),
+        # nothing long is remembered
+        ([("a", MODEL), ("b", MODEL)], "a"),
+        ([("a", LONG), ("b", LONG)], "ab"),
     ],
 )
-def test_whatever_the_reader_reads_is_judged(judged, properties):
+def test_which_images_are_judged(judged, images_, expected):
     auditor = images.Auditor(policy(**DISKS), TODAY)
-    violates(auditor, CLEAN, "a")
-    violates(auditor, {**CLEAN, **properties}, "b")
-    assert judged == ["a", "b"]
-
-
-def test_an_image_that_violates_is_judged_each_time(judged):
-    auditor = images.Auditor(policy(**DISKS), TODAY)
-    assert violates(auditor, IDE, "a")
-    assert violates(auditor, IDE, "b")
-    assert judged == ["a", "b"]
+    for uuid, properties in images_:
+        violates(auditor, properties, uuid, f"p{uuid}")
+    assert judged == [*expected]
 
 
 def test_an_exemption_is_for_its_own_project():
@@ -77,16 +78,6 @@ def test_an_exemption_is_for_its_own_project():
 def test_no_more_are_remembered_than_a_bound(judged, monkeypatch):
     monkeypatch.setattr(images, "_MOST_CLEAN", 1)
     auditor = images.Auditor(policy(**DISKS), TODAY)
-    for uuid, model in ("ab", "virtio"), ("cd", "ne2k"), ("ef", "ne2k"):
-        assert not violates(auditor, {**CLEAN, "hw_vif_model": model}, uuid)
+    for uuid, properties in ("ab", CLEAN), ("cd", MODEL), ("ef", MODEL):
+        assert not violates(auditor, properties, uuid)
     assert judged == ["ab", "cd", "ef"]
-
-
-def test_nothing_long_is_remembered(judged):
-    auditor = images.Auditor(policy(**DISKS), TODAY)
-    for model, known in ("ne2k", ["a"]), ("n" * 65_535, ["a", "b"]):
-        judged.clear()
-        for uuid in "ab":
-            long = {**CLEAN, "hw_vif_model": model}
-            assert not violates(auditor, long, uuid)
-        assert judged == known

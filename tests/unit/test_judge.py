@@ -58,17 +58,14 @@ def judge(tmp_path):
 
 @pytest.fixture
 def events(caplog):
+    """Call to get the events that were logged."""
     caplog.set_level(logging.INFO)
     RequestContext(request_id="req-1", overwrite=True)
+    return lambda: [json.loads(each.getMessage()) for each in of(caplog)]
 
-    def read():
-        return [
-            json.loads(each.getMessage())
-            for each in caplog.records
-            if each.name == EVENTS
-        ]
 
-    return read
+def of(caplog):
+    return [each for each in caplog.records if each.name == EVENTS]
 
 
 SUBJECT = Subject(
@@ -95,19 +92,25 @@ def test_gates_of_a_process_report_a_bad_policy_once(judge, tmp_path, caplog):
 
 
 @pytest.mark.parametrize(
-    ("mode", "enabled", "outcome"),
+    ("mode", "enabled", "outcome", "level"),
     [
-        ("enforce", "true", "refuse"),
-        ("warn", "true", "warn"),
-        ("audit", "true", "audit"),
-        ("enforce", "false", "disabled"),
+        ("enforce", "true", "refuse", ["INFO"]),
+        ("warn", "true", "warn", ["WARNING"]),
+        # the event alone
+        ("audit", "true", "audit", []),
+        ("enforce", "false", "disabled", []),
     ],
 )
-def test_one_event_a_request(judge, events, mode, enabled, outcome):
+def test_one_event_a_request(
+    judge, events, caplog, mode, enabled, outcome, level
+):
     each = judge(mode, enabled)
     policy = each.policy()
     text = each.refusal(policy, IDE)
     assert bool(text) == (outcome == "refuse")
+    # oslo.log does not write the context again
+    assert [record.context for record in of(caplog)] == [None]
+    assert [name for name, _ in lines(caplog)] == level
     (event,) = events()
     assert event.pop("microseconds") >= 0
     judged = enabled == "true"
@@ -142,19 +145,6 @@ def test_one_event_a_request(judge, events, mode, enabled, outcome):
     }
 
 
-def test_oslo_log_does_not_write_the_context_again(judge, events, caplog):
-    enforcer = judge()
-    enforcer.refusal(enforcer.policy(), CLEAN)
-    (record,) = (record for record in caplog.records if record.name == EVENTS)
-    assert record.context is None
-
-
-def test_an_event_for_what_is_allowed_too(judge, events):
-    judged = judge()
-    judged.refusal(judged.policy(), CLEAN)
-    assert events()[0]["outcome"] == "allow"
-
-
 def test_an_event_without_a_context_and_of_a_value_that_is_not_known(
     events, monkeypatch
 ):
@@ -185,20 +175,6 @@ def test_an_event_is_whole_as_long_as_a_record_may_be(
     assert (len(whole["violations"]), len(cut["violations"])) == (1, 0)
 
 
-def test_warn_is_a_warning_and_audit_is_the_event_alone(judge, caplog):
-    for mode, levels in (("warn", ["WARNING"]), ("audit", [])):
-        judged = judge(mode)
-        policy = judged.policy()
-        caplog.clear()
-        judged.refusal(policy, IDE)
-        texts = [
-            record.levelname
-            for record in caplog.records
-            if record.name == "nova_vhard.gates.enforcer"
-        ]
-        assert texts == levels
-
-
 def lines(caplog):
     """Return what an operator reads beside the events."""
     return logged.lines(caplog, "nova_vhard.gates.enforcer")
@@ -224,28 +200,33 @@ def test_the_line_for_the_operator(judge, caplog, mode, service, level, done):
     assert lines(caplog) == [(level, f"gate {done} upload: {why}")]
 
 
+HAD = ServerRequest(IDE.hardware, SUBJECT, existing=(IDE.hardware,))
+TOUCHED = frozenset(("hw_disk_bus",))
+CHANGE = of_image(IDE.image, Subject(UPDATE, "p1"), Image(), TOUCHED)
+
+
 @pytest.mark.parametrize(
-    ("mode", "outcome"),
-    [("enforce", "warn"), ("warn", "warn"), ("audit", "audit")],
+    ("mode", "request_", "service", "outcome"),
+    [
+        ("enforce", CLEAN, False, "allow"),
+        # what a service makes passes, and is marked
+        ("enforce", IDE, True, "warn"),
+        ("warn", IDE, True, "warn"),
+        ("audit", IDE, True, "audit"),
+        # what a server had is judged as a move
+        ("enforce", HAD, False, "warn"),
+        ("enforce", CHANGE, False, "refuse"),
+    ],
 )
-def test_what_a_service_makes_passes_and_is_marked(
-    judge, events, mode, outcome
-):
+def test_what_passes(judge, events, mode, request_, service, outcome):
     judged = judge(mode)
-    assert judged.refusal(judged.policy(), IDE, service=True) is None
+    text = judged.refusal(judged.policy(), request_, service=service)
+    assert bool(text) is (outcome == "refuse")
     (event,) = events()
-    assert event["service"] is True
-    assert event["outcome"] == outcome
-    assert event["rules"] == ["guest_devices.disk_bus"]
-
-
-def test_what_a_server_had_is_judged_as_a_move(judge, events):
-    judged = judge()
-    policy = judged.policy()
-    hardware = IDE.hardware
-    request = ServerRequest(hardware, SUBJECT, existing=(hardware,))
-    assert judged.refusal(policy, request) is None
-    assert events()[0]["rules"] == ["guest_devices.disk_bus"]
+    assert (event["service"], event["outcome"]) == (service, outcome)
+    assert event["rules"] == ["guest_devices.disk_bus"] * (
+        request_ is not CLEAN
+    )
 
 
 EXEMPTION = """\
@@ -270,14 +251,6 @@ def test_a_refusal_names_the_page_of_this_cloud(judge):
     enforcer = judge(help_url="https://c/policy")
     text = enforcer.refusal(enforcer.policy(), IDE)
     assert text.endswith(" See https://c/policy#rule-guest-devices-disk-bus")
-
-
-def test_a_change_is_one_event(judge, events):
-    judged = judge()
-    touched = frozenset(("hw_disk_bus",))
-    change = of_image(IDE.image, Subject(UPDATE, "p1"), Image(), touched)
-    assert judged.refusal(judged.policy(), change)
-    assert [event["outcome"] for event in events()] == ["refuse"]
 
 
 def test_the_last_good_policy_is_kept_under_the_services_name(judge, tmp_path):

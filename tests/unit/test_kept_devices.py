@@ -33,43 +33,61 @@ def kept(device, request=None):
     ], [each for each in result.devices if each not in USUAL]
 
 
-def test_a_bus_that_nova_knows_stays():
-    assert kept(KeptDevice("scsi", "disk")) == ([("disk_bus", "scsi")], [])
+ISO = image.read({}, "iso")
+DRIVE = [(CDROM, "cdrom 0", "the server's cdrom")]
 
 
 @pytest.mark.parametrize(
-    ("name", "bus"), [("hda", "ide"), ("sdb", "scsi"), ("vdc", "virtio")]
+    ("device", "request_", "buses", "devices"),
+    [
+        # a bus that Nova knows stays
+        (KeptDevice("scsi", "disk"), None, [("disk_bus", "scsi")], []),
+        # without one that it knows the name decides
+        *(
+            (KeptDevice(device_name=name, **device), None, [bus], [])
+            for name, bus in (
+                ("hda", ("disk_bus", "ide")),
+                ("sdb", ("disk_bus", "scsi")),
+                ("vdc", ("disk_bus", "virtio")),
+            )
+            for device in (
+                {"named": True},
+                {"disk_bus": "xen"},
+                {"disk_bus": "uml"},
+            )
+        ),
+        # without a name the kind decides
+        (KeptDevice(device_type="cdrom", named=True), None, [], DRIVE),
+        (KeptDevice("xen", "cdrom"), None, [], DRIVE),
+        # a local disk without a bus is on the disks' bus, regardless of kind
+        # and name: get_disk_mapping passes that bus
+        *(
+            (
+                KeptDevice(bus, "cdrom", "hda"),
+                None,
+                [],
+                [(DISK, "cdrom hda", "the server's cdrom hda")],
+            )
+            for bus in (None, "")
+        ),
+        # an ISO image replaces the root: get_root_info takes bus and kind
+        # from the image then
+        (
+            KeptDevice("scsi", "disk", "sda", root=True),
+            ISO,
+            [],
+            [image.ISO_IMAGE],
+        ),
+        (
+            KeptDevice("scsi", "disk", "sdb"),
+            ISO,
+            [("disk_bus", "scsi")],
+            [image.ISO_IMAGE],
+        ),
+    ],
 )
-@pytest.mark.parametrize(
-    "device", [{"named": True}, {"disk_bus": "xen"}, {"disk_bus": "uml"}]
-)
-def test_without_one_that_it_knows_the_name_decides(device, name, bus):
-    device = KeptDevice(device_name=name, **device)
-    assert kept(device) == ([("disk_bus", bus)], [])
-
-
-@pytest.mark.parametrize("device", [{"named": True}, {"disk_bus": "xen"}])
-def test_without_a_name_the_kind_decides(device):
-    buses, reason = kept(KeptDevice(device_type="cdrom", **device))
-    assert buses == []
-    assert reason == [(CDROM, "cdrom 0", "the server's cdrom")]
-
-
-@pytest.mark.parametrize("bus", [None, ""])
-def test_a_local_disk_without_a_bus_is_on_the_disks_bus(bus):
-    """Regardless of kind and name: get_disk_mapping passes that bus."""
-    device = KeptDevice(bus, "cdrom", "hda")
-    why = "the server's cdrom hda"
-    assert kept(device) == ([], [(DISK, "cdrom hda", why)])
-
-
-def test_an_iso_image_replaces_the_root():
-    """get_root_info takes bus and kind from the image then."""
-    request = image.read({}, "iso")
-    root = KeptDevice("scsi", "disk", "sda", root=True)
-    assert kept(root, request) == ([], [image.ISO_IMAGE])
-    other = KeptDevice("scsi", "disk", "sdb")
-    assert kept(other, request)[0] == [("disk_bus", "scsi")]
+def test_a_device_that_stays(device, request_, buses, devices):
+    assert kept(device, request_) == (buses, devices)
 
 
 def test_every_device_beside_a_replaced_root_stays():
