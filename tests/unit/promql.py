@@ -25,18 +25,19 @@ def labels_of(text: str, known: Known) -> frozenset[str] | None:
 
 
 def _of(result: promql.Expr, known: Known) -> frozenset[str] | None:
-    if isinstance(result, promql.MatrixSelector):
-        return _of(result.vector_selector, known)
-    if isinstance(result, promql.VectorSelector):
-        return _selected(result, known)
-    if isinstance(result, promql.AggregateExpr):
-        return _aggregated(result, known)
-    if isinstance(result, promql.BinaryExpr):
-        return _together(result, known)
-    if isinstance(result, promql.Call):
-        return _called(result, known)
-    if isinstance(result, promql.NumberLiteral):
-        return None
+    match result:
+        case promql.MatrixSelector():
+            return _of(result.vector_selector, known)
+        case promql.VectorSelector():
+            return _selected(result, known)
+        case promql.AggregateExpr():
+            return _aggregated(result, known)
+        case promql.BinaryExpr():
+            return _together(result, known)
+        case promql.Call():
+            return _called(result, known)
+        case promql.NumberLiteral():
+            return None
     # In parentheses, with a sign, a subquery.
     return _of(result.expr, known)
 

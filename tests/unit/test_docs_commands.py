@@ -3,9 +3,7 @@
 
 import contextlib
 import importlib.metadata
-import inspect
 import io
-import pkgutil
 import re
 import shlex
 import subprocess
@@ -17,14 +15,12 @@ from nova_vhard.policy import document
 from nova_vhard.policy.hosts import NO_CANDIDATE, NOBODY, UNKNOWN
 from tests import ran
 from tests.unit import commands
-from tests.unit.cli.test_help import COMMANDS
 from tests.unit.docs import (
     MONITORING,
     README,
     ROOT,
     SECURITY,
     SOURCE,
-    extension,
     words,
 )
 
@@ -191,15 +187,3 @@ def test_the_page_says_what_the_gates_answer():
     ):
         assert sentence in text
     assert http.NO_POLICY_TEXT.partition(" at the")[0] in words(BREAK_GLASS)
-
-
-def test_the_reference_has_every_command_with_its_options():
-    text = extension().commands()
-    for name in COMMANDS.keys() - {"vhard"}:
-        command = f"openstack {name.replace('_', ' ')}"
-        title = f"{command}\n{'-' * len(command)}\n"
-        part = text.partition(title)[2].partition("\n---")[0]
-        kind = pkgutil.resolve_name(COMMANDS[name]).resolve()
-        own = inspect.getsource(kind).count("add_argument(")
-        assert part.count("\n``") >= own
-        assert part and "SUPPRESS" not in part and "%(" not in part
