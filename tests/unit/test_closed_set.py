@@ -5,7 +5,6 @@ import ast
 import configparser
 import importlib.metadata
 import json
-import pkgutil
 import re
 import subprocess
 import sys
@@ -14,7 +13,6 @@ from pathlib import Path
 import pytest
 
 import nova_vhard
-from nova_vhard import gates
 
 PACKAGE = Path(nova_vhard.__file__).parent
 ROOT = PACKAGE.parent
@@ -41,14 +39,15 @@ def imported(paths, beside):
 
     :param beside: packages that do not count
     """
-    names = set()
-    for path in paths:
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                names |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                names.add(node.module)
-    packages = {name.partition(".")[0] for name in names}
+    nodes = (
+        n for path in paths for n in ast.walk(ast.parse(path.read_text()))
+    )
+    packages = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            packages |= {each.name.partition(".")[0] for each in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            packages.add(node.module.partition(".")[0])
     packages -= sys.stdlib_module_names | {"nova_vhard"} | beside
     of_package = importlib.metadata.packages_distributions()
     return {each.lower() for name in packages for each in of_package[name]}
@@ -64,22 +63,29 @@ def required(text):
 CORE = required((ROOT / "requirements.txt").read_text())
 
 
-def test_every_gate_loads_nothing_of_the_client_or_the_node():
-    names = [
-        f"nova_vhard.gates.{module.name}"
-        for module in pkgutil.iter_modules(gates.__path__)
-    ]
+def loaded(names):
+    """Return the files of ours that a new process loads for modules."""
     code = (
-        "import importlib, json, sys\n"
-        f"for name in {names!r}: importlib.import_module(name)\n"
-        "print(json.dumps([name for name in sys.modules"
-        " if name.startswith('nova_vhard.')]))\n"
+        "import importlib, json, pkgutil, sys\n"
+        f"for name in {names!r}:\n"
+        "    package = importlib.import_module(name)\n"
+        "    paths = getattr(package, '__path__', [])\n"
+        "    for each in pkgutil.walk_packages(paths, name + '.'):\n"
+        "        importlib.import_module(each.name)\n"
+        "print(json.dumps([module.__file__ for name, module"
+        " in sys.modules.items() if name.startswith('nova_vhard.')]))\n"
     )
     command = [sys.executable, "-W", "ignore", "-c", code]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
-    loaded = json.loads(ended.stdout.splitlines()[-1])
-    assert len(loaded) > len(names)
-    assert {name.split(".")[1] for name in loaded} <= ROOMS
+    return [Path(each) for each in json.loads(ended.stdout.splitlines()[-1])]
+
+
+def test_every_gate_loads_nothing_of_the_client_or_the_node():
+    paths = loaded(["nova_vhard.gates"])
+    rooms = {path.relative_to(PACKAGE).parts[0] for path in paths}
+    assert rooms <= ROOMS
+    gates = {*(PACKAGE / "gates").glob("*.py")}
+    assert gates < set(paths)
 
 
 def test_requirements_are_what_the_closed_set_imports():
@@ -91,19 +97,8 @@ def test_requirements_are_what_the_closed_set_imports():
 def test_an_extra_is_what_its_program_imports(extra):
     setup = configparser.ConfigParser(interpolation=None)
     setup.read(ROOT / "setup.cfg")
-    code = (
-        "import importlib, json, pkgutil, sys\n"
-        f"import nova_vhard.cmd.{extra}, nova_vhard.{extra} as package\n"
-        "for module in pkgutil.walk_packages(\n"
-        "    package.__path__, package.__name__ + '.'\n"
-        "):\n"
-        "    importlib.import_module(module.name)\n"
-        "print(json.dumps([module.__file__ for name, module"
-        " in sys.modules.items() if name.startswith('nova_vhard.')]))\n"
-    )
-    command = [sys.executable, "-W", "ignore", "-c", code]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True)
-    found = imported(map(Path, json.loads(ended.stdout)), {"libvirt"})
+    paths = loaded([f"nova_vhard.cmd.{extra}", f"nova_vhard.{extra}"])
+    found = imported(paths, {"libvirt"})
     assert found - CORE == required(setup["options.extras_require"][extra])
 
 

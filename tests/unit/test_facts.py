@@ -142,13 +142,6 @@ def test_an_address_by_its_name(command, name, text, address):
     assert consoles == {"vnc": address, "spice": address}
 
 
-def test_no_other_option_by_its_name(command):
-    conf = f"{FULL}server_listen = ${{database.connection}}\n"
-    status, error = command({NOVA: conf})
-    assert status == 1
-    assert "[vnc] server_listen" in error
-
-
 def test_whoever_runs_the_reporter_may_read_them(command):
     before = os.umask(0o077)
     try:
@@ -156,21 +149,21 @@ def test_whoever_runs_the_reporter_may_read_them(command):
     finally:
         os.umask(before)
     folder = (command.root / FACTS.lstrip("/")).parent
-    assert {each.name for each in folder.iterdir()} == LEFT
-    for each in folder.iterdir():
-        assert stat.S_IMODE(each.stat().st_mode) == 0o644
+    modes = {each.name: each.stat().st_mode for each in folder.iterdir()}
+    assert modes == dict.fromkeys(LEFT, stat.S_IFREG | 0o644)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o755
 
 
-@pytest.mark.parametrize("name", ["passthrough_whitelist", "device_spec"])
-def test_the_former_names(command, name):
-    assert command({NOVA: f"[pci]\n{name} = {{}}\n"})[0] == 0
-    assert read(command).device_spec == ("{}",)
-
-
-def test_the_oldest_name(command):
-    content = "[DEFAULT]\npci_passthrough_whitelist = {}\n"
-    assert command({NOVA: content})[0] == 0
+@pytest.mark.parametrize(
+    "option",
+    [
+        "[pci]\npassthrough_whitelist",
+        "[pci]\ndevice_spec",
+        "[DEFAULT]\npci_passthrough_whitelist",
+    ],
+)
+def test_the_former_names(command, option):
+    assert command({NOVA: f"{option} = {{}}\n"})[0] == 0
     assert read(command).device_spec == ("{}",)
 
 
@@ -234,6 +227,13 @@ def test_not_the_environment_of_this_process(command, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "text"),
     [
+        # no other option by its name
+        (
+            f"{FULL}server_listen = ${{database.connection}}\n",
+            "[vnc] server_listen",
+        ),
+        # bytes that are no text
+        (b"[libvirt]\nx = \xff\n", "not UTF-8"),
         ("[libvirt\npassword SECRET\n", "nova.conf: line 1: Invalid section"),
         ("[libvirt]\nSECRET\n", "line 2: No ':' or '='"),
         ("[libvirt]\n= SECRET\n", "line 2: Key cannot be empty"),
@@ -262,7 +262,11 @@ def test_not_the_environment_of_this_process(command, monkeypatch):
 )
 def test_what_cannot_be_read_voids_what_was_there(command, content, text):
     assert command({NOVA: FULL}) == (0, "")
-    status, error = command({NOVA: content})
+    if isinstance(content, bytes):
+        (command.root / NOVA.lstrip("/")).write_bytes(content)
+    status, error = command(
+        {} if isinstance(content, bytes) else {NOVA: content}
+    )
     assert status == 1
     assert error.startswith("nova-vhard-reporter: ")
     assert text in error
@@ -311,14 +315,6 @@ def test_what_is_not_there(command, arguments, text):
         read(command)
 
 
-def test_bytes_that_are_no_text(command):
-    build(command.root, {"/etc/nova": None})
-    (command.root / NOVA.lstrip("/")).write_bytes(b"[libvirt]\nx = \xff\n")
-    status, error = command({})
-    assert status == 1
-    assert "not UTF-8" in error
-
-
 def test_a_folder_that_cannot_be_written(command):
     build(command.root, {"/run/nova-vhard": ""})
     status, error = command({NOVA: FULL})
@@ -348,17 +344,12 @@ def test_nothing_old_is_left_where_nothing_new_can_be(
     assert command({NOVA: FULL}) == (0, "")
 
 
-@pytest.mark.parametrize("kind", ["file", "folder"])
+@pytest.mark.parametrize("kind", ["file", "dir"])
 def test_a_pipe_in_place_of_nova_conf_does_not_hang(command, tmp_path, kind):
-    place = tmp_path / "pipe.conf"
-    if kind == "folder":
-        place = tmp_path / "conf.d" / "pipe.conf"
-        place.parent.mkdir()
+    place = tmp_path / "conf.d" / "pipe.conf"
+    place.parent.mkdir()
     os.mkfifo(place)
-    option = {
-        "file": ("--nova-config-file", str(place)),
-        "folder": ("--nova-config-dir", str(place.parent)),
-    }[kind]
-    status, error = command({}, *option)
+    where = place if kind == "file" else place.parent
+    status, error = command({}, f"--nova-config-{kind}", str(where))
     assert status == 1
     assert f"{place}: neither a file nor a folder" in error
