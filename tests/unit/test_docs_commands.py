@@ -10,17 +10,33 @@ import subprocess
 
 import pytest
 
+from nova_vhard.cmd import paste, status
+from nova_vhard.conf import status as status_conf
 from nova_vhard.gates import http
+from nova_vhard.osc.decision import counts, summary
+from nova_vhard.osc.policy import (
+    case_file,
+    published,
+    show,
+    trial,
+)
+from nova_vhard.osc.policy.case_file import SCHEMA
 from nova_vhard.policy import document
 from nova_vhard.policy.hosts import NO_CANDIDATE, NOBODY, UNKNOWN
+from nova_vhard.request.described import LOOKED_AT
+from nova_vhard.status import gates
 from tests import ran
 from tests.unit import commands
 from tests.unit.docs import (
+    COMMANDS,
+    INSTALL,
     MONITORING,
     README,
     ROOT,
     SECURITY,
     SOURCE,
+    blocks,
+    schema_keys,
     words,
 )
 
@@ -187,3 +203,113 @@ def test_the_page_says_what_the_gates_answer():
     ):
         assert sentence in text
     assert http.NO_POLICY_TEXT.partition(" at the")[0] in words(BREAK_GLASS)
+
+
+KINDS = {
+    "policy check": show.CheckPolicy,
+    "policy schema": published.PrintSchema,
+    "policy show": show.ShowPolicy,
+    "policy test": trial.RunPolicyTests,
+    "policy explain": trial.ExplainPolicy,
+    "decision summary": summary.SummarizeDecisions,
+}
+
+
+PARSERS = {name: KINDS[name](None, None).get_parser("test") for name in KINDS}
+
+
+def test_every_command_that_is_shown_takes_its_arguments():
+    text = "".join(blocks(COMMANDS, "console")).replace("\\\n", " ")
+    names = set()
+    for line in re.findall(r"^\$ openstack vhard (.*)$", text, re.MULTILINE):
+        parts = shlex.split(line)
+        PARSERS[" ".join(parts[:2])].parse_args(parts[2:])
+        names.add(" ".join(parts[:2]))
+    assert names == set(KINDS)
+
+
+def test_options_that_are_named_exist_and_all_of_ours_are():
+    known = {
+        option
+        for parser in PARSERS.values()
+        for option in parser._option_string_actions
+    }
+    ours = {
+        option
+        for parser in PARSERS.values()
+        for group in parser._action_groups[:2]
+        for action in group._group_actions
+        for option in action.option_strings
+        if option.startswith("--") and option != "--help"
+    }
+    assert set(re.findall(r"(?<![-\w])--[a-z][a-z-]*", COMMANDS)) <= known
+    assert {each for each in ours if each not in COMMANDS} == set()
+
+
+def test_every_key_of_a_test_is_explained():
+    # Other keys of a block device are Nova's, and do not count.
+    devices = SCHEMA["properties"]["cases"]["items"]["properties"]
+    others = {path[-1] for path in schema_keys(devices["block_devices"])}
+    others = others - {"device_type", "disk_bus"} | {"cases"}
+    keys = {path[-1] for path in schema_keys(SCHEMA)} - others
+    named = {*keys, *LOOKED_AT, *counts.BY}
+    assert {each for each in named if f"``{each}``" not in COMMANDS} == set()
+    assert f"{counts.GROUPS:,} groups" in words(COMMANDS)
+
+
+def test_the_file_of_tests_that_is_shown_can_be_read(tmp_path):
+    (block,) = [case for case in blocks(COMMANDS, "yaml") if "cases:" in case]
+    path = tmp_path / "tests.yaml"
+    path.write_text(block, encoding="utf-8")
+    result = case_file.read(str(path))
+    assert result.policy == str(tmp_path / "policy.yaml")
+    (case,) = result.tests
+    assert case.case.subject.image == "5f3e8b6c-6a55-4b0e-9d0d-3f8a55b0a0c1"
+
+
+def test_every_check_has_its_paragraph_in_the_order_of_the_table():
+    text = MONITORING.read_text(encoding="utf-8")
+    result = re.findall(r"^([A-Z][\w -]+)\n   \S", text, re.MULTILINE)
+    assert result == list(status.CHECKS)
+
+
+def test_every_option_is_explained():
+    page = SOURCE / "cli" / "nova-vhard-status.rst"
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r"``--([\w-]+) [A-Z]+``", text)
+    assert named == [each.name for each in status_conf.OPTS]
+    for option in status_conf.OPTS:
+        default = option.default or ()
+        paths = default if isinstance(default, list) else [default]
+        assert all(f"``{path}``" in words(page) for path in paths if path)
+
+
+def test_the_paste_commands_that_are_shown(tmp_path, capsys):
+    (block,) = [each for each in blocks(INSTALL, "console") if "paste" in each]
+    commands = re.findall(r"^# nova-vhard-paste (\w+) (\w+) ", block, re.M)
+    assert commands == [("add", "nova"), ("add", "glance")]
+    for action, service in commands:
+        anchor = paste.SERVICES[service].after[0]
+        file = tmp_path / "paste.ini"
+        file.write_text(f"[pipeline:a]\npipeline = {anchor} app\n[app:app]\n")
+        assert paste.main([action, service, str(file)]) == 0
+        text = capsys.readouterr().out.partition(": ")[2]
+        assert f": {text}" in block + "\n"
+
+
+def test_devstacks_page_names_every_setting():
+    settings = (ROOT / "devstack" / "settings").read_text(encoding="utf-8")
+    page = (ROOT / "devstack" / "README.rst").read_text(encoding="utf-8")
+    named = set(re.findall(r"^(NOVA_VHARD_\w+)=", settings, re.MULTILINE))
+    # Where the checkout and the commands are is devstack's matter.
+    named -= {"NOVA_VHARD_DIR", "NOVA_VHARD_BIN_DIR"}
+    assert set(re.findall(r"^``(NOVA_VHARD_\w+)``", page, re.M)) == named
+    (line,) = re.findall(r"enable_plugin .*", page)
+    assert line in words(INSTALL)
+
+
+def test_the_filter_has_one_name():
+    plugin = (ROOT / "devstack" / "plugin.sh").read_text(encoding="utf-8")
+    assert f"NOVA_VHARD_FILTER={gates.FILTER}\n" in plugin
+    source = (ROOT / "nova_vhard/gates/scheduler.py").read_text("utf-8")
+    assert f"class {gates.FILTER}(" in source

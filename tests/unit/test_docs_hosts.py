@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pages on checks, reporter and passthrough, and how to add to them."""
+"""The pages on checks, reporter, guard and passthrough."""
 
 import inspect
 import json
@@ -9,8 +9,9 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from nova_vhard.catalogue import traits
+from nova_vhard.catalogue import domain_devices, domain_xml, traits
 from nova_vhard.catalogue.checks import OURS
+from nova_vhard.common import xml
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.explain import messages
 from nova_vhard.host import check, report
@@ -32,30 +33,9 @@ from nova_vhard.policy.subject import BOOT, Subject
 from nova_vhard.request.flavor_traits import plan_traits
 from tests.trees import build, capture
 from tests.unit import docs
+from tests.unit.docs import SOURCE, extension
 
 INSTALLED = {each.name: each for each in report.load()}
-
-
-@pytest.mark.parametrize("info", INSTALLED.values(), ids=list(INSTALLED))
-def test_the_checklist_has_every_check_in_full(info):
-    text = docs.extension().checklist().replace("\\", "")
-    _, result, entry = text.partition(f".. _check-{info.name}:")
-    entry = entry.partition(".. _")[0]
-    assert result
-    assert f":ref:`{info.id} <check-{info.name}>`" in text
-    docstring = inspect.cleandoc(type(INSTALLED[info.name]).__doc__)
-    for part in (
-        f"{info.id}: {info.name}",
-        info.title,
-        info.guide,
-        info.meaning,
-        info.remediation,
-        f"``{traits.of_check(info.name)}``",
-        docstring,
-    ):
-        assert part in entry
-    for status in re.findall(r"^[A-Z_]{4,}(?= )", docstring, re.MULTILINE):
-        assert status in set(check.Status)
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -149,3 +129,30 @@ def test_the_example_of_a_check_works(tmp_path, value, status):
     result = names["NoKexec"]().run(host)
     assert result.status == status
     assert result.evidence == (f"{path}: {value}",)
+
+
+PAGE = SOURCE / "admin" / "guard.rst"
+REST = PAGE.read_text(encoding="utf-8").partition(".. _domain-xml:\n")[2]
+
+
+DEVICES = {
+    name.partition("[")[0]
+    for place in domain_devices.HOST_DEVICES
+    for name in (*place.names, *place.flavor)
+} - {"aliases", "device_profiles", "mdev"}
+
+
+def test_the_page_has_every_kind_device_and_limit():
+    for kind in domain_xml.PLACES:
+        assert f"   * - ``{kind}``\n" in extension().places()
+    for kind in domain_xml.UNTOLD:
+        assert f"``{kind}``" in extension().untold()
+    for text in (
+        ".. include:: ../_generated/domain.inc\n",
+        ".. include:: ../_generated/untold.inc\n",
+        f"{xml.MAX_SIZE // 2**20} MiB",
+        f"{xml.MAX_ELEMENTS:,}",
+        f"deeper than {xml.MAX_DEPTH}",
+        *(f"``{name}``" for name in DEVICES),
+    ):
+        assert text in REST

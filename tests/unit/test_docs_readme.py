@@ -1,20 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What README and pages show is what the code says, takes and does."""
+"""README and the pages show what the code says, takes and does."""
 
 import configparser
 import importlib.metadata
 import importlib.util
+import json
+import logging
 import re
 from pathlib import Path
 
 import pytest
+from oslo_context.context import RequestContext
 
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.cmd import reporter
 from nova_vhard.conf import placement, vhard
 from nova_vhard.explain import messages
-from nova_vhard.policy import document, hardware
-from nova_vhard.policy.hardware import HardwareRequest, Passthrough
+from nova_vhard.gates import http
+from nova_vhard.policy import document, events, hardware
+from nova_vhard.policy.hardware import (
+    HardwareRequest,
+    Holder,
+    Passthrough,
+)
 from nova_vhard.policy.hosts import (
     NOBODY,
     host_requirements,
@@ -23,15 +31,19 @@ from nova_vhard.policy.hosts import (
 from nova_vhard.policy.model import Mode
 from nova_vhard.policy.subject import BOOT, UPLOAD, Subject
 from nova_vhard.policy.verdict import evaluate
+from nova_vhard.request import passthrough
 from tests.unit.docs import (
     IDE_E1000,
     INSTALL,
+    MONITORING,
     PAGES,
     PASSTHROUGH,
     README,
+    REFUSED,
     REPORTER,
     TODAY,
     blocks,
+    judged,
     name_of,
     words,
 )
@@ -126,3 +138,79 @@ def test_every_policy_that_is_shown_can_be_loaded(page, tmp_path):
             text = f'version: "1"\nextends: baseline\n{text}'
         path.write_text(text)
         document.load(str(path))
+
+
+DRIVES = '[{"device_type": "floppy", "disk_bus": "fdc"}]'
+IDE = {"hw_disk_bus": "ide"}
+IMAGE = "1c7f6f4a-5f0e-4b52-8a3c-0e9d2f6b7a81"
+
+
+def test_event_is_what_the_code_writes(caplog):
+    # given
+    (shown,) = [json.loads(each) for each in blocks(MONITORING, "json")]
+    who = shown["subject"]
+    subject = Subject(
+        shown["operation"],
+        who["project"],
+        who["domain"],
+        frozenset(who["roles"]),
+    )
+    verdict = judged("baseline", IDE)
+    # when
+    RequestContext(request_id=shown["request"], overwrite=True)
+    with caplog.at_level(logging.INFO, logger=events.LOG.name):
+        events.write(shown["gate"], subject, verdict, 61e-6)
+    # then
+    written = json.loads(caplog.messages[-1])
+    assert written == shown | {"policy": verdict.policy}
+
+
+@pytest.mark.parametrize(
+    ("operation", "holder", "write"),
+    [
+        (BOOT, Holder(IMAGE, "p1"), sentences.answered),
+        # an upload has no id yet
+        (UPLOAD, hardware.NOBODY, sentences.fixed),
+    ],
+)
+def test_users_read_a_whole_refusal(operation, holder, write):
+    text = write(shipped("baseline"), of(IDE, operation, holder))
+    assert text in words(REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("policy", "asked"),
+    [
+        ("baseline", ({"hw_vif_model": "VirtualE1000"},)),
+        ("baseline", ({"hw_disk_bus": "scsi"},)),
+        ("baseline", ({"hw_machine_type": "pc"}, "iso")),
+        ("baseline", ({"vmware_adaptertype": "lsiLogic"},)),
+        ("baseline", ({"block_device_mapping": DRIVES},)),
+        ("strict", ({"os_distro": "ubuntu"},)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else str(value[0]),
+)
+def test_users_read_what_the_code_says(policy, asked):
+    violations = judged(policy, *asked).violations
+    text = words(REFUSED)
+    shown = [each for each in violations if messages.describe([each]) in text]
+    wanted = {"strict": 1, "baseline": len(violations)}[policy]
+    if DRIVES in asked[0].values():
+        wanted = 1  # of the two, the one about the bus
+    assert len(shown) == wanted
+
+
+def test_users_read_the_short_form_and_the_other_answers():
+    alias = passthrough.of_flavor({"pci_passthrough:alias": "gpu:1"})
+    asked = (HardwareRequest(passthrough=tuple(alias)), Subject(BOOT), TODAY)
+    (refusal,) = judged(
+        "baseline", {}, None, {"hw:sound_model": "ich6"}
+    ).refusals
+    for text in (
+        messages.fault_message(judged("baseline", IDE_E1000).refusals),
+        messages.fault_message(evaluate(shipped("baseline"), *asked).refusals),
+        http.NO_POLICY_TEXT,
+        http.OVERRIDE_TEXT,
+        f"{refusal.cause.setting}={refusal.cause.value}",
+    ):
+        assert text in words(REFUSED)
