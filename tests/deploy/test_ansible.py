@@ -12,7 +12,7 @@ import yaml
 
 from nova_vhard.status import files
 from tests.deploy import table
-from tests.deploy.places import DEPLOY, PASTE, PREFIX, ROOT, run
+from tests.deploy.places import DEPLOY, PASTE, PREFIX, ROOT, playbook
 
 COLLECTION = DEPLOY / "ansible"
 
@@ -55,30 +55,11 @@ class Hosts:
             "vhard_policy_owner": str(os.getuid()),
             "ansible_python_interpreter": str(PREFIX / "bin" / "python"),
         }
-        book = [
-            {
-                "hosts": "localhost",
-                "connection": "local",
-                "gather_facts": False,
-                "roles": ["nova_vhard.hardening.vhard"],
-            }
-        ]
-        (self.folder / "play.yml").write_text(yaml.safe_dump(book))
-        output = run(
-            "ansible-playbook",
-            "--inventory",
-            "localhost,",
-            "--extra-vars",
-            json.dumps({**defaults, **variables}),
-            "play.yml",
-            cwd=self.folder,
-            env={
-                **os.environ,
-                "ANSIBLE_COLLECTIONS_PATH": str(self.folder / "collections"),
-                "ANSIBLE_LOCALHOST_WARNING": "False",
-                "ANSIBLE_HOME": str(self.folder / "home"),
-                "ANSIBLE_NOCOLOR": "1",
-            },
+        output = playbook(
+            self.folder,
+            {"roles": ["nova_vhard.hardening.vhard"]},
+            [json.dumps({**defaults, **variables})],
+            ANSIBLE_COLLECTIONS_PATH=str(self.folder / "collections"),
         )
         return int(re.search(r"changed=(\d+)", output)[1])
 

@@ -2,7 +2,6 @@
 """deploy/kolla, in the hands of kolla-build and of kolla-ansible's plugins."""
 
 import json
-import os
 import re
 import shutil
 
@@ -11,7 +10,7 @@ import yaml
 from oslo_config import cfg
 
 from tests.deploy import table
-from tests.deploy.places import DEPLOY, PREFIX, run
+from tests.deploy.places import DEPLOY, PREFIX, playbook, run, scheduler
 
 KOLLA = DEPLOY / "kolla"
 ANSIBLE = PREFIX / "share" / "kolla-ansible" / "ansible"
@@ -148,25 +147,15 @@ class Cloud:
             for name in roles
         ]
         groups = sorted((ANSIBLE / "group_vars" / "all").glob("*.yml"))
-        book = [
-            {
-                "hosts": "localhost",
-                "connection": "local",
-                "gather_facts": False,
-                "vars_files": [str(path) for path in (*groups, *defaults)],
-                "vars": {
-                    "api_interface_address": "192.0.2.10",
-                    "kolla_internal_vip_address": "192.0.2.1",
-                    "ansible_python_interpreter": str(
-                        PREFIX / "bin" / "python"
-                    ),
-                },
-                "tasks": list(tasks),
-            }
-        ]
-        (self.folder / "play.yml").write_text(
-            yaml.safe_dump(book, sort_keys=False)
-        )
+        part = {
+            "vars_files": [str(path) for path in (*groups, *defaults)],
+            "vars": {
+                "api_interface_address": "192.0.2.10",
+                "kolla_internal_vip_address": "192.0.2.1",
+                "ansible_python_interpreter": str(PREFIX / "bin" / "python"),
+            },
+            "tasks": list(tasks),
+        }
         # As kolla-ansible hands over its folder, and what is in globals.d.
         (self.folder / "vars.yml").write_text(
             yaml.safe_dump({"CONFIG_DIR": str(self.etc), **variables})
@@ -176,22 +165,13 @@ class Cloud:
             self.etc / "globals.yml",
             *sorted((self.etc / "globals.d").glob("*.yml")),
         ]
-        return run(
-            "ansible-playbook",
-            "--inventory",
-            "localhost,",
-            *(word for file in files for word in ("--extra-vars", f"@{file}")),
-            "play.yml",
-            cwd=self.folder,
-            env={
-                **os.environ,
-                "ANSIBLE_ACTION_PLUGINS": str(ANSIBLE / "action_plugins"),
-                "ANSIBLE_FILTER_PLUGINS": str(ANSIBLE / "filter_plugins"),
-                "ANSIBLE_LIBRARY": str(ANSIBLE / "library"),
-                "ANSIBLE_LOCALHOST_WARNING": "False",
-                "ANSIBLE_HOME": str(self.folder / "home"),
-                "ANSIBLE_NOCOLOR": "1",
-            },
+        return playbook(
+            self.folder,
+            part,
+            [f"@{file}" for file in files],
+            ANSIBLE_ACTION_PLUGINS=str(ANSIBLE / "action_plugins"),
+            ANSIBLE_FILTER_PLUGINS=str(ANSIBLE / "filter_plugins"),
+            ANSIBLE_LIBRARY=str(ANSIBLE / "library"),
         )
 
     def merged(self, service, **variables):
@@ -251,21 +231,6 @@ def cloud(tmp_path):
     return Cloud(tmp_path)
 
 
-def scheduler(folder, text):
-    """Return what nova-scheduler reads of a nova.conf."""
-    path = folder / "nova.conf"
-    path.write_text(text)
-    conf = cfg.ConfigOpts()
-    options = [
-        cfg.MultiStrOpt("available_filters", default=[]),
-        cfg.ListOpt("enabled_filters", default=FILTERS.split(",")),
-    ]
-    conf.register_opts(options, "filter_scheduler")
-    conf([], default_config_files=[str(path)], project="nova")
-    group = conf.filter_scheduler
-    return group.available_filters, group.enabled_filters
-
-
 TENANTS = "AggregateMultiTenancyIsolation,ComputeFilter"
 
 
@@ -303,10 +268,12 @@ def test_no_filter_of_the_operators_is_dropped(
 
     cloud.remove()
     before = merged(text)
-    assert scheduler(tmp_path, before)[1] == enabled.split(",")
+    assert scheduler(tmp_path, before, FILTERS.split(","))[1] == enabled.split(
+        ","
+    )
     cloud.install()
     after = merged(text)
-    assert scheduler(tmp_path, after) == (
+    assert scheduler(tmp_path, after, FILTERS.split(",")) == (
         [*available, OURS],
         ["VirtHardeningFilter", *enabled.split(",")],
     )

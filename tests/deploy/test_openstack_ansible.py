@@ -6,13 +6,18 @@ import re
 import shutil
 
 import pytest
-import yaml
-from oslo_config import cfg
 
 from nova_vhard.common import paste_file
 from nova_vhard.status import files
 from tests.deploy import table
-from tests.deploy.places import DEPLOY, PASTE, PREFIX, output, run
+from tests.deploy.places import (
+    DEPLOY,
+    PASTE,
+    PREFIX,
+    output,
+    playbook,
+    scheduler,
+)
 
 FILE = DEPLOY / "openstack-ansible" / "user_nova_vhard.yml"
 PLUGINS = PREFIX / "share" / "ansible" / "plugins"
@@ -45,47 +50,28 @@ class Cloud:
 
         :param role: variables of the role itself
         """
-        book = [
-            {
-                "hosts": "localhost",
-                "connection": "local",
-                "gather_facts": False,
-                "vars": {
-                    "ansible_python_interpreter": str(
-                        PREFIX / "bin" / "python"
-                    ),
-                    # The defaults of the roles.
-                    "nova_nova_conf_overrides": {},
-                    "nova_api_paste_ini_overrides": {},
-                    "glance_glance_api_paste_ini_overrides": {},
-                    "glance_glance_api_conf_overrides": {},
-                    "nova_blazar_enabled": False,
-                    **role,
-                },
-                "tasks": [task],
-            }
-        ]
-        (self.folder / "play.yml").write_text(
-            yaml.safe_dump(book, sort_keys=False)
-        )
+        part = {
+            "vars": {
+                "ansible_python_interpreter": str(PREFIX / "bin" / "python"),
+                # The defaults of the roles.
+                "nova_nova_conf_overrides": {},
+                "nova_api_paste_ini_overrides": {},
+                "glance_glance_api_paste_ini_overrides": {},
+                "glance_glance_api_conf_overrides": {},
+                "nova_blazar_enabled": False,
+                **role,
+            },
+            "tasks": [task],
+        }
         # As the wrapper openstack-ansible hands them over.
         files = sorted(self.etc.glob("user_*.yml"))
-        return run(
-            "ansible-playbook",
-            "--inventory",
-            "localhost,",
-            *(word for file in files for word in ("--extra-vars", f"@{file}")),
-            "play.yml",
-            cwd=self.folder,
-            env={
-                **os.environ,
-                "OSA_CONFIG_DIR": str(self.etc),
-                "ANSIBLE_ACTION_PLUGINS": str(PLUGINS / "action"),
-                "ANSIBLE_LIBRARY": str(PLUGINS / "modules"),
-                "ANSIBLE_LOCALHOST_WARNING": "False",
-                "ANSIBLE_HOME": str(self.folder / "home"),
-                "ANSIBLE_NOCOLOR": "1",
-            },
+        return playbook(
+            self.folder,
+            part,
+            [f"@{file}" for file in files],
+            OSA_CONFIG_DIR=str(self.etc),
+            ANSIBLE_ACTION_PLUGINS=str(PLUGINS / "action"),
+            ANSIBLE_LIBRARY=str(PLUGINS / "modules"),
         )
 
     def merged(self, text, variable, **role):
@@ -139,23 +125,6 @@ def test_the_paste_file_is_as_nova_vhard_paste_makes_it_and_goes_back(
     assert paste_file.read(after) == paste_file.read(shipped)
 
 
-def scheduler(folder, text):
-    """Return what Nova reads of a nova.conf."""
-    path = folder / "nova.conf"
-    path.write_text(text)
-    conf = cfg.ConfigOpts()
-    conf.register_opts(
-        [
-            cfg.MultiStrOpt("available_filters"),
-            cfg.ListOpt("enabled_filters"),
-        ],
-        "filter_scheduler",
-    )
-    conf([], project="nova", default_config_files=[str(path)])
-    group = conf.filter_scheduler
-    return sorted(group.available_filters or []), group.enabled_filters
-
-
 TENANTS = ["AggregateMultiTenancyIsolation", "ComputeFilter"]
 
 
@@ -166,11 +135,9 @@ def test_no_filter_of_the_operators_is_dropped(cloud, tmp_path, blazar):
     before = cloud.nova(own, blazar)
     cloud.install()
     text = cloud.nova(own, blazar)
-    expected = sorted([ALL, *[BLAZAR] * blazar])
-    assert scheduler(tmp_path, text) == (
-        expected,
-        ["VirtHardeningFilter", *own],
-    )
+    available, enabled = scheduler(tmp_path, text)
+    assert sorted(available) == sorted([ALL, *[BLAZAR] * blazar])
+    assert enabled == ["VirtHardeningFilter", *own]
     assert cloud.nova(own, blazar) == text
     changed = cloud.nova([*own, "NUMATopologyFilter"], blazar)
     assert scheduler(tmp_path, changed)[1][1:] == [*own, "NUMATopologyFilter"]
