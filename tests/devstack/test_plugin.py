@@ -188,102 +188,58 @@ def append(path, text):
         file.write(text)
 
 
-def test_every_gate_is_plugged_in_as_the_status_command_sees_it(devstack):
-    devstack.stack()
+def checked(devstack, *checks):
+    """Check that nova-vhard-status finds nothing wrong."""
     node = devstack.node()
-    for check in (
-        policy.policy,
-        gates.scheduler,
-        gates.nova_api,
-        gates.glance_api,
-        gates.imports,
-        settings.service_token,
-        settings.access_rules,
+    results = [status._run(check, node, None) for check in checks]
+    assert {each.code for each in results} == {Code.SUCCESS}, results
+
+
+def test_what_is_plugged_in_installed_and_started(devstack):
+    devstack.stack()
+    checked(
+        devstack,
+        *(policy.policy, gates.scheduler, gates.nova_api, gates.glance_api),
+        *(gates.imports, settings.service_token, settings.access_rules),
         settings.defaults,
-    ):
-        result = status._run(check, node, None)
-        assert result.code == Code.SUCCESS, result.details
+    )
     enabled = devstack.ini(0)["filter_scheduler"]["enabled_filters"]
     assert enabled == f"VirtHardeningFilter,{FILTERS}"
     text = devstack.files[0].read_text(encoding="utf-8")
     assert text.count("available_filters = ") == 2
     assert document.load(str(devstack.folder / "vhard/policy.yaml")).enabled
-
-
-def test_what_is_installed_and_started(devstack):
-    devstack.stack()
     bin_dir = devstack.environment["PREFIX_BIN"]
     conf, own, sweep = (
         devstack.folder / f"vhard/{name}.conf"
         for name in ("reporter", "reporter-placement", "sweep")
     )
     reporter = f"{bin_dir}/nova-vhard-reporter"
+    enroll = (
+        f"vhard host enroll --force --folder {devstack.folder}"
+        f"/data/nova-vhard/enroll {NODE}"
+    )
     assert [each for each in devstack.notes() if "define" not in each] == [
         f"setup_develop {ROOT} client,node",
         "create_service_user vhard-sweep",
         "get_or_create_role vhard-reporter",
         "get_or_create_role vhard-cleaner",
-        "openstack --os-cloud devstack-admin vhard host enroll --force "
-        f"--folder {devstack.folder}/data/nova-vhard/enroll {NODE}",
+        f"openstack --os-cloud devstack-admin {enroll}",
         f"run_process vhard-reporter {reporter} --config-file {conf} "
         f"--config-file {own} run",
         f"run_process vhard-sweep /bin/bash {ROOT}/devstack/sweep.sh "
         f"{reporter} {sweep} 2",
     ]
-    assert own.exists()
-    for file in (conf, sweep):
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    commands.check(f"openstack {enroll}")
     undo = devstack.folder / "data/nova-vhard/undo"
-    assert stat.S_IMODE(undo.stat().st_mode) == 0o700
-    devstack.run("unstack")
-    assert devstack.notes()[1:] == [
-        "stop_process vhard-reporter",
-        "stop_process vhard-sweep",
-    ]
-    devstack.run("clean")
-    assert devstack.notes()[-1] == "pip_uninstall nova-vhard"
-
-
-def test_a_host_is_enrolled_by_a_command_that_there_is(devstack):
-    devstack.stack()
-    (line,) = [
-        each for each in devstack.notes() if each.startswith("openstack")
-    ]
-    commands.check(line.replace("--os-cloud devstack-admin ", ""))
-
-
-def test_a_host_that_cannot_be_enrolled_is_named(devstack):
-    devstack.stack(REFUSED="yes")
-    notes = devstack.notes()
-    assert sum("host enroll" in each for each in notes) > 1
-    (line,) = [each for each in notes if each.startswith("warn")]
-    assert line.endswith("nova-vhard: this host is not enrolled")
-
-
-def test_placements_policy_of_an_operator_stays(tmp_path):
-    own = PLACEMENT + "policy_file = own.yaml\n"
-    devstack = Devstack(tmp_path, **{"placement/placement.conf": own})
-    devstack.stack()
-    assert devstack.ini(6)["oslo_policy"]["policy_file"] == "own.yaml"
-    node = devstack.node()
-    result = status._run(settings.access_rules, node, None)
-    assert result.code == Code.SUCCESS, result.details
-
-
-def test_the_sweeps_login_is_one_that_it_takes(devstack):
-    devstack.stack()
-    conf = devstack.folder / "vhard/sweep.conf"
+    assert own.exists()
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (conf, sweep, undo)]
+    assert modes == [0o600, 0o600, 0o700]
     parser = configparser.RawConfigParser()
-    parser.read(conf)
+    parser.read(sweep)
     assert parser["placement"]["username"] == "vhard-sweep"
     assert parser["placement"]["region_name"] == "RegionOne"
     ended = subprocess.run(
-        [
-            f"{devstack.environment['PREFIX_BIN']}/nova-vhard-reporter",
-            f"--config-file={conf}",
-            "withdraw",
-            "nobody",
-        ],
+        [reporter, f"--config-file={sweep}", "withdraw", "nobody"],
         capture_output=True,
         text=True,
         check=False,
@@ -293,6 +249,21 @@ def test_the_sweeps_login_is_one_that_it_takes(devstack):
     # It knows every option, and gets as far as looking for Keystone.
     assert ended.returncode == 1
     assert "connection to http://127.0.0.1:1/identity" in ended.stderr
+    devstack.run("unstack")
+    assert devstack.notes()[1:] == [
+        "stop_process vhard-reporter",
+        "stop_process vhard-sweep",
+    ]
+    devstack.run("clean")
+    assert devstack.notes()[-1] == "pip_uninstall nova-vhard"
+
+
+def test_a_host_that_cannot_be_enrolled_is_named(devstack):
+    devstack.stack(REFUSED="yes")
+    notes = devstack.notes()
+    assert sum("host enroll" in each for each in notes) > 1
+    (line,) = [each for each in notes if each.startswith("warn")]
+    assert line.endswith("nova-vhard: this host is not enrolled")
 
 
 def test_twice_changes_nothing_and_unstack_restores_every_byte(devstack):
@@ -329,9 +300,7 @@ def test_bare_files_get_sections_and_lose_them_again(tmp_path):
     devstack.files[4].unlink()
     before = devstack.state()
     devstack.stack()
-    node = devstack.node()
-    assert status._run(gates.scheduler, node, None).code == Code.SUCCESS
-    assert status._run(settings.service_token, node, None).code == 0
+    checked(devstack, gates.scheduler, settings.service_token)
     assert devstack.ini(4)["image_import_opts"]["image_import_plugins"]
     assert devstack.ini(5)["service_user"]["username"] == "cinder"
     once = devstack.state()
@@ -408,11 +377,17 @@ def test_what_an_operator_set_is_kept(tmp_path):
     glance = GLANCE.format("keystone") + IMPORT.replace("[]", "[a, b]")
     devstack = Devstack(
         tmp_path,
-        **{"nova/nova.conf": nova, "glance/glance-api.conf": glance},
+        **{
+            "nova/nova.conf": nova,
+            "glance/glance-api.conf": glance,
+            "placement/placement.conf": f"{PLACEMENT}policy_file = own.yaml\n",
+        },
     )
     before = devstack.state()
     devstack.stack()
     text = devstack.files[0].read_text(encoding="utf-8")
+    assert devstack.ini(6)["oslo_policy"]["policy_file"] == "own.yaml"
+    checked(devstack, settings.access_rules)
     assert "hw_machine_type = x86_64=pc-q35-9.2\n" in text
     assert text.count("available_filters = ") == 3
     assert "all_filters\n" in text
