@@ -44,6 +44,18 @@ PORTS = {
 }
 
 
+SUBJECT = Subject(
+    ATTACH,
+    "p1",
+    "d1",
+    frozenset("a"),
+    image="an-image",
+    flavor="m1.small",
+    flavor_id="1",
+    server="a-server",
+)
+
+
 def attached(method, body, **properties):
     """Return the request to attach something to a server of an image."""
     server = Server(
@@ -95,10 +107,7 @@ def test_a_network_card_is_judged_alone():
 
 @pytest.mark.parametrize("method", ["attach_volume", "attach_interface"])
 def test_who_attaches(method):
-    subject = attached(method, {}).subject
-    assert (subject.operation, subject.project) == (ATTACH, "p1")
-    assert (subject.image, subject.flavor) == ("an-image", "m1.small")
-    assert subject.roles == {"a"}
+    assert attached(method, {}).subject == SUBJECT
 
 
 def test_a_later_volume_is_what_brings_scsi_in():
@@ -117,14 +126,14 @@ def of_port(port_id):
     return attached("attach_interface", body)
 
 
-def test_a_port_that_brings_a_device_is_judged_on_the_servers_host():
-    request = of_port("direct")
-    asked = Passthrough("ports", "vf", "port direct")
-    assert request == ServerRequest(
-        HardwareRequest(passthrough=(asked,), only=frozenset()),
-        attached("attach_interface", {}).subject,
-        attached_to="a-server",
-    )
+@pytest.mark.parametrize("port_id", sorted(passthrough.DIRECT_VNIC))
+def test_a_device_without_a_card_is_judged_on_the_servers_host(port_id):
+    request = of_port(port_id)
+    assert request.hardware.only == frozenset()
+    assert (request.subject, request.attached_to) == (SUBJECT, "a-server")
+    if port_id == "direct":
+        asked = Passthrough("ports", "vf", "port direct")
+        assert request.hardware.passthrough == (asked,)
 
 
 @pytest.mark.parametrize("port_id", ["macvtap", "virtio-forwarder", "new"])
@@ -134,12 +143,7 @@ def test_a_device_behind_a_card_of_the_image(port_id):
     kind = port_id if port_id == "new" else "vf"
     asked = Passthrough("ports", kind, f"port {port_id}")
     assert request.hardware == replace(card.hardware, passthrough=(asked,))
-    assert (request.subject, request.attached_to) == (card.subject, "a-server")
-
-
-@pytest.mark.parametrize("port_id", sorted(passthrough.DIRECT_VNIC))
-def test_a_device_without_a_card(port_id):
-    assert of_port(port_id).hardware.only == frozenset()
+    assert (request.subject, request.attached_to) == (SUBJECT, "a-server")
 
 
 @pytest.mark.parametrize("port_id", ["normal", None])
@@ -150,8 +154,7 @@ def test_a_port_that_brings_none_is_a_network_card(port_id):
 def test_a_share_is_a_file_system_of_the_host():
     choice = DeviceChoice("file_system", "virtiofs", "share", origin=DOMAIN)
     assert attached("attach_share", {}) == ServerRequest(
-        HardwareRequest((choice,), only=frozenset(("file_system",))),
-        attached("attach_interface", {}).subject,
+        HardwareRequest((choice,), only=frozenset(("file_system",))), SUBJECT
     )
 
 

@@ -23,7 +23,7 @@ DISK = "guest_devices.disk_bus"
 IDE = {"hw_disk_bus": "ide"}
 
 
-def make(**more):
+def make(devices=None, **more):
     exemption = {
         "id": "legacy",
         "reason": "r",
@@ -32,53 +32,61 @@ def make(**more):
         "rules": {DISK: ["ide"]},
         **more,
     }
-    devices = {"disk_bus": {"allow": ["virtio"]}}
+    devices = devices or {"disk_bus": {"allow": ["virtio"]}}
     return policy(guest_devices=devices, exemptions=[exemption])
 
 
+def of_image(holder):
+    return image.read(IDE, holder=Holder(holder))
+
+
+def of_volume(made_of):
+    return image.read(IDE, origin=VOLUME, holder=Holder("v1", made_of=made_of))
+
+
+IN_BODY = HardwareRequest(
+    (
+        DeviceChoice(
+            "disk_bus", "ide", "s", origin=BLOCK_DEVICE, holder=Holder("i2")
+        ),
+    )
+)
+
+
 @pytest.mark.parametrize(
-    ("exempt", "named", "holder", "outcome"),
+    ("exempt", "named", "request_", "outcome"),
     [
         # the image of the server, and the one that it is rescued with
-        ("i1", "i1", "i1", "allow"),
-        ("i1", "i1", "i2", "refuse"),
-        ("i2", "i1", "i2", "allow"),
-        ("i2", "i1", "i1", "refuse"),
+        ("i1", "i1", of_image("i1"), "allow"),
+        ("i1", "i1", of_image("i2"), "refuse"),
+        ("i2", "i1", of_image("i2"), "allow"),
+        ("i2", "i1", of_image("i1"), "refuse"),
         # a choice that is not in any known image
-        ("i1", "i1", None, "allow"),
-        ("i1", None, "i1", "allow"),
-        ("i1", None, None, "refuse"),
-    ],
-)
-def test_the_image_that_a_choice_stands_in(exempt, named, holder, outcome):
-    rules = make(images=[exempt])
-    request = image.read(IDE, holder=Holder(holder))
-    subject = Subject(RESCUE, "p1", image=named)
-    verdict = evaluate(rules, request, subject, TODAY)
-    assert verdict.outcome == outcome
-    judged = verdict.exempted or verdict.violations
-    assert len(judged) == 1
-
-
-@pytest.mark.parametrize(
-    ("made_of", "named", "outcome"),
-    [
+        ("i1", "i1", of_image(None), "allow"),
+        ("i1", None, of_image("i1"), "allow"),
+        ("i1", None, of_image(None), "refuse"),
         # a volume and, in a rescue, the image beside it
-        ("i1", None, "allow"),
-        ("i1", "i2", "allow"),
-        ("i2", "i1", "refuse"),
-        (None, "i1", "refuse"),
-        (None, None, "refuse"),
+        ("i1", None, of_volume("i1"), "allow"),
+        ("i1", "i2", of_volume("i1"), "allow"),
+        ("i1", "i1", of_volume("i2"), "refuse"),
+        ("i1", "i1", of_volume(None), "refuse"),
+        ("i1", None, of_volume(None), "refuse"),
+        *(
+            ("v1", named, of_volume(made_of), "refuse")
+            for named in (None, "i1", "i2")
+            for made_of in (None, "i1", "i2")
+        ),
+        # what is no choice of an image is the request's
+        ("i1", "i1", IN_BODY, "allow"),
+        ("i1", "i2", IN_BODY, "refuse"),
     ],
 )
-def test_the_image_that_a_volume_was_made_of(made_of, named, outcome):
-    holder = Holder("v1", made_of=made_of)
-    request = image.read(IDE, origin=VOLUME, holder=holder)
+def test_the_image_that_a_choice_is_in(exempt, named, request_, outcome):
+    rules = make(images=[exempt])
     subject = Subject(RESCUE, "p1", image=named)
-    for exempt, expected in (("i1", outcome), ("v1", "refuse")):
-        rules = make(images=[exempt])
-        verdict = evaluate(rules, request, subject, TODAY)
-        assert verdict.outcome == expected
+    verdict = evaluate(rules, request_, subject, TODAY)
+    assert verdict.outcome == outcome
+    assert len(verdict.exempted or verdict.violations) == 1
 
 
 @pytest.mark.parametrize(
@@ -96,33 +104,12 @@ def test_the_image_that_a_volume_was_made_of(made_of, named, outcome):
 def test_an_exemption_from_signatures_is_for_the_image(
     origin, holder, outcome
 ):
-    rules = policy(
-        guest_devices={"image_signature": {"allow": ["?*"], "explicit": True}},
-        exemptions=[
-            {
-                "id": "unsigned",
-                "reason": "from before there were keys",
-                "projects": ["p1"],
-                "images": ["i1"],
-                "until": "2099-12-31",
-                "rules": {"guest_devices.image_signature": "*"},
-            }
-        ],
-    )
+    devices = {"image_signature": {"allow": ["?*"], "explicit": True}}
+    rule = {"guest_devices.image_signature": "*"}
+    rules = make(devices, images=["i1"], rules=rule)
     request = image.read({}, origin=origin, holder=holder)
     subject = Subject(BOOT, "p1", image="i1")
     assert evaluate(rules, request, subject, TODAY).outcome == outcome
-
-
-def test_what_is_no_choice_of_an_image_is_the_requests():
-    choice = DeviceChoice(
-        "disk_bus", "ide", "s", origin=BLOCK_DEVICE, holder=Holder("i2")
-    )
-    request = HardwareRequest(choices=(choice,))
-    for named, outcome in (("i1", "allow"), ("i2", "refuse")):
-        subject = Subject(BOOT, "p1", image=named)
-        verdict = evaluate(make(images=["i1"]), request, subject, TODAY)
-        assert verdict.outcome == outcome
 
 
 @pytest.mark.parametrize(

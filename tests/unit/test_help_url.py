@@ -34,11 +34,8 @@ RULES = [
 ]
 
 
-def test_the_table_of_refusals_has_every_rule():
+def test_every_rule_has_a_refusal_and_an_anchor_of_its_own():
     assert {row.rule for row in refusals.TABLE} == set(RULES)
-
-
-def test_every_rule_has_an_anchor_of_its_own():
     text = extension().rules()
     anchors = re.findall(r"^\.\. _(rule-[a-z-]+):$", text, re.MULTILINE)
     assert anchors == [messages.anchor(rule) for rule in RULES]
@@ -74,35 +71,30 @@ def test_the_longest_refusal_has_its_url_whole():
     assert text.endswith(f"{'y' * 4000} See {page}#rule-hosts-require")
 
 
-def option(value):
+@pytest.mark.parametrize(
+    ("value", "valid"),
+    [
+        ("", True),
+        (PAGE, True),
+        ("http://10.0.0.1:8080/a/b.html?c=d", True),
+        ("docs.example", False),
+        ("ftp://docs.example", False),
+        ("javascript:alert(1)", False),
+        (f"{PAGE}#anchor", False),
+        (f"{PAGE} here", False),
+        (f"{PAGE}\n", False),
+        (f"{PAGE}`id`", False),
+        (f'{PAGE}"><script>', False),
+        ("https://" + "x" * 505, False),
+    ],
+)
+def test_what_the_option_may_be(value, valid):
     conf = cfg.ConfigOpts()
     vhard.register(conf)
     conf([], project="test", default_config_files=[])
-    conf.set_override("help_url", value, "vhard")
-    return conf.vhard.help_url
-
-
-@pytest.mark.parametrize(
-    "value", ["", PAGE, "http://10.0.0.1:8080/a/b.html?c=d"]
-)
-def test_what_the_option_may_be(value):
-    assert option(value) == value
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        "docs.example",
-        "ftp://docs.example",
-        "javascript:alert(1)",
-        f"{PAGE}#anchor",
-        f"{PAGE} here",
-        f"{PAGE}\n",
-        f"{PAGE}`id`",
-        f'{PAGE}"><script>',
-        "https://" + "x" * 505,
-    ],
-)
-def test_what_the_option_may_not_be(value):
-    with pytest.raises(ValueError, match="doesn't match regex"):
-        option(value)
+    if valid:
+        conf.set_override("help_url", value, "vhard")
+        assert conf.vhard.help_url == value
+    else:
+        with pytest.raises(ValueError, match="doesn't match regex"):
+            conf.set_override("help_url", value, "vhard")
