@@ -57,6 +57,7 @@ def test_a_body_can_be_read_again_and_rewound_by_webob():
         "REQUEST_METHOD": "POST",
     }
     assert http.read_body(environ, 5) == b"12345"
+    assert environ["wsgi.input"].read() == b"12345"
     request = webob.Request(environ)
     assert request.is_body_seekable
     request.make_body_seekable()
