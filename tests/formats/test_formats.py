@@ -23,7 +23,6 @@ from nova_vhard.guard import memory, posture
 from nova_vhard.host.host import Host
 from nova_vhard.host.libvirt import guard_proof
 from nova_vhard.host.nova import nova_facts
-from nova_vhard.host.root import HostRoot
 from nova_vhard.osc.image import journal as images
 from nova_vhard.osc.policy import case_file, definitions
 from nova_vhard.placement import marks
@@ -38,6 +37,7 @@ from tests.formats.written import (
     KEY,
     NOW,
     PROVIDER,
+    on_host,
     verdict,
 )
 
@@ -109,9 +109,92 @@ def test_what_is_written_today_has_all_that_was_written(release, now):
         assert kept(before, after), name
 
 
-def test_a_policy(release):
-    policy = document.load(str(release / "policy.yaml"))
-    assert rules(policy) == RULES
+#: File to what this version reads in it.
+READ = {
+    "policy.yaml": RULES,
+    "policy-tests.yaml": True,
+    "cleaning.yaml": ["nvme", "nic", "gpu"],
+    "attested-hosts.yaml": {
+        "f0f1c2a4-5c5c-4a7e-9b43-4bd0e2f60d11",
+        "5f3e2b1c-77a0-4f43-8e0a-0d1f0c9a7b52",
+    },
+    "decisions.log": ("2026-11-26 12:00:00", dict.fromkeys(RULES, 1)),
+    "notification.json": (2, "glance-api", RULES, 0.000123),
+    # The guard is upgraded, and judges by the report that is there.
+    "report.json": {"iommu"},
+    "guests.json": (
+        True,
+        {
+            memory.Choice("disk_bus", "virtio"),
+            memory.Choice("pci", None, "1"),
+        },
+    ),
+    "guard.json": (True, "enforce"),
+    "nova.json": (("x86_64=q35",), True),
+    f"{ADDRESS}.json": (
+        devices.State.FAILED,
+        *("ROM_DIGEST", (GUEST,), ("flr",)),
+    ),
+    "image-audit.journal": [
+        (IMAGE, {"hw_disk_bus": "ide", "hw_vif_model": None}, None),
+        (IMAGE, {}, "active"),
+    ],
+    "metadefs.json": ["ide", "virtio"],
+}
+
+
+def test_what_a_release_has_written_is_read(release, tmp_path):
+    def path(name):
+        return str(release / name)
+
+    line = (release / "decisions.log").read_bytes().splitlines()[0]
+    event = decisions.read(line)
+    payload = json.loads((release / "notification.json").read_text())
+    decision = payloads.decision(payload)
+    guests = memory.Memory(str(release))
+    root = on_host(
+        tmp_path / "host", release / "guard.json", release / "nova.json"
+    )
+    proof = guard_proof.read(root)
+    facts = nova_facts.read(Host(root, run_dir="/run/nova-vhard"))
+    record = devices.Journal(str(release)).read(ADDRESS)
+    (change,) = definitions.read(path("metadefs.json"), CLOUD)
+    assert {
+        "policy.yaml": rules(document.load(path("policy.yaml"))),
+        "policy-tests.yaml": bool(
+            case_file.read(path("policy-tests.yaml")).tests
+        ),
+        "cleaning.yaml": [
+            entry.name
+            for entry in cleaning_rules.load(path("cleaning.yaml")).entries
+        ],
+        "attested-hosts.yaml": set(mapping.load(path("attested-hosts.yaml"))),
+        "decisions.log": (
+            event.time,
+            {rule: n for rule, _, n in decisions.violations(event.data)},
+        ),
+        "notification.json": (
+            payloads.dropped(payload),
+            decision.gate,
+            {rule for rule, _, _ in decision.violations},
+            decision.seconds,
+        ),
+        "report.json": posture.passed(
+            path("report.json"), 2, NOW + datetime.timedelta(minutes=10)
+        ),
+        "guests.json": (guests.adopted, guests.choices(GUEST)),
+        "guard.json": (proof.guarded, proof.mode),
+        "nova.json": (facts.hw_machine_type, facts.channels is not None),
+        f"{ADDRESS}.json": (
+            *(record.state, record.word, record.consumers),
+            record.steps[0].evidence,
+        ),
+        "image-audit.journal": [
+            (entry.image, entry.before, entry.status)
+            for entry in images.read(path("image-audit.journal"), CLOUD)
+        ],
+        "metadefs.json": change.was,
+    } == READ
 
 
 def test_the_last_good_policy_of_a_service_that_is_upgraded(release, tmp_path):
@@ -126,108 +209,26 @@ def test_the_last_good_policy_of_a_service_that_is_upgraded(release, tmp_path):
     assert watched.error is not None
 
 
-def test_policy_tests(release):
-    assert case_file.read(str(release / "policy-tests.yaml")).tests
-
-
-def test_rules_of_the_cleaner(release):
-    loaded = cleaning_rules.load(str(release / "cleaning.yaml"))
-    assert [entry.name for entry in loaded.entries] == ["nvme", "nic", "gpu"]
-
-
-def test_hosts_that_are_attested(release):
-    path = release / "attested-hosts.yaml"
-    assert set(mapping.load(str(path))) == {
-        "f0f1c2a4-5c5c-4a7e-9b43-4bd0e2f60d11",
-        "5f3e2b1c-77a0-4f43-8e0a-0d1f0c9a7b52",
-    }
-
-
-def test_a_decision_in_a_log(release):
-    line = (release / "decisions.log").read_bytes().splitlines()[0]
-    event = decisions.read(line)
-    assert event.time == "2026-11-26 12:00:00"
-    counted = {rule: n for rule, _, n in decisions.violations(event.data)}
-    assert counted == dict.fromkeys(RULES, 1)
-
-
-def test_a_decision_on_the_bus(release):
-    payload = json.loads((release / "notification.json").read_text())
-    assert payloads.dropped(payload) == 2
-    decision = payloads.decision(payload)
-    assert decision.gate == "glance-api"
-    assert {rule for rule, _, _ in decision.violations} == RULES
-    assert decision.seconds == 0.000123
-
-
 def test_names_in_placement(release):
     """They mean the same, and are what this version writes for that."""
     names = json.loads((release / "traits.json").read_text())
     mark = marks.read(names.pop(f"mark of {PROVIDER}"), [KEY])
-    assert mark.providers == {PROVIDER}
-    assert mark.until == NOW.timestamp() + 3600
-    assert names.pop("check iommu") == traits.of_check("iommu")
+    assert (mark.providers, mark.until) == (
+        {PROVIDER},
+        NOW.timestamp() + 3600,
+    )
     hour = names.pop("report of 2026-11-26 12 UTC")
     assert traits.hour_of(hour) == NOW
     assert hour in traits.fresh(NOW + datetime.timedelta(hours=1), 2)
-    assert names.pop("attested") == traits.ATTESTED
     held = device_words.device_of(names.pop(f"{ADDRESS} HELD"))
     assert held == (ADDRESS, "HELD")
     address, word = device_words.device_of(names.pop(f"{ADDRESS} FORCED 17"))
-    assert (address, device_words.request_of(word)) == (
-        ADDRESS,
-        ("FORCED", 17),
-    )
-    assert names == {}
-
-
-def test_the_report_of_a_reporter_of_before(release):
-    """The guard is upgraded, and judges by the report that is there."""
-    path = release / "report.json"
-    soon = NOW + datetime.timedelta(minutes=10)
-    assert posture.passed(str(path), 2, soon) == {"iommu"}
-
-
-def test_what_guests_had(release):
-    guests = memory.Memory(str(release))
-    assert guests.adopted
-    assert guests.choices(GUEST) == {
-        memory.Choice("disk_bus", "virtio"),
-        memory.Choice("pci", None, "1"),
+    request = device_words.request_of(word)
+    assert (address, request) == (ADDRESS, ("FORCED", 17))
+    assert names == {
+        "check iommu": traits.of_check("iommu"),
+        "attested": traits.ATTESTED,
     }
-
-
-def test_the_guards_proof_and_novas_facts(release, tmp_path):
-    for name, folder in (
-        ("guard.json", tmp_path / "host/run/nova-vhard-guard"),
-        ("nova.json", tmp_path / "host/run/nova-vhard"),
-    ):
-        folder.mkdir(parents=True)
-        shutil.copy(release / name, folder)
-    root = HostRoot(str(tmp_path / "host"))
-    proof = guard_proof.read(root)
-    assert (proof.guarded, proof.mode) == (True, "enforce")
-    facts = nova_facts.read(Host(root, run_dir="/run/nova-vhard"))
-    assert facts.hw_machine_type == ("x86_64=q35",)
-    assert facts.channels is not None
-
-
-def test_what_became_of_a_device(release):
-    record = devices.Journal(str(release)).read(ADDRESS)
-    assert (record.state, record.word) == (devices.State.FAILED, "ROM_DIGEST")
-    assert record.consumers == (GUEST,)
-    assert record.steps[0].evidence == ("flr",)
-
-
-def test_what_an_audit_can_undo(release):
-    path = release / "image-audit.journal"
-    first, second = images.read(str(path), CLOUD)
-    assert first.image == IMAGE
-    assert first.before == {"hw_disk_bus": "ide", "hw_vif_model": None}
-    assert second.status == "active"
-    path = release / "metadefs.json"
-    (change,) = definitions.read(str(path), CLOUD)
-    assert change.was == ["ide", "virtio"]
 
 
 def of_version(version, folder, *arguments):
@@ -256,42 +257,26 @@ print(watched.current().mode, watched.error or "good")
 """
 
 
-@pytest.fixture
-def rolling(tmp_path):
-    """Return a function that has a service of a version read the policy."""
-    policy = tmp_path / "policy.yaml"
+def test_requires_in_a_rolling_upgrade(tmp_path):
+    """The old service keeps the last valid policy, and names the reason.
 
-    def reads(version, text):
+    It does not name what it does not know, since only it is too old.
+    """
+    policy = tmp_path / "policy.yaml"
+    answers = []
+    for version, text in (
+        ("1.0.0", "mode: warn\n"),
+        ("1.2.0", 'mode: audit\nrequires: ">=1.2"\n'),
+        ("1.0.0", 'mode: audit\nrequires: ">=1.2"\nsomething_new: 1\n'),
+    ):
         policy.write_text(f'version: "1"\nextends: baseline\n{text}')
         state = tmp_path / f"{version}.json"
         done = of_version(
             *(version, tmp_path / version, "-c", LOAD, policy, state)
         )
         assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    return reads
-
-
-def test_requires_in_a_rolling_upgrade(rolling):
-    """The old service keeps the last valid policy, and names the reason."""
-    assert rolling("1.0.0", "mode: warn\n") == "warn good"
-    assert rolling("1.2.0", "mode: warn\n") == "warn good"
-    newer = 'mode: audit\nrequires: ">=1.2"\n'
-    assert rolling("1.2.0", newer) == "audit good"
-    answer = rolling("1.0.0", newer)
-    assert answer.startswith("warn ")
-    assert "'>=1.2' and 1.0.0 runs" in answer
-
-
-def test_requires_comes_before_what_the_old_one_does_not_know(rolling):
-    """No word of a mistake, where only the package is too old."""
-    assert rolling("1.0.0", "mode: warn\n") == "warn good"
-    answer = rolling("1.0.0", 'requires: ">=1.2"\nsomething_new: 1\n')
-    assert "upgrade nova-vhard" in answer
-    assert "something_new" not in answer
-
-
-def test_requires_of_an_older_version_is_met_by_a_newer_one(rolling):
-    assert rolling("1.2.0", 'requires: ">=1.0"\n') == "enforce good"
-    assert rolling("2.0.0", 'requires: ">=1.0"\n') == "enforce good"
+        answers.append(done.stdout.strip())
+    assert answers[:2] == ["warn good", "audit good"]
+    assert answers[2].startswith("warn ")
+    assert "'>=1.2' and 1.0.0 runs" in answers[2]
+    assert "something_new" not in answers[2]

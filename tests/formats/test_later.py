@@ -21,13 +21,21 @@ from nova_vhard.guard import memory, posture
 from nova_vhard.host.host import Host
 from nova_vhard.host.libvirt import guard_proof
 from nova_vhard.host.nova import nova_facts
-from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.root import Unreadable
 from nova_vhard.osc.image import journal as images
 from nova_vhard.osc.policy import definitions
 from nova_vhard.placement import marks
 from nova_vhard.policy import document
 from nova_vhard.policy.watch import PolicyFile, PolicyUnavailable
-from tests.formats.written import ADDRESS, CLOUD, GUEST, KEY, NOW, PROVIDER
+from tests.formats.written import (
+    ADDRESS,
+    CLOUD,
+    GUEST,
+    KEY,
+    NOW,
+    PROVIDER,
+    on_host,
+)
 
 MORE = {"later": {"a": [1]}}
 SOON = NOW + datetime.timedelta(minutes=10)
@@ -48,17 +56,15 @@ def later(now, tmp_path):
     return change
 
 
-def test_an_event_of_another_kind_is_counted(later):
+def test_an_event_of_another_kind_is_counted_and_another_version_is_not(
+    later,
+):
     path = later("notification.json", **MORE, version="1.7", gate="later-api")
     payload = json.loads(path.read_text())
     assert payloads.dropped(payload) == 2
     assert payloads.decision(payload).gate == "later-api"
-
-
-def test_an_event_that_means_something_else_is_not(later):
-    path = later("notification.json", version="2.0")
     with pytest.raises(payloads.Unreadable, match="not of a version 1"):
-        payloads.dropped(json.loads(path.read_text()))
+        payloads.dropped({**payload, "version": "2.0"})
 
 
 def test_a_decision_in_a_log(now):
@@ -78,10 +84,12 @@ def test_a_report_with_an_answer_that_is_not_known(later):
     assert posture.passed(str(path), 2, SOON) == {"iommu"}
 
 
-def test_answers_of_checks_that_are_not_known():
-    """In Placement: of one more check, and of one more kind."""
-    assert results.decode(["CUSTOM_VHSTATUS_99_F"]) == {}
-    assert results.decode(["CUSTOM_VHSTATUS_01_Q"]) == {}
+def test_names_in_placement_that_are_not_known_say_nothing():
+    """Of one more check, one more kind, and one more word for a device."""
+    names = ["CUSTOM_VHSTATUS_99_F", "CUSTOM_VHSTATUS_01_Q"]
+    assert results.decode(names) == {}
+    name = device_words.of_device(ADDRESS, "LATER_G17")
+    assert device_words.request_of(device_words.device_of(name)[1]) is None
 
 
 @pytest.mark.parametrize("name", ["CUSTOM_VHATT2_", "CUSTOM_VHATT_V2_"])
@@ -91,11 +99,6 @@ def test_a_mark_of_another_shape_attests_nobody(name):
     assert marks.attested([mark], [KEY], NOW) == {PROVIDER}
     other = mark.replace(traits.MARK, name)
     assert marks.attested([other], [KEY], NOW) == frozenset()
-
-
-def test_a_word_about_a_device_asks_for_nothing():
-    name = device_words.of_device(ADDRESS, "LATER_G17")
-    assert device_words.request_of(device_words.device_of(name)[1]) is None
 
 
 @pytest.mark.parametrize(
@@ -118,42 +121,20 @@ def test_guests_that_are_remembered(later, more, guests):
     assert (kept.choices(GUEST) and len(kept.choices(GUEST))) == guests
 
 
-@pytest.fixture
-def host(tmp_path):
-    """Call to put files of a guard and of a pre-step on a host."""
-    root = tmp_path / "host"
-
-    def put(path, folder):
-        (root / folder).mkdir(parents=True)
-        shutil.copy(path, root / folder)
-        # A capture: no process runs on it.
-        (root / "CMD").mkdir()
-        return HostRoot(str(root))
-
-    return put
+def facts(root):
+    return nova_facts.read(Host(root, run_dir="/run/nova-vhard"))
 
 
-def test_a_proof_of_the_guard(later, host):
-    root = host(later("guard.json", **MORE), "run/nova-vhard-guard")
-    assert guard_proof.read(root).guarded
+READERS = {"guard.json": guard_proof.read, "nova.json": facts}
 
 
-def test_a_proof_of_another_version_is_none(later, host):
-    root = host(later("guard.json", version=2), "run/nova-vhard-guard")
+@pytest.mark.parametrize("name", READERS)
+def test_what_programs_of_a_host_leave_for_each_other(later, tmp_path, name):
+    read = READERS[name]
+    assert read(on_host(tmp_path / "more", later(name, **MORE)))
+    other = on_host(tmp_path / "other", later(name, version=2))
     with pytest.raises(Unreadable, match="version is not 1"):
-        guard_proof.read(root)
-
-
-def test_facts_of_nova(later, host):
-    root = host(later("nova.json", **MORE), "run/nova-vhard")
-    facts = nova_facts.read(Host(root, run_dir="/run/nova-vhard"))
-    assert facts.hw_machine_type == ("x86_64=q35",)
-
-
-def test_facts_of_another_version_are_none(later, host):
-    root = host(later("nova.json", version=2), "run/nova-vhard")
-    with pytest.raises(Unreadable, match="version is not 1"):
-        nova_facts.read(Host(root, run_dir="/run/nova-vhard"))
+        read(other)
 
 
 def test_what_is_undone_is_understood_in_full(later, now, tmp_path):

@@ -16,6 +16,7 @@ from nova_vhard.cleaner import journal as devices
 from nova_vhard.guard import memory, probe
 from nova_vhard.host.check import Result, Status
 from nova_vhard.host.report import HostReport
+from nova_vhard.host.root import HostRoot
 from nova_vhard.osc.image import journal as images
 from nova_vhard.osc.policy import definitions
 from nova_vhard.placement import marks
@@ -58,6 +59,21 @@ def verdict(policy):
     subject = Subject(UPLOAD, project=PROJECT, image=IMAGE)
     request = image.read(PROPERTIES, "qcow2")
     return subject, evaluate(policy, request, subject, NOW.date())
+
+
+#: Where a host has the files that a guard and a pre-step leave.
+ON_HOST = {"guard.json": "run/nova-vhard-guard", "nova.json": "run/nova-vhard"}
+
+
+def on_host(root, *paths):
+    """Put such files on a host."""
+    for path in paths:
+        folder = root / ON_HOST[path.name]
+        folder.mkdir(parents=True)
+        shutil.copy(path, folder)
+    # A capture: no process runs on it.
+    (root / "CMD").mkdir()
+    return HostRoot(str(root))
 
 
 def _policy(folder):
