@@ -8,7 +8,8 @@ data, so a change of wording changes only this file.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -51,9 +52,6 @@ from tests.unit.explain.requests import (
     of,
 )
 from tests.unit.helpers import TODAY, shipped
-
-#: The name of a case, and what makes its sentence.
-Case = tuple[str, Callable[[], str]]
 
 FILE = Path(__file__).with_name("sentences.yaml")
 
@@ -157,226 +155,181 @@ def places():
     return allowing(kinds), read(Draft(Subject(BOOT, "p1"))), read
 
 
-def answers() -> Iterator[Case]:
-    """Yield complete answers."""
-    yield "a property", partial(answered, BASELINE, of(IDE))
-    yield "two properties", partial(answered, BASELINE, of(TWO))
-    yield (
-        "a legacy value",
-        partial(answered, BASELINE, of({"hw_vif_model": "VirtualE1000"})),
-    )
-    yield (
-        "capitals",
-        partial(
-            answered, allowing({"pmu": ["false"]}), of({"hw_pmu": "True"})
+ISO = of({"hw_machine_type": "pc"}, disk="iso")
+OF_VOLUME = of(IDE, BOOT, Holder("7701"), VOLUME)
+NAMED = Subject(BOOT, "p1", image="1f2e")
+OTHER = allowing({}, passthrough={"allow": {"aliases": ["other"]}})
+ALIAS = Passthrough("aliases", "gpu", "flavor extra spec x")
+MDEV = Passthrough("mdev", "x", "flavor extra spec resources:VGPU")
+KEPT = DeviceChoice("disk_bus", "ide", "bus of the server's disk hda")
+
+
+def kept_bus(kind):
+    """Return a request with a bus that a disk of the server keeps."""
+    where = {"setting": "hda", "origin": SERVER, "device": "hda"}
+    kept = replace(KEPT, kind=kind, value="x", **where)
+    return of_hardware(choices=(kept,), only=frozenset((kind,)))
+
+
+#: Complete answers: policy, request and its reader.
+ANSWERS = {
+    "a property": (BASELINE, of(IDE)),
+    "two properties": (BASELINE, of(TWO)),
+    "a legacy value": (BASELINE, of({"hw_vif_model": "VirtualE1000"})),
+    "capitals": (allowing({"pmu": ["false"]}), of({"hw_pmu": "True"})),
+    "a default": (BASELINE, ISO),
+    "nothing is allowed": (BASELINE, of(SOUND)),
+    "what libosinfo picks": (UNKNOWN, of({"os_distro": "win\x1b[31m"})),
+    "what Nova picks": (SECURE_BOOT, of({})),
+    "what the host decides": (DRIVE, of({})),
+    "a signature that is missing": (SIGNED, of({})),
+    "a volume": (BASELINE, OF_VOLUME),
+    "a flavor": (
+        RULES,
+        *of_flavor({"hw:tpm_model": "tpm-tis", "hw:tpm_version": "2.0"}),
+    ),
+    "a block device": (RULES, *of_body([{}, {"disk_bus": "ide"}])),
+    "two block devices": (
+        RULES,
+        *of_body([{"disk_bus": "ide"}, {"disk_bus": "fdc"}]),
+    ),
+    "a reference": (
+        RULES,
+        of({"base_image_ref": "http://x", "hw_disk_bus": "virtio"}),
+    ),
+    "what an outsider wrote": (
+        BASELINE,
+        of({"hw_disk_bus": "ide\u202e\r\nX: 1\x00`ls`" + "x" * 5000}),
+    ),
+    "passthrough": (
+        OTHER,
+        *of_hardware(
+            passthrough=(
+                replace(
+                    ALIAS, source="flavor extra spec pci_passthrough:alias"
+                ),
+            )
         ),
-    )
-    iso = of({"hw_machine_type": "pc"}, disk="iso")
-    yield "a default", partial(answered, BASELINE, iso)
-    yield (
-        "nothing is allowed",
-        partial(answered, BASELINE, of(SOUND)),
-    )
-    yield (
-        "what libosinfo picks",
-        partial(answered, UNKNOWN, of({"os_distro": "win\x1b[31m"})),
-    )
-    yield "what Nova picks", partial(answered, SECURE_BOOT, of({}))
-    yield "what the host decides", partial(answered, DRIVE, of({}))
-    yield "a signature that is missing", partial(answered, SIGNED, of({}))
-    yield (
-        "a volume",
-        partial(answered, BASELINE, of(IDE, BOOT, Holder("7701"), VOLUME)),
-    )
-    specs = {"hw:tpm_model": "tpm-tis", "hw:tpm_version": "2.0"}
-    yield "a flavor", partial(answered, RULES, *of_flavor(specs))
-    yield (
-        "a block device",
-        partial(answered, RULES, *of_body([{}, {"disk_bus": "ide"}])),
-    )
-    both = [{"disk_bus": "ide"}, {"disk_bus": "fdc"}]
-    yield "two block devices", partial(answered, RULES, *of_body(both))
-    yield (
-        "a reference",
-        partial(
-            answered,
+    ),
+}
+#: Changed properties, and the request of each item about them.
+CHANGED = {
+    "a value": IDE,
+    "two values": TWO,
+    "a removal": SOUND,
+    "a list": LISTED,
+    "all of these": {**TWO, **NEITHER, **LISTED},
+}
+ITEMS = {
+    UPDATE: partial(change, {}, operation=UPDATE),
+    SNAPSHOT: partial(change, {}, operation=SNAPSHOT),
+    "upload": partial(of, operation=UPLOAD, holder=NOBODY),
+    "image": of,
+    "server": partial(of, operation=REBUILD, holder=STORED),
+    "copy": partial(of, operation=BOOT, holder=FOREIGN),
+}
+#: Fixes alone, named by the item that they fix.
+FIXES = {
+    **{
+        f"{item}: {name}": (RULES, request(after))
+        for name, after in CHANGED.items()
+        for item, request in ITEMS.items()
+    },
+    "move: a value": (MOVES, of(IDE, MOVE)),
+    "image: the one of the server": (RULES, of(IDE, BOOT, Holder(None, "p1"))),
+    "image: the one that is named": (
+        RULES,
+        of_image(Image(IDE, holder=NOBODY), NAMED),
+    ),
+    "volume: one without an id": (
+        RULES,
+        of_image(Image(IDE, None, VOLUME), NAMED),
+    ),
+    "two places, and two that nothing helps": places(),
+    "volume: a removal": (RULES, of(SOUND, BOOT, Holder("7701"), VOLUME)),
+    "image: a floppy": (RULES, of(FLOPPY)),
+    "image: a list that is unreadable": (RULES, of({"mappings": "["})),
+    "image: an entry that is unreadable": (RULES, of({"mappings": "[{}, 1]"})),
+    "body: a list that is unreadable": (RULES, *of_body("[")),
+    "body: a kind": (RULES, *of_body([{"device_type": "lun"}])),
+    "body: a floppy": (RULES, *of_body([{"device_type": "floppy"}])),
+    **{
+        f"copy: of format {disk}": (
             RULES,
-            of({"base_image_ref": "http://x", "hw_disk_bus": "virtio"}),
-        ),
-    )
-    yield (
-        "what an outsider wrote",
-        partial(
-            answered,
-            BASELINE,
-            of({"hw_disk_bus": "ide\u202e\r\nX: 1\x00`ls`" + "x" * 5000}),
-        ),
-    )
-    kept = DeviceChoice("disk_bus", "ide", "bus of the server's disk hda")
-    source = "flavor extra spec pci_passthrough:alias"
-    alias = Passthrough("aliases", "gpu", source)
-    yield (
-        "passthrough",
-        partial(
-            answered,
-            allowing({}, passthrough={"allow": {"aliases": ["other"]}}),
-            *of_hardware(passthrough=(alias,)),
-        ),
-    )
-    violation = Violation(("guest_devices.disk_bus",), kept, Mode.ENFORCE)
-    yield "nothing is said of the fix", partial(messages.describe, [violation])
-
-
-def of_fixes() -> Iterator[Case]:
-    """Yield fixes, named by the item that they fix."""
-    for name, after in (
-        ("a value", IDE),
-        ("two values", TWO),
-        ("a removal", SOUND),
-        ("a list", LISTED),
-        ("all of these", {**TWO, **NEITHER, **LISTED}),
-    ):
-        for operation in (UPDATE, SNAPSHOT):
-            request = change({}, after, operation)
-            yield f"{operation}: {name}", partial(fixed, RULES, request)
-        yield (
-            f"upload: {name}",
-            partial(fixed, RULES, of(after, UPLOAD, NOBODY)),
+            of(IDE, BOOT, Holder("$(x)", "a b", disk)),
         )
-        yield f"image: {name}", partial(fixed, RULES, of(after))
-        stored = of(after, REBUILD, STORED)
-        yield f"server: {name}", partial(fixed, RULES, stored)
-        yield f"copy: {name}", partial(fixed, RULES, of(after, BOOT, FOREIGN))
-    yield "move: a value", partial(fixed, MOVES, of(IDE, MOVE))
-    yield (
-        "image: the one of the server",
-        partial(fixed, RULES, of(IDE, BOOT, Holder(None, "p1"))),
-    )
-    who = Subject(BOOT, "p1", image="1f2e")
-    named = of_image(Image(IDE, holder=NOBODY), who)
-    yield "image: the one that is named", partial(fixed, RULES, named)
-    volume = of_image(Image(IDE, None, VOLUME), who)
-    yield "volume: one without an id", partial(fixed, RULES, volume)
-    yield "two places, and two that nothing helps", partial(fixed, *places())
-    yield (
-        "volume: a removal",
-        partial(fixed, RULES, of(SOUND, BOOT, Holder("7701"), VOLUME)),
-    )
-    yield "image: a floppy", partial(fixed, RULES, of(FLOPPY))
-    yield (
-        "image: a list that is unreadable",
-        partial(fixed, RULES, of({"mappings": "["})),
-    )
-    yield (
-        "image: an entry that is unreadable",
-        partial(fixed, RULES, of({"mappings": "[{}, 1]"})),
-    )
-    yield (
-        "body: a list that is unreadable",
-        partial(fixed, RULES, *of_body("[")),
-    )
-    yield (
-        "body: a kind",
-        partial(fixed, RULES, *of_body([{"device_type": "lun"}])),
-    )
-    yield (
-        "body: a floppy",
-        partial(fixed, RULES, *of_body([{"device_type": "floppy"}])),
-    )
-    for disk in ("aki", "$(x)"):
-        holder = Holder("$(x)", "a b", disk)
-        yield (
-            f"copy: of format {disk}",
-            partial(fixed, RULES, of(IDE, BOOT, holder)),
+        for disk in ("aki", "$(x)")
+    },
+    "nothing helps": (NOTHING_HELPS, of({"hw_vif_model": "e1000"})),
+    "nothing helps: an architecture": (
+        allowing({"architecture": ["x86_64"]}),
+        of({"hw_architecture": "s390x"}),
+    ),
+    "nothing is known of a search that was stopped": (
+        RULES,
+        of({"mappings": json.dumps([{"disk_bus": "ide"}] * 40)}),
+    ),
+    "a kept disk_bus": (RULES, *kept_bus("disk_bus")),
+    "a kept floppy_bus": (RULES, *kept_bus("floppy_bus")),
+    **{
+        f"passthrough: {kind}": (
+            OTHER,
+            *of_hardware(passthrough=(Passthrough(kind, "x", source),)),
         )
-    yield (
-        "nothing helps",
-        partial(fixed, NOTHING_HELPS, of({"hw_vif_model": "e1000"})),
-    )
-    yield (
-        "nothing helps: an architecture",
-        partial(
-            fixed,
-            allowing({"architecture": ["x86_64"]}),
-            of({"hw_architecture": "s390x"}),
-        ),
-    )
-    yield (
-        "nothing is known of a search that was stopped",
-        partial(
-            fixed,
-            RULES,
-            of({"mappings": json.dumps([{"disk_bus": "ide"}] * 40)}),
-        ),
-    )
-    for kind in ("disk_bus", "floppy_bus"):
-        source = "bus of the server's disk hda"
-        kept = DeviceChoice(kind, "x", source, "hda", SERVER, device="hda")
-        yield (
-            f"a kept {kind}",
-            partial(
-                fixed,
-                RULES,
-                *of_hardware(choices=(kept,), only=frozenset((kind,))),
-            ),
+        for kind, source in (
+            ("aliases", "flavor extra spec pci_passthrough:alias"),
+            ("ports", "port 9a1b"),
+            ("device_profiles", "accelerator of port 9a1b"),
+            ("mdev", "flavor extra spec resources:VGPU"),
         )
-    allowed = {"allow": {"aliases": ["other"]}}
-    for kind, source in (
-        ("aliases", "flavor extra spec pci_passthrough:alias"),
-        ("ports", "port 9a1b"),
-        ("device_profiles", "accelerator of port 9a1b"),
-        ("mdev", "flavor extra spec resources:VGPU"),
-    ):
-        rules = allowing({}, passthrough=allowed)
-        asked = Passthrough(kind, "x", source)
-        yield (
-            f"passthrough: {kind}",
-            partial(fixed, rules, *of_hardware(passthrough=(asked,))),
-        )
-    once = {"allow": {"mdev": ["x"]}, "require": ["one_time_use"]}
-    yield (
-        "passthrough: mdev for one use",
-        partial(
-            fixed,
-            allowing({}, passthrough=once),
-            *of_hardware(BOOT, passthrough=(asked,)),
+    },
+    "passthrough: mdev for one use": (
+        allowing(
+            {},
+            passthrough={
+                "allow": {"mdev": ["x"]},
+                "require": ["one_time_use"],
+            },
         ),
-    )
-    own = Message("a text", "a source", "a value", fix="ask")
-    left = [Violation(("hosts.require",), own, Mode.ENFORCE)]
-    fix = Fix(Draft(Subject(BOOT)), left)
-    yield "a message with a fix of its own", partial(fixes.words, fix)
-
-
-def faults() -> Iterator[Case]:
-    """Yield the texts of servers' faults."""
-    alias = Passthrough("aliases", "gpu", "flavor extra spec x")
-    devices, _ = of_hardware(passthrough=(alias,))
-    other = allowing({}, passthrough={"allow": {"aliases": ["other"]}})
-    yield "fault: passthrough", partial(fault, other, devices)
-    many = {
-        **TWO,
-        "img_config_drive": "mandatory",
-        "hw_cdrom_bus": "ide",
-        "hw_video_model": "cirrus",
-        "hw_sound_model": "sb16",
-        "hw_scsi_model": "lsilogic",
-    }
-    yield "fault: whole violations", partial(fault, BASELINE, of(many))
-    iso = of({"hw_machine_type": "pc"}, disk="iso")
-    yield "fault: a default", partial(fault, BASELINE, iso)
-    yield "fault: what must be set", partial(fault, SECURE_BOOT, of({}))
-    volume = of(IDE, BOOT, Holder("7701"), VOLUME)
-    yield "fault: a volume", partial(fault, BASELINE, volume)
-    yield (
-        "fault: a reference",
-        partial(fault, RULES, of({"base_image_ref": "http://x"})),
-    )
+        *of_hardware(BOOT, passthrough=(MDEV,)),
+    ),
+}
+#: Texts of servers' faults.
+FAULTS = {
+    "fault: passthrough": (OTHER, of_hardware(passthrough=(ALIAS,))[0]),
+    "fault: whole violations": (
+        BASELINE,
+        of(
+            {
+                **TWO,
+                "img_config_drive": "mandatory",
+                "hw_cdrom_bus": "ide",
+                "hw_video_model": "cirrus",
+                "hw_sound_model": "sb16",
+                "hw_scsi_model": "lsilogic",
+            }
+        ),
+    ),
+    "fault: a default": (BASELINE, ISO),
+    "fault: what must be set": (SECURE_BOOT, of({})),
+    "fault: a volume": (BASELINE, OF_VOLUME),
+    "fault: a reference": (RULES, of({"base_image_ref": "http://x"})),
+}
 
 
 def cases() -> dict[str, Callable[[], str]]:
     """Return the function that makes each sentence, by its case's name."""
-    return dict([*answers(), *of_fixes(), *faults()])
+    kept = Violation(("guest_devices.disk_bus",), KEPT, Mode.ENFORCE)
+    own = Message("a text", "a source", "a value", fix="ask")
+    left = [Violation(("hosts.require",), own, Mode.ENFORCE)]
+    fix = Fix(Draft(Subject(BOOT)), left)
+    return {
+        **{name: partial(answered, *row) for name, row in ANSWERS.items()},
+        "nothing is said of the fix": partial(messages.describe, [kept]),
+        **{name: partial(fixed, *row) for name, row in FIXES.items()},
+        "a message with a fix of its own": partial(fixes.words, fix),
+        **{name: partial(fault, *row) for name, row in FAULTS.items()},
+    }
 
 
 if __name__ == "__main__":

@@ -77,63 +77,68 @@ def every(rules, machine):
         yield {**machine, **cdrom, **properties}
 
 
-def edited(properties, text, source):
-    """Apply the fix in a text to the properties of an image or volume."""
-    after = dict(properties)
+#: Steps after which properties are sent again, others than before.
+SENT_AGAIN = {"upload", "change", "leave", "metadata", "no metadata"}
+
+
+def follow(properties, text):
+    """Apply the fix in a text to properties; return the names of its steps.
+
+    The properties are those of an image, a volume, an upload or a change.
+    """
+    after, kinds = dict(properties), set()
     for step in following.steps(text):
-        assert step.kind == "run", step
-        for command in step.commands:
-            _, what, verb, *words = command
-            assert what == source
+        kinds.add(step.kind)
+        for _, _, verb, *words in step.commands:
             if verb == "set":
                 after |= following.options(words)
-            else:
-                assert verb == "unset"
+            elif verb == "unset":
                 for name in words[1:-1:2]:
                     del after[name]
-    return after
+            elif verb == "create":
+                after = following.options(words)
+        if step.kind == "entry":
+            name, words = step.words["list"], step.words
+            entries = json.loads(after[name])
+            rewrite(entries, words)
+            after[name] = json.dumps(entries)
+        if step.kind in SENT_AGAIN:
+            for name in (*step.named("without"), *step.named("leave")):
+                after.pop(name, None)
+            after |= step.given
+    return after, kinds
+
+
+def rewrite(entries, words):
+    """Apply a step to a list of block devices."""
+    entry = entries[int(words["index"])]
+    if words["value"]:
+        entry[words["key"]] = words["value"]
+    else:
+        del entry[words["key"]]
 
 
 @BY_ARCHITECTURE
-@pytest.mark.parametrize("source", ["image", "volume"])
-def test_an_image_or_a_volume(rules, machine, source):
-    holder = HOLDERS["own"]
+@pytest.mark.parametrize(
+    ("operation", "origin", "holder", "kind"),
+    [
+        (BOOT, "image", HOLDERS["own"], "run"),
+        (BOOT, "volume", HOLDERS["own"], "run"),
+        (BOOT, "image", HOLDERS["foreign"], "copy"),
+        (UPLOAD, "image", NOBODY, "upload"),
+    ],
+    ids=["image", "volume", "copy", "upload"],
+)
+def test_an_image(rules, machine, operation, origin, holder, kind):
+    after_it = HOLDERS["own"] if kind == "copy" else holder
     for properties in every(rules, machine):
-        text = say(rules, properties, BOOT, source, holder)
+        text = say(rules, properties, operation, origin, holder)
         assert text, properties
-        after = edited(properties, text, source)
-        assert say(rules, after, BOOT, source, holder) is None, text
-
-
-@BY_ARCHITECTURE
-def test_a_copy_of_an_image(rules, machine):
-    for properties in every(rules, machine):
-        text = say(rules, properties, holder=HOLDERS["foreign"])
-        (step,) = following.steps(text)
-        assert step.kind == "copy"
-        _, create = step.commands
-        assert create[-1] == step.words["name"]
-        copy = following.options(create)
-        assert say(rules, copy, holder=HOLDERS["own"]) is None, text
-        kept = copy.items() & properties.items()
-        assert machine.items() <= kept
-
-
-@BY_ARCHITECTURE
-def test_an_upload(rules, machine):
-    for properties in every(rules, machine):
-        text = say(rules, properties, UPLOAD)
-        (step,) = following.steps(text)
-        assert step.kind == "upload"
-        after = {**properties, **step.given}
-        for name in step.named("without"):
-            del after[name]
-        assert say(rules, after, UPLOAD) is None, text
-
-
-def changing(rules, before, after, operation):
-    """Return the answer to a change, or None if it is accepted."""
-    return answered(rules, change(before, after, operation))
+        after, kinds = follow(properties, text)
+        assert kinds == {kind}
+        assert (f"`openstack {origin} " in text) == (kind != "upload")
+        assert machine.items() <= after.items()
+        assert say(rules, after, operation, origin, after_it) is None, text
 
 
 @RULES
@@ -141,35 +146,16 @@ def changing(rules, before, after, operation):
 @pytest.mark.parametrize("before", [{}, {"hw_disk_bus": "ide"}], ids=str)
 def test_a_change(rules, operation, before):
     for sent in (*singles(rules), *following.refused(rules)):
-        text = changing(rules, before, {**before, **sent}, operation)
+        request = change(before, {**before, **sent}, operation)
+        text = answered(rules, request)
         if text is None:
             # it says what the image says already
             assert sent.items() <= before.items()
             continue
         assert "openstack" not in text
-        again = dict(sent)
-        for step in following.steps(text):
-            for name in step.named("leave"):
-                del again[name]
-            again |= step.given
-        after = {**before, **again}
-        assert changing(rules, before, after, operation) is None, text
-
-
-def rewritten(entries, text, where):
-    """Apply the fix in a text to a list of block devices."""
-    after = [dict(entry) for entry in entries]
-    for step in following.steps(text):
-        if step.kind != "entry":
-            assert step.kind in ("by hand", "run", "upload"), step
-            continue
-        assert step.words["where"].startswith(where)
-        entry, key = after[int(step.words["index"])], step.words["key"]
-        if step.words["value"]:
-            entry[key] = step.words["value"]
-        else:
-            del entry[key]
-    return after
+        again, _ = follow(sent, text)
+        request = change(before, {**before, **again}, operation)
+        assert answered(rules, request) is None, text
 
 
 @RULES
@@ -194,24 +180,25 @@ def test_block_devices_of_a_request(rules):
 
     for device in following.devices(rules):
         text = explained([{}, device])
-        after = rewritten([{}, device], text, "the request")
+        after = [{}, dict(device)]
+        for step in following.steps(text):
+            if step.kind == "entry":
+                assert step.words["where"].startswith("the request")
+                rewrite(after, step.words)
         assert explained(after) is None, text
 
 
 @pytest.mark.parametrize("operation", [BOOT, UPLOAD])
 def test_block_devices_of_an_image(operation):
     rules = POLICIES["baseline"]
-    name = "block_device_mapping"
-    where = "the upload" if operation == UPLOAD else "image"
     for device in following.devices(rules):
-        entries = [{}, device]
-        text = say(rules, {name: json.dumps(entries)}, operation)
-        after = {name: json.dumps(rewritten(entries, text, where))}
+        image = {"block_device_mapping": json.dumps([{}, device])}
+        text = say(rules, image, operation, holder=HOLDERS["own"])
+        after, _ = follow(image, text)
         # a lun on scsi becomes a disk on scsi, with a controller
-        if "hw_scsi_model=virtio-scsi" in text:
+        if "hw_scsi_model" in after:
             assert device["disk_bus"] == "scsi"
-            after["hw_scsi_model"] = "virtio-scsi"
-        assert say(rules, after, operation) is None, text
+        assert say(rules, after, operation, holder=HOLDERS["own"]) is None
 
 
 def test_a_value_of_an_outsider_is_in_no_command():

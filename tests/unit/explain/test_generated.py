@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.explain import fixes, messages
-from nova_vhard.policy.hardware import Holder
 from nova_vhard.policy.subject import BOOT, SNAPSHOT, UPDATE
 from tests import following, seeds
 from tests.unit.explain.requests import allowing, change, found, of
+from tests.unit.explain.test_fixes import HOLDERS, follow
 from tests.unit.helpers import TODAY
 
-OWN = Holder("5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9", "p1", "qcow2")
-FOREIGN = Holder("5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9", "p2", "raw")
+OWN, FOREIGN = HOLDERS["own"], HOLDERS["foreign"]
 NOT_THERE = {
     "floppy_bus": [],
     "sound_model": [],
@@ -128,66 +127,31 @@ IMAGES = st.fixed_dictionaries(
 EACH = pytest.mark.parametrize("name", POLICIES)
 
 
-def follow(properties, text):
-    """Apply the fix in a text to image properties; return the step names."""
-    after, kinds = dict(properties), set()
-    for step in following.steps(text):
-        kinds.add(step.kind)
-        for _, _, verb, *words in step.commands:
-            if verb == "set":
-                after |= following.options(words)
-            elif verb == "unset":
-                for name in words[1:-1:2]:
-                    del after[name]
-            elif verb == "create":
-                after = following.options(words)
-        if step.kind == "entry":
-            name, words = step.words["list"], step.words
-            entries = json.loads(after[name])
-            entry = entries[int(words["index"])]
-            if words["value"]:
-                entry[words["key"]] = words["value"]
-            else:
-                del entry[words["key"]]
-            after[name] = json.dumps(entries)
-    return after, kinds
-
-
 def answer(rules, request):
     refusals, fix = found(rules, request)
     text = fixes.words(fix)
     return refusals, fix, text and f"{messages.TO_FIX}{text}"
 
 
-def checked(name, properties, holder):
-    """Check the fix of one image; return whether the image was refused."""
+@EACH
+@pytest.mark.parametrize(
+    ("holder", "examples"), [(OWN, 150), (FOREIGN, 60)], ids=["own", "foreign"]
+)
+def test_images(name, holder, examples):
     rules = POLICIES[name]
-    refusals, fix, text = answer(rules, of(properties, BOOT, holder))
-    if not refusals or not text:
-        assert not refusals or not fix.complete
-        return
-    after, kinds = follow(properties, text)
-    rest = of(after, BOOT, OWN).verdict(rules, TODAY).refusals
-    assert bool(rest) == bool(fix.left), (properties, text)
-    assert ("by hand" in kinds) == bool(fix.left and fix.complete)
-    for kept in ("hw_architecture", "os_distro"):
-        assert after.get(kept) == properties.get(kept)
 
-
-@EACH
-def test_images(name):
-    @seeds.searched(IMAGES, 150)
+    @seeds.searched(IMAGES, examples)
     def search(properties):
-        checked(name, properties, OWN)
-
-    search()
-
-
-@EACH
-def test_images_of_another_project(name):
-    @seeds.searched(IMAGES, 60)
-    def search(properties):
-        checked(name, properties, FOREIGN)
+        refusals, fix, text = answer(rules, of(properties, BOOT, holder))
+        if not refusals or not text:
+            assert not refusals or not fix.complete
+            return
+        after, kinds = follow(properties, text)
+        rest = of(after, BOOT, OWN).verdict(rules, TODAY).refusals
+        assert bool(rest) == bool(fix.left), (properties, text)
+        assert ("by hand" in kinds) == bool(fix.left and fix.complete)
+        for kept in ("hw_architecture", "os_distro"):
+            assert after.get(kept) == properties.get(kept)
 
     search()
 
@@ -200,17 +164,12 @@ def test_changes(name, operation):
     @seeds.searched(st.tuples(IMAGES, IMAGES), 60)
     def search(states):
         before, sent = states
-        after = {**before, **sent}
-        request = change(before, after, operation)
+        request = change(before, {**before, **sent}, operation)
         refusals, fix, text = answer(rules, request)
         if not refusals or not text:
             assert not refusals or not fix.complete
             return
-        again = dict(sent)
-        for step in following.steps(text):
-            for gone in step.named("leave"):
-                again.pop(gone, None)
-            again |= step.given
+        again, _ = follow(sent, text)
         request = change(before, {**before, **again}, operation)
         rest = request.verdict(rules, TODAY).refusals
         assert bool(rest) == bool(fix.left), (before, sent, text)
