@@ -14,6 +14,9 @@ from tests.unit.explain.requests import FOREIGN, OWN
 
 WHO = Subject(BOOT, "p1")
 PLACE = (IMAGE, OWN)
+COPY = (IMAGE, FOREIGN)
+BEFORE = {"a": "1", "c": "1"}
+AFTER = {"a": "2", "b": "2"}
 
 
 def edited(document, edits, before=None, place=PLACE):
@@ -40,22 +43,6 @@ def test_a_document(document, edits, result):
     assert repr(document) == kept
 
 
-@pytest.mark.parametrize(
-    ("edits", "result"),
-    [
-        ({}, {"a": "2", "b": "2"}),
-        # what is not changed is as it was
-        ({"a": None}, {"a": "1", "b": "2"}),
-        ({"b": None}, {"a": "2"}),
-        ({"c": None}, {"a": "2", "b": "2", "c": "1"}),
-        ({"a": "3"}, {"a": "3", "b": "2"}),
-    ],
-)
-def test_a_change(edits, result):
-    before = {"a": "1", "c": "1"}
-    assert edited({"a": "2", "b": "2"}, edits, before) == result
-
-
 def test_another_document_is_not_edited():
     draft = Draft(WHO, {(PLACE, "a"): "2"})
     for place in ((IMAGE, FOREIGN), ("volume", OWN), (IMAGE, NOBODY)):
@@ -63,32 +50,39 @@ def test_another_document_is_not_edited():
     assert len(draft.documents) == 3
 
 
+COUNT = {"hw_serial_port_count": "2"}
+DISK = {"hw_disk_bus": "virtio"}
+WHOLE = {"hw_pmu": "true", "x": "1", "mappings": "[{}]"}
+
+
 @pytest.mark.parametrize(
-    ("edits", "result"),
+    ("document", "edits", "before", "place", "result"),
     [
-        ({}, {"hw_pmu": "true", "x": "1", "mappings": "[{}]"}),
+        # a change: what is not changed is as it was
+        (AFTER, {}, BEFORE, PLACE, AFTER),
+        (AFTER, {"a": None}, BEFORE, PLACE, {"a": "1", "b": "2"}),
+        (AFTER, {"b": None}, BEFORE, PLACE, {"a": "2"}),
+        (AFTER, {"c": None}, BEFORE, PLACE, {**AFTER, "c": "1"}),
+        (AFTER, {"a": "3"}, BEFORE, PLACE, {"a": "3", "b": "2"}),
+        # a copy has only what a command gives it
+        (WHOLE, {}, None, COPY, WHOLE),
+        (WHOLE, DISK, None, COPY, {"hw_pmu": "true", **DISK}),
         (
-            {"hw_disk_bus": "virtio"},
-            {"hw_pmu": "true", "hw_disk_bus": "virtio"},
+            WHOLE,
+            {"mappings[0].disk_bus": "virtio"},
+            None,
+            COPY,
+            {"hw_pmu": "true"},
         ),
-        ({"mappings[0].disk_bus": "virtio"}, {"hw_pmu": "true"}),
-        ({"hw_pmu": None}, {}),
+        (WHOLE, {"hw_pmu": None}, None, COPY, {}),
+        # and only values that a shell takes
+        ({"hw_serial_port_count": "a b"}, DISK, None, COPY, DISK),
+        ({"hw_serial_port_count": "$(x)"}, DISK, None, COPY, DISK),
+        ({"hw_serial_port_count": 2}, DISK, None, COPY, {**DISK, **COUNT}),
     ],
 )
-def test_a_copy_has_only_what_a_command_gives_it(edits, result):
-    document = {"hw_pmu": "true", "x": "1", "mappings": "[{}]"}
-    assert edited(document, edits, None, (IMAGE, FOREIGN)) == result
-
-
-@pytest.mark.parametrize(
-    ("value", "is_given"), [("a b", False), ("$(x)", False), (2, True)]
-)
-def test_a_copy_has_only_values_that_a_shell_takes(value, is_given):
-    document = {"hw_serial_port_count": value}
-    edits = {"hw_disk_bus": "virtio"}
-    copy = edited(document, edits, None, (IMAGE, FOREIGN))
-    given = {"hw_serial_port_count": str(value)} if is_given else {}
-    assert copy == {**edits, **given}
+def test_a_change_or_a_copy(document, edits, before, place, result):
+    assert edited(document, edits, before, place) == result
 
 
 @pytest.mark.parametrize(

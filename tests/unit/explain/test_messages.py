@@ -19,30 +19,34 @@ BASELINE = shipped("baseline")
 RULE = ("guest_devices.vif_model",)
 
 
+def choice(source, why=None, allowed=()):
+    """Return a violation by a network card."""
+    card = DeviceChoice("vif_model", "e1000", source, "hw_x", implied=why)
+    return Violation(RULE, card, Mode.ENFORCE, allowed)
+
+
+NO_HOST = Message("no host has it", "a source", "it", fix="ask")
+NONE = " (allowed: no value)"
+
+
 @pytest.mark.parametrize(
-    ("source", "why", "asked"),
+    ("violation", "asked"),
     [
-        ("", "x" * 512, f"hw_x is not set, and {'x' * 512}"),
-        ("", "x" * 513, f"hw_x is not set, and {'x' * 509}…"),
-        ("x" * 128, None, f"{'x' * 128}='e1000'"),
-        ("x" * 129, None, f"{'x' * 127}…='e1000'"),
+        # what others wrote is bounded
+        (choice("", "x" * 512), f"hw_x is not set, and {'x' * 512}{NONE}"),
+        (choice("", "x" * 513), f"hw_x is not set, and {'x' * 509}…{NONE}"),
+        (choice("x" * 128), f"{'x' * 128}='e1000'{NONE}"),
+        (choice("x" * 129), f"{'x' * 127}…='e1000'{NONE}"),
+        # what is allowed
+        (choice("x", None, ("a",)), "x='e1000' (allowed: a)"),
+        (choice("x", None, ("a", "b\n")), "x='e1000' (allowed: a, b)"),
+        # a message is its text
+        (Violation(("hosts.require",), NO_HOST, Mode.WARN), NO_HOST.text),
     ],
-    ids=["why", "long-why", "source", "long-source"],
+    ids=["why", "long-why", "source", "long-source", "one", "two", "message"],
 )
-def test_what_others_wrote_is_bounded(source, why, asked):
-    choice = DeviceChoice("vif_model", "e1000", source, "hw_x", implied=why)
-    text = messages.asked(Violation(RULE, choice, Mode.ENFORCE))
-    assert text == f"{asked} (allowed: no value)"
-
-
-@pytest.mark.parametrize(
-    ("allowed", "words"),
-    [((), "no value"), (("a",), "a"), (("a", "b\n"), "a, b")],
-)
-def test_what_is_allowed_is_in_a_table(allowed, words):
-    choice = DeviceChoice("vif_model", "e1000", "x")
-    text = messages.asked(Violation(RULE, choice, Mode.ENFORCE, allowed))
-    assert text == f"x='e1000' (allowed: {words})"
+def test_what_is_asked_for_in_a_table(violation, asked):
+    assert messages.asked(violation) == asked
 
 
 def test_the_order_is_the_catalogues_not_the_bodys():
@@ -81,13 +85,8 @@ def test_only_the_fix_of_a_refusal_instructs(kind):
 def test_a_table_says_what_the_guest_needs():
     (violation,) = judge(BASELINE, {"hw_disk_bus": "ide"}).refusals
     assert messages.advice(violation) == KINDS["disk_bus"].needs != ""
-
-
-def test_a_message_is_its_text_in_a_table():
-    message = Message("no host has it", "a source", "it", fix="ask")
-    violation = Violation(("hosts.require",), message, Mode.WARN)
-    assert messages.asked(violation) == "no host has it"
-    assert messages.advice(violation) == ""
+    host = Violation(("hosts.require",), NO_HOST, Mode.WARN)
+    assert messages.advice(host) == ""
 
 
 def test_what_an_answer_has_at_most_is_its_sentences_and_its_whole_fix():
