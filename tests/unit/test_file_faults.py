@@ -11,7 +11,7 @@ import json
 import pickle
 import shutil
 from pathlib import Path
-from typing import ClassVar
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
@@ -77,74 +77,71 @@ def refilled(folder):
     return again
 
 
-class TestGuard:
-    @pytest.fixture
-    def guard(self, folder):
-        """Return what starts a guard."""
-        folder.mkdir()
-        more = "on_host: {mode: enforce, unanswered: refuse}\n"
-        domains.policy(folder / "policy.yaml", more)
-        conf = configured(
-            guard_conf.register,
-            "vhard_guard",
-            libvirt_user="root",
-            policy_file=str(folder / "policy.yaml"),
-            report_file=str(folder / "report.json"),
-            run_dir=str(folder / "run"),
-            state_path=str(folder / "state"),
-            textfile_directory=str(folder),
-        )
+@contextlib.contextmanager
+def guard(conf):
+    """Give a guard, and close what it holds."""
+    made = Guard(conf.vhard_guard)
+    try:
+        yield made
+    finally:
+        made._held.close()
 
-        @contextlib.contextmanager
-        def started():
-            made = Guard(conf.vhard_guard)
-            try:
-                yield made
-            finally:
-                made._held.close()
 
-        return started
+def ask(guard, uuid, bus):
+    xml = domains.xml(bus, server=uuid)
+    return guard.answers(Request(wire.START, uuid, xml)).word
 
-    @staticmethod
-    def ask(guard, uuid, bus):
-        xml = domains.xml(bus, server=uuid)
-        return guard.answers(Request(wire.START, uuid, xml)).word
 
-    def second(self, guard):
-        guard.answers.refresh()
-        assert self.ask(guard, NEW, "sata") is not Word.ALLOW
-        self.ask(guard, FRESH, "virtio")
-        guard.memory.save()
-        guard._summary()
+def second(guard):
+    """Do what a guard does each second, and start two guests."""
+    guard.answers.refresh()
+    assert ask(guard, NEW, "sata") is not Word.ALLOW
+    ask(guard, FRESH, "virtio")
+    guard.memory.save()
+    guard._summary()
 
-    def test_it_forgets_no_guest_and_lets_in_none(self, folder, guard):
-        with guard() as first:
-            first.answers.refresh()
-            # It counts as there before.
-            assert self.ask(first, domains.UUID, "sata") is Word.ALLOW
-            first.memory.adopt()
-            first.memory.save()
-        shutil.rmtree(folder / "run")
 
-        def works(operations):
-            with contextlib.ExitStack() as stack:
-                with operations.failing():
-                    made = stack.enter_context(guard())
-                    self.second(made)
-                self.second(made)
-                assert self.ask(made, domains.UUID, "sata") is Word.ALLOW
-                assert made.memory.choices(FRESH)
+def test_a_guard_forgets_no_guest_and_lets_in_none(folder):
+    folder.mkdir()
+    more = "on_host: {mode: enforce, unanswered: refuse}\n"
+    domains.policy(folder / "policy.yaml", more)
+    conf = configured(
+        guard_conf.register,
+        "vhard_guard",
+        libvirt_user="root",
+        policy_file=str(folder / "policy.yaml"),
+        report_file=str(folder / "report.json"),
+        run_dir=str(folder / "run"),
+        state_path=str(folder / "state"),
+        textfile_directory=str(folder),
+    )
+    with guard(conf) as first:
+        first.answers.refresh()
+        # It counts as there before.
+        assert ask(first, domains.UUID, "sata") is Word.ALLOW
+        first.memory.adopt()
+        first.memory.save()
+    shutil.rmtree(folder / "run")
 
-        def restarted(died):
-            # What the hook goes by where no daemon answers.
-            assert (folder / "state" / REFUSE_FILE).exists()
-            with guard() as made:
-                assert died or made.memory.choices(FRESH)
-                self.second(made)
-                assert self.ask(made, domains.UUID, "sata") is Word.ALLOW
+    def works(operations):
+        with contextlib.ExitStack() as stack:
+            with operations.failing():
+                made = stack.enter_context(guard(conf))
+                second(made)
+            second(made)
+            assert ask(made, domains.UUID, "sata") is Word.ALLOW
+            assert made.memory.choices(FRESH)
 
-        done = each_fails(folder, refilled(folder), works, restarted)
-        assert done.count("replace") >= 4
+    def restarted(died):
+        # What the hook goes by where no daemon answers.
+        assert (folder / "state" / REFUSE_FILE).exists()
+        with guard(conf) as made:
+            assert died or made.memory.choices(FRESH)
+            second(made)
+            assert ask(made, domains.UUID, "sata") is Word.ALLOW
+
+    done = each_fails(folder, refilled(folder), works, restarted)
+    assert done.count("replace") >= 4
 
 
 def test_a_policy_holds_and_no_older_one_after_it(folder):
@@ -326,20 +323,17 @@ def test_no_host_is_attested_that_is_not(folder, monkeypatch):
     state = writer.State({one: "compute1", two: "compute2"}, {})
     monkeypatch.setattr(writer, "read", lambda *_: state)
 
-    class Writer:
-        """Takes what is to be written to Placement."""
+    asked = {}
 
-        wanted: ClassVar = {}
+    def write(state, wanted, now, undemanded):
+        """Take what is to be written to Placement."""
+        assert wanted.keys() <= {one}
+        asked.clear()
+        asked.update(wanted)
+        return writer.Outcome()
 
-        def __init__(self, *_, renewal):
-            pass
-
-        def write(self, state, wanted, now, undemanded):
-            assert wanted.keys() <= {one}
-            Writer.wanted = wanted
-            return writer.Outcome()
-
-    monkeypatch.setattr(writer, "Writer", Writer)
+    made = SimpleNamespace(write=write)
+    monkeypatch.setattr(writer, "Writer", lambda *_, renewal: made)
 
     def attestor():
         means = Means(ListFile(conf), lambda: None)
@@ -347,14 +341,14 @@ def test_no_host_is_attested_that_is_not(folder, monkeypatch):
 
     def works(operations):
         with operations.failing():
-            made = attestor()
-            made.once()
-        assert made.once()
-        assert {*Writer.wanted} == {one}
+            service = attestor()
+            service.once()
+        assert service.once()
+        assert {*asked} == {one}
 
     def restarted(died):
         assert attestor().once()
-        assert {*Writer.wanted} == {one}
+        assert {*asked} == {one}
 
     done = each_fails(folder, refilled(folder), works, restarted)
     assert done.count("read") >= 3
