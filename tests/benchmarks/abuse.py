@@ -26,68 +26,90 @@ looks anything up, such as a boot of 63 image disks whose ``min_count`` is
 above its ``max_count``: at most 3 times, and 20 ms.
 """
 
+import json
 import sys
-import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import (
     abuse_cost,
-    abuse_images,
     abuse_service,
     client,
     common,
     glance_client,
+    nova_cloud,
     nova_gate,
 )
-from tests.benchmarks.pass_on import PASS_ON
+from tests.benchmarks.abuse_case import filled
+from tests.functional.glance import identity
 
 GLANCE = "tests.benchmarks.abuse_glance"
 NOVA = "tests.benchmarks.abuse_nova"
 SCHEDULER = "tests.benchmarks.abuse_scheduler"
-PEERS = "tests.benchmarks.abuse_peers"
+
+ENTRY = {"disk_bus": "ide"}
+#: Images that hostile requests to Nova name: what is in them beside what the
+#: image of the other benchmarks has.
+PROPERTIES: dict[str, dict[str, str]] = {
+    "clean": {},
+    "ide": {"hw_disk_bus": "ide"},
+    # What MySQL's column takes, and what PostgreSQL's does.
+    **{
+        f"bdm_{size}_kb": {
+            "block_device_mapping": json.dumps(
+                filled(lambda _: ENTRY, size * 1000)
+            )
+        }
+        for size in (60, 1000)
+    },
+    "long": {"hw_machine_type": "x" * 1_000_000},
+    "deep": {"block_device_mapping": "[" * 60_000},
+    # As many disks as the gate would look up, each with the longest list of
+    # block devices that it reads.
+    **{
+        f"disk_{number}": {"block_device_mapping": json.dumps([ENTRY] * 256)}
+        for number in range(63)
+    },
+}
+
+
+def make_images(glance: glance_client.Glance) -> dict[str, str]:
+    """Create and fill the images of Nova's project.
+
+    :returns: their ids by what is in them
+    """
+    user = {"X-Auth-Token": identity.token(nova_cloud.PROJECT)}
+    made = {}
+    for name, properties in PROPERTIES.items():
+        body = json.dumps({**glance_client.IMAGE, **properties}).encode()
+        answer = glance.ask("POST", "/v2/images", body, expect=201, **user)
+        made[name] = json.loads(answer)["id"]
+        path = f"/v2/images/{made[name]}/file"
+        glance.ask("PUT", path, b"x", glance_client.OCTETS, 204, **user)
+    return made
 
 
 def measure() -> common.Figures:
     """Run the services and measure everything."""
-    client.CACHE.mkdir(parents=True, exist_ok=True)
     result = []
-    with tempfile.TemporaryDirectory(
-        dir=client.CACHE, prefix="abuse-"
-    ) as folder:
-        for name, run in (
-            ("glance", _glance),
-            ("nova", _nova),
-            ("scheduler", _scheduler),
-        ):
-            directory = Path(folder) / name
+    with client.folder("abuse") as folder:
+        for module in (GLANCE, NOVA, SCHEDULER):
+            directory = folder / module.rpartition("_")[2]
             directory.mkdir()
-            common.progress(f"== {name}")
-            result += run(directory)
+            common.progress(f"== {directory.name}")
+            if module == NOVA:
+                result += _nova(directory)
+            else:
+                result += abuse_service.run(module, directory)
     return abuse_cost.figures(result)
 
 
-def _glance(directory: Path) -> list[abuse_cost.Finding]:
-    return abuse_service.run(GLANCE, directory)
-
-
-def _scheduler(directory: Path) -> list[abuse_cost.Finding]:
-    return abuse_service.run(SCHEDULER, directory)
-
-
 def _nova(directory: Path) -> list[abuse_cost.Finding]:
-    with ExitStack() as stack:
-        (glance,) = stack.enter_context(
-            glance_client.serve((directory / "glance" / "api", PASS_ON))
-        )
-        ((_, peers),) = stack.enter_context(
-            client.serve(PEERS, (directory / "peers" / "api", PASS_ON))
-        )
-        images = abuse_images.make(glance)
+    with nova_gate.neighbours(directory) as (glance, peers):
+        images = make_images(glance)
         home = directory / "api"
-        nova_gate.make_template(home, glance.url, f"http://127.0.0.1:{peers}")
-        return abuse_service.run(NOVA, home, images=images, peers=peers)
+        nova_gate.make_template(home, glance.url, peers.url)
+        return abuse_service.run(NOVA, home, images=images, peers=peers.url)
 
 
 def bars(figures: common.Figures) -> list[str]:

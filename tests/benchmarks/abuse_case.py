@@ -74,31 +74,29 @@ def seeded(odd: Odd, count: int, prefix: str, most: int) -> Iterator[Case]:
 def grown(mutator: Mutator, body: bytes, most: int) -> bytes:
     """Return a JSON body with a place made large; any other as it is.
 
+    A string or a list's items are repeated, or a value under new keys.
+
     :param most: bytes of what is returned, about
     """
     try:
         tree = json.loads(body)
         places = list(_places(tree))
-        if places and len(body) < most:
-            node, key = mutator.one_of(places)
-            _grow(mutator, node, key, most - len(body))
-            body = json.dumps(tree).encode()
+        size = most - len(body)
+        if not places or size <= 0:
+            return body
+        node, key = mutator.one_of(places)
+        value = node[key]
+        if isinstance(value, str) and value and mutator.chance(0.3):
+            node[key] = value * (size // len(json.dumps(value)))
+        elif isinstance(node, list):
+            node += filled(lambda _: value, size)
+        else:
+            times = size // (len(json.dumps([key, value])) + 8)
+            node |= {f"{key}{number}": value for number in range(times)}
+        return json.dumps(tree).encode()
     except (ValueError, RecursionError):
         # No JSON, or nested so deep that it is hostile already.
-        pass
-    return body
-
-
-def _grow(mutator: Mutator, node: Any, key: Any, size: int) -> None:
-    """Repeat a string or a list's items, or repeat a value under new keys."""
-    value = node[key]
-    if isinstance(value, str) and value and mutator.chance(0.3):
-        node[key] = value * (size // len(json.dumps(value)))
-    elif isinstance(node, list):
-        node += filled(lambda _: value, size)
-    else:
-        for number in range(size // (len(json.dumps([key, value])) + 8)):
-            node[f"{key}{number}"] = value
+        return body
 
 
 def _places(tree: Any) -> Iterator[tuple[Any, Any]]:

@@ -8,9 +8,8 @@ KiB. For requests that the service refuses unread, the first limit is 3 times
 instead of 5, because the gate has nothing to look up.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from tests.benchmarks import common
 
@@ -72,10 +71,6 @@ class Finding:
             f"ratios {self.cpu:.2f} and {self.size:.2f}"
         )
 
-    def saved(self) -> dict[str, Any]:
-        """Return what ``load`` reads."""
-        return asdict(self)
-
 
 def _text(cost: Cost) -> str:
     return (
@@ -84,50 +79,35 @@ def _text(cost: Cost) -> str:
     )
 
 
-def load(saved: dict[str, Any]) -> Finding:
-    """Return a finding that another process has saved."""
-    return Finding(
-        saved["name"], Cost(**saved["gate"]), Cost(**saved["plain"])
-    )
-
-
 def figures(findings: Iterable[Finding]) -> common.Figures:
     """Return the worst of all, and each that is beyond."""
     answer = list(findings)
-    result: common.Figures = {}
-    for kind, unit in (("cpu", "ms"), ("bytes", "kib")):
-        worst = max(answer, key=lambda finding: _ratio(finding, kind))
-        result |= {
-            f"worst_{kind}_ratio": round(_ratio(worst, kind), 3),
-            f"worst_{kind}_case": worst.name,
-            f"worst_{kind}_gate_{unit}": _amount(worst.gate, kind),
-            f"worst_{kind}_plain_{unit}": _amount(worst.plain, kind),
-        }
-    unread = [finding.cpu for finding in answer if UNREAD in finding.name]
+    slow = max(answer, key=lambda finding: finding.cpu)
+    long = max(answer, key=lambda finding: finding.size)
     most = max(answer, key=lambda finding: finding.gate.lookups)
+    unread = [finding.cpu for finding in answer if UNREAD in finding.name]
     return {
-        **result,
+        "worst_cpu_ratio": round(slow.cpu, 3),
+        "worst_cpu_case": slow.name,
+        "worst_cpu_gate_ms": round(slow.gate.cpu_s * 1e3, 1),
+        "worst_cpu_plain_ms": round(slow.plain.cpu_s * 1e3, 1),
+        "worst_bytes_ratio": round(long.size, 3),
+        "worst_bytes_case": long.name,
+        "worst_bytes_gate_kib": round(long.gate.size / 1024, 1),
+        "worst_bytes_plain_kib": round(long.plain.size / 1024, 1),
         "most_lookups": most.gate.lookups,
         "most_lookups_case": most.name,
         UNREAD_WORST: round(max(unread, default=0), 3),
         "cases": len(answer),
         "cases_beyond": sum(finding.beyond for finding in answer),
-        **{k: v for finding in answer for k, v in _if_beyond(finding)},
+        **{
+            f"{each.name}_cpu_ratio": round(each.cpu, 3)
+            for each in answer
+            if each.cpu > each.times
+        },
+        **{
+            f"{each.name}_bytes_ratio": round(each.size, 3)
+            for each in answer
+            if each.size > BYTES_TIMES
+        },
     }
-
-
-def _if_beyond(finding: Finding) -> Iterator[tuple[str, float]]:
-    for kind, most in (("cpu", finding.times), ("bytes", BYTES_TIMES)):
-        if _ratio(finding, kind) > most:
-            yield (
-                f"{finding.name}_{kind}_ratio",
-                round(_ratio(finding, kind), 3),
-            )
-
-
-def _ratio(finding: Finding, kind: str) -> float:
-    return finding.cpu if kind == "cpu" else finding.size
-
-
-def _amount(cost: Cost, kind: str) -> float:
-    return round(cost.cpu_s * 1e3 if kind == "cpu" else cost.size / 1024, 1)

@@ -10,7 +10,6 @@ import gc
 import json
 import logging
 import os
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,23 +19,20 @@ from typing import Any
 os.environ.setdefault("OS_NOVA_DISABLE_EVENTLET_PATCHING", "1")
 
 from nova import context, objects
-from oslo_messaging.rpc.dispatcher import (
-    ExpectedException,
-)
+from oslo_messaging.rpc.dispatcher import ExpectedException
 
 from tests.benchmarks import (
+    abuse_service,
     common,
-    filter_gate,
+    filter_fleet,
     scheduler_fleet,
 )
 from tests.benchmarks.abuse_cost import Cost, Finding
-from tests.benchmarks.abuse_meter import Clock, measure
 
 HOSTS = 10
 OURS = "VirtHardeningFilter"
 ENTRIES = 13_796
 SPECS = 5000
-_ALIASES = {"pci_passthrough:alias": ",".join(f"a{n}:1" for n in range(SPECS))}
 
 
 def image(**properties: Any) -> dict[str, Any]:
@@ -49,16 +45,21 @@ def mapped(entry: Callable[[int], dict[str, str]]) -> dict[str, Any]:
     return image(img_block_device_mapping=[entry(n) for n in range(ENTRIES)])
 
 
-def cases() -> Iterator[tuple[str, dict[str, Any], dict[str, str]]]:
-    """Yield names, image properties and extra specs."""
-    yield "bdm", mapped(lambda _: {"disk_bus": "ide"}), {}
-    yield "bdm_values", mapped(lambda n: {"disk_bus": f"x{n}"}), {}
-    yield "bdm_long", mapped(lambda _: {"disk_bus": "x" * 255}), {}
-    yield "bdm_cdroms", mapped(lambda _: {"device_type": "cdrom"}), {}
-    yield "distro_long", image(os_distro="x" * (1 << 20)), {}
-    yield "specs", image(), {f"resources{n}:PGPU": "1" for n in range(SPECS)}
-    yield "aliases", image(), _ALIASES
-    yield "checks", image(), {"vhard:require": "iommu," * SPECS}
+#: Name to image properties and extra specs.
+CASES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
+    "warm_up": (image(), {}),
+    "bdm": (mapped(lambda _: {"disk_bus": "ide"}), {}),
+    "bdm_values": (mapped(lambda n: {"disk_bus": f"x{n}"}), {}),
+    "bdm_long": (mapped(lambda _: {"disk_bus": "x" * 255}), {}),
+    "bdm_cdroms": (mapped(lambda _: {"device_type": "cdrom"}), {}),
+    "distro_long": (image(os_distro="x" * (1 << 20)), {}),
+    "specs": (image(), {f"resources{n}:PGPU": "1" for n in range(SPECS)}),
+    "aliases": (
+        image(),
+        {"pci_passthrough:alias": ",".join(f"a{n}:1" for n in range(SPECS))},
+    ),
+    "checks": (image(), {"vhard:require": "iommu," * SPECS}),
+}
 
 
 def message(properties: dict[str, Any], specs: dict[str, str]) -> str:
@@ -73,7 +74,7 @@ def cost(scheduler: Any, text: str, log: Path) -> Cost:
     """Return what a request takes; its status is that of the boot."""
     admin = context.get_admin_context()
     logged, answer, status = log.stat().st_size, "", 202
-    with Clock() as clock:
+    with abuse_service.Clock() as clock:
         try:
             spec = objects.RequestSpec.obj_from_primitive(json.loads(text))
             scheduler.select_destinations(
@@ -93,16 +94,18 @@ def cost(scheduler: Any, text: str, log: Path) -> Cost:
 def find(directory: Path) -> Iterator[Finding]:
     """Yield what requests cost."""
     scheduler_fleet.prepare(directory)
-    filter_gate.configure(directory, filter_gate.PROVEN)
+    filter_fleet.configure(directory, filter_fleet.PROVEN)
     fleet = scheduler_fleet.Fleet(HOSTS)
     schedulers = fleet.scheduler(OURS), fleet.scheduler()
     log = directory / "nova-scheduler.log"
     logging.getLogger("nova").info("The log is there.")
     gc.freeze()  # what stays is not looked through before each request
-    for name, properties, specs in [("warm_up", image(), {}), *cases()]:
+    for name, (properties, specs) in CASES.items():
         text = message(properties, specs)
         costs = [
-            measure(lambda made=made, text=text: cost(made, text, log))
+            abuse_service.cheapest(
+                lambda made=made, text=text: cost(made, text, log)
+            )
             for made in schedulers
         ]
         finding = Finding(f"scheduler_{name}", *costs)
@@ -112,7 +115,4 @@ def find(directory: Path) -> Iterator[Finding]:
 
 
 if __name__ == "__main__":
-    settings = Path(sys.argv[1])
-    home = Path(json.loads(settings.read_text())["directory"])
-    result = [finding.saved() for finding in find(home)]
-    settings.with_suffix(".found").write_text(json.dumps(result))
+    abuse_service.main(find)

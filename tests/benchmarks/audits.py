@@ -9,17 +9,17 @@ client's share alone and the wall clock are reported without a bar.  The
 control is a second run of plain paging.
 """
 
+import io
 import json
-import random
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
 
-from tests.benchmarks import common
-from tests.benchmarks.client import ROOT, processor_time
+from nova_vhard.policy import document
+from tests.benchmarks import client, common
 
 TURNS = 3
 AUDIT, PAGE, CONTROL = "audit", "page", "control"
@@ -36,32 +36,47 @@ def run(module: str, services: Sequence[int], *arguments: str) -> Took:
     :param services: process ids of what it asks
     :param arguments: the way, and whatever ``child`` needs
     """
-    begun = sum(map(processor_time, services))
+    begun = sum(map(client.processor_time, services))
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
-        cwd=ROOT,
+        cwd=client.ROOT,
         check=True,
         stdout=subprocess.PIPE,
         text=True,
     )
     took: Took = json.loads(done.stdout)
-    asked = sum(map(processor_time, services)) - begun
+    asked = sum(map(client.processor_time, services)) - begun
     return {**took, "processor": took["client"] + asked}
 
 
-def child(go: Callable[[], int]) -> None:
+def child(go: Callable[[Any], int], clients: Any) -> None:
     """Be the new process: go, and print what it took.
 
     :param go: returns how many there were
     """
-    wall, client = time.perf_counter(), time.process_time()
-    count = go()
-    client, wall = time.process_time() - client, time.perf_counter() - wall
-    status = Path("/proc/self/status").read_text()
-    (line,) = (x for x in status.splitlines() if x.startswith("VmHWM"))
-    peak = int(line.split()[1]) / 1024
-    took = {"client": client, "wall": wall, "count": count, "peak": peak}
+    wall, own = time.perf_counter(), time.process_time()
+    count = go(clients)
+    took = {
+        "client": time.process_time() - own,
+        "wall": time.perf_counter() - wall,
+        "count": count,
+        "peak": client.peak_mib(),
+    }
     print(json.dumps(took))
+
+
+def rows(command: Any, clients: Mapping[str, Any], every: str) -> int:
+    """Run a command that audits; return the number of its rows.
+
+    :param every: its option for all things of all projects
+    """
+    vhard = SimpleNamespace(**clients)
+    manager = SimpleNamespace(vhard=vhard)
+    app = SimpleNamespace(client_manager=manager, stderr=io.StringIO())
+    made = command(app, None)
+    policy = document.shipped("baseline")
+    parsed = made.get_parser("audit").parse_args([every, f"--policy={policy}"])
+    return len(list(made.take_action(parsed)[1]))
 
 
 def compare(go: Go, small: Took, things: str) -> common.Figures:
@@ -70,42 +85,37 @@ def compare(go: Go, small: Took, things: str) -> common.Figures:
     :param small: what an audit of a tenth took
     :param things: what there is; the name of the figure that counts it
     """
-    draw = random.Random(common.SEED)
-    ways = {AUDIT: AUDIT, PAGE: PAGE, CONTROL: PAGE}
-    turns: list[dict[str, Took]] = []
-    for number in range(TURNS):
-        common.progress(f"turn {number + 1} of {TURNS} ...")
-        order = draw.sample(list(ways), len(ways))
-        turns.append({name: go(ways[name]) for name in order})
-    large, paged = (turns[-1][name] for name in (AUDIT, PAGE))
+    common.progress(f"{TURNS} turns ...")
+    took = common.in_turns(
+        {
+            AUDIT: lambda: go(AUDIT),
+            PAGE: lambda: go(PAGE),
+            CONTROL: lambda: go(PAGE),
+        },
+        TURNS,
+        warm_up=0,
+    )
+
+    def ratio(way: str, kind: str) -> common.Interval:
+        pairs = zip(took[way], took[PAGE], strict=True)
+        return common.median_ratio((it[kind], by[kind]) for it, by in pairs)
+
+    large, paged = took[AUDIT][-1], took[PAGE][-1]
     return {
         things: int(paged["count"]),
         "violations": int(large["count"]),
-        **_ratio(turns, AUDIT, "processor").figures("audit_ratio"),
-        **_ratio(turns, CONTROL, "processor").figures("control_ratio"),
-        **_ratio(turns, AUDIT, "wall").figures("audit_wall_ratio"),
+        **ratio(AUDIT, "processor").figures("audit_ratio"),
+        **ratio(CONTROL, "processor").figures("control_ratio"),
+        **ratio(AUDIT, "wall").figures("audit_wall_ratio"),
         **{
-            f"{name}{part}_us": round(_median(turns, name, kind) * 1e6)
-            for name in (AUDIT, PAGE)
+            f"{way}{part}_us": common.median_us(it[kind] for it in took[way])
+            for way in (AUDIT, PAGE)
             for part, kind in (("", "processor"), ("_client", "client"))
         },
-        "audit_peak_mib": round(large["peak"], 1),
-        "page_peak_mib": round(paged["peak"], 1),
+        "audit_peak_mib": large["peak"],
+        "page_peak_mib": paged["peak"],
         "audit_growth_mib": round(large["peak"] - small["peak"], 1),
     }
-
-
-def _ratio(
-    turns: Sequence[dict[str, Took]], name: str, kind: str
-) -> common.Interval:
-    """Return what a way took over what paging took."""
-    return common.median_ratio(
-        (turn[name][kind], turn[PAGE][kind]) for turn in turns
-    )
-
-
-def _median(turns: Sequence[dict[str, Took]], name: str, kind: str) -> float:
-    return statistics.median(turn[name][kind] for turn in turns)
 
 
 def bars(

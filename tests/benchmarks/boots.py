@@ -21,11 +21,12 @@ Needs MariaDB and RabbitMQ.
 """
 
 import contextlib
-import shutil
+import json
+import random
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -34,21 +35,95 @@ from cloud import infrastructure, policies, users
 from cloud.clients import Client as User
 from cloud.cloud import Cloud
 from cloud.place import Place
-from tests.benchmarks import client, common
-from tests.benchmarks.boot_client import LONG, Desk
-from tests.benchmarks.boot_meter import Meter
-from tests.benchmarks.boot_pairs import Plan, collect, figures
+from tests.benchmarks import client, common, pairs
 
 AT_MOST = 1.05
 WIDTH = 0.05
+#: Of an interval that needs no more turns.
+NARROW = 0.03
 POLICY = policies.BASELINE + "hosts: {require: [kernel_aslr], mode: enforce}\n"
 # posture_ttl is 1 second in that cloud, so that a person need not wait.
 POSTURE = {"posture_ttl": 60}
 #: Daemons that take no part in a boot, by prefix of their names.
 APART = ("reporter", "exporter", "setup", "epmd")
+#: Seconds for a server to come or to go, on a machine that is busy.
+LONG = 120
+#: Seconds of a look whether a cloud has come to rest, and looks in a row.
+LOOK, CALM = 0.1, 3
+#: Of the processor, in a look, above what it takes at rest.
+SLACK = 0.004
+_VERSION = {"OpenStack-API-Version": "compute 2.90"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Number of servers booted at once on each cloud, and number of turns.
+
+    :ivar least: minimum number of turns
+    :ivar most: maximum number of turns, even if the intervals are still wide
+    :ivar seconds: time after which no turn is added, once ``least`` are done
+    """
+
+    servers: int
+    least: int
+    most: int
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        """Return the prefix of the figures' names."""
+        return "boot" if self.servers == 1 else f"boot_{self.servers}_at_once"
+
 
 #: Together with the start of the clouds in ten minutes.
 PLANS = (Plan(1, 20, 60, 150), Plan(8, 6, 16, 150))
+
+
+class Meter:
+    """Adds up what the processes of some sessions have run.
+
+    Each daemon is a session of its own, including all that it forked.
+
+    :param sessions: ids of the sessions
+    """
+
+    def __init__(self, sessions: Collection[int]) -> None:
+        self._sessions = frozenset(sessions)
+        self._ran: dict[int, float] = {}
+        self._idle = 0.0
+
+    def seconds(self) -> float:
+        """Return what all of them have run, those that have ended too."""
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            # One that ends meanwhile has run for what was read before.
+            with contextlib.suppress(OSError):
+                text = stat.read_text(errors="replace")
+                # State, parent, group and session behind the name.
+                if int(text.rpartition(")")[2].split()[3]) in self._sessions:
+                    pid = int(stat.parent.name)
+                    self._ran[pid] = client.processor_time(pid)
+        return sum(self._ran.values())
+
+    def settle(self, seconds: float = 5.0) -> None:
+        """Find out how much the cloud runs while nothing is asked."""
+        begun = self.seconds()
+        time.sleep(seconds)
+        self._idle = (self.seconds() - begun) * LOOK / seconds
+
+    def at_rest(self) -> float:
+        """Wait until the cloud has come to rest; return what it has run.
+
+        :raises RuntimeError: if it does not
+        """
+        ran, calm = self.seconds(), 0
+        deadline = time.monotonic() + LONG
+        while calm < CALM:
+            if time.monotonic() > deadline:
+                raise RuntimeError("the cloud does not come to rest")
+            time.sleep(LOOK)
+            before, ran = ran, self.seconds()
+            calm = calm + 1 if ran - before <= self._idle + SLACK else 0
+        return ran
 
 
 class Side:
@@ -58,8 +133,16 @@ class Side:
         facts = running.facts
         member, admin = User(facts, users.MEMBER), User(facts, users.ADMIN)
         image = admin.image.find_image("clean", ignore_missing=False).id
-        token = member.session.get_token()
-        self._desk = Desk(facts.ports["nova"], token, image)
+        self._nova = client.Client(0, facts.ports["nova"])
+        token = {"X-Auth-Token": member.session.get_token()}
+        self._nova.sent |= {**_VERSION, **token}
+        server = {
+            "name": "benchmark",
+            "imageRef": image,
+            "flavorRef": "1",
+            "networks": "none",
+        }
+        self._choice = json.dumps({"server": server}).encode()
         self._meter = Meter(
             [
                 pid
@@ -67,11 +150,19 @@ class Side:
                 if pid is not None and not name.startswith(APART)
             ]
         )
+        self._meter.settle()
         self._servers: list[str] = []
 
-    def settle(self) -> None:
-        """Find out how much the cloud runs while nothing is asked."""
-        self._meter.settle()
+    def _is_active(self, server: str) -> bool:
+        """Return whether a server is there.
+
+        :raises RuntimeError: if it never will be
+        """
+        answer = self._nova.ask("GET", f"/v2.1/servers/{server}")
+        result = json.loads(answer)["server"]
+        if result["status"] not in ("BUILD", "ACTIVE"):
+            raise RuntimeError(f"a server became {result}")
+        return bool(result["status"] == "ACTIVE")
 
     def boots(self, servers: int) -> float:
         """Return the seconds of the processor that a boot takes.
@@ -80,11 +171,14 @@ class Side:
         :raises RuntimeError: if one of them does not become ACTIVE
         """
         begun = self._meter.at_rest()
-        started = [self._desk.start() for _ in range(servers)]
-        self._servers += started
+        for _ in range(servers):
+            answer = self._nova.ask(
+                "POST", "/v2.1/servers", self._choice, expect=202
+            )
+            self._servers.append(json.loads(answer)["server"]["id"])
         deadline = time.monotonic() + LONG
         ended = self._meter.at_rest()
-        while not all(map(self._desk.is_active, started)):
+        while not all(map(self._is_active, self._servers)):
             # The cloud seemed at rest, but not all servers are ACTIVE yet.
             if time.monotonic() > deadline:
                 raise RuntimeError("servers are BUILD for too long")
@@ -93,29 +187,42 @@ class Side:
 
     def clear(self) -> None:
         """Delete the servers, and wait until there is none."""
-        servers, self._servers = self._servers, []
-        for server in servers:
-            self._desk.delete(server)
+        for server in self._servers:
+            self._nova.ask("DELETE", f"/v2.1/servers/{server}", expect=204)
+        self._servers.clear()
         deadline = time.monotonic() + LONG
-        while self._desk.left():
+        while json.loads(self._nova.ask("GET", "/v2.1/servers"))["servers"]:
             if time.monotonic() > deadline:
                 raise RuntimeError("servers that were deleted are there")
             time.sleep(0.2)
 
 
-def measured(plan: Plan, sides: list[Side]) -> common.Figures:
-    """Boot as planned; return the figures."""
+def measured(plan: Plan, sides: Sequence[Side]) -> common.Figures:
+    """Boot by turns until the intervals are narrow, or time is up.
+
+    :param sides: with the gates, without, the control; in an order that is
+        drawn for each turn
+    """
     common.progress(f"{plan.servers} boot(s) at once ...")
-
-    def clear() -> None:
-        for side in sides:
-            side.clear()
-
     for side in sides:
         side.boots(plan.servers)  # warms up
-    clear()
-    turns = collect(plan, [side.boots for side in sides], clear)
-    return figures(plan, turns)
+        side.clear()
+    draw, begun = random.Random(common.SEED), time.monotonic()
+    turns: list[pairs.Turn] = []
+    while len(turns) < plan.most:
+        took = {
+            index: sides[index].boots(plan.servers)
+            for index in draw.sample(range(3), 3)
+        }
+        turns.append((took[0], took[1], took[2]))
+        for side in sides:
+            side.clear()
+        common.progress(f"  turn {len(turns)}: {pairs.ratio(turns)}")
+        width = max(pairs.ratio(turns, side).width for side in (0, 2))
+        late = time.monotonic() - begun > plan.seconds
+        if len(turns) >= plan.least and (late or width <= NARROW):
+            break
+    return pairs.figures({plan.name: turns}, "gates")
 
 
 @contextlib.contextmanager
@@ -137,15 +244,16 @@ def cloud(root: Path, **wanted: Any) -> Iterator[Side]:
 def measure() -> common.Figures:
     """Run the clouds and measure everything."""
     missing = infrastructure.missing()
-    missing += [each for each in ("keystone", "pymysql") if not _there(each)]
+    missing += [
+        name for name in ("keystone", "pymysql") if not find_spec(name)
+    ]
     if missing:
         raise common.Unavailable(
             f"tools/bench.sh boots: not installed: {' '.join(missing)}; see "
             "doc/source/contributor/integration.rst"
         )
-    client.CACHE.mkdir(parents=True, exist_ok=True)
-    directory = Path(tempfile.mkdtemp(dir=client.CACHE, prefix="boots-"))
-    with contextlib.ExitStack() as stack:
+    result: common.Figures = {}
+    with client.folder("boots") as directory, contextlib.ExitStack() as stack:
         sides = [
             stack.enter_context(cloud(directory / name, **wanted))
             for name, wanted in (
@@ -154,18 +262,9 @@ def measure() -> common.Figures:
                 ("control", {"gates": False}),
             )
         ]
-        for side in sides:
-            side.settle()
-        result: common.Figures = {}
         for plan in PLANS:
             result |= measured(plan, sides)
-    # Where it fails the logs are left.
-    shutil.rmtree(directory, ignore_errors=True)
     return result
-
-
-def _there(module: str) -> bool:
-    return find_spec(module) is not None
 
 
 def bars(figures: common.Figures) -> list[str]:

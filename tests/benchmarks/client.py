@@ -1,43 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one client of a benchmark's servers, and how it starts them."""
+"""The client of a benchmark's servers, how it starts them, and their cost."""
 
 import http.client
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.pass_on import GATED
+from tests.benchmarks.forked import GATED
 from tests.functional.glance import identity
 
 ROOT = Path(__file__).resolve().parents[2]
-CACHE = ROOT / ".cache" / "bench"
-
 TOKEN = identity.token("0123456789abcdef0123456789abcdef")
-
 
 #: Seconds between two looks whether processes have come to rest, and looks.
 _REST, _LOOKS = 0.0003, 100
 
 
-@dataclass(frozen=True)
-class Took:
-    """Cost of a request.
-
-    :ivar processor: seconds, of all processes involved
-    :ivar wall: seconds
-    """
-
-    processor: float
-    wall: float
-
-    def __add__(self, other: "Took") -> "Took":
-        """Return what two requests took."""
-        return Took(self.processor + other.processor, self.wall + other.wall)
+@contextmanager
+def folder(name: str) -> Iterator[Path]:
+    """Return a folder on the checkout's disk, until the block ends."""
+    cache = ROOT / ".cache" / "bench"
+    cache.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(dir=cache, prefix=f"{name}-"))
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def processor_time(pid: int) -> float:
@@ -49,22 +44,57 @@ def processor_time(pid: int) -> float:
     return time.clock_gettime((~pid << 3) | 2)
 
 
+def peak_mib(pid: int | str = "self") -> float:
+    """Return the most memory that a process has ever held, in MiB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (line,) = (x for x in status.splitlines() if x.startswith("VmHWM"))
+    return round(int(line.split()[1]) / 1024, 1)
+
+
+def spent(
+    command: Sequence[str],
+    text: bytes = b"",
+    env: Mapping[str, str] | None = None,
+) -> float:
+    """Run a program; return the seconds of the processor that it takes.
+
+    :param text: its standard input
+    :raises subprocess.CalledProcessError: if it fails
+    """
+    with subprocess.Popen(
+        command,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert process.stdin is not None
+        with suppress(BrokenPipeError):
+            process.stdin.write(text)
+            process.stdin.close()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return usage.ru_utime + usage.ru_stime
+
+
 class Client:
     """A running server, and a connection to it that is kept alive.
 
     :param behind: process ids of what the server asks
-    :param gated: for a server with ``pass_on.ByTurn``
+    :param gated: for a server with ``forked.ByTurn``
     """
 
     def __init__(
         self, pid: int, port: int, *behind: int, gated: bool = False
     ) -> None:
-        self.pid, self._behind = pid, behind
-        self._sent = {"X-Auth-Token": TOKEN, GATED: str(int(gated))}
+        self.pid, self._all = pid, (pid, *behind)
+        self.sent = {"X-Auth-Token": TOKEN, GATED: str(int(gated))}
         self.url = f"http://127.0.0.1:{port}"
         self._http = http.client.HTTPConnection("127.0.0.1", port)
 
-    def timed(
+    def ask(
         self,
         method: str,
         path: str,
@@ -72,63 +102,40 @@ class Client:
         kind: str = "application/json",
         expect: int = 200,
         **headers: str,
-    ) -> tuple[float, bytes]:
-        """Send one request; return its duration in seconds and the answer.
+    ) -> bytes:
+        """Send one request; return the answer.
 
         Raises RuntimeError when the status is not the expected one: a
         benchmark of errors shows nothing.
         """
-        sent = {**self._sent, "Content-Type": kind, **headers}
-        start = time.perf_counter()
+        sent = {**self.sent, "Content-Type": kind, **headers}
         self._http.request(method, path, body, sent)
         response = self._http.getresponse()
         answer = response.read()
-        taken = time.perf_counter() - start
         if response.status != expect:
             raise RuntimeError(
                 f"{method} {path}: {response.status} {answer!r}"
             )
-        return taken, answer
+        return answer
 
-    def measured(self, *words: Any, **more: Any) -> tuple[Took, bytes]:
-        """Send one request; return what it took, and the answer.
+    def measured(self, *words: Any, **more: Any) -> float:
+        """Send one request; return the seconds of the processor it takes.
 
-        :param words: and ``more``, see ``timed``
+        :param words: and ``more``, see ``ask``
         """
         begun = self._at_rest()
-        wall, answer = self.timed(*words, **more)
-        return Took(self._at_rest() - begun, wall), answer
+        self.ask(*words, **more)
+        return self._at_rest() - begun
 
     def _at_rest(self) -> float:
         """Wait until no process works; return how long they have run."""
-        ran = self._ran()
+        ran = sum(map(processor_time, self._all))
         for _ in range(_LOOKS):
             time.sleep(_REST)
-            before, ran = ran, self._ran()
+            before, ran = ran, sum(map(processor_time, self._all))
             if before == ran:
                 break
         return ran
-
-    def _ran(self) -> float:
-        return sum(map(processor_time, (self.pid, *self._behind)))
-
-    def peak_mib(self) -> float:
-        """Return the most memory that the server has ever held, in MiB."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        (line,) = (x for x in status.splitlines() if x.startswith("VmHWM"))
-        return round(int(line.split()[1]) / 1024, 1)
-
-
-def _ready(line: str, log: Path) -> tuple[int, tuple[int, int]]:
-    """Return the index of a server that is ready, its process id and port.
-
-    :raises RuntimeError: if it could not start
-    """
-    index, *where = map(int, line.split() or [0])
-    if not where:
-        raise RuntimeError(log.read_text())
-    pid, port = where
-    return index, (pid, port)
 
 
 @contextmanager
@@ -139,6 +146,7 @@ def serve(
 
     :param module: one that calls ``forked.main``
     :returns: process id and port of each, in the order of ``servers``
+    :raises RuntimeError: if one cannot start
     """
     arguments = [str(part) for server in servers for part in server]
     log = servers[0][0].parent / "log"
@@ -156,7 +164,12 @@ def serve(
     assert process.stdout is not None
     try:
         # A server is known by its index, not by when it got ready.
-        ready = dict(_ready(process.stdout.readline(), log) for _ in servers)
+        ready = {}
+        for _ in servers:
+            index, *where = map(int, process.stdout.readline().split() or [0])
+            if not where:
+                raise RuntimeError(log.read_text())
+            ready[index] = (where[0], where[1])
         yield [ready[index] for index in range(len(servers))]
     finally:
         process.stdin.close()

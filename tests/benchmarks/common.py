@@ -29,15 +29,12 @@ A benchmark whose ratios are compared in CI (``compare``) also passes
 
 import argparse
 import json
-import math
-import os
 import pathlib
-import platform
 import random
 import signal
 import statistics
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,35 +126,40 @@ def ratio_bar(
     nothing.  ``name`` is the key that was passed to ``Interval.figures``.
     """
     low, high = figures[f"{name}_low"], figures[f"{name}_high"]
-    limit = (
-        f"at most {at_most}" if at_least is None else f"at least {at_least}"
-    )
-    _WANTED[name] = limit
-    if at_most is not None and low > at_most:
-        return f"{name}: {low} to {high}, at most {at_most} wanted"
-    if at_least is not None and high < at_least:
-        return f"{name}: {low} to {high}, at least {at_least} wanted"
-    if round(high - low, 4) > width:
-        return (
-            f"{name}: {low} to {high} is wider than {width}: "
-            "too noisy to tell, run it again"
-        )
-    return None
+    shown = f"{low} to {high}"
+    if missed := _missed(name, shown, low, high, at_most, at_least):
+        return missed
+    if round(high - low, 4) <= width:
+        return None
+    return f"{name}: {shown} is wider than {width}: too noisy, run it again"
 
 
 def at_most(figures: Figures, name: str, limit: float) -> str | None:
     """Return how a plain figure exceeds its limit, or None."""
-    _WANTED[name] = f"at most {limit}"
-    if figures[name] > limit:
-        return f"{name}: {figures[name]}, at most {limit} wanted"
-    return None
+    value = figures[name]
+    return _missed(name, value, value, value, limit, None)
 
 
 def at_least(figures: Figures, name: str, limit: float) -> str | None:
     """Return how a plain figure falls below its limit, or None."""
-    _WANTED[name] = f"at least {limit}"
-    if figures[name] < limit:
-        return f"{name}: {figures[name]}, at least {limit} wanted"
+    value = figures[name]
+    return _missed(name, value, value, value, None, limit)
+
+
+def _missed(
+    name: str,
+    shown: object,
+    low: float,
+    high: float,
+    most: float | None,
+    least: float | None,
+) -> str | None:
+    limit = f"at most {most}" if least is None else f"at least {least}"
+    _WANTED[name] = limit
+    if (most is not None and low > most) or (
+        least is not None and high < least
+    ):
+        return f"{name}: {shown}, {limit} wanted"
     return None
 
 
@@ -166,29 +168,26 @@ def shortfalls(*bars: str | None) -> list[str]:
     return [bar for bar in bars if bar]
 
 
-def machine() -> Figures:
-    """Return where the figures come from: Python and usable cores."""
-    return {
-        "python": platform.python_version(),
-        "cores": len(os.sched_getaffinity(0)),
-    }
-
-
 def progress(text: str) -> None:
     """Print what is being measured to standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
-def percentile(samples: Sequence[float], percent: float) -> float:
-    """Return the sample that so many percent are at most as large as.
+def in_turns(
+    runs: Mapping[str, Callable[[], Any]], rounds: int, warm_up: int = 1
+) -> dict[str, list[Any]]:
+    """Return what each run returns in each round after the first ones.
 
-    Nearest rank: always one of the samples.  Raises ValueError when there is
-    none.
+    The order is drawn for each round.
     """
-    if not samples:
-        raise ValueError("no samples")
-    rank = math.ceil(len(samples) * percent / 100)
-    return sorted(samples)[max(rank, 1) - 1]
+    draw = random.Random(SEED)
+    samples: dict[str, list[Any]] = {name: [] for name in runs}
+    for number in range(warm_up + rounds):
+        for name in draw.sample(list(runs), len(runs)):
+            taken = runs[name]()
+            if number >= warm_up:
+                samples[name].append(taken)
+    return samples
 
 
 def main(
@@ -228,7 +227,7 @@ def main(
     # An end that cleans up, as after Ctrl-C, not a sudden one.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        figures = {**(few or measure)(), **machine()}
+        figures = (few or measure)()
     except Unavailable as error:
         print(error, file=sys.stderr)
         return 2

@@ -14,6 +14,7 @@ is 1 if a bar is missed, a benchmark failed or this machine cannot run it.
 """
 
 import argparse
+import contextlib
 import datetime
 import importlib.metadata
 import json
@@ -67,10 +68,8 @@ def machine() -> dict[str, Any]:
     """Return what kind of machine this is; nothing that tells which."""
     versions = {}
     for name in _PACKAGES:
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "cores": len(os.sched_getaffinity(0)),

@@ -31,63 +31,51 @@ def page(results: Mapping[str, Result], steps: Mapping[str, Step]) -> str:
     :param results: by name; see the module
     :param steps: every benchmark there is, in the order of the page
     """
-    parts = [_HEAD, _overview(results, steps)]
-    for name, step in steps.items():
-        if name in results:
-            parts.append(_step(step, results[name]))
-    return "\n".join(parts)
-
-
-def _overview(results: Mapping[str, Result], steps: Mapping[str, Step]) -> str:
-    rows = [("Benchmark", "Beside", "Result")]
+    overview = [("Benchmark", "Beside", "Result")]
     for name, step in steps.items():
         state = results.get(name, {}).get("state")
         text = _STATES.get(state, "**not run yet**")
-        rows.append((f"``{name}``", step.peer, text))
-    return _table(rows)
-
-
-def _step(step: Step, result: Result) -> str:
-    title = f"``tools/bench.sh {step.name}``"
-    parts = [title, "-" * len(title), "", step.method, ""]
-    parts.append(f"On {_machine(result['machine'])}; {result['day']}.\n")
-    parts += [f"- {_plain(line)}" for line in result["said"]]
-    if result["said"]:
-        parts.append("")
-    rows = list(_rows(result.get("figures", {}), result.get("bars", {})))
-    if rows:
-        parts.append(_table([("Figure", "Value", "95 %", "Wanted"), *rows]))
+        overview.append((f"``{name}``", step.peer, text))
+    parts = [_HEAD, _table(overview)]
+    for name, step in steps.items():
+        if name in results:
+            parts += _step(step, results[name])
     return "\n".join(parts)
 
 
-def _machine(facts: Mapping[str, Any]) -> str:
-    versions = facts.get("versions", {})
-    named = ", ".join(f"{name} {each}" for name, each in versions.items())
-    return (
-        f"{facts['cores']} cores, {facts['memory_gib']} GiB of memory, "
-        f"Python {facts['python']}" + (f"; {named}" if named else "")
+def _step(step: Step, result: Result) -> Iterator[str]:
+    title = f"``tools/bench.sh {step.name}``"
+    yield f"{title}\n{'-' * len(title)}\n\n{step.method}\n"
+    facts = result["machine"]
+    versions = facts.get("versions", {}).items()
+    yield (
+        f"On {facts['cores']} cores, {facts['memory_gib']} GiB of memory, "
+        f"Python {facts['python']}"
+        + ("; " if versions else "")
+        + ", ".join(f"{name} {each}" for name, each in versions)
+        + f"; {result['day']}.\n"
     )
+    if result["said"]:
+        yield "".join(f"- {_plain(line)}\n" for line in result["said"])
+    rows = list(_rows(result.get("figures", {}), result.get("bars", {})))
+    if rows:
+        yield _table([("Figure", "Value", "95 %", "Wanted"), *rows])
 
 
 def _rows(
     figures: Mapping[str, Any], bars: Mapping[str, str]
 ) -> Iterator[tuple[str, str, str, str]]:
     """Yield name, value, interval and bar; ratios come first."""
-    for ratios in (True, False):
-        for name, value in figures.items():
-            bound = name.removesuffix("_low").removesuffix("_high")
-            if bound in figures and bound != name:
-                continue
-            if name.endswith("_ratio") is not ratios:
-                continue
-            low, high = f"{name}_low", f"{name}_high"
-            interval = ""
-            if low in figures:
-                interval = f"{figures[low]} to {figures[high]}"
-            wanted = "; ".join(
-                bars[each] for each in (name, low, high) if each in bars
-            )
-            yield f"``{name}``", _plain(value), interval, wanted
+    for name in sorted(figures, key=lambda each: not each.endswith("_ratio")):
+        bound = name.removesuffix("_low").removesuffix("_high")
+        if bound in figures and bound != name:
+            continue
+        names = (name, f"{name}_low", f"{name}_high")
+        interval = " to ".join(
+            str(figures[x]) for x in names[1:] if x in figures
+        )
+        wanted = "; ".join(bars[each] for each in names if each in bars)
+        yield f"``{name}``", _plain(figures[name]), interval, wanted
 
 
 def _plain(value: object) -> str:

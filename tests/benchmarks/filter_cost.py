@@ -18,6 +18,7 @@ no string is the very object that a HostState has.
 """
 
 import functools
+import itertools
 import os
 import statistics
 import sys
@@ -38,7 +39,7 @@ from nova.scheduler.filters import (
     pci_passthrough_filter,
 )
 
-from tests.benchmarks import common, filter_fleet, filter_gate
+from tests.benchmarks import common, filter_fleet
 
 CLEAN = {
     "hw_architecture": "x86_64",
@@ -54,6 +55,7 @@ E1000 = {**CLEAN, "hw_disk_bus": "ide", "hw_vif_model": "e1000"}
 MANY = 10000
 ROUNDS = 21
 GATE_REPEATS = 10
+PCI = "pci_passthrough"
 PCI_ROUNDS = 3
 QUICK_ROUNDS = 9
 FIXED_ROUNDS = 3000
@@ -98,15 +100,13 @@ def timed(
     return taken
 
 
-def refused(
-    gate: Any, hosts: list[Any], spec: Any, clock: Clock = time.thread_time
-) -> float:
+def refused(gate: Any, hosts: list[Any], spec: Any) -> float:
     """Return the seconds that one refusal takes: no host passes."""
-    start = clock()
+    start = time.thread_time()
     try:
         gate.filter_all(hosts, spec)
     except exception.NoValidHost:
-        return clock() - start
+        return time.thread_time() - start
     raise AssertionError("the request was not refused")
 
 
@@ -117,7 +117,7 @@ def runs_at(
 
     :param posture: our filter under a policy that requires a check
     """
-    filter_gate.with_posture(posture, hosts)
+    filter_fleet.with_posture(posture, hosts)
     clean, e1000 = filter_fleet.spec(CLEAN), filter_fleet.spec(E1000)
     device = filter_fleet.spec(CLEAN, pci=True)
     stock = {
@@ -136,7 +136,7 @@ def runs_at(
             name: functools.partial(timed, each, hosts, clean)
             for name, each in stock.items()
         },
-        "pci_passthrough": lambda: timed(pci, hosts, device),
+        PCI: lambda: timed(pci, hosts, device),
     }
 
 
@@ -150,16 +150,24 @@ def filters_at(
     """
     common.progress(f"{number} hosts …")
     runs = runs_at(gate, posture, filter_fleet.hosts(number))
-    samples: dict[str, list[float]] = {name: [] for name in runs}
-    for index in range(rounds + 1):
-        for name, run in runs.items():
-            if name == "pci_passthrough" and index > PCI_ROUNDS:
-                continue
-            repeats = GATE_REPEATS if name.startswith("vhard") else 1
-            taken = [run() for _ in range(repeats)]
-            if index:  # the first round warms up
-                samples[name] += taken
-    each = {name: statistics.median(taken) for name, taken in samples.items()}
+
+    def repeated(name: str) -> list[float]:
+        repeats = GATE_REPEATS if name.startswith("vhard") else 1
+        return [runs[name]() for _ in range(repeats)]
+
+    pci = functools.partial(repeated, PCI)
+    taken = common.in_turns(
+        {
+            name: functools.partial(repeated, name)
+            for name in runs
+            if name != PCI
+        },
+        rounds,
+    ) | common.in_turns({PCI: pci}, PCI_ROUNDS)
+    samples = {
+        name: list(itertools.chain(*each)) for name, each in taken.items()
+    }
+    each = {name: statistics.median(all_) for name, all_ in samples.items()}
     figures: common.Figures = {
         f"{name}_{number}_us_per_host": round(taken / number * 1e6, 4)
         for name, taken in each.items()
@@ -199,25 +207,23 @@ def beside_reading(
     common.progress(f"beside reading {number} hosts …")
     hosts = filter_fleet.hosts(number)
     many, few = runs_at(*gates, hosts), runs_at(*alone, hosts[:1])
-    reading = functools.partial(read_uuids, hosts)
     figures: common.Figures = {}
     for name in ("vhard", "vhard_posture", "vhard_refused"):
-        turns = [(0, many[name]), (1, few[name]), (2, reading)]
-        pairs = []
-        for index in range(READING_PAIRS + 1):
-            order = turns[:: 1 - index % 2 * 2]
-            took = {side: cold(run) for side, run in order}
-            pairs.append((took[0] - took[1], took[2]))
-        ratio = common.median_ratio(pairs[1:])
+        runs = (many[name], few[name], functools.partial(read_uuids, hosts))
+        took = common.in_turns(
+            {
+                str(index): functools.partial(cold, run)
+                for index, run in enumerate(runs)
+            },
+            READING_PAIRS,
+        )
+        pairs = [
+            (all_ - one, reading)
+            for all_, one, reading in zip(*took.values(), strict=True)
+        ]
+        ratio = common.median_ratio(pairs)
         figures |= ratio.figures(READING.format(name))
-        figures[f"{name}_cold_10000_us_per_host"] = _each(pairs, 0, number)
-        figures["reading_cold_10000_us_per_host"] = _each(pairs, 1, number)
     return figures
-
-
-def _each(pairs: list[tuple[float, float]], side: int, number: int) -> float:
-    taken = statistics.median(pair[side] for pair in pairs[1:])
-    return round(taken / number * 1e6, 4)
 
 
 def fixed(item: Any, many: Any) -> common.Figures:
@@ -225,79 +231,50 @@ def fixed(item: Any, many: Any) -> common.Figures:
     common.progress("fixed cost …")
     wall = time.perf_counter
     hosts = filter_fleet.hosts(1)
-    ide, e1000 = filter_fleet.spec(IDE), filter_fleet.spec(E1000)
-    clean = filter_fleet.spec(CLEAN)
-    runs: dict[str, Callable[[], float]] = {
-        "fixed_1_exemption_us": lambda: timed(item, hosts, ide, wall),
-        "fixed_10000_exemptions_us": lambda: timed(many, hosts, ide, wall),
-        "fixed_clean_10000_exemptions_us": lambda: timed(
-            many, hosts, clean, wall
-        ),
-        "fixed_refused_10000_exemptions_us": lambda: refused(
-            many, hosts, e1000, wall
-        ),
-    }
-    samples: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(FIXED_ROUNDS):
-        for name, run in runs.items():
-            samples[name].append(run())
-    figures = {
-        name: common.median_us(result) for name, result in samples.items()
-    }
+    ide = filter_fleet.spec(IDE)
+    samples = common.in_turns(
+        {
+            "fixed_1_exemption_us": lambda: timed(item, hosts, ide, wall),
+            "fixed_10000_exemptions_us": lambda: timed(many, hosts, ide, wall),
+        },
+        FIXED_ROUNDS,
+        warm_up=0,
+    )
+    figures = {name: common.median_us(each) for name, each in samples.items()}
     growth = (
         figures["fixed_10000_exemptions_us"] / figures["fixed_1_exemption_us"]
     )
     return {**figures, "fixed_exemptions_ratio": round(growth, 3)}
 
 
-def measure() -> common.Figures:
-    """Return all figures."""
+def gate(root: Path, text: str) -> Any:
+    """Return our filter under a policy, with a new directory."""
+    return filter_fleet.gate(Path(tempfile.mkdtemp(dir=root)), text)
+
+
+def measured(few: bool = False) -> common.Figures:
+    """Return all figures.
+
+    :param few: return those of the small fleet, of few rounds
+    """
+    one, proven = filter_fleet.policy_text(1), filter_fleet.PROVEN
+    small, large = filter_fleet.SIZES
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        filter_gate.write_logs_to(root / "nova-scheduler.log")
-        single = filter_gate.gate(
-            fresh(root, "one"), filter_gate.policy_text(1)
-        )
+        filter_fleet.write_logs_to(root / "nova-scheduler.log")
+        single, posture = gate(root, one), gate(root, proven)
+        if few:
+            return filters_at(single, posture, small, QUICK_ROUNDS)
         common.progress(f"a policy with {MANY} exemptions …")
-        start = time.perf_counter()
-        many = filter_gate.gate(
-            fresh(root, "many"), filter_gate.policy_text(MANY)
-        )
-        load = time.perf_counter() - start
-        figures = fixed(single, many)
-        figures["load_10000_exemptions_ms"] = round(load * 1e3)
-        posture = filter_gate.gate(fresh(root, "proven"), filter_gate.PROVEN)
-        for number in filter_fleet.SIZES:
-            figures |= filters_at(single, posture, number)
-        alone = [
-            filter_gate.gate(fresh(root, f"alone{number}"), text)
-            for number, text in enumerate(
-                (filter_gate.policy_text(1), filter_gate.PROVEN)
-            )
-        ]
-        figures |= beside_reading(
-            (single, posture), alone, filter_fleet.SIZES[-1]
-        )
-    return figures
-
-
-def quick() -> common.Figures:
-    """Return the figures of the small fleet, of few rounds."""
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        filter_gate.write_logs_to(root / "nova-scheduler.log")
-        single = filter_gate.gate(
-            fresh(root, "one"), filter_gate.policy_text(1)
-        )
-        posture = filter_gate.gate(fresh(root, "proven"), filter_gate.PROVEN)
-        return filters_at(single, posture, filter_fleet.SIZES[0], QUICK_ROUNDS)
-
-
-def fresh(root: Path, name: str) -> Path:
-    """Return a new directory."""
-    folder = root / name
-    folder.mkdir()
-    return folder
+        many = gate(root, filter_fleet.policy_text(MANY))
+        return {
+            **fixed(single, many),
+            **filters_at(single, posture, small),
+            **filters_at(single, posture, large),
+            **beside_reading(
+                (single, posture), (gate(root, one), gate(root, proven)), large
+            ),
+        }
 
 
 def bars(figures: common.Figures) -> list[str]:
@@ -333,4 +310,5 @@ def bars(figures: common.Figures) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(common.main(__doc__, measure, bars, quick=quick))
+    few = functools.partial(measured, few=True)
+    sys.exit(common.main(__doc__, measured, bars, quick=few))

@@ -1,21 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hosts and requests as nova-scheduler has them: Nova's own objects.
+"""Hosts, requests and our filter as nova-scheduler has them.
 
-Each host is a HostState that was updated from a ComputeNode object, as
-HostManager does it: a two-socket libvirt host without NUMA accounting, with
-two pools of SR-IOV network functions.
+Hosts and requests are Nova's own objects.  Each host is a HostState that was
+updated from a ComputeNode object, as HostManager does it: a two-socket libvirt
+host without NUMA accounting, with two pools of SR-IOV network functions.
 """
 
 import datetime
 import json
+import types
 import uuid
+from pathlib import Path
 from typing import Any
 
+import nova.conf
 from nova import context, objects
 from nova.objects import pci_device_pool
 from nova.scheduler import host_manager
+from oslo_log import log
+
+from nova_vhard.catalogue import traits
+from nova_vhard.conf import vhard as vhard_conf
+from nova_vhard.placement.client import Placement
+from nova_vhard.placement.posture import Posture
+from tests.functional.nova.stored import Stored
 
 objects.register_all()
+CONF = nova.conf.CONF
 
 SIZES = (1000, 10000)
 PROJECT = "6f70656e737461636b20342065766572"
@@ -92,7 +103,18 @@ def node(name: str, index: int) -> objects.ComputeNode:
         supported_hv_specs=[
             objects.HVSpec.from_list(list(guest)) for guest in _GUESTS
         ],
-        pci_device_pools=_pools(),
+        pci_device_pools=pci_device_pool.PciDevicePoolList(
+            objects=[
+                objects.PciDevicePool(
+                    vendor_id="15b3",
+                    product_id="1018",
+                    numa_node=number,
+                    count=16,
+                    tags={"dev_type": "type-VF", "physical_network": network},
+                )
+                for number, network in enumerate(_NETWORKS)
+            ]
+        ),
         numa_topology=None,
         metrics="[]",
         stats={"num_instances": str(index % 40), "io_workload": "0"},
@@ -103,27 +125,19 @@ def node(name: str, index: int) -> objects.ComputeNode:
     )
 
 
-def _pools() -> pci_device_pool.PciDevicePoolList:
-    return pci_device_pool.PciDevicePoolList(
-        objects=[
-            objects.PciDevicePool(
-                vendor_id="15b3",
-                product_id="1018",
-                numa_node=node,
-                count=16,
-                tags={"dev_type": "type-VF", "physical_network": network},
-            )
-            for node, network in enumerate(_NETWORKS)
-        ]
-    )
-
-
 def spec(properties: dict[str, str], pci: bool = False) -> Any:
     """Return the RequestSpec of a boot.
 
     :param properties: image properties
     :param pci: whether the flavor asks for a PCI device
     """
+    device = objects.InstancePCIRequest(
+        request_id=str(uuid.uuid4()),
+        count=1,
+        alias_name="connectx5",
+        spec=[{"vendor_id": "15b3", "product_id": "1018"}],
+        numa_policy="legacy",
+    )
     admin = context.RequestContext("user", PROJECT, roles=["reader", "member"])
     return objects.RequestSpec(
         admin,
@@ -139,8 +153,24 @@ def spec(properties: dict[str, str], pci: bool = False) -> Any:
                 "properties": properties,
             }
         ),
-        flavor=_flavor(),
-        pci_requests=_pci_requests(pci),
+        flavor=objects.Flavor(
+            id=1,
+            flavorid="7",
+            name="m2.large",
+            vcpus=4,
+            memory_mb=8192,
+            root_gb=40,
+            ephemeral_gb=0,
+            swap=0,
+            extra_specs={
+                "capabilities:hypervisor_type": "QEMU",
+                "hw:cpu_policy": "shared",
+                "hw_rng:allowed": "True",
+            },
+        ),
+        pci_requests=objects.InstancePCIRequests(
+            requests=[device] if pci else []
+        ),
         numa_topology=None,
         scheduler_hints={},
         requested_destination=None,
@@ -151,32 +181,86 @@ def spec(properties: dict[str, str], pci: bool = False) -> Any:
     )
 
 
-def _flavor() -> objects.Flavor:
-    return objects.Flavor(
-        id=1,
-        flavorid="7",
-        name="m2.large",
-        vcpus=4,
-        memory_mb=8192,
-        root_gb=40,
-        ephemeral_gb=0,
-        swap=0,
-        extra_specs={
-            "capabilities:hypervisor_type": "QEMU",
-            "hw:cpu_policy": "shared",
-            "hw_rng:allowed": "True",
-        },
+_HEADER = 'version: "1"\nextends: baseline\nexemptions:\n'
+_EXEMPTION = """\
+  - id: legacy-{number}
+    reason: vendor image has no virtio driver
+    projects: ["{project}"]
+    rules: {{guest_devices.disk_bus: [ide]}}
+    until: 2099-12-31
+"""
+
+
+def write_logs_to(path: Path) -> None:
+    """Log as a service does by default: INFO and above, to a file."""
+    log.register_options(CONF)
+    CONF([], project="nova", default_config_files=[])
+    CONF.set_override("log_file", str(path))
+    log.setup(CONF, "nova")
+
+
+def policy_text(exemptions: int) -> str:
+    """Return a policy in which the last exemption is our project's."""
+    projects = [f"{number:032x}" for number in range(exemptions - 1)]
+    return _HEADER + "".join(
+        _EXEMPTION.format(number=number, project=project)
+        for number, project in enumerate([*projects, PROJECT])
     )
 
 
-def _pci_requests(wanted: bool) -> objects.InstancePCIRequests:
-    requests = [
-        objects.InstancePCIRequest(
-            request_id=str(uuid.uuid4()),
-            count=1,
-            alias_name="connectx5",
-            spec=[{"vendor_id": "15b3", "product_id": "1018"}],
-            numa_policy="legacy",
-        )
-    ]
-    return objects.InstancePCIRequests(requests=requests if wanted else [])
+PROVEN = 'version: "1"\nextends: baseline\nhosts: {require: [iommu]}\n'
+
+
+def answered(body: Any) -> Any:
+    """Return an answer of Placement's."""
+    # Of a body no string is one that a HostState has.
+    text = json.dumps(body)
+    return types.SimpleNamespace(
+        status_code=200, text=text, json=lambda: json.loads(text)
+    )
+
+
+class Fleet:
+    """Answers as Placement does for hosts that have all proven it."""
+
+    def __init__(self, hosts: list[Any]) -> None:
+        self._providers = [
+            {"uuid": each.uuid, "name": each.nodename} for each in hosts
+        ]
+
+    def get(self, url: str, version: str) -> Any:
+        now = datetime.datetime.now(datetime.UTC)
+        names = [traits.of_check("iommu"), *traits.fresh(now, 2)]
+        body = {"traits": names, "resource_providers": self._providers}
+        return answered(body)
+
+
+def with_posture(item: Any, hosts: list[Any]) -> Any:
+    """Return a filter whose fleet has proven what the policy requires."""
+    item._hosts._posture = Posture(lambda: Placement(Fleet(hosts)), 600, 600)
+    return item
+
+
+def configure(directory: Path, text: str) -> None:
+    """Put the next filter of this process under a policy of its own.
+
+    :param directory: one without such files that stays
+    """
+    policy = directory / "policy.yaml"
+    policy.write_text(text)
+    vhard_conf.register(CONF)
+    CONF.set_override("policy_file", str(policy), "vhard")
+    CONF.set_override("state_path", str(directory / "state"), "vhard")
+
+
+def gate(directory: Path, text: str) -> Any:
+    """Return a new VirtHardeningFilter under a policy of its own.
+
+    :param directory: an empty directory that stays
+    """
+    from nova_vhard.gates.scheduler import VirtHardeningFilter
+
+    configure(directory, text)
+    # What Nova's databases take is in the figures of whole boots.
+    Stored(setattr)
+    return VirtHardeningFilter()

@@ -30,47 +30,49 @@ IMAGE = {
 }
 BODY = json.dumps(IMAGE).encode()
 
+_CHANGE = b'[{"op": "add", "path": "/hw_disk_bus", "value": "virtio"}]'
+# Removed and put back, so that there is something to remove.
+_REMOVAL = b'[{"op": "remove", "path": "/hw_vif_model"}]'
+_RETURN = b'[{"op": "add", "path": "/hw_vif_model", "value": "virtio"}]'
+
 
 class Glance(client.Client):
-    """A running Glance."""
+    """A running Glance, with an image to show and to update."""
 
-    def create(self) -> tuple[client.Took, str]:
-        """Create an image; return what it took and the image's id."""
-        taken, answer = self.measured("POST", "/v2/images", BODY, expect=201)
-        return taken, json.loads(answer)["id"]
+    def create(self) -> str:
+        """Create an image; return its path."""
+        answer = self.ask("POST", "/v2/images", BODY, expect=201)
+        self.image = f"/v2/images/{json.loads(answer)['id']}"
+        return self.image
 
-    def show(self, image: str) -> client.Took:
-        """Return what it takes to show an image."""
-        return self.measured("GET", f"/v2/images/{image}")[0]
+    def post(self) -> float:
+        """Create an image."""
+        return self.measured("POST", "/v2/images", BODY, expect=201)
 
-    def update(self, image: str, body: bytes) -> client.Took:
-        """Return what it takes to update an image."""
-        path = f"/v2/images/{image}"
-        return self.measured("PATCH", path, body, PATCH)[0]
+    def get(self) -> float:
+        """Show an image."""
+        return self.measured("GET", self.image)
 
-    def fill(self, image: str, blocks: int) -> float:
-        """Return how long it takes to upload so many MiB to a new image."""
-        return self.timed(
-            "PUT",
-            f"/v2/images/{image}/file",
-            (BLOCK for _ in range(blocks)),
-            OCTETS,
-            expect=204,
-            **{"Content-Length": str(blocks * len(BLOCK))},
-        )[0]
+    def patch(self) -> float:
+        """Update a property."""
+        return self.measured("PATCH", self.image, _CHANGE, PATCH)
 
-    def upload(self, blocks: int) -> float:
-        """Fill an image and remove it; return how long the former takes."""
-        _, image = self.create()
-        taken = self.fill(image, blocks)
-        self.timed("DELETE", f"/v2/images/{image}", expect=204)
-        return taken
+    def patch_read(self) -> float:
+        """Remove a property, of which the whole image has to be judged."""
+        took = self.measured("PATCH", self.image, _REMOVAL, PATCH)
+        self.ask("PATCH", self.image, _RETURN, PATCH)
+        return took
+
+    def fill(self, blocks: int) -> None:
+        """Upload so many MiB to the image."""
+        body = (BLOCK for _ in range(blocks))
+        size = {"Content-Length": str(blocks * len(BLOCK))}
+        path = f"{self.image}/file"
+        self.ask("PUT", path, body, OCTETS, expect=204, **size)
 
 
 @contextmanager
-def serve(
-    *servers: tuple[Path, str], module: str = SERVER
-) -> Iterator[list[Glance]]:
+def serve(*servers: tuple[Path, str]) -> Iterator[list[Glance]]:
     """Run a Glance for each directory and filter until the block ends."""
-    with client.serve(module, *servers) as result:
+    with client.serve(SERVER, *servers) as result:
         yield [Glance(pid, port) for pid, port in result]

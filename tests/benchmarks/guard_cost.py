@@ -17,12 +17,12 @@ guests.
 import contextlib
 import logging
 import os
-import subprocess
 import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from nova_vhard.guard import hook, server, wire
@@ -33,6 +33,7 @@ from nova_vhard.guard.metrics import Metrics
 from nova_vhard.guard.wire import Answer, Request
 from nova_vhard.policy.watch import PolicyFile
 from tests.benchmarks import common
+from tests.benchmarks.client import spent
 from tests.unit.guard import domains
 
 HOOKS, BLOCKS, BLOCK, STARTS = 60, 80, 100, 10_000
@@ -84,13 +85,14 @@ def judgements(folder: Path) -> common.Figures:
     common.progress(f"judgements, 1 and {MANY} exempted servers ...")
     few = answering(folder / "few", exempting(1))
     many = answering(folder / "many", exempting(MANY))
-    pairs = [(judged(many), judged(few)) for _ in range(BLOCKS)][1:]
+    took = common.in_turns(
+        {"few": lambda: judged(few), "many": lambda: judged(many)}, BLOCKS
+    )
+    pairs = zip(took["many"], took["few"], strict=True)
     return {
         **common.median_ratio(pairs).figures("exemptions_10000_ratio"),
-        "judged_us": common.median_us(each for _, each in pairs),
-        "judged_10000_exemptions_us": common.median_us(
-            each for each, _ in pairs
-        ),
+        "judged_us": common.median_us(took["few"]),
+        "judged_10000_exemptions_us": common.median_us(took["many"]),
     }
 
 
@@ -113,29 +115,21 @@ def hooks(folder: Path) -> Iterator[tuple[Path, Path]]:
         running.stop()
 
 
-def run_hook(place: Path) -> float:
-    """Return the processor's seconds of a hook, its start included."""
-    command = [PYTHON, "-IS", str(place), "x", "prepare", "begin", "-"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(domains.xml())
-            process.stdin.close()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    return usage.ru_utime + usage.ru_stime
-
-
 def of_the_hook(folder: Path) -> common.Figures:
     """Return what the hook costs beyond an empty one."""
     common.progress("hooks ...")
-    with hooks(folder) as (ours, empty):
-        pairs = [(run_hook(ours), run_hook(empty)) for _ in range(HOOKS)][1:]
+    words = ("x", "prepare", "begin", "-")
+    with hooks(folder) as places:
+        ours, empty = (
+            partial(spent, [PYTHON, "-IS", str(each), *words], domains.xml())
+            for each in places
+        )
+        took = common.in_turns({"ours": ours, "empty": empty}, HOOKS)
+    pairs = zip(took["ours"], took["empty"], strict=True)
     beyond = common.bootstrap_median([each - other for each, other in pairs])
     return {
-        "hook_us": common.median_us(each for each, _ in pairs),
-        "empty_hook_us": common.median_us(each for _, each in pairs),
+        "hook_us": common.median_us(took["ours"]),
+        "empty_hook_us": common.median_us(took["empty"]),
         "hook_beyond_empty_us": round(beyond.median * 1e6, 2),
         "hook_beyond_empty_us_low": round(beyond.low * 1e6, 2),
         "hook_beyond_empty_us_high": round(beyond.high * 1e6, 2),

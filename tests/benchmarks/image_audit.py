@@ -8,26 +8,20 @@ images too) go through all of them, by the method of ``audits``.
 """
 
 import contextlib
-import io
-import shutil
 import sqlite3
 import sys
-import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import glanceclient
 from keystoneauth1 import session, token_endpoint
 
 from nova_vhard.osc.image import audit as image
-from nova_vhard.policy import document
-from tests.benchmarks import audits, common
-from tests.benchmarks.client import CACHE, serve
+from tests.benchmarks import audits, client, common
+from tests.benchmarks.forked import PASS_ON
 from tests.benchmarks.glance_client import SERVER
-from tests.benchmarks.pass_on import PASS_ON
 from tests.functional.glance import identity
 
 MANY, FEW = 10_000, 1_000
@@ -66,62 +60,49 @@ def fill(database: Path, first: int, last: int) -> None:
             )
 
 
-def client(port: int) -> Any:
+def images(address: str) -> Any:
     """Return glanceclient's images of a server on loopback."""
-    endpoint = f"http://127.0.0.1:{port}"
-    auth = token_endpoint.Token(endpoint, identity.token(PROJECT))
+    auth = token_endpoint.Token(address, identity.token(PROJECT))
     logged_in = session.Session(auth=auth)
     return glanceclient.Client("2", session=logged_in).images
 
 
-def page(images: Any) -> int:
+def page(clients: Any) -> int:
     """Go through all images and do nothing; return their number."""
     return sum(
         1
         for hidden in ("false", "true")
-        for _ in images.list(
+        for _ in clients.list(
             page_size=PAGE_SIZE,
             filters={"visibility": "all", "os_hidden": hidden},
         )
     )
 
 
-def audit(images: Any) -> int:
+def audit(clients: Any) -> int:
     """Audit all images; return the number of rows."""
-    vhard = SimpleNamespace(images=images)
-    app = SimpleNamespace(
-        client_manager=SimpleNamespace(vhard=vhard), stderr=io.StringIO()
-    )
-    command = image.AuditImages(app, None)
-    baseline = document.shipped("baseline")
-    parsed = command.get_parser("audit").parse_args(
-        ["--all", f"--policy={baseline}"]
-    )
-    _, rows = command.take_action(parsed)
-    return len(list(rows))
+    return audits.rows(image.AuditImages, {"images": clients}, "--all")
 
 
 WAYS = {audits.PAGE: page, audits.AUDIT: audit}
 
 
 @contextlib.contextmanager
-def glance() -> Iterator[tuple[int, int, Path]]:
-    """Run a Glance; yield its process id, its port and its database."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    directory = Path(tempfile.mkdtemp(dir=CACHE, prefix="audit-"))
-    try:
-        with serve(SERVER, (directory / "glance", PASS_ON)) as ((pid, port),):
-            yield pid, port, directory / "glance" / "glance.sqlite"
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+def glance() -> Iterator[tuple[int, str, Path]]:
+    """Run a Glance; yield its process id, its address and its database."""
+    with client.folder("audit") as directory:
+        place = directory / "glance"
+        with client.serve(SERVER, (place, PASS_ON)) as ((pid, port),):
+            address = f"http://127.0.0.1:{port}"
+            yield pid, address, place / "glance.sqlite"
 
 
 def measure() -> common.Figures:
     """Run Glance and measure everything."""
-    with glance() as (pid, port, database):
+    with glance() as (pid, address, database):
 
         def go(way: str) -> audits.Took:
-            return audits.run(__spec__.name, (pid,), way, str(port))
+            return audits.run(__spec__.name, (pid,), way, address)
 
         fill(database, 0, FEW)
         small = go(audits.AUDIT)
@@ -136,7 +117,6 @@ def bars(figures: common.Figures) -> list[str]:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1 and sys.argv[1] in WAYS:
-        images = client(int(sys.argv[2]))
-        audits.child(lambda: WAYS[sys.argv[1]](images))
+        audits.child(WAYS[sys.argv[1]], images(sys.argv[2]))
     else:
         sys.exit(common.main(__doc__, measure, bars))

@@ -20,21 +20,14 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-from tests.benchmarks import (
-    client,
-    common,
-    glance_client,
-    nova_cloud,
-)
-from tests.benchmarks.client import Took
+from tests.benchmarks import client, common, glance_client, nova_cloud
+from tests.benchmarks.forked import NOVA_BY_TURN, PASS_ON
 from tests.benchmarks.pairs import Plan, Sides, play
-from tests.benchmarks.pass_on import NOVA_BY_TURN, PASS_ON
 from tests.functional.glance import identity
 
 PLAN = Plan(
@@ -46,7 +39,6 @@ PLAN = Plan(
 )
 
 SERVER = "tests.benchmarks.nova_server"
-_DATABASE = "tests.benchmarks.nova_database"
 NETWORK = "tests.benchmarks.nova_network"
 
 _VERSION = {"OpenStack-API-Version": "compute 2.96"}
@@ -54,7 +46,6 @@ _LISTED = {
     **_VERSION,
     "X-Auth-Token": identity.token(nova_cloud.PROJECT),
 }
-_LOCK, _UNLOCK = b'{"lock": null}', b'{"unlock": null}'
 
 
 class Side(client.Client):
@@ -62,41 +53,34 @@ class Side(client.Client):
 
     def __init__(self, *where: int, image: str, gated: bool) -> None:
         super().__init__(*where, gated=gated)
-        server = {
+        self._server = {
             "name": "a server",
             "imageRef": image,
             "flavorRef": nova_cloud.FLAVOR,
             "networks": "none",
         }
-        self._choice, self._drive = (
-            json.dumps({"server": {**server, **more}}).encode()
-            for more in ({}, {"config_drive": True})
-        )
 
-    def servers_detail(self) -> Took:
+    def servers_detail(self) -> float:
         """List the servers."""
-        return self.measured("GET", "/v2.1/servers/detail", **_LISTED)[0]
+        return self.measured("GET", "/v2.1/servers/detail", **_LISTED)
 
-    def action(self) -> Took:
+    def action(self) -> float:
         """Lock a server, and unlock it."""
         path = f"/v2.1/servers/{nova_cloud.ACTED_ON}/action"
-        lock, unlock = (
-            self.measured("POST", path, body, expect=202, **_LISTED)[0]
-            for body in (_LOCK, _UNLOCK)
+        return sum(
+            self.measured("POST", path, body, expect=202, **_LISTED)
+            for body in (b'{"lock": null}', b'{"unlock": null}')
         )
-        return lock + unlock
 
-    def create(self) -> Took:
+    def create(self, **more: bool) -> float:
         """Create a server of an image."""
-        return self._created(self._choice)
-
-    def create_read(self) -> Took:
-        """Create one with a drive for its configuration."""
-        return self._created(self._drive)
-
-    def _created(self, body: bytes) -> Took:
+        body = json.dumps({"server": {**self._server, **more}}).encode()
         path = "/v2.1/servers"
-        return self.measured("POST", path, body, expect=202, **_VERSION)[0]
+        return self.measured("POST", path, body, expect=202, **_VERSION)
+
+    def create_read(self) -> float:
+        """Create one with a drive for its configuration."""
+        return self.create(config_drive=True)
 
 
 @contextmanager
@@ -122,35 +106,41 @@ def make_template(directory: Path, glance: str, network: str) -> None:
     """Make the directory that each Nova API gets a copy of."""
     nova_cloud.write(directory, glance, network)
     subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", _DATABASE, str(directory)],
+        [sys.executable, "-W", "ignore", "-m", SERVER, str(directory)],
         cwd=client.ROOT,
         check=True,
     )
 
 
-def measure() -> common.Figures:
-    """Run the servers and measure everything."""
-    client.CACHE.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def neighbours(
+    directory: Path,
+) -> Iterator[tuple[glance_client.Glance, client.Client]]:
+    """Run Glance and Neutron in a directory, until the block ends."""
     with ExitStack() as stack:
-        directory = Path(
-            stack.enter_context(
-                tempfile.TemporaryDirectory(
-                    dir=client.CACHE, prefix="nova-api-"
-                )
-            )
-        )
         (glance,) = stack.enter_context(
             glance_client.serve((directory / "glance" / "api", PASS_ON))
         )
-        ((pid, network),) = stack.enter_context(
+        (network,) = stack.enter_context(
             client.serve(NETWORK, (directory / "network" / "api", PASS_ON))
         )
-        _, image = glance.create()
-        glance.fill(image, 1)
+        yield glance, client.Client(*network)
+
+
+def measure() -> common.Figures:
+    """Run the servers and measure everything."""
+    with (
+        client.folder("nova-api") as directory,
+        neighbours(directory) as (glance, network),
+    ):
+        image = glance.create().rpartition("/")[2]
+        glance.fill(1)
         template = directory / "template"
-        make_template(template, glance.url, f"http://127.0.0.1:{network}")
-        behind = [glance.pid, pid]
-        return play(PLAN, partial(running, template, behind, image), directory)
+        make_template(template, glance.url, network.url)
+        behind = [glance.pid, network.pid]
+        return play(
+            "nova-api", PLAN, partial(running, template, behind, image)
+        )
 
 
 def bars(figures: common.Figures) -> list[str]:

@@ -14,51 +14,59 @@ one scheduler worker asks in each ``posture_ttl``, and comes on top.  There is
 no TLS and no Keystone: every service's tokens cost the same.
 """
 
-import collections
 import contextlib
-import os
+import datetime
+import heapq
+import random
+import re
 import secrets
-import shutil
 import subprocess
 import sys
-import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from oslo_config import cfg
+
 from cloud import infrastructure
 from cloud.daemons import Daemons
 from cloud.place import Place
+from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.conf import vhard as vhard_conf
+from nova_vhard.host.check import Result, Status
+from nova_vhard.host.report import HostReport
+from nova_vhard.placement import names
+from nova_vhard.placement.client import Placement
 from nova_vhard.placement.connect import connect
-from nova_vhard.placement.posture import (
-    Clock,
-    Posture,
-    Question,
-)
-from tests.benchmarks import client, common, placement_server, reporter_fleet
+from nova_vhard.placement.posture import Clock, Posture, Question
+from nova_vhard.reporter.publishers.base import PublishError
+from nova_vhard.reporter.publishers.placement import PlacementPublisher
+from tests.benchmarks import client, common, placement_server
 
 REPORTERS = 10_000
 #: Real seconds of each of the two pieces.
 SECONDS = 30
 REFRESHES = 15
 #: Into the next hour, when some hosts have written its mark and some have not.
-NEXT_HOUR = timedelta(minutes=22)
+NEXT_HOUR = datetime.timedelta(minutes=22)
 SERVER = "tests.benchmarks.placement_server"
 SEED = 20260901
 QUESTION = Question(frozenset(("iommu", "interrupt_remapping")), 2)
 
+#: A fleet has run for this long before anybody looks: phases have mixed.
+_MIXED = 3600.0
+CLIENTS = 4
+#: Requests that write, by the figure that counts them.
+_WRITES = {
+    "put_name": r"PUT /traits/",
+    "put_traits": r"PUT /resource_providers/[^/]+/traits$",
+}
+
 Database = tuple[str, str, int | None]  # kind, address, process
-
-
-def processor(pid: int) -> float:
-    """Return the seconds of the processor that a process has taken."""
-    text = Path(f"/proc/{pid}/stat").read_text()
-    fields = text[text.rindex(")") + 2 :].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager
@@ -91,14 +99,6 @@ def database(directory: Path) -> Iterator[Database]:
         daemons.stop("mariadb")
 
 
-def make(directory: Path, address: str) -> None:
-    """Make the database of the compute nodes."""
-    common.progress(f"{REPORTERS} compute nodes ...")
-    command = [sys.executable, "-W", "ignore", "-m", SERVER]
-    command += [str(directory), address, str(REPORTERS)]
-    subprocess.run(command, cwd=client.ROOT, check=True)
-
-
 class Worker:
     """The Placement that is measured.
 
@@ -114,10 +114,11 @@ class Worker:
         :returns: seconds of Placement, of its database, and the result
         """
         pids = [self.pid, *([self.database] if self.database else [])]
-        before = [processor(pid) for pid in pids]
+        before = [client.processor_time(pid) for pid in pids]
         result = call()
         spent = [
-            processor(pid) - was for pid, was in zip(pids, before, strict=True)
+            client.processor_time(pid) - was
+            for pid, was in zip(pids, before, strict=True)
         ]
         return spent[0], sum(spent[1:]), result
 
@@ -125,52 +126,208 @@ class Worker:
 @contextlib.contextmanager
 def running() -> Iterator[tuple[str, Worker, Path]]:
     """Run Placement; return the kind of its database, and a folder."""
-    client.CACHE.mkdir(parents=True, exist_ok=True)
-    directory = Path(tempfile.mkdtemp(dir=client.CACHE, prefix="placement-"))
-    try:
-        with database(directory) as (kind, address, process):
-            make(directory / "api", address)
-            with client.serve(SERVER, (directory / "api", address)) as result:
-                yield kind, Worker(*result[0], process), directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with (
+        client.folder("placement") as directory,
+        database(directory) as (kind, address, process),
+    ):
+        common.progress(f"{REPORTERS} compute nodes ...")
+        home = directory / "api"
+        command = [sys.executable, "-W", "ignore", "-m", SERVER]
+        command += [str(home), address, str(REPORTERS)]
+        subprocess.run(command, cwd=client.ROOT, check=True)
+        with client.serve(SERVER, (home, address)) as ((pid, port),):
+            yield kind, Worker(pid, port, process), directory
+
+
+def due(
+    reporters: int, interval: float, seconds: float, seed: int
+) -> Iterator[float]:
+    """Yield when reports are due within so many seconds, in order.
+
+    :param reporters: number of them, each begun at a random moment
+    :param interval: seconds between two reports of one, jittered by a tenth
+    :param seed: of what is random
+    """
+    chance = random.Random(seed)
+    waiting = [chance.uniform(0, interval) for _ in range(reporters)]
+    heapq.heapify(waiting)
+    while waiting[0] < _MIXED + seconds:
+        now = waiting[0]
+        heapq.heapreplace(waiting, now + interval * chance.uniform(0.9, 1.1))
+        if now >= _MIXED:
+            yield now - _MIXED
+
+
+def default_interval() -> float:
+    """Return the reporter's default interval in seconds."""
+    conf = cfg.ConfigOpts()
+    reporter_conf.register(conf)
+    conf([], default_config_files=[], default_config_dirs=[])
+    return float(conf.vhard_reporter.interval)
+
+
+@dataclass
+class Seen:
+    """Requests and failures of some clients.
+
+    :ivar requests: method and URL of each request
+    :ivar failed: errors of failed reports
+    """
+
+    requests: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+
+class _Counting:
+    """A client that notes its requests."""
+
+    def __init__(self, asked: Any, seen: Seen) -> None:
+        self._asked, self._seen = asked, seen
+
+    def __getattr__(self, method: str) -> Any:
+        call = getattr(self._asked, method)
+
+        def counted(url: str, *rest: Any, **named: Any) -> Any:
+            self._seen.requests.append(f"{method.upper()} {url}")
+            return call(url, *rest, **named)
+
+        return counted
+
+
+def configured(folder: Path, port: int) -> cfg.ConfigOpts:
+    """Return the configuration of a client of a Placement on loopback."""
+    path = folder / f"client-{threading.get_ident()}.conf"
+    path.write_text(
+        "[placement]\nauth_type = admin_token\ntoken = admin\ntimeout = 60\n"
+        f"endpoint = http://127.0.0.1:{port}\n"
+    )
+    conf = cfg.ConfigOpts()
+    reporter_conf.register(conf)
+    conf([], default_config_files=[str(path)])
+    return conf
+
+
+def report(moment: datetime.datetime) -> HostReport:
+    """Return a report in which everything has passed."""
+    return HostReport(
+        moment,
+        tuple(
+            Result(name, Status.PASS, "it has")
+            for name in placement_server.PASSED
+        ),
+    )
+
+
+class Load:
+    """Reports that are sent when they are due, each by another reporter.
+
+    :param folder: of the clients' configurations
+    :param port: of Placement
+    :param moments: seconds from the start, in order
+    :param moment: of the reports
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        port: int,
+        moments: list[float],
+        moment: datetime.datetime,
+    ) -> None:
+        self._folder, self._port = folder, port
+        self._moment = moment
+        self._due = list(enumerate(moments, 1))
+        self._waiting = iter(self._due)
+        self._lock = threading.Lock()
+        self._seen = Seen()
+        self._publishers: dict[int, PlacementPublisher] = {}
+
+    def prepare(self) -> None:
+        """Send each reporter's first report, and that of an interval before.
+
+        The first is of when its mark was there already, for a reporter's
+        first report writes the mark at once.  Afterwards it knows its
+        provider, and has written the mark of the hour if it was to.
+        """
+        seen = Seen()
+        conf = configured(self._folder, self._port)
+        asked = Placement(_Counting(connect(conf)._client, seen))
+        before = self._moment - datetime.timedelta(seconds=default_interval())
+        for number, _ in self._due:
+            own = configured(self._folder, self._port)
+            name = placement_server.name_of(number)
+            own.set_override("provider_name", name, "vhard_reporter")
+            publisher = PlacementPublisher(own, asked)
+            # It counts the names of days ahead once a day.
+            publisher.record.days_ahead = names.DAYS
+            publisher._looked = before
+            publisher.publish(report(placement_server.REPORTED))
+            publisher.publish(report(before))
+            self._publishers[number] = publisher
+
+    def play(self) -> Seen:
+        """Send them all, by some threads of one client each."""
+        threads = [threading.Thread(target=self._send) for _ in range(CLIENTS)]
+        self._begun = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return self._seen
+
+    def _send(self) -> None:
+        conf = configured(self._folder, self._port)
+        asked = Placement(_Counting(connect(conf)._client, self._seen))
+        while True:
+            with self._lock:
+                due = next(self._waiting, None)
+            if due is None:
+                return
+            number, moment = due
+            wait = self._begun + moment - time.monotonic()
+            if wait > 0:
+                time.sleep(wait)
+            publisher = self._publishers[number]
+            publisher._placement = asked
+            try:
+                publisher.publish(report(self._moment))
+            except PublishError as error:
+                self._seen.failed.append(str(error))
 
 
 def piece(
-    name: str, worker: Worker, folder: Path, later: timedelta, seed: int
+    name: str,
+    worker: Worker,
+    folder: Path,
+    later: datetime.timedelta,
+    seed: int,
 ) -> common.Figures:
     """Play a piece of an hour; return its figures.
 
     :param later: how long after the compute nodes reported first
     """
-    interval = reporter_fleet.default_interval()
+    interval = default_interval()
     common.progress(f"{SECONDS} s of {REPORTERS} reporters, {name} ...")
-    moments = list(reporter_fleet.due(REPORTERS, interval, SECONDS, seed))
+    moments = list(due(REPORTERS, interval, SECONDS, seed))
     moment = placement_server.REPORTED + later
-    load = reporter_fleet.Load(folder, worker.port, moments, moment)
+    load = Load(folder, worker.port, moments, moment)
     load.prepare()
     spent, of_database, seen = worker.taken(load.play)
-    rate = REPORTERS / interval
-    share = {
-        f"{name}_worker_share_ratio": spent / len(moments) * rate,
-        f"{name}_database_share_ratio": of_database / len(moments) * rate,
-    }
-    kinds = collections.Counter(seen.requests)
-    per_second = {
-        f"{name}_{kind}_per_second": kinds[kind] / len(moments) * rate
-        for kind in (*reporter_fleet.KINDS, "other")
-    }
+    #: Of what all of them are in a second, for each report that was played.
+    rate = REPORTERS / interval / len(moments)
     return {
         f"{name}_reports": len(moments),
         f"{name}_failed_reports": len(seen.failed),
-        f"{name}_report_p50_us": round(
-            common.percentile(seen.seconds, 50) * 1e6
-        ),
-        f"{name}_report_p99_us": round(
-            common.percentile(seen.seconds, 99) * 1e6
-        ),
-        **{key: round(value, 4) for key, value in share.items()},
-        **{key: round(value, 2) for key, value in per_second.items()},
+        f"{name}_worker_share_ratio": round(spent * rate, 4),
+        f"{name}_database_share_ratio": round(of_database * rate, 4),
+        **{
+            f"{name}_{kind}_per_second": round(
+                sum(bool(re.match(form, each)) for each in seen.requests)
+                * rate,
+                2,
+            )
+            for kind, form in _WRITES.items()
+        },
     }
 
 
@@ -178,25 +335,22 @@ def refreshes(worker: Worker, folder: Path) -> common.Figures:
     """Return what a scheduler worker's refresh costs everybody."""
     common.progress(f"{REFRESHES} refreshes of a scheduler ...")
     ttl = default_ttl()
-    placement = connect(reporter_fleet.configured(folder, worker.port))
+    placement = connect(configured(folder, worker.port))
     clock = Clock(now=lambda: placement_server.REPORTED)
-    samples, own = [], []
-    spent = of_database = 0.0
-    for number in range(REFRESHES + 1):
+    costs = []
+    for _ in range(REFRESHES + 1):
         posture = Posture(lambda: placement, ttl, 10 * ttl, clock)
-        start, begun = time.perf_counter(), time.process_time()
-        costs = worker.taken(lambda each=posture: each.hosts(QUESTION))
-        if number == 0:  # connects
-            continue
-        assert len(costs[2]) == REPORTERS
-        samples.append(time.perf_counter() - start)
-        own.append(time.process_time() - begun)
-        spent, of_database = spent + costs[0], of_database + costs[1]
+        begun = time.process_time()
+        cost = worker.taken(lambda each=posture: each.hosts(QUESTION))
+        costs.append((*cost, time.process_time() - begun))
+        assert len(cost[2]) == REPORTERS
+    # The first one connects.
+    ours, of_database, _, own = zip(*costs[1:], strict=True)
+    spent = sum(ours)
     return {
-        "refresh_us": common.median_us(samples),
         "refresh_scheduler_processor_us": common.median_us(own),
         "refresh_placement_processor_us": round(spent / REFRESHES * 1e6),
-        "refresh_database_processor_us": round(of_database / REFRESHES * 1e6),
+        "refresh_database_processor_us": common.median_us(of_database),
         "refresh_every_s": ttl,
         "refresh_worker_share_ratio": round(spent / REFRESHES / ttl, 4),
     }
@@ -216,7 +370,7 @@ def measure() -> common.Figures:
             "database": kind,
             "reporters": REPORTERS,
             **refreshes(worker, directory),
-            **piece("steady", worker, directory, timedelta(0), SEED),
+            **piece("steady", worker, directory, datetime.timedelta(0), SEED),
             **piece("new_hour", worker, directory, NEXT_HOUR, SEED),
         }
 

@@ -10,11 +10,11 @@ nodes that have reported.
 """
 
 import datetime
+import itertools
 import os
 import sqlite3
 import sys
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -91,45 +91,33 @@ def fill(directory: Path, number: int) -> None:
     known = names_ahead.of_checks().union(ours, ahead)
     with db_api.get_placement_engine().begin() as link:
         link.execute(trait.insert(), [{"name": each} for each in known])
-        names = [*_others(), *ours]
+        others = [
+            each
+            for each in os_traits.get_traits()
+            if each.startswith(("HW_CPU_X86_", "COMPUTE_"))
+        ]
+        names = [*others[:_OTHERS], *ours]
         result = link.execute(trait.select().where(trait.c.name.in_(names)))
         ids = [row.id for row in result]
-        for rows in _blocks({"id": each, **_provider(each)} for each in nodes):
-            link.execute(table.insert(), rows)
-        for rows in _blocks(
-            {"resource_provider_id": node, "trait_id": each}
-            for node in nodes
+        providers = (
+            {
+                "id": number,
+                "uuid": str(uuid.UUID(int=number)),
+                "name": name_of(number),
+                "generation": 1,
+                "root_provider_id": number,
+            }
+            for number in nodes
+        )
+        has = (
+            {"resource_provider_id": number, "trait_id": each}
+            for number in nodes
             for each in ids
-        ):
-            link.execute(models.ResourceProviderTrait.__table__.insert(), rows)
-
-
-def _others() -> list[str]:
-    wanted = ("HW_CPU_X86_", "COMPUTE_")
-    names = [
-        each for each in os_traits.get_traits() if each.startswith(wanted)
-    ]
-    return names[:_OTHERS]
-
-
-def _provider(number: int) -> dict[str, Any]:
-    return {
-        "uuid": str(uuid.UUID(int=number)),
-        "name": name_of(number),
-        "generation": 1,
-        "root_provider_id": number,
-    }
-
-
-def _blocks(rows: Iterator[Any]) -> Iterator[list[Any]]:
-    block = []
-    for row in rows:
-        block.append(row)
-        if len(block) == _ROWS:
-            yield block
-            block = []
-    if block:
-        yield block
+        )
+        owned = models.ResourceProviderTrait.__table__
+        for into, rows in ((table, providers), (owned, has)):
+            while block := list(itertools.islice(rows, _ROWS)):
+                link.execute(into.insert(), block)
 
 
 def main(directory: str, database: str, number: str = "") -> None:

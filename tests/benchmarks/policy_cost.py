@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +41,8 @@ from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import UPLOAD, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import image
-from tests.benchmarks import common, schema_server
-from tests.benchmarks.filter_fleet import PROJECT
-from tests.benchmarks.filter_gate import policy_text
+from tests.benchmarks import common, glance_server
+from tests.benchmarks.filter_fleet import PROJECT, policy_text
 from tests.benchmarks.glance_client import IMAGE
 
 MANY = 10000
@@ -70,19 +69,8 @@ _RULE = "role:member and project_id:%(owner)s"
 _CREDENTIALS = {"roles": ["member", "reader"], "project_id": PROJECT}
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Number of repetitions.
-
-    :ivar blocks: blocks of BLOCK evaluations of each kind
-    :ivar loads: loads of the policy, and of the file by yaml
-    """
-
-    blocks: int
-    loads: int
-
-
-FULL, QUICK = Plan(60, 9), Plan(20, 2)
+#: Blocks of BLOCK evaluations of each kind, and loads.
+FULL, QUICK = (60, 9), (20, 2)
 
 
 def ours(policy: Policy, properties: Mapping[str, str]) -> Callable[[], Any]:
@@ -109,7 +97,7 @@ def of_ten_violations() -> Callable[[], Any]:
 
 def by_jsonschema() -> Callable[[], Any]:
     """Return a validation of the same properties."""
-    wanted = {"type": "object", "properties": schema_server.schema()}
+    wanted = {"type": "object", "properties": glance_server.schema()}
     validator = jsonschema.Draft202012Validator(wanted)
     assert not validator.is_valid(IDE)
 
@@ -134,27 +122,21 @@ def by_oslo_policy() -> Callable[[], Any]:
     return run
 
 
-def block(run: Callable[[], Any], repeats: int = BLOCK) -> float:
-    """Return the seconds of the processor that one run of many takes."""
-    start = time.thread_time()
-    for _ in range(repeats):
-        run()
-    return (time.thread_time() - start) / repeats
-
-
 def taken_in_turns(
     runs: Mapping[str, Callable[[], Any]], rounds: int, repeats: int
 ) -> dict[str, list[float]]:
-    """Return the seconds of one run of each, by rounds after a first one."""
-    samples: dict[str, list[float]] = {name: [] for name in runs}
-    for number in range(rounds + 1):
-        order = list(runs.items())
-        for name, run in order[::-1] if number % 2 else order:
-            gc.collect()  # the garbage of the block before
-            seconds = block(run, repeats)
-            if number:
-                samples[name].append(seconds)
-    return samples
+    """Return the seconds of the processor that one run of many takes."""
+
+    def block(run: Callable[[], Any]) -> float:
+        gc.collect()  # the garbage of the block before
+        start = time.thread_time()
+        for _ in range(repeats):
+            run()
+        return (time.thread_time() - start) / repeats
+
+    return common.in_turns(
+        {name: partial(block, run) for name, run in runs.items()}, rounds
+    )
 
 
 def evaluations(item: Policy, many: Policy, rounds: int) -> common.Figures:
@@ -172,19 +154,16 @@ def evaluations(item: Policy, many: Policy, rounds: int) -> common.Figures:
         rounds,
         BLOCK,
     )
-    mine = samples["baseline"]
     figures: common.Figures = {}
-    for peer in ("jsonschema", "oslo_policy", "many_exemptions"):
-        pairs = zip(samples[peer], mine, strict=True)
-        ratio = common.median_ratio(pairs)
-        if peer == "many_exemptions":
-            figures |= ratio.figures("exemptions_10000_ratio")
-        else:
-            figures |= ratio.figures(f"evaluations_to_{peer}_ratio")
+    for peer, name in {
+        "jsonschema": "evaluations_to_jsonschema_ratio",
+        "oslo_policy": "evaluations_to_oslo_policy_ratio",
+        "many_exemptions": "exemptions_10000_ratio",
+    }.items():
+        pairs = zip(samples[peer], samples["baseline"], strict=True)
+        figures |= common.median_ratio(pairs).figures(name)
     for name, seconds in samples.items():
-        each = common.median_us(seconds)
-        figures[f"{name}_us"] = each
-        figures[f"{name}_per_second"] = round(1e6 / each)
+        figures[f"{name}_us"] = common.median_us(seconds)
     return figures
 
 
@@ -196,44 +175,29 @@ def loading(path: Path, rounds: int) -> common.Figures:
         {
             "load": lambda: document.load(str(path)),
             "safe_load": lambda: yaml.safe_load(text),
-            "c_safe_load": lambda: yaml.load(text, yaml.CSafeLoader),
         },
         rounds,
         1,
     )
-    figures: common.Figures = {}
-    for peer in ("safe_load", "c_safe_load"):
-        pairs = zip(samples["load"], samples[peer], strict=True)
-        figures |= common.median_ratio(pairs).figures(f"load_to_{peer}_ratio")
-    for name, seconds in samples.items():
-        figures[f"{name}_10000_exemptions_us"] = common.median_us(seconds)
-    return figures
+    pairs = zip(samples["load"], samples["safe_load"], strict=True)
+    return {
+        **common.median_ratio(pairs).figures("load_to_safe_load_ratio"),
+        **{
+            f"{name}_10000_exemptions_us": common.median_us(seconds)
+            for name, seconds in samples.items()
+        },
+    }
 
 
-def measured(plan: Plan) -> common.Figures:
+def measured(blocks: int, loads: int) -> common.Figures:
     """Return all figures."""
     with tempfile.TemporaryDirectory() as folder:
-        paths = {
-            number: Path(folder, f"{number}.yaml") for number in (1, MANY)
-        }
-        for number, path in paths.items():
-            path.write_text(policy_text(number))
-        single, many = (document.load(str(path)) for path in paths.values())
+        single, path = (Path(folder, f"{n}.yaml") for n in (1, MANY))
+        single.write_text(policy_text(1))
+        path.write_text(policy_text(MANY))
+        one, many = (document.load(str(each)) for each in (single, path))
         gc.freeze()  # so that a collection does not look at what stays
-        return {
-            **evaluations(single, many, plan.blocks),
-            **loading(paths[MANY], plan.loads),
-        }
-
-
-def measure() -> common.Figures:
-    """Return all figures."""
-    return measured(FULL)
-
-
-def quick() -> common.Figures:
-    """Return all figures, of few rounds."""
-    return measured(QUICK)
+        return {**evaluations(one, many, blocks), **loading(path, loads)}
 
 
 def bars(figures: common.Figures) -> list[str]:
@@ -255,4 +219,11 @@ def bars(figures: common.Figures) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(common.main(__doc__, measure, bars, quick=quick))
+    sys.exit(
+        common.main(
+            __doc__,
+            partial(measured, *FULL),
+            bars,
+            quick=partial(measured, *QUICK),
+        )
+    )

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from oslo_config import cfg
 
@@ -67,16 +67,6 @@ def taken(command: Iterable[object], codes: tuple[int, ...]) -> float:
     return seconds
 
 
-def binaries(
-    reporter: Reporter,
-) -> tuple[tuple[str, ...], list[str]]:
-    """Return the emulators and the modules that the reporter examines."""
-    host = hosts.of_conf(configured(reporter))
-    targets = qemu.emulators(host).targets
-    modules = {path for each in targets for path in qemu.modules(each)}
-    return tuple(each.path for each in targets), sorted(modules)
-
-
 def configured(reporter: Reporter) -> cfg.ConfigOpts:
     """Return a reporter's configuration."""
     conf = cfg.ConfigOpts()
@@ -105,41 +95,36 @@ def checksec(paths: Iterable[str]) -> float:
 
 def first_runs(reporter: Reporter) -> common.Figures:
     """Compare first full runs with the tools on the same binaries."""
-    emulators, modules = binaries(reporter)
-    ours, validate, large, small = [], [], [], []
-    for number in range(PAIRS + 1):
-        common.progress(f"first runs, pair {number} of {PAIRS} …")
-        took: dict[str, float] = {}
-        turns: list[tuple[str, Callable[[], float]]] = [
-            ("ours", lambda: first_run(reporter)),
-            (
-                "validate",
-                lambda: taken(["virt-host-validate", "qemu"], (0, 1)),
+    common.progress(f"{PAIRS} first runs …")
+    host = hosts.of_conf(configured(reporter))
+    targets = qemu.emulators(host).targets
+    modules = {path for each in targets for path in qemu.modules(each)}
+    took = common.in_turns(
+        {
+            "first_run": lambda: first_run(reporter),
+            "virt_host_validate": lambda: taken(
+                ["virt-host-validate", "qemu"], (0, 1)
             ),
-            ("large", lambda: checksec(emulators)),
-            ("small", lambda: checksec(modules)),
-        ]
-        for name, turn in turns if number % 2 else reversed(turns):
-            took[name] = turn()
-        if number:  # the first pair warms up
-            ours.append(took["ours"])
-            validate.append(took["validate"])
-            large.append(took["large"])
-            small.append(took["small"])
+            "checksec_emulators": lambda: checksec(
+                each.path for each in targets
+            ),
+            "checksec_modules": lambda: checksec(sorted(modules)),
+        },
+        PAIRS,
+    )
+    figures: common.Figures = {"emulators": len(targets)}
+    for name, seconds in took.items():
+        figures[f"{name}_us"] = common.median_us(seconds)
+    ours, validate, large, small = took.values()
     theirs = [sum(each) for each in zip(validate, large, small, strict=True)]
     fewer = [sum(each) for each in zip(validate, large, strict=True)]
-    ratio = common.median_ratio(zip(ours, theirs, strict=True))
-    without = common.median_ratio(zip(ours, fewer, strict=True))
-    return {
-        "emulators": len(emulators),
-        "modules": len(modules),
-        "first_run_us": common.median_us(ours),
-        "virt_host_validate_us": common.median_us(validate),
-        "checksec_emulators_us": common.median_us(large),
-        "checksec_modules_us": common.median_us(small),
-        **ratio.figures("first_run_ratio"),
-        **without.figures("first_run_without_modules_ratio"),
-    }
+    for name, peers in (
+        ("first_run_ratio", theirs),
+        ("first_run_without_modules_ratio", fewer),
+    ):
+        ratio = common.median_ratio(zip(ours, peers, strict=True))
+        figures |= ratio.figures(name)
+    return figures
 
 
 def rounds_watched(reporter: Reporter) -> common.Figures:
@@ -173,11 +158,6 @@ def peak(place: pathlib.Path, uri: str) -> common.Figures:
     return {"peak_mib": result}
 
 
-def clock() -> Iterator[datetime.datetime]:
-    """Yield the times of all rounds, within one hour."""
-    return (START + number * PAUSE for number in range(ROUNDS + 1))
-
-
 def writes(reporter: Reporter) -> common.Figures:
     """Count writes to a real Placement while nothing changes."""
     common.progress(f"{ROUNDS} rounds that change nothing …")
@@ -187,7 +167,9 @@ def writes(reporter: Reporter) -> common.Figures:
     with Cloud() as cloud:
         cloud.host(NAME, {"COMPUTE_NODE"})
         target = PlacementPublisher(conf, cloud.placement)
-        service = Service(conf, [target], now=clock().__next__)
+        # All rounds are within one hour.
+        times = (START + number * PAUSE for number in range(ROUNDS + 1))
+        service = Service(conf, [target], now=times.__next__)
         for _ in range(ROUNDS + 1):
             cloud.requests.clear()
             if not service.once():
@@ -196,15 +178,8 @@ def writes(reporter: Reporter) -> common.Figures:
             counts.append(len(methods) - methods.count("GET"))
     return {
         "first_round_placement_writes": counts[0],
-        "unchanged_rounds": len(counts) - 1,
         "placement_writes": sum(counts[1:]),
     }
-
-
-def processor_time() -> float:
-    """Return the seconds that this process and its ended children have run."""
-    times = os.times()
-    return sum(times[:4])
 
 
 def day(place: pathlib.Path, uri: str) -> common.Figures:
@@ -223,12 +198,13 @@ def day(place: pathlib.Path, uri: str) -> common.Figures:
         targets = publishing.publishers(conf)
         service = Service(conf, targets, now=times.__next__)
         service.once()  # finds out what the others need not
-        begun = processor_time()
+        # This process and its ended children.
+        begun = sum(os.times()[:4])
         failed = sum(not service.once() for _ in range(DAY))
-        taken = processor_time() - begun
+        taken = sum(os.times()[:4]) - begun
     if failed:
         raise RuntimeError(f"{failed} reports were not published")
-    return {"day_rounds": DAY, "day_us": round(taken * 1e6)}
+    return {"day_us": round(taken * 1e6)}
 
 
 @contextlib.contextmanager

@@ -38,7 +38,6 @@ from tests.benchmarks import (
     image_audit,
     placement_load,
     placement_server,
-    reporter_fleet,
     server_audit,
 )
 
@@ -75,7 +74,7 @@ def _bytes(text: str, headers: Mapping[str, str]) -> int:
 def replay(worker: placement_load.Worker, folder: Path) -> common.Figures:
     """Return what one refresh sends, and what many of them cost."""
     ttl = placement_load.default_ttl()
-    conf = reporter_fleet.configured(folder, worker.port)
+    conf = placement_load.configured(folder, worker.port)
     meter = Meter(connect(conf)._client)
     clock = Clock(now=lambda: placement_server.REPORTED)
 
@@ -139,12 +138,12 @@ def measure() -> common.Figures:
     with placement_load.running() as (kind, worker, directory):
         figures = {"database": kind, **replay(worker, directory)}
     audit = partial(audits.run, image_audit.__name__)
-    with image_audit.glance() as (pid, port, database):
+    with image_audit.glance() as (pid, address, database):
         figures |= grown(
             "images",
             SIZES,
             partial(image_audit.fill, database),
-            partial(audit, (pid,), audits.AUDIT, str(port)),
+            partial(audit, (pid,), audits.AUDIT, address),
         )
     audit = partial(audits.run, server_audit.__name__)
     with server_audit.cloud() as (home, addresses, pids):

@@ -20,12 +20,12 @@ loaded, as Python's allocator sees it (tracemalloc).
 """
 
 import gc
-import itertools
 import os
 import sys
 import tempfile
 import time
 import tracemalloc
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,6 @@ from tests.benchmarks import (
     common,
     filter_cost,
     filter_fleet,
-    filter_gate,
     scheduler_fleet,
 )
 
@@ -77,14 +76,11 @@ def throughput(
     ours: Any, plain: Any, number: int, pairs: int
 ) -> common.Figures:
     """Return the figures of so many pairs of boots."""
-    schedulers = {"with": ours, "without": plain}
-    turns = itertools.cycle((("with", "without"), ("without", "with")))
-    samples: dict[str, list[float]] = {name: [] for name in schedulers}
-    for index in range(pairs + WARM_UP):
-        for name in next(turns):
-            taken = boot(schedulers[name])
-            if index >= WARM_UP:
-                samples[name].append(taken)
+    samples = common.in_turns(
+        {"with": lambda: boot(ours), "without": lambda: boot(plain)},
+        pairs,
+        WARM_UP,
+    )
     # The other way round than a ratio of times: the more, the better.
     ratio = common.median_ratio(
         zip(samples["without"], samples["with"], strict=True)
@@ -92,7 +88,7 @@ def throughput(
     result = ratio.figures(f"throughput_{number}_hosts_ratio")
     for name, taken in samples.items():
         result[f"boot_{name}_{number}_hosts_us"] = common.median_us(taken)
-    return {**result, f"boot_{number}_hosts_pairs": pairs}
+    return result
 
 
 def memory(number: int) -> common.Figures:
@@ -130,7 +126,7 @@ def measured(plan: dict[int, int]) -> common.Figures:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         scheduler_fleet.prepare(root)
-        filter_gate.configure(root, filter_gate.PROVEN)
+        filter_fleet.configure(root, filter_fleet.PROVEN)
         for number, pairs in plan.items():
             common.progress(f"{number} hosts, {pairs} pairs ...")
             fleet = scheduler_fleet.Fleet(number)
@@ -140,16 +136,6 @@ def measured(plan: dict[int, int]) -> common.Figures:
             figures |= throughput(ours, plain, number, pairs)
             figures |= memory(number)
     return figures
-
-
-def measure() -> common.Figures:
-    """Return all figures."""
-    return measured(FULL)
-
-
-def quick() -> common.Figures:
-    """Return the figures of a single host, of few pairs."""
-    return measured(QUICK)
 
 
 def bars(figures: common.Figures) -> list[str]:
@@ -169,4 +155,11 @@ def bars(figures: common.Figures) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(common.main(__doc__, measure, bars, quick=quick))
+    sys.exit(
+        common.main(
+            __doc__,
+            partial(measured, FULL),
+            bars,
+            quick=partial(measured, QUICK),
+        )
+    )

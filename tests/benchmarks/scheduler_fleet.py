@@ -12,8 +12,6 @@ returns canned answers.
 """
 
 import datetime
-import json
-import types
 import uuid
 from pathlib import Path
 from typing import Any
@@ -80,7 +78,9 @@ class PlacementStandIn:
             for each in nodes
         ]
         self._summaries = {each.uuid: {} for each in nodes}
-        self._providers = providers_body(nodes)
+        self._providers = filter_fleet.answered(
+            {"resource_providers": [_provider(each) for each in nodes]}
+        )
 
     def get_allocation_candidates(self, *unused: Any) -> Any:
         """Return all hosts."""
@@ -92,43 +92,27 @@ class PlacementStandIn:
 
     def get(self, url: str, version: str) -> Any:
         """Answer our gate."""
-        text = self._providers
-        if url.startswith("/traits"):
-            now = datetime.datetime.now(datetime.UTC)
-            names = [traits.of_check("iommu"), *traits.fresh(now, 2)]
-            text = json.dumps({"traits": names})
-        return types.SimpleNamespace(
-            status_code=200, text=text, json=lambda: json.loads(text)
-        )
+        if not url.startswith("/traits"):
+            return self._providers
+        now = datetime.datetime.now(datetime.UTC)
+        names = [traits.of_check("iommu"), *traits.fresh(now, 2)]
+        return filter_fleet.answered({"traits": names})
 
 
-def providers_body(nodes: list[Any]) -> str:
-    """Return what Placement says of resource providers, as it is sent."""
-    result = [
-        {
-            "uuid": each.uuid,
-            "name": each.hypervisor_hostname,
-            "generation": 7,
-            "root_provider_uuid": each.uuid,
-            "parent_provider_uuid": None,
-            "links": [
-                {
-                    "rel": rel,
-                    "href": f"/resource_providers/{each.uuid}/{rel}",
-                }
-                for rel in (
-                    "self",
-                    "inventories",
-                    "usages",
-                    "aggregates",
-                    "traits",
-                    "allocations",
-                )
-            ],
-        }
-        for each in nodes
-    ]
-    return json.dumps({"resource_providers": result})
+def _provider(node: Any) -> dict[str, Any]:
+    """Return what Placement says of a resource provider."""
+    kinds = ("inventories", "usages", "aggregates", "traits", "allocations")
+    return {
+        "uuid": node.uuid,
+        "name": node.hypervisor_hostname,
+        "generation": 7,
+        "root_provider_uuid": node.uuid,
+        "parent_provider_uuid": None,
+        "links": [
+            {"rel": rel, "href": f"/resource_providers/{node.uuid}/{rel}"}
+            for rel in ("self", *kinds)
+        ],
+    }
 
 
 def _placement(nodes: list[Any]) -> Any:
@@ -171,8 +155,24 @@ class Fleet:
             filter_fleet.node(f"compute{index:05}", index)
             for index in range(number)
         ]
+        now = datetime.datetime.now(datetime.UTC)
+        # Each nova-compute has just reported.
         self._services = {
-            each.host: _service(each.id, each.host) for each in self.nodes
+            each.host: objects.Service(
+                id=each.id + 1,
+                host=each.host,
+                binary="nova-compute",
+                topic="compute",
+                report_count=1,
+                disabled=False,
+                forced_down=False,
+                disabled_reason=None,
+                uuid=str(uuid.uuid4()),
+                last_seen_up=now,
+                created_at=now,
+                updated_at=now,
+            )
+            for each in self.nodes
         }
         if number <= REAL:
             client = _placement(self.nodes)
@@ -184,7 +184,12 @@ class Fleet:
 
     def scheduler(self, *filters: str) -> Any:
         """Return a SchedulerManager; filters come before the default ones."""
-        enabled = [*filters, *default_filters()]
+        (option,) = (
+            each
+            for each in nova.conf.scheduler.filter_scheduler_opts
+            if each.name == "enabled_filters"
+        )
+        enabled = [*filters, *option.default]
         available = [_STOCK, *([_OURS] if filters else [])]
         CONF.set_override("enabled_filters", enabled, "filter_scheduler")
         CONF.set_override("available_filters", available, "filter_scheduler")
@@ -221,34 +226,6 @@ def boot(properties: dict[str, str]) -> Any:
         if name not in made and field.nullable:
             setattr(made, name, None)
     return made
-
-
-def default_filters() -> list[str]:
-    """Return the names of the filters that Nova enables by default."""
-    (option,) = (
-        each
-        for each in nova.conf.scheduler.filter_scheduler_opts
-        if each.name == "enabled_filters"
-    )
-    return list(option.default)
-
-
-def _service(number: int, host: str) -> objects.Service:
-    """Return a nova-compute that has just reported."""
-    return objects.Service(
-        id=number + 1,
-        host=host,
-        binary="nova-compute",
-        topic="compute",
-        report_count=1,
-        disabled=False,
-        forced_down=False,
-        disabled_reason=None,
-        uuid=str(uuid.uuid4()),
-        last_seen_up=datetime.datetime.now(datetime.UTC),
-        created_at=datetime.datetime.now(datetime.UTC),
-        updated_at=datetime.datetime.now(datetime.UTC),
-    )
 
 
 def prepare(directory: Path) -> None:

@@ -11,63 +11,39 @@ A schema cannot replace the gate: it has no projects, exemptions, modes or
 Nova defaults.
 """
 
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.benchmarks import common, glance_client
-from tests.benchmarks.client import CACHE, Took
-from tests.benchmarks.glance_client import Glance
+from tests.benchmarks.forked import PASS_ON_WITH_SCHEMA
 from tests.benchmarks.pairs import Plan, Sides, play
-from tests.benchmarks.pass_on import PASS_ON
 from tests.functional.glance.service import GATE
 
 PLAN = Plan(kinds=("post",), turns=100, least=8, most=14)
-SERVER = "tests.benchmarks.schema_server"
-REFUSED = glance_client.BODY.replace(b'_bus": "virtio"', b'_bus": "ide"')
-
-
-class Side:
-    """A server."""
-
-    def __init__(self, server: Glance) -> None:
-        self._server = server
-
-    def post(self) -> Took:
-        """Create an image."""
-        return self._server.create()[0]
-
-    def refuse(self, status: int) -> None:
-        """See that it does not take an image with an IDE disk."""
-        self._server.timed("POST", "/v2/images", REFUSED, expect=status)
+IDE = glance_client.BODY.replace(b'_bus": "virtio"', b'_bus": "ide"')
 
 
 @contextmanager
 def running(directory: Path) -> Iterator[Sides]:
     """Run three new servers in a directory, until the block ends."""
-    servers = (("gate", GATE), ("schema", PASS_ON), ("control", PASS_ON))
-    places = [(directory / name, factory) for name, factory in servers]
-    with glance_client.serve(*places, module=SERVER) as result:
-        gate, schema, control = map(Side, result)
-        gate.refuse(403)
-        schema.refuse(400)
-        yield Sides(gate, schema, control)
+    servers = (
+        (directory / "gate", GATE),
+        (directory / "schema", PASS_ON_WITH_SCHEMA),
+        (directory / "control", PASS_ON_WITH_SCHEMA),
+    )
+    with glance_client.serve(*servers) as sides:
+        for side, status in zip(sides, (403, 400, 400), strict=True):
+            side.ask("POST", "/v2/images", IDE, expect=status)
+        yield Sides(*sides)
 
 
 def measure() -> common.Figures:
     """Run the servers and measure everything."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    directory = Path(tempfile.mkdtemp(dir=CACHE, prefix="schema-"))
-    try:
-        figures = play(PLAN, running, directory)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
     return {
         name.replace("_plain_", "_schema_"): figure
-        for name, figure in figures.items()
+        for name, figure in play("schema", PLAN, running).items()
     }
 
 

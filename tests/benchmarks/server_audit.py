@@ -9,14 +9,11 @@ them, by the method of ``audits``.
 """
 
 import contextlib
-import io
 import sqlite3
 import sys
-import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import glanceclient
@@ -25,17 +22,15 @@ from keystoneauth1 import adapter, session, token_endpoint
 
 from nova_vhard.osc import paging
 from nova_vhard.osc.server import audit as server
-from nova_vhard.policy import document
 from tests.benchmarks import (
     audits,
     client,
     common,
-    glance_client,
     image_audit,
     nova_cloud,
     nova_gate,
 )
-from tests.benchmarks.pass_on import PASS_ON
+from tests.benchmarks.forked import PASS_ON
 from tests.functional.glance import identity
 
 MANY, FEW = 10_000, 1_000
@@ -46,14 +41,14 @@ AT_MOST = 0.6
 #: What the audit asks with.
 MICROVERSION = "2.98"
 
-#: Tables of a cell that have rows of a server, by the column with its id.
-_CELL = {
+#: Tables that have rows of a server, by the column with its id.
+_TABLES = {
     "instances": "uuid",
     "instance_extra": "instance_uuid",
     "instance_info_caches": "instance_uuid",
     "instance_system_metadata": "instance_uuid",
+    "instance_mappings": "instance_uuid",
 }
-_API = {"instance_mappings": "instance_uuid"}
 
 
 def fill(directory: Path, first: int, last: int) -> None:
@@ -61,54 +56,41 @@ def fill(directory: Path, first: int, last: int) -> None:
 
     Each is a copy of the first one that is there, of an image of its own.
     """
-    for name, tables in (("cell1", _CELL), ("api", _API)):
+    ids = [str(uuid.UUID(int=nova_cloud.SERVERS + 1 + n)) for n in range(last)]
+    for table, column in _TABLES.items():
+        name = "api" if table == "instance_mappings" else "cell1"
         database = sqlite3.connect(directory / f"{name}.sqlite")
         with contextlib.closing(database) as link, link:
-            for table, column in tables.items():
-                _copy(link, table, column, range(first, last))
-            if name == "cell1":
-                _set_images(link, range(first, last))
+            described = link.execute(f"PRAGMA table_info({table})")
+            names = [row[1] for row in described if row[1] != "id"]
+            values = ["?" if each == column else each for each in names]
+            link.executemany(
+                f"INSERT INTO {table} ({', '.join(names)}) "
+                f"SELECT {', '.join(values)} FROM {table} WHERE {column} = ?",
+                [(each, nova_cloud.ACTED_ON) for each in ids[first:]],
+            )
+            if table == "instances":
+                link.executemany(
+                    "UPDATE instances SET image_ref = ? WHERE uuid = ?",
+                    [
+                        (str(uuid.UUID(int=number % IMAGES)), ids[number])
+                        for number in range(first, last)
+                    ],
+                )
+            if table == "instance_system_metadata":
+                link.executemany(
+                    f"UPDATE {table} SET value = ? "
+                    "WHERE instance_uuid = ? AND key = ?",
+                    [
+                        (value, ids[number], f"image_{key}")
+                        for number in range(first, last)
+                        if not number % image_audit.THIRD
+                        for key, value in image_audit.OLD.items()
+                    ],
+                )
 
 
-def _server_id(number: int) -> str:
-    return str(uuid.UUID(int=nova_cloud.SERVERS + 1 + number))
-
-
-def _image_id(number: int) -> str:
-    return str(uuid.UUID(int=number % IMAGES))
-
-
-def _copy(link: Any, table: str, column: str, numbers: range) -> None:
-    """Copy the first server's rows in a table for each of some others."""
-    described = link.execute(f"PRAGMA table_info({table})")
-    names = [row[1] for row in described if row[1] != "id"]
-    values = ["?" if name == column else name for name in names]
-    link.executemany(
-        f"INSERT INTO {table} ({', '.join(names)}) "
-        f"SELECT {', '.join(values)} FROM {table} WHERE {column} = ?",
-        [(_server_id(each), nova_cloud.ACTED_ON) for each in numbers],
-    )
-
-
-def _set_images(link: Any, numbers: range) -> None:
-    """Give each server its image, and what Nova keeps of that."""
-    link.executemany(
-        "UPDATE instances SET image_ref = ? WHERE uuid = ?",
-        [(_image_id(each), _server_id(each)) for each in numbers],
-    )
-    for name, value in image_audit.OLD.items():
-        link.executemany(
-            "UPDATE instance_system_metadata SET value = ? "
-            "WHERE instance_uuid = ? AND key = ?",
-            [
-                (value, _server_id(each), f"image_{name}")
-                for each in numbers
-                if not each % image_audit.THIRD
-            ],
-        )
-
-
-def clients(nova: str, glance: str, network: str) -> Any:
+def clients(nova: str, glance: str, network: str) -> dict[str, Any]:
     """Return what the commands need, of servers on loopback."""
     auth = token_endpoint.Token(nova, TOKEN)
     logged_in = session.Session(auth=auth)
@@ -117,37 +99,27 @@ def clients(nova: str, glance: str, network: str) -> Any:
         compute_endpoint_override=f"{nova}/v2.1",
         compute_default_microversion=MICROVERSION,
     )
-    # The stand-in has no document of its versions, which the SDK looks for.
-    ports = adapter.Adapter(logged_in, endpoint_override=network)
     images = glanceclient.Client(
         "2", session=logged_in, endpoint_override=glance
     ).images
-    return SimpleNamespace(
-        compute=connection.compute,
-        network=ports,
-        images=images,
-    )
+    return {
+        "compute": connection.compute,
+        # It has no document of its versions, which the SDK looks for.
+        "network": adapter.Adapter(logged_in, endpoint_override=network),
+        "images": images,
+    }
 
 
-def page(vhard: Any) -> int:
+def page(vhard: dict[str, Any]) -> int:
     """Go through all servers and do nothing; return their number."""
     name, size = paging.LIMIT
-    listed = vhard.compute.servers(all_projects=True, **{name: int(size)})
+    listed = vhard["compute"].servers(all_projects=True, **{name: int(size)})
     return sum(1 for _ in listed)
 
 
-def audit(vhard: Any) -> int:
+def audit(vhard: dict[str, Any]) -> int:
     """Audit all servers; return the number of rows."""
-    app = SimpleNamespace(
-        client_manager=SimpleNamespace(vhard=vhard), stderr=io.StringIO()
-    )
-    command = server.AuditServers(app, None)
-    baseline = document.shipped("baseline")
-    parsed = command.get_parser("audit").parse_args(
-        ["--all-projects", f"--policy={baseline}"]
-    )
-    _, rows = command.take_action(parsed)
-    return len(list(rows))
+    return audits.rows(server.AuditServers, vhard, "--all-projects")
 
 
 WAYS = {audits.PAGE: page, audits.AUDIT: audit}
@@ -160,29 +132,20 @@ def cloud() -> Iterator[tuple[Path, list[str], list[int]]]:
     :returns: the directory of Nova's databases; addresses of Nova, Glance
         and Neutron; process ids of all
     """
-    pids: list[int] = []
-    client.CACHE.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as stack:
-        directory = Path(
-            stack.enter_context(
-                tempfile.TemporaryDirectory(dir=client.CACHE, prefix="audit-")
-            )
-        )
-
-        def serve(module: str, name: str) -> str:
-            place = (directory / name, PASS_ON)
-            served = client.serve(module, place)
-            ((pid, port),) = stack.enter_context(served)
-            pids.append(pid)
-            return f"http://127.0.0.1:{port}"
-
-        glance = serve(glance_client.SERVER, "glance/api")
+    with (
+        client.folder("audit") as directory,
+        nova_gate.neighbours(directory) as (glance, network),
+    ):
         image_audit.fill(directory / "glance/api/glance.sqlite", 0, IMAGES)
-        network = serve(nova_gate.NETWORK, "network/api")
         home = directory / "nova/api"
-        nova_gate.make_template(home, glance, network)
-        nova = serve(nova_gate.SERVER, "nova/api")
-        yield home, [nova, glance, network], pids
+        nova_gate.make_template(home, glance.url, network.url)
+        with client.serve(nova_gate.SERVER, (home, PASS_ON)) as ((pid, port),):
+            nova = f"http://127.0.0.1:{port}"
+            yield (
+                home,
+                [nova, glance.url, network.url],
+                [pid, glance.pid, network.pid],
+            )
 
 
 def measure() -> common.Figures:
@@ -206,7 +169,6 @@ def bars(figures: common.Figures) -> list[str]:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1 and sys.argv[1] in WAYS:
-        vhard = clients(*sys.argv[2:])
-        audits.child(lambda: WAYS[sys.argv[1]](vhard))
+        audits.child(WAYS[sys.argv[1]], clients(*sys.argv[2:]))
     else:
         sys.exit(common.main(__doc__, measure, bars))

@@ -2,7 +2,6 @@
 """The benchmarks that ``tools/bench.sh`` knows, for what runs them all."""
 
 import ast
-import inspect
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,20 +49,14 @@ class Step:
     def method(self) -> str:
         """Return the module docstring; its first paragraph is a title."""
         path = ROOT / f"{self.module.replace('.', '/')}.py"
-        return inspect.cleandoc(ast.get_docstring(_parsed(path)) or "")
-
-
-def _parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+        return ast.get_docstring(ast.parse(path.read_bytes())) or ""
 
 
 def known() -> dict[str, Step]:
     """Return every benchmark by its name, in the order of a run."""
     modules = dict(_LINE.findall(SCRIPT.read_text(encoding="utf-8")))
-    for name in RUNNERS:
-        modules.pop(name, None)
-    order = [*(each for each in _PEERS if each in modules), *sorted(modules)]
     return {
         name: Step(name, modules[name], _PEERS.get(name, "see below"))
-        for name in dict.fromkeys(order)
+        for name in dict.fromkeys([*_PEERS, *sorted(modules)])
+        if name in modules and name not in RUNNERS
     }

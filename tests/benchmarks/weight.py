@@ -18,19 +18,19 @@ import gc
 import importlib
 import json
 import os
-import random
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 # As nova-api and nova-scheduler 33 and later.
 os.environ.setdefault("OS_NOVA_DISABLE_EVENTLET_PATCHING", "1")
 
 from tests.benchmarks import common
-from tests.benchmarks.client import ROOT
+from tests.benchmarks.client import ROOT, spent
 
 PROCESSES, TURNS = 7, 20
 IMPORT_US, MIB = 100_000, 12
@@ -85,58 +85,33 @@ def gates() -> common.Figures:
     figures: common.Figures = {}
     for service in SERVICES:
         common.progress(f"{service} ...")
-        added = [_added(service) for _ in range(PROCESSES + 1)][1:]
+        command = [sys.executable, "-m", __spec__.name, service]
+        added = []
+        for _ in range(PROCESSES + 1):
+            printed = subprocess.check_output(command, cwd=ROOT, text=True)
+            added.append(json.loads(printed.splitlines()[-1]))
         figures[f"{service}_import_us"] = common.median_us(
-            each["taken"] for each in added
+            each["taken"] for each in added[1:]
         )
-        mib = statistics.median(each["mib"] for each in added)
+        mib = statistics.median(each["mib"] for each in added[1:])
         figures[f"{service}_mib"] = round(mib, 2)
     return figures
 
 
-def _added(service: str) -> dict[str, float]:
-    done = subprocess.run(
-        [sys.executable, "-m", __spec__.name, service],
-        cwd=ROOT,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    return dict(json.loads(done.stdout.splitlines()[-1]))
-
-
-def processor_time(command: list[str], place: str) -> float:
-    """Run a command; return the seconds of the processor that it takes.
-
-    :param place: a folder for what libraries keep of entry points
-    """
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "XDG_CACHE_HOME": place},
-    ) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    return usage.ru_utime + usage.ru_stime
-
-
 def commands() -> common.Figures:
     """Return what openstack costs with each of its words, and ratios."""
+    common.progress(f"openstack, {TURNS} turns ...")
     program = str(Path(sys.executable).with_name("openstack"))
-    draw = random.Random(common.SEED)
-    taken: dict[str, list[float]] = {name: [] for name in COMMANDS}
     with tempfile.TemporaryDirectory() as place:
-        for turn in range(TURNS + 1):
-            if not turn % 10:
-                common.progress(f"openstack, turn {turn} of {TURNS} ...")
-            for name in draw.sample(list(COMMANDS), len(COMMANDS)):
-                words = [program, *COMMANDS[name]]
-                seconds = processor_time(words, place)
-                if turn:  # the first one fills caches
-                    taken[name].append(seconds)
+        # Libraries keep entry points there; the first turn fills it.
+        env = {**os.environ, "XDG_CACHE_HOME": place}
+        taken = common.in_turns(
+            {
+                name: partial(spent, [program, *words], env=env)
+                for name, words in COMMANDS.items()
+            },
+            TURNS,
+        )
     figures: common.Figures = {}
     for name, peer in (
         ("policy_check", "version"),
