@@ -142,13 +142,6 @@ def test_counts_are_those_of_the_logs(member, settled, counted):
     assert total(counted(), "notifications_unreadable_total") == 0
 
 
-def test_that_a_policy_cannot_be_used_is_counted(policy, member, counted):
-    until(lambda: total(counted(), "policy_usable", "glance-api") == 1)
-    policy("version: '1'\nmode: strict\n")
-    refusal(member.upload, "old", hw_disk_bus="ide")
-    until(lambda: total(counted(), "policy_usable", "glance-api") == 0)
-
-
 def test_while_the_bus_is_down_nobody_notices(
     cloud, member, load, settled, counted
 ):
