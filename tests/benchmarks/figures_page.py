@@ -9,10 +9,11 @@
 - ``figures``, ``bars`` (figure to what is wanted), ``machine``, ``day``
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.benchmarks.steps import Step
+from tests.list_table import list_table
 
 Result = Mapping[str, Any]
 
@@ -36,7 +37,7 @@ def page(results: Mapping[str, Result], steps: Mapping[str, Step]) -> str:
         state = results.get(name, {}).get("state")
         text = _STATES.get(state, "**not run yet**")
         overview.append((f"``{name}``", step.peer, text))
-    parts = [_HEAD, _table(overview)]
+    parts = [_HEAD, list_table(overview)]
     for name, step in steps.items():
         if name in results:
             parts += _step(step, results[name])
@@ -59,7 +60,7 @@ def _step(step: Step, result: Result) -> Iterator[str]:
         yield "".join(f"- {_plain(line)}\n" for line in result["said"])
     rows = list(_rows(result.get("figures", {}), result.get("bars", {})))
     if rows:
-        yield _table([("Figure", "Value", "95 %", "Wanted"), *rows])
+        yield list_table([("Figure", "Value", "95 %", "Wanted"), *rows])
 
 
 def _rows(
@@ -82,12 +83,3 @@ def _plain(value: object) -> str:
     """Return text in which reStructuredText sees nothing."""
     text = str(value).replace("\\", "\\\\")
     return "".join(f"\\{each}" if each in "*`|_" else each for each in text)
-
-
-def _table(rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [".. list-table::", "   :header-rows: 1", ""]
-    for row in rows:
-        for number, cell in enumerate(row):
-            lead = "   * -" if number == 0 else "     -"
-            lines.append(f"{lead} {cell}".rstrip())
-    return "\n".join([*lines, ""])

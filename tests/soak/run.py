@@ -3,22 +3,29 @@
 
 import collections
 import datetime
-import functools
 import logging
 import random
+import shutil
 import threading
 import time
 import uuid
 from concurrent import futures
 from dataclasses import dataclass
+from functools import partial
+
+import requests
 
 from nova_vhard.catalogue import results, traits
+from nova_vhard.host import report
+from nova_vhard.host.processes.check_process import in_process
 from nova_vhard.placement import upkeep
 from nova_vhard.placement.client import PlacementError
 from nova_vhard.placement.connect import connect
+from nova_vhard.reporter import hosts
+from nova_vhard.reporter.publishers.placement import PlacementPublisher
+from nova_vhard.reporter.service import Reporter
 from tests.soak.cloud import Client, Cloud
-from tests.soak.machine import STATES, Machine
-from tests.soak.nova import FOREIGN, NovaCompute
+from tests.trees import build, pci_host
 
 START = datetime.datetime(2026, 6, 15, 12, 2, tzinfo=datetime.UTC)
 #: Simulated time of the whole: the hour turns often, and two pass in silence.
@@ -28,8 +35,136 @@ MAX_REPORT_AGE = 2
 WORKERS = 8
 #: Share of requests that go wrong.
 RATE = 0.03
+#: Seconds that nova-compute goes on trying.
+LONG = 300
 
+FOREIGN = {"COMPUTE_NODE", "HW_CPU_X86_AVX2", "CUSTOM_OF_THE_OPERATOR"}
 _OLD = traits.of_hour(START - datetime.timedelta(days=3))
+
+ASLR = "/proc/sys/kernel/randomize_va_space"
+IDENTITY = "/var/lib/nova/compute_id"
+REMAPPED = " 24:  0  0  IR-PCI-MSI-0000:00:1f.2  0-edge  ahci\n"
+ERRORS = '[["/sys/kernel/iommu_groups", "EACCES"]]'
+
+#: Each is a way for a host to be, of which its checks say different things.
+STATES = {
+    "proven": {},
+    "no iommu": {"unit": None, "groups": {}},
+    "identity": {"kind": "identity"},
+    "unreadable": {"files": {"/ERRORS.json": ERRORS}},
+    "interrupts not remapped": {"files": {"/proc/interrupts": " 24: 0 PCI\n"}},
+    "no aslr": {"files": {ASLR: "0\n"}},
+    "half aslr": {"files": {ASLR: "1\n"}},
+    "aslr unknown": {"files": {ASLR: None}},
+    "nothing": {"empty": True},
+}
+_GROUPS = {"0": ["0000:00:01.0"], "1": ["0000:00:02.0", "0000:00:02.1"]}
+
+
+class Machine:
+    """A simulated compute node: a tree that changes, reporter, nova-compute.
+
+    nova-compute is the other writer of the resource provider.
+
+    :param provider: uuid of its resource provider
+    :ivar silent: whether its reporter does not run at the moment
+    :ivar published: whether its last report arrived
+    :ivar traits: that nova-compute has given the provider
+    :ivar inventories: likewise
+    """
+
+    def __init__(self, cloud, number, provider, clock):
+        self.provider = provider
+        self.silent = self.published = False
+        self.traits, self.inventories = {"COMPUTE_NODE"}, {}
+        self._folder = cloud.folder / f"compute{number}"
+        self._clock = clock
+        self._client = Client(cloud)
+        self._conf = cloud.conf(
+            root=str(self._folder / "root"),
+            state_path=str(self._folder / "state"),
+        )
+        self.become("proven")
+        publishers = [PlacementPublisher(self._conf)]
+        self._reporter = Reporter(
+            self._conf, publishers, now=clock, run=in_process
+        )
+        self._checks = report.load()
+
+    def become(self, state):
+        """Change the tree to one of STATES."""
+        what = dict(STATES[state])
+        self.state = state
+        root = self._folder / "root"
+        shutil.rmtree(root, ignore_errors=True)
+        content = {}
+        if not what.pop("empty", False):
+            files = what.pop("files", {})
+            content = pci_host(**{"groups": _GROUPS, **what})
+            content |= {ASLR: "2\n", "/proc/interrupts": REMAPPED, **files}
+        build(root, {**content, IDENTITY: self.provider})
+
+    def lose_identity(self):
+        """Damage the file that says which provider this is."""
+        build(self._folder / "root", {IDENTITY: "?"})
+
+    def report(self):
+        """Do one round."""
+        self.published = self._reporter.once()
+
+    def proven(self):
+        """Return the checks that the tree proves now, asked afresh."""
+        host = hosts.of_conf(self._conf)
+        result = report.inspect(host, self._clock(), self._checks, in_process)
+        return result.passed
+
+    def update(self, chance):
+        """Change traits and inventories as nova-compute does."""
+        wanted = {f"CUSTOM_NOVA_{chance.randrange(9)}" for _ in range(3)}
+        for name in wanted:
+            self._until(partial(self._send, "PUT", f"/traits/{name}"))
+        wanted.add("COMPUTE_NODE")
+
+        def give(now):
+            kept = set(now["traits"]) - self.traits
+            # Where the answer is lost, all of both are its own.
+            self.traits = self.traits | wanted
+            return {"traits": sorted(kept | wanted)}
+
+        self._until(partial(self._change, "traits", give))
+        self.traits = wanted
+        total = chance.randrange(1, 512)
+        wish = {"VCPU": total, "MEMORY_MB": total * 1024}
+        body = {name: {"total": number} for name, number in wish.items()}
+        self._until(
+            lambda: self._change(
+                "inventories", lambda now: {"inventories": body}
+            )
+        )
+        self.inventories = wish
+
+    def _send(self, method, path, body=None):
+        status, answer = self._client(method, path, body)
+        return answer or {} if status in (200, 201, 204) else None
+
+    def _change(self, kind, change):
+        """Write what is changed of what there is; return None on failure."""
+        path = f"/resource_providers/{self.provider}/{kind}"
+        if now := self._send("GET", path):
+            return self._send("PUT", path, {**now, **change(now)})
+        return None
+
+    @staticmethod
+    def _until(call):
+        """Try again after conflicts, and while Placement is away."""
+        deadline = time.monotonic() + LONG
+        while time.monotonic() < deadline:
+            try:
+                if call() is not None:
+                    return
+            except requests.RequestException:
+                time.sleep(0.1)
+        raise RuntimeError("nova-compute never got through")
 
 
 @dataclass(frozen=True)
@@ -77,11 +212,7 @@ class Soak:
         url = f"/resource_providers/{provider}/traits"
         body = {"traits": sorted(FOREIGN), "resource_provider_generation": 0}
         assert self._truth("PUT", url, body)[0] == 200
-        folder = self._cloud.folder / f"compute{number}"
-        machine = Machine(self._cloud, folder, provider, self.now)
-        client = Client(self._cloud)
-        machine.nova = NovaCompute(client, provider)
-        return machine
+        return Machine(self._cloud, number, provider, self.now)
 
     def _plan(self):
         """Return for some machines the rounds in which they are silent."""
@@ -119,7 +250,7 @@ class Soak:
 
     def _do_round(self, workers):
         jobs = [
-            functools.partial(self._report, machine, self._random.random())
+            partial(self._report, machine, self._random.random())
             for machine in self._machines
         ]
         busy = self._random.sample(
@@ -127,10 +258,10 @@ class Soak:
         )
         for machine in busy:
             seed = self._random.random()
-            jobs.append(functools.partial(self._nova, machine, seed))
+            jobs.append(partial(self._nova, machine, seed))
         self._random.shuffle(jobs)
-        sweeps = [self._sweep] if self._round % 2 else []
-        jobs[len(jobs) // 3 : 0] = sweeps
+        if self._round % 2:
+            jobs.insert(len(jobs) // 3, self._sweep)
         bad_day = None
         if self._round % 7 == 3:
             bad_day = threading.Thread(target=self._bad_day)
@@ -179,7 +310,7 @@ class Soak:
         self._same(machine, _ours(result), expected, "meanwhile")
 
     def _nova(self, machine, seed):
-        machine.nova.update(random.Random(seed))
+        machine.update(random.Random(seed))
         self._count("updates by nova-compute")
 
     def _sweep(self):
@@ -209,11 +340,14 @@ class Soak:
             if not machine.silent:
                 expected = self._expected(machine) | self._mark(result)
             self._same(machine, _ours(result), expected, "ours")
-            theirs = FOREIGN | machine.nova.traits
+            theirs = FOREIGN | machine.traits
             self._same(machine, result - _ours(result), theirs, "not ours")
-            inventories = self._inventories(machine)
+            inventories = {
+                name: each["total"]
+                for name, each in self._seen(machine, "inventories").items()
+            }
             self._same(
-                machine, inventories, machine.nova.inventories, "inventories"
+                machine, inventories, machine.inventories, "inventories"
             )
             states[machine.state if not machine.silent else "silent"] += 1
         self._counts["different ends"] = len(states)
@@ -227,8 +361,7 @@ class Soak:
         assert ("kernel_aslr" in proven) == (
             "aslr" not in machine.state and machine.state != "nothing"
         )
-        wanted = {traits.of_check(name) for name in proven}
-        return set(wanted)
+        return {traits.of_check(name) for name in proven}
 
     def _mark(self, result):
         """Return the mark of a host: of this hour, or of the one before.
@@ -240,15 +373,13 @@ class Soak:
         return {next((mark for mark in marks if mark in result), marks[0])}
 
     def _traits(self, machine):
-        url = f"/resource_providers/{machine.provider}/traits"
-        result = self._truth("GET", url)[1]["traits"]
+        result = self._seen(machine, "traits")
         # Traits that tell failed checks apart do not claim a pass.
         return {each for each in result if not each.startswith(results.PREFIX)}
 
-    def _inventories(self, machine):
-        url = f"/resource_providers/{machine.provider}/inventories"
-        result = self._truth("GET", url)[1]["inventories"]
-        return {name: each["total"] for name, each in result.items()}
+    def _seen(self, machine, kind):
+        url = f"/resource_providers/{machine.provider}/{kind}"
+        return self._truth("GET", url)[1][kind]
 
     def _same(self, machine, result, expected, what):
         if result != expected:

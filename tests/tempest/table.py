@@ -3,6 +3,8 @@
 
 import re
 
+from tests.list_table import list_table
+
 #: What the gates answer to a tenant names the rule.
 _REFUSAL = re.compile(r"(?:guest_devices|passthrough|hosts)\.[a-z_]+")
 _NOT_RUN = "not run"
@@ -35,34 +37,29 @@ def table(plain, gates, about):
     every = sorted({*plain, *gates})
     different = differences(plain, gates)
     refused = [test for test, rules in different.items() if rules]
-    lines = [
+    otherwise = [
+        (
+            _short(test),
+            outcome(plain, test),
+            outcome(gates, test),
+            ", ".join(rules) or "no rule",
+        )
+        for test, rules in different.items()
+    ]
+    tests = [
+        (_short(test), outcome(plain, test), outcome(gates, test))
+        for test in every
+    ]
+    head = ("Came out otherwise", "Without", "In enforce", "Refused by")
+    parts = [
         f"{about} {len(every)} tests: {_counts(plain)} without the gates, "
         f"{_counts(gates)} with them. {len(different)} came out otherwise, "
         f"{len(refused)} of them by a refusal that the policy means, "
-        f"{len(different) - len(refused)} by another cause.",
-        "",
-        *_rows(
-            ("Came out otherwise", "Without", "In enforce", "Refused by"),
-            [
-                (
-                    _short(test),
-                    outcome(plain, test),
-                    outcome(gates, test),
-                    ", ".join(rules) or "no rule",
-                )
-                for test, rules in different.items()
-            ],
-        ),
-        "",
-        *_rows(
-            ("Test", "Without", "In enforce"),
-            [
-                (_short(test), outcome(plain, test), outcome(gates, test))
-                for test in every
-            ],
-        ),
+        f"{len(different) - len(refused)} by another cause.\n",
+        list_table([head, *otherwise]) if otherwise else "",
+        list_table([("Test", "Without", "In enforce"), *tests]),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(parts)
 
 
 def _counts(results):
@@ -75,14 +72,3 @@ def _counts(results):
 
 def _short(test):
     return f"``{test.replace('tempest.api.', '')}``"
-
-
-def _rows(head, rows):
-    if not rows:
-        return
-    yield ".. list-table::"
-    yield "   :header-rows: 1"
-    yield ""
-    for row in (head, *rows):
-        for number, cell in enumerate(row):
-            yield f"   {'* -' if number == 0 else '  -'} {cell}"

@@ -32,22 +32,15 @@ class Outcomes:
         self.skipped: dict[str, list[str]] = collections.defaultdict(list)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.pytest_collectreport(report)
+        self.passed += report.when == "call" and report.passed
+
+    def pytest_collectreport(self, report: Any) -> None:
         if report.failed:
             self.failed.add(report.nodeid)
         elif report.skipped:
-            self._skipped(report)
-        elif report.when == "call":
-            self.passed += 1
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed:
-            self.failed.add(report.nodeid)
-        elif report.skipped:
-            self._skipped(report)
-
-    def _skipped(self, report: Any) -> None:
-        reason = str(report.longrepr[2]).removeprefix("Skipped: ")
-        self.skipped[reason].append(report.nodeid)
+            reason = str(report.longrepr[2]).removeprefix("Skipped: ")
+            self.skipped[reason].append(report.nodeid)
 
     def pytest_sessionfinish(
         self, session: pytest.Session, exitstatus: int
@@ -62,26 +55,19 @@ class Outcomes:
             row.write_text(json.dumps(self._row(before)))
 
     def _row(self, before: dict[str, Any]) -> dict[str, Any]:
+        skipped = before.get("skipped", {})
+        for reason, names in self.skipped.items():
+            skipped[reason] = [*skipped.get(reason, ()), *names]
         return {
             "suites": before.get("suites", 0) + 1,
             "python": platform.python_version(),
             **{name: metadata.version(name) for name in _SERVICES},
             "passed": before.get("passed", 0) + self.passed,
             "failed": [*before.get("failed", ()), *sorted(self.failed)],
-            "skipped": _together(before.get("skipped", {}), self.skipped),
+            "skipped": skipped,
             "day": str(datetime.datetime.now(datetime.UTC).date()),
             "machine": _machine(),
         }
-
-
-def _together(
-    *parts: dict[str, list[str]],
-) -> dict[str, list[str]]:
-    result = collections.defaultdict(list)
-    for part in parts:
-        for reason, names in part.items():
-            result[reason] += names
-    return result
 
 
 def _machine() -> str:

@@ -5,6 +5,8 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tests.list_table import list_table
+
 Row = Mapping[str, Any]
 
 #: How many runs of pytest make a row: see commands in tox.ini.
@@ -21,13 +23,7 @@ _COLUMNS = (
     "Day",
 )
 
-_HEAD = """\
-.. Written by ``tox -e versions``; do not edit.
-
-.. list-table::
-   :header-rows: 1
-
-"""
+_HEAD = ".. Written by ``tox -e versions``; do not edit.\n\n"
 
 
 def table(rows: Mapping[str, Row | None]) -> str:
@@ -36,24 +32,36 @@ def table(rows: Mapping[str, Row | None]) -> str:
     :param rows: environment of tox to its row; None where it did not run to
         its end
     """
-    lines = [_HEAD, _line(_COLUMNS)]
-    for name, row in rows.items():
-        cells = _cells(row) if row else (f"{name}: not run to its end",)
-        lines.append(_line([*cells, *[""] * (len(_COLUMNS) - len(cells))]))
+    empty = [""] * (len(_COLUMNS) - 1)
+    cells = [
+        _cells(row) if row else (f"{name}: not run to its end", *empty)
+        for name, row in rows.items()
+    ]
+    parts = [_HEAD, list_table([_COLUMNS, *cells])]
     ran = {name: row for name, row in rows.items() if row}
     for machine in sorted({str(row["machine"]) for row in ran.values()}):
-        lines.append(f"\nRun on: {machine}.\n")
+        parts.append(f"\nRun on: {machine}.\n")
     for name, row in ran.items():
-        lines += _tests(name, row)
-    return "".join(lines)
+        failed, skipped = row["failed"], row["skipped"]
+        if failed:
+            parts.append(f"\nFailed in ``{name}``:\n\n")
+            parts += [f"- {_names([test])}\n" for test in failed]
+        if skipped:
+            parts.append(f"\nSkipped in ``{name}``:\n\n")
+        for reason, tests in sorted(skipped.items()):
+            text = f"{reason}: {_names(sorted(tests))}"
+            parts.append(_ITEMS.fill(text) + "\n")
+    return "".join(parts)
 
 
-def _line(cells: Iterable[str]) -> str:
-    marks = ("   * -", *["     -"] * len(_COLUMNS))
-    return "".join(
-        f"{mark} {cell}".rstrip() + "\n"
-        for mark, cell in zip(marks, cells, strict=False)
-    )
+#: Items of a list, in lines that docutils takes.
+_ITEMS = textwrap.TextWrapper(
+    79,
+    initial_indent="- ",
+    subsequent_indent="  ",
+    break_long_words=False,
+    break_on_hyphens=False,
+)
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -70,34 +78,5 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def _tests(name: str, row: Row) -> list[str]:
-    """Name what failed, and what was skipped with the reason."""
-    lines = []
-    if row["failed"]:
-        lines.append(f"\nFailed in ``{name}``:\n\n")
-        lines += [f"- ``{_short(test)}``\n" for test in row["failed"]]
-    if row["skipped"]:
-        lines.append(f"\nSkipped in ``{name}``:\n\n")
-    for reason, tests in sorted(row["skipped"].items()):
-        names = ", ".join(f"``{_short(test)}``" for test in sorted(tests))
-        lines.append(_item(f"{reason}: {names}"))
-    return lines
-
-
-def _item(text: str) -> str:
-    """Return an item of a list, in lines that docutils takes."""
-    return (
-        textwrap.fill(
-            text,
-            79,
-            initial_indent="- ",
-            subsequent_indent="  ",
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        + "\n"
-    )
-
-
-def _short(test: str) -> str:
-    return test.removeprefix("tests/")
+def _names(tests: Iterable[str]) -> str:
+    return ", ".join(f"``{test.removeprefix('tests/')}``" for test in tests)
