@@ -11,7 +11,7 @@
 # needs MariaDB and RabbitMQ; where something of it is missing it says so and
 # exits 2.
 #
-#   tools/bench.sh all [NAME ...] [--from NAME]
+#   tools/bench.sh all [NAME ...]
 #
 # runs every benchmark, or those that are named, and writes what it finds onto
 # the page of figures. "compare" holds the ratios of a few rounds to those.

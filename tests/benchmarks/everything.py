@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run every benchmark in turn, or those that are named.
 
-    tools/bench.sh all [NAME ...] [--from NAME]
+    tools/bench.sh all [NAME ...]
 
 Each benchmark runs as ``tools/bench.sh NAME --check`` does.  Its result is
 saved as soon as it ends, in doc/source/contributor/figures.json and in the
 generated part of the page, so an interrupted run loses nothing.
-``--from NAME`` continues with that benchmark.  Benchmarks that are not run
-keep their saved results.
+Benchmarks that are not run keep their saved results.
 
 All saved results are printed, followed by the missed bars.  The exit status
 is 1 if a bar is missed, a benchmark failed or this machine cannot run it.
@@ -37,8 +36,6 @@ from tests.benchmarks.common import progress
 FOLDER = steps.ROOT / "doc" / "source" / "contributor"
 KEPT, PAGE = FOLDER / "figures.json", FOLDER / "figures.inc"
 
-#: Seconds in which all of them are over.
-ALTOGETHER = 100 * 60
 #: Seconds after which a benchmark is told to end. Those that measure until an
 #: interval is narrow begin nothing after ten minutes.
 LIMITS = {
@@ -58,8 +55,6 @@ LIMITS = {
     "abuse": 600,
     "boots": 600,
 }
-#: Of one that is not among them.
-LIMIT = 10
 _STATES = {0: "held", 1: "missed", 2: "unavailable"}
 _PACKAGES = ("nova", "glance", "openstack-placement", "keystone")
 
@@ -89,8 +84,7 @@ def run(
     :returns: exit status, what it has saved (nothing where it failed), and
         the last line that it said on standard error
     """
-    if limit is None:
-        limit = LIMITS.get(name, LIMIT)
+    last = ""
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "saved.json"
         command = ["bash", str(steps.SCRIPT), name, *options]
@@ -103,12 +97,10 @@ def run(
             text=True,
             errors="replace",
         )
-        timer = threading.Timer(limit, process.terminate)
+        timer = threading.Timer(limit or LIMITS[name], process.terminate)
         timer.start()
-        last = ""
         try:
-            assert process.stderr is not None
-            for line in process.stderr:
+            for line in process.stderr or ():
                 progress(f"  {line.rstrip()}")
                 last = line.strip() or last
             status = process.wait()
@@ -148,51 +140,32 @@ def kept() -> dict[str, Any]:
     return dict(json.loads(KEPT.read_text(encoding="utf-8")))
 
 
-def keep(results: dict[str, Any]) -> None:
-    """Write the results and the page's part."""
-    text = json.dumps(results, indent=2) + "\n"
-    files.replace(str(KEPT), text, 0o644)
-    part = figures_page.page(results, steps.known())
-    files.replace(str(PAGE), part, 0o644)
-
-
-def chosen(names: Sequence[str], first: str | None) -> list[str]:
-    """Return the benchmarks to run.
-
-    :param names: names of benchmarks; all if empty
-    :param first: the benchmark to continue with
-    """
-    every = list(steps.known())
-    wanted = [each for each in every if each in names] if names else every
-    return wanted[wanted.index(first) :] if first else wanted
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run benchmarks; return the exit status."""
     every = list(steps.known())
     parser = argparse.ArgumentParser(prog="tools/bench.sh all")
     parser.add_argument("names", nargs="*", metavar="NAME", default=[])
-    parser.add_argument("--from", dest="first", choices=every)
     parser.add_argument(
         "--check", action="store_true", help="is always so for all of them"
     )
-    options = parser.parse_args(argv)
-    for name in options.names:
-        if name not in every:
-            parser.error(f"no {name}; there are {', '.join(every)}")
+    names = parser.parse_args(argv).names
+    if unknown := sorted({*names} - {*every}):
+        parser.error(f"no {unknown[0]}; there are {', '.join(every)}")
     # An end that cleans up, as after Ctrl-C, not a sudden one.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    wanted, begun = chosen(options.names, options.first), time.monotonic()
+    wanted = [each for each in every if each in (names or every)]
     missed = []
     for number, name in enumerate(wanted, 1):
-        minutes = (time.monotonic() - begun) / 60
-        progress(f"== {number}/{len(wanted)} {name}, after {minutes:.1f} min")
+        progress(f"== {number}/{len(wanted)} {name}")
         results = kept()
         results[name] = answer = result(name)
-        keep(results)
-        missed += [f"{name}: {line}" for line in answer["said"]]
-        if answer["state"] != "held" and not answer["said"]:
-            missed.append(f"{name}: {answer['state']}")
+        text = json.dumps(results, indent=2) + "\n"
+        files.replace(str(KEPT), text, 0o644)
+        part = figures_page.page(results, steps.known())
+        files.replace(str(PAGE), part, 0o644)
+        if answer["state"] != "held":
+            said = answer["said"] or [answer["state"]]
+            missed += [f"{name}: {line}" for line in said]
         progress(f"== {name}: {answer['state']}, {answer['took_s']} s")
     print(json.dumps(kept(), indent=2), flush=True)
     for line in missed:

@@ -14,6 +14,7 @@ small one: this module's own.
 ends its output with the figure.
 """
 
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -46,13 +47,12 @@ def watched(command: Sequence[str]) -> float:
     """Do so in this process."""
     process = subprocess.Popen(command)
     peak_kib = 0
-    while True:
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if pid:
-            break
+    pid = 0
+    while not pid:
         result = sum(_pss_kib(each) for each in _tree(process.pid))
         peak_kib = max(peak_kib, result)
         time.sleep(_EVERY)
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
@@ -61,33 +61,29 @@ def watched(command: Sequence[str]) -> float:
 
 
 def _tree(pid: int) -> Iterator[int]:
-    """Yield a process and all below it."""
+    """Yield a process and all below it that have a memory of their own."""
     yield pid
-    try:
-        text = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    except OSError:
-        return
-    for child in map(int, text.split()):
-        if not _same_memory(pid, child):
-            yield from _tree(child)
-
-
-def _same_memory(first: int, other: int) -> bool:
-    """Return True if two processes share one memory; False if unknown."""
     number = _KCMP.get(platform.machine())
-    if number is None:
-        return False
-    return bool(_LIBC.syscall(number, first, other, _VM, 0, 0) == 0)
+    for child in _read(f"/proc/{pid}/task/{pid}/children").split():
+        shared = number and not _LIBC.syscall(
+            number, pid, int(child), _VM, 0, 0
+        )
+        if not shared:
+            yield from _tree(int(child))
 
 
 def _pss_kib(pid: int) -> int:
     """Return the proportional set size; 0 for a process that has ended."""
-    try:
-        text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-    except OSError:
-        return 0
+    text = _read(f"/proc/{pid}/smaps_rollup")
     lines = (line.split() for line in text.splitlines())
     return next((int(each[1]) for each in lines if each[0] == "Pss:"), 0)
+
+
+def _read(path: str) -> str:
+    """Return a file of proc(5); nothing of a process that has ended."""
+    with contextlib.suppress(OSError):
+        return pathlib.Path(path).read_text()
+    return ""
 
 
 if __name__ == "__main__":

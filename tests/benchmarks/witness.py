@@ -7,6 +7,7 @@ runs ``nova-vhard-reporter ARGUMENT...`` in this process. An audit hook, which
 its children inherit and nothing can take away, writes a line for each.
 """
 
+import contextlib
 import os
 import pathlib
 import sys
@@ -41,21 +42,16 @@ class Seen:
 
 def read(log: pathlib.Path) -> Seen:
     """Return what a run has left in its log."""
-    lines = [line.split(" ", 1) for line in log.read_text().splitlines()]
-    opened = [path for what, path in lines if what == _OPENED]
-    started = [words for what, words in lines if what == _STARTED]
-    return Seen(
-        [path for path in opened if _is_elf(path)],
-        [words for words in started if "qemu" in words],
-    )
-
-
-def _is_elf(path: str) -> bool:
-    try:
-        with open(path, "rb") as file:
-            return file.read(len(_ELF)) == _ELF
-    except OSError:
-        return False
+    elf, qemu = [], []
+    for line in log.read_text().splitlines():
+        what, _, words = line.partition(" ")
+        if what == _STARTED and "qemu" in words:
+            qemu.append(words)
+        if what == _OPENED:
+            with contextlib.suppress(OSError), open(words, "rb") as file:
+                if file.read(len(_ELF)) == _ELF:
+                    elf.append(words)
+    return Seen(elf, qemu)
 
 
 def watch(log: int) -> Callable[[str, tuple[object, ...]], None]:
