@@ -37,37 +37,27 @@ def daemons(tmp_path):
     assert not made.end_leftover(1)
 
 
-def _child(daemons, does):
-    """Start a daemon and its child; give the id of the child."""
+@pytest.mark.parametrize("does", [_SLEEPS, _DEAF], ids=["asked", "forced"])
+def test_what_has_fled_from_its_group_is_ended_and_no_other(
+    daemons, does, tmp_path_factory
+):
+    # given a daemon that is stopped, and a child of it that still runs
     daemons.start(Daemon("one", (sys.executable, "-c", _FLEES, does)))
     (log,) = pathlib.Path(daemons._place.logs).glob("one-*")
     deadline = time.monotonic() + _SECONDS
     while not log.read_text().endswith("\n"):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    return int(log.read_text())
-
-
-@pytest.mark.parametrize("does", [_SLEEPS, _DEAF], ids=["asked", "forced"])
-def test_what_has_fled_from_its_group_is_ended(daemons, does):
-    # given a daemon that is stopped, and a child of it that still runs
-    child = _child(daemons, does)
     daemons.stop("one")
-    assert daemons.leftover() == [child]
-    # when
-    left = daemons.end_leftover(1)
-    # then
-    assert left == daemons.leftover() == []
-
-
-def test_the_processes_of_others_are_left_alone(daemons, tmp_path_factory):
-    # given another cloud
+    assert daemons.leftover() == [int(log.read_text())]
+    # and another cloud
     elsewhere = place.Place(tmp_path_factory.mktemp("elsewhere"))
     elsewhere.take()
     others = Daemons(elsewhere)
     others.start(Daemon("other", (sys.executable, "-c", _SLEEPS)))
     # when
-    daemons.end_leftover(1)
+    left = daemons.end_leftover(1)
     # then
+    assert left == daemons.leftover() == []
     assert others.alive("other")
     others.stop("other")

@@ -19,8 +19,6 @@ BROKEN = BASELINE[:25]
 # All three hosts have passed it: claims on one get into each other's way.
 HOSTS = "hosts: {require: [kernel_aslr], mode: enforce}\n"
 REPLACEMENTS = 1000
-#: Requests at once, a quarter of each kind.
-CROWD = 32
 WORKER = re.compile(r"^\S+ \S+ (\d+) INFO nova_vhard\.decisions ")
 
 
@@ -120,48 +118,3 @@ def test_every_scheduler_worker_judges_alike(
     assert SHORT in refused.fault["message"]
     member.remove(refused)
     assert "Traceback" not in "\n".join(logs(scheduler))
-
-
-def test_of_32_at_once_each_gets_the_answer_that_is_its_own(member, decisions):
-    # given
-    def refused_upload(name):
-        return IDE in refusal(member.upload, name, hw_disk_bus="ide")
-
-    def refused_boot(name):
-        return IDE in refusal(member.ask, name, "old-router")
-
-    def upload(name):
-        image = member.upload(name, hw_disk_bus="virtio")
-        came = image.status
-        member.image.delete_image(image)
-        return came == "active"
-
-    def boot(name):
-        server = member.boot(name, "clean")
-        came = server.status == "ACTIVE" or server.fault
-        member.remove(server)
-        return came
-
-    # The first request after a change reads the policy; those beside it are
-    # judged by the one before.
-    assert refused_upload("first")
-    assert refused_boot("first")
-    decisions()
-    kinds = (boot, refused_boot, upload, refused_upload)
-    start = threading.Barrier(CROWD)
-
-    def ask(number):
-        start.wait()
-        return kinds[number % 4](f"at-once-{number}")
-
-    # when
-    with concurrent.futures.ThreadPoolExecutor(CROWD) as pool:
-        answers = list(pool.map(ask, range(CROWD)))
-    # then
-    assert answers == [True] * CROWD
-    gates = [
-        each["gate"] for each in decisions() if each["outcome"] == "refuse"
-    ]
-    refusals = CROWD // 4
-    assert gates.count("nova-api") == gates.count("glance-api") == refusals
-    assert len(gates) == 2 * refusals
