@@ -40,7 +40,7 @@ from tests.benchmarks import (
     nova_cloud,
     nova_gate,
 )
-from tests.benchmarks.abuse_case import filled
+from tests.benchmarks.abuse_service import filled
 from tests.functional.glance import identity
 
 GLANCE = "tests.benchmarks.abuse_glance"

@@ -11,8 +11,8 @@ from tests import services
 services.choose_threads()
 
 from tests.benchmarks import abuse_service, glance_server  # noqa: E402
-from tests.benchmarks.abuse_case import MIB, Case, filled, seeded  # noqa: E402
 from tests.benchmarks.abuse_cost import Finding  # noqa: E402
+from tests.benchmarks.abuse_service import MIB, Case, filled, seeded  # noqa: E402
 from tests.benchmarks.client import TOKEN  # noqa: E402
 from tests.functional.glance import service  # noqa: E402
 from tests.functional.glance.wire import PATCH_20, PATCH_21  # noqa: E402

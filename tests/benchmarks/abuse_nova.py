@@ -23,8 +23,8 @@ from tests.benchmarks import (  # noqa: E402
     nova_cloud,
     nova_server,
 )
-from tests.benchmarks.abuse_case import Case, filled, seeded  # noqa: E402
 from tests.benchmarks.abuse_cost import Finding  # noqa: E402
+from tests.benchmarks.abuse_service import Case, filled, seeded  # noqa: E402
 from tests.benchmarks.forked import PASS_ON  # noqa: E402
 from tests.benchmarks.nova_network import ABSENT, FREE, USED  # noqa: E402
 from tests.functional.glance import identity  # noqa: E402

@@ -5,8 +5,8 @@ Each side reads everything, by turns, in a process of its own, so that the
 peak memory is that of one run.  The ratio compares the processor time of
 that process from its first request on, plus that of the services that it
 asks: an operator who runs an audit waits for both, one after the other.  The
-client's share alone and the wall clock are reported without a bar.  The
-control is a second run of plain paging.
+client's share alone is reported without a bar.  The control is a second run
+of plain paging.
 """
 
 import io
@@ -24,21 +24,22 @@ from tests.benchmarks import client, common
 TURNS = 3
 AUDIT, PAGE, CONTROL = "audit", "page", "control"
 
-#: ``processor``, ``client`` and ``wall`` (seconds), ``count``, ``peak`` (MiB).
+#: ``processor`` and ``client`` (seconds), ``count``, ``peak`` (MiB).
 Took = dict[str, float]
 #: Goes one way in a new process.
 Go = Callable[[str], Took]
 
 
-def run(module: str, services: Sequence[int], *arguments: str) -> Took:
+def run(
+    module: str, services: Sequence[int], addresses: Sequence[str], way: str
+) -> Took:
     """Run a benchmark's module as a process; return what it took.
 
     :param services: process ids of what it asks
-    :param arguments: the way, and whatever ``child`` needs
     """
     begun = sum(map(client.processor_time, services))
     done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
+        [sys.executable, "-m", module, way, *addresses],
         cwd=client.ROOT,
         check=True,
         stdout=subprocess.PIPE,
@@ -54,11 +55,10 @@ def child(go: Callable[[Any], int], clients: Any) -> None:
 
     :param go: returns how many there were
     """
-    wall, own = time.perf_counter(), time.process_time()
+    begun = time.process_time()
     count = go(clients)
     took = {
-        "client": time.process_time() - own,
-        "wall": time.perf_counter() - wall,
+        "client": time.process_time() - begun,
         "count": count,
         "peak": client.peak_mib(),
     }
@@ -79,12 +79,18 @@ def rows(command: Any, clients: Mapping[str, Any], every: str) -> int:
     return len(list(made.take_action(parsed)[1]))
 
 
-def compare(go: Go, small: Took, things: str) -> common.Figures:
+def compare(
+    go: Go, fill: Callable[[int, int], None], few: int, many: int, things: str
+) -> common.Figures:
     """Go all ways in an order that is drawn, several times.
 
-    :param small: what an audit of a tenth took
+    :param fill: adds the things from the first number to the last
+    :param few: number of things of an audit that is compared for its memory
     :param things: what there is; the name of the figure that counts it
     """
+    fill(0, few)
+    small = go(AUDIT)
+    fill(few, many)
     common.progress(f"{TURNS} turns ...")
     took = common.in_turns(
         {
@@ -96,17 +102,18 @@ def compare(go: Go, small: Took, things: str) -> common.Figures:
         warm_up=0,
     )
 
-    def ratio(way: str, kind: str) -> common.Interval:
+    def ratio(way: str) -> common.Interval:
         pairs = zip(took[way], took[PAGE], strict=True)
-        return common.median_ratio((it[kind], by[kind]) for it, by in pairs)
+        return common.median_ratio(
+            (it["processor"], by["processor"]) for it, by in pairs
+        )
 
     large, paged = took[AUDIT][-1], took[PAGE][-1]
     return {
         things: int(paged["count"]),
         "violations": int(large["count"]),
-        **ratio(AUDIT, "processor").figures("audit_ratio"),
-        **ratio(CONTROL, "processor").figures("control_ratio"),
-        **ratio(AUDIT, "wall").figures("audit_wall_ratio"),
+        **ratio(AUDIT).figures("audit_ratio"),
+        **ratio(CONTROL).figures("control_ratio"),
         **{
             f"{way}{part}_us": common.median_us(it[kind] for it in took[way])
             for way in (AUDIT, PAGE)

@@ -12,6 +12,7 @@ import sqlite3
 import sys
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,14 +101,9 @@ def glance() -> Iterator[tuple[int, str, Path]]:
 def measure() -> common.Figures:
     """Run Glance and measure everything."""
     with glance() as (pid, address, database):
-
-        def go(way: str) -> audits.Took:
-            return audits.run(__spec__.name, (pid,), way, address)
-
-        fill(database, 0, FEW)
-        small = go(audits.AUDIT)
-        fill(database, FEW, MANY)
-        return audits.compare(go, small, "images")
+        go = partial(audits.run, __spec__.name, (pid,), (address,))
+        put = partial(fill, database)
+        return audits.compare(go, put, FEW, MANY, "images")
 
 
 def bars(figures: common.Figures) -> list[str]:

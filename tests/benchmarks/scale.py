@@ -143,7 +143,7 @@ def measure() -> common.Figures:
             "images",
             SIZES,
             partial(image_audit.fill, database),
-            partial(audit, (pid,), audits.AUDIT, address),
+            partial(audit, (pid,), (address,), audits.AUDIT),
         )
     audit = partial(audits.run, server_audit.__name__)
     with server_audit.cloud() as (home, addresses, pids):
@@ -151,7 +151,7 @@ def measure() -> common.Figures:
             "servers",
             [size for size in SIZES if size <= SERVERS],
             partial(server_audit.fill, home),
-            partial(audit, pids, audits.AUDIT, *addresses),
+            partial(audit, pids, addresses, audits.AUDIT),
         )
 
 

@@ -13,6 +13,7 @@ import sqlite3
 import sys
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -151,15 +152,10 @@ def cloud() -> Iterator[tuple[Path, list[str], list[int]]]:
 def measure() -> common.Figures:
     """Run the services and measure everything."""
     with cloud() as (home, addresses, pids):
-
-        def go(way: str) -> audits.Took:
-            return audits.run(__spec__.name, pids, way, *addresses)
-
+        go = partial(audits.run, __spec__.name, pids, addresses)
         made = nova_cloud.SERVERS
-        fill(home, 0, FEW - made)
-        small = go(audits.AUDIT)
-        fill(home, FEW - made, MANY - made)
-        return audits.compare(go, small, "servers")
+        put = partial(fill, home)
+        return audits.compare(go, put, FEW - made, MANY - made, "servers")
 
 
 def bars(figures: common.Figures) -> list[str]:
