@@ -19,16 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import os_traits
-from oslo_config import cfg
-from oslo_log import log
-from placement import conf as options
-from placement import db_api, deploy
+from placement import db_api
 from placement.db.sqlalchemy import models
 
 from nova_vhard.catalogue import traits
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.placement import names as names_ahead
 from tests.benchmarks import forked
+from tests.soak import server
 
 #: When the compute nodes have reported: shortly before the hour turns.
 REPORTED = datetime.datetime(2026, 6, 15, 12, 58, tzinfo=datetime.UTC)
@@ -65,13 +63,7 @@ def prepare(directory: Path, database: str) -> None:
 
 def load(directory: Path) -> Any:
     """Return Placement, as its WSGI module does."""
-    conf = cfg.ConfigOpts()
-    options.register_opts(conf)
-    log.register_options(conf)
-    conf([], default_config_files=[str(directory / "placement.conf")])
-    log.setup(conf, "placement")
-    db_api.configure(conf)
-    return deploy.loadapp(conf)
+    return server.load(str(directory / "placement.conf"))
 
 
 def fill(directory: Path, number: int) -> None:

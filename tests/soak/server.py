@@ -87,25 +87,30 @@ def _answer(start_response, status, text):
     return [text]
 
 
-def placement(folder):
-    """Load Placement with a database of its own.
-
-    :returns: a WSGI application
-    """
+def load(path):
+    """Load Placement from a configuration file; return its application."""
     from oslo_config import cfg
     from oslo_log import log
     from placement import conf as options
     from placement import db_api, deploy
 
-    path = f"{folder}/placement.conf"
-    with open(path, "w") as file:
-        file.write(CONFIG.format(folder=folder))
     conf = cfg.ConfigOpts()
     options.register_opts(conf)
     conf([], default_config_files=[path])
     log.setup(conf, "placement")
     db_api.configure(conf)
-    app = deploy.loadapp(conf)
+    return deploy.loadapp(conf)
+
+
+def placement(folder):
+    """Load Placement with a database of its own.
+
+    :returns: a WSGI application
+    """
+    path = f"{folder}/placement.conf"
+    with open(path, "w") as file:
+        file.write(CONFIG.format(folder=folder))
+    app = load(path)
     with sqlite3.connect(f"{folder}/placement.sqlite") as connection:
         # Readers do not wait for the writer.
         connection.execute("PRAGMA journal_mode=WAL")
