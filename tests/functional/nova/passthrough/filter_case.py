@@ -11,11 +11,19 @@ from nova_vhard.catalogue import traits
 from nova_vhard.placement.client import Placement
 from tests.functional.nova.passthrough import base
 
+BOTH = ("iommu", "interrupt_remapping")
+VGPU = {"resources:VGPU": "1"}
+ALLOWED = "passthrough: {allow: {mdev: [VGPU]}}\n"
+
 
 class FilterCase(base.FakeHosts):
     """No compute runs: what cannot be booted here can be asked for."""
 
     HOSTS = ()
+
+    def provider(self, host: str) -> str:
+        """Return the uuid of a host that is in Placement."""
+        return str(self._get_provider_uuid_by_name(host))
 
     def state(self, name: str, kind: str | None = "QEMU") -> Any:
         """Return a host that is in Placement as Nova would have it."""

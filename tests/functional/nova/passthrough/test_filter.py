@@ -8,11 +8,21 @@ from nova.scheduler.client import report as report_client
 
 from nova_vhard.gates.scheduler import VirtHardeningFilter
 from tests.functional.nova.passthrough import filter_case, fleet
+from tests.functional.nova.passthrough.filter_case import ALLOWED, BOTH, VGPU
 
-RULE = ["passthrough.require"]
-BOTH = ("iommu", "interrupt_remapping")
-VGPU = {"resources:VGPU": "1"}
-ALLOWED = "passthrough: {allow: {mdev: [VGPU]}}\n"
+#: Policy to outcome and rule, on a host that has passed nothing.
+MODES = {
+    "passthrough: {allow: {mdev: [VGPU]}, mode: warn}\n": (
+        "warn",
+        "passthrough.require",
+    ),
+    "passthrough: {allow: {mdev: [VGPU]}, mode: audit}\n": (
+        "audit",
+        "passthrough.require",
+    ),
+    "passthrough: {allow: {mdev: [VGPU]}, require: []}\n"
+    "hosts: {require: [iommu], mode: warn}\n": ("warn", "hosts.require"),
+}
 EXEMPT = """
 exemptions:
   - id: legacy
@@ -103,45 +113,38 @@ class TestHosts(filter_case.FilterCase):
     def test_warn_and_audit_keep_every_host(self):
         host = self.state("unproven")
         events = self.decisions()
-        for mode in ("warn", "audit"):
-            self.write_policy(
-                f"passthrough: {{allow: {{mdev: [VGPU]}}, mode: {mode}}}\n"
-            )
+        for policy in MODES:
+            self.write_policy(policy)
             self.assertEqual(["unproven"], self.left([host], self.spec(VGPU)))
         self.assertEqual(
-            [("warn", RULE), ("audit", RULE)],
+            [(outcome, [rule]) for outcome, rule in MODES.values()],
             [(each["outcome"], each["rules"]) for each in events],
         )
 
 
-class TestExemptions(filter_case.FilterCase):
-    """(Helpers' requests are those of project ``project``.)"""
+#: Policy to the hosts that are left; none: the device is refused.
+EXEMPTIONS = {
+    # the hosts must have proven themselves all the same
+    exempting("project", allow=["VGPU"]): ["good"],
+    ALLOWED + exempting("project", require=BOTH[1:]): ["good", "half"],
+    exempting("other", allow=["VGPU"], require=BOTH): [],
+    exempting("project", allow=["CUSTOM_NVIDIA_11"]): [],
+}
 
+
+class TestExemptions(filter_case.FilterCase):
     POLICY = ""
 
-    def setUp(self):
-        super().setUp()
-        self.hosts = [self.proven("good", *BOTH), self.proven("half", "iommu")]
-        self.asking = self.spec(VGPU)
-
-    def test_from_passthrough_allow(self):
-        self.write_policy(exempting("project", allow=["VGPU"]))
-        # The hosts must have proven themselves all the same.
-        self.assertEqual(["good"], self.left(self.hosts, self.asking))
-
-    def test_from_passthrough_require(self):
-        self.write_policy(
-            ALLOWED + exempting("project", require=["interrupt_remapping"])
-        )
-        self.assertEqual(["good", "half"], self.left(self.hosts, self.asking))
-
-    def test_of_another_project(self):
-        self.write_policy(exempting("other", allow=["VGPU"], require=[*BOTH]))
-        self.assertIn("asks for VGPU", self.reason(self.hosts, self.asking))
-
-    def test_for_another_device(self):
-        self.write_policy(exempting("project", allow=["CUSTOM_NVIDIA_11"]))
-        self.assertIn("asks for VGPU", self.reason(self.hosts, self.asking))
+    def test_each(self):
+        """(The request is one of project ``project``.)"""
+        hosts = [self.proven("good", *BOTH), self.proven("half", "iommu")]
+        for policy, left in EXEMPTIONS.items():
+            self.write_policy(policy)
+            if left:
+                self.assertEqual(left, self.left(hosts, self.spec(VGPU)))
+            else:
+                reason = self.reason(hosts, self.spec(VGPU))
+                self.assertIn("asks for VGPU", reason, policy)
 
 
 class TestRequestsToPlacement(filter_case.FilterCase):

@@ -8,7 +8,7 @@ import threading
 
 from keystoneauth1 import exceptions
 
-from tests.functional.nova.passthrough import base, fleet
+from tests.functional.nova.passthrough import filter_case, fleet
 from tests.functional.placement.conftest import Answer
 
 NAMES, HOSTS = fleet.POSTURE
@@ -46,72 +46,61 @@ FAULTS = {
 }
 
 
-class TestNoAnswerYet(base.Devices):
-    """The first answer is what there is nothing to fall back to."""
-
-    HOSTS = (base.PROVEN,)
+class TestFaults(filter_case.FilterCase):
+    POLICY = filter_case.ALLOWED
 
     def setUp(self):
         super().setUp()
-        self.prove(base.PROVEN)
-        self.wanted = self.gpu()
+        self.hosts = [self.proven("good", *filter_case.BOTH)]
+        self.wanted = self.spec(filter_case.VGPU)
 
-    def each(self, kind, names=FAULTS):
-        """Let each fault happen to one kind of question."""
-        for name in names:
-            fault = FAULTS[name]
-            asked = len(self.asked)
-            self.placement_fault = lambda url, fault=fault: (
-                fault(url) if url.startswith(kind) else None
-            )
-            self.assertEqual(UNKNOWN, self.refused(self.wanted), name)
-            self.assertGreater(len(self.asked), asked, name)
-            self.later()
+    def stays(self, extra_specs):
+        """The host is left for a flavor."""
+        spec = self.spec(extra_specs)
+        self.assertEqual(["good"], self.left(self.hosts, spec))
+
+    def test_no_answer_yet(self):
+        """Each fault of each kind of question: nothing to fall back to."""
+        for kind in (NAMES, HOSTS):
+            for name, fault in FAULTS.items():
+                asked = len(self.asked)
+                self.placement_fault = lambda url, kind=kind, fault=fault: (
+                    fault(url) if url.startswith(kind) else None
+                )
+                reason = self.reason(self.hosts, self.wanted)
+                self.assertEqual(UNKNOWN, reason, (kind, name))
+                self.assertGreater(len(self.asked), asked, (kind, name))
+                self.later()
 
         # when no proof is required, then the boot succeeds
-        self.assertEqual(base.PROVEN, self.lands_on())
+        self.stays({})
 
         # and when Placement works again, then both boots succeed
         self.placement_fault = lambda url: None
-        self.assertEqual(base.PROVEN, self.lands_on(self.wanted))
+        self.stays(filter_case.VGPU)
 
-    def test_to_which_checks_exist(self):
-        self.each(NAMES)
-
-    def test_to_which_hosts_have_passed_them(self):
-        self.each(HOSTS, ("down", "refuses", "answers with a number"))
-
-
-class TestLastAnswer(base.Devices):
-    """The last answer is used while Placement fails."""
-
-    HOSTS = (base.PROVEN,)
-    PCI = 3
-
-    def setUp(self):
-        super().setUp()
-        self.prove(base.PROVEN)
-        self.wanted = self.gpu()
-        self.lands_on(self.wanted)
+    def test_the_last_answer_holds_until_posture_max_age(self):
+        # given a Placement that has answered, and is down
+        self.stays(filter_case.VGPU)
         self.later()
-
-    def test_it_holds_until_posture_max_age_and_no_longer(self):
-        # given a Placement that is down, and a captured log
         self.placement_fault = FAULTS["down"]
         log = self.log_of("nova_vhard.placement.posture")
 
         # when the last answer is not too old (600 s), then it is used
         self.later(seconds=590)
-        self.assertEqual(base.PROVEN, self.lands_on(self.wanted))
+        self.stays(filter_case.VGPU)
         self.assertIn("unreachable", log[0])
 
         # and after that no host counts as proven
         self.later(seconds=10)
-        self.assertEqual(UNKNOWN, self.refused(self.wanted))
-        self.assertEqual(base.PROVEN, self.lands_on())
+        reason = self.reason(self.hosts, self.wanted)
+        self.assertEqual(UNKNOWN, reason)
+        self.stays({})
 
     def test_nobody_waits_for_a_slow_placement_but_who_asks(self):
         # given a request that is asking a Placement that does not answer
+        self.stays(filter_case.VGPU)
+        self.later()
         asking, answer = threading.Event(), threading.Event()
         self.addCleanup(answer.set)
 
@@ -120,14 +109,19 @@ class TestLastAnswer(base.Devices):
             answer.wait(300)
 
         self.placement_fault = hang
-        first = self.build(self.wanted)
+        results = []
+        first = threading.Thread(
+            target=lambda: results.append(self.left(self.hosts, self.wanted))
+        )
+        first.start()
         self.assertTrue(asking.wait(300))
 
         # when other requests come, then they use the last answer
-        self.assertEqual(base.PROVEN, self.lands_on(self.wanted))
-        self.assertEqual(base.PROVEN, self.lands_on())
-        self.assertEqual("BUILD", self.api.get_server(first)["status"])
+        self.stays(filter_case.VGPU)
+        self.stays({})
+        self.assertEqual([], results)
 
         # and the first request gets the new answer
         answer.set()
-        self.wait(first, "ACTIVE")
+        first.join(300)
+        self.assertEqual([["good"]], results)

@@ -4,14 +4,15 @@
 import datetime
 
 from nova_vhard.catalogue import traits
-from nova_vhard.placement import upkeep as upkeep
+from nova_vhard.placement import upkeep
 from nova_vhard.placement.client import Placement
-from tests.functional.nova.passthrough import base, fleet
+from tests.functional.nova.passthrough import base, filter_case, fleet
 
 HOUR = datetime.timedelta(hours=1)
 #: When a host of any id has written the next hour's mark.
 LATE = datetime.timedelta(hours=1, minutes=29)
 NOBODY = fleet.NOBODY.format("iommu")
+FOREIGN = "CUSTOM_OF_SOMEBODY_ELSE"
 PROOF = {
     traits.of_check(name)
     for name in ("iommu", "interrupt_remapping", "kernel_aslr", "smt")
@@ -46,74 +47,74 @@ class TestAppearing(base.Devices):
         self.assertEqual(base.PROVEN, self.lands_on(gpu))
 
 
-class TestLost(base.Devices):
-    HOSTS = (base.PROVEN,)
+class TestProof(filter_case.FilterCase):
+    """When a report counts, and which names of hours exist."""
+
+    POLICY = "hosts: {require: [iommu]}\n"
 
     def setUp(self):
         super().setUp()
-        self.wanted = self.gpu()
-        self.prove(base.PROVEN)
-        self.assertEqual(base.PROVEN, self.lands_on(self.wanted))
+        self.hosts = [self.state("host1")]
+
+    def check(self, counts):
+        """Check whether the host counts as proven now."""
+        if counts:
+            self.assertEqual(["host1"], self.left(self.hosts, self.spec({})))
+        else:
+            reason = self.reason(self.hosts, self.spec({}))
+            self.assertIn(NOBODY, reason)
+
+    def reports(self, counts, **report):
+        """Report, and check whether the host counts."""
+        self.prove("host1", **report)
+        self.later()
+        self.check(counts)
 
     def test_withdrawn_by_the_next_report(self):
-        # given a host whose IOMMU is gone after a reboot
-        self.prove(base.PROVEN, tree="none")
-
-        # when the posture is asked again, then the next boot is refused
-        self.later()
-        self.assertIn("no host of this cloud", self.refused(self.wanted))
-
-        # and the proof counts again when it is there again
-        self.prove(base.PROVEN)
-        self.later()
-        self.assertEqual(base.PROVEN, self.lands_on(self.wanted))
+        self.reports(True)
+        # after a reboot the IOMMU is gone, and there again
+        self.reports(False, tree="none")
+        self.reports(True)
 
     def test_withdrawn_by_hand(self):
-        self.withdraw(base.PROVEN)
-        self._run_periodics()
-        self.assertEqual(set(), self.ours(base.PROVEN))
-
+        self.reports(True)
+        self.withdraw("host1")
+        self.assertEqual(set(), self.ours("host1"))
         self.later()
-        self.assertIn("no host of this cloud", self.refused(self.wanted))
+        self.check(False)
 
     def test_kept_for_posture_ttl_and_no_longer(self):
-        self.withdraw(base.PROVEN)
+        self.reports(True)
+        self.withdraw("host1")
         asked = len(self.asked)
 
         # within the time nothing is asked
-        self.assertEqual(base.PROVEN, self.lands_on(self.wanted))
+        self.check(True)
         self.assertEqual(asked, len(self.asked))
 
         # after a second and a tenth (posture_ttl=1) everything is
         self.later(seconds=1.1)
-        self.refused(self.wanted)
+        self.check(False)
         self.assertEqual(asked + 2, len(self.asked))
 
     def test_a_silent_host_grows_stale_and_is_swept(self):
-        # given a reporter that fell silent
-        before = self.ours(base.PROVEN)
+        # given a reporter that fell silent, and a trait of somebody else's
+        self._create_trait(FOREIGN)
+        self._set_provider_traits(self.provider("host1"), [FOREIGN])
+        self.reports(True)
+        before = self.ours("host1")
 
         # when its last report is too old
         self.later(hours=2)
 
         # then the host counts for nothing although its traits are there
-        self.assertIn("no host of this cloud", self.refused(self.wanted))
-        self.assertEqual(before, self.ours(base.PROVEN))
+        self.check(False)
+        self.assertEqual(before, self.ours("host1"))
 
-        # and a sweep takes them, and no trait of nova-compute's
-        theirs = self.traits(base.PROVEN) - before
-        placement = Placement(self.reporter)
-        done = upkeep.sweep(placement, self.now(), 2)
-        self.assertEqual([base.PROVEN], done.silent)
-        self._run_periodics()
-        self.assertEqual(theirs, self.traits(base.PROVEN))
-
-
-class TestHours(base.FakeHosts):
-    """Tests of the hours that count, and of names that do not exist."""
-
-    HOSTS = ("host1",)
-    POLICY = "hosts: {require: [iommu]}\n"
+        # and a sweep takes them, and no other trait
+        done = upkeep.sweep(Placement(self.reporter), self.now(), 2)
+        self.assertEqual(["host1"], done.silent)
+        self.assertEqual({FOREIGN}, self.traits("host1"))
 
     def names(self):
         """Return the freshness names that exist."""
@@ -124,7 +125,7 @@ class TestHours(base.FakeHosts):
         # given a check that exists, and no report at all
         Placement(self.reporter).create_traits({traits.of_check("iommu")})
 
-        self.assertIn(NOBODY, self.refused())
+        self.check(False)
         self.assertEqual(set(), self.names())
 
     def test_the_hour_turns_before_anybody_has_reported_in_it(self):
@@ -134,34 +135,23 @@ class TestHours(base.FakeHosts):
         self.assertEqual({traits.of_hour(fleet.START)}, self.names())
         for minutes in (0, 29, 2):
             self.later(minutes=minutes)
-            self.assertEqual("host1", self.lands_on())
+            self.check(True)
         self.assertEqual(fleet.START + 31 * HOUR / 60, self.now())
         self.assertNotIn(traits.of_hour(self.now()), self.names())
 
         # when the report's hour is not one of the last two any more
         self.later(minutes=60)
-        self.assertIn(NOBODY, self.refused())
+        self.check(False)
 
         # then a new report counts again
-        self.prove("host1")
-        self.later()
-        self.assertEqual("host1", self.lands_on())
+        self.reports(True)
 
     def test_a_host_whose_clock_is_ahead(self):
-        self.prove("host1", at=self.now() + HOUR)
-        self.assertEqual("host1", self.lands_on())
-
-        # but not by more than it can be
-        self.prove("host1", at=self.now() + 2 * HOUR)
-        self.later()
-        self.assertIn(NOBODY, self.refused())
+        """It counts, but not by more than it can be ahead."""
+        self.reports(True, at=self.now() + HOUR)
+        self.reports(False, at=self.now() + 2 * HOUR)
 
     def test_max_report_age(self):
         self.write_policy("hosts: {require: [iommu], max_report_age: 6}\n")
-        for back, counts in ((5, True), (6, False)):
-            self.prove("host1", at=self.now() - back * HOUR)
-            self.later()
-            if counts:
-                self.assertEqual("host1", self.lands_on())
-            else:
-                self.assertIn(NOBODY, self.refused())
+        self.reports(True, at=self.now() - 5 * HOUR)
+        self.reports(False, at=self.now() - 6 * HOUR)
