@@ -5,7 +5,8 @@ import copy
 import json
 import random
 import signal
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,6 +35,16 @@ def patience() -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+#: Parts of a WSGI environment, how often each is odd, and its values.
+_OUTSIDE = (
+    (0.1, "CONTENT_TYPE", odd.TYPES),
+    (0.1, "QUERY_STRING", odd.QUERIES),
+    (0.08, "CONTENT_LENGTH", odd.LENGTHS),
+    (0.08, "HTTP_TRANSFER_ENCODING", odd.ENCODINGS),
+    (0.05, "HTTP_ACCEPT", odd.TYPES),
+)
 
 
 class Mutator:
@@ -103,31 +114,34 @@ class Mutator:
     def environ(self, environ: dict[str, Any]) -> dict[str, Any]:
         """Return a WSGI environment with its outside made odd."""
         made = dict(environ)
-        if self.chance(0.1):
-            made["CONTENT_TYPE"] = self.one_of(odd.TYPES)
-        if self.chance(0.1):
-            made["QUERY_STRING"] = self.one_of(odd.QUERIES)
-        if self.chance(0.08):
-            made["CONTENT_LENGTH"] = self.one_of(odd.LENGTHS)
-        if self.chance(0.08):
-            made["HTTP_TRANSFER_ENCODING"] = self.one_of(odd.ENCODINGS)
-            if self.chance(0.7):
-                made.pop("CONTENT_LENGTH", None)
+        for share, name, values in _OUTSIDE:
+            if self.chance(share):
+                made[name] = self.one_of(values)
+        if "HTTP_TRANSFER_ENCODING" in made and self.chance(0.7):
+            made.pop("CONTENT_LENGTH", None)
         if self.chance(0.08):
             path = made["PATH_INFO"]
             at = self.random.randint(0, len(path))
             made["PATH_INFO"] = path[:at] + self.one_of(odd.PATHS) + path[at:]
-        if self.chance(0.05):
-            made["HTTP_ACCEPT"] = self.one_of(odd.TYPES)
         return made
 
 
+def tried(
+    outcome: Callable[[Mutator], Hashable], inputs: int, name: str = ""
+) -> Counter[Hashable]:
+    """Try inputs, and return how many had each outcome.
+
+    :param name: of the inputs, if they are others than those of other tests
+    """
+    result = Counter(
+        outcome(Mutator(f"{name}{number}")) for number in range(inputs)
+    )
+    print(seeds.SEED, name, result)
+    return result
+
+
 def _nodes(tree: Any) -> Iterator[Any]:
-    if isinstance(tree, dict):
+    if isinstance(tree, dict | list):
         yield tree
-        for value in tree.values():
-            yield from _nodes(value)
-    elif isinstance(tree, list):
-        yield tree
-        for value in tree:
+        for value in tree.values() if isinstance(tree, dict) else tree:
             yield from _nodes(value)

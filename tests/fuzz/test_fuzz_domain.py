@@ -2,14 +2,13 @@
 """Odd domains: each is read and judged, or refused in one clean line."""
 
 import datetime
+import itertools
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
 
+from nova_vhard.catalogue import domain_xml
 from nova_vhard.catalogue.domain_devices import HOST_DEVICES, NO_WORD
-from nova_vhard.catalogue.domain_xml import PLACES
-from nova_vhard.catalogue.xml_location import XmlPlace
 from nova_vhard.explain import messages
 from nova_vhard.policy import document
 from nova_vhard.policy.subject import START
@@ -17,7 +16,7 @@ from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import domain
 from tests import seeds
 from tests.clean import unclean
-from tests.fuzz.mutate import Mutator, patience
+from tests.fuzz.mutate import Mutator, patience, tried
 from tests.fuzz.odd import TEXTS
 from tests.unit.domain_texts import text
 
@@ -35,18 +34,17 @@ DEVICES = (
 BYTES = (b"<", b">", b"&", b"'", b"\x00", b"\xff", b"<!DOCTYPE x>", b"")
 
 
-def paths() -> Iterator[str]:
-    """Yield what the reader looks at, so that what is made is looked at."""
-    places: list[XmlPlace] = [*NO_WORD]
-    for listed in PLACES.values():
-        places += listed
-    for host_device in HOST_DEVICES:
-        places += host_device.places
-    for place in places:
-        yield place.path.partition("[")[0].replace("//", "/")
-
-
-PATHS = sorted(set(paths()))
+#: What the reader looks at, so that what is made is looked at.
+PATHS = sorted(
+    {
+        place.path.partition("[")[0].replace("//", "/")
+        for place in itertools.chain(
+            NO_WORD,
+            *domain_xml.PLACES.values(),
+            *(device.places for device in HOST_DEVICES),
+        )
+    }
+)
 
 
 def grown(mutator: Mutator, root: Any) -> None:
@@ -96,23 +94,23 @@ def test_fuzz_of_domains() -> None:
     """Domains: none is a traceback, a hang, or an unclean line."""
     policy = document.load(document.shipped("strict"))
     count: Counter[str] = Counter()
-    for number in range(INPUTS):
-        mutator = Mutator(f"domain {number}")
+
+    def outcome(mutator: Mutator) -> str:
         given = made(mutator)
         with patience():
             try:
                 result = domain.read(given, START, "x86_64")
             except domain.DomainError as error:
                 assert not unclean(str(error)), (mutator.name, given)
-                count["refused"] += 1
-                continue
+                return "refused"
             verdict = evaluate(policy, result.request, result.subject, TODAY)
             words = messages.describe(verdict.violations, result.subject)
         assert not unclean(words), (mutator.name, given)
-        count["read"] += 1
         count["violate"] += bool(verdict.violations)
         count["faults"] += bool(result.request.faults)
         count["of the host"] += bool(result.request.passthrough)
-    print(seeds.SEED, count)
+        return "read"
+
+    count.update(tried(outcome, INPUTS, "domain "))
     for name in ("refused", "read", "violate", "faults", "of the host"):
         assert count[name] > INPUTS / 50, count

@@ -2,7 +2,6 @@
 """Odd values in tables and messages: nothing but clean lines comes out."""
 
 import datetime
-from collections import Counter
 from typing import Any
 
 import pytest
@@ -15,13 +14,15 @@ from nova_vhard.osc.image import images
 from nova_vhard.osc.policy.trial import ExplainPolicy, RunPolicyTests
 from nova_vhard.osc.server import servers
 from nova_vhard.policy import document
+from nova_vhard.policy.hardware import HardwareRequest
+from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import BOOT, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import image as image_reader
 from nova_vhard.request.compose import with_specs
 from tests import seeds
 from tests.clean import cells, unclean
-from tests.fuzz.mutate import Mutator, patience
+from tests.fuzz.mutate import Mutator, patience, tried
 from tests.fuzz.odd import TEXTS
 from tests.unit.cli.desk import Done, run
 
@@ -82,74 +83,77 @@ def table(columns: Any, rows: list[Any], *arguments: str) -> Done:
     return run(Table, *arguments)
 
 
-def test_fuzz_of_the_audits() -> None:
-    policy = document.load(document.shipped("strict"))
-    result: Counter[str] = Counter()
-    for number in range(INPUTS):
-        mutator = Mutator(number)
-        properties = mapping(mutator.tree(PROPERTIES, 4))
-        facts = {
-            name: mutator.one_of((fact, *TEXTS))
-            for name, fact in FACTS.items()
-        }
-        image = {**texts(properties), **facts}
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    return document.load(document.shipped("strict"))
+
+
+def request(mutator: Mutator, changes: int) -> HardwareRequest:
+    """Return what an odd image and an odd flavor ask for."""
+    return with_specs(
+        image_reader.read(mapping(mutator.tree(PROPERTIES, changes))),
+        texts(mutator.tree(SPECS, changes)),
+    )
+
+
+def found(mutator: Mutator, policy: Policy) -> dict[Any, list[Any]]:
+    """Return the rows of both audits about odd things, by their columns."""
+    facts = {
+        name: mutator.one_of((fact, *TEXTS)) for name, fact in FACTS.items()
+    }
+    image = {**texts(mutator.tree(PROPERTIES, 4)), **facts}
+    finding = images.find(policy, image, TODAY)
+    had = request(mutator, 4)
+    server = servers.Server(
+        *(mutator.one_of(("x", *TEXTS)) for _ in range(6)),
+        had=had,
+        now=image_reader.read(mapping(mutator.tree(PROPERTIES, 4))),
+        rest=had,
+        device_names=(mutator.one_of(("/dev/hda", *TEXTS)),),
+        unseen=(mutator.one_of(TEXTS),),
+    )
+    return {
+        images.COLUMNS: list(finding.rows("violates")) if finding else [],
+        servers.COLUMNS: servers.rows(policy, server, TODAY),
+    }
+
+
+def test_fuzz_of_the_audits(policy: Policy) -> None:
+    def outcome(mutator: Mutator) -> str:
+        kind = str(mutator.one_of(FORMATS))
         with patience():
-            finding = images.find(policy, image, TODAY)
-            rows = list(finding.rows("violates")) if finding else []
-            had = with_specs(
-                image_reader.read(properties), texts(mutator.tree(SPECS, 4))
-            )
-            server = servers.Server(
-                *(mutator.one_of(("x", *TEXTS)) for _ in range(6)),
-                had=had,
-                now=image_reader.read(mapping(mutator.tree(PROPERTIES, 4))),
-                rest=had,
-                device_names=(mutator.one_of(("/dev/hda", *TEXTS)),),
-                unseen=(mutator.one_of(TEXTS),),
-            )
-            seen = servers.rows(policy, server, TODAY)
-        for columns, listed in (
-            (images.COLUMNS, rows),
-            (servers.COLUMNS, seen),
-        ):
-            kind = mutator.one_of(FORMATS)
+            results = found(mutator, policy)
+        for columns, listed in results.items():
             wrong = faults(table(columns, listed, "-f", kind))
             assert not wrong, (mutator.name, kind, wrong)
             assert not list(cells(listed)), mutator.name
-            result[kind] += len(listed)
-    print(seeds.SEED, result)
-    assert set(result) == set(FORMATS), result
+        return kind if any(results.values()) else ""
+
+    assert tried(outcome, INPUTS).keys() >= {*FORMATS}
 
 
-def test_fuzz_of_the_explanations() -> None:
-    policy = document.load(document.shipped("strict"))
-    result: Counter[bool] = Counter()
-    for number in range(INPUTS):
-        mutator = Mutator(number)
-        asked = with_specs(
-            image_reader.read(mapping(mutator.tree(PROPERTIES, 5))),
-            texts(mutator.tree(SPECS, 5)),
-        )
+def test_fuzz_of_the_explanations(policy: Policy) -> None:
+    def outcome(mutator: Mutator) -> int:
+        asked = request(mutator, 5)
         subject = Subject(BOOT, *(mutator.one_of(TEXTS) for _ in range(2)))
         with patience():
             violations = evaluate(policy, asked, subject, TODAY).violations
-        if not violations:
-            continue
-        long = messages.api_message(violations, subject)
-        short = messages.fault_message(violations)
-        assert not unclean(long) and not unclean(short), mutator.name
-        assert len(long.encode()) <= 16 * 1024, mutator.name
-        assert len(short.encode()) <= messages.SHORT_LIMIT, mutator.name
-        result[len(violations) > 1] += 1
-    print(seeds.SEED, result)
-    assert result[True]
+        if violations:
+            long = messages.api_message(violations, subject)
+            short = messages.fault_message(violations)
+            assert not unclean(long) and not unclean(short), mutator.name
+            assert len(long.encode()) <= 16 * 1024, mutator.name
+            assert len(short.encode()) <= messages.SHORT_LIMIT, mutator.name
+        return min(2, len(violations))
+
+    assert tried(outcome, INPUTS)[2]
 
 
 def test_fuzz_of_the_policy_commands(tmp_path: Any) -> None:
     path = tmp_path / "cases.yaml"
-    result: Counter[str] = Counter()
-    for number in range(max(100, INPUTS // 10)):
-        mutator = Mutator(number)
+    strict = ("--policy", "strict", "-f", "table")
+
+    def outcome(mutator: Mutator) -> str:
         case = {
             "name": "n",
             "operation": "boot",
@@ -160,34 +164,24 @@ def test_fuzz_of_the_policy_commands(tmp_path: Any) -> None:
         path.write_text(
             yaml.safe_dump(cases, allow_unicode=True), "utf-8", "surrogatepass"
         )
-        for kind, arguments in (
-            (RunPolicyTests, (str(path), "--policy", "strict")),
+        odd = f"hw_machine_type={mutator.one_of(TEXTS)}"
+        kind, arguments = mutator.one_of(
             (
-                ExplainPolicy,
-                (
-                    "--policy",
-                    "strict",
-                    "--property",
-                    f"hw_machine_type={mutator.one_of(TEXTS)}",
-                ),
-            ),
-        ):
-            try:
-                with patience():
-                    done = run(
-                        kind, *arguments, "-f", mutator.one_of(FORMATS[:1])
-                    )
-            except exceptions.CommandError as error:
-                assert not unclean(str(error)), (
-                    mutator.name,
-                    str(error)[:500],
-                )
-                result["refused"] += 1
-                continue
-            assert not faults(done), (mutator.name, faults(done))
-            result["shown"] += 1
-    print(seeds.SEED, result)
-    assert result["shown"] and result["refused"], result
+                (RunPolicyTests, (str(path), *strict)),
+                (ExplainPolicy, ("--property", odd, *strict)),
+            )
+        )
+        try:
+            with patience():
+                done = run(kind, *arguments)
+        except exceptions.CommandError as error:
+            details = (mutator.name, str(error)[:500])
+            assert not unclean(str(error)), details
+            return "refused"
+        assert not faults(done), (mutator.name, faults(done))
+        return "shown"
+
+    assert len(tried(outcome, max(200, INPUTS // 5))) == 2
 
 
 @pytest.mark.parametrize("odd", TEXTS, ids=lambda odd: ascii(odd[:12]))
