@@ -5,8 +5,6 @@ Both read all traits of one provider, change their own and write all of them
 back. Nova's is ``update_available_resource``, as its periodic task calls it.
 """
 
-import threading
-
 import fixtures
 from nova import context, objects
 from nova.scheduler.client import report as report_client
@@ -23,15 +21,18 @@ TREES = (reports.PROVEN, reports.ABSENT)
 FOREIGN = "CUSTOM_OF_SOMEBODY_ELSE"
 
 
-class Race(base.FakeHosts):
+class TestOneInTheMiddleOfTheOther(base.FakeHosts):
+    """(True races are in tests/functional/placement/test_placement.py.)"""
+
     NEW_HOSTS = True
     HOSTS = (HOST,)
     POLICY = ""
+    #: Each turn of the hosts with each of the cache.
+    TURNS = 10
 
     def setUp(self):
         super().setUp()
         self.uuid = self.provider(HOST)
-        self.publish = self.publisher(HOST).publish
         self._create_trait(FOREIGN)
         self._set_provider_traits(self.uuid, [*self.traits(HOST), FOREIGN])
         self.theirs = self.traits(HOST)
@@ -67,11 +68,6 @@ class Race(base.FakeHosts):
             expected = expected | {DISABLED}
         self.assertEqual(expected, self.traits(HOST), turn)
 
-
-class TestOneInTheMiddleOfTheOther(Race):
-    #: Each turn of the hosts with each of the cache.
-    TURNS = 10
-
     def test_nova_writes_between_our_reading_and_writing(self):
         done = []
 
@@ -104,42 +100,6 @@ class TestOneInTheMiddleOfTheOther(Race):
             done.clear()
             self.nova_writes(turn, cached=turn % 5 > 0)
             self.assertEqual([turn], done)
-            self.check(turn)
-
-
-class TestBothAtOnce(Race):
-    TURNS = 30
-
-    def setUp(self):
-        super().setUp()
-        self.statuses = []
-        real = report_client.SchedulerReportClient.put
-
-        def put(client, url, *args, **more):
-            answer = real(client, url, *args, **more)
-            if url.endswith("/traits"):
-                self.statuses.append(answer.status_code)
-            return answer
-
-        self.useFixture(fixtures.MonkeyPatch(PUT, put))
-
-    def test_two_threads(self):
-        for turn in range(self.TURNS):
-            start = threading.Barrier(2)
-
-            def nova(turn=turn, start=start):
-                start.wait(10)
-                self.nova_writes(turn, cached=False)
-
-            thread = threading.Thread(target=nova)
-            thread.start()
-            start.wait(10)
-            self.we_write(turn)
-            thread.join(30)
-            # A true race is answered 500, and nova-compute tries again in
-            # its next period only.
-            if self.statuses[-1:] == [500]:
-                self._run_periodics()
             self.check(turn)
 
     def test_names_that_a_sweep_deletes_meanwhile(self):
