@@ -2,20 +2,18 @@
 """Devices that a flavor asks for by an alias."""
 
 from tests.functional.nova.passthrough import base, fleet
+from tests.functional.nova.passthrough.moves import judged
 
 CHECKS = "interrupt_remapping, iommu"
 REFUSED = "flavor extra spec pci_passthrough:alias asks for gpu (allowed: {})"
 
 
-class TestNotAllowed(base.Devices):
+class TestAliases(base.Devices):
     """What ``baseline`` says: nobody may ask for a device of a host."""
 
     POLICY = ""
-    HOSTS = (base.PROVEN,)
 
-    def test_the_reason_is_in_the_servers_fault(self):
-        # given a host that has proven everything
-        self.prove(*self.HOSTS)
+    def test_not_allowed(self):
         events = self.decisions()
 
         # when a flavor asks for a device
@@ -27,40 +25,31 @@ class TestNotAllowed(base.Devices):
         )
         self.assertEqual({}, self.allocations(server))
         self.assertEqual(
-            [("boot", "refuse", ["passthrough.allow"])],
-            [(e["operation"], e["outcome"], e["rules"]) for e in events],
+            [("boot", "refuse", ["passthrough.allow"])], judged(events)
         )
 
-        # and what asks for no device boots
+        # and what asks for no device boots, and another alias is named
         self.lands_on()
-
-    def test_another_alias_is_named_as_allowed(self):
         self.write_policy("passthrough: {allow: {aliases: [crypto]}}\n")
-
         self.assertEqual(REFUSED.format("crypto"), self.refused(self.gpu()))
-
         self.assertEqual([], self.asked)
-
-
-class TestAllowed(base.Devices):
-    def test_without_a_proven_host_nobody_gets_one(self):
-        reason = self.refused(self.gpu())
-
-        self.assertEqual(
-            fleet.NOBODY.format(CHECKS) + "ask the cloud's operator, or "
-            "use no passthrough devices",
-            reason,
-        )
 
     def test_it_lands_on_the_proven_host_and_nowhere_else(self):
         # given one host that has proven its IOMMU, one that has none
+        self.write_policy(base.ALLOWED)
+        gpu = self.gpu()
+        self.assertEqual(
+            fleet.NOBODY.format(CHECKS) + "ask the cloud's operator, or "
+            "use no passthrough devices",
+            self.refused(gpu),
+        )
         self.prove(base.PROVEN)
         self.prove(base.OTHER, tree="none")
+        self.later()
 
         # when devices are asked for until that host's are used up
-        gpu = self.gpu()
-        servers = [self.build(gpu) for _ in range(base.Devices.PCI)]
-        for server in servers:
+        for _ in range(self.PCI):
+            server = self.build(gpu)
             self.wait(server, "ACTIVE")
             self.assertEqual(base.PROVEN, self.instance(server).host)
             self.assertIn("<hostdev", self.domain_xml(server))

@@ -24,26 +24,20 @@ KINDS = {
 }
 
 
-class TestNotAllowed(base.Devices):
-    HOSTS = (base.PROVEN,)
+class TestBoot(base.Devices):
     POLICY = "passthrough: {allow: {aliases: [gpu], ports: [pf]}}\n"
 
-    def test_the_fault_names_the_port_and_its_kind(self):
-        self.prove(*self.HOSTS)
+    def test_it_lands_on_the_proven_host_only(self):
+        # given a port for a virtual function that is not allowed
         port = self.port()
-
-        reason = self.refused(networks=[{"port": port}])
-
+        ports = [{"port": port}]
+        reason = self.refused(networks=ports)
         self.assertEqual(f"port {port} asks for vf (allowed: pf)", reason)
 
-
-class TestAllowed(base.Devices):
-    def test_it_lands_on_the_proven_host_only(self):
-        # given two ports for virtual functions, and one proven host
+        # when it is allowed, and no host has proven anything
+        self.write_policy(base.ALLOWED)
         self.prove(base.OTHER, tree="vtd-off")
-        ports = [{"port": self.port()}]
-
-        # when the host has lost its proof, then nobody gets one
+        self.later()
         reason = self.refused(networks=ports)
         self.assertIn(
             fleet.NOBODY.format("interrupt_remapping, iommu"), reason
