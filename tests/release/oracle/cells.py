@@ -58,7 +58,7 @@ def _changes(operation: str, root: str) -> list[str]:
 
 
 def _targets(operation: str, root: str) -> tuple[str, ...]:
-    _, targets = ROOTS[root]
+    targets = ROOTS[root].targets
     if operation != BOOT:
         return targets
     # Nova is still to make the volumes of these

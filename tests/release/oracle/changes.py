@@ -2,7 +2,7 @@
 """Changes made after a server was booted, or before it is."""
 
 from tests.release.oracle.cloud import Cloud
-from tests.release.oracle.root import Root
+from tests.release.oracle.roots import Root
 
 NOTHING = "nothing"
 

@@ -10,7 +10,7 @@ from tests.release.oracle import changes, verdict
 from tests.release.oracle.cells import Cell
 from tests.release.oracle.cloud import Cloud
 from tests.release.oracle.operations import BOOT, OPERATIONS, boot
-from tests.release.oracle.roots import ROOTS
+from tests.release.oracle.roots import Root, make
 from tests.release.oracle.verdict import Observed, Verdict
 
 ACCEPTED = (200, 202)
@@ -19,8 +19,7 @@ ACTIVE = ("ACTIVE",)
 
 def run(cloud: Cloud, cell: Cell) -> Verdict:
     """Run a cell, and leave the cloud as it was."""
-    maker, _ = ROOTS[cell.root]
-    root = maker(cloud)
+    root = make(cloud, cell.root)
     changes.before_boot(cloud, root, cell.change)
     cloud.record.xml.clear()
     try:
@@ -37,9 +36,7 @@ def run(cloud: Cloud, cell: Cell) -> Verdict:
         cloud.tidy()
 
 
-def _operate(
-    cloud: Cloud, cell: Cell, root: changes.Root, server: str
-) -> Observed:
+def _operate(cloud: Cloud, cell: Cell, root: Root, server: str) -> Observed:
     """Send the request of a cell about a server that runs."""
     operation = OPERATIONS[cell.operation]
     if operation.prepare:
@@ -48,7 +45,7 @@ def _operate(
     return _observe(
         cloud,
         server,
-        lambda: operation.request(cloud, server, root),
+        lambda: operation.send(cloud, server, root),
         operation.ends,
     )
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from tests import services
-from tests.release.oracle import open_cloud, verdict
+from tests.release.oracle import verdict
 from tests.release.oracle.cells import Cell
+from tests.release.oracle.cloud import Cloud
 from tests.release.oracle.reads import IMAGE, VOLUME, Read
 from tests.release.oracle.run import run
 from tests.release.oracle.verdict import Observed
@@ -65,9 +66,16 @@ def test_what_a_cell_comes_to(outcome, change):
     assert verdict.of(seen).outcome == outcome
 
 
+class OpenCloud(Cloud):
+    """The same cloud as Nova ships: nothing is judged in it."""
+
+    API_GATE = None
+    FILTER = None
+
+
 @pytest.fixture(scope="module")
 def cloud():
-    made = open_cloud.OpenCloud("runTest")
+    made = OpenCloud("runTest")
     made.setUp()
     yield made
     made.close()
