@@ -5,6 +5,7 @@ import datetime
 import os
 import time
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -29,20 +30,8 @@ The last whole search: {day}, Nova {nova}, Glance {glance}, seed {seed},
 _ROW = "   * - {name}\n     - {count:,}\n     - {seconds:,}\n"
 
 
-class Record:
-    """Searches that were run, and the time that they took."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, object]] = []
-        self.failed = False
-
-    def add(self, name: str, count: int, seconds: float) -> None:
-        """Note one search that found nothing."""
-        row = {"name": name, "count": count, "seconds": round(seconds)}
-        self.rows.append(row)
-
-
-RECORD = Record()
+#: Searches that found nothing, and the time that they took.
+ROWS: list[str] = []
 
 
 @pytest.fixture(autouse=True)
@@ -55,18 +44,20 @@ def recorded(request: pytest.FixtureRequest) -> Iterator[None]:
     count.clear()
     start = time.monotonic()
     yield
-    took = time.monotonic() - start
-    title = request.function.__doc__.partition("\n")[0].rstrip(".")
-    RECORD.add(title, count["examples"], took)
-    print(f"{title}: {count['examples']} examples, {took:.0f} s")
+    ROWS.append(
+        _ROW.format(
+            name=request.function.__doc__.partition("\n")[0].rstrip("."),
+            count=count["examples"],
+            seconds=round(time.monotonic() - start),
+        )
+    )
+    print(ROWS[-1])
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Write the record where NOVA_VHARD_RECORD says, if all is well."""
-    import importlib.metadata as metadata
-
     target = os.environ.get("NOVA_VHARD_RECORD")
-    if not target or not RECORD.rows or exitstatus:
+    if not target or not ROWS or exitstatus:
         return
     text = _LAST.format(
         day=datetime.datetime.now(datetime.UTC).date(),
@@ -74,6 +65,6 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         glance=metadata.version("glance"),
         seed=seeds.SEED,
         outcome="no difference",
-        rows="".join(_ROW.format(**row) for row in RECORD.rows).rstrip(),
+        rows="".join(ROWS).rstrip(),
     )
     Path(target).write_text(text)
