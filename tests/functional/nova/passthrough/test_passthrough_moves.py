@@ -44,36 +44,34 @@ class TestSmallServer(Servers):
 
     SIZE = {}
 
-    def test_a_resize_into_a_device_that_is_not_allowed(self):
-        # given a policy that is lenient with moves
+    def test_a_resize_into_a_device(self):
+        # given a policy that is lenient with moves, and allows no device
         self.write_policy(LENIENT)
 
         # when a small server is resized into a passthrough flavor
-        self.resize(self.gpu())
+        gpu = self.gpu()
+        self.resize(gpu)
 
         # then it is refused, although it looks like a migration
         self.stays(base.PROVEN, "resize")
         self.assertEqual([("resize", "refuse", ALLOW)], judged(self.events))
 
-    def test_a_resize_into_an_allowed_device_goes_to_a_proven_host(self):
-        # given that only another host has proven its IOMMU
-        self.withdraw(base.PROVEN)
-        self.later()
-
-        self.resize(self.gpu())
-
-        self.assertEqual(base.OTHER, self.moved())
-        self.assertIn("<hostdev", self.domain_xml(self.server))
-
-    def test_or_nowhere(self):
+        # and an allowed one goes nowhere while no host has proven its IOMMU
+        self.write_policy(base.ALLOWED)
         self.withdraw(base.PROVEN)
         self.withdraw(base.OTHER)
         self.later()
-
-        self.resize(self.gpu())
-
+        self.events.clear()
+        self.resize(gpu)
         self.stays(base.PROVEN, "resize")
         self.assertEqual([("resize", "refuse", REQUIRE)], judged(self.events))
+
+        # and then to the one that has
+        self.prove(base.OTHER)
+        self.later()
+        self.resize(gpu)
+        self.assertEqual(base.OTHER, self.moved())
+        self.assertIn("<hostdev", self.domain_xml(self.server))
 
 
 class TestServerWithDevice(Servers):
@@ -83,13 +81,19 @@ class TestServerWithDevice(Servers):
         super().setUp()
         self.write_policy(LENIENT)
 
-    def test_it_is_migrated_to_a_proven_host_with_a_warning(self):
+    def test_it_moves_between_proven_hosts_with_a_warning(self):
         # when an admin migrates it, then it gets to the other proven host
         self.move({"migrate": None})
-
         self.assertEqual(base.OTHER, self.moved())
-        self.assertEqual([("move", "warn", ALLOW)], judged(self.events))
         self.assertIn("<hostdev", self.domain_xml(self.server))
+
+        # and a resize with the device that it has brings it back
+        self.resize(self.flavor(base.ONE_GPU, memory_mb=512))
+        self.assertEqual(base.PROVEN, self.moved())
+        self.assertEqual(
+            [("move", "warn", ALLOW), ("resize", "warn", ALLOW)],
+            judged(self.events),
+        )
 
     def test_it_is_never_migrated_to_an_unproven_host(self):
         # given that only its own host has proven anything
@@ -108,18 +112,14 @@ class TestServerWithDevice(Servers):
         refusal = ("move", "refuse", [*ALLOW, *REQUIRE])
         self.assertEqual([refusal] * 2, judged(self.events))
 
-    def test_it_is_resized_with_the_device_that_it_has(self):
-        self.resize(self.flavor(base.ONE_GPU, memory_mb=512))
+    def test_a_resize_to_another_device_or_more_is_refused(self):
+        for asked in (f"{base.ALIAS}:1,{base.ANOTHER}:1", f"{base.ALIAS}:2"):
+            self.resize(self.flavor({"pci_passthrough:alias": asked}))
+            self.stays(base.PROVEN, "resize")
 
-        self.assertEqual(base.OTHER, self.moved())
-        self.assertEqual([("resize", "warn", ALLOW)], judged(self.events))
-
-    def test_a_resize_to_another_device_is_refused(self):
-        both = f"{base.ALIAS}:1,{base.ANOTHER}:1"
-
-        self.resize(self.flavor({"pci_passthrough:alias": both}))
-
-        self.stays(base.PROVEN, "resize")
+        self.assertEqual(
+            [("resize", "refuse", ALLOW)] * 2, judged(self.events)
+        )
         self.assertEqual(
             [(base.ALIAS, "warn"), (base.ANOTHER, "enforce")],
             [
@@ -127,12 +127,6 @@ class TestServerWithDevice(Servers):
                 for each in self.events[0]["violations"]
             ],
         )
-
-    def test_a_resize_to_more_devices_is_refused(self):
-        self.resize(self.flavor({"pci_passthrough:alias": "gpu:2"}))
-
-        self.stays(base.PROVEN, "resize")
-        self.assertEqual([("resize", "refuse", ALLOW)], judged(self.events))
 
     def test_a_resize_without_the_device_goes_anywhere(self):
         self.withdraw(base.OTHER)
@@ -156,12 +150,7 @@ class TestServerWithDevice(Servers):
         self.assertEqual(image, server["image"]["id"])
         self.assertEqual([("rebuild", "warn", ALLOW)], judged(self.events))
 
-    def test_it_is_evacuated_to_a_proven_host(self):
-        self.kill(base.PROVEN)
-
-        self.assertEqual(base.OTHER, self.evacuate("done"))
-
-    def test_it_is_not_evacuated_to_an_unproven_host(self):
+    def test_it_is_evacuated_to_a_proven_host_alone(self):
         self.withdraw(base.OTHER)
         self.later()
         self.kill(base.PROVEN)
@@ -169,6 +158,10 @@ class TestServerWithDevice(Servers):
         self.assertEqual(base.PROVEN, self.evacuate("error"))
         refusal = ("move", "refuse", [*ALLOW, *REQUIRE])
         self.assertEqual([refusal], judged(self.events))
+
+        self.prove(base.OTHER)
+        self.later()
+        self.assertEqual(base.OTHER, self.evacuate("done"))
 
 
 class TestServerWithPort(Servers):
@@ -183,16 +176,15 @@ class TestServerWithPort(Servers):
     def networks(self):
         return [{"port": self.port()}]
 
-    def test_it_is_migrated_to_a_proven_host_with_a_warning(self):
-        self.move({"migrate": None})
-
-        self.assertEqual(base.OTHER, self.moved())
-        self.assertEqual([("move", "warn", ALLOW)], judged(self.events))
-
-    def test_it_is_never_migrated_to_an_unproven_host(self):
+    def test_it_is_migrated_to_a_proven_host_alone(self):
         self.withdraw(base.OTHER)
         self.later()
-
         self.move({"migrate": None})
-
         self.stays(base.PROVEN, "migrate")
+
+        self.prove(base.OTHER)
+        self.later()
+        self.events.clear()
+        self.move({"migrate": None})
+        self.assertEqual(base.OTHER, self.moved())
+        self.assertEqual([("move", "warn", ALLOW)], judged(self.events))
