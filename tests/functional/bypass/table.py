@@ -81,7 +81,8 @@ BYPASSES = (
         instead="x86_64=q35 in [libvirt] hw_machine_type of the hosts",
         tests=(
             "test_bypass_06_config_drive_on_machine_type_pc",
-            "test_bypass_06_root_volume_by_another_spelling_of_zero",
+            "test_bypass_06_root_volume_by_minus_zero",
+            "test_bypass_06_root_volume_by_two_zeros",
             "test_bypass_06_root_volume_in_format_1_behind_another",
         ),
     ),
@@ -323,10 +324,13 @@ BYPASSES = (
         "reads the snapshot's volume, then the image, then the volume",
         (SCHEDULER, NOVA_API),
         tests=(
-            "test_bypass_30_blank_disk_that_names_something",
+            "test_bypass_30_blank_disk_with_a_snapshot",
+            "test_bypass_30_blank_disk_with_a_volume",
+            "test_bypass_30_blank_disk_with_an_image",
             "test_bypass_30_both_in_format_1",
             "test_bypass_30_controller_of_the_other_image",
-            "test_bypass_30_image_beside_the_source",
+            "test_bypass_30_image_beside_a_snapshot",
+            "test_bypass_30_image_beside_a_volume",
             "test_bypass_30_keys_that_format_1_does_not_have",
             "test_bypass_30_snapshot_beside_the_source",
         ),
@@ -339,8 +343,10 @@ BYPASSES = (
         instead="A disk that is attached while a rebuild or rescue is under "
         "way has the bus that Nova gives the next one, which the gate judges",
         tests=(
-            "test_bypass_31_kept_bus_of_a_data_disk",
             "test_bypass_31_kept_floppy",
+            "test_bypass_31_kept_ide_of_a_data_disk",
+            "test_bypass_31_kept_sata_of_a_data_disk",
+            "test_bypass_31_kept_usb_of_a_data_disk",
             "test_bypass_31_rebuild_keeps_the_bus_of_a_cdrom",
             "test_bypass_31_rebuild_keeps_the_bus_of_a_data_disk",
             "test_bypass_31_rebuild_keeps_the_bus_of_the_root",

@@ -7,50 +7,38 @@ from nova.tests.fixtures import libvirt as fakelibvirt
 
 from tests import services
 from tests.functional.bypass import ways
+from tests.functional.bypass.ways import Attempt, New
 from tests.functional.nova import base, helpers
+
+ALIAS = "pci_passthrough:alias"
+
+
+def asking(device, **specs):
+    """Return the boot of a guest with a flavor that asks for a device."""
+    server = {
+        "imageRef": New("image", ways.Q35),
+        "flavorRef": New("flavor", specs),
+    }
+    return Attempt(server, (device,))
+
 
 #: Extra specs that Nova has since 32.
 SINCE_32 = (
-    ("hw:sound_model", "sb16", '<sound model="sb16"'),
-    ("hw:usb_model", "nec-xhci", 'model="nec-xhci"'),
+    asking('<sound model="sb16"', **{"hw:sound_model": "sb16"}),
+    asking('model="nec-xhci"', **{"hw:usb_model": "nec-xhci"}),
 )
 DEVICES = (
-    ("hw:watchdog_action", "reset", "<watchdog "),
-    ("hw:viommu_model", "intel", '<iommu model="intel"'),
+    asking("<watchdog ", **{"hw:watchdog_action": "reset"}),
+    asking('<iommu model="intel"', **{"hw:viommu_model": "intel"}),
 )
-POLICY = """\
+
+
+class Devices(ways.Ways):
+    POLICY = """\
 guest_devices:
   usb_model: {allow: [none, qemu-xhci]}
   watchdog_action: {allow: [disabled]}
 """
-ALIAS = "pci_passthrough:alias"
-
-
-class Flavors:
-    def flavor(self, name, **specs):
-        """Make a flavor behind the gates, as a cloud has it already."""
-        flavor = {
-            "id": name,
-            "name": name,
-            "ram": 512,
-            "vcpus": 1,
-            "disk": 1,
-        }
-        self.admin_api.post_flavor({"flavor": flavor})
-        path = f"/v2.1/flavors/{name}/os-extra_specs"
-        response = self.call(
-            "POST",
-            path,
-            {"extra_specs": specs},
-            roles=helpers.ADMIN,
-            app=self.without_gate(),
-        )
-        assert response.status_int == 200, response.text
-        return name
-
-
-class Devices(Flavors):
-    POLICY = POLICY
 
     def setUp(self):
         super().setUp()
@@ -58,25 +46,35 @@ class Devices(Flavors):
         self.flags(pointer_model="ps2mouse")
 
     def test_bypass_18_devices_of_a_flavor(self):
-        self.each(DEVICES)
+        for row in DEVICES:
+            self.attempt(row)
 
     @services.needs_nova(32, "hw:sound_model and hw:usb_model")
     def test_bypass_18_sound_and_usb_of_a_flavor(self):
-        self.each(SINCE_32)
-
-    def each(self, devices):
-        image = self.image(hw_machine_type="q35")
-        for number, (spec, value, device) in enumerate(devices):
-            self.witness.texts.clear()
-            flavor = self.flavor(f"flavor{number}", **{spec: value})
-            response = self.boot(image, flavorRef=flavor)
-            self.boots(response, device)
+        for row in SINCE_32:
+            self.attempt(row)
 
 
 (TestGuarded,) = ways.cases(Devices, base.LibvirtCase, ways.Guarded)
 
+GPU = New("flavor", {ALIAS: "gpu:1"})
+HOSTDEV = ("<hostdev ",)
 
-class Resize(Flavors):
+
+@ways.rows(
+    {
+        "test_bypass_23_resize_that_brings_in_passthrough": Attempt(
+            {"imageRef": New("image")},
+            HOSTDEV,
+            action={"resize": {"flavorRef": GPU}},
+        ),
+        # the same flavor at a boot, which the row is measured by
+        "test_bypass_23_passthrough_at_boot": Attempt(
+            {"imageRef": New("image"), "flavorRef": GPU}, HOSTDEV
+        ),
+    }
+)
+class Resize(ways.Ways):
     """Row 23: a resize is a move for the scheduler, and a new wish."""
 
     CLOUD = "libvirt with a card"
@@ -92,14 +90,7 @@ class Resize(Flavors):
             group="pci",
         )
         super().setUp()
-        # Nova's fixture makes no disks: there is none to copy.
-        self.stub_out(
-            "nova.virt.libvirt.driver.LibvirtDriver"
-            ".migrate_disk_and_power_off",
-            lambda *args, **more: "{}",
-        )
-        self.flags(allow_resize_to_same_host=True)
-        self.gpu = self.flavor("gpu", **{ALIAS: "gpu:1"})
+        self.let_it_resize()
 
     def _filters(self):
         """Have Nova's own filter of PCI devices at work, too."""
@@ -114,17 +105,21 @@ class Resize(Flavors):
         card = fakelibvirt.HostPCIDevicesInfo(num_pci=1, num_pfs=0, num_vfs=0)
         return super().start_compute(hostname, pci_info=card)
 
-    def test_bypass_23_resize_that_brings_in_passthrough(self):
-        server = self.active(self.image())
-        response = self.act(server, {"resize": {"flavorRef": self.gpu}})
-        self.ends(response, "<hostdev ")
-
-    def test_bypass_23_passthrough_at_boot(self):
-        """The same flavor at a boot, which the row is measured by."""
-        response = self.boot(self.image(), flavorRef=self.gpu)
-        self.boots(response, "<hostdev ")
-
 
 TestGuardedResize, TestFilterAloneResize = ways.cases(
     Resize, base.LibvirtCase, ways.Guarded, ways.FilterAlone
 )
+
+
+class TestFlavorWrites(ways.Guarded, base.FakeDriverCase):
+    """A flavor that lacks the traits may not get other passthrough."""
+
+    def test_bypass_23_more_passthrough_on_a_flavor_that_lacks_traits(self):
+        flavor = self.flavor(**{ALIAS: "a:1"})
+        path = f"/v2.1/flavors/{flavor}/os-extra_specs"
+        for method, where, body in (
+            ("PUT", f"{path}/{ALIAS}", {ALIAS: "b:2"}),
+            ("POST", path, {"extra_specs": {"resources:VGPU": "1"}}),
+        ):
+            response = self.call(method, where, body, roles=helpers.ADMIN)
+            assert response.status_int == 403, response.text

@@ -10,7 +10,6 @@ root volume is made bootable, or its metadata is corrected, in the same way.
 """
 
 import copy
-from pathlib import Path
 
 import glanceclient.exc
 from nova.image import glance
@@ -19,151 +18,118 @@ from nova.volume import cinder
 from nova_vhard.gates import nova_root
 from nova_vhard.request.lookups import NotFound
 from tests.functional.bypass import ways
-from tests.functional.nova import base
+from tests.functional.bypass.ways import IDE, PC, Q35, New, on_volume
+from tests.functional.nova import base, helpers
 
-IDE = 'bus="ide"'
-PC = {"hw_machine_type": "pc"}
 CALL = "nova.image.glance.GlanceClientWrapper.call"
+LOOKUPS = "nova_vhard.gates.nova_lookup.NovaLookups"
+ON_PC = {"imageRef": New("image", PC), "config_drive": True}
+SNAPSHOT = {**ways.VOLUME, "source_type": "snapshot"}
+NEW_DISK = {**ways.ROOT, "destination_type": "volume", "volume_size": 1}
 
 
 class Boots(ways.Ways):
-    def hide(self, error=glanceclient.exc.HTTPNotFound):
-        """Hide every image from the gate; Nova's own reading is another."""
+    def hide(self, name=CALL, error=glanceclient.exc.HTTPNotFound):
+        """Let the gate's look-up find nothing; Nova's own is another."""
 
-        def call(*_args, **_more):
-            raise error("no such image")
+        def none(*_args, **_more):
+            raise error("not there yet")
 
-        self.stub_out(CALL, call)
+        self.stub_out(name, none)
 
-    def change_after_the_look(self, image, **properties):
-        """Change an image as soon as Glance has answered somebody."""
-        stored = self.glance.images[image]["properties"]
-        if self.API_GATE is None:
-            # Nova, which is the first to look, looks after it
-            stored.update(properties)
-            return
-        look = glance.GlanceClientWrapper.call
-
-        def call(*args, **more):
-            answer = look(*args, **more)
-            stored.update(properties)
-            return answer
-
-        self.stub_out(CALL, call)
+    def hidden(self, server, *what):
+        """Boot a server while something is hidden."""
+        request = self.known(server)
+        self.hide(*what)
+        self.boots(self.boot(None, **request), IDE)
 
     def test_bypass_36_boot_with_a_config_drive(self):
         """The scheduler's gate sees the image and the config drive."""
-        image = self.image(**PC)
-        self.hide()
-        self.boots(self.boot(image, config_drive=True), IDE)
+        self.hidden(ON_PC)
 
     def test_bypass_36_boot_from_what_is_forbidden_yet(self):
         """Glance refuses it by a rule about what its owner may change."""
-        image = self.image(**PC)
-        self.hide(glanceclient.exc.HTTPForbidden)
-        self.boots(self.boot(image, config_drive=True), IDE)
+        self.hidden(ON_PC, CALL, glanceclient.exc.HTTPForbidden)
 
-    def test_bypass_37_boot_with_a_config_drive(self):
-        """The scheduler's gate sees the image and the config drive."""
-        image = self.image(hw_machine_type="q35")
-        self.change_after_the_look(image, **PC)
-        response = self.boot(image, config_drive=True)
-        self.boots(response, IDE)
+    def test_bypass_36_snapshot_that_is_not_there_yet(self):
+        """Its project accepts it from another one, in Cinder."""
+        root = {**SNAPSHOT, "uuid": New("snapshot", PC)}
+        server = {"block_device_mapping_v2": [root], "config_drive": True}
+        self.hidden(server, f"{LOOKUPS}.volume_snapshot", NotFound)
 
-    def test_bypass_37_boot_with_a_disk_of_its_own(self):
-        image = self.image(hw_machine_type="q35")
-        self.change_after_the_look(image, hw_disk_bus="ide")
-        root = self.disk(image, source_type="image", volume_size=1)
-        response = self.boot(None, block_device_mapping_v2=[root])
-        self.boots(response, IDE)
+    def test_bypass_36_flavor_that_is_not_there_yet(self):
+        """The scheduler's gate sees the flavor and the image."""
+        self.hidden(ON_PC, f"{LOOKUPS}.flavor", NotFound)
 
-    def change_volume_after_the_look(self, volume, **metadata):
-        """Change a volume's image metadata as soon as Cinder has answered."""
-        stored = self.cinder.volumes[volume]["volume_image_metadata"]
-        if self.API_GATE is None:
-            stored.update(metadata)
-            return
-        # of Nova's fixture, which has no API of its own
-        look = cinder.API.get
-
-        def get(_api, *args, **more):
-            answer = copy.deepcopy(look(*args, **more))
-            stored.update(metadata)
-            return answer
-
-        self.stub_out("nova.volume.cinder.API.get", get)
-
-    def boots_on(self, seen, later, **request):
-        """Boot from a volume that says something else after the look."""
-        volume = self.volume(**seen)
-        self.change_volume_after_the_look(volume, **later)
-        response = self.boot(
-            None, block_device_mapping_v2=[self.disk(volume)], **request
-        )
-        self.boots(response, IDE)
-
-    def test_bypass_37_boot_from_a_volume_with_a_config_drive(self):
-        self.boots_on({"hw_machine_type": "q35"}, PC, config_drive=True)
-
-    def test_bypass_37_boot_from_a_volume_on_another_bus(self):
-        self.boots_on({"hw_machine_type": "q35"}, {"hw_disk_bus": "ide"})
-
-    def boots_from(self, **seen):
+    def seen_as(self, **seen):
         """Boot from a volume that the gate sees as it is for a moment."""
-        root = self.disk(self.volume(**PC))
         get = nova_root._Cinder.get
         self.stub_out(
             "nova_vhard.gates.nova_root._Cinder.get",
             lambda *args: {**get(*args), **seen},
         )
-        response = self.boot(
-            None, block_device_mapping_v2=[root], config_drive=True
-        )
-        self.boots(response, IDE)
+        request = self.known(on_volume(PC, config_drive=True))
+        self.boots(self.boot(None, **request), IDE)
 
     def test_bypass_36_root_volume_that_is_not_bootable_yet(self):
         """Its owner says whether it is, in Cinder."""
-        self.boots_from(bootable=False)
+        self.seen_as(bootable=False)
 
     def test_bypass_36_root_volume_that_cannot_be_read_yet(self):
-        self.boots_from(volume_image_metadata={"min_ram": "little", **PC})
+        self.seen_as(volume_image_metadata={"min_ram": "little", **PC})
 
-    def hide_from_the_gate(self, look_up):
-        """Make one of the gate's look-ups find nothing."""
+    def changed(self, kind, server, **says):
+        """Boot from an object that says more as soon as it is looked at.
 
-        def none(*_args):
-            raise NotFound("not there yet")
+        The first to look is the gate, or else Nova, which looks after it.
+        """
+        request = self.known(server)
+        stored = self.stored(kind, self.made[kind])
+        name, owner = {
+            "image": (CALL, glance.GlanceClientWrapper.call),
+            # of Nova's fixture, which has no API of its own
+            "volume": ("nova.volume.cinder.API.get", cinder.API.get),
+        }[kind]
 
-        name = f"nova_vhard.gates.nova_lookup.NovaLookups.{look_up}"
-        self.stub_out(name, none)
+        def look(*args, **more):
+            # a volume's mock is not bound
+            bound = args if kind == "image" else args[1:]
+            answer = copy.deepcopy(owner(*bound, **more))
+            stored.update(says)
+            return answer
 
-    def test_bypass_36_snapshot_that_is_not_there_yet(self):
-        """Its project accepts it from another one, in Cinder."""
-        snapshot = self.snapshot(self.volume(**PC))
-        self.hide_from_the_gate("volume_snapshot")
-        root = self.disk(snapshot, source_type="snapshot")
-        response = self.boot(
-            None, block_device_mapping_v2=[root], config_drive=True
-        )
-        self.boots(response, IDE)
+        if self.API_GATE is None:
+            stored.update(says)
+        else:
+            self.stub_out(name, look)
+        self.boots(self.boot(None, **request), IDE)
 
-    def test_bypass_36_flavor_that_is_not_there_yet(self):
-        """The scheduler's gate sees the flavor and the image."""
-        self.hide_from_the_gate("flavor")
-        self.boots(self.boot(self.image(**PC), config_drive=True), IDE)
+    def test_bypass_37_boot_with_a_config_drive(self):
+        """The scheduler's gate sees the image and the config drive."""
+        image = New("image", Q35)
+        self.changed("image", {"imageRef": image, "config_drive": True}, **PC)
+
+    def test_bypass_37_boot_with_a_disk_of_its_own(self):
+        root = {**NEW_DISK, "uuid": New("image", Q35)}
+        server = {"block_device_mapping_v2": [root]}
+        self.changed("image", server, **helpers.IDE)
+
+    def test_bypass_37_boot_from_a_volume_with_a_config_drive(self):
+        self.changed("volume", on_volume(Q35, config_drive=True), **PC)
+
+    def test_bypass_37_boot_from_a_volume_on_another_bus(self):
+        self.changed("volume", on_volume(Q35), **helpers.IDE)
 
 
 class Unscheduled(Boots):
     """Requests for which Nova's API reads the image after the gate."""
 
-    def acted(self, action, **properties):
-        server = self.active(self.image())
-        home = Path(base.CONF.instances_path) / server
-        home.mkdir(exist_ok=True)
+    def acted(self, action):
+        server = self.booted({"imageRef": New("image")})
         self.witness.texts.clear()
-        image = self.image(**properties)
+        request = self.known(action)
         self.hide()
-        response = self.act(server, action(image))
+        response = self.act(server, request)
         if not self.GUARDED:
             self.ends(response, IDE)
             return
@@ -172,16 +138,12 @@ class Unscheduled(Boots):
         self.clean(IDE)
 
     def test_bypass_36_rebuild(self):
-        def action(image):
-            return {"rebuild": {"imageRef": image}}
-
-        self.acted(action, hw_disk_bus="virtio", img_config_drive="mandatory")
+        self.acted(
+            ways.rebuild(hw_disk_bus="virtio", img_config_drive="mandatory")
+        )
 
     def test_bypass_36_rescue(self):
-        def action(image):
-            return {"rescue": {"rescue_image_ref": image}}
-
-        self.acted(action, hw_disk_bus="ide")
+        self.acted(ways.rescue(**helpers.IDE))
 
 
 (TestGuarded,) = ways.cases(Unscheduled, base.LibvirtCase, ways.Guarded)

@@ -3,43 +3,45 @@
 
 import copy
 import json
-import uuid
 
 from nova.tests.fixtures import libvirt as fakelibvirt
 
 from tests.functional.bypass import ways
+from tests.functional.bypass.ways import E1000, IDE, New
 from tests.functional.nova import base
 
+FUNCTION = '<interface type="hostdev"'
 
-class Legacy:
+
+class Legacy(ways.Ways):
     """Row 17: a server that is older than the policy gets one more."""
 
     def test_bypass_17_network_card_for_a_legacy_server(self):
-        server = self.old(self.image(hw_vif_model="e1000"))
+        image = New("image", {"hw_vif_model": "e1000"})
+        server = self.booted({"imageRef": image}, old=True)
         self.witness.texts.clear()
-        port = self.neutron.port_1["id"]
-        response = self.call(
-            "POST",
-            f"/v2.1/servers/{server}/os-interface",
-            {"interfaceAttachment": {"port_id": port}},
-        )
-        self.ends(response, '<model type="e1000"/>')
+        self.ends(self.plug(server, self.neutron.port_1["id"]), E1000)
 
     def test_bypass_17_volume_for_a_legacy_server(self):
-        server = self.old(self.image(hw_disk_bus="ide"))
+        image = New("image", {"hw_disk_bus": "ide"})
+        server = self.booted({"imageRef": image}, old=True)
         self.witness.texts.clear()
-        response = self.call(
-            "POST",
-            f"/v2.1/servers/{server}/os-volume_attachments",
-            {"volumeAttachment": {"volumeId": str(uuid.uuid4())}},
+        self.ends(self.attach(server), IDE)
+
+    def test_bypass_17_sata_becomes_scsi_when_it_is_plugged_in(self):
+        """Nova names the disk sdb, and takes that for a scsi bus."""
+        self.write_policy(
+            "guest_devices: {disk_bus: {allow: [virtio, sata]}}\n"
         )
-        self.ends(response, 'bus="ide"')
+        server = self.active(self.image(hw_disk_bus="sata"))
+        self.witness.texts.clear()
+        self.ends(self.attach(server), 'bus="scsi"')
 
 
 (TestGuarded,) = ways.cases(Legacy, base.LibvirtCase, ways.Guarded)
 
 
-class Ports:
+class Ports(ways.Ways):
     """Row 21: a virtual function by way of a port, past the scheduler."""
 
     CLOUD = "libvirt with virtual functions"
@@ -71,16 +73,11 @@ class Ports:
 
     def test_bypass_21_port_of_a_virtual_function_hot_plugged(self):
         server = self.active(self.image())
-        response = self.call(
-            "POST",
-            f"/v2.1/servers/{server}/os-interface",
-            {"interfaceAttachment": {"port_id": self.port}},
-        )
-        self.ends(response, '<interface type="hostdev"')
+        self.ends(self.plug(server, self.port), FUNCTION)
 
     def test_bypass_21_port_of_a_virtual_function_at_boot(self):
         response = self.boot(self.image(), networks=[{"port": self.port}])
-        self.boots(response, '<interface type="hostdev"')
+        self.boots(response, FUNCTION)
 
 
 (TestGuardedPorts,) = ways.cases(Ports, base.LibvirtCase, ways.Guarded)

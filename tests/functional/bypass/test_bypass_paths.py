@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Row 32 at Nova: paths that its router reads otherwise than they look."""
+"""Rows 22 and 32 at Nova: other URLs, and paths that look like others."""
 
 from nova.tests.fixtures import PROJECT_ID
 
 from tests.functional.bypass import ways
+from tests.functional.bypass.ways import CIRRUS, IDE
 from tests.functional.nova import base, helpers, verdicts
 
-IDE = 'bus="ide"'
-CIRRUS = '<model type="cirrus"/>'
 OLD_API = "2.38"
+#: Both pipelines, with a project and without.
+ROOTS = ("/v2.1", f"/v2.1/{PROJECT_ID}", "/v2", f"/v2/{PROJECT_ID}")
 #: What Nova takes for POST /servers.
 SERVERS = (
     "/v2.1/servers%0a",
@@ -50,32 +51,44 @@ NOTHING = {
 }
 
 
-class Servers(ways.Ways):
-    def setUp(self):
-        super().setUp()
-        self.ide = self.image(**helpers.IDE)
-
-    def body(self):
-        """Return a body for any version of the API."""
-        server = {"name": "x", "flavorRef": "1", "imageRef": self.ide}
-        return {"server": server}
-
-    def test_bypass_32_path_of_servers(self):
-        for path in SERVERS:
+class Bodies(ways.Ways):
+    def posts(self, *paths, **more):
+        """Yield the answers to a body for any version of the API."""
+        image = self.image(**helpers.IDE)
+        server = {"name": "x", "flavorRef": "1", "imageRef": image}
+        for path in paths:
             self.witness.texts.clear()
-            response = self.call("POST", path, self.body(), version=None)
+            yield self.call(
+                "POST", path, {"server": server}, version=None, **more
+            )
+
+
+class Urls(Bodies):
+    def test_bypass_22_both_pipelines_with_and_without_a_project(self):
+        for response in self.posts(*(f"{root}/servers" for root in ROOTS)):
+            self.boots(response, IDE)
+
+    def test_bypass_22_old_name_of_servers(self):
+        """A Nova whose os-volumes_boot is broken (34.0.0) answers 500."""
+        paths = (f"{root}/os-volumes_boot" for root in ROOTS)
+        for response in self.posts(*paths):
+            if self.API_GATE or response.status_int != 500:
+                self.boots(response, IDE)
+
+
+TestGuardedUrls, TestFilterAlone = ways.cases(
+    Urls, base.LibvirtCase, ways.Guarded, ways.FilterAlone
+)
+
+
+class Servers(Bodies):
+    def test_bypass_32_path_of_servers(self):
+        for response in self.posts(*SERVERS):
             self.ends(response, IDE, names=["hw_disk_bus"])
 
     def test_bypass_32_version_in_the_type_of_the_body(self):
-        for path in ("/servers", "/servers%0a"):
-            self.witness.texts.clear()
-            response = self.call(
-                "POST",
-                path,
-                self.body(),
-                version=None,
-                content_type=VERSION_IN_TYPE,
-            )
+        paths = ("/servers", "/servers%0a")
+        for response in self.posts(*paths, content_type=VERSION_IN_TYPE):
             self.ends(response, IDE, names=["hw_disk_bus"])
 
     def test_bypass_32_path_of_an_action(self):

@@ -5,85 +5,101 @@ The bus of its root disk stays in Nova's database from the first boot on, so
 that the network card is the witness; a rescue has a new disk.
 """
 
-from pathlib import Path
+from dataclasses import replace
 
+from nova_vhard.gates import nova_servers
 from tests.functional.bypass import ways
+from tests.functional.bypass.ways import (
+    CARD,
+    E1000,
+    IDE,
+    OWN,
+    PC,
+    Q35,
+    STABLE,
+    Attempt,
+    New,
+)
 from tests.functional.nova import base, helpers
 
-IDE = 'bus="ide"'
-E1000 = '<model type="e1000"/>'
 OLD = {"hw_vif_model": "e1000"}
+NETWORKS = {"networks": [{"port": CARD}]}
+SERVER = {"imageRef": New("image", helpers.CLEAN), **NETWORKS}
+WITH_DRIVE = {"imageRef": New("image", Q35), "config_drive": True}
+UNSHELVE = {"unshelve": None}
+SHELVED_ON_PC = Attempt(
+    WITH_DRIVE, (IDE,), action=UNSHELVE, changed=("shelved", PC)
+)
+SERVERS = {
+    "test_bypass_11_rescue_with_an_old_image": Attempt(
+        SERVER, (IDE,), action=ways.rescue(**helpers.IDE)
+    ),
+    "test_bypass_11_stable_rescue_bus": Attempt(
+        SERVER,
+        (IDE,),
+        action=ways.rescue(hw_rescue_bus="ide", hw_rescue_device="disk"),
+    ),
+    # the rescue image is clean: the server's own image is not
+    "test_bypass_11_stable_rescue_reads_the_servers_image_anew": Attempt(
+        SERVER,
+        (E1000,),
+        action=ways.rescue(**STABLE),
+        changed=("image", OLD),
+    ),
+    "test_bypass_11_stable_rescue_reads_the_root_volume_anew": Attempt(
+        ways.on_volume({"hw_vif_model": "virtio"}, **NETWORKS),
+        (E1000,),
+        action=ways.rescue(**STABLE),
+        changed=("volume", OLD),
+    ),
+    # Nova takes the server's own image, as it is now
+    "test_bypass_11_rescue_without_an_image": Attempt(
+        SERVER,
+        (IDE,),
+        action={"rescue": None},
+        changed=("image", helpers.IDE),
+    ),
+    "test_bypass_12_shelved_snapshot_and_unshelve": Attempt(
+        SERVER, (E1000,), action=UNSHELVE, changed=("shelved", OLD)
+    ),
+    "test_bypass_12_machine_type_under_a_config_drive": SHELVED_ON_PC,
+    "test_bypass_14_rebuild_with_an_old_image": Attempt(
+        SERVER, (E1000,), action=ways.rebuild(**OLD)
+    ),
+    # Nova reads the image again and calls no scheduler
+    "test_bypass_14_rebuild_with_the_same_image": Attempt(
+        SERVER,
+        (E1000,),
+        action={"rebuild": {"imageRef": OWN}},
+        changed=("image", OLD),
+    ),
+    "test_bypass_14_machine_type_under_a_config_drive": Attempt(
+        WITH_DRIVE, (IDE,), action=ways.rebuild(**PC)
+    ),
+}
 
 
-class Rows:
-    def setUp(self):
-        super().setUp()
-        self.first = self.image(**helpers.CLEAN)
-        card = [{"port": self.neutron.port_1["id"]}]
-        self.server = self.active(self.first, networks=card)
-
-    def change(self, image, **properties):
-        """Change an image behind every gate."""
-        self.glance.update(None, image, {"properties": properties})
-
-    def rescue(self, image=None):
-        # Nova's fixture makes no disks, and so no directory for them.
-        home = Path(base.CONF.instances_path) / self.server
-        home.mkdir(exist_ok=True)
-        body = {"rescue_image_ref": image} if image else None
-        return self.act(self.server, {"rescue": body})
-
-    def test_bypass_11_rescue_with_an_old_image(self):
-        self.ends(self.rescue(self.image(**helpers.IDE)), IDE)
-
-    def test_bypass_11_stable_rescue_bus(self):
-        image = self.image(hw_rescue_bus="ide", hw_rescue_device="disk")
-        self.ends(self.rescue(image), IDE)
-
-    def test_bypass_11_stable_rescue_reads_the_servers_image_anew(self):
-        """The rescue image is clean: the server's own image is not."""
-        self.change(self.first, **OLD)
-        image = self.image(hw_rescue_bus="virtio", hw_rescue_device="disk")
-        self.ends(self.rescue(image), E1000)
-
-    def test_bypass_11_rescue_without_an_image(self):
-        """Nova takes the server's own image, as it is now."""
-        self.change(self.first, **helpers.IDE)
-        self.ends(self.rescue(), IDE)
-
-    def test_bypass_12_shelved_snapshot_and_unshelve(self):
-        # given a server that is shelved, whose snapshot gets a new property
-        self.act(self.server, {"shelve": None})
-        self.wait(self.server, "SHELVED_OFFLOADED")
-        meta = self.instance(self.server).system_metadata
-        self.change(meta["shelved_image_id"], **OLD)
-        # when it is unshelved
-        self.ends(self.act(self.server, {"unshelve": None}), E1000)
-
-    def test_bypass_14_rebuild_with_an_old_image(self):
-        image = self.image(**OLD)
-        self.ends(
-            self.act(self.server, {"rebuild": {"imageRef": image}}), E1000
+@ways.rows(SERVERS)
+class Rows(ways.Ways):
+    def test_bypass_12_unshelve_while_it_is_offloaded(self):
+        """It is on its host yet when the gate looks, and not for Nova."""
+        real = nova_servers.read
+        self.stub_out(
+            "nova_vhard.gates.nova_servers.read",
+            lambda instance: replace(real(instance), offloaded=False),
         )
-
-    def test_bypass_14_rebuild_with_the_same_image(self):
-        """Nova reads the image again and calls no scheduler."""
-        self.change(self.first, **OLD)
-        rebuild = {"rebuild": {"imageRef": self.first}}
-        self.ends(self.act(self.server, rebuild), E1000)
+        self.attempt(SHELVED_ON_PC)
 
 
 (TestGuarded,) = ways.cases(Rows, base.LibvirtCase, ways.Guarded)
 
 
-class HardReboot:
+class HardReboot(ways.Ways):
     """Row 13: a scheduler that refuses a rebuild leaves its properties."""
 
     def test_bypass_13_rejected_rebuild_then_hard_reboot(self):
-        card = [{"port": self.neutron.port_1["id"]}]
-        server = self.active(self.image(**helpers.CLEAN), networks=card)
-        image = self.image(**OLD)
-        response = self.act(server, {"rebuild": {"imageRef": image}})
+        server = self.booted(SERVER)
+        response = self.act(server, self.known(ways.rebuild(**OLD)))
         if not self.GUARDED:
             assert response.status_int == 202, response.text
             assert "hw_vif_model=e1000" in self.fault(server)

@@ -3,11 +3,10 @@
 
 from tests import services
 from tests.functional.bypass import ways
-from tests.functional.bypass.test_bypass_flavors import Flavors
+from tests.functional.bypass.ways import IDE, PC, Q35
 from tests.functional.nova import base, helpers, verdicts
 
 WATCHDOG = "<watchdog "
-IDE = 'bus="ide"'
 #: JSON for the number 0, and for another that Nova writes out as it is.
 ZEROS = {"0": "0", "-0": "0", "0.0": "0.0"}
 #: JSON for a boot index that Nova takes for the root's.
@@ -36,48 +35,41 @@ def servers(flavor='"1"', image='""', index="0", volume="", more=""):
     ).encode()
 
 
-class Values(Flavors, ways.Ways):
+class Values(ways.Ways):
     POLICY = "guest_devices: {watchdog_action: {allow: [disabled]}}\n"
 
     def setUp(self):
         super().setUp()
-        # Nova's fixture makes no disks: there is none to copy.
-        self.stub_out(
-            "nova.virt.libvirt.driver.LibvirtDriver"
-            ".migrate_disk_and_power_off",
-            lambda *args, **more: "{}",
-        )
-        self.flags(allow_resize_to_same_host=True)
+        self.let_it_resize()
         for name in sorted(set(ZEROS.values())):
             self.flavor(name, **{"hw:watchdog_action": "reset"})
+
+    def boots_raw(self, device, name, **body):
+        """Boot with a body that is JSON; check how that ends."""
+        self.witness.texts.clear()
+        response = self.call("POST", "/v2.1/servers", servers(**body))
+        self.ends(response, device, names=[name])
 
     def test_bypass_33_resize_to_the_flavor_of_a_number(self):
         for number in ZEROS:
             self.witness.texts.clear()
-            server = self.active(self.image(hw_machine_type="q35"))
+            server = self.active(self.image(**Q35))
             body = f'{{"resize": {{"flavorRef": {number}}}}}'.encode()
             response = self.act(server, body)
             self.ends(response, WATCHDOG, names=["hw:watchdog_action"])
 
     def test_bypass_33_boot_with_the_flavor_of_a_number(self):
         for number in ZEROS:
-            self.witness.texts.clear()
-            image = self.image(hw_machine_type="q35")
-            body = servers(number, f'"{image}"')
-            response = self.call("POST", "/v2.1/servers", body)
-            self.ends(response, WATCHDOG, names=["hw:watchdog_action"])
+            image = f'"{self.image(**Q35)}"'
+            body = {"flavor": number, "image": image}
+            self.boots_raw(WATCHDOG, "hw:watchdog_action", **body)
 
     def test_bypass_33_boot_index_of_the_root(self):
         """Under a config drive, which no scheduler sees."""
+        more = ', "config_drive": true'
         for index in ROOTS:
-            self.witness.texts.clear()
-            body = servers(
-                volume=self.volume(hw_machine_type="pc"),
-                index=index,
-                more=', "config_drive": true',
-            )
-            response = self.call("POST", "/v2.1/servers", body)
-            self.ends(response, IDE, names=["hw_cdrom_bus"])
+            body = {"volume": self.volume(**PC), "index": index, "more": more}
+            self.boots_raw(IDE, "hw_cdrom_bus", **body)
 
 
 TestGuarded, TestFilterAlone = ways.cases(
@@ -96,32 +88,32 @@ class Answers(ways.Ways):
             response.status_int, {400, *early}, (body, response.text)
         )
 
-    def test_no_boot_index_is_novas_to_answer(self):
-        ide = self.volume(**helpers.IDE)
-        for volume in (self.volume(), ide):
-            for index in NO_INDEX:
-                body = servers(volume=volume, index=index)
-                self.answers("/v2.1/servers", body)
-
-    def test_no_flavor_is_novas_to_answer(self):
-        path = f"/v2.1/servers/{self.server(self.image())}/action"
-        for image in (self.image(), self.image(**helpers.IDE)):
-            for flavor in NO_FLAVOR:
-                body = servers(flavor, f'"{image}"')
-                self.answers("/v2.1/servers", body)
-                body = f'{{"resize": {{"flavorRef": {flavor}}}}}'.encode()
-                self.answers(path, body)
-
-    def test_no_image_is_novas_to_answer(self):
+    def test_what_is_none_is_novas_to_answer(self):
         path = f"/v2.1/servers/{self.server(self.image())}/action"
         ide = self.volume(**helpers.IDE)
-        for image in NO_IMAGE:
-            self.answers("/v2.1/servers", servers(image=image, volume=ide))
-            self.answers(
-                path, f'{{"rebuild": {{"imageRef": {image}}}}}'.encode()
-            )
-            named = f'{{"rescue_image_ref": {image}}}'
-            self.answers(path, f'{{"rescue": {named}}}'.encode())
+        bodies = [
+            *(
+                servers(volume=volume, index=index)
+                for volume in (self.volume(), ide)
+                for index in NO_INDEX
+            ),
+            *(
+                servers(flavor, f'"{image}"')
+                for image in (self.image(), self.image(**helpers.IDE))
+                for flavor in NO_FLAVOR
+            ),
+            *(servers(image=image, volume=ide) for image in NO_IMAGE),
+        ]
+        actions = [
+            *(("resize", "flavorRef", flavor) for flavor in NO_FLAVOR),
+            *(("rebuild", "imageRef", image) for image in NO_IMAGE),
+            *(("rescue", "rescue_image_ref", image) for image in NO_IMAGE),
+        ]
+        for body in bodies:
+            self.answers("/v2.1/servers", body)
+        for name, key, value in actions:
+            body = f'{{"{name}": {{"{key}": {value}}}}}'.encode()
+            self.answers(path, body)
 
     def test_an_empty_image_is_none(self):
         """A server that boots from a volume may have an empty imageRef."""

@@ -1,34 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of ways round is whole: every row has its tests, or a reason."""
 
-import ast
+import importlib
+import pkgutil
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from nova_vhard.catalogue import gates
+from tests.functional import bypass as folder
 from tests.functional.bypass.table import BYPASSES, FLAVOR_WRITES, Bypass
 
 ROWS = 37
+#: The name of the test of a row.
+TEST = r"test_bypass_\d\d_"
 GATES = {*gates.GATES, FLAVOR_WRITES}
 by_number = pytest.mark.parametrize(
     "bypass", BYPASSES, ids=[str(bypass.number) for bypass in BYPASSES]
 )
 
 
-def functions() -> Iterator[str]:
-    """Yield the names of all tests of rows in this directory."""
-    for path in Path(__file__).parent.rglob("test_bypass_*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef) and re.match(
-                r"test_bypass_\d\d_", node.name
-            ):
-                yield node.name
+def found() -> list[str]:
+    """Return the names of all tests of rows in this folder."""
+    names: set[str] = set()
+    for each in pkgutil.walk_packages(folder.__path__, f"{folder.__name__}."):
+        if ".test_bypass_" in each.name:
+            module = importlib.import_module(each.name)
+            names.update(vars(module))
+            for name, case in vars(module).items():
+                names.update(dir(case) if name.startswith("Test") else ())
+    return sorted(name for name in names if re.match(TEST, name))
 
 
-FOUND = sorted(set(functions()))
+FOUND = found()
 
 
 def test_the_rows_are_numbered_without_a_gap() -> None:
