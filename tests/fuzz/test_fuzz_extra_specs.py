@@ -31,7 +31,7 @@ def requirement(mutator: Mutator) -> str:
 
 
 def outcome(mutator: Mutator) -> str:
-    """Return what Nova makes of a value: a list of names, or 400."""
+    """Return whether Nova accepts a value; only a list of names is one."""
     value = requirement(mutator)
     with patience():
         try:

@@ -13,14 +13,14 @@ from tests.release.oracle.cloud import Cloud
 
 VIRTIO = {"hw_disk_bus": "virtio", "hw_vif_model": "virtio"}
 SCSI = {**VIRTIO, "hw_disk_bus": "scsi", "hw_scsi_model": "virtio-scsi"}
-#: Stand for ids in a body: an image and a volume made of it, another image
-#: and the snapshot of a volume made of that.
+#: Names for ids in a body: an image and its volume, another image, and the
+#: snapshot of a volume of that other image.
 IMAGE, VOLUME, OTHER, SNAPSHOT = "IMAGE", "VOLUME", "OTHER", "SNAPSHOT"
 
 
 @dataclass(frozen=True)
 class Source:
-    """How a server can be booted.
+    """A way to boot a server.
 
     :ivar body: additional keys of the body of POST /servers
     :ivar targets: objects that can be changed after the boot

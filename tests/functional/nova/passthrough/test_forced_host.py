@@ -93,7 +93,7 @@ class TestDevicesInPlacement(base.Devices):
             self.assertEqual(base.PROVEN, self.lands_on(flavor))
         self.assertEqual([], self.asked)
 
-        # and nobody gets another host's: it is no candidate of the filter's
+        # and then no host is left, for Placement and for the filter
         self.fault(self.build(flavor))
         self.write_policy(self.POLICY)
         self.assertIn(

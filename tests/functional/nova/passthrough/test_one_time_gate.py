@@ -16,7 +16,7 @@ NO_DEVICE = (
 )
 
 
-#: Policies that let a device be that is not so, with outcome and rules.
+#: Policies that allow a device without one_time_use: outcome and rules.
 LENIENT = (
     (
         reissue.POLICY.replace("require:", "mode: warn, require:"),
@@ -60,7 +60,7 @@ class TestNotSo(reissue.Once):
     HAS = {"num_pci": 1, "num_pfs": 1, "num_vfs": 2}
 
     def test_refused_with_the_reason(self):
-        """A device that is not so, one that never is, and that of a port."""
+        """A device without one_time_use, a function, and a port."""
         events = self.decisions()
         port = self.port()
         for wish, words in (
