@@ -35,6 +35,9 @@ POLICIES = tuple(
 #: One bus that each allows alone, and one that none does.
 BUSES = ("virtio", "sata", "ide")
 
+#: A bus, and what was answered.
+Answer = tuple[str, Hashable]
+
 
 def put(path: Path, policy: str) -> None:
     """Put a policy in place at once, by rename."""
@@ -43,106 +46,83 @@ def put(path: Path, policy: str) -> None:
     os.replace(draft, path)
 
 
-class Crowd:
-    """The threads and the answers that they got.
+def answers(
+    ask: Callable[[str], Hashable],
+    change: Callable[[int], None],
+    wanted: Set[Answer],
+) -> Counter[Answer]:
+    """Let all threads ask for a while; none may be stuck or fail.
 
     :param ask: asks for one bus; returns the answer
     :param change: called repeatedly while the threads ask
+    :param wanted: answers without which they ask on
     """
+    result: Counter[Answer] = Counter()
+    failures: list[BaseException] = []
+    over, lock = threading.Event(), threading.Lock()
 
-    def __init__(
-        self,
-        ask: Callable[[str], Hashable],
-        change: Callable[[int], None],
-        wanted: Set[tuple[str, Hashable]],
-    ) -> None:
-        self._ask = ask
-        self._change = change
-        self._wanted = wanted
-        self._over = threading.Event()
-        self.answers: Counter[tuple[str, Hashable]] = Counter()
-        self.failures: list[BaseException] = []
-        self._lock = threading.Lock()
-
-    def run(self) -> None:
-        """Let them all ask for a while; nobody may be stuck or fail."""
-        started = time.monotonic()
-        threads = [
-            threading.Thread(target=self._asker, daemon=True)
-            for _ in range(THREADS)
-        ]
-        for thread in threads:
-            thread.start()
-        for number in itertools.count(1):
-            if self._over.is_set():
-                break
-            took = time.monotonic() - started
-            all_given = self._wanted <= self.answers.keys()
-            if took > AT_MOST or (took > SECONDS and all_given):
-                break
-            self._change(number)
-            time.sleep(PAUSE)
-        self._over.set()
-        deadline = time.monotonic() + STUCK
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        stuck = [thread for thread in threads if thread.is_alive()]
-        assert not stuck, f"{len(stuck)} threads are stuck"
-        assert not self.failures, self.failures[:3]
-
-    def _asker(self) -> None:
+    def asker() -> None:
         try:
-            while not self._over.is_set():
+            while not over.is_set():
                 for bus in BUSES:
-                    answer = self._ask(bus)
-                    with self._lock:
-                        self.answers[bus, answer] += 1
+                    answer = ask(bus)
+                    with lock:
+                        result[bus, answer] += 1
         except BaseException as error:
-            self.failures.append(error)
-            self._over.set()
+            failures.append(error)
+            over.set()
+
+    started = time.monotonic()
+    threads = [
+        threading.Thread(target=asker, daemon=True) for _ in range(THREADS)
+    ]
+    for thread in threads:
+        thread.start()
+    for number in itertools.count(1):
+        took = time.monotonic() - started
+        all_given = wanted <= result.keys()
+        if took > AT_MOST or (took > SECONDS and all_given):
+            break
+        change(number)
+        if over.wait(PAUSE):
+            break
+    over.set()
+    deadline = time.monotonic() + STUCK
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    stuck = [thread for thread in threads if thread.is_alive()]
+    assert not stuck, f"{len(stuck)} threads are stuck"
+    assert not failures, failures[:3]
+    return result
 
 
-def right(
-    ask: Callable[[str], Hashable], path: Path
-) -> tuple[dict[tuple[str, Hashable], int], ...]:
+def right(ask: Callable[[str], Hashable], path: Path) -> list[set[Answer]]:
     """Return what is right under each policy, asked by one thread alone."""
     result = []
     for policy in POLICIES:
         put(path, policy)
         # the first call after a change may still be another's to read
         ask("ide")
-        result.append({(bus, ask(bus)): 1 for bus in BUSES})
-    return tuple(result)
+        result.append({(bus, ask(bus)) for bus in BUSES})
+    return result
 
 
 def check(
     ask: Callable[[str], Hashable],
     path: Path,
     more: Callable[[int], None] = lambda _number: None,
-) -> Counter[tuple[str, Hashable]]:
-    """Check that every answer is right for one of the two policies.
-
-    :returns: the answers, as often as they were given
-    """
+) -> None:
+    """Check that every answer is right for one of the two policies."""
     first, other = right(ask, path)
-    assert not first.keys() & other.keys(), "void: both policies say the same"
+    assert not first & other, "void: both policies say the same"
 
     def change(number: int) -> None:
         put(path, POLICIES[number % 2])
         more(number)
 
-    known = first.keys() | other.keys()
-    crowd = Crowd(ask, change, known)
-    crowd.run()
-    return _only(crowd.answers, known)
-
-
-def _only(
-    answers: Counter[tuple[str, Hashable]],
-    known: set[tuple[str, Hashable]],
-) -> Counter[tuple[str, Hashable]]:
-    wrong = answers.keys() - known
+    known = first | other
+    given = answers(ask, change, known)
+    wrong = given.keys() - known
     assert not wrong, (list(wrong)[:3], known)
-    missing = known - answers.keys()
-    assert not missing, f"void: never given: {missing}, of {answers}"
-    return answers
+    missing = known - given.keys()
+    assert not missing, f"void: never given: {missing}, of {given}"

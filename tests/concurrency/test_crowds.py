@@ -137,30 +137,30 @@ def spec_of(bus: str, specs: dict[str, str]) -> objects.RequestSpec:
     )
 
 
-class Asker:
-    """Asks the scheduler's gate about one flavor and two hosts."""
+def asker(uuids: list[str], specs: dict[str, str]) -> tuple[Any, Any]:
+    """Return a scheduler's gate, and how to ask it about two hosts.
 
-    def __init__(self, uuids: list[str], specs: dict[str, str]) -> None:
-        self.gate = scheduler.VirtHardeningFilter()
-        self._specs = specs
-        self._hosts = [
-            SimpleNamespace(host=each, uuid=each, hypervisor_type="QEMU")
-            for each in uuids
-        ]
+    The answer is the hosts that are left, or why there is none.
+    """
+    gate = scheduler.VirtHardeningFilter()
+    hosts = [
+        SimpleNamespace(host=each, uuid=each, hypervisor_type="QEMU")
+        for each in uuids
+    ]
 
-    def ask(self, bus: str) -> Any:
-        """Return the hosts that are left, or why there is none."""
+    def ask(bus: str) -> Any:
         try:
-            spec = spec_of(bus, self._specs)
-            left = self.gate.filter_all(iter(self._hosts), spec)
+            left = gate.filter_all(iter(hosts), spec_of(bus, specs))
         except exception.NoValidHost as error:
             return str(error.kwargs["reason"])
         return tuple(each.host for each in left)
 
+    return gate, ask
+
 
 def test_scheduler(policy_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stored.Stored(monkeypatch.setattr)
-    crowd.check(Asker(["a", "b"], {}).ask, policy_file)
+    crowd.check(asker(["a", "b"], {})[1], policy_file)
 
 
 def test_scheduler_while_placement_comes_and_goes(
@@ -174,9 +174,9 @@ def test_scheduler_while_placement_comes_and_goes(
     }
     good = cloud.host("good", hours | {traits.of_check("iommu")})
     bad = cloud.host("bad", hours)
-    asker = Asker([good, bad], {"pci_passthrough:alias": "gpu:1"})
+    gate, wanted = asker([good, bad], {"pci_passthrough:alias": "gpu:1"})
     monkeypatch.setattr(posture_filter, "_connect", lambda _: Placement(cloud))
-    asker.gate._hosts = posture_filter.PostureFilter(
+    gate._hosts = posture_filter.PostureFilter(
         SimpleNamespace(
             posture_ttl=0.02, posture_max_age=0.1, posture_timeout=30
         )
@@ -185,7 +185,7 @@ def test_scheduler_while_placement_comes_and_goes(
 
     def ask(bus: str) -> Any:
         """Give a host that is left, and the lack of an answer, one name."""
-        answer = asker.ask(bus)
+        answer = wanted(bus)
         unknown = str(answer) == UNKNOWN
         assert unknown or answer != (good, bad)
         assert answer not in ((), (bad,), (bad, good)), answer
