@@ -85,10 +85,6 @@ class Machine:
         self._server.shutdown()
         self._server.server_close()
 
-    def serve_again(self) -> None:
-        """Start the agent again, where it was."""
-        self._serve(self.port)
-
     def tpm(self, tool: str, *arguments: str) -> str:
         """Run a tool, and flush what it has left in the TPM."""
         path = f"swtpm:path={self.folder / 'tpm'}"

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Guests that require an attested host, on a cloud of real processes."""
+"""Guests that require an attested host, on a cloud of real processes.
+
+What a verifier refuses, and when it is down, is in test_attestation.py.
+"""
 
 import contextlib
 import datetime
@@ -12,7 +15,6 @@ from tests.attestation.conftest import row_of_cloud as row
 from tests.attestation.world import (
     HONEST,
     LIAR,
-    MAX_AGE,
     REGISTER,
     Scripted,
     steps,
@@ -107,19 +109,6 @@ def _line(listed, name):
     return line.split("|")
 
 
-@pytest.mark.parametrize("lie", ["forge", "replay"])
-def test_a_quote_that_is_forged_or_replayed(honest_alone, lie):
-    world = honest_alone
-    assert world.lands_on() == HONEST.name
-    setattr(world.machines[HONEST.name], lie, True)
-    seconds = until(lambda: world.refused(HONEST.name))
-    assert world.attestor.once()
-    time.sleep(1.5)
-    assert "attested" in world.lands_on()
-    word = {"forge": "forged", "replay": "replayed"}[lie]
-    row(f"a {word} quote", f"refused in {seconds:.1f} s; no boot after it")
-
-
 def test_the_registrar_is_lost(honest_alone):
     world = honest_alone
     registrar = world.keylime.registrar
@@ -132,48 +121,6 @@ def test_the_registrar_is_lost(honest_alone):
     finally:
         registrar.start()
     row("the registrar is lost", "hosts stay attested; none can be added")
-
-
-def test_the_verifier_is_down(honest_alone):
-    world = honest_alone
-    world.keylime.stop()
-    stopped = time.monotonic()
-    try:
-        assert not world.attestor.once()
-        assert world.lands_on() == HONEST.name
-        # and another one begins with what Placement has
-        assert not world.new().once()
-        assert world.lands_on() == HONEST.name
-        shorter = time.monotonic() - stopped
-        time.sleep(max(0.0, MAX_AGE + 2 - shorter))
-        # nobody has withdrawn anything: the mark is over
-        assert TRAIT in world.traits(HONEST.name)
-        assert "attested" in world.lands_on()
-        assert not world.attestor.once()
-        assert TRAIT not in world.traits(HONEST.name)
-    finally:
-        world.keylime.start()
-    world.recover()
-    assert world.lands_on() == HONEST.name
-    row(
-        f"the verifier is down, max_age {MAX_AGE} s",
-        f"chosen after {shorter:.0f} s, with a new attestor too; not after "
-        f"{MAX_AGE + 2} s; chosen again when it is back",
-    )
-
-
-def test_the_agent_is_gone(honest_alone):
-    """The last of those with the honest machine: it does not come back."""
-    world = honest_alone
-    assert world.lands_on() == HONEST.name
-    machine = world.machines[HONEST.name]
-    machine.vanish()
-    seconds = until(lambda: world.refused(HONEST.name))
-    assert world.attestor.once()
-    time.sleep(1.5)
-    assert "attested" in world.lands_on()
-    machine.serve_again()
-    row("the agent is gone", f"refused in {seconds:.1f} s; no boot after it")
 
 
 def test_killed_at_every_request(world):
