@@ -1,23 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Guests that require an attested host, on a cloud of real processes.
 
-What a verifier refuses, and when it is down, is in test_attestation.py.
+What a verifier refuses, and when it is down, is in test_attestation.py; many
+hosts, two attestors, and one that is killed at each request in
+tests/functional/placement/test_attestor.py.
 """
 
 import contextlib
-import datetime
 import time
 
 import pytest
 
-from nova_vhard.placement import marks
 from tests.attestation.conftest import row_of_cloud as row
 from tests.attestation.world import (
     HONEST,
     LIAR,
     REGISTER,
-    Scripted,
-    steps,
     until,
 )
 
@@ -121,56 +119,3 @@ def test_the_registrar_is_lost(honest_alone):
     finally:
         registrar.start()
     row("the registrar is lost", "hosts stay attested; none can be added")
-
-
-def test_killed_at_every_request(world):
-    """With a verifier that says what is wanted, of the same hosts."""
-    good, bad = world.agents[HONEST.name], world.agents[LIAR.name]
-    source = Scripted(agents=(good, bad))
-    assert world.new(source).once()
-    source.failed.add(bad)
-    count = 0
-    for count in steps(world, source):
-        names = world.traits(HONEST.name), world.traits(LIAR.name)
-        assert TRAIT in names[0], count
-        # the next attestor completes the interrupted round
-        assert world.new(source).once()
-        assert TRAIT not in world.traits(LIAR.name)
-        assert alive(world) == {HONEST.node}
-        source.failed.clear()
-        assert world.new(source).once()
-        assert alive(world) == {HONEST.node, LIAR.node}
-        source.failed.add(bad)
-    assert count > 6
-    row(
-        f"the attestor is killed before each of {count + 1} requests",
-        "who is refused is out with the next round, nobody else",
-    )
-
-
-def alive(world):
-    """Return the hosts that free marks of the attestor's name."""
-    keys = marks.read_keys(str(world.cloud.facts.attestation_key))
-    placement = world.attestor._means.connect()
-    now = datetime.datetime.now(datetime.UTC)
-    return marks.attested(placement.marks(), keys, now)
-
-
-def test_two_attestors(attested):
-    world = attested
-    requests = []
-    other = world.new(before=lambda: requests.append(1))
-    assert other.once()
-    for _ in range(3):
-        assert world.attestor.once() and other.once()
-        assert alive(world) == {HONEST.node, LIAR.node}
-    requests.clear()
-    assert other.once()
-    idle = len(requests)
-    # reads, and at most one mark created and deleted as ages advance
-    assert idle <= 7
-    world.machines[LIAR.name].extend(REGISTER, "a rootkit")
-    until(lambda: world.refused(LIAR.name))
-    assert other.once() and world.attestor.once()
-    assert alive(world) == {HONEST.node}
-    row("two attestors", f"agree; a round of the second: {idle} requests")

@@ -8,8 +8,7 @@ their reporters are the cloud's daemons.
 import pathlib
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 from oslo_config import cfg
@@ -18,7 +17,6 @@ from cloud import clients, users
 from cloud.cloud import Cloud
 from cloud.machines import MACHINES, Flavor
 from nova_vhard.attestor.service import Attestor, Means
-from nova_vhard.attestor.sources.base import Verdict
 from nova_vhard.attestor.sources.loading import load
 from nova_vhard.conf import attestor as attestor_conf
 from nova_vhard.conf import placement as placement_conf
@@ -36,20 +34,6 @@ MAX_AGE = 60
 INTERVAL = 5
 CONFIDENTIAL = Flavor("77", "confidential.tiny")
 HONEST, LIAR = MACHINES[:2]
-
-
-@dataclass
-class Scripted:
-    """A verifier that says what a test wants, in the other's place."""
-
-    failed: set[str] = field(default_factory=set)
-    agents: tuple[str, ...] = ()
-
-    def verdicts(self) -> dict[str, Verdict]:
-        now = time.time()
-        return {
-            agent: Verdict(agent in self.failed, now) for agent in self.agents
-        }
 
 
 class World:
@@ -71,7 +55,8 @@ class World:
         self.agents = {it.name: str(uuid.uuid4()) for it in (HONEST, LIAR)}
         self.machines: dict[str, Machine] = {}
         self.conf = self._configure()
-        self.attestor = self.new()
+        means = Means(load(self.conf), lambda: connect(self.conf))
+        self.attestor = Attestor(self.conf, means, Runtime())
         self._make_flavor()
 
     def _make_flavor(self) -> None:
@@ -112,21 +97,6 @@ class World:
         conf([], default_config_files=[str(path)])
         attestor_conf.check(conf)
         return conf
-
-    def new(
-        self,
-        source: Any = None,
-        before: Callable[[], None] = lambda: None,
-    ) -> Attestor:
-        """Return an attestor as one that is started now.
-
-        :param source: in the verifier's place
-        :param before: called before each request to Placement
-        """
-        means = Means(
-            source or load(self.conf), lambda: connect(self.conf, before)
-        )
-        return Attestor(self.conf, means, Runtime())
 
     def switch_on(self) -> None:
         """Give both hosts a TPM, and have Keylime know and watch them."""
@@ -234,28 +204,3 @@ def until(holds: Callable[[], Any], every: float = 0.2) -> float:
         assert time.monotonic() - start < PATIENCE
         time.sleep(every)
     return time.monotonic() - start
-
-
-def steps(world: World, source: Any) -> Iterator[int]:
-    """Yield, for each request of a round, a round that was ended before it."""
-    step = 0
-    while True:
-        left = step
-
-        def end() -> None:
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise Killed
-
-        try:
-            world.new(source, end).once()
-        except Killed:
-            yield step
-        else:
-            return
-        step += 1
-
-
-class Killed(BaseException):
-    """Exception that our code does not handle."""
