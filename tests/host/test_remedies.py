@@ -15,16 +15,11 @@ import threading
 
 import pytest
 
-from nova_vhard.host import report
-from nova_vhard.host.host import Host
 from nova_vhard.host.libvirt import virconf
-from nova_vhard.host.root import HostRoot
 from nova_vhard.osc.host import fix
 from tests import playbook
 from tests.host import certificates, daemon
 from tests.host.reporter import Reporter
-from tests.trees import build, capture
-from tests.unit.host.hardened import BAD, GOOD
 
 #: On the real libvirt, which is restarted.
 LIBVIRT = ("guest_cage", "libvirt_not_exposed", "migration_encrypted")
@@ -34,14 +29,9 @@ KERNEL = {
     "kernel_aslr": ("/proc/sys/kernel/randomize_va_space", "", "0\n", "2"),
     "memory_sharing": ("/sys/kernel/mm/ksm", "run", "1\n", "2"),
 }
-#: On trees of before and after, since each needs what is not to be had here.
-TREES = {
-    "smt": (BAD, GOOD, "processors whose threads can be switched"),
-    "nested_off": (BAD, GOOD, "KVM, which is loaded again"),
-    "microcode": (BAD, GOOD, "a processor, which is booted again"),
-    "iommu": ("vtd-off", "vtd-on", "firmware, and a boot"),
-    "iommu_strict": ("smmuv3-pt", "smmuv3", "an IOMMU, and a boot"),
-}
+#: Trees of before and after are in tests/unit/host/cases: each needs what is
+#: not to be had here, another processor or a boot.
+TREES = ("smt", "nested_off", "microcode", "iommu", "iommu_strict")
 #: mac_confinement has a test of its own below, the guard in test_guard.py.
 ALONE = ("mac_confinement", "guard_in_force")
 
@@ -277,17 +267,3 @@ def test_a_file_of_the_kernels(tmp_path, check):
     assert status == 0, shown
     assert file.read_text().strip() == after
     assert reporter.check(mounts)[check]["status"] == "PASS"
-
-
-@pytest.mark.parametrize("check", TREES)
-def test_what_only_a_tree_shows(tmp_path, check):
-    *trees, _ = TREES[check]
-    kinds = {each.name: each for each in report.load()}
-    result = []
-    for number, tree in enumerate(trees):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        known = isinstance(tree, str)
-        root = capture(tree, folder) if known else build(folder, tree)
-        result.append(kinds[check].run(Host(HostRoot(str(root)))).status)
-    assert result == ["FAIL", "PASS"]

@@ -6,7 +6,6 @@ Each of these had a wrong PASS before checks looked at processes.
 
 import contextlib
 import os
-import pathlib
 import re
 import shutil
 import subprocess
@@ -150,27 +149,3 @@ def test_slots_of_a_static_emulator(place, binding):
     relro = examine(HostRoot(), str(path))[1].relro
     assert (relro is Relro.FULL) == (ended == -11)
     assert (relro is Relro.FULL) == (binding == "now")
-
-
-def test_a_mediated_device(reporter, place):
-    """The kernel of a test machine seldom has mtty: a tree beside its own."""
-    buses = place / "bus"
-    device = buses / "mdev/devices/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001"
-    device.mkdir(parents=True)
-    os.symlink("../../mdev_supported_types/mtty-2", device / "mdev_type")
-    pci = pathlib.Path("/sys/bus/pci")
-    (buses / "pci").mkdir()
-    for name in ("devices", "drivers"):
-        shutil.copytree(
-            pci / name,
-            buses / "pci" / name,
-            symlinks=True,
-            ignore=lambda folder, names: [
-                each
-                for each in names
-                if not os.path.isdir(os.path.join(folder, each))
-            ],
-        )
-    result = reporter.check({"/sys/bus": buses})["passthrough_disabled"]
-    assert result["status"] == "FAIL", result
-    assert f"/sys/bus/mdev/devices/{device.name}" in text(result)
