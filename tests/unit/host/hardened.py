@@ -52,7 +52,7 @@ def tcp(*listening):
     return TCP + "".join(LISTENS.format(*each) for each in listening)
 
 
-def process(pid, *command, mounts=0, listening=(), status=""):
+def process(pid, command, mounts=0, listening=(), status=""):
     """Return the files of a process in /proc."""
     place = f"/proc/{pid}"
     return {
@@ -67,10 +67,10 @@ def process(pid, *command, mounts=0, listening=(), status=""):
     }
 
 
-def guest(pid, *words, **more):
+def guest(pid, words=(), **more):
     """Return the files of a guest's process."""
     command = (QEMU, "-name", f"guest=vm{pid}", "-machine", "q35", *words)
-    return process(pid, *command, **more)
+    return process(pid, command, **more)
 
 
 #: Whoever sees the kernel's threads sees every process.
@@ -83,9 +83,9 @@ WHOLE = {
 
 GOOD = {
     **WHOLE,
-    **process(1, "/sbin/init"),
-    **process(50, "/usr/sbin/libvirtd", listening=[(ANY, 16514, 1)]),
-    **guest(70, "-vnc", "127.0.0.1:0", status=CAGED),
+    **process(1, ["/sbin/init"]),
+    **process(50, ["/usr/sbin/libvirtd"], listening=[(ANY, 16514, 1)]),
+    **guest(70, ["-vnc", "127.0.0.1:0"], status=CAGED),
     **INTEL,
     **facts(libvirt={"live_migration_with_native_tls": True}),
     **words(
@@ -119,9 +119,9 @@ GOOD = {
 
 BAD = {
     **WHOLE,
-    **process(1, "/sbin/init"),
-    **process(50, "/usr/sbin/libvirtd", listening=[(ANY, 16509, 1)]),
-    **guest(70, "-vnc", "0.0.0.0:0", status=OPEN, mounts=50),
+    **process(1, ["/sbin/init"]),
+    **process(50, ["/usr/sbin/libvirtd"], listening=[(ANY, 16509, 1)]),
+    **guest(70, ["-vnc", "0.0.0.0:0"], status=OPEN, mounts=50),
     **INTEL,
     **facts(),
     **words(

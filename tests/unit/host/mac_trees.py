@@ -43,13 +43,12 @@ def apparmor(state: str, folder: pathlib.Path) -> pathlib.Path:
     return root
 
 
-def selinux(
-    folder: pathlib.Path, enforce: bool = True, permissive: bool = False
-) -> pathlib.Path:
-    """Return the tree of a host with SELinux.
+def selinux(state: str, folder: pathlib.Path) -> pathlib.Path:
+    """Return the tree of a host with SELinux, which is enforced.
 
-    :param enforce: the host was permissive when its guests were captured
-    :param permissive: whether the answers are those with svirt_t permissive
+    The host was permissive when its guests were captured.
+
+    :param state: ``before`` svirt_t was made permissive, or ``after``
     """
     root, taken = _host(
         "selinux-host-permissive", "selinux-domains-permissive", folder
@@ -59,9 +58,8 @@ def selinux(
     shutil.copy(
         taken / "se/permissive/images.getfattr", root / "CMD/getfattr-selinux"
     )
-    when = "after" if permissive else "before"
-    shutil.copy(taken / f"se2/access-{when}.txt", root / "CMD/selinux-access")
-    (root / "sys/fs/selinux/enforce").write_text(str(int(enforce)))
+    shutil.copy(taken / f"se2/access-{state}.txt", root / "CMD/selinux-access")
+    (root / "sys/fs/selinux/enforce").write_text("1")
     return root
 
 

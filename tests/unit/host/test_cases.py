@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The answers of the host checks, to the cases in tests/unit/host/cases.
+
+A file has groups of cases. The keys of a group count in each of its rows, and
+a row that is a list has the keys in ``columns``. The keys of a case are:
+
+``host``
+    tree to begin with: a kind and a name; without it an empty one
+``drop``
+    guests that have ended
+``pci``, ``functions``, ``words``, ``facts``, ``process``, ``guest``,
+``emulators``
+    arguments of the builder of that name, in ``BUILDERS``
+``/path``
+    text of a file; ``-> target`` is a link, null is no file, and what is not a
+    text is JSON; a path that ends with ``/`` is a folder
+``edit``
+    path to a regular expression, which is found, and its replacement
+``closed``
+    paths that cannot be read
+``closed_to_users``
+    path of a file that they see, and cannot read
+``times``
+    path to the seconds of its last change, if it is there
+``expected``
+    fields of Expected
+``libvirt``
+    why libvirt cannot be asked
+name of a check
+    its status
+
+The sentences are in ``*.golden`` beside the cases: ``NOVA_VHARD_GOLDEN=write``
+writes them again; review the difference.
+"""
+
+import errno
+import functools
+import json
+import os
+import pathlib
+import re
+import shutil
+
+import pytest
+import yaml
+
+from nova_vhard.host import report
+from nova_vhard.host.check import Status
+from nova_vhard.host.host import Expected, Host
+from nova_vhard.host.libvirt import libvirt
+from nova_vhard.host.root import HostRoot, Unreadable
+from tests import elf_files, trees
+from tests.unit.host import hardened, mac_trees
+
+CASES = pathlib.Path(__file__).parent / "cases"
+CHECKS = {each.name: each for each in report.load()}
+#: The one in C is ten times as fast.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+WRITE = os.environ.get("NOVA_VHARD_GOLDEN") == "write"
+
+
+def of_each(builder, **by_number):
+    """Return the files of processes: number to a builder's arguments."""
+    return {
+        path: text
+        for number, how in by_number.items()
+        for path, text in builder(number, **how).items()
+    }
+
+
+#: What an emulator with a stack canary and FORTIFY refers to, or a weak one.
+SYMBOLS = {"good": [b"__stack_chk_fail", b"__memcpy_chk"], "weak": []}
+HOSTS = {
+    "apparmor": mac_trees.apparmor,
+    "selinux": mac_trees.selinux,
+    "capture": trees.capture,
+    "hardened": lambda name, folder: trees.build(
+        folder, {"good": hardened.GOOD, "bad": hardened.BAD}[name]
+    ),
+    "empty": lambda name, folder: trees.build(folder, {}),
+}
+BUILDERS = {
+    "pci": trees.pci_host,
+    "functions": trees.functions,
+    "words": hardened.words,
+    "facts": lambda device_spec=(), **more: trees.facts(*device_spec, **more),
+    "process": functools.partial(of_each, hardened.process),
+    "guest": functools.partial(of_each, hardened.guest),
+    "emulators": lambda **kinds: {
+        path: elf_files.made(64, "<", SYMBOLS[kind])
+        for path, kind in kinds.items()
+    },
+}
+#: Keys of a case whose mapping is added to that of its group.
+ADDED = (*BUILDERS, "edit", "expected", "times")
+
+
+def cases():
+    """Return each case, with the name of its file."""
+    result = []
+    for path in sorted(CASES.glob("*.yaml")):
+        for group in yaml.load(path.read_text(), LOADER):
+            name, rows = group.pop("name"), group.pop("rows", [{}])
+            columns = group.pop("columns", ())
+            for number, row in enumerate(rows):
+                if isinstance(row, list):
+                    row = dict(zip(columns, row, strict=True))
+                both = {
+                    key: group[key] | row[key]
+                    for key in ADDED
+                    if key in group and key in row
+                }
+                case, title = (
+                    group | row | both,
+                    f"{path.stem}: {name} {number}",
+                )
+                result.append(pytest.param(path.stem, case, id=title))
+    return result
+
+
+ALL = cases()
+
+
+class Tree:
+    """A host's tree, which is put back after each case."""
+
+    def __init__(self, root, kept):
+        self.root, self._kept, self._moved = pathlib.Path(root), kept, []
+
+    def clear(self, path):
+        """Take a file or folder away; return its place."""
+        place = first = self.root / path.strip("/")
+        while not first.parent.exists():
+            first = first.parent
+        kept = self._kept / str(len(self._moved))
+        if os.path.lexists(first):
+            first.rename(kept)
+        self._moved.append((first, kept))
+        return place
+
+    def put(self, path, content):
+        """Write a file, a link or a folder, or take a file away."""
+        if path.endswith("/") and (self.root / path[1:]).is_dir():
+            return
+        place = self.clear(path)
+        if path.endswith("/"):
+            place.mkdir(parents=True)
+        elif content is not None:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, str) and content.startswith("-> "):
+                place.symlink_to(content[3:])
+            elif isinstance(content, bytes):
+                place.write_bytes(content)
+            elif isinstance(content, str):
+                place.write_text(content)
+            else:
+                place.write_text(json.dumps(content))
+
+    def drop(self, names):
+        """Let guests end."""
+        listed = (self.root / "CMD/virsh-list").read_text().split()
+        for uuid in list(listed):
+            text = (self.root / f"CMD/virsh-dumpxml-{uuid}").read_text()
+            name = re.search("<name>(.*)</name>", text)[1]
+            if name in names:
+                listed.remove(uuid)
+                process = mac_trees.process(self.root, name)
+                self.clear(f"proc/{process.name}")
+        self.put("/CMD/virsh-list", "\n".join(listed) + "\n")
+
+    def lay(self, case):
+        """Lay the files of a case over the tree."""
+        if "drop" in case:
+            self.drop(case["drop"])
+        for key, builder in BUILDERS.items():
+            if key not in case:
+                continue
+            given = {str(name): how for name, how in case[key].items()}
+            for path, text in builder(**given).items():
+                self.put(path if text is not None else f"{path}/", text)
+        for path in case:
+            if path.startswith("/"):
+                self.put(path, case[path])
+        for path, (old, new) in case.get("edit", {}).items():
+            text, times = re.subn(old, new, (self.root / path[1:]).read_text())
+            assert times, f"{path} has no {old}"
+            self.put(path, text)
+        if "closed" in case:
+            closed = [[path, "EACCES"] for path in case["closed"]]
+            self.put("/ERRORS.json", closed)
+        for path, seconds in case.get("times", {}).items():
+            if (self.root / path[1:]).exists():
+                os.utime(self.root / path[1:], (seconds, seconds))
+
+    def put_back(self):
+        """Undo all that was laid over the tree."""
+        for place, kept in reversed(self._moved):
+            if place.is_dir() and not place.is_symlink():
+                shutil.rmtree(place)
+            else:
+                place.unlink(missing_ok=True)
+            if os.path.lexists(kept):
+                kept.rename(place)
+        self._moved.clear()
+
+
+@pytest.fixture(scope="module")
+def tree_of(tmp_path_factory):
+    """Return what makes a host's tree, each once."""
+    made = {}
+
+    def tree(kind="empty", name=""):
+        if (kind, name) not in made:
+            folder = tmp_path_factory.mktemp(kind)
+            root = HOSTS[kind](name, folder / "host")
+            (folder / "kept").mkdir()
+            made[kind, name] = Tree(root, folder / "kept")
+        return made[kind, name]
+
+    return tree
+
+
+@functools.cache
+def sentences(file):
+    """Return what the checks say in each case of a file."""
+    path = CASES / f"{file}.golden"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+class Closed(HostRoot):
+    """A host that shows a file, and not to this user what is in it."""
+
+    path = None
+
+    def peek(self, path):
+        if path == self.path:
+            raise Unreadable(path, PermissionError(errno.EACCES, "closed"))
+        return super().peek(path)
+
+
+def host_of(tree, case):
+    """Return the Host of a tree, as a case has it."""
+    root = Closed(str(tree.root))
+    root.path = case.get("closed_to_users")
+    asked = libvirt.of_tree(root, None)
+    if "libvirt" in case:
+        asked = libvirt.NoLibvirt(case["libvirt"])
+    expected = {
+        name: frozenset(value) if isinstance(value, list) else value
+        for name, value in case.get("expected", {}).items()
+    }
+    return Host(root, asked, Expected(**expected))
+
+
+def answer(name, host):
+    """Return the answer of a check, and what it says."""
+    result = CHECKS[name].run(host)
+    assert "check failed" not in result.reason
+    doubted = result.status in (Status.FAIL, Status.UNKNOWN)
+    assert bool(result.remediation) is doubted
+    said = [result.reason, *result.evidence]
+    if result.remediation not in (None, CHECKS[name].remediation):
+        said.append(f"-> {result.remediation}")
+    return result.status.value, said
+
+
+@pytest.mark.parametrize(("file", "case"), ALL)
+def test_a_case(tree_of, request, file, case):
+    tree = tree_of(*case.get("host", ()))
+    wanted = {name: case[name] for name in CHECKS if name in case}
+    try:
+        tree.lay(case)
+        host = host_of(tree, case)
+        found = {name: answer(name, host) for name in wanted}
+    finally:
+        tree.put_back()
+    assert {name: status for name, (status, _) in found.items()} == wanted
+    said = {name: text for name, (_, text) in found.items()}
+    kept, title = sentences(file), request.node.callspec.id
+    if WRITE:
+        kept[title] = said
+        text = json.dumps(kept, indent=1, ensure_ascii=False)
+        (CASES / f"{file}.golden").write_text(f"{text}\n")
+    assert said == kept[title]
+
+
+def test_no_sentences_are_left_of_a_case_that_is_gone():
+    titles = {each.id for each in ALL}
+    for path in CASES.glob("*.golden"):
+        assert set(sentences(path.stem)) <= titles
