@@ -12,8 +12,6 @@ from oslo_config import cfg
 
 from nova_vhard.attestor.service import Attestor, Means
 from nova_vhard.attestor.sources.loading import load
-from nova_vhard.conf import attestor as attestor_conf
-from nova_vhard.conf import placement as placement_conf
 from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.placement import marks
 from nova_vhard.placement.connect import connect
@@ -21,13 +19,11 @@ from nova_vhard.placement.posture import Clock, Posture, Question
 from tests.attestation.conftest import row
 from tests.attestation.keylime import Keylime
 from tests.attestation.machine import Machine
+from tests.attestation.world import MASK, REGISTER, configured, until
 from tests.soak.cloud import Client, Cloud
 
 COMPUTE, TRAIT = "COMPUTE_NODE", "CUSTOM_VHARD_ATTESTED"
 ATTESTED = Question(frozenset(), 2, attested=True)
-#: The register that stands for the firmware's, and the data's.
-REGISTER, MASK = 23, hex(1 << 23 | 1 << 16)
-PATIENCE = 120
 MAX_AGE = 600
 
 
@@ -43,7 +39,6 @@ class Desk:
     ) -> None:
         self.keylime = keylime
         self.ahead = 0.0
-        folder.chmod(0o755)
         self._folder = folder
         self._ask = Client(placement)
         self.agent = str(uuid.uuid4())
@@ -64,33 +59,18 @@ class Desk:
         assert self._ask("PUT", url, body)[0] == 200
         return provider
 
-    def _write(self, name: str, text: str) -> pathlib.Path:
-        path = self._folder / name
-        path.write_text(text)
-        path.chmod(0o640)
-        return path
-
     def _configure(self, placement: Cloud) -> cfg.ConfigOpts:
-        certificates = self.keylime.authority
-        key = self._write("key", "ab" * 32)
-        mapping = self._write("map", f"hosts: {{{self.host}: {self.agent}}}\n")
-        path = self._write(
-            "attestor.conf",
-            "[vhard_attestor]\n"
-            f"keylime_url = {self.keylime.url}\n"
-            f"keylime_ca_file = {certificates}/cacert.crt\n"
-            f"keylime_cert_file = {certificates}/client-cert.crt\n"
-            f"keylime_key_file = {certificates}/client-private.pem\n"
-            f"key_file = {key}\nmapping_file = {mapping}\n"
-            f"max_age = {MAX_AGE}\n"
+        key = self._folder / "key"
+        key.write_text("ab" * 32)
+        key.chmod(0o640)
+        return configured(
+            self._folder,
+            self.keylime,
+            {self.host: self.agent},
+            f"key_file = {key}\nmax_age = {MAX_AGE}\n"
             "[placement]\nauth_type = admin_token\ntoken = admin\n"
             f"endpoint = {placement.url}\n",
         )
-        conf = cfg.ConfigOpts()
-        attestor_conf.register(conf)
-        placement_conf.register(conf)
-        conf([], default_config_files=[str(path)])
-        return conf
 
     def new(self) -> Attestor:
         """Return an attestor as one that is started now."""
@@ -129,14 +109,6 @@ class Desk:
     def verified(self) -> int:
         return int(self.keylime.agent(self.agent)["attestation_count"])
 
-    def until(self, holds) -> float:
-        """Wait; return the seconds that it took."""
-        start = time.monotonic()
-        while not holds():
-            assert time.monotonic() - start < PATIENCE
-            time.sleep(0.2)
-        return time.monotonic() - start
-
     def refused(self) -> bool:
         entry = self.keylime.agent(self.agent)
         return bool(entry["attestation_status"] == "FAIL")
@@ -162,14 +134,14 @@ def bare(keylime, placement, tmp_path):
 def desk(bare):
     """A machine that is attested."""
     bare.watch()
-    bare.until(lambda: bare.verified() > 1)
+    until(lambda: bare.verified() > 1)
     assert bare.attestor.once() and bare.chosen()
     return bare
 
 
 def lost(desk, name):
     """The verifier refuses, and then one round is enough."""
-    seconds = desk.until(desk.refused)
+    seconds = until(desk.refused)
     assert desk.chosen()
     assert desk.attestor.once()
     assert not desk.chosen() and not desk.has_trait()
@@ -201,12 +173,12 @@ def test_a_register_is_extended(desk):
 
 def test_it_comes_back_after_a_clean_start(desk):
     desk.machine.extend(REGISTER, "a rootkit")
-    desk.until(desk.refused)
+    until(desk.refused)
     assert desk.attestor.once() and not desk.chosen()
     before = desk.verified()
     desk.machine.tpm("pcrreset", str(REGISTER))
     desk.keylime.again(desk.agent)
-    desk.until(lambda: desk.verified() > before)
+    until(lambda: desk.verified() > before)
     assert desk.attestor.once() and desk.chosen()
     row("the register is clean again", "chosen")
 
@@ -244,6 +216,6 @@ def test_a_verifier_that_is_down_for_less_and_for_more(desk):
     finally:
         desk.keylime.start()
     desk.ahead = 0
-    desk.until(lambda: desk.attestor.once() and desk.chosen())
+    until(lambda: desk.attestor.once() and desk.chosen())
     row("the verifier is down for 9 minutes", "chosen")
     row("the verifier is down for 11 minutes", "not chosen, until it is back")

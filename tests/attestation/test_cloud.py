@@ -32,17 +32,11 @@ NO_ROOM = (
 
 
 @pytest.fixture
-def attested(watched):
-    """Both hosts are attested."""
+def honest_alone(watched):
+    """Both hosts are attested; the liar's host takes no guest."""
     watched.recover()
-    return watched
-
-
-@pytest.fixture
-def honest_alone(attested):
-    """The liar's host takes no guest."""
-    with disabled(attested, LIAR):
-        yield attested
+    with disabled(watched, LIAR):
+        yield watched
 
 
 @contextlib.contextmanager

@@ -50,7 +50,6 @@ class World:
         self.cloud, self.keylime = cloud, keylime
         self.admin = clients.Client(cloud.facts, users.ADMIN)
         self.member = clients.Client(cloud.facts, users.MEMBER)
-        folder.chmod(0o755)
         self._folder = folder
         self.agents = {it.name: str(uuid.uuid4()) for it in (HONEST, LIAR)}
         self.machines: dict[str, Machine] = {}
@@ -72,29 +71,18 @@ class World:
             assert answer.success, answer.text
 
     def _configure(self) -> cfg.ConfigOpts:
-        certificates, facts = self.keylime.authority, self.cloud.facts
-        mapped = "".join(
-            f"  {host.node}: {self.agents[host.name]}\n"
-            for host in (HONEST, LIAR)
-        )
-        mapping = self._folder / "hosts.yaml"
-        mapping.write_text(f"hosts:\n{mapped}")
-        mapping.chmod(0o644)
-        path = self._folder / "attestor.conf"
-        path.write_text(
-            "[vhard_attestor]\n"
+        mapping = {
+            host.node: self.agents[host.name] for host in (HONEST, LIAR)
+        }
+        facts = self.cloud.facts
+        conf = configured(
+            self._folder,
+            self.keylime,
+            mapping,
             f"interval = {INTERVAL}\nmax_age = {MAX_AGE}\n"
-            f"keylime_url = {self.keylime.url}\n"
-            f"keylime_ca_file = {certificates}/cacert.crt\n"
-            f"keylime_cert_file = {certificates}/client-cert.crt\n"
-            f"keylime_key_file = {certificates}/client-private.pem\n"
-            f"key_file = {facts.attestation_key}\nmapping_file = {mapping}\n"
-            + login(facts, users.ATTESTOR.name)
+            f"key_file = {facts.attestation_key}\n"
+            + login(facts, users.ATTESTOR.name),
         )
-        conf = cfg.ConfigOpts()
-        attestor_conf.register(conf)
-        placement_conf.register(conf)
-        conf([], default_config_files=[str(path)])
         attestor_conf.check(conf)
         return conf
 
@@ -175,6 +163,36 @@ class World:
         )
         assert answer.success, answer.text
         return answer.text
+
+
+def configured(
+    folder: pathlib.Path, keylime: Keylime, mapping: dict[str, str], more: str
+) -> cfg.ConfigOpts:
+    """Return the configuration of an attestor.
+
+    :param mapping: uuid of a host to its agent
+    :param more: other options, and other groups
+    """
+    folder.chmod(0o755)
+    mapped = folder / "hosts.yaml"
+    lines = [f"  {host}: {agent}\n" for host, agent in mapping.items()]
+    mapped.write_text("hosts:\n" + "".join(lines))
+    mapped.chmod(0o640)
+    certificates = keylime.authority
+    path = folder / "attestor.conf"
+    path.write_text(
+        "[vhard_attestor]\n"
+        f"keylime_url = {keylime.url}\n"
+        f"keylime_ca_file = {certificates}/cacert.crt\n"
+        f"keylime_cert_file = {certificates}/client-cert.crt\n"
+        f"keylime_key_file = {certificates}/client-private.pem\n"
+        f"mapping_file = {mapped}\n{more}"
+    )
+    conf = cfg.ConfigOpts()
+    attestor_conf.register(conf)
+    placement_conf.register(conf)
+    conf([], default_config_files=[str(path)])
+    return conf
 
 
 def login(facts: Any, user: str) -> str:
