@@ -12,8 +12,8 @@ a row that is a list has the keys in ``columns``. The keys of a case are:
 ``emulators``
     arguments of the builder of that name, in ``BUILDERS``
 ``/path``
-    text of a file; ``-> target`` is a link, null is no file, and what is not a
-    text is JSON; a path that ends with ``/`` is a folder
+    text of a file; ``-> target`` is a link, null removes the file, anything
+    but a text is written as JSON; a path that ends with ``/`` is a folder
 ``edit``
     path to a regular expression, which is found, and its replacement
 ``closed``

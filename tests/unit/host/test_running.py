@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What really runs, beside cases/running.yaml: mounts, and real processes."""
+"""Mounts and real processes, beside the cases in cases/running.yaml."""
 
 import contextlib
 import os
