@@ -54,31 +54,16 @@ def test_a_live_process_is_known_by_its_file(tmp_path):
     assert pid not in {each.pid for each in guests.table(Host()).guests}
 
 
-class Ending(HostRoot):
-    """A host whose guest ends while its label is read."""
+class Changing(HostRoot):
+    """A host on which something happens before a guest's label is read."""
+
+    happens = None
 
     def peek(self, path):
-        if path.endswith("/attr/current"):
-            shutil.rmtree(f"{self.root}/proc/7")
+        if path.endswith("/attr/current") and self.happens:
+            happens, self.happens = self.happens, None
+            happens()
         return super().peek(path)
-
-
-class Becoming(HostRoot):
-    """A host on which a PID is reused by another guest during the read."""
-
-    times = 1
-
-    def peek(self, path):
-        text = super().peek(path)
-        if path.endswith("/attr/current") and self.times:
-            self.times -= 1
-            build(self._path(), {"/proc/7/cmdline": command("second")})
-        return text
-
-    def _path(self):
-        import pathlib
-
-        return pathlib.Path(self.root)
 
 
 def command(name):
@@ -93,12 +78,18 @@ TREE = {
 
 
 def test_a_guest_that_ends_meanwhile_is_none(tmp_path):
-    table = guests.table(Host(Ending(build(tmp_path, TREE))))
-    assert table == guests.Table(())
+    root = Changing(build(tmp_path, TREE))
+    root.happens = lambda: shutil.rmtree(tmp_path / "proc/7")
+    assert guests.table(Host(root)) == guests.Table(())
 
 
 def test_a_process_that_becomes_another_is_read_again(tmp_path):
-    (guest,) = guests.table(Host(Becoming(build(tmp_path, TREE)))).guests
+    """Its PID is reused by another guest."""
+    root = Changing(build(tmp_path, TREE))
+    root.happens = lambda: build(
+        tmp_path, {"/proc/7/cmdline": command("second")}
+    )
+    (guest,) = guests.table(Host(root)).guests
     assert (guest.name, guest.uuid, guest.label) == ("second", UUID, "label")
 
 
