@@ -5,7 +5,6 @@ import contextlib
 import pathlib
 import re
 import socket
-import subprocess
 from xml.etree import ElementTree
 
 import pytest
@@ -225,35 +224,6 @@ def test_migrations_are_what_nova_asks_for(results):
     assert results["migration_encrypted"]["status"] == "FAIL"
 
 
-def test_a_guest_that_somebody_else_runs_elsewhere(reporter, place, guest):
-    """Without libvirt the guest is still seen; what it starts is UNKNOWN."""
-    lost = Reporter(
-        place / "elsewhere", f"qemu+unix:///system?socket={place}/no"
-    )
-    lost.facts()
-    result = lost.check()
-    for name in ("mac_confinement", "mac_images", "qemu_relro", "qemu_nx"):
-        assert result[name]["status"] in ("UNKNOWN", "FAIL")
-        assert f"{place}/no" in text(result[name])
-    assert any("(tiny)" in each for each in result["mac_guests"]["evidence"])
-
-
-@pytest.mark.parametrize(("user", "counts"), [("nobody", False), (0, True)])
-def test_a_users_program_is_no_guest(reporter, guest, place, user, counts):
-    program = place / "qemu-system-x86_64"
-    program.write_bytes(pathlib.Path("/usr/bin/sleep").read_bytes())
-    program.chmod(0o755)
-    with subprocess.Popen([program, "600"], user=user) as running:
-        try:
-            checks = reporter.check()
-        finally:
-            running.kill()
-    for name in ("mac_guests", "guest_cage"):
-        answer = text(checks[name])
-        assert "tiny" in answer
-        assert (f"process {running.pid}" in answer) is counts, answer
-
-
 def test_a_weak_emulator_in_place_of_a_good_one(reporter, place, libvirtd):
     path = "/usr/bin/qemu-system-x86_64"
     weak = place / "weak-emulator"
@@ -280,30 +250,6 @@ def test_a_weak_emulator_in_place_of_a_good_one(reporter, place, libvirtd):
         first = result["evidence"][1]
         assert first.startswith(f"{path} (libvirtd, ") and word in first
     assert answer["qemu_canary"]["status"] == "PASS"
-
-
-def test_a_weak_binary_that_libvirt_does_not_name(reporter, place, libvirtd):
-    """It counts where nobody can say that it does not."""
-    folder = place / "bin"
-    folder.mkdir()
-    name = "qemu-system-weak"
-    flags = ("-no-pie", "-fno-stack-protector", "-Wl,-z,norelro")
-    elf_files.build(folder / name, flags)
-    mounts = {"/usr/local/bin": folder}
-    assert reporter.check(mounts)["qemu_relro"]["status"] == "PASS"
-    lost = Reporter(place / "alone", f"qemu+unix:///system?socket={place}/no")
-    result = lost.check(mounts)
-    for check in ("qemu_relro", "qemu_canary", "qemu_pie"):
-        assert result[check]["status"] == "FAIL"
-        assert f"/usr/local/bin/{name}" in text(result[check])
-
-
-def test_without_roots_part(place, libvirtd):
-    bare = Reporter(place / "bare", libvirtd.uri)
-    result = bare.check()
-    for name in ("nova_defaults", "passthrough_disabled"):
-        assert result[name]["status"] == "UNKNOWN"
-        assert f"{bare.place}/run/nova.json" in result[name]["reason"]
 
 
 def test_a_device_that_is_offered(place, libvirtd):
