@@ -23,8 +23,6 @@ _OF_DOMAINS = (
     r"|se2/|se/[\w.-]+$|se/permissive/(proc|dom|images))"
 )
 
-KTHREADD = "kthreadd\n"
-
 
 def apparmor(state: str, folder: pathlib.Path) -> pathlib.Path:
     """Return the tree of a host with AppArmor in a captured state."""
@@ -39,7 +37,9 @@ def apparmor(state: str, folder: pathlib.Path) -> pathlib.Path:
         root / "CMD/virsh-capabilities",
     )
     if state != "require-confined":
-        qemu_conf(root, (taken / "aa/qemu.conf.default").read_text())
+        # It was captured with mode 0600.
+        text = (taken / "aa/qemu.conf.default").read_text()
+        (root / "etc/libvirt/qemu.conf").write_text(text)
     return root
 
 
@@ -63,24 +63,6 @@ def selinux(state: str, folder: pathlib.Path) -> pathlib.Path:
     return root
 
 
-def qemu_conf(root: pathlib.Path, text: str) -> None:
-    """Write the host's qemu.conf, which was captured with mode 0600."""
-    (root / "etc/libvirt/qemu.conf").write_text(text)
-
-
-def drop(root: pathlib.Path, *names: str) -> None:
-    """Let guests end."""
-    listed = (root / "CMD/virsh-list").read_text().split()
-    for uuid in list(listed):
-        file = root / f"CMD/virsh-dumpxml-{uuid}"
-        name = re.search("<name>(.*)</name>", file.read_text())[1]
-        if name not in names:
-            continue
-        listed.remove(uuid)
-        shutil.rmtree(process(root, name))
-    (root / "CMD/virsh-list").write_text("\n".join(listed) + "\n")
-
-
 def process(root: pathlib.Path, name: str) -> pathlib.Path:
     """Return the folder of a guest's process."""
     word = f"\0guest={name},".encode()
@@ -90,15 +72,6 @@ def process(root: pathlib.Path, name: str) -> pathlib.Path:
         if word in each.read_bytes()
     ]
     return result
-
-
-def whole(root: pathlib.Path) -> pathlib.Path:
-    """Show the kernel's threads, as a whole process table has them."""
-    folder = root / "proc/2"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "comm").write_text(KTHREADD)
-    (folder / "cmdline").write_text("")
-    return root
 
 
 def _host(host: str, domains: str, folder: pathlib.Path) -> tuple:

@@ -189,8 +189,11 @@ class Tree:
             closed = [[path, "EACCES"] for path in case["closed"]]
             self.put("/ERRORS.json", closed)
         for path, seconds in case.get("times", {}).items():
-            if (self.root / path[1:]).exists():
-                os.utime(self.root / path[1:], (seconds, seconds))
+            place = self.root / path[1:]
+            if place.is_file():
+                self.put(path, place.read_bytes())
+            if place.exists():
+                os.utime(place, (seconds, seconds))
 
     def put_back(self):
         """Undo all that was laid over the tree."""

@@ -13,6 +13,7 @@ from nova_vhard.host.libvirt import libvirt
 from nova_vhard.host.root import HostRoot
 from tests import elf_files
 from tests.unit.host import mac_trees
+from tests.unit.host.test_cases import Tree
 
 
 @pytest.mark.skipif(elf_files.COMPILER is None, reason="gcc is missing")
@@ -22,11 +23,14 @@ from tests.unit.host import mac_trees
 )
 def test_a_qemu_that_cannot_filter_system_calls(tmp_path, library, status):
     """libvirt starts it all the same, and without a filter."""
+    (tmp_path / "kept").mkdir()
     root = mac_trees.apparmor("require-confined", tmp_path)
-    mac_trees.drop(root, "dom-a")
-    (root / "etc/libvirt/qemu.conf").write_text("")
-    (root / "proc/2").mkdir()
-    (root / "proc/2/comm").write_text("kthreadd\n")
+    no_guest = {
+        "drop": ["dom-a"],
+        "/etc/libvirt/qemu.conf": "",
+        "/proc/2/comm": "kthreadd\n",
+    }
+    Tree(root, tmp_path / "kept").lay(no_guest)
     shared = tmp_path / f"lib{library}.so.2"
     flags = ("-fPIC", "-shared", f"-Wl,-soname,{shared.name}")
     elf_files.build(shared, flags, elf_files.LIBRARY)
