@@ -5,13 +5,10 @@ Without KVM, which is the host's, and without the compiler's flags that this
 machine's processor has not; with all devices and features of the plan.
 """
 
-import hashlib
 import pathlib
 import shutil
 
-from nova_vhard.osc.qemu.commands import WriteBuildConfig
-from tests.qemu import plans, source
-from tests.unit.cli import desk
+from tests.qemu import build, source
 
 ARCH = "aarch64"
 _ELSEWHERE = ("--enable-kvm", "-mbranch-protection=standard")
@@ -20,18 +17,9 @@ _BLOBS = "--disable-install-blobs"
 
 def emulator(dsc: pathlib.Path) -> pathlib.Path:
     """Return the binary; one that was made of the very same is kept."""
-    config = source.CACHE / "config-arm"
-    shutil.rmtree(config, ignore_errors=True)
-    words = [word for name in plans.EXTRAS for word in ("--with", name)]
-    done = desk.run(
-        *(WriteBuildConfig, "--policy", plans.BUILT, *words),
-        *("--architecture", ARCH, "--output", str(config)),
-    )
-    assert not done.status, done.err
-    made = hashlib.sha256(dsc.read_bytes())
-    for path in sorted((config / "nova-vhard").iterdir()):
-        made.update(f"{path.name}\n".encode() + path.read_bytes())
-    place = source.CACHE / f"arm-{made.hexdigest()[:16]}"
+    config = build.configuration("config-arm", "--architecture", ARCH)
+    made = build.digest(dsc, config / "nova-vhard")
+    place = source.CACHE / f"arm-{made}"
     binary = place / "source" / "vhard" / f"qemu-system-{ARCH}"
     if not binary.exists():
         _build(dsc, config / "nova-vhard", binary)

@@ -17,31 +17,41 @@ _OTHERS = ("/usr/bin/qemu-system-i386", "/usr/bin/qemu-system-x86_64-microvm")
 _MODULES = "/usr/lib/*-linux-*/qemu"
 
 
+def configuration(name: str, *more: str) -> pathlib.Path:
+    """Write the configuration of a build; return its folder.
+
+    :param more: words of the command
+    """
+    config = source.CACHE / name
+    shutil.rmtree(config, ignore_errors=True)
+    words = [word for each in plans.EXTRAS for word in ("--with", each)]
+    done = desk.run(
+        *(WriteBuildConfig, "--policy", plans.BUILT, *words),
+        *(*more, "--output", str(config)),
+    )
+    assert not done.status, done.err
+    return config
+
+
+def digest(dsc: pathlib.Path, *folders: pathlib.Path) -> str:
+    """Return what changes with anything that a build is made of."""
+    made = hashlib.sha256(dsc.read_bytes())
+    for folder in folders:
+        for path in sorted(folder.iterdir()):
+            made.update(f"{path.name}\n".encode() + path.read_bytes())
+    return made.hexdigest()[:16]
+
+
 def package(dsc: pathlib.Path) -> pathlib.Path:
     """Return the package that the sources and the configuration make.
 
     One that was made of the very same is not made again.
     """
-    config = source.CACHE / "config"
-    shutil.rmtree(config, ignore_errors=True)
-    words = [word for each in plans.EXTRAS for word in ("--with", each)]
-    done = desk.run(
-        *(WriteBuildConfig, "--policy", plans.BUILT, *words),
-        *("--output", str(config)),
-    )
-    assert not done.status, done.err
-    place = source.CACHE / f"build-{_digest(dsc, config)}"
+    config = configuration("config")
+    folders = config / "debian", config / "nova-vhard"
+    place = source.CACHE / f"build-{digest(dsc, *folders)}"
     made = list(place.glob(f"{PACKAGE}_*.deb"))
     return made[0] if made else _build(dsc, config, place)
-
-
-def _digest(dsc: pathlib.Path, config: pathlib.Path) -> str:
-    """Return what changes with anything that the package is made of."""
-    made = hashlib.sha256(dsc.read_bytes())
-    for folder in ("debian", "nova-vhard"):
-        for path in sorted((config / folder).iterdir()):
-            made.update(f"{path.name}\n".encode() + path.read_bytes())
-    return made.hexdigest()[:16]
 
 
 def _build(
