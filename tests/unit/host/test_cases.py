@@ -188,12 +188,14 @@ class Tree:
         if "closed" in case:
             closed = [[path, "EACCES"] for path in case["closed"]]
             self.put("/ERRORS.json", closed)
-        for path, seconds in case.get("times", {}).items():
-            place = self.root / path[1:]
-            if place.is_file():
-                self.put(path, place.read_bytes())
-            if place.exists():
-                os.utime(place, (seconds, seconds))
+        times = case.get("times", {})
+        for path in times:
+            if (self.root / path[1:]).is_file():
+                self.put(path, (self.root / path[1:]).read_bytes())
+        # After all files: writing one changes the time of its folder.
+        for path in times:
+            if (self.root / path[1:]).exists():
+                os.utime(self.root / path[1:], (times[path], times[path]))
 
     def put_back(self):
         """Undo all that was laid over the tree."""
