@@ -164,21 +164,27 @@ def test_a_guest_of_libvirts_defaults_is_caged(reporter, results):
     assert status == "PASS", shown
 
 
-#: Line of qemu.conf to what guest_cage says of a guest by it.
-OPEN = {
-    "seccomp_sandbox = 0": "has no system call filter",
-    'user = "root"\ngroup = "root"\n'
-    "clear_emulator_capabilities = 0": "runs as root, has capabilities",
-    "namespaces = []": "has no own mount namespace",
-}
+#: Lines of qemu.conf, and what guest_cage says of a guest by them.
+OPEN = """\
+seccomp_sandbox = 0
+user = "root"
+group = "root"
+clear_emulator_capabilities = 0
+namespaces = []
+"""
+LACKS = (
+    "runs as root",
+    "has capabilities",
+    "has no system call filter",
+    "has no own mount namespace",
+)
 
 
-@pytest.mark.parametrize("line", OPEN)
-def test_a_guest_that_is_not_caged(place, tmp_path_factory, line):
-    folder = place / tmp_path_factory.mktemp("open").name
+def test_a_guest_that_is_not_caged(place):
+    folder = place / "open"
     folder.mkdir()
     config = folder / "qemu.conf"
-    config.write_text(f"{line}\n")
+    config.write_text(OPEN)
     mounts = {"/etc/libvirt/qemu.conf": config}
     with daemon.Libvirt(folder / "libvirt", mounts) as running:
         running.start("loose")
@@ -186,7 +192,7 @@ def test_a_guest_that_is_not_caged(place, tmp_path_factory, line):
         running.end("loose")
     status, shown = cage_of(result, "loose")
     assert status == "FAIL"
-    assert OPEN[line] in shown
+    assert [text for text in LACKS if text not in shown] == []
 
 
 GRAPHICS = "<graphics type='vnc' listen='{}' port='{}'/>"

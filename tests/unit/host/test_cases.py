@@ -93,6 +93,16 @@ BUILDERS = {
 }
 #: Keys of a case whose mapping is added to that of its group.
 ADDED = (*BUILDERS, "edit", "expected", "times")
+#: All keys that are not paths.
+KEYS = {
+    *ADDED,
+    *CHECKS,
+    "host",
+    "drop",
+    "closed",
+    "closed_to_users",
+    "libvirt",
+}
 
 
 def cases():
@@ -110,10 +120,8 @@ def cases():
                     for key in ADDED
                     if key in group and key in row
                 }
-                case, title = (
-                    group | row | both,
-                    f"{path.stem}: {name} {number}",
-                )
+                case = group | row | both
+                title = f"{path.stem}: {name} {number}"
                 result.append(pytest.param(path.stem, case, id=title))
     return result
 
@@ -273,6 +281,8 @@ def answer(name, host):
 def test_a_case(tree_of, request, file, case):
     tree = tree_of(*case.get("host", ()))
     wanted = {name: case[name] for name in CHECKS if name in case}
+    assert wanted
+    assert {key for key in case if not key.startswith("/")} <= KEYS
     try:
         tree.lay(case)
         host = host_of(tree, case)
