@@ -2,13 +2,15 @@
 """Records of our loggers, as oslo.log writes them into a file."""
 
 import logging
+import pathlib
 import threading
+import traceback
 from types import SimpleNamespace
 
 import pytest
 
 from nova_vhard.common import log
-from nova_vhard.common.log import MESSAGE_LIMIT, CleanLogger, get_logger
+from nova_vhard.common.log import MESSAGE_LIMIT, get_logger
 from nova_vhard.common.text import line, lines
 from tests.clean import RECORD_LIMIT, records
 
@@ -43,8 +45,7 @@ def written(tmp_path):
 
 
 def content(result):
-    with open(result.baseFilename, encoding="utf-8") as file:
-        return file.read()
+    return pathlib.Path(result.baseFilename).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
@@ -52,19 +53,13 @@ def test_a_record_is_one_clean_line(written, odd):
     for level in (logging.INFO, logging.ERROR):
         LOG.log(level, "Of an image: %s, %s", odd, [odd])
         LOG.log(level, odd)
-    assert (written.written, written.faults) == (4, [])
-    assert content(written).count("\n") == 4
-
-
-@pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
-def test_an_exception_that_is_handled_adds_nothing(written, odd):
-    """oslo.log adds its text to a warning by itself."""
     try:
         raise Trouble(odd)
     except Trouble as error:
+        # oslo.log adds its text to a warning by itself
         LOG.warning("Not read: %s", error)
-    assert written.faults == []
-    assert content(written).count("\n") == 1
+    assert (written.written, written.faults) == (5, [])
+    assert content(written).count("\n") == 5
     assert "Trouble: " not in content(written)
 
 
@@ -102,15 +97,6 @@ def test_a_deep_traceback_is_cut(written):
     assert written.longest < RECORD_LIMIT
 
 
-def test_a_record_is_written_whatever_its_values_do(written):
-    LOG.info("Of %s: %s", "image", Unwritable())
-    LOG.info("Of %s: %s", "one value alone")
-    LOG.info("Of %(what)s", {"what": "a mapping"})
-    LOG.info("100 %")
-    assert (written.written, written.faults) == (4, [])
-    assert content(written).splitlines()[-2].endswith("Of a mapping")
-
-
 @pytest.mark.parametrize(
     ("message", "values", "text"),
     [
@@ -121,6 +107,12 @@ def test_a_record_is_written_whatever_its_values_do(written):
         ("%(a)s", [{"a": 1}], "1"),
         ("%s: %s", [1], "'%s: %s', 1 values that cannot be written out"),
         ("%s", [Unwritable()], "'%s', 1 values that cannot be written out"),
+        (
+            "%s: %s",
+            ["a", Unwritable()],
+            "'%s: %s', 2 values that cannot be written out",
+        ),
+        ("%(what)s", [{"what": "a mapping"}], "a mapping"),
         (7, [], "7"),
     ],
 )
@@ -140,23 +132,30 @@ def raised(error):
 
 def chain(error):
     """Return the texts of an exception and of its causes."""
-    texts = []
-    while error is not None:
-        assert error.__context__ is None
-        texts.append(str(error))
-        error = error.__cause__
-    return texts
+    if error is None:
+        return []
+    assert error.__context__ is None
+    return [str(error), *chain(error.__cause__)]
 
 
-def test_an_exception_that_is_not_handled_now(caplog):
-    error = raised(Trouble("earlier"))
-    given = (Trouble, error, error.__traceback__)
-    for exc_info in (error, given):
-        LOG.error("Failed", exc_info=exc_info)
-    kinds = [record.exc_info[0].__name__ for record in caplog.records]
-    texts = [str(record.exc_info[1]) for record in caplog.records]
-    assert kinds == ["Trouble"] * 2
-    assert texts == ["earlier"] * 2
+@pytest.mark.parametrize("as_tuple", [False, True])
+def test_an_exception_that_is_not_handled_now(caplog, as_tuple):
+    class Inner(Exception):
+        pass
+
+    given = raised(Inner("earlier"))
+    exc_info = (Inner, given, given.__traceback__) if as_tuple else given
+    LOG.error("Failed", exc_info=exc_info)
+    kind, error, trace = caplog.records[0].exc_info
+    assert (kind, str(error), trace) == (
+        type(error),
+        "earlier",
+        error.__traceback__,
+    )
+    # it has the name of its own
+    for name in ("__name__", "__module__", "__qualname__"):
+        assert getattr(kind, name) == getattr(Inner, name)
+    assert trace.tb_frame.f_code.co_name == "raised"
 
 
 @pytest.mark.parametrize("exc_info", [None, False, True, (None, None, None)])
@@ -166,26 +165,14 @@ def test_no_exception(caplog, exc_info):
     assert record.exc_info is None
 
 
-def linked(attribute, count=1):
+def linked(attribute, count=1, **more):
     """Return an exception that others have led to."""
-    error = first = Trouble("0")
-    for number in range(count):
-        setattr(error, attribute, Trouble(f"\x07{number + 1}"))
-        error = getattr(error, attribute)
-    return first
-
-
-def hidden():
-    """Return an exception that was raised ``from None``."""
-    error = linked("__context__")
-    error.__suppress_context__ = True
-    return error
-
-
-def both():
-    """Return an exception that has another cause than what was handled."""
-    error = linked("__context__")
-    error.__cause__ = Trouble("cause")
+    error = Trouble(f"\x07{count}")
+    for number in reversed(range(count)):
+        last, error = error, Trouble(f"{number}")
+        setattr(error, attribute, last)
+    for name, value in more.items():
+        setattr(error, name, value)
     return error
 
 
@@ -194,8 +181,10 @@ def both():
     [
         (linked("__cause__"), ["0", "1"]),
         (linked("__context__"), ["0", "1"]),
-        (hidden(), ["0"]),
-        (both(), ["0", "cause"]),
+        # raised ``from None``
+        (linked("__context__", __suppress_context__=True), ["0"]),
+        # another cause than what was handled
+        (linked("__context__", __cause__=Trouble("cause")), ["0", "cause"]),
         (linked("__cause__", 3), ["0", "1", "2", "3"]),
         (linked("__cause__", 9), ["0", "1", "2", "3"]),
         (Trouble("x" * 1024), ["x" * 1024]),
@@ -209,33 +198,11 @@ def test_what_led_to_an_exception_is_logged_with_it(caplog, error, texts):
     assert chain(record.exc_info[1]) == texts
 
 
-def test_an_exception_has_the_name_of_its_own(caplog):
-    class Inner(Exception):
-        pass
-
-    LOG.error("Failed", exc_info=raised(Inner()))
-    (record,) = caplog.records
-    kind, error, trace = record.exc_info
-    assert (kind, trace) == (type(error), error.__traceback__)
-    names = (Inner.__name__, Inner.__module__, Inner.__qualname__)
-    assert (kind.__name__, kind.__module__, kind.__qualname__) == names
-    assert trace.tb_frame.f_code.co_name == "raised"
-
-
 def test_a_message_with_a_traceback_has_less_room(caplog):
     LOG.error("x" * MESSAGE_LIMIT)
     LOG.error("x" * MESSAGE_LIMIT, exc_info=Trouble())
     lengths = [len(text.encode()) for text in caplog.messages]
     assert lengths == [48 * 1024, 24 * 1024]
-
-
-def frames(trace):
-    """Return the lines of a traceback."""
-    numbers = []
-    while trace is not None:
-        numbers.append((trace.tb_frame, trace.tb_lasti, trace.tb_lineno))
-        trace = trace.tb_next
-    return numbers
 
 
 def deep(level):
@@ -251,40 +218,22 @@ def test_the_last_frames_of_a_traceback_are_logged(caplog, level):
         deep(level)
     LOG.error("Failed", exc_info=caught.value)
     (record,) = caplog.records
-    every = frames(caught.value.__traceback__)
-    assert frames(record.exc_info[2]) == every[-12:]
+    every = [*traceback.walk_tb(caught.value.__traceback__)]
+    assert [*traceback.walk_tb(record.exc_info[2])] == every[-12:]
 
 
-class Calls(logging.Logger):
-    """Keeps what it is given."""
+@pytest.mark.parametrize(
+    ("given", "caller"),
+    [({}, "say"), ({"stacklevel": 2}, "test_a_record_knows_its_caller")],
+)
+def test_a_record_knows_its_caller(caplog, given, caller):
+    def say():
+        LOG.warning("from here", **given)
 
-    def log(self, level, msg, *args, **kwargs):
-        self.given = kwargs
-
-
-@pytest.mark.parametrize(("given", "level"), [({}, 2), ({"stacklevel": 2}, 3)])
-def test_a_caller_is_looked_for_one_frame_further(given, level):
-    logger = Calls("nova_vhard.test")
-    CleanLogger(logger).info("text", **given)
-    assert logger.given["stacklevel"] == level
-
-
-def test_a_logger_has_its_name():
-    assert get_logger("nova_vhard.other").name == "nova_vhard.other"
-
-
-def test_what_is_not_wanted_is_not_written_out(written):
-    logging.getLogger("nova_vhard").setLevel(logging.INFO)
-    LOG.debug("%s", Unwritable())
-    assert written.written == 0
-
-
-def test_a_record_knows_its_caller(caplog):
-    with caplog.at_level(logging.INFO, logger=LOG.name):
-        LOG.info("from here")
+    say()
     (record,) = caplog.records
-    assert record.funcName == "test_a_record_knows_its_caller"
-    assert (record.name, record.msg) == (LOG.name, "from here")
+    assert record.funcName == caller
+    assert (record.name, record.msg) == ("nova_vhard.test", "from here")
 
 
 @pytest.mark.parametrize(
@@ -385,20 +334,19 @@ def test_a_line_is_cut_at_bytes():
     assert lines("a\x1b\nb\u2028\n") == "a\nb\n"
 
 
+def library(message, *values, info=None):
+    """Return the record of a library."""
+    return logging.LogRecord("library", 40, "x.py", 1, message, values, info)
+
+
 @pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
 def test_a_record_of_a_library_is_clean_in_our_programs(odd):
     formatter = log.CleanFormatter(logging.Formatter("%(message)s"))
-    for arguments in ((), (odd,), ({"text": odd},)):
-        message = "%(text)s" if arguments[:1] == ({"text": odd},) else "%s"
-        record = logging.LogRecord(
-            "library",
-            30,
-            "x.py",
-            1,
-            message if arguments else odd,
-            arguments,
-            None,
-        )
+    for record in (
+        library(odd),
+        library("%s", odd),
+        library("%(text)s", {"text": odd}),
+    ):
         text = formatter.format(record)
         assert text == line(odd, MESSAGE_LIMIT)
         # other handlers find the same record as after any formatter
@@ -407,26 +355,16 @@ def test_a_record_of_a_library_is_clean_in_our_programs(odd):
 
 
 def test_a_traceback_of_a_library_is_clean_in_our_programs():
-    formatter = log.CleanFormatter(None)
-    try:
-        raise Trouble(FORGED)
-    except Trouble as error:
-        info = (type(error), error, error.__traceback__)
-    record = logging.LogRecord("library", 40, "x.py", 1, "Bad", (), info)
-    text = formatter.format(record)
+    error = raised(Trouble(FORGED))
+    info = (type(error), error, error.__traceback__)
+    bad = "x" * 10**6
+    record = library(bad, info=info)
+    text = log.CleanFormatter(logging.Formatter("%(message)s")).format(record)
     assert "Trouble: x 2026-11-25" in text
     assert FORGED not in text
     assert record.exc_info is info
-
-
-def test_a_long_traceback_of_a_library_is_cut_as_ours_is():
-    formatter = log.CleanFormatter(logging.Formatter("%(message)s"))
-    info = raised(Trouble("lost"))
-    info = (type(info), info, info.__traceback__)
-    bad = "x" * 10**6
-    record = logging.LogRecord("library", 40, "x.py", 1, bad, (), info)
-    first = formatter.format(record).splitlines()[0]
-    assert first == line(bad, log._WITH_TRACEBACK)
+    # it is cut as ours is
+    assert text.splitlines()[0] == line(bad, log._WITH_TRACEBACK)
 
 
 def test_handlers_are_made_clean_once_and_keep_their_format(monkeypatch):
@@ -439,6 +377,5 @@ def test_handlers_are_made_clean_once_and_keep_their_format(monkeypatch):
     made = first.formatter
     log.clean_handlers()
     assert first.formatter is made
-    record = logging.LogRecord("library", 30, "x.py", 1, "a\nb", (), None)
-    assert first.format(record) == "ours: a b"
-    assert other.format(record) == "a b"
+    assert first.format(library("a\nb")) == "ours: a b"
+    assert other.format(library("a\nb")) == "a b"
