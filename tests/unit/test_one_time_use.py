@@ -57,27 +57,12 @@ def judged(rule, *asked, operation=BOOT, **more):
     return evaluate(rule, request, subject, TODAY, **more)
 
 
-def mode(rule, *asked, operation=BOOT):
-    subject = Subject(operation, project="p")
-    request = HardwareRequest(passthrough=asked)
-    return one_time_use(rule, request, subject, TODAY)
-
-
 def test_it_is_asked_of_devices_and_not_of_hosts():
     rule = rules("iommu", "one_time_use")
     request = HardwareRequest(passthrough=(GPU,))
     (demand,) = host_requirements(rule, request, Subject(BOOT), TODAY)
     assert demand.checks == {"iommu"}
-    assert mode(rule, GPU) is Mode.ENFORCE
     assert not judged(rule, GPU).violations
-
-
-def test_without_the_rule_or_an_alias_no_host_is_looked_at():
-    assert mode(rules("iommu"), GPU) is None
-    assert mode(rules("one_time_use"), *NEVER) is None
-    assert mode(policy(), GPU) is None
-    assert mode(rules("one_time_use", enabled=False), GPU) is None
-    assert mode(rules("one_time_use"), GPU, operation=REBUILD) is None
 
 
 @pytest.mark.parametrize("item", NEVER, ids=lambda item: item.name)
@@ -94,18 +79,6 @@ def test_what_can_never_be_so(item, operation):
     assert not judged(rules("iommu"), item, operation=operation).violations
 
 
-def test_an_alias_is_no_end_of_what_is_judged():
-    (refusal,) = judged(rules("one_time_use"), GPU, NEVER[0]).refusals
-    assert refusal.devices == {"vf"}
-
-
-@pytest.mark.parametrize("operation", [REBUILD, RESCUE])
-def test_a_server_that_stays_keeps_its_devices(operation):
-    assert not judged(
-        rules("one_time_use"), *NEVER, operation=operation
-    ).violations
-
-
 def test_two_devices_are_two_violations_and_no_move_softens_them():
     rule = rules("one_time_use", moves={"guest_devices": "audit"})
     request = HardwareRequest(passthrough=NEVER)
@@ -114,17 +87,56 @@ def test_two_devices_are_two_violations_and_no_move_softens_them():
     assert len(result.refusals) == len(NEVER) == len(already)
 
 
-def test_an_exemption_and_a_mode():
-    exempt = rules("one_time_use", exemptions=[LIFTED])
-    assert mode(exempt, GPU) is None
-    result = judged(exempt, *NEVER)
-    assert not result.violations
-    assert {name for _, name in result.exempted} == {"old"}
-    assert mode(rules("one_time_use", mode="warn"), GPU) is Mode.WARN
-    entry = {"require": ["one_time_use"], "mode": "audit"}
-    assert mode(policy(passthrough=entry), GPU) is Mode.AUDIT
-    assert judged(rules("one_time_use", mode="audit"), *NEVER).outcome == (
-        "audit"
+WARN = {"require": ["one_time_use"], "mode": "audit"}
+REQUIRED = ["one_time_use"]
+
+
+@pytest.mark.parametrize(
+    ("require", "keys", "asked", "operation", "expected"),
+    [
+        (REQUIRED, {}, [GPU], BOOT, Mode.ENFORCE),
+        (["iommu"], {}, [GPU], BOOT, None),
+        (REQUIRED, {}, NEVER, BOOT, None),
+        ([], {}, [GPU], BOOT, None),
+        (REQUIRED, {"enabled": False}, [GPU], BOOT, None),
+        (REQUIRED, {}, [GPU], REBUILD, None),
+        (REQUIRED, {"exemptions": [LIFTED]}, [GPU], BOOT, None),
+        (REQUIRED, {"mode": "warn"}, [GPU], BOOT, Mode.WARN),
+        (REQUIRED, {"passthrough": WARN}, [GPU], BOOT, Mode.AUDIT),
+    ],
+)
+def test_whether_hosts_are_asked(require, keys, asked, operation, expected):
+    entry = {"allow": EVERY, "require": require}
+    rule = policy(**{"passthrough": entry, **keys})
+    subject = Subject(operation, project="p")
+    request = HardwareRequest(passthrough=tuple(asked))
+    assert one_time_use(rule, request, subject, TODAY) is expected
+
+
+@pytest.mark.parametrize(
+    ("keys", "asked", "operation", "outcome", "devices"),
+    [
+        # An alias is no end of what is judged.
+        ({}, [GPU, NEVER[0]], BOOT, "refuse", [{"vf"}]),
+        # A server that stays keeps its devices.
+        ({}, NEVER, REBUILD, "allow", []),
+        ({}, NEVER, RESCUE, "allow", []),
+        ({"exemptions": [LIFTED]}, NEVER, BOOT, "allow", []),
+        (
+            {"mode": "audit"},
+            NEVER,
+            BOOT,
+            "audit",
+            [{each.name} for each in NEVER],
+        ),
+    ],
+)
+def test_devices_that_are_refused(keys, asked, operation, outcome, devices):
+    result = judged(rules(*REQUIRED, **keys), *asked, operation=operation)
+    assert result.outcome == outcome
+    assert [each.devices for each in result.violations] == devices
+    assert {name for _, name in result.exempted} == (
+        {"old"} if "exemptions" in keys else set()
     )
 
 

@@ -46,13 +46,6 @@ def test_another_spelling_of_either_value():
     assert dict(cards.replace) == {"e1000": "virtio"}
 
 
-def test_a_policy_without_replacements_has_none():
-    devices = {"disk_bus": {"allow": ["virtio"]}}
-    disks = policy(guest_devices=devices).guest_devices["disk_bus"]
-    assert dict(disks.replace) == {}
-    assert disks.replacement("ide") is None
-
-
 def test_what_an_image_is_given():
     rules = policy(
         guest_devices={
@@ -67,76 +60,81 @@ def test_what_an_image_is_given():
     assert left.rule == "guest_devices.vif_model"
 
 
-def test_a_rule_of_another_file_can_be_given_replacements(tmp_path):
-    text = """\
-        version: "1"
-        extends: baseline
-        guest_devices: {disk_bus: {replace: {ide: virtio}}}
-        """
-    rules = document.load(write(tmp_path / "policy.yaml", text))
-    assert rules.guest_devices["disk_bus"].replacement("ide") == "virtio"
+BETWEEN = """\
+    version: "1"
+    extends: baseline
+    mode: warn
+    guest_devices: {video_model: {allow: [virtio]}}
+    """
 
 
-def extending(tmp_path, rule):
-    text = f'version: "1"\nextends: baseline\nguest_devices:\n  {rule}\n'
+def extending(tmp_path, rule, base="baseline"):
+    write(tmp_path / "modes.yaml", 'version: "1"\nmode: warn\n')
+    write(tmp_path / "between.yaml", BETWEEN)
+    text = f'version: "1"\nextends: {base}\nguest_devices:\n  {rule}\n'
     return document.load(write(tmp_path / "policy.yaml", text))
 
 
+VGA = {"cirrus": "vga", "qxl": "vga", "vmvga": "vga"}
+DISK = "disk_bus: {allow: [virtio], replace: {ide: virtio}}"
+
+
 @pytest.mark.parametrize(
-    ("allow", "kept"),
+    ("base", "rule", "kind", "kept"),
     [
-        ("[virtio, none]", {}),
-        ("[vga]", {"cirrus": "vga", "qxl": "vga", "vmvga": "vga"}),
-        ('["v*"]', {"cirrus": "vga", "qxl": "vga", "vmvga": "vga"}),
-        ("[virtio], replace: {qxl: virtio}", {"qxl": "virtio"}),
+        ("baseline", "video_model: {allow: [virtio, none]}", "", {}),
+        ("baseline", "video_model: {allow: [vga]}", "", VGA),
+        ("baseline", 'video_model: {allow: ["v*"]}', "", VGA),
+        (
+            "baseline",
+            "video_model: {allow: [virtio], replace: {qxl: virtio}}",
+            "",
+            {"qxl": "virtio"},
+        ),
+        # A rule of another file can be given replacements.
+        (
+            "baseline",
+            "disk_bus: {replace: {ide: virtio}}",
+            "disk_bus",
+            {"ide": "virtio"},
+        ),
+        # A file that is extended may have no rules.
+        ("modes.yaml", DISK, "disk_bus", {"ide": "virtio"}),
+        # They go also of a file between the two.
+        ("between.yaml", DISK, "", {}),
+        ("between.yaml", DISK, "cdrom_bus", {"ide": "sata"}),
+        ("modes.yaml", "disk_bus: {allow: [virtio]}", "disk_bus", {}),
     ],
 )
 def test_replacements_that_a_narrower_file_does_not_allow_go(
-    tmp_path, allow, kept
+    tmp_path, base, rule, kind, kept
 ):
-    rules = extending(tmp_path, f"video_model: {{allow: {allow}}}")
-    assert dict(rules.guest_devices["video_model"].replace) == kept
+    rules = extending(tmp_path, rule, base)
+    assert dict(rules.guest_devices[kind or "video_model"].replace) == kept
 
 
-def test_a_file_that_is_extended_may_have_no_rules(tmp_path):
-    write(tmp_path / "modes.yaml", 'version: "1"\nmode: warn\n')
-    rule = "{disk_bus: {allow: [virtio], replace: {ide: virtio}}}"
-    text = f'version: "1"\nextends: modes.yaml\nguest_devices: {rule}\n'
-    rules = document.load(write(tmp_path / "policy.yaml", text))
-    assert dict(rules.guest_devices["disk_bus"].replace) == {"ide": "virtio"}
-
-
-def test_replacements_go_also_of_a_file_between_the_two(tmp_path):
-    write(
-        tmp_path / "between.yaml",
-        'version: "1"\nextends: baseline\n'
-        "guest_devices: {video_model: {allow: [virtio]}}\n",
-    )
-    text = 'version: "1"\nextends: between.yaml\nmode: warn\n'
-    rules = document.load(write(tmp_path / "policy.yaml", text))
-    assert dict(rules.guest_devices["video_model"].replace) == {}
-    assert dict(rules.guest_devices["cdrom_bus"].replace) == {"ide": "sata"}
-
-
-def test_a_replacement_must_be_allowed_by_the_file_that_is_extended(tmp_path):
+@pytest.mark.parametrize(
+    ("rule", "places"),
+    [
+        (
+            "disk_bus: {replace: {ide: sata}}",
+            [(4, "guest_devices.disk_bus.replace.ide")],
+        ),
+        # It is told with what else is wrong.
+        (
+            "vif_model: {mode: hard}\n"
+            "  disk_bus: {allow: [virtio], replace: {ide: sata}}",
+            [
+                (4, "guest_devices.vif_model.mode"),
+                (5, "guest_devices.disk_bus.replace.ide"),
+            ],
+        ),
+    ],
+)
+def test_a_replacement_must_be_allowed(tmp_path, rule, places):
     with pytest.raises(PolicyError) as caught:
-        extending(tmp_path, "disk_bus: {replace: {ide: sata}}")
-    (problem,) = caught.value.problems
-    assert problem.line == 4
-    assert problem.path == "guest_devices.disk_bus.replace.ide"
-
-
-def test_it_is_told_with_what_else_is_wrong(tmp_path):
-    with pytest.raises(PolicyError) as caught:
-        extending(
-            tmp_path,
-            "disk_bus: {allow: [virtio], replace: {ide: sata}}\n"
-            "  vif_model: {mode: hard}",
-        )
-    assert {problem.path for problem in caught.value.problems} == {
-        "guest_devices.vif_model.mode",
-        "guest_devices.disk_bus.replace.ide",
-    }
+        extending(tmp_path, rule)
+    assert [(each.line, each.path) for each in caught.value.problems] == places
 
 
 @pytest.mark.parametrize(

@@ -125,37 +125,40 @@ def test_passthrough_is_listed_by_name(path, tmp_path):
         assert evaluate(rules, asked, subject, TODAY).rules == broken
 
 
-def test_what_nobody_can_name_is_counted_and_not_listed(path):
-    # libosinfo picks the bus and the card
-    content = listed(path, server(1, {"os_distro": "windows"}))
-    strict = listed(
-        path, server(1, {**E1000, "base_image_ref": "http://host/"})
-    )
-    assert (content.count, content.left_out) == (0, 0)
-    assert (strict.count, strict.left_out) == (1, 1)
-    assert "can name" in list(exemption_list.notes("list", strict))[1]
+ODD = {"hw_disk_bus": "odd", "hw_redirected_usb_ports": "many"}
 
 
 @pytest.mark.parametrize(
-    "machine", ["*", "pc*", "pc-?", "[p]c", "p" * 300, "pc\n", "", "pc\x1b"]
+    ("made_of", "rules", "count", "left_out"),
+    [
+        # libosinfo picks the bus and the card
+        ({"had": {"os_distro": "windows"}}, None, 0, 0),
+        (
+            {"had": {**E1000, "base_image_ref": "http://host/"}},
+            {CARD: ["e1000"]},
+            1,
+            1,
+        ),
+        # what Nova does not know is not listed
+        ({"had": {**E1000, **ODD}}, {CARD: ["e1000"]}, 1, 1),
+        # Nova does not show what it was made of
+        ({"now": IDE}, {CARD: ["e1000"], DISK: ["ide"]}, 1, 0),
+        # a value of an outsider becomes no pattern
+        *(
+            ({"had": {"hw_machine_type": machine}}, None, 0, 1)
+            for machine in (
+                *("*", "pc*", "pc-?", "[p]c", "p" * 300, "pc\n", "", "pc\x1b"),
+            )
+        ),
+    ],
 )
-def test_value_of_an_outsider_becomes_no_pattern(path, machine):
-    content = listed(path, server(1, {"hw_machine_type": machine}))
-    assert (content.count, content.left_out) == (0, 1)
-
-
-def test_value_that_nova_does_not_know_is_not_listed(path):
-    odd = {"hw_disk_bus": "odd", "hw_redirected_usb_ports": "many"}
-    content = listed(path, server(1, {**E1000, **odd}))
-    (exemption,) = content.exemptions(UNTIL)
-    assert exemption["rules"] == {CARD: ["e1000"]}
-    assert content.left_out == 1
-
-
-def test_server_of_which_nova_does_not_show_what_it_was_made_of(path):
-    volume = Server(ident(1), now=image.read(IDE))
-    (exemption,) = listed(path, volume).exemptions(UNTIL)
-    assert exemption["rules"] == {CARD: ["e1000"], DISK: ["ide"]}
+def test_what_is_listed_of_a_server(path, made_of, rules, count, left_out):
+    made_of = {key: image.read(made_of[key]) for key in made_of}
+    content = listed(path, Server(ident(1), **made_of))
+    assert (content.count, content.left_out) == (count, left_out)
+    assert [each["rules"] for each in content.exemptions(UNTIL)] == (
+        [rules] if rules else []
+    )
 
 
 def test_exempted_server_is_not_listed_again(path, tmp_path):
@@ -167,49 +170,36 @@ def test_exempted_server_is_not_listed_again(path, tmp_path):
     assert "violates" in note
 
 
-def test_existing_file_is_not_overwritten(path, tmp_path):
-    target = tmp_path / "list.yaml"
-    target.write_text("mine")
-    with pytest.raises(exceptions.CommandError, match="already exists"):
-        exemption_list.write(
-            str(target), path, listed(path, server(1, E1000)), UNTIL
-        )
-    assert target.read_text() == "mine"
-    assert sorted(os.listdir(tmp_path)) == ["list.yaml", "policy.yaml"]
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mine.yaml", "already exists"),
+        ("no/list.yaml", "list.yaml: cannot be written: No such"),
+    ],
+)
+def test_list_that_cannot_be_written(path, tmp_path, name, words):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("mine")
+    content = listed(path, server(1, E1000))
+    with pytest.raises(exceptions.CommandError, match=words):
+        exemption_list.write(str(tmp_path / name), path, content, UNTIL)
+    assert mine.read_text() == "mine"
+    assert sorted(os.listdir(tmp_path)) == ["mine.yaml", "policy.yaml"]
 
 
-def test_folder_that_is_not_there(path, tmp_path):
-    target = str(tmp_path / "no" / "list.yaml")
-    with pytest.raises(
-        exceptions.CommandError, match=r"list.yaml: cannot be written: No such"
-    ):
-        exemption_list.write(
-            target, path, listed(path, server(1, E1000)), UNTIL
-        )
-
-
-def test_policy_that_extends_a_path_is_extended_by_the_list(tmp_path):
-    base = write(tmp_path / "base.yaml", RULES)
-    outer = write(
-        tmp_path / "policy.yaml",
-        """\
-        version: "1"
-        extends: base.yaml
-        """,
-    )
+@pytest.mark.parametrize("base", ["base.yaml", "scs"])
+def test_list_extends_what_the_policy_does(path, tmp_path, base):
+    outer = base
+    if base != "scs":
+        write(tmp_path / "base.yaml", RULES)
+        text = RULES.replace("baseline", base)
+        outer = write(tmp_path / "policy.yaml", text)
     target = tmp_path / "elsewhere" / "list.yaml"
     target.parent.mkdir()
-    exemption_list.write(
-        str(target), outer, listed(outer, server(1, E1000)), UNTIL
-    )
-    assert base in document.load(str(target)).files
-
-
-def test_list_for_a_shipped_policy_extends_it(path, tmp_path):
-    target = str(tmp_path / "list.yaml")
-    exemption_list.write(target, "scs", listed(path, server(1, E1000)), UNTIL)
-    names = map(os.path.basename, document.load(target).files)
-    assert list(names)[:2] == ["list.yaml", "scs.yaml"]
+    content = listed(path, server(1, E1000))
+    exemption_list.write(str(target), outer, content, UNTIL)
+    names = map(os.path.basename, document.load(str(target)).files)
+    assert [*names][:2] == ["list.yaml", base if "." in base else "scs.yaml"]
 
 
 @pytest.mark.parametrize("day", ["2020-01-01", "soon", "2027-02-30", ""])
@@ -219,7 +209,8 @@ def test_day_that_is_none(day):
         parser.parse_args(["--until", day])
 
 
-def test_ten_thousand_exemptions_are_looked_up_not_searched(monkeypatch):
+def exempting(*servers, **more):
+    """Return a policy that exempts servers, each by an entry."""
     entries = [
         {
             "id": f"e{number}",
@@ -227,13 +218,42 @@ def test_ten_thousand_exemptions_are_looked_up_not_searched(monkeypatch):
             "until": "2026-06-15",
             "servers": [ident(number)],
             "rules": {CARD: ["e1000"]},
+            **more,
         }
-        for number in range(10_000)
+        for number in servers
     ]
-    rules = policy(
+    return policy(
         guest_devices={"vif_model": {"allow": ["virtio"]}},
         exemptions=entries,
     )
+
+
+@pytest.mark.parametrize(
+    ("more", "number", "project", "outcome"),
+    [
+        ({}, 1, "p1", "allow"),
+        ({}, 2, "p1", "refuse"),
+        # server and project must both fit
+        ({"projects": ["p1"]}, 1, "p1", "allow"),
+        ({"projects": ["p1"]}, 2, "p1", "refuse"),
+        ({"projects": ["p1"]}, 1, "p2", "refuse"),
+        ({"projects": ["p1"]}, None, "p1", "refuse"),
+    ],
+)
+def test_request_is_of_a_server(more, number, project, outcome):
+    asked = {
+        "operation": REBUILD,
+        "project": project,
+        "image": {"properties": E1000},
+    }
+    if number:
+        asked["server"] = {"id": ident(number)}
+    verdict = described.read(asked).verdict(exempting(1, **more), TODAY)
+    assert verdict.outcome == outcome
+
+
+def test_ten_thousand_exemptions_are_looked_up_not_searched(monkeypatch):
+    rules = exempting(*range(10_000))
     asked = []
     covers = Exemption.covers
 
@@ -245,51 +265,3 @@ def test_ten_thousand_exemptions_are_looked_up_not_searched(monkeypatch):
     assert rules_of(rules, E1000, server=ident(7)) == []
     assert rules_of(rules, E1000, server=ident(10_000)) == [CARD]
     assert asked == ["e7"]
-
-
-def test_described_request_is_of_a_server():
-    rules = policy(
-        guest_devices={"vif_model": {"allow": ["virtio"]}},
-        exemptions=[
-            {
-                "id": "e",
-                "reason": "r",
-                "until": "2026-06-15",
-                "servers": [ident(1)],
-                "rules": {CARD: ["e1000"]},
-            }
-        ],
-    )
-    for number, outcome in ((1, "allow"), (2, "refuse")):
-        case = described.read(
-            {
-                "operation": REBUILD,
-                "server": {"id": ident(number)},
-                "image": {"properties": E1000},
-            }
-        )
-        assert case.verdict(rules, TODAY).outcome == outcome
-
-
-def test_server_and_project_must_both_fit():
-    rules = policy(
-        guest_devices={"vif_model": {"allow": ["virtio"]}},
-        exemptions=[
-            {
-                "id": "e",
-                "reason": "r",
-                "until": "2026-06-15",
-                "servers": [ident(1)],
-                "projects": ["p1"],
-                "rules": {CARD: ["e1000"]},
-            }
-        ],
-    )
-    table = [
-        (ident(1), "p1", []),
-        (ident(2), "p1", [CARD]),
-        (ident(1), "p2", [CARD]),
-        ("", "p1", [CARD]),
-    ]
-    for number, project, broken in table:
-        assert rules_of(rules, E1000, server=number, project=project) == broken

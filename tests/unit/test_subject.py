@@ -5,8 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from nova_vhard.policy.subject import BOOT, fold_roles, subject_of
+from nova_vhard.policy.subject import BOOT, subject_of
 from tests.unit.helpers import TODAY, policy
+
+NONE = (None, (), [])
 
 
 def context(project="p1", roles=("Member", "ADMIN"), domain="d1"):
@@ -15,48 +17,40 @@ def context(project="p1", roles=("Member", "ADMIN"), domain="d1"):
     )
 
 
-def test_roles_are_folded():
-    subject = subject_of(BOOT, context(), "p1")
-    assert subject.roles == {"member", "admin"}
-    assert subject.domain == "d1"
+OWN = ("p1", "d1", {"member", "admin"})
+FLAVOR = SimpleNamespace(name="m1.small", flavorid="7")
 
 
-@pytest.mark.parametrize("roles", [None, (), []])
-def test_no_roles(roles):
-    assert fold_roles(roles) == frozenset()
+@pytest.mark.parametrize(
+    ("who", "project", "expected"),
+    [
+        (context(), "p1", OWN),
+        *((context(roles=roles), "p1", ("p1", "d1", set())) for roles in NONE),
+        # a project that is none is the caller's
+        *((context(), project, OWN) for project in (None, "", 7, ["p1"])),
+        # another project has no use of the caller's roles and domain
+        (context(), "p2", ("p2", None, set())),
+        # a service without a context
+        (None, "p2", ("p2", None, set())),
+    ],
+)
+def test_who_asks(who, project, expected):
+    subject = subject_of(BOOT, who, project)
+    assert (subject.project, subject.domain, subject.roles) == expected
 
 
-@pytest.mark.parametrize("project", [None, "", 7, ["p1"]])
-def test_a_project_that_is_none_is_the_callers(project):
-    subject = subject_of(BOOT, context(), project)
-    assert subject.project == "p1"
-    assert subject.roles
-
-
-def test_another_project_has_no_use_of_the_callers_roles():
-    subject = subject_of(BOOT, context(), "p2")
-    assert subject.project == "p2"
-    assert subject.roles == frozenset()
-    assert subject.domain is None
-
-
-def test_a_service_without_a_context():
-    subject = subject_of(BOOT, None, "p2")
-    assert subject.project == "p2"
-    assert subject.roles == frozenset()
-
-
-def test_image_and_flavor_are_named():
-    flavor = SimpleNamespace(name="m1.small", flavorid="7")
-    subject = subject_of(BOOT, context(), "p1", "an-image", flavor)
-    assert subject.image == "an-image"
-    assert (subject.flavor, subject.flavor_id) == ("m1.small", "7")
-    without = subject_of(BOOT, context(), "p1")
-    assert (without.flavor, without.flavor_id) == (None, None)
-
-
-def test_an_image_that_is_no_text_is_none():
-    assert subject_of(BOOT, context(), "p1", ["image"]).image is None
+@pytest.mark.parametrize(
+    ("named", "facts"),
+    [
+        ([], (None, None, None)),
+        (["an-image", FLAVOR], ("an-image", "m1.small", "7")),
+        # an image that is no text is none
+        ([["image"]], (None, None, None)),
+    ],
+)
+def test_image_and_flavor_are_named(named, facts):
+    subject = subject_of(BOOT, context(), "p1", *named)
+    assert (subject.image, subject.flavor, subject.flavor_id) == facts
 
 
 @pytest.mark.parametrize("written", ["admin", "Admin", "ADMIN"])

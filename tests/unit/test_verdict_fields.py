@@ -48,20 +48,6 @@ def test_a_device_of_the_host_that_nobody_may_have():
     assert violation.mode is Mode.WARN
 
 
-def test_a_device_that_can_never_be_one_time_use():
-    rules = {
-        "passthrough": {
-            "allow": {"ports": ["vf"]},
-            "require": ["one_time_use"],
-            "mode": "warn",
-        }
-    }
-    port = Passthrough("ports", "vf", "port p")
-    (violation,) = violations(rules, HardwareRequest(passthrough=(port,)))
-    assert violation.rules == ("passthrough.require",)
-    assert violation.mode is Mode.WARN
-
-
 @pytest.mark.parametrize("complete", [True, False])
 def test_what_must_be_said_of_a_kind_without_a_default(complete):
     rules = {
