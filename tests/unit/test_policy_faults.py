@@ -228,7 +228,18 @@ FAULTS = {
     ],
 }
 #: Files that are not a policy, and the line of the fault.
-OTHER = {"": 1, "- a": 1, "a": 1, "# a": 1, "a: b\n- c": 2}
+OTHER = {
+    "": (1, ""),
+    "- a": (1, ""),
+    "a": (1, ""),
+    "# a": (1, ""),
+    "a: b\n- c": (2, ""),
+}
+UNVERSIONED = {
+    "mode: warn": (1, "version"),
+    "version: '2'": (1, "version"),
+    "version:": (1, "version"),
+}
 
 
 def faults(folder: Path, text: str) -> list[tuple[int, str, str]]:
@@ -248,16 +259,10 @@ def test_places(tmp_path, text):
     assert [(line, path) for line, path, _ in found] == FAULTS[text]
 
 
-@pytest.mark.parametrize("text", OTHER)
+@pytest.mark.parametrize("text", OTHER | UNVERSIONED)
 def test_what_is_not_a_policy(tmp_path, text):
     ((line, path, _),) = faults(tmp_path, text)
-    assert (line, path) == (OTHER[text], "")
-
-
-@pytest.mark.parametrize("text", ["mode: warn", "version: '2'", "version:"])
-def test_a_policy_without_its_version(tmp_path, text):
-    ((line, path, _),) = faults(tmp_path, text)
-    assert (line, path) == (1, "version")
+    assert (line, path) == (OTHER | UNVERSIONED)[text]
 
 
 def test_sentences(tmp_path):

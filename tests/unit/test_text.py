@@ -13,6 +13,13 @@ from nova_vhard.common.text import (
 )
 
 
+class Broken:
+    """A value that cannot be written out."""
+
+    def __str__(self):
+        raise RuntimeError("broken")
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -26,52 +33,56 @@ from nova_vhard.common.text import (
         ("ü" * 64, "ü" * 64),
         ("ü" * 65, "ü" * 63 + "…"),
         ("\x00" * 100 + "x", "x"),
+        # of what is cut off nothing is looked at
+        ("\n" * 4 * LIMIT + "a", ""),
+        ("\n" * (4 * LIMIT - 1) + "a", "a"),
+        (Broken(), "<Broken>"),
     ],
 )
 def test_clean(value, expected):
     assert clean(value) == expected
 
 
-def test_a_quote_cannot_be_closed_from_within():
-    assert quote("a' and 'b") == "'a` and `b'"
-
-
-def test_a_quote_is_as_long_as_the_limit_without_its_marks():
-    assert quote("a" * 9, 9) == f"'{'a' * 9}'"
-    assert quote("a" * 10, 9) == f"'{'a' * 8}…'"
-
-
-def test_fit():
-    parts = ["one", "two", "three"]
-    assert fit(parts, 100) == "one; two; three"
-    parts = ["one", "two", "three" * 5]
-    assert fit(parts, 20) == "one; two; and 1 more"
-    assert fit(parts, 19) == "one; and 2 more"
-    assert fit(["ääää"], 5) == "ää"
-    assert fit([], 5) == ""
-
-
-def test_fit_counts_what_there_is_beside_the_parts():
-    assert fit(["one", "two"], 100, more=7) == "one; two; and 7 more"
-    assert fit(["one", "two"], 19, more=7) == "one; and 8 more"
-    # a part that would fit alone leaves room for the count
-    assert fit(["one", "2"], 15, ", ", more=1) == "one, and 2 more"
+@pytest.mark.parametrize(
+    ("text", "limit", "expected"),
+    [
+        # it cannot be closed from within
+        ("a' and 'b", 64, "'a` and `b'"),
+        # its marks do not count
+        ("a" * 9, 9, f"'{'a' * 9}'"),
+        ("a" * 10, 9, f"'{'a' * 8}…'"),
+    ],
+)
+def test_quote(text, limit, expected):
+    assert quote(text, limit) == expected
 
 
 @pytest.mark.parametrize(
-    ("parts", "limit", "expected"),
+    ("parts", "limit", "more", "expected"),
     [
-        (["one", "two"], 8, "one; two"),
-        (["one", "two"], 7, "one"),
-        (["one"], 3, "one"),
-        (["one"], 2, "on"),
-        (["äö", "ü"], 8, "äö; ü"),
-        (["äö", "ü"], 7, "äö"),
-        (["one", "two", "three" * 9], 20, "one; two; and 1 more"),
+        (["one", "two", "three"], 100, 0, "one; two; three"),
+        (["one", "two", "three" * 5], 20, 0, "one; two; and 1 more"),
+        (["one", "two", "three" * 5], 19, 0, "one; and 2 more"),
+        (["ääää"], 5, 0, "ää"),
+        ([], 5, 0, ""),
+        (["one", "two"], 8, 0, "one; two"),
+        (["one", "two"], 7, 0, "one"),
+        (["one"], 3, 0, "one"),
+        (["one"], 2, 0, "on"),
+        (["äö", "ü"], 8, 0, "äö; ü"),
+        (["äö", "ü"], 7, 0, "äö"),
+        (["one", "two", "three" * 9], 20, 0, "one; two; and 1 more"),
+        # what there is beside the parts
+        (["one", "two"], 100, 7, "one; two; and 7 more"),
+        (["one", "two"], 19, 7, "one; and 8 more"),
+        # a part that would fit alone leaves room for the count
+        (["one", "2"], 15, 1, "one; and 2 more"),
     ],
 )
-def test_what_fits_to_the_byte(parts, limit, expected):
-    assert fit(parts, limit) == expected
+def test_what_fits_to_the_byte(parts, limit, more, expected):
+    assert fit(parts, limit, more=more) == expected
+    with_commas = fit(parts, limit, ", ", more)
+    assert with_commas == expected.replace("; ", ", ")
 
 
 @pytest.mark.parametrize(
@@ -85,6 +96,8 @@ def test_what_fits_to_the_byte(parts, limit, expected):
         # no more than four times the limit is looked at
         ("\n" * 35 + "x", 9, "x"),
         ("\n" * 36 + "x", 9, ""),
+        ("\n" * 400 + "a", 100, ""),
+        ("\n" * 399 + "a", 100, "a"),
     ],
 )
 def test_a_line_is_as_long_as_the_limit(text, limit, expected):
@@ -103,22 +116,3 @@ def test_a_line_is_as_long_as_the_limit(text, limit, expected):
 )
 def test_each_line_of_a_text_is_a_line(value, expected):
     assert lines(value, 9) == expected
-
-
-def test_of_what_is_cut_off_nothing_is_looked_at():
-    assert clean("\n" * 4 * LIMIT + "a") == ""
-    assert clean("\n" * (4 * LIMIT - 1) + "a") == "a"
-    assert line("\n" * 400 + "a", 100) == ""
-    assert line("\n" * 399 + "a", 100) == "a"
-
-
-def test_a_quote_is_as_long_as_its_limit():
-    assert quote("x" * 100, 5) == "'xxxx…'"
-
-
-def test_a_value_that_cannot_be_written_out_has_a_kind():
-    class Broken:
-        def __str__(self):
-            raise RuntimeError("broken")
-
-    assert clean(Broken()) == "<Broken>"

@@ -30,36 +30,28 @@ def content(path):
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("one/key", "one"),
-        ("one/./key", "one"),
-        ("one//key", "one"),
-        ("two/deep/../key", "two"),
-        ("two/deep//../key", "two"),
-        ("two/deep/../../one/key", "one"),
-        ("../../../../../../../../..{home}/one/key", "one"),
+        ("{home}/one/key", "one"),
+        ("{home}/one/./key", "one"),
+        ("{home}/one//key", "one"),
+        ("{home}/two/deep/../key", "two"),
+        ("{home}/two/deep//../key", "two"),
+        ("{home}/two/deep/../../one/key", "one"),
+        ("{home}/../../../../../../../../../../..{home}/one/key", "one"),
+        # from the folder that a program runs in
+        ("key", "two"),
+        ("../one/key", "one"),
+        # What follows a link is beside its target.
+        *(f"{{home}}/link{n}/../key two".split() for n in range(3)),
+        ("{home}/one/link", "two"),
     ],
 )
-def test_every_way_to_write_a_path(home, path, expected):
-    assert content(f"{home}/{path.format(home=home)}") == expected
-
-
-def test_from_the_folder_that_a_program_runs_in(home, monkeypatch):
+def test_every_way_to_write_a_path(home, path, expected, monkeypatch):
     monkeypatch.chdir(home / "two")
-    assert content("key") == "two"
-    assert content("../one/key") == "one"
-
-
-@pytest.mark.parametrize(
-    "target", ["{home}/two/deep", "two/deep", "one/../two/deep"]
-)
-def test_what_follows_a_link_is_beside_its_target(home, target):
-    (home / "link").symlink_to(target.format(home=home))
-    assert content(home / "link" / ".." / "key") == "two"
-
-
-def test_a_link_to_a_file_in_another_folder(home):
+    targets = (f"{home}/two/deep", "two/deep", "one/../two/deep")
+    for number, target in enumerate(targets):
+        (home / f"link{number}").symlink_to(target)
     (home / "one" / "link").symlink_to("../two/key")
-    assert content(home / "one" / "link") == "two"
+    assert content(path.format(home=home)) == expected
 
 
 def test_links_are_followed_as_often_as_the_kernel_does(home):
