@@ -49,13 +49,9 @@ def verdict():
     return judge(RULES, IMAGE)
 
 
-def test_few_are_shown_as_they_are(verdict):
-    few = verdict.violations[:MOST]
-    assert leading(few).shown == few
-    assert leading(few).left_out == 0
-
-
 def test_what_refuses_and_each_rule_is_shown(verdict):
+    few = verdict.violations[:MOST]
+    assert (leading(few).shown, leading(few).left_out) == (few, 0)
     result = leading(verdict.violations)
     assert len(result.shown) == MOST
     # the image's own properties precede its block devices
@@ -114,25 +110,21 @@ def test_an_event_counts_the_others(verdict):
     assert len(stream.getvalue()) < 10_000
 
 
-def test_a_table_has_a_row_for_the_others():
+def test_tables_have_a_row_for_the_others():
     rows = list(images.find(RULES, IMAGE, TODAY).rows("violates"))
     assert len(rows) == MOST + 1
     *_, rule, mode, asked, fix, state = rows[-1]
-    wanted = (OTHERS, "", f"and {MANY + 2 - MOST} more", "")
-    assert (rule, mode, asked, str(fix)) == wanted
-    assert state == "violates"
-
-
-def test_a_server_has_a_row_for_the_others():
+    wanted = (OTHERS, "", f"and {MANY + 2 - MOST} more", "", "violates")
+    assert (rule, mode, asked, str(fix), state) == wanted
     # one bus twice is one finding, as a rebuild would have it
     choices = tuple(
         DeviceChoice("disk_bus", f"bus{number}", f"bdm[{number}]")
         for number in range(MANY)
     )
-    had = HardwareRequest(choices=choices)
-    result = servers.rows(RULES, servers.Server("id", had=had), TODAY)
-    assert len(result) == MOST + 1
-    assert result[-1][4:7] == (OTHERS, "", f"and {MANY - MOST} more")
+    server = servers.Server("id", had=HardwareRequest(choices=choices))
+    rows = servers.rows(RULES, server, TODAY)
+    assert len(rows) == MOST + 1
+    assert rows[-1][4:7] == (OTHERS, "", f"and {MANY - MOST} more")
 
 
 def test_no_event_is_longer_than_a_record_may_be():
