@@ -9,6 +9,7 @@ other output.
 
 import ast
 import pathlib
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -25,10 +26,15 @@ SINKS = (
 )
 
 #: What a module takes of logging, beside a logger; the rest would go around.
-_OF_LOGGING = frozenset(("DEBUG", "INFO", "WARNING", "ERROR"))
+_OF_LOGGING = ("DEBUG", "INFO", "WARNING", "ERROR")
+LOGGER = "nova_vhard.common.log.get_logger"
 #: What sets up the logs of a program.
 _SETUP = {
-    "cmd/daemon.py": frozenset(("register_options", "setup")),
+    "cmd/daemon.py": (
+        "from oslo_log import log as logging",
+        "logging.register_options",
+        "logging.setup",
+    ),
 }
 #: Where a text leaves in an answer or a fault.
 _KEYWORDS = frozenset(("body", "detail", "explanation", "reason", "text"))
@@ -55,7 +61,7 @@ def faults(name: str, tree: ast.Module) -> Iterator[str]:
     :param name: path of the module in the package
     """
     for node in ast.walk(tree):
-        fault = _printing(node) or _logging(name, node)
+        fault = _around(name, ast.unparse(node), node)
         if fault and name not in SINKS:
             yield f"{name}:{node.lineno}: {fault}"
     if name.startswith("gates/"):
@@ -67,38 +73,31 @@ def faults(name: str, tree: ast.Module) -> Iterator[str]:
                 )
 
 
-def _printing(node: ast.AST) -> str | None:
-    if isinstance(node, ast.Call) and ast.unparse(node.func) in (
-        "print",
-        "warnings.warn",
-    ):
-        return "use cli.terminal"
-    if isinstance(node, ast.Attribute) and node.attr == "write":
-        stream = ast.unparse(node.value).rpartition(".")[2]
-        if stream in ("stderr", "stdout"):
-            return "use cli.terminal, or say() of a command"
-    if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
-        ("osc_lib.command", "cliff.command", "cliff.lister", "cliff.show")
-    ):
-        return "use the commands of cli.output"
-    return None
+#: Statements and attributes that go around the sink, and what to use.
+_AROUND = (
+    (ast.Call, r"print\(|warnings\.warn\(", "cli.terminal"),
+    (ast.Attribute, r"(.*\.)?std(err|out)\.write$", "cli.terminal"),
+    (
+        ast.ImportFrom,
+        r"from (osc_lib\.command|cliff\.(command|lister|show))",
+        "the commands of cli.output",
+    ),
+    (
+        ast.Attribute,
+        rf"logging\.(?!({'|'.join(_OF_LOGGING)})$)\w+$",
+        LOGGER,
+    ),
+    (ast.ImportFrom, r"from (logging|oslo_log)\b", LOGGER),
+    (ast.Import, r"import (?!logging$).*\b(logging|oslo_log)\b", LOGGER),
+)
 
 
-def _logging(name: str, node: ast.AST) -> str | None:
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        allowed = _OF_LOGGING | _SETUP.get(name, frozenset())
-        if node.value.id == "logging" and node.attr not in allowed:
-            return "use nova_vhard.common.log.get_logger"
-    if isinstance(node, ast.ImportFrom):
-        if node.module == "logging":
-            return "use nova_vhard.common.log.get_logger"
-        if (node.module or "").startswith("oslo_log") and name not in _SETUP:
-            return "use nova_vhard.common.log.get_logger"
-    if isinstance(node, ast.Import):
-        for each in node.names:
-            plain = each.name == "logging" and each.asname is None
-            if each.name.startswith(("oslo_log", "logging")) and not plain:
-                return "use nova_vhard.common.log.get_logger"
+def _around(name: str, text: str, node: ast.AST) -> str | None:
+    """Return what to use in place of a node; None for a good one."""
+    for kind, pattern, instead in _AROUND:
+        if isinstance(node, kind) and re.match(pattern, text):
+            setup = instead == LOGGER and text in _SETUP.get(name, ())
+            return None if setup else f"use {instead}"
     return None
 
 
