@@ -32,13 +32,6 @@ def _today(monkeypatch):
     monkeypatch.setattr("nova_vhard.osc.policy.show.today", lambda: TODAY)
 
 
-def exempting(path, until, name="a", base="baseline"):
-    text = EXEMPTIONS.format(
-        until=until, name=name, base=base, PROJECT=PROJECT
-    )
-    return write(path, text)
-
-
 MACHINE, POINTER = "assume.machine_type.x86_64", "assume.pointer_model"
 
 
@@ -97,157 +90,135 @@ def test_what_hosts_and_images_must_say_is_noted(tmp_path, assume, notes):
     } == notes
 
 
-def test_every_error_of_every_file_at_once(tmp_path):
-    # given
-    base = write(
-        tmp_path / "base.yaml",
-        'version: "1"\nguest_devices:\n  disk_bus: {allow: [virtoi]}\n',
+def exempting(until="2027-01-01", name="a", base="baseline"):
+    return EXEMPTIONS.format(
+        until=until, name=name, base=base, PROJECT=PROJECT
     )
-    top = write(
-        tmp_path / "top.yaml",
-        'version: "1"\nextends: base.yaml\nmode: enforc\nmods: x\n',
-    )
-    # when
-    done = run(CheckPolicy, top, "-f", "json")
-    # then
-    assert done.status == 1
-    assert done.err == "3 errors, 0 warnings\n"
-    assert [
-        (each["Severity"], each["File"], each["Line"], each["Path"])
-        for each in done.json
-    ] == [
-        ("error", base, 3, "guest_devices.disk_bus.allow[0]"),
-        ("error", top, 3, "mode"),
-        ("error", top, 4, "mods"),
-    ]
 
 
-def test_what_only_shows_in_all_files_has_its_own_place(tmp_path):
-    base = exempting(tmp_path / "base.yaml", "2027-01-01")
-    top = exempting(tmp_path / "top.yaml", "2027-01-01", base="base.yaml")
-    (row,) = rows(CheckPolicy, top)
-    assert (row["File"], row["Line"]) == (base, 4)
-    assert row["Path"] == "exemptions[1].id"
+TOP = 'version: "1"\nextends: base.yaml\n'
+IDS = f"""\
+    version: "1"
+    projects:
+      - mode: warn
+        projects:
+          - {PROJECT}
+          - shop
+        domains: [default, Default]
+    """
+DISK = 'version: "1"\nguest_devices:\n  disk_bus: {allow: [virtoi]}\n'
 
 
-@pytest.mark.parametrize("text", ["", "\x00", "a: [", "- a"])
-def test_a_file_that_is_no_policy(tmp_path, text):
-    path = write(tmp_path / "policy.yaml", text)
-    done = run(CheckPolicy, path, "-f", "json")
-    assert done.status == 1
-    assert {each["Line"] for each in done.json} <= {1, 2}
-    assert done.json
-
-
-def test_a_file_that_is_not_there(tmp_path):
-    (row,) = rows(CheckPolicy, str(tmp_path / "nothere"))
-    assert (row["Severity"], row["Line"], row["Path"]) == ("error", None, "")
-
-
+# Files, of which the last is checked; exit status; and severity, file, line
+# and path of each row except notes.
 @pytest.mark.parametrize(
-    ("until", "text"),
+    ("files", "status", "faults"),
     [
+        # every error of every file at once
         (
-            "2026-06-14",
-            "Exemption a ended on 2026-06-14 and no longer applies.",
+            {"base.yaml": DISK, "top.yaml": f"{TOP}mode: enforc\nmods: x\n"},
+            1,
+            [
+                ("error", "base.yaml", 3, "guest_devices.disk_bus.allow[0]"),
+                ("error", "top.yaml", 3, "mode"),
+                ("error", "top.yaml", 4, "mods"),
+            ],
         ),
-        ("2026-06-15", "Exemption a ends on 2026-06-15. Renew or remove it."),
-        ("2026-06-29", "Exemption a ends on 2026-06-29. Renew or remove it."),
-        ("2026-06-30", None),
+        # What shows only in all files has its own place.
+        (
+            {
+                "base.yaml": exempting(),
+                "top.yaml": exempting(base="base.yaml"),
+            },
+            1,
+            [("error", "base.yaml", 4, "exemptions[1].id")],
+        ),
+        *(
+            ({"top.yaml": text}, 1, [("error", "top.yaml", line, "")])
+            for text, line in (("", 1), ("\x00", 1), ("a: [", 2), ("- a", 1))
+        ),
+        ({"nothere.yaml": None}, 1, [("error", "nothere.yaml", None, "")]),
+        # Exemptions that end.
+        *(
+            (
+                {"top.yaml": exempting(until)},
+                0,
+                [("warning", "top.yaml", 8, "exemptions[0].until")],
+            )
+            for until in ("2026-06-14", "2026-06-15", "2026-06-29")
+        ),
+        ({"top.yaml": exempting("2026-06-30")}, 0, []),
+        (
+            {
+                "base.yaml": exempting("2020-01-01", "old"),
+                "top.yaml": exempting("2030-01-01", base="base.yaml"),
+            },
+            0,
+            [("warning", "base.yaml", 8, "exemptions[1].until")],
+        ),
+        # Entries that do not look like an id.
+        (
+            {"base.yaml": IDS, "top.yaml": TOP},
+            0,
+            [
+                ("warning", "base.yaml", 6, "projects[0].projects[1]"),
+                ("warning", "base.yaml", 7, "projects[0].domains[1]"),
+            ],
+        ),
+        # A policy that refuses nothing.
+        *(
+            (
+                {"base.yaml": f'version: "1"\nenabled: {word}\n', **more},
+                0,
+                [("warning", "base.yaml", 2, "enabled")],
+            )
+            for word in ("no", "false", "Off")
+            for more in ({}, {"top.yaml": TOP})
+        ),
+        (
+            {
+                "base.yaml": 'version: "1"\nenabled: no\n',
+                "top.yaml": f"{TOP}enabled: yes\n",
+            },
+            0,
+            [],
+        ),
+        *(
+            (
+                {"top.yaml.disabled": "", "top.yaml": text},
+                status,
+                [*faults, ("warning", "top.yaml.disabled", 1, "")],
+            )
+            for text, status, faults in (
+                (GOOD, 0, []),
+                (f"{GOOD}mode: x\n", 1, [("error", "top.yaml", 3, "mode")]),
+            )
+        ),
     ],
 )
-def test_exemptions_that_end_are_warnings(tmp_path, until, text):
-    path = exempting(tmp_path / "policy.yaml", until)
-    assert run(CheckPolicy, path).status == 0
-    faults, _ = told(path)
-    result = [
-        (each["Severity"], each["File"], each["Line"], each["Path"])
-        for each in faults
-    ]
-    place = ("warning", path, 8, "exemptions[0].until")
-    assert result == ([place] if text else [])
-    assert [each["Message"] for each in faults] == ([text] if text else [])
-
-
-def test_entries_that_do_not_look_like_an_id_are_warnings(tmp_path):
-    base = write(
-        tmp_path / "base.yaml",
-        f"""\
-        version: "1"
-        projects:
-          - mode: warn
-            projects:
-              - {PROJECT}
-              - shop
-            domains: [default, Default]
-        """,
-    )
-    top = write(tmp_path / "top.yaml", 'version: "1"\nextends: base.yaml\n')
-    done = run(CheckPolicy, top, "-f", "json")
-    assert (done.status, done.err[:22]) == (0, "0 errors, 2 warnings; ")
-    assert [
+def test_faults_have_their_places(tmp_path, files, status, faults):
+    for name, text in files.items():
+        path = tmp_path / name
+        if text is not None:
+            write(path, text)
+    done = run(CheckPolicy, str(path), "-f", "json")
+    found = [
         (each["Severity"], each["File"], each["Line"], each["Path"])
         for each in done.json
-    ] == [
-        ("warning", base, 6, "projects[0].projects[1]"),
-        ("warning", base, 7, "projects[0].domains[1]"),
+        if each["Severity"] != "note"
     ]
-    assert run(CheckPolicy, top, "--fail-on-warn").status == 3
-
-
-@pytest.mark.parametrize("word", ["no", "false", "Off"])
-@pytest.mark.parametrize("below", [False, True])
-def test_a_policy_that_refuses_nothing_is_a_warning(tmp_path, word, below):
-    path = write(tmp_path / "policy.yaml", f'version: "1"\nenabled: {word}\n')
-    top = path
-    if below:
-        top = write(
-            tmp_path / "top.yaml", 'version: "1"\nextends: policy.yaml\n'
-        )
-    done = run(CheckPolicy, top, "-f", "json")
-    assert (done.status, done.err[:21]) == (0, "0 errors, 1 warning; ")
-    (warning,) = done.json
-    assert (warning["Severity"], warning["File"]) == ("warning", path)
-    assert (warning["Line"], warning["Path"]) == (2, "enabled")
-    assert warning["Message"].startswith("nothing is refused: ")
-    assert run(CheckPolicy, top, "--fail-on-warn").status == 3
-
-
-def test_a_policy_that_is_switched_on_again_is_no_warning(tmp_path):
-    write(tmp_path / "base.yaml", 'version: "1"\nenabled: no\n')
-    text = 'version: "1"\nextends: base.yaml\nenabled: yes\n'
-    assert rows(CheckPolicy, write(tmp_path / "policy.yaml", text)) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "status"), [('version: "1"\n', 0), ("mode: x\n", 1)]
-)
-def test_a_file_that_disables_the_policy_is_a_warning(tmp_path, text, status):
-    path = write(tmp_path / "policy.yaml", text)
-    write(tmp_path / "policy.yaml.disabled", "")
-    done = run(CheckPolicy, path, "-f", "json")
-    assert done.status == status
-    assert done.json[-1] == {
-        "Severity": "warning",
-        "File": f"{path}.disabled",
-        "Line": 1,
-        "Path": "",
-        "Message": "policy.yaml.disabled exists: services that read this "
-        "policy refuse nothing; remove the file to enforce again",
-    }
-
-
-def test_an_exemption_of_a_file_below_is_named_there(tmp_path):
-    base = exempting(tmp_path / "base.yaml", "2020-01-01", "old")
-    top = exempting(tmp_path / "top.yaml", "2030-01-01", base="base.yaml")
-    (row,), _ = told(top)
-    assert (row["File"], row["Line"]) == (base, 8)
-    assert "Exemption old ended" in row["Message"]
+    places = [(kind, str(tmp_path / name), *at) for kind, name, *at in faults]
+    assert (done.status, found) == (status, places)
+    # warnings are in the exit status where that is asked for
+    strict = run(CheckPolicy, str(path), "--fail-on-warn").status
+    assert strict == (3 if "warning" in str(faults) else status)
+    errors = [each[0] for each in faults].count("error")
+    assert done.err.startswith(f"{errors} error")
 
 
 def test_the_services_log_the_same_warning(tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(watch, "today", lambda: TODAY)
-    path = exempting(tmp_path / "policy.yaml", "2026-06-14")
+    path = write(tmp_path / "policy.yaml", exempting("2026-06-14"))
     watch.PolicyFile(path).current()
     (row,), _ = told(path)
     assert row["Message"] in caplog.messages

@@ -22,6 +22,7 @@ from tests.unit.explain import sentences
 from tests.unit.explain.requests import of
 from tests.unit.helpers import shipped, write
 
+HOSTS = ["interrupt_remapping", "iommu"]
 IMAGE = "1c7f6f4a-5f0e-4b52-8a3c-0e9d2f6b7a81"
 
 
@@ -89,31 +90,32 @@ def test_it_is_what_a_gate_says_of_the_very_image():
             ],
             ["cdrom_bus", "machine_type"],
         ),
+        # Passthrough, and what its hosts must have proven.
+        (["--port=direct"], HOSTS),
+        (["--flavor-property=pci_passthrough:alias=gpu:1"], HOSTS),
+        (
+            [
+                "--operation=resize",
+                "--flavor-property=resources:VGPU=1",
+                "--server-flavor-property=pci_passthrough:alias=gpu:1",
+            ],
+            HOSTS,
+        ),
+        # What passes needs no explanation.
+        (["--property=hw_disk_bus=virtio"], []),
     ],
 )
 def test_everything_of_a_request_is_judged(arguments, rules):
     status, answer = explained(*arguments)
-    assert (status, answer["verdict"]) == (1, "refuse")
-    assert answer["rules"] == [f"guest_devices.{each}" for each in rules]
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--port=direct"],
-        ["--flavor-property=pci_passthrough:alias=gpu:1"],
-        [
-            "--operation=resize",
-            "--flavor-property=resources:VGPU=1",
-            "--server-flavor-property=pci_passthrough:alias=gpu:1",
-        ],
-    ],
-)
-def test_passthrough_and_what_its_hosts_must_have_proven(arguments):
-    status, answer = explained(*arguments)
-    assert status == 1
-    assert answer["rules"] == ["passthrough.allow"]
-    assert answer["host_checks"] == ["interrupt_remapping", "iommu"]
+    verdict = "refuse" if rules else "allow"
+    assert (status, answer["verdict"]) == (bool(rules), verdict)
+    assert (answer["explanation"] is None) == (not rules)
+    if rules is HOSTS:
+        assert answer["rules"] == ["passthrough.allow"]
+        assert answer["host_checks"] == HOSTS
+    else:
+        assert answer["rules"] == [f"guest_devices.{each}" for each in rules]
+        assert answer["host_checks"] == answer["exemptions"] == []
 
 
 def test_what_passes_with_a_warning_is_explained_to_the_operator():
@@ -124,18 +126,6 @@ def test_what_passes_with_a_warning_is_explained_to_the_operator():
     assert answer["explanation"].startswith("image property hw_disk_bus='ide'")
     assert "refuses" not in answer["explanation"]
     assert answer["fault"] is None
-
-
-def test_what_passes_needs_no_explanation():
-    status, answer = explained("--property=hw_disk_bus=virtio")
-    assert (status, answer["verdict"], answer["explanation"]) == (
-        0,
-        "allow",
-        None,
-    )
-    assert (
-        answer["rules"] == answer["exemptions"] == answer["host_checks"] == []
-    )
 
 
 @pytest.mark.parametrize(
@@ -258,15 +248,11 @@ def test_command_for_a_file_says_for_whom(tmp_path):
     path.write_bytes(qcow2())
     own = [f"--image={uuid.UUID(int=1)}", "--project=p1"]
     _, answer = explained(f"--file={path}", *own, policy="baseline")
-    words = shlex.split(answer["command"])
-    assert {f"--file={path}", "--project=p1"} <= {*words}
-    assert f"--id={uuid.UUID(int=1)}" in words
-
-
-def test_a_name_that_cannot_be_shown_is_in_no_command(tmp_path):
-    path = tmp_path / "an\timage"
-    path.write_bytes(qcow2())
-    _, answer = explained(f"--file={path}", policy="baseline")
+    words = {f"--file={path}", "--project=p1", f"--id={uuid.UUID(int=1)}"}
+    assert words <= {*shlex.split(answer["command"])}
+    # a name that cannot be shown is in no command
+    odd = path.rename(tmp_path / "an\timage")
+    _, answer = explained(f"--file={odd}", policy="baseline")
     assert (answer["verdict"], answer["command"]) == ("allow", None)
 
 
@@ -314,13 +300,6 @@ def test_a_file_that_nova_refuses_is_an_error(
     assert str(error.value).startswith(f"{path}: ")
     assert stated in str(error.value)
     assert "WARNING" not in {each.levelname for each in caplog.records}
-
-
-def test_an_error_is_one_line():
-    with pytest.raises(CommandError) as error:
-        explained("--policy=nothere")
-    assert "nothere: cannot be read" in str(error.value)
-    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -407,13 +386,12 @@ def test_block_device_is_named_as_it_was_typed():
         "--block-device=disk_bus=virtio", f"--block-device={cdrom}"
     )
     option = f"--block-device {cdrom}"
-    assert (
-        f"refuses the request: {option}: disk_bus='ide'"
-        in (answer["explanation"])
-    )
-    assert f"set {option}: disk_bus to sata in the" in answer["explanation"]
-    assert answer["fault"].startswith(f"{option}: disk_bus=ide (allowed")
-    assert f"set {option}: disk_bus to sata" in answer["fix"]["text"]
+    for text in (
+        answer["explanation"],
+        answer["fault"],
+        answer["fix"]["text"],
+    ):
+        assert f"{option}: disk_bus" in text
     # the change is one of Nova's API
     assert answer["fix"].pop("changes") == [
         {

@@ -9,7 +9,6 @@ from osc_lib import exceptions
 
 from nova_vhard.conf.vhard import POLICY_FILE
 from nova_vhard.osc import policies
-from nova_vhard.policy import document
 from tests.unit.docs import ROOT
 
 #: ``policy test`` asks each file for the policy that it is for.
@@ -49,11 +48,6 @@ def test_variable_names_the_policy_of_a_cloud(monkeypatch):
 def test_cloud_of_the_tools_exports_the_variable():
     text = (ROOT / "tools" / "cloud" / "config.py").read_text("utf-8")
     assert f"\nexport {policies.ENVIRONMENT}={{policy}}\n" in text
-
-
-@pytest.mark.parametrize("name", document.SHIPPED)
-def test_a_shipped_policy_is_loaded_by_its_name(name):
-    assert policies.load(name).guest_devices
 
 
 def test_what_is_no_policy_ends_the_command_with_its_place(tmp_path):

@@ -156,9 +156,12 @@ def test_what_nothing_says_is_default(tmp_path):
     assert {each[2] for key, each in result.items() if key != "version"} == {
         "default"
     }
-    assert result["passthrough"] == (None, None, "default", None)
-    assert result["applies_to.hypervisor_type"][0] == ["KVM", "QEMU"]
-    assert result["hosts.max_report_age"][0] == "2"
+    values = {
+        "passthrough": None,
+        "applies_to.hypervisor_type": ["KVM", "QEMU"],
+        "hosts.max_report_age": "2",
+    }
+    assert {key: result[key][0] for key in values} == values
 
 
 def test_an_empty_passthrough_refuses_all(tmp_path):
@@ -175,10 +178,8 @@ def test_an_empty_passthrough_refuses_all(tmp_path):
 def test_a_policy_with_errors_is_one_line(tmp_path):
     path = write(tmp_path / "policy.yaml", "mode: x\n")
     for arguments in ([path], ["--effective", path]):
-        with pytest.raises(CommandError) as error:
+        with pytest.raises(CommandError, match=f"^.*{path}:1: mode: .*$"):
             run(ShowPolicy, *arguments)
-        assert f"{path}:1: mode: " in str(error.value)
-        assert "\n" not in str(error.value)
 
 
 def test_the_own_view_needs_no_file_that_is_extended(tmp_path):
@@ -189,26 +190,12 @@ def test_the_own_view_needs_no_file_that_is_extended(tmp_path):
         run(ShowPolicy, "--effective", path)
 
 
-def test_default_is_the_services_file():
-    parser = ShowPolicy(None, None).get_parser("test")
-    assert parser.parse_args([]).file == "/etc/nova-vhard/policy.yaml"
-
-
 def test_formatters_work(top):
     out = run(ShowPolicy, "--effective", top, "-f", "yaml").out
     result = yaml.safe_load(out)
     assert {"Key": "enabled", "Value": True}.items() <= result[1].items()
     csv = run(ShowPolicy, top, "-f", "csv", "-c", "Key", "-c", "Line").out
     assert csv.splitlines()[:2] == ['"Key","Line"', '"version","1"']
-    sorted_out = run(
-        ShowPolicy,
-        "--effective",
-        top,
-        "-f",
-        "value",
-        "-c",
-        "Key",
-        "--sort-column",
-        "Value",
-    ).out
-    assert len(sorted_out.splitlines()) == len(result)
+    words = ("-f", "value", "-c", "Key", "--sort-column", "Value")
+    ordered = run(ShowPolicy, "--effective", top, *words).out
+    assert len(ordered.splitlines()) == len(result)

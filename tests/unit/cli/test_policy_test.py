@@ -342,38 +342,40 @@ def test_what_differs_is_a_diff(tmp_path, policy):
     )
 
 
-def test_what_is_not_expected_is_not_compared(tmp_path, policy):
-    case = {"image": IDE, "expect": {"verdict": "refuse"}}
-    assert outcome(tmp_path, case) == (0, [])
-
-
-def test_a_policy_that_is_off(tmp_path):
-    write(tmp_path / "policy.yaml", 'version: "1"\nenabled: false\n')
-    case = {"image": IDE, "expect": {"verdict": "disabled", "rules": []}}
-    assert outcome(tmp_path, case) == (0, [])
+CARD = {"properties": {"hw_vif_model": "e1000"}}
+OF_P1 = {"image": {**IDE, "id": "i1"}, "project": "p1"}
 
 
 @pytest.mark.parametrize(
-    ("day", "verdict"), [("2026-12-31", "allow"), ("2027-01-01", "refuse")]
+    ("case", "verdict", "arguments", "keys"),
+    [
+        # what is not expected is not compared
+        ({"image": IDE}, "refuse", [], {}),
+        ({"image": IDE}, "disabled", [], {"policy": "off.yaml"}),
+        *(
+            (OF_P1, verdict, arguments, keys)
+            for day, verdict in (
+                ("2026-12-31", "allow"),
+                ("2027-01-01", "refuse"),
+            )
+            for arguments, keys in (
+                ([], {"date": day}),
+                (["--date", day], {}),
+            )
+        ),
+        ({"image": CARD}, "audit", [], {}),
+        ({"image": CARD}, "refuse", ["--policy", "baseline"], {}),
+        ({"image": CARD}, "refuse", [], {"policy": "baseline"}),
+    ],
 )
-def test_the_day_is_the_options_or_the_files(tmp_path, policy, day, verdict):
-    case = {
-        "image": {**IDE, "id": "i1"},
-        "project": "p1",
-        "expect": {"verdict": verdict},
-    }
-    assert outcome(tmp_path, case, date=day) == (0, [])
-    assert outcome(tmp_path, case, "--date", day) == (0, [])
-
-
-def test_the_option_wins_over_the_files_policy(tmp_path, policy):
-    case = {
-        "image": {"properties": {"hw_vif_model": "e1000"}},
-        "expect": {"verdict": "refuse"},
-    }
-    assert outcome(tmp_path, case)[0] == 1
-    assert outcome(tmp_path, case, "--policy", "baseline") == (0, [])
-    assert outcome(tmp_path, case, policy="baseline") == (0, [])
+def test_options_and_keys_of_a_file(
+    tmp_path, policy, case, verdict, arguments, keys
+):
+    write(tmp_path / "off.yaml", 'version: "1"\nenabled: false\n')
+    for expected in {"allow", "audit", "refuse", "disabled"}:
+        wanted = case | {"expect": {"verdict": expected}}
+        status, _ = outcome(tmp_path, wanted, *arguments, **keys)
+        assert status == (expected != verdict)
 
 
 def places(tmp_path, text):
