@@ -79,13 +79,9 @@ def suite(path, result, *asked):
 def test_junit_has_a_case_for_each_thing(tmp_path):
     result = tally([], [WARNED, REFUSED], [WARNED], [UNSEEN], [NOTED])
     root = suite(tmp_path / "a.xml", result)
-    assert {name: root.get(name) for name in ("tests", "failures")} == {
-        "tests": "5",
-        "failures": "1",
-    }
-    assert root.get("errors") == "1"
-    kinds = [[part.tag for part in case] for case in root]
-    assert kinds == [
+    totals = [root.get(name) for name in ("tests", "failures", "errors")]
+    assert totals == ["5", "1", "1"]
+    assert [[part.tag for part in case] for case in root] == [
         [],
         ["failure"],
         ["system-out"],

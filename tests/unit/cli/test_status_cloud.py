@@ -94,18 +94,25 @@ def test_a_policy_that_cannot_be_used(tmp_path):
     assert "the policy cannot be used" in result.details
 
 
-def test_no_login_at_all(tmp_path):
+@pytest.mark.parametrize(
+    ("check", "text", "code", "words"),
+    [
+        (cloud.flavors, POLICY, Code.WARNING, "not known which flavors"),
+        (cloud.reporters, OFFERED, Code.WARNING, "not known which hosts"),
+        (
+            cloud.placement,
+            OFFERED,
+            Code.FAILURE,
+            "no auth_type in group [placement] of nova.conf",
+        ),
+    ],
+)
+def test_no_login_at_all(tmp_path, check, text, code, words):
     etc = Etc(tmp_path)
-    result = status._run(cloud.flavors, etc.node, None)
-    assert result.code == Code.WARNING
-    assert "not known which flavors" in result.details
-    etc.write("policy.yaml", OFFERED)
-    result = status._run(cloud.reporters, etc.node, None)
-    assert result.code == Code.WARNING
-    assert "not known which hosts" in result.details
-    result = status._run(cloud.placement, etc.node, None)
-    assert result.code == Code.FAILURE
-    assert "no auth_type in group [placement] of nova.conf" in result.details
+    etc.write("policy.yaml", text)
+    result = status._run(check, etc.node, None)
+    assert result.code == code
+    assert words in result.details
 
 
 def test_a_cloud_that_clouds_yaml_does_not_name(tmp_path, monkeypatch):
