@@ -2,13 +2,14 @@
 """A program whose extra is not installed says which, in one line."""
 
 import argparse
+import contextlib
 import subprocess
 import sys
 
 import pytest
 from oslo_config import cfg
 
-from nova_vhard.cmd import daemon
+from nova_vhard.cmd import daemon, programs
 from nova_vhard.conf import attestor, cleaner, exporter, guard, reporter
 from nova_vhard.conf import placement as placement_conf
 
@@ -50,10 +51,11 @@ def test_the_extra_is_named(program, package, extra):
 
 
 @pytest.mark.parametrize("program", sorted({row[0] for row in _LACKING}))
-def test_with_everything_it_starts(program):
-    ended = run(program, "no_such_package")
-    assert ended.returncode == 0, ended.stderr
-    assert f"usage: nova-vhard-{program}" in ended.stdout
+def test_with_everything_it_starts(program, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [f"nova-vhard-{program}", "--help"])
+    with contextlib.suppress(SystemExit):
+        assert getattr(programs, program)() == 0
+    assert f"usage: nova-vhard-{program}" in capsys.readouterr().out
 
 
 def test_a_module_of_ours_that_is_missing_is_a_fault():
