@@ -89,6 +89,7 @@ def test_two_devices_are_two_violations_and_no_move_softens_them():
 
 WARN = {"require": ["one_time_use"], "mode": "audit"}
 REQUIRED = ["one_time_use"]
+SOFT = {"allow": EVERY, "require": REQUIRED, "mode": "warn"}
 
 
 @pytest.mark.parametrize(
@@ -122,6 +123,7 @@ def test_whether_hosts_are_asked(require, keys, asked, operation, expected):
         ({}, NEVER, REBUILD, "allow", []),
         ({}, NEVER, RESCUE, "allow", []),
         ({"exemptions": [LIFTED]}, NEVER, BOOT, "allow", []),
+        ({"passthrough": SOFT}, NEVER[:1], BOOT, "warn", [{"vf"}]),
         (
             {"mode": "audit"},
             NEVER,
@@ -132,7 +134,10 @@ def test_whether_hosts_are_asked(require, keys, asked, operation, expected):
     ],
 )
 def test_devices_that_are_refused(keys, asked, operation, outcome, devices):
-    result = judged(rules(*REQUIRED, **keys), *asked, operation=operation)
+    rule = policy(
+        **{"passthrough": {"allow": EVERY, "require": REQUIRED}, **keys}
+    )
+    result = judged(rule, *asked, operation=operation)
     assert result.outcome == outcome
     assert [each.devices for each in result.violations] == devices
     assert {name for _, name in result.exempted} == (

@@ -156,6 +156,8 @@ def test_what_is_listed_of_a_server(path, made_of, rules, count, left_out):
     made_of = {key: image.read(made_of[key]) for key in made_of}
     content = listed(path, Server(ident(1), **made_of))
     assert (content.count, content.left_out) == (count, left_out)
+    notes = [*exemption_list.notes("list", content)]
+    assert len(notes) == 1 + bool(count and left_out)
     assert [each["rules"] for each in content.exemptions(UNTIL)] == (
         [rules] if rules else []
     )
