@@ -69,151 +69,166 @@ def test_the_check_asks_for_nothing_that_the_plan_builds(name, arch):
     )
 
 
+def rule(text):
+    return f"guest_devices:\n  {text}\n"
+
+
+def allowed(kind, *values):
+    return rule(f"{kind}: {{allow: [{', '.join(values)}]}}")
+
+
+ALWAYS = (
+    "virtio-balloon-pci virtio-rng-pci virtio-serial-pci pcie-root-port "
+    "vmcoreinfo vnc kvm seccomp vhost-net"
+)
+ARM = "virt scsi-cd virtio-scsi-pci fdt"
+OF_X86 = "vmmouse isa-serial i8042 avx2 virtio-vga lsi53c895a"
+IDE_ALONE = "guest_devices:\n" + "".join(
+    f"  {kind}: {{allow: [{bus}]}}\n"
+    for kind, bus in (
+        ("disk_bus", "ide"),
+        ("cdrom_bus", "ide"),
+        ("rescue_bus", "fdc"),
+    )
+)
+
+
+# Architecture, policy that is extended, and rules; what is built, and what
+# is left out: devices, features and machine types.
+@pytest.mark.parametrize(
+    ("arch", "base", "text", "built", "left"),
+    [
+        *(
+            ("x86_64", name, "", f"{ALWAYS} isa-serial avx2", "")
+            for name in SHIPPED
+        ),
+        *(("aarch64", name, "", ARM, "") for name in SHIPPED),
+        # A rule in mode warn or audit leaves nothing out.
+        ("x86_64", "baseline", "", "pc q35 ide-hd", ""),
+        (
+            "x86_64",
+            "strict",
+            rule("vif_model: {allow: [virtio], mode: audit}"),
+            "e1000",
+            "pc",
+        ),
+        (
+            "x86_64",
+            "strict",
+            "passthrough: {allow: {}, mode: warn}\n",
+            "vfio-pci vhost-vdpa",
+            "",
+        ),
+        # The file's own mode ends with the introduction of a policy.
+        ("x86_64", "strict", "mode: warn\n", "", "e1000"),
+        (
+            "x86_64",
+            "strict",
+            "",
+            # These take no code of the disk on SATA with them.
+            "ide-cd scsi-hd virtio-vga q35",
+            "e1000 ide-hd VGA secondary-vga bochs-display usb-tablet "
+            "qemu-xhci i6300esb tpm-tis isa-fdc piix3-ide vfio-pci "
+            "pci-bridge scsi-block tcg spice usb-redir rbd pc",
+        ),
+        *(
+            ("x86_64", "strict", allowed(kind, *values), built, "")
+            for kind, values, built in (
+                ("watchdog_action", ["reset"], "i6300esb pcie-pci-bridge"),
+                ("vif_model", ["e1000"], "e1000 e1000-82544gc"),
+                ("vif_model", ["e1000"], "pcie-pci-bridge"),
+                ("video_model", ["qxl"], "qxl qxl-vga spice"),
+                ("pointer_model", ["usbtablet"], "usb-tablet qemu-xhci"),
+                ("disk_bus", ["sata"], "ide-hd ich9-ahci"),
+                ("disk_bus", ["ide"], "ide-hd piix3-ide"),
+                ("device_type", ["disk", "lun"], "scsi-block scsi-generic"),
+                ("redirected_usb_ports", "01", "usb-redir qemu-xhci usb-hub"),
+                ("redirected_usb_ports", "02", "usb-redir spice"),
+                ("vif_model", ["vmxnet3"], "vmxnet3 pcie-pci-bridge"),
+                ("scsi_model", ["vmpvscsi"], "pvscsi pcie-pci-bridge"),
+                ("sound_model", ["usb"], "usb-audio usb-hub"),
+                ("emulation_architecture", ["x86_64"], "tcg"),
+            )
+        ),
+        # q35 is what the policy assumes where nobody names one.
+        *(
+            ("x86_64", "strict", allowed("machine_type", each), "q35", "pc")
+            for each in ("q35", "pc-q35-9.2", '"q*"', "virt")
+        ),
+        *(
+            ("x86_64", "strict", allowed("machine_type", each), "q35 pc", "")
+            for each in (
+                *("pc", "pc-i440fx-*", "pc-i440fx-8.*", "pc-i440fx-9.2"),
+                *('"pc-*"', '"*"'),
+            )
+        ),
+        *(
+            (
+                "x86_64",
+                "strict",
+                f"passthrough:\n  allow: {{{allow}}}\n",
+                built,
+                left,
+            )
+            for allow, built, left in (
+                ("aliases: [gpu]", "vfio-pci", "vhost-vdpa"),
+                ('mdev: ["CUSTOM_A"]', "vfio-pci", "vhost-vdpa"),
+                ("ports: [vf]", "vfio-pci", "vhost-vdpa"),
+                ("ports: [vdpa]", "vhost-vdpa", "vfio-pci"),
+                ("aliases: []", "", "vhost-vdpa vfio-pci"),
+            )
+        ),
+        ("x86_64", "strict", "assume: {virt_type: qemu}\n", "tcg", ""),
+        # The keyboard that Nova gives to guests on Arm.
+        ("aarch64", "baseline", "", "usb-kbd qemu-xhci", ""),
+        ("aarch64", "strict", "", "", "usb-kbd qemu-xhci"),
+        # A bus that no machine of Arm has needs nothing.
+        ("x86_64", "strict", IDE_ALONE, "ide-cd", ""),
+        ("aarch64", "strict", IDE_ALONE, "", "ide-cd ide-hd ich9-ahci"),
+        *(
+            ("aarch64", "strict", allowed(kind, value), built, "")
+            for kind, value, built in (
+                ("disk_bus", "sata", "ich9-ahci pcie-pci-bridge"),
+                ("video_model", "vga", "VGA pcie-pci-bridge"),
+                ("tpm_model", "tpm-tis", "tpm-tis-device"),
+                ("watchdog_action", "reset", "i6300esb pcie-pci-bridge"),
+            )
+        ),
+    ],
+)
+def test_what_a_policy_builds(tmp_path, arch, base, text, built, left):
+    plan = of(tmp_path, text, base, arch)
+    every = {*plan.devices, *plan.features, *plan.machines}
+    assert {*built.split()} <= every
+    out = {*plan.left_devices, *plan.left_features, *plan.left_machines}
+    assert {*left.split()} <= out
+    assert not every & out
+
+
 @pytest.mark.parametrize("name", SHIPPED)
-def test_what_nova_and_libvirt_always_add_is_needed(name):
-    plan = shipped(name)
-    for device in [
-        "virtio-balloon-pci",
-        "virtio-rng-pci",
-        "virtio-serial-pci",
-        "isa-serial",
-        "pcie-root-port",
-        "vmcoreinfo",
-    ]:
-        assert device in plan.devices
-    assert {"vnc", "kvm", "seccomp", "vhost-net"} <= set(plan.features)
+def test_a_plan_for_arm_has_nothing_of_x86(name):
+    plan = shipped(name, arch="aarch64")
+    of_x86 = {*OF_X86.split(), "pc", "q35", "VMMOUSE", "HYPERV", "HPET"}
+    assert of_x86.isdisjoint(
+        {*plan.devices, *plan.features, *plan.machines, *plan.symbols}
+    )
+    assert not plan.left_machines
+    assert {"ARM_VIRT", "PCIE_PORT"} <= set(plan.symbols)
 
 
-def test_a_rule_in_mode_warn_leaves_nothing_out(tmp_path):
-    """In mode warn, every requester may use the refused values."""
+def test_each_device_has_its_reason(tmp_path):
     why = "guest_devices.machine_type is in mode warn and lets pc through"
     assert shipped("baseline").machines["pc"] == [why]
     plan = shipped("strict")
-    assert plan.machines.keys() == {"q35"}
     assert plan.left_machines == {
         "pc": ["guest_devices.machine_type refuses pc"]
     }
-    rules = "vif_model: {allow: [virtio], mode: audit}"
-    plan = of(tmp_path, f"guest_devices:\n  {rules}\n")
-    assert "e1000" in plan.devices
-    plan = of(tmp_path, "passthrough: {allow: {}, mode: warn}\n")
-    assert "vfio-pci" in plan.devices and "vhost-vdpa" in plan.features
-    # The file's own mode ends with the introduction of a policy.
-    plan = of(tmp_path, "mode: warn\n")
-    assert "e1000" in plan.left_devices
-
-
-def test_strict_needs_no_emulated_hardware():
-    plan = shipped("strict")
-    for device in [
-        "e1000",
-        "ide-hd",
-        "VGA",
-        "secondary-vga",
-        "bochs-display",
-        "usb-tablet",
-        "qemu-xhci",
-        "i6300esb",
-        "tpm-tis",
-        "isa-fdc",
-        "piix3-ide",
-        "vfio-pci",
-        "pci-bridge",
-        "scsi-block",
-    ]:
-        assert device in plan.left_devices
-    assert {"tcg", "spice", "usb-redir", "rbd"} <= set(plan.left_features)
     assert set(plan.patched()) == set(TYPES)
-    # And these take no code of the disk on SATA with them.
-    assert {"ide-cd", "scsi-hd", "virtio-vga"} <= set(plan.devices)
-
-
-def test_a_sata_disk_for_a_rescue_keeps_the_disk():
-    assert "ide-hd" in shipped("baseline").devices
-
-
-CASES = {
-    "watchdog_action: {allow: [reset]}": "i6300esb pcie-pci-bridge",
-    "vif_model: {allow: [e1000]}": "e1000 e1000-82544gc pcie-pci-bridge",
-    "video_model: {allow: [qxl]}": "qxl qxl-vga",
-    "pointer_model: {allow: [usbtablet]}": "usb-tablet qemu-xhci",
-    "disk_bus: {allow: [sata]}": "ide-hd ich9-ahci",
-    "disk_bus: {allow: [ide]}": "ide-hd piix3-ide",
-    "device_type: {allow: [disk, lun]}": "scsi-block scsi-generic",
-    "redirected_usb_ports: {allow: [0, 1]}": "usb-redir qemu-xhci usb-hub",
-    "redirected_usb_ports: {allow: [0, 2]}": "usb-redir",
-    "vif_model: {allow: [vmxnet3]}": "vmxnet3 pcie-pci-bridge",
-    "scsi_model: {allow: [vmpvscsi]}": "pvscsi pcie-pci-bridge",
-    "sound_model: {allow: [usb]}": "usb-audio usb-hub",
-}
-
-
-@pytest.mark.parametrize("rule", CASES)
-def test_each_rule_brings_its_devices(tmp_path, rule):
-    plan = of(tmp_path, f"guest_devices:\n  {rule}\n")
-    strict = shipped("strict")
-    for device in CASES[rule].split():
-        assert device in plan.devices
-    assert not set(CASES[rule].split()) <= set(strict.devices)
-
-
-@pytest.mark.parametrize(
-    ("rule", "features"),
-    [
-        ("video_model: {allow: [qxl]}", {"spice"}),
-        ("redirected_usb_ports: {allow: [1]}", {"spice", "usb-redir"}),
-        ("emulation_architecture: {allow: [x86_64]}", {"tcg"}),
-    ],
-)
-def test_a_rule_brings_its_features(tmp_path, rule, features):
-    plan = of(tmp_path, f"guest_devices:\n  {rule}\n")
-    assert features <= set(plan.features)
-    assert not features & set(plan.left_features)
-    assert not features & set(shipped("strict").features)
-
-
-@pytest.mark.parametrize(
-    ("allowed", "machines"),
-    [
-        ("q35", {"q35"}),
-        ("pc-q35-9.2", {"q35"}),
-        ("pc", {"q35", "pc"}),
-        ("pc-i440fx-*", {"q35", "pc"}),
-        ("pc-i440fx-8.*", {"q35", "pc"}),
-        ("pc-i440fx-9.2", {"q35", "pc"}),
-        ('"pc-*"', {"q35", "pc"}),
-        ('"q*"', {"q35"}),
-        ('"*"', {"q35", "pc"}),
-        ("virt", {"q35"}),
-    ],
-)
-def test_the_machine_types_that_it_takes(tmp_path, allowed, machines):
-    """q35 is what the policy assumes where nobody names one."""
-    rule = f"guest_devices:\n  machine_type: {{allow: [{allowed}]}}\n"
-    assert set(of(tmp_path, rule).machines) == machines
-
-
-def test_what_a_machine_brings_stays(tmp_path):
-    plan = of(tmp_path, "guest_devices:\n  machine_type: {allow: [q35, pc]}\n")
+    plan = of(tmp_path, allowed("machine_type", "q35", "pc"))
     assert plan.devices["piix3-ide"] == ["is built with machine type pc"]
     assert "ide-hd" in plan.patched()
-
-
-@pytest.mark.parametrize(
-    ("allow", "vfio", "vdpa"),
-    [
-        ("aliases: [gpu]", True, False),
-        ('mdev: ["CUSTOM_A"]', True, False),
-        ("ports: [vf]", True, False),
-        ("ports: [vdpa]", False, True),
-        ("aliases: []", False, False),
-    ],
-)
-def test_passthrough_takes_vfio(tmp_path, allow, vfio, vdpa):
-    plan = of(tmp_path, f"passthrough:\n  allow: {{{allow}}}\n")
-    assert ("vfio-pci" in plan.devices) == vfio
-    assert ("vfio-pci" in plan.left_devices) != vfio
-    assert ("vhost-vdpa" in plan.features) == vdpa
+    plan = of(tmp_path, "assume: {virt_type: qemu}\n")
+    assert "kvm" not in plan.features
 
 
 def test_without_rules_all_that_nova_has_is_needed(tmp_path):
@@ -224,13 +239,8 @@ def test_without_rules_all_that_nova_has_is_needed(tmp_path):
     assert {"NVDIMM", "SEV", "TPM_EMULATOR"} <= set(plan.symbols)
     assert "libpmem" in plan.features
     assert not plan.patched()
-    plan = of(tmp_path, "guest_devices:\n  pmem: {allow: []}\n")
+    plan = of(tmp_path, allowed("pmem"))
     assert {"nvdimm", "libpmem"}.isdisjoint({*plan.devices, *plan.features})
-
-
-def test_a_tcg_cloud_gets_tcg(tmp_path):
-    plan = of(tmp_path, "assume: {virt_type: qemu}\n")
-    assert "tcg" in plan.features and "kvm" not in plan.features
 
 
 @pytest.mark.parametrize("name", sorted(qemu_parts.EXTRAS))
@@ -251,14 +261,21 @@ def test_the_table_and_its_json():
         (each["Type"], each["Name"]): each
         for each in rows(PlanQemu, "--policy", "strict")
     }
-    e1000 = result["device", "e1000"]
-    assert e1000["Needed"] is False
-    assert e1000["Build"] == "CONFIG_E1000_PCI"
-    assert e1000["Why"] == ["guest_devices.vif_model refuses e1000"]
-    assert result["device", "ide-hd"]["Build"] == "types.patch"
-    assert result["device", "virtio-blk-pci"]["Needed"] is True
-    assert result["feature", "vnc"]["Build"] == "--enable-vnc"
-    assert result["feature", "spice"]["Build"] == "--disable-spice"
+    assert result["device", "e1000"] == {
+        "Type": "device",
+        "Name": "e1000",
+        "Needed": False,
+        "Build": "CONFIG_E1000_PCI",
+        "Why": ["guest_devices.vif_model refuses e1000"],
+    }
+    builds = {
+        ("device", "ide-hd"): (False, "types.patch"),
+        ("feature", "vnc"): (True, "--enable-vnc"),
+        ("feature", "spice"): (False, "--disable-spice"),
+    }
+    assert {
+        key: (result[key]["Needed"], result[key]["Build"]) for key in builds
+    } == builds
     assert all(each["Why"] for each in result.values())
 
 
@@ -295,60 +312,15 @@ def test_a_policy_with_errors_plans_nothing(tmp_path):
         run(PlanQemu, "--policy", path)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_arms_guests_have_machine_virt(name):
-    plan = shipped(name, arch="aarch64")
-    assert plan.machines.keys() == {"virt"}
-    assert not plan.left_machines
-    assert {"ARM_VIRT", "PCIE_PORT"} <= set(plan.symbols)
-    # The CD-ROM that Nova picks there, on the controller that is allowed.
-    assert {"scsi-cd", "virtio-scsi-pci"} <= set(plan.devices)
-    assert {"lsi53c895a", "virtio-vga"}.isdisjoint(plan.devices)
-    of_x86 = {"vmmouse", "isa-serial", "i8042", "VMMOUSE", "HYPERV", "HPET"}
-    assert of_x86.isdisjoint({*plan.devices, *plan.symbols})
-    assert "fdt" in plan.features and "avx2" not in plan.features
-    assert "avx2" in shipped(name).features
-
-
 @pytest.mark.parametrize(
     ("name", "keyboard"), [("baseline", True), ("strict", False)]
 )
 def test_the_keyboard_that_nova_gives_to_arms_guests(name, keyboard):
-    plan = shipped(name, arch="aarch64")
-    for device in ("usb-kbd", "qemu-xhci"):
-        assert (device in plan.devices) == keyboard
-        assert (device in plan.left_devices) != keyboard
     done = run(PlanQemu, "--policy", name, "--architecture", "aarch64")
     assert ("hw_input_bus=virtio" in done.err) != keyboard
     # Nova adds none where a machine has one.
     done = run(PlanQemu, "--policy", name)
     assert "hw_input_bus" not in done.err
-
-
-@pytest.mark.parametrize("bus", ["ide", "fdc"])
-def test_a_bus_that_no_machine_of_arms_has_needs_nothing(tmp_path, bus):
-    kinds = ("disk_bus", "cdrom_bus", "rescue_bus")
-    rules = "".join(f"  {kind}: {{allow: [{bus}]}}\n" for kind in kinds)
-    text = f"guest_devices:\n{rules}"
-    assert "ide-cd" in of(tmp_path, text).devices
-    plan = of(tmp_path, text, arch="aarch64")
-    assert {"ide-cd", "ide-hd", "ich9-ahci"} <= set(plan.left_devices)
-    assert "IDE_DEV" not in plan.symbols
-
-
-@pytest.mark.parametrize(
-    ("rule", "devices"),
-    [
-        ("disk_bus: {allow: [sata]}", "ich9-ahci pcie-pci-bridge"),
-        ("video_model: {allow: [vga]}", "VGA pcie-pci-bridge"),
-        ("tpm_model: {allow: [tpm-tis]}", "tpm-tis-device"),
-        ("watchdog_action: {allow: [reset]}", "i6300esb pcie-pci-bridge"),
-    ],
-)
-def test_what_a_rule_brings_on_arm(tmp_path, rule, devices):
-    text = f"guest_devices:\n  {rule}\n"
-    plan = of(tmp_path, text, arch="aarch64")
-    assert set(devices.split()) <= set(plan.devices)
 
 
 def test_a_policy_that_no_guest_of_an_architecture_passes(tmp_path):
@@ -358,9 +330,8 @@ def test_a_policy_that_no_guest_of_an_architecture_passes(tmp_path):
     )
     with pytest.raises(CommandError) as caught:
         run(PlanQemu, "--policy", path, "--architecture", "aarch64")
-    text = str(caught.value)
-    assert "machine_type" in text and "policy.yaml" in text
-    assert "allow virt" in text
+    words = ("machine_type", "policy.yaml", "allow virt")
+    assert [each for each in words if each not in str(caught.value)] == []
     assert run(PlanQemu, "--policy", path).status == 0
 
 
