@@ -244,19 +244,6 @@ def flavored(request):
     return with_present_flavor(request, SMALL.extra_specs)
 
 
-@pytest.mark.parametrize(
-    ("made_of", "scheduled"), [(NEW, NEW.hardware()), (OLD, None)]
-)
-def test_a_rebuild_with_another_image_is_scheduled_too(made_of, scheduled):
-    body = {"rebuild": {"imageRef": made_of.holder.id}}
-    assert reader().rebuild("a-server", body) == ServerRequest(
-        flavored(kept(made_of.hardware())),
-        subject(REBUILD, made_of.holder.id),
-        existing=(flavored(PRESENT),),
-        scheduled=scheduled,
-    )
-
-
 @pytest.mark.parametrize(("made_of", "scheduled"), [(NEW, True), (OLD, False)])
 def test_a_root_volume_counts_as_the_image_that_it_was_made_of(
     made_of, scheduled
@@ -285,100 +272,109 @@ def test_what_is_not_there_is_novas_to_answer(method, body):
         getattr(reader(), method)("a-server", body)
 
 
-def unshelved(**more):
-    shelved = {"offloaded": True, "shelved_image": NEW_ID, **more}
-    return reader(server(**shelved)).unshelve("a-server", {"unshelve": None})
+#: A rebuild with another image, which is scheduled; a snapshot; a rescue.
+REBUILT = ServerRequest(
+    flavored(kept(NEW.hardware())),
+    subject(REBUILD, NEW_ID),
+    existing=(flavored(PRESENT),),
+    scheduled=NEW.hardware(),
+)
+UNSHELVED = replace(REBUILT, subject=subject(UNSHELVE, NEW_ID), scheduled=None)
+PLAIN = image_reader.read(NEW.properties, holder=NEW.holder)
+RESCUED = ServerRequest(
+    flavored(with_kept(PLAIN, (), True, server().hardware)),
+    subject(RESCUE, NEW_ID),
+    existing=(flavored(devices_alone(PRESENT)),),
+)
+OWN_RESCUED = replace(
+    RESCUED,
+    hardware=flavored(with_kept(OLD.hardware(), (), True, server().hardware)),
+    subject=subject(RESCUE),
+    existing=(flavored(PRESENT),),
+)
+RESIZED = ServerRequest(
+    with_specs(kept(OLD.hardware()), LARGE.extra_specs),
+    subject(RESIZE, flavor=LARGE),
+    existing=(with_specs(PRESENT, SMALL.extra_specs),),
+)
+METADATA = {"name": "x", "metadata": {"hw_cdrom_bus": "ide"}}
+SNAPSHOT_TAKEN = of_image(
+    Image({**STORED_METADATA, "hw_cdrom_bus": "ide"}),
+    subject(SNAPSHOT),
+    Image(STORED_METADATA),
+    frozenset(("hw_cdrom_bus",)),
+)
+SHELVED = {"offloaded": True, "shelved_image": NEW_ID}
 
 
 @pytest.mark.parametrize(
-    "more",
+    ("more", "action", "content", "expected"),
     [
-        {"shelved_image": ""},
-        {"shelved_image": "", "offloaded": False},
-        {"shelved_image": "gone", "offloaded": False},
+        ({}, "rebuild", {"imageRef": NEW_ID}, REBUILT),
+        (
+            {},
+            "rebuild",
+            {"imageRef": OLD_ID},
+            replace(
+                REBUILT,
+                hardware=flavored(kept(OLD.hardware())),
+                subject=subject(REBUILD),
+                scheduled=None,
+            ),
+        ),
+        ({}, "rescue", {"rescue_image_ref": NEW_ID}, RESCUED),
+        # One that names no image is of the server's own.
+        ({}, "rescue", None, OWN_RESCUED),
+        ({}, "rescue", {}, OWN_RESCUED),
+        # A resize brings the new flavor under Nova's record.
+        ({}, "resize", {"flavorRef": "2"}, RESIZED),
+        ({}, "resize", {"flavorRef": 2}, RESIZED),
+        (SHELVED, "unshelve", None, UNSHELVED),
+        # Nova may offload a server while it is asked to unshelve it.
+        ({**SHELVED, "offloaded": False}, "unshelve", None, UNSHELVED),
+        # A server that is made of no snapshot is not judged.
+        ({**SHELVED, "shelved_image": ""}, "unshelve", None, None),
+        ({"shelved_image": ""}, "unshelve", None, None),
+        ({"shelved_image": "gone"}, "unshelve", None, None),
+        # A snapshot is charged with its metadata.
+        ({}, "createImage", METADATA, SNAPSHOT_TAKEN),
+        ({}, "createBackup", METADATA, SNAPSHOT_TAKEN),
+        ({}, "createImage", None, None),
+        ({}, "createImage", {}, None),
+        ({}, "createImage", {"metadata": {}}, None),
     ],
 )
-def test_a_server_that_is_made_of_no_snapshot_is_not_judged(more):
-    assert unshelved(**more) is None
+def test_the_request_for_an_action(more, action, content, expected):
+    find = reader(server(**more))
+    method = getattr(find, action, find.snapshot)
+    assert method("a-server", {action: content}) == expected
 
 
-def test_a_server_that_may_be_offloaded_in_a_moment_is_judged():
-    """Nova offloads it while it is asked to unshelve it."""
-    assert unshelved(offloaded=False) == unshelved()
-
-
-def test_an_unshelving_is_of_the_snapshot():
-    assert unshelved() == ServerRequest(
-        flavored(kept(NEW.hardware())),
-        subject(UNSHELVE, NEW_ID),
-        existing=(flavored(PRESENT),),
-    )
-
-
-def test_a_snapshot_that_is_gone_cannot_be_judged():
-    request = unshelved(shelved_image="gone")
-    (fault,) = request.hardware.faults
-    place = "stored image property shelved_image_id"
-    assert (fault.source, fault.value) == (place, "gone")
+@pytest.mark.parametrize(
+    ("more", "operation", "fault"),
+    [
+        # a snapshot that is gone
+        (
+            {"offloaded": True, "shelved_image": "gone"},
+            UNSHELVE,
+            ("stored image property shelved_image_id", "gone"),
+        ),
+        # a rescue of what is no image
+        (
+            {"base_image": "http://10.0.0.1/image"},
+            RESCUE,
+            ("stored image property base_image_ref", "http://10.0.0.1/image"),
+        ),
+    ],
+)
+def test_what_cannot_be_judged(more, operation, fault):
+    body = {operation: None}
+    request = getattr(reader(server(**more)), operation)("a-server", body)
+    (found,) = request.hardware.faults
+    assert (found.source, found.value) == fault
     assert request == ServerRequest(
-        HardwareRequest(devices=(), faults=(fault,)), subject(UNSHELVE)
+        HardwareRequest(devices=(), faults=(found,)), subject(operation)
     )
-
-
-def test_a_rescue_is_of_the_image_that_it_names():
-    body = {"rescue": {"rescue_image_ref": NEW_ID}}
-    plain = image_reader.read(NEW.properties, holder=NEW.holder)
-    assert reader().rescue("a-server", body) == ServerRequest(
-        flavored(with_kept(plain, (), True, server().hardware)),
-        subject(RESCUE, NEW_ID),
-        existing=(flavored(devices_alone(PRESENT)),),
-    )
-
-
-@pytest.mark.parametrize("body", [{"rescue": None}, {"rescue": {}}])
-def test_a_rescue_that_names_none_is_of_the_own_image(body):
-    request = reader().rescue("a-server", body)
-    assert request.subject == subject(RESCUE)
-    assert request.hardware == flavored(
-        with_kept(OLD.hardware(), (), True, server().hardware)
-    )
-
-
-def test_a_rescue_of_what_is_no_image_cannot_be_judged():
-    referring = server(base_image="http://10.0.0.1/image")
-    request = reader(referring).rescue("a-server", {"rescue": None})
-    (fault,) = request.hardware.faults
-    assert fault.value == "http://10.0.0.1/image"
-    assert request == ServerRequest(
-        HardwareRequest(devices=(), faults=(fault,)), subject(RESCUE)
-    )
-
-
-@pytest.mark.parametrize("reference", ["2", 2])
-def test_a_resize_brings_the_new_flavor_under_novas_record(reference):
-    body = {"resize": {"flavorRef": reference}}
-    assert reader().resize("a-server", body) == ServerRequest(
-        with_specs(kept(OLD.hardware()), LARGE.extra_specs),
-        subject(RESIZE, flavor=LARGE),
-        existing=(with_specs(PRESENT, SMALL.extra_specs),),
-    )
-
-
-@pytest.mark.parametrize("action", ["createImage", "createBackup"])
-def test_a_snapshot_is_charged_with_its_metadata(action):
-    body = {action: {"name": "x", "metadata": {"hw_cdrom_bus": "ide"}}}
-    after = {**STORED_METADATA, "hw_cdrom_bus": "ide"}
-    assert reader().snapshot("a-server", body) == of_image(
-        Image(after),
-        subject(SNAPSHOT),
-        Image(STORED_METADATA),
-        frozenset(("hw_cdrom_bus",)),
-    )
-
-
-@pytest.mark.parametrize("content", [None, {}, {"metadata": {}}])
-def test_a_snapshot_without_metadata_changes_nothing(content):
-    assert reader().snapshot("a-server", {"createImage": content}) is None
 
 
 @pytest.mark.parametrize("action", ["rebuild", "rescue", "resize"])

@@ -26,30 +26,37 @@ def irregular(kind):
     return f"cannot be read: it is {kind}, and must be a regular file"
 
 
-def test_a_directory_a_pipe_and_a_device(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    assert refused(tmp_path) == (irregular("a directory"), 0)
-    assert refused(tmp_path / "pipe") == (irregular("a named pipe"), 0)
-    assert refused("/dev/null") == (irregular("a device"), 0)
+MISSING = "cannot be read: No such file or directory"
 
 
-def test_a_socket(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (".", irregular("a directory")),
+        ("pipe", irregular("a named pipe")),
+        ("/dev/null", irregular("a device")),
+        ("socket", irregular("a socket")),
+        # The kernel has nodes without a type, such as those of events.
+        ("event", irregular("no file")),
+        ("nothing", MISSING),
+    ],
+)
+def test_what_is_no_file(tmp_path, monkeypatch, name, said):
     # the address of a socket has few characters
     monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    number = os.eventfd(0)
+    os.symlink(f"/proc/self/fd/{number}", "event")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket")
-        assert refused("socket") == (irregular("a socket"), 0)
+        assert refused(name) == (said, 0)
+    os.close(number)
 
 
-def test_what_is_of_no_kind():
-    """The kernel has nodes without a type, such as those of events."""
-    number = os.eventfd(0)
-    try:
-        path = f"/proc/self/fd/{number}"
-        assert stat.S_IFMT(os.stat(path).st_mode) == 0
-        assert refused(path) == (irregular("no file"), 0)
-    finally:
-        os.close(number)
+def test_a_name_that_no_file_can_have():
+    message, line = refused("nothing\0")
+    assert message.startswith("cannot be read: ") and line == 0
+    assert "embedded null" in message
 
 
 def test_a_disk():
@@ -57,39 +64,33 @@ def test_a_disk():
         source._check_kind(stat.S_IFBLK | 0o600)
 
 
-def test_what_is_not_there(tmp_path):
-    message = "cannot be read: No such file or directory"
-    assert refused(tmp_path / "nothing") == (message, 0)
-    message, line = refused("nothing\0")
-    assert message.startswith("cannot be read: ")
-    assert "embedded null" in message
-    assert line == 0
-
-
-def test_what_is_no_text(tmp_path):
-    path = tmp_path / "latin.yaml"
-    path.write_bytes(b"a: b\nc: \xff\n")
-    assert refused(path) == ("is not UTF-8: invalid start byte", 2)
-    path.write_bytes(b"a: b\nc: d\ne: \xc3")
-    assert refused(path) == ("is not UTF-8: unexpected end of data", 3)
-    path.write_bytes(b"\n\xff")
-    assert refused(path) == ("is not UTF-8: invalid start byte", 2)
+@pytest.mark.parametrize(
+    ("content", "said", "line"),
+    [
+        (b"a: b\nc: \xff\n", "is not UTF-8: invalid start byte", 2),
+        (b"a: b\nc: d\ne: \xc3", "is not UTF-8: unexpected end of data", 3),
+        (b"\n\xff", "is not UTF-8: invalid start byte", 2),
+        ("äöü!".encode(), "is larger than 6 bytes", 0),
+        # No machine has memory for it; the disk has a hole.
+        (None, "is larger than 6 bytes", 0),
+    ],
+)
+def test_what_is_no_text(tmp_path, content, said, line):
+    path = tmp_path / "policy.yaml"
+    if content is None:
+        path.touch()
+        os.truncate(path, 2**40)
+    else:
+        path.write_bytes(content)
+    limit = {"limit": 6} if line == 0 else {}
+    assert refused(path, **limit) == (said, line)
 
 
 def test_as_large_as_the_limit(tmp_path):
-    path = tmp_path / "policy.yaml"
-    path.write_text("äöü")
-    assert read_text(str(path), 6) == "äöü"
-    with pytest.raises(UnreadableError):
-        read_text(str(path), 5)
-    assert refused(path, limit=5) == ("is larger than 5 bytes", 0)
-
-
-def test_what_is_beyond_the_limit_is_not_read(tmp_path):
-    """No machine has memory for it; the disk has a hole."""
-    with open(tmp_path / "policy.yaml", "wb") as file:
-        file.truncate(2**40)
-    assert refused(file.name, limit=5) == ("is larger than 5 bytes", 0)
+    """A link counts as what it leads to."""
+    (tmp_path / "policy.yaml").write_text("äöü")
+    (tmp_path / "link").symlink_to("policy.yaml")
+    assert read_text(str(tmp_path / "link"), 6) == "äöü"
 
 
 def test_a_file_that_becomes_a_device_between_two_looks(tmp_path, monkeypatch):
@@ -107,12 +108,6 @@ def test_a_file_that_becomes_a_device_between_two_looks(tmp_path, monkeypatch):
     assert read_text(str(path)) == "a"
     for flag in (os.O_NONBLOCK, os.O_NOCTTY, os.O_CLOEXEC):
         assert opened[0] & flag
-
-
-def test_a_link_counts_as_what_it_leads_to(tmp_path):
-    (tmp_path / "policy.yaml").write_text("a")
-    (tmp_path / "link").symlink_to("policy.yaml")
-    assert read_text(str(tmp_path / "link")) == "a"
 
 
 STRANGER = 12345
@@ -227,9 +222,6 @@ def test_a_private_file_that_a_link_of_a_strangers_leads_to(private):
     link = folder / "key"
     link.symlink_to(private)
     assert "others can write to" in open_to(link, True)
-
-
-def test_a_private_file_that_is_not_there(private):
     private.unlink()
     text = f"cannot be trusted: {private}: No such file or directory"
     assert open_to(private, True) == text
