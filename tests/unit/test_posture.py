@@ -3,6 +3,7 @@
 
 import datetime
 import threading
+from concurrent import futures
 
 import pytest
 
@@ -21,6 +22,7 @@ ASKED = Question(frozenset(("iommu",)), 2)
 LIMIT = 30
 #: Seconds after which what does not happen counts as missing.
 PATIENCE = 60
+THREAD = (threading.Thread, "start")
 
 
 class Scripted:
@@ -57,25 +59,6 @@ class Scripted:
             gate.set()
 
 
-class Caller(threading.Thread):
-    """Asks; keeps the hosts, or why there is no answer."""
-
-    def __init__(self, posture, question=ASKED):
-        super().__init__(daemon=True)
-        self._ask = lambda: posture.hosts(question)
-        self.start()
-
-    def run(self):
-        try:
-            self.answer = self._ask()
-        except PostureUnavailable as error:
-            self.answer = str(error)
-
-    def result(self):
-        self.join(PATIENCE)
-        return self.answer
-
-
 @pytest.fixture
 def placement():
     made = Scripted()
@@ -89,18 +72,37 @@ def seconds():
 
 
 @pytest.fixture
-def posture(placement, seconds):
+def make(placement, seconds):
+    """Return a function that makes a posture."""
     clock = Clock(lambda: seconds[0], lambda: NOW)
-    return Posture(lambda: placement, 60, 600, clock, LIMIT)
+    return lambda limit, connect=lambda: placement: Posture(
+        connect, 60, 600, clock, limit
+    )
 
 
-def hang(placement, posture):
-    """Return a caller whose refresh hangs by now."""
-    placement.hangs = True
-    caller = Caller(posture)
-    assert placement.asked.acquire(timeout=PATIENCE)
-    placement.hangs = False
-    return caller
+@pytest.fixture
+def posture(make):
+    return make(LIMIT)
+
+
+@pytest.fixture
+def pool():
+    with futures.ThreadPoolExecutor(posture_answers.HANGING + 1) as result:
+        yield result
+
+
+@pytest.fixture
+def hang(placement, posture, pool):
+    """Return a function that begins a refresh, which hangs by now."""
+
+    def begin():
+        placement.hangs = True
+        caller = pool.submit(posture.hosts, ASKED)
+        assert placement.asked.acquire(timeout=PATIENCE)
+        placement.hangs = False
+        return caller
+
+    return begin
 
 
 def answered(posture):
@@ -123,12 +125,12 @@ def test_no_host_has_passed_what_no_check_is_called(placement, posture, name):
     assert posture.hosts(ASKED) == {"a"}
 
 
-def test_after_the_limit_another_takes_over(placement, posture, seconds):
+def test_after_the_limit_another_takes_over(placement, posture, seconds, hang):
     # given an answer, and a refresh that hangs
     assert posture.hosts(ASKED) == {"a"}
     seconds[0] += 70
     placement.hosts = {"old"}
-    first = hang(placement, posture)
+    first = hang()
     # when its time is not over, then the others continue without asking
     seconds[0] += LIMIT - 1
     placement.hosts = {"new"}
@@ -145,8 +147,8 @@ def test_after_the_limit_another_takes_over(placement, posture, seconds):
     assert posture.hosts(ASKED) == {"new"}
 
 
-def test_a_late_answer_is_better_than_none(placement, posture, seconds):
-    first = hang(placement, posture)
+def test_a_late_answer_is_better_than_none(placement, posture, seconds, hang):
+    first = hang()
     seconds[0] += LIMIT + 1
     placement.let_go()
     assert first.result() == {"a"}
@@ -157,10 +159,10 @@ def test_a_late_answer_is_better_than_none(placement, posture, seconds):
         posture.hosts(ASKED)
 
 
-def test_a_late_failure_changes_nothing(placement, posture, seconds):
+def test_a_late_failure_changes_nothing(placement, posture, seconds, hang):
     posture.hosts(ASKED)
     seconds[0] += 70
-    first = hang(placement, posture)
+    first = hang()
     seconds[0] += LIMIT
     assert posture.hosts(ASKED) == {"a"}
     times = placement.times
@@ -175,11 +177,10 @@ def test_a_late_failure_changes_nothing(placement, posture, seconds):
 
 
 def test_who_begins_a_refresh_waits_no_longer_than_its_limit(
-    placement, seconds, caplog
+    placement, seconds, caplog, make
 ):
     # given a limit that is over at once
-    clock = Clock(lambda: seconds[0], lambda: NOW)
-    posture = Posture(lambda: placement, 60, 600, clock, 0.05)
+    posture = make(0.05)
     placement.hangs = True
     # when nobody has ever answered, then that is what is said
     with pytest.raises(PostureUnavailable, match="not answered yet"):
@@ -193,26 +194,27 @@ def test_who_begins_a_refresh_waits_no_longer_than_its_limit(
     placement.hangs = False
     seconds[0] += 7
     assert posture.hosts(ASKED) == {"a"}
-
-
-def test_the_last_answer_holds_for_who_has_waited_in_vain(placement, seconds):
-    clock = Clock(lambda: seconds[0], lambda: NOW)
-    posture = Posture(lambda: placement, 60, 600, clock, 0.05)
-    posture.hosts(ASKED)
+    # which holds for who has waited in vain
     placement.hangs = True
     seconds[0] += 70
     assert posture.hosts(ASKED) == {"a"}
 
 
-def test_all_who_wait_for_the_first_answer_get_it(placement, posture):
-    first = hang(placement, posture)
-    others = [Caller(posture) for _ in range(8)]
+def test_all_who_wait_for_the_first_answer_get_it(
+    placement, posture, pool, hang
+):
+    callers = [
+        hang(),
+        *(pool.submit(posture.hosts, ASKED) for _ in range(3)),
+    ]
     placement.let_go()
-    assert [each.result() for each in (first, *others)] == [{"a"}] * 9
+    assert [each.result() for each in callers] == [{"a"}] * 4
     assert placement.times == 1
 
 
-def test_a_connection_that_hangs_is_taken_over_too(placement, seconds):
+def test_a_connection_that_hangs_is_taken_over_too(
+    placement, seconds, make, pool
+):
     made, gate = [], threading.Event()
     connecting = threading.Event()
 
@@ -223,9 +225,8 @@ def test_a_connection_that_hangs_is_taken_over_too(placement, seconds):
             assert gate.wait(PATIENCE)
         return placement
 
-    clock = Clock(lambda: seconds[0], lambda: NOW)
-    posture = Posture(connect, 60, 600, clock, LIMIT)
-    first = Caller(posture)
+    posture = make(LIMIT, connect)
+    first = pool.submit(posture.hosts, ASKED)
     assert connecting.wait(PATIENCE)
     seconds[0] += LIMIT
     assert posture.hosts(ASKED) == {"a"}
@@ -247,35 +248,31 @@ def test_no_request_begins_after_the_limit(placement, posture, seconds):
     assert placement.times == 0
 
 
-def test_a_fault_of_ours_is_no_answer(placement, posture, seconds, caplog):
-    placement.error = KeyError("uuid")
-    with pytest.raises(PostureUnavailable):
-        posture.hosts(ASKED)
-    assert "Traceback" in caplog.text
-    placement.error = None
-    seconds[0] += 7
-    assert posture.hosts(ASKED) == {"a"}
-
-
-def test_without_a_thread_there_is_no_answer(
-    placement, posture, seconds, monkeypatch
+@pytest.mark.parametrize(
+    ("place", "said"), [((Scripted, "known"), "Traceback"), (THREAD, "")]
+)
+def test_a_fault_of_ours_is_no_answer(
+    posture, seconds, caplog, monkeypatch, place, said
 ):
-    def full(thread):
+    """Nor is there one without a thread."""
+
+    def fail(*_):
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", full)
+        patch.setattr(*place, fail)
         with pytest.raises(PostureUnavailable):
             posture.hosts(ASKED)
+    assert said in caplog.text
     seconds[0] += 7
     assert posture.hosts(ASKED) == {"a"}
 
 
-def test_so_many_hang_at_once_and_no_more(placement, posture, seconds):
+def test_so_many_hang_at_once_and_no_more(placement, posture, seconds, hang):
     # given as many refreshes that hang as there may be
     callers = []
     for _ in range(posture_answers.HANGING):
-        callers.append(hang(placement, posture))
+        callers.append(hang())
         seconds[0] += LIMIT
     # when another asks, then nobody begins one more
     with pytest.raises(PostureUnavailable):
@@ -283,40 +280,41 @@ def test_so_many_hang_at_once_and_no_more(placement, posture, seconds):
     assert placement.times == posture_answers.HANGING
     # and when they come to an end, the next one does
     placement.let_go()
-    for caller in callers:
-        caller.join(PATIENCE)
+    futures.wait(callers)
     answered(posture)
     seconds[0] += 100
     placement.hosts = {"new"}
     assert posture.hosts(ASKED) == {"new"}
 
 
-def question(number):
-    return Question(frozenset(("iommu", f"check{number}")), 2)
+@pytest.fixture
+def asked(posture):
+    """Return a function that asks for a check of a number."""
+    return lambda number: posture.hosts(
+        Question(frozenset(("iommu", f"check{number}")), 2)
+    )
 
 
 def test_what_nobody_has_asked_for_in_an_hour_is_dropped(
-    placement, posture, seconds
+    posture, seconds, asked
 ):
     for number in range(10):
-        posture.hosts(question(number))
-    posture.hosts(ASKED)
-    assert len(posture._answers._answers) == 11
+        asked(number)
     # when one of them alone is asked for
-    for _ in range(12):
+    for _ in range(13):
+        assert posture.hosts(ASKED) == {"a"}
         seconds[0] += 301
-        posture.hosts(ASKED)
+    posture.hosts(ASKED)
     # then it is the only one that is left
     assert len(posture._answers._answers) == 1
-    assert posture.hosts(ASKED) == {"a"}
 
 
 def test_of_too_many_the_one_that_was_used_longest_ago_goes(
-    placement, posture, seconds
+    placement, posture, seconds, asked
 ):
     for number in range(posture_answers.MOST + 20):
         seconds[0] += 0.1
-        posture.hosts(question(number))
+        asked(number)
         posture.hosts(ASKED)
     assert len(posture._answers._answers) == posture_answers.MOST
     # the one that was used all the time has been asked for once

@@ -521,7 +521,7 @@ class Slow:
 
 @pytest.fixture
 def pool():
-    with concurrent.futures.ThreadPoolExecutor() as result:
+    with concurrent.futures.ThreadPoolExecutor(4) as result:
         yield result
 
 
