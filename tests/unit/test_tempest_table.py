@@ -33,10 +33,3 @@ def test_the_table_counts_what_no_rule_says():
         "by a refusal that the policy means, 2 by another cause.\n"
     )
     assert "   * - ``e``\n     - ok\n     - not run\n     - no rule\n" in text
-
-
-def test_nothing_is_otherwise():
-    text = table.table({"a": OK}, {"a": OK}, "")
-    assert "0 came out otherwise" in text
-    # There is no second table, which would have only a header.
-    assert text.count(".. list-table::") == 1
