@@ -143,14 +143,6 @@ def test_twice_is_once_and_remove_restores_every_byte(text, tmp_path):
         assert file.read_bytes() == text.encode()
 
 
-def test_what_others_added_behind_stays(tmp_path):
-    other = "\n[filter:other]\npaste.filter_factory = other:factory\n"
-    file = tmp_path / "api-paste.ini"
-    file.write_text(add(shipped("nova"), NOVA) + other, encoding="utf-8")
-    assert paste.main(["remove", "nova", str(file)]) == 0
-    assert file.read_text(encoding="utf-8") == shipped("nova") + other
-
-
 @pytest.mark.parametrize("set_off", ["", "\n"])
 @pytest.mark.parametrize("end", ["", "\n"])
 def test_what_a_hand_put_in_is_taken_out(set_off, end):
@@ -190,18 +182,27 @@ def test_a_gate_counts_only_where_it_can_judge(pipeline, wrapper, lacks):
     assert not unguarded(add(text, NOVA), NOVA)
 
 
+def test_what_is_not_ours_stays():
+    """What others added behind, and a gate of another name."""
+    text = add(shipped("nova"), NOVA)
+    other = "\n[filter:other]\npaste.filter_factory = other:factory\n"
+    assert remove(text + other, NOVA) == shipped("nova") + other
+    named = text.replace("vhard\n", "hardening\n")
+    named = named.replace("filter:vhard", "filter:hardening")
+    assert add(named, NOVA) == named
+    assert remove(named, NOVA) == shipped("nova")
+    indented = (
+        f"[app:app]\n [filter:vhard]\npaste.filter_factory={NOVA.factory}"
+    )
+    with pytest.raises(PasteError, match=r"\[filter:vhard\] is indented"):
+        remove(indented, NOVA)
+
+
 def test_a_pipeline_without_a_context_has_no_gate():
     """The application has it, and it would see no user."""
     text = add(shipped("nova"), NOVA)
     text += "\n[pipeline:open]\npipeline = cors osapi_compute_app_v21\n"
     assert not guarded(read(text), "cors osapi_compute_app_v21", NOVA)
-
-
-def test_a_gate_of_another_name_counts():
-    text = add(shipped("nova"), NOVA).replace("vhard\n", "hardening\n")
-    text = text.replace("filter:vhard", "filter:hardening")
-    assert add(text, NOVA) == text
-    assert remove(text, NOVA) == shipped("nova")
 
 
 @pytest.mark.parametrize(
@@ -235,18 +236,16 @@ def test_what_cannot_be_changed_is_left_alone(text, words, tmp_path, capsys):
     assert error.count("\n") == 1
 
 
-def test_a_section_that_is_indented():
-    text = f"[app:app]\n [filter:vhard]\npaste.filter_factory={NOVA.factory}"
-    with pytest.raises(PasteError, match=r"\[filter:vhard\] is indented"):
-        remove(text, NOVA)
-
-
-def test_no_file_and_no_text(tmp_path, capsys):
-    assert paste.main(["add", "nova", str(tmp_path / "none")]) == 1
-    assert "No such file" in capsys.readouterr().err
-    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
-    assert paste.main(["remove", "nova", str(tmp_path / "bytes")]) == 1
-    assert "utf-8" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("content", "words"), [(None, "No such file"), (b"\xff\xfe", "utf-8")]
+)
+def test_no_file_and_no_text(tmp_path, capsys, content, words):
+    file = tmp_path / "api-paste.ini"
+    if content:
+        file.write_bytes(content)
+    for action in ("add", "remove"):
+        assert paste.main([action, "nova", str(file)]) == 1
+        assert words in capsys.readouterr().err
 
 
 def test_mode_and_link_stay(tmp_path):
