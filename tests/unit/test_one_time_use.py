@@ -6,7 +6,6 @@ What hosts' devices say is in tests/functional/nova/passthrough.
 
 import pytest
 
-from nova_vhard.common.problems import PolicyError
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough
 from nova_vhard.policy.hosts import host_requirements, one_time_use
 from nova_vhard.policy.model import Mode
@@ -152,14 +151,3 @@ def test_a_described_request_tells_it_too():
         rules("iommu", "one_time_use"), TODAY
     )
     assert checks == {"iommu", "one_time_use"}
-
-
-def test_its_place_is_in_passthrough_require():
-    for keys in (
-        {"hosts": {"require": ["one_time_use"]}},
-        {"passthrough": {"require": ["one_time_us"]}},
-    ):
-        with pytest.raises(PolicyError) as caught:
-            policy(**keys)
-        (problem,) = caught.value.problems
-        assert problem.path == f"{next(iter(keys))}.require[0]"

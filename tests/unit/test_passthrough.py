@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from nova_vhard.common.problems import PolicyError
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough
 from nova_vhard.policy.hosts import (
     NO_CANDIDATE,
@@ -314,34 +313,6 @@ def test_a_host_that_is_missing_breaks_all_that_demands_it():
         alone = each.failed(NO_CANDIDATE)
         assert (alone.rules, alone.mode) == (each.rules, each.mode)
         assert alone.cause.value == ", ".join(sorted(each.checks))
-
-
-def test_the_keys_of_the_policy_file():
-    with pytest.raises(PolicyError) as caught:
-        policy(
-            passthrough={
-                "require": ["iomu"],
-                "allow": {"ports": ["vff"], "aliases": "gpu"},
-            },
-            hosts={"require": ["novel"], "max_report_age": "1"},
-            exemptions=[
-                {
-                    "id": "a",
-                    "reason": "r",
-                    "until": "2030-01-01",
-                    "projects": ["p"],
-                    "rules": {"hosts.require": ["aslr"]},
-                }
-            ],
-        )
-    assert sorted(each.path for each in caught.value.problems) == [
-        "exemptions[0].rules.hosts.require[0]",
-        "hosts.max_report_age",
-        "hosts.require[0]",
-        "passthrough.allow.aliases",
-        "passthrough.allow.ports[0]",
-        "passthrough.require[0]",
-    ]
 
 
 @pytest.mark.parametrize(

@@ -141,38 +141,31 @@ DEEP = ("a" * 70, 3, *["b" * 60] * 5)
 
 
 @pytest.mark.parametrize(
-    ("path", "place"),
+    ("path", "text", "place", "message"),
     [
-        ((), ""),
-        (("a", 0, "b\nc"), "a[0].bc"),
-        ((7, "a"), "[7].a"),
+        ((), "is odd", "", "is odd"),
+        (("a", 0, "b\nc"), "is odd", "a[0].bc", "is odd"),
+        ((7, "a"), "is odd", "[7].a", "is odd"),
         # a key is truncated, and so is the whole path
-        (("a" * 70,), "a" * 63 + "…"),
-        (DEEP, ("a" * 63 + "…[3]" + f".{'b' * 60}" * 5)[:255] + "…"),
+        (("a" * 70,), "is odd", "a" * 63 + "…", "is odd"),
+        (
+            DEEP,
+            "is odd",
+            ("a" * 63 + "…[3]" + f".{'b' * 60}" * 5)[:255] + "…",
+            "is odd",
+        ),
+        # a message is bounded and clean
+        (("a",), "x" * 512, "a", "x" * 512),
+        (("a",), "x" * 513, "a", "x" * 511 + "…"),
+        (("a",), "a\nb\u202e", "a", "ab"),
     ],
-    ids=["none", "plain", "number", "key", "deep"],
+    ids=["none", "plain", "number", "key", "deep", "fits", "long", "odd"],
 )
-def test_a_place_is_bounded(path, place):
-    assert problem("p.yaml", 2, path, "is wrong") == Problem(
-        "p.yaml", 2, place, "is wrong"
-    )
-
-
-def test_a_fault_in_a_line():
-    lines = [
-        str(problem("p.yaml", 2, path, "is odd")) for path in ((), ("a", 0))
-    ]
-    assert lines == ["p.yaml:2: is odd", "p.yaml:2: a[0]: is odd"]
-
-
-def test_a_message_is_bounded_and_clean():
-    fits, long, odd = (
-        problem("p.yaml", 2, (), text).message
-        for text in ("x" * 512, "x" * 513, "a\nb\u202e")
-    )
-    assert fits == "x" * 512
-    assert long == "x" * 511 + "…"
-    assert odd == "ab"
+def test_a_fault_is_bounded(path, text, place, message):
+    fault = problem("p.yaml", 2, path, text)
+    assert fault == Problem("p.yaml", 2, place, message)
+    at = f"{place}: " if place else ""
+    assert str(fault) == f"p.yaml:2: {at}{message}"
 
 
 @pytest.mark.parametrize("count", [1, 20, 21, 150])
