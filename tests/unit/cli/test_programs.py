@@ -16,12 +16,9 @@ from nova_vhard.conf import placement as placement_conf
 #: Program, a package that it needs, and the extra that brings it.
 _LACKING = [
     ("attestor", "stevedore", "attestor"),
-    ("attestor", "prettytable", "attestor"),
     ("cleaner", "stevedore", "cleaner"),
-    ("cleaner", "oslo_log", "cleaner"),
     ("exporter", "oslo_log", "exporter"),
     ("guard", "oslo_log", "guard"),
-    ("guard", "prometheus_client", "guard"),
     ("reporter", "prettytable", "node"),
     ("status", "oslo_upgradecheck", "client"),
 ]
