@@ -274,7 +274,13 @@ def test_the_longer_it_fails_the_longer_it_waits(monkeypatch):
     clock = SimpleNamespace(sleep=sleep, monotonic=time.monotonic)
     monkeypatch.setattr(notify, "time", clock)
     monkeypatch.setattr(notify, "Withheld", list)
-    worker = notify._Worker(None, 1, dict)
+    sent = []
+
+    def info(*arguments):
+        sent.append(arguments)
+        raise OSError
+
+    worker = notify._Worker(lambda: SimpleNamespace(info=info), 1, dict)
     waits = []
 
     def get(timeout):
@@ -287,6 +293,9 @@ def test_the_longer_it_fails_the_longer_it_waits(monkeypatch):
     assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
     # the first beat waits for nothing
     assert waits == [0]
+    # RabbitMQ's driver takes no other context than an empty one.
+    about = {"version": notify.VERSION, "dropped": 0}
+    assert sent == [({}, notify.DECISION, about)] * 8
 
 
 def test_without_a_thread_the_next_one_tries_again(
