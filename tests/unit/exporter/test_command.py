@@ -41,22 +41,6 @@ def configured(tmp_path, **options):
     return ["--config-file", str(path)]
 
 
-@contextlib.contextmanager
-def running(arguments):
-    command = [
-        sys.executable,
-        "-m",
-        "nova_vhard.cmd.exporter",
-        *arguments,
-    ]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
 def scrape(port, process, until):
     """Return what is served, once it has a text."""
     deadline = time.monotonic() + _WAIT
@@ -73,17 +57,24 @@ def scrape(port, process, until):
 
 def test_serves_while_the_bus_is_down_and_stops_on_sigterm(tmp_path):
     port = free_port()
-    options = {"transport_urls": DOWN, "port": port}
-    with running(configured(tmp_path, **options)) as process:
-        bus = 'bus="127.0.0.1:1/vhost"'
-        text = scrape(port, process, f"nova_vhard_bus_up{{{bus}}} 0.0")
-        series = 'gate="nova-api",mode="enforce",outcome="refuse"'
-        assert f"nova_vhard_decisions_total{{{series}}} 0.0" in text
-        process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=_WAIT)
-        assert process.returncode == 0
-        assert "Traceback" not in errors
-        assert "hidden" not in errors + text
+    arguments = configured(tmp_path, transport_urls=DOWN, port=port)
+    with subprocess.Popen(
+        [sys.executable, "-m", "nova_vhard.cmd.exporter", *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            bus = 'bus="127.0.0.1:1/vhost"'
+            text = scrape(port, process, f"nova_vhard_bus_up{{{bus}}} 0.0")
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=_WAIT)
+        finally:
+            process.kill()
+    series = 'gate="nova-api",mode="enforce",outcome="refuse"'
+    assert f"nova_vhard_decisions_total{{{series}}} 0.0" in text
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+    assert "hidden" not in errors + text
 
 
 def test_it_listens_on_loopback_alone_by_default(tmp_path):
@@ -104,55 +95,61 @@ def test_a_port_that_is_in_use_is_one_clear_error(tmp_path, capsys):
     )
 
 
+#: Number of the URL in the option, before what is wrong with it.
+URL = "[vhard_exporter] transport_urls, number 1: "
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
         ({}, "no message bus to listen to: name it in [vhard_exporter] "),
-        # an option of an older version
+        # An option of an older version.
         ({"files": "/x"}, "no message bus to listen to"),
         ({"transport_urls": DOWN, "port": "http"}, "port"),
         ({"transport_urls": DOWN, "bind_host": "not a host"}, "bind_host"),
         ({"transport_urls": DOWN, "topic": "a b"}, "topic"),
+        # An option of the driver, in a group of its own.
+        (
+            {
+                "transport_urls": DOWN,
+                "topic": "vhard\n[oslo_messaging_rabbit]\nssl = maybe",
+            },
+            "Value for option ssl from ",
+        ),
+        ({"transport_urls": ""}, f"{URL}it is no URL of a message bus"),
+        (
+            {"transport_urls": "u:hidden@rabbit1:5672"},
+            f"{URL}there is no driver for u://",
+        ),
+        (
+            {"transport_urls": "rabbit://u:hidden/@rabbit1:5672"},
+            f"{URL}it is no URL of a message bus",
+        ),
+        (
+            {"transport_urls": "rabbit://u:hidden@rabbit1:x"},
+            f"{URL}it is no URL of a message bus",
+        ),
+        (
+            {"transport_urls": "rabit://u:hidden@rabbit1:1"},
+            f"{URL}there is no driver for rabit://",
+        ),
+        (
+            {"transport_urls": "rabbit://u:hidden@rabbit1:1/?ssl=hidden"},
+            f"{URL}an option behind the ?",
+        ),
+        (
+            {"transport_urls": "rabbit://u:hidden@rabbit1:1/?hidden=1"},
+            f"{URL}an option behind the ?",
+        ),
     ],
 )
-def test_a_wrong_option_is_one_clear_error(tmp_path, capsys, options, text):
+def test_a_wrong_option_is_one_clear_error_without_the_password(
+    tmp_path, capsys, options, text
+):
     assert exporter.main(configured(tmp_path, **options)) == 1
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("nova-vhard-exporter: ")
     assert text in line
-
-
-@pytest.mark.parametrize(
-    ("url", "why"),
-    [
-        ("", "it is no URL of a message bus"),
-        ("u:hidden@rabbit1:5672", "there is no driver for u://"),
-        ("rabbit://u:hidden/@rabbit1:5672", "it is no URL of a message bus"),
-        ("rabbit://u:hidden@rabbit1:x", "it is no URL of a message bus"),
-        ("rabit://u:hidden@rabbit1:1", "there is no driver for rabit://"),
-        ("rabbit://u:hidden@rabbit1:1/?ssl=hidden", "an option behind the ?"),
-        ("rabbit://u:hidden@rabbit1:1/?hidden=1", "an option behind the ?"),
-    ],
-)
-def test_a_wrong_url_is_one_clear_error_without_the_password(
-    tmp_path, capsys, url, why
-):
-    arguments = configured(tmp_path, transport_urls=url)
-    assert exporter.main(arguments) == 1
-    (line,) = capsys.readouterr().err.strip().splitlines()
-    place = "nova-vhard-exporter: [vhard_exporter] transport_urls, number 1: "
-    assert line.startswith(place)
-    assert why in line
-    assert "hidden" not in line
-
-
-def test_a_wrong_option_of_the_driver_is_one_clear_error(tmp_path, capsys):
-    arguments = configured(tmp_path, transport_urls=DOWN)
-    with open(arguments[1], "a") as file:
-        file.write("[oslo_messaging_rabbit]\nssl = maybe\n")
-    assert exporter.main(arguments) == 1
-    (line,) = capsys.readouterr().err.strip().splitlines()
-    assert line.startswith("nova-vhard-exporter: Value for option ssl from ")
     assert "hidden" not in line
 
 
