@@ -28,13 +28,17 @@ def chromium() -> Iterator[browser.Browser]:
         yield each
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("page")
+def written(directory: Path, **size: int) -> Path:
+    """Write a report; return its page."""
     path = directory / "report.html"
-    report = report_pages.report(directory)
+    report = report_pages.report(directory, **size)
     path.write_text(report_page.render(report), encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("page"))
 
 
 def test_nothing_is_missing_without_script(
@@ -94,9 +98,7 @@ def test_axe_finds_nothing(
 ) -> None:
     if dark or size == browser.NARROW:
         # Other colours, the same rows: a few of each will do.
-        page = tmp_path / "small.html"
-        report = report_pages.report(tmp_path, hosts=45, violations=48)
-        page.write_text(report_page.render(report), encoding="utf-8")
+        page = written(tmp_path, hosts=45, violations=48)
     chromium.show(page, size, dark)
     assert chromium.axe() == []
 
@@ -125,9 +127,7 @@ def test_by_keyboard(chromium: browser.Browser, page: Path) -> None:
 def test_it_is_printed_whole(
     chromium: browser.Browser, tmp_path: Path
 ) -> None:
-    page = tmp_path / "small.html"
-    report = report_pages.report(tmp_path, hosts=200, violations=48)
-    page.write_text(report_page.render(report), encoding="utf-8")
+    page = written(tmp_path, hosts=200, violations=48)
     chromium.show(page)
     pdf = chromium.pdf()
     assert pdf.startswith(b"%PDF-")
@@ -150,9 +150,7 @@ def test_summary_is_one_printed_page(
 def test_names_of_checks_are_in_one_line(
     chromium: browser.Browser, tmp_path: Path, size: tuple[int, int]
 ) -> None:
-    page = tmp_path / "small.html"
-    report = report_pages.report(tmp_path, hosts=5, violations=8)
-    page.write_text(report_page.render(report), encoding="utf-8")
+    page = written(tmp_path, hosts=5, violations=8)
     chromium.show(page, size)
     lines = (
         "return [...document.querySelectorAll('.check')]"
@@ -182,9 +180,7 @@ return [...document.querySelectorAll(arguments[0])].filter(element => {
 def test_answers_and_hosts_are_in_one_line(
     chromium: browser.Browser, tmp_path: Path, size: tuple[int, int] | None
 ) -> None:
-    page = tmp_path / "small.html"
-    report = report_pages.report(tmp_path, hosts=45, violations=8)
-    page.write_text(report_page.render(report), encoding="utf-8")
+    page = written(tmp_path, hosts=45, violations=8)
     chromium.show(page, size or browser.WIDE)
     if size is None:
         chromium.on_paper()
