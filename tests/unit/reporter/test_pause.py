@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the reporter's pause between two rounds."""
 
+from types import SimpleNamespace
+
 import pytest
 from oslo_config import cfg
 
@@ -24,41 +26,26 @@ class Sometimes(Publisher):
             raise PublishError("down")
 
 
-class Clock:
-    """Time that passes by being slept through."""
-
-    def __init__(self):
-        self.now = 0.0
-        self.slept = []
-
-    def monotonic(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.now += seconds
-        self.slept.append(seconds)
-
-
 def pauses(fails, tmp_path, monkeypatch):
+    """Return the seconds slept after each round."""
     conf = cfg.ConfigOpts()
     conf([], project="test")
     reporter_conf.register(conf)
     root = build(tmp_path / "root", {})
     conf.set_override("root", root, "vhard_reporter")
-    clock = Clock()
-    target = Sometimes(conf, fails)
-    daemon = runtime.Runtime()
-    reporter = service.Reporter(conf, [target], runtime=daemon, run=in_process)
+    target, daemon, slept = Sometimes(conf, fails), runtime.Runtime(), []
 
     def sleep(seconds):
-        Clock.sleep(clock, seconds)
+        slept.append(seconds)
         if not target.fails:
             daemon.stop()
 
-    monkeypatch.setattr(clock, "sleep", sleep)
+    clock = SimpleNamespace(monotonic=lambda: sum(slept), sleep=sleep)
     monkeypatch.setattr(runtime, "time", clock)
-    daemon.run(reporter)
-    return clock.slept
+    daemon.run(
+        service.Reporter(conf, [target], runtime=daemon, run=in_process)
+    )
+    return slept
 
 
 def test_an_interval_with_jitter(tmp_path, monkeypatch):
