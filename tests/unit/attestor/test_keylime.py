@@ -134,60 +134,62 @@ def test_a_deep_entry_is_nobody_elses(keylime_conf, verifier):
     assert verdicts["b"].failed
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"<html>",
-        b"[]",
-        b"7",
-        b"{}",
-        b'{"results": null}',
-        b'{"results": ["a"]}',
-        b'{"results": {"a": 1}',
-        b"\xff",
-        b"[" * 200_000,
-        # as a verifier that was not asked for all of its agents says it
-        b'{"results": {"uuids": []}}',
-        b'{"results": {"uuids": [["a"]]}}',
-    ],
-)
-def test_an_answer_that_makes_no_sense(keylime_conf, verifier, body):
-    verifier.body = body
-    with pytest.raises(SourceError, match="not a list of agents"):
-        Keylime(keylime_conf).verdicts()
-
-
 FAIL, PASS = (json.dumps(agent(status)) for status in ("FAIL", "PASS"))
+BODIES = [
+    b"",
+    b"<html>",
+    b"[]",
+    b"7",
+    b"{}",
+    b'{"results": null}',
+    b'{"results": ["a"]}',
+    b'{"results": {"a": 1}',
+    b"\xff",
+    b"[" * 200_000,
+    # As a verifier that was not asked for all of its agents says it.
+    b'{"results": {"uuids": []}}',
+    b'{"results": {"uuids": [["a"]]}}',
+]
+#: Names that are there twice.
+TWICE = {
+    "a": f'{{"results": {{"a": {FAIL}, "a": {PASS}}}}}',
+    "results": f'{{"results": {{"a": {FAIL}}}, "results": {{}}}}',
+    "attestation_status": (
+        f'{{"results": {{"a": {FAIL[:-1]}, "attestation_status": "PASS"}}}}}}'
+    ),
+}
+#: A thousandth of what it is when unpacked: no limit sees that in time.
+PACKED = zlib.compress(b" " * (1 << 20), wbits=31)
+#: What the verifier answers, and what is said.
+ANSWERS = {
+    **{
+        f"body {number}": ({"body": body}, "not a list of agents")
+        for number, body in enumerate(BODIES)
+    },
+    **{
+        f"{name} twice": ({"body": body.encode()}, f"{name} stands twice")
+        for name, body in TWICE.items()
+    },
+    **{
+        str(status): ({"status": status}, f"status {status}")
+        for status in (301, 400, 401, 404, 500, 503)
+    },
+    **{
+        name: (
+            {"body": PACKED, "headers": {"Content-Encoding": name}},
+            "is packed",
+        )
+        for name in ("gzip", "deflate", "GZIP, gzip")
+    },
+}
 
 
-@pytest.mark.parametrize(
-    ("body", "name"),
-    [
-        (f'{{"results": {{"a": {FAIL}, "a": {PASS}}}}}', "a"),
-        (f'{{"results": {{"a": {FAIL}}}, "results": {{}}}}', "results"),
-        (
-            f'{{"results": {{"a": {FAIL[:-1]}, "attestation_status": "PASS"}}'
-            "}}",
-            "attestation_status",
-        ),
-    ],
-    # The bodies contain times, which differ between test processes.
-    ids=["agent", "results", "status"],
-)
-def test_a_name_that_stands_twice_hides_nothing(
-    keylime_conf, verifier, body, name
-):
-    verifier.body = body.encode()
-    with pytest.raises(SourceError, match=f"{name} stands twice"):
+@pytest.mark.parametrize(("answer", "said"), ANSWERS.values(), ids=ANSWERS)
+def test_an_answer_that_is_none(keylime_conf, verifier, answer, said):
+    vars(verifier).update(answer)
+    with pytest.raises(SourceError, match=said):
         Keylime(keylime_conf).verdicts()
-
-
-@pytest.mark.parametrize("status", [301, 400, 401, 404, 500, 503])
-def test_a_status_that_is_no_answer(keylime_conf, verifier, status):
-    verifier.status = status
-    with pytest.raises(SourceError, match=f"status {status}"):
-        Keylime(keylime_conf).verdicts()
+    assert verifier.encodings == ["identity"]
 
 
 def test_an_answer_without_end(keylime_conf, verifier, monkeypatch):
@@ -195,18 +197,6 @@ def test_an_answer_without_end(keylime_conf, verifier, monkeypatch):
     verifier.body = b" " * 1000
     with pytest.raises(SourceError, match="more than 100 bytes"):
         Keylime(keylime_conf).verdicts()
-
-
-@pytest.mark.parametrize("name", ["gzip", "deflate", "GZIP, gzip"])
-def test_a_short_answer_that_stands_for_a_long_one(
-    keylime_conf, verifier, name
-):
-    # a thousandth of what it is when unpacked: no limit sees that in time
-    verifier.body = zlib.compress(b" " * (1 << 20), wbits=31)
-    verifier.headers = {"Content-Encoding": name}
-    with pytest.raises(SourceError, match="is packed"):
-        Keylime(keylime_conf).verdicts()
-    assert verifier.encodings == ["identity"]
 
 
 def test_nobody_there(keylime_conf):

@@ -58,20 +58,58 @@ def test_a_provider_that_is_none(entry, tmp_path, caplog):
     assert "not a list of providers" in line
 
 
-@pytest.mark.parametrize("name", [None, 7, [], {}])
-def test_a_trait_that_is_none(name):
-    placement = Placement(Odd(traits=[TRAIT, name]))
-    with pytest.raises(PlacementError, match="not a list of traits"):
-        placement.known({TRAIT})
-    with pytest.raises(PlacementError, match="not a list of traits"):
-        placement.traits_of(HOST)
+NO_NAMES = [None, 7, [], {}]
+NO_NUMBERS = [None, -1, 0.9, "1", True, float("nan"), float("inf"), [1], {}]
+NO_ROOT = {**GOOD, "root_provider_uuid": None}
+FIELDS = {"total": 1, "reserved": 1}
+WRITE = (Inventory(HOST, "CUSTOM_X", 1, {"total": 1, "reserved": 0}), 1)
+#: What an answer has, the method that asks for it, and what it says.
+ANSWERS = [
+    *(
+        ({"traits": [TRAIT, name]}, method, arguments, "not a list of traits")
+        for name in NO_NAMES
+        for method, arguments in (
+            ("known", ({TRAIT},)),
+            ("traits_of", (HOST,)),
+        )
+    ),
+    (
+        {"resource_providers": [NO_ROOT]},
+        "below_roots",
+        (TRAIT,),
+        "not a list of providers",
+    ),
+    *(
+        (
+            {"resource_provider_generation": number},
+            "traits_of",
+            (HOST,),
+            "not traits",
+        )
+        for number in NO_NUMBERS
+    ),
+    *(
+        (
+            {"inventories": {"CUSTOM_X": {**FIELDS, name: number}}},
+            "inventories",
+            (HOST,),
+            "not inventories",
+        )
+        for name in FIELDS
+        for number in NO_NUMBERS
+    ),
+    # A write that is not known to be done.
+    *(
+        ({**FIELDS, "reserved": number}, "reserve", WRITE, "not what was wri")
+        for number in NO_NUMBERS
+    ),
+]
 
 
-def test_a_root_that_is_none():
-    entry = {**GOOD, "root_provider_uuid": None}
-    placement = Placement(Odd(resource_providers=[entry]))
-    with pytest.raises(PlacementError, match="not a list of providers"):
-        placement.below_roots(TRAIT)
+@pytest.mark.parametrize(("body", "method", "arguments", "said"), ANSWERS)
+def test_an_answer_of_another_shape(body, method, arguments, said):
+    with pytest.raises(PlacementError, match=said):
+        getattr(Placement(Odd(**body)), method)(*arguments)
 
 
 @pytest.mark.parametrize(
@@ -91,44 +129,16 @@ def test_a_database_that_does_not_know_case(uuid, name):
     assert Placement(Odd()).provider(uuid, name).uuid == HOST
 
 
-NO_NUMBERS = [None, -1, 0.9, "1", True, float("nan"), float("inf"), [1], {}]
-
-
-@pytest.mark.parametrize("number", NO_NUMBERS)
-def test_a_generation_that_is_none(number):
-    placement = Placement(Odd(resource_provider_generation=number))
-    with pytest.raises(PlacementError, match="not traits"):
-        placement.traits_of(HOST)
-
-
-@pytest.mark.parametrize("name", ["total", "reserved"])
-@pytest.mark.parametrize("number", NO_NUMBERS)
-def test_an_inventory_that_is_none(name, number):
-    fields = {"total": 1, "reserved": 1, name: number}
-    placement = Placement(Odd(inventories={"CUSTOM_X": fields}))
-    with pytest.raises(PlacementError, match="not inventories"):
-        placement.inventories(HOST)
-
-
-@pytest.mark.parametrize("number", NO_NUMBERS)
-def test_a_write_that_is_not_known_to_be_done(number):
-    fields = {"total": 1, "reserved": 0}
-    placement = Placement(Odd(**fields | {"reserved": number}))
-    inventory = Inventory(HOST, "CUSTOM_X", 1, fields)
-    with pytest.raises(PlacementError, match="not what was written"):
-        placement.reserve(inventory, 1)
-
-
 def test_an_answer_that_is_nested_without_end():
     def deep():
         return json.loads("[" * 200_000)
 
     answer = SimpleNamespace(status_code=200, text="", json=deep)
     client = SimpleNamespace(get=lambda *_, **__: answer)
-    for ask in (
-        lambda placement: placement.traits_of(HOST),
-        lambda placement: placement.providers({TRAIT}),
-        lambda placement: placement.inventories(HOST),
+    for ask, argument in (
+        ("traits_of", HOST),
+        ("providers", {TRAIT}),
+        ("inventories", HOST),
     ):
         with pytest.raises(PlacementError, match="not a JSON object"):
-            ask(Placement(client))
+            getattr(Placement(client), ask)(argument)
