@@ -1,15 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real Placement in the test process."""
 
+import copy
+import datetime
 import importlib.util
+import io
+import json
+import logging
 import pathlib
+import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator
+from types import SimpleNamespace
 
 import pytest
+from oslo_config import cfg
+
+from nova_vhard.catalogue import traits
+from nova_vhard.conf import reporter as reporter_conf
+from nova_vhard.placement import names
+from nova_vhard.placement.client import Placement
+from nova_vhard.placement.posture import Clock, Posture
+from nova_vhard.reporter.publishers.placement import PlacementPublisher
+from tests.functional.placement import reports
 
 MISSING = importlib.util.find_spec("placement") is None
-SAMPLE = "HW_CPU_X86_AVX2"
 #: Which role may do what in Placement, as we ship it.
 POLICY = (
     pathlib.Path(__file__).parents[3]
@@ -36,23 +51,58 @@ def pytest_pycollect_makemodule(
 
 
 @pytest.fixture
-def cloud() -> Iterator["Cloud"]:
-    """Return a Placement of its own, with an empty database."""
-    fixture = Cloud()
-    with fixture:
-        yield fixture
+def cloud(request: pytest.FixtureRequest) -> Iterator["Cloud"]:
+    """Return a Placement with an empty database.
+
+    The tests of a module share one, which is put back between them.
+    """
+    if Shared.cloud is None:
+        Shared.cloud = Cloud()
+        Shared.cloud.__enter__()
+        Shared.database = Shared.cloud.copied()
+        module = request.node.getparent(pytest.Module)
+        module.addfinalizer(Shared.stop)
+    cloud = Shared.cloud
+    cloud.put_back(Shared.database)
+    kept = dict(vars(cloud))
+    cloud.requests, cloud.faults = [], []
+    yield cloud
+    # A test may act by another login, or replace a method.
+    vars(cloud).clear()
+    vars(cloud).update(kept)
+
+
+class Shared:
+    """The Placement of a module's tests, and its database at the beginning."""
+
+    cloud: "Cloud | None" = None
+    database: sqlite3.Connection
+
+    @classmethod
+    def stop(cls) -> None:
+        """Stop it, so that another one can be started in this process."""
+        cls.cloud.__exit__()
+        cls.cloud = None
 
 
 @pytest.fixture
 def acting(cloud):
-    """Return what makes the next requests those of roles."""
+    """Return a function that makes the next requests those of roles."""
     from keystoneauth1 import adapter
+    from placement import policies
     from placement import policy as placement_policy
 
     conf = cloud._fixture.conf_fixture.conf
-    placement_policy.reset()
-    conf.set_override("policy_file", str(POLICY), "oslo_policy")
-    placement_policy.init(conf, suppress_deprecation_warnings=True)
+    own = conf.oslo_policy.policy_file
+
+    def enforce(path):
+        placement_policy.reset()
+        conf.set_override("policy_file", path, "oslo_policy")
+        # oslo.policy changes the rules that it is given.
+        rules = copy.deepcopy(policies.list_rules())
+        placement_policy.init(conf, True, rules=rules)
+
+    enforce(str(POLICY))
     admin = cloud._adapter
 
     def act(roles):
@@ -65,7 +115,115 @@ def acting(cloud):
         return cloud.placement
 
     yield act
-    cloud._adapter = admin
+    enforce(own)
+
+
+@pytest.fixture(autouse=True)
+def hours(request, monkeypatch):
+    """Make the name of the hour alone: those of two weeks take a second.
+
+    A test that uses the fixture ``weeks`` makes as many as in a cloud.
+    """
+    if "weeks" not in request.fixturenames:
+        monkeypatch.setattr(names, "DAYS", 0)
+        monkeypatch.setattr(names, "FEW_DAYS", 0)
+
+
+@pytest.fixture(autouse=True)
+def handlers():
+    """Remove the log handlers of programs that a test calls."""
+    kept = logging.root.handlers[:]
+    yield
+    logging.root.handlers[:] = kept
+
+
+@pytest.fixture
+def weeks():
+    """Make the names of two weeks."""
+
+
+@pytest.fixture
+def conf(tmp_path):
+    """Return the options of a reporter."""
+    conf = cfg.ConfigOpts()
+    conf([], project="test")
+    reporter_conf.register(conf)
+    conf.set_override("root", str(tmp_path), "vhard_reporter")
+    return conf
+
+
+@pytest.fixture
+def host(cloud, tmp_path):
+    """Return a host whose reporter goes by its uuid."""
+    made = cloud.host("compute", reports.FOREIGN)
+    reports.identify(tmp_path, made)
+    return made
+
+
+@pytest.fixture
+def publisher(cloud, conf):
+    """Return what publishes the reports of a host."""
+    return PlacementPublisher(conf, cloud.placement)
+
+
+class Time:
+    """A clock that a test sets."""
+
+    seconds = 1000.0
+
+    def clock(self) -> Clock:
+        """Return it, as a posture takes it."""
+        return Clock(
+            lambda: self.seconds,
+            lambda: reports.NOW + (self.seconds - 1000) * reports.HOUR / 3600,
+        )
+
+
+@pytest.fixture
+def time():
+    return Time()
+
+
+@pytest.fixture
+def posture(cloud, time):
+    """Return what nova-scheduler knows of hosts, by that clock."""
+    return Posture(lambda: Placement(cloud), 60, 600, time.clock())
+
+
+@pytest.fixture
+def openstack(cloud):
+    """Return a function that runs a command of ``openstack vhard``.
+
+    It returns the result of the command, or what it printed; ``client`` is
+    what the command finds as ``client_manager.vhard``.
+    """
+
+    def run(kind, *words, client=None):
+        out = io.StringIO()
+        client = client or SimpleNamespace(placement=cloud.placement)
+        manager = SimpleNamespace(vhard=client)
+        app = SimpleNamespace(client_manager=manager, stdout=out, stderr=out)
+        command = kind(app, SimpleNamespace())
+        options = command.get_parser("test").parse_args(words)
+        return command.take_action(options) or out.getvalue()
+
+    return run
+
+
+@pytest.fixture
+def keystone():
+    """Return a Keystone with the project and the roles that enroll needs."""
+    from tests.functional.placement.keystone import service_cloud
+
+    return service_cloud()
+
+
+@pytest.fixture
+def used(cloud, tmp_path):
+    """Return a device that guests use, on a host of this Placement."""
+    from tests.functional.placement.used import Used
+
+    return Used(cloud, tmp_path)
 
 
 class Cloud:
@@ -110,11 +268,33 @@ class Cloud:
         with manager.writer.get_engine().connect() as connection:
             return connection.connection.driver_connection
 
+    def insert(self, names: Iterable[str]) -> None:
+        """Make names of traits, as so many requests would."""
+        with self.database() as database:
+            database.executemany(
+                "INSERT OR IGNORE INTO traits (name, created_at)"
+                " VALUES (?, CURRENT_TIMESTAMP)",
+                [(name,) for name in names],
+            )
+
+    def insert_swept(self, now: datetime.datetime) -> None:
+        """Make the names that a sweep makes, without a request for each."""
+        hours = traits.hours(now, 0, names.DAYS * 24 + 1)
+        self.insert(names.of_checks().union(hours))
+
+    def copied(self) -> sqlite3.Connection:
+        """Return a copy of the database."""
+        copy = sqlite3.connect(":memory:", check_same_thread=False)
+        self.database().backup(copy)
+        return copy
+
+    def put_back(self, copy: sqlite3.Connection) -> None:
+        """Let the database be as it was when it was copied."""
+        copy.backup(self.database())
+
     @property
     def placement(self):
         """Our own module, speaking to this Placement."""
-        from nova_vhard.placement.client import Placement
-
         return Placement(self)
 
     def _send(self, method: str, url: str, version: str, **more: object):
@@ -200,6 +380,4 @@ class Answer:
         self.text = text
 
     def json(self) -> object:
-        import json
-
         return json.loads(self.text)

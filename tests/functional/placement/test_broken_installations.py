@@ -22,7 +22,6 @@ from oslo_upgradecheck.upgradecheck import Code
 from webob import dec
 
 from nova_vhard.cmd import paste, status
-from nova_vhard.placement import names
 from tests.functional.placement.test_status import (
     OFFERED,
     hypervisor,
@@ -42,6 +41,8 @@ import sys
 from nova_vhard.policy.watch import PolicyFile
 PolicyFile(*sys.argv[1:]).runs()
 """
+
+pytestmark = pytest.mark.usefixtures("weeks")
 
 
 class Installation(Etc):
@@ -118,7 +119,7 @@ class Installation(Etc):
         self.cloud.host("a", marks())
 
     def sweep(self, _):
-        names.make(self.cloud.placement, datetime.datetime.now(datetime.UTC))
+        self.cloud.insert_swept(datetime.datetime.now(datetime.UTC))
 
 
 #: What is wrong, the check that names it, how it is broken, text that names

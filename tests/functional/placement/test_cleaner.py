@@ -9,46 +9,34 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 import uuid
 
 import pytest
-from oslo_config import cfg
 
 from nova_vhard.catalogue import device_words, traits
 from nova_vhard.cleaner import lock
 from nova_vhard.cleaner.decide import OperatorRequest
 from nova_vhard.cleaner.journal import Journal, State
-from nova_vhard.cleaner.step import Outcome, Step
-from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.host.root import HostRoot
 from nova_vhard.placement.client import PlacementError
 from tests.functional.placement.conftest import Answer
-from tests.functional.placement.used import NVME, RULES, Used
+from tests.functional.placement.used import (
+    ADDRESS,
+    GROUP,
+    NVME,
+    REMOVED,
+    RULES,
+    RULES_FILE,
+    Compare,
+    Mend,
+    domain,
+)
 from tests.trees import build
 
-DOMAIN = """<domain><uuid>4b1c</uuid><name>g</name><devices>{}</devices>
-</domain>"""
-ADDRESS = "<address domain='0x0000' bus='0x02' slot='0x00' function='0x0'/>"
-HOSTDEV = f"<hostdev type='pci'><source>{ADDRESS}</source></hostdev>"
-
-
-@pytest.fixture
-def used(cloud, tmp_path):
-    return Used(cloud, tmp_path)
-
-
-def virsh(used, devices):
-    build(
-        used.tree,
-        {
-            "/CMD/virsh-list": "4b1c\n",
-            "/CMD/virsh-dumpxml-4b1c": DOMAIN.format(devices),
-        },
-    )
-
-
-def group(used):
-    return os.path.basename(os.readlink(f"{used.firmware.parent}/iommu_group"))
+DEVICE = f"/sys/bus/pci/devices/{NVME}"
+BROKEN = f"{DEVICE}/4b1c0f6e-0f4c-4f0e-8d7b-5f5f7a1c2d3e"
+FULL = OSError(28, "No space left on device")
 
 
 def test_used_cleaned_and_given_again(used):
@@ -57,179 +45,254 @@ def test_used_cleaned_and_given_again(used):
     assert used.round()
     assert used.record.state is State.IN_USE
     assert used.record.consumers == (consumer,)
-    used.delete(consumer)
+    used.delete()
     assert not used.candidates()
+    # Here each step runs in a process of its own, as in service.
+    used.isolated = True
     assert used.round()
-    assert used.candidates()
-    assert used.firmware.read_text() == "good"
-    assert used.record.state is State.RELEASED
+    used.is_released()
     assert used.record.consumers == (consumer,)
-    assert [each.said for each in used.record.steps] == [
-        "repaired",
-        "it is good",
-    ]
-    assert used.words() == set()
-
-
-def test_a_use_that_nobody_saw(used):
-    used.use()
-    used.round()
-    assert used.candidates()
-    assert used.firmware.read_text() == "good"
-
-
-def test_a_free_device_is_left_alone(used):
-    used.cloud.requests.clear()
-    used.round()
-    assert {method for method, _ in used.cloud.requests} == {"GET"}
-    assert os.listdir(used.journal.folder) == [f"{NVME}.json"]
-
-
-def test_other_fields_of_the_inventory_stay(used):
-    used.use()
-    used.round()
+    said = [each.said for each in used.record.steps]
+    assert said == ["repaired", "it is good"]
+    # Who had it last is not guessed after a use that the cleaner did not see.
+    used.isolated = False
+    used.happens("use, round")
+    assert used.record.consumers == ()
     (result,) = used.cloud.placement.inventories(used.provider)
     assert (result.total, result.reserved) == (1, 0)
     assert result.fields["max_unit"] == 2147483647
 
 
-def test_what_fails_stays_for_good_and_says_why(used):
-    used.steps["compare"].good = "better"
-    used.use()
-    used.round()
-    assert used.words() == {"COMPARE"}
-    assert used.record.state is State.FAILED
-    assert "it is good" in used.record.reason
-    # Nothing wears out: not even Placement is written to.
-    used.firmware.write_text("left as it is")
+#: Events, and why the device is kept then; "" for one that is released.
+HISTORIES = {
+    "a use between two rounds": ("use, round", ""),
+    "failed, then asked for again": (
+        "spoil, use, round, mend, ask REQUESTED, round",
+        "",
+    ),
+    "failed, and not tried again on its own": (
+        "spoil, use, round, mend, round",
+        "COMPARE",
+    ),
+    "other rules are another chance": (
+        "spoil, use, round, mend, rules everything all, round",
+        "",
+    ),
+    "no rule": ("rules 0108 03, use, round", "NO_RULE"),
+    "failed, a new provider has forgotten it": (
+        "spoil, use, round, delete_provider, round, make_provider, round",
+        "COMPARE",
+    ),
+    "a new provider of a released device": (
+        "use, round, renew, infect, round",
+        "",
+    ),
+    "failed, and reserved is lowered by hand": (
+        "spoil, use, round, lower, round",
+        "COMPARE",
+    ),
+    "an allocation that was never claimed": (
+        "allocate, round, delete, round",
+        "",
+    ),
+    "to be released when asked only": (
+        "disable release_automatically, use, round",
+        "CLEAN",
+    ),
+    "asked to release it": (
+        "disable release_automatically, use, round, ask RELEASE, round",
+        "",
+    ),
+    "cleaned again before it is released": (
+        "disable release_automatically, use, round, infect, spoil, "
+        "ask RELEASE, round",
+        "COMPARE",
+    ),
+    "asked to release what was used since": (
+        "disable release_automatically, use, round, lower, use, "
+        "ask RELEASE, round",
+        "CLEAN",
+    ),
+    "asked to release what is dirty": (
+        "spoil, use, round, ask RELEASE, round",
+        "COMPARE",
+    ),
+    # Any reporter of the cloud can write such a trait.
+    "no force through Placement by default": (
+        "spoil, use, round, ask FORCED, round",
+        "REFUSED",
+    ),
+    "that is said once": (
+        "spoil, use, round, ask FORCED, round, round",
+        "COMPARE",
+    ),
+    # It was for that moment: not for when the guest is gone.
+    "force takes nothing from a guest": (
+        "enable trust_placement_requests, use, hold, ask FORCED, round, "
+        "let_go, spoil, round",
+        "COMPARE",
+    ),
+    "no journal, and a new provider": (
+        "spoil, use, round, forget, renew, round",
+        "COMPARE",
+    ),
+    "no journal, asked for again": (
+        "spoil, use, round, forget, renew, round, mend, ask REQUESTED, round",
+        "",
+    ),
+    "trusted, and a new provider": (
+        "enable trust_new, forget, round, renew, infect, round",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize(("events", "word"), HISTORIES.values(), ids=HISTORIES)
+def test_a_history(used, events, word):
+    used.happens(events)
+    if word:
+        used.is_kept(word)
+        return
+    used.is_released()
+    assert used.record.steps
+
+
+def test_free_devices_of_a_first_roll_out_can_be_trusted(used):
+    used.happens("enable trust_new, forget, round")
+    assert used.candidates()
+    assert used.record.state is State.AVAILABLE
+    assert not used.record.steps
+
+
+@pytest.mark.parametrize("events", ["round", "spoil, use, round, infect"])
+def test_nothing_is_written_of_a_device_that_stays_as_it_is(used, events):
+    """Nothing wears out: not even Placement is written to."""
+    used.happens(events)
+    firmware, record = used.firmware.read_text(), used.record
     used.cloud.requests.clear()
-    for _ in range(5):
-        used.round()
-    assert not used.candidates()
-    assert used.firmware.read_text() == "left as it is"
+    used.happens("round, round")
     assert {method for method, _ in used.cloud.requests} == {"GET"}
+    assert used.firmware.read_text() == firmware
+    assert used.record == record
+    assert os.listdir(used.journal.folder) == [f"{NVME}.json"]
 
 
-def test_asked_for_again(used):
-    used.steps["compare"].good = "better"
+#: What is so on the host, and the word of a device that is kept for it.
+OBSTACLES = {
+    "a guest's hostdev": (domain(), "HELD"),
+    "a guest's interface": (
+        domain(
+            f"<interface type='hostdev'><source>{ADDRESS}</source></interface>"
+        ),
+        "HELD",
+    ),
+    "a guest's disk": (
+        domain(
+            f"<disk type='nvme'><source type='pci'>{ADDRESS}</source></disk>"
+        ),
+        "HELD",
+    ),
+    "a guest's backing store": (
+        domain(
+            "<disk type='file'><source file='/x'/><backingStore type='file'>"
+            "<source file='/y'/><backingStore type='nvme'><source type='pci'>"
+            f"{ADDRESS}</source></backingStore></backingStore></disk>"
+        ),
+        "HELD",
+    ),
+    "a guest's data store": (
+        domain(
+            "<disk type='file'><source file='/x'><dataStore type='nvme'>"
+            f"<source type='pci'>{ADDRESS}</source></dataStore></source>"
+            "</disk>"
+        ),
+        "HELD",
+    ),
+    "a guest's mirror": (
+        domain(
+            "<disk type='file'><source file='/x'/><mirror type='nvme'>"
+            f"<source type='pci'>{ADDRESS}</source></mirror></disk>"
+        ),
+        "HELD",
+    ),
+    "a VFIO group": ({"/proc/77/fd/9": f"-> /dev/vfio/{GROUP}"}, "HELD"),
+    "a VFIO group without IOMMU": (
+        {"/proc/77/fd/9": f"-> /dev/vfio/noiommu-{GROUP}"},
+        "HELD",
+    ),
+    "another VFIO group": (
+        {"/proc/77/fd/9": f"-> /dev/vfio/1{GROUP}"},
+        "",
+    ),
+    "a VFIO device": (
+        {
+            f"{DEVICE}/vfio-dev/vfio3": None,
+            "/proc/77/fd/9": "-> /dev/vfio/devices/vfio3",
+        },
+        "HELD",
+    ),
+    "another VFIO device": (
+        {
+            f"{DEVICE}/vfio-dev/vfio3": None,
+            "/proc/77/fd/9": "-> /dev/vfio/devices/vfio33",
+        },
+        "",
+    ),
+    "a mediated device": (
+        {
+            f"{BROKEN}/iommu_group": "-> ../../../../kernel/iommu_groups/44",
+            "/proc/77/fd/9": "-> /dev/vfio/44",
+        },
+        "HELD",
+    ),
+    "libvirt does not answer": ({"/CMD/virsh-list": REMOVED}, "UNKNOWN"),
+    "processes are hidden": ({"/proc/2/comm": "bash\n"}, "UNKNOWN"),
+    "a process that cannot be read": (
+        {"/ERRORS.json": '[["/proc/77/fd", "EACCES"]]', "/proc/77": None},
+        "UNKNOWN",
+    ),
+    "a guest's device without an address": (
+        domain("<hostdev type='pci'><source/></hostdev>"),
+        "UNKNOWN",
+    ),
+    "no /proc": ({"/proc": REMOVED}, "UNKNOWN"),
+    "the device is gone": ({DEVICE: REMOVED}, "GONE"),
+    "empty rules": ({RULES_FILE: ""}, "RULES"),
+    "rules of another version": ({RULES_FILE: "version: '2'"}, "RULES"),
+    "rules that cannot be parsed": ({RULES_FILE: "}"}, "RULES"),
+    "no rules": ({RULES_FILE: REMOVED}, "RULES"),
+    "rules that all can write": ({RULES_FILE: 0o666}, "RULES"),
+    "rules that a group can write": ({RULES_FILE: 0o664}, "RULES"),
+    "rules that others can write": ({RULES_FILE: 0o602}, "RULES"),
+}
+
+
+@pytest.mark.parametrize(("files", "word"), OBSTACLES.values(), ids=OBSTACLES)
+def test_an_obstacle(used, files, word):
+    """The device is kept as long as that is so."""
     used.use()
+    with used.changed(files):
+        used.round()
+        if not word:
+            used.is_released()
+            return
+        assert not used.candidates()
+        assert used.words() == {word}
+    assert used.firmware.read_text() == "evil"
     used.round()
-    used.steps["compare"].good = "good"
-    used.ask(device_words.REQUESTED)
-    used.round()
-    assert used.candidates()
-    assert used.words() == set()
-    prefix = f"startswith:{device_words.DEVICE}"
-    assert not used.cloud.placement._names(prefix)
-
-
-def test_other_rules_are_another_chance(used):
-    used.steps["compare"].good = "better"
-    used.use()
-    used.round()
-    (used.base / "cleaning.yaml").write_text(
-        RULES.replace(", {step: compare}", "")
-    )
-    used.round()
-    assert used.candidates()
-
-
-def test_what_no_rule_names_is_not_released(used):
-    (used.base / "cleaning.yaml").write_text(RULES.replace("0108", "03"))
-    used.use()
-    used.round()
-    assert not used.candidates()
-    assert used.words() == {"NO_RULE"}
-    assert "1b36:0010" in used.record.reason
-
-
-@pytest.mark.parametrize("text", ["", "version: '2'", "}", None])
-def test_broken_rules_release_nothing(used, text):
-    used.use()
-    place = used.base / "cleaning.yaml"
-    place.unlink() if text is None else place.write_text(text)
-    used.round()
-    assert not used.candidates()
-    assert used.words() == {"RULES"}
-    place.write_text(RULES)
-    used.round()
-    assert used.candidates()
+    used.is_released()
 
 
 @pytest.mark.parametrize(
-    "devices",
-    [
-        HOSTDEV,
-        f"<interface type='hostdev'><source>{ADDRESS}</source></interface>",
-        f"<disk type='nvme'><source type='pci'>{ADDRESS}</source></disk>",
-        "<disk type='file'><source file='/x'/><backingStore type='file'>"
-        "<source file='/y'/><backingStore type='nvme'><source type='pci'>"
-        f"{ADDRESS}</source></backingStore></backingStore></disk>",
-        "<disk type='file'><source file='/x'><dataStore type='nvme'>"
-        f"<source type='pci'>{ADDRESS}</source></dataStore></source></disk>",
-        "<disk type='file'><source file='/x'/><mirror type='nvme'>"
-        f"<source type='pci'>{ADDRESS}</source></mirror></disk>",
-    ],
+    "name", ["the device is gone", "no rules", "no /proc", "a guest's hostdev"]
 )
-def test_a_guest_of_libvirt_has_it(used, devices):
-    used.use()
-    virsh(used, devices)
+def test_what_failed_is_not_forgotten(used, name):
+    """Only a request or other rules make the cleaner try again."""
+    used.happens("spoil, use, round, mend")
+    with used.changed(OBSTACLES[name][0]):
+        used.round()
     used.round()
-    assert not used.candidates()
-    assert used.words() == {"HELD"}
-    assert "domain 4b1c" in used.record.reason
-    assert used.firmware.read_text() == "evil"
-    build(used.tree, {"/CMD/virsh-list": ""})
-    used.round()
-    assert used.candidates()
-
-
-@pytest.mark.parametrize("place", ["/dev/vfio/{}", "/dev/vfio/noiommu-{}"])
-def test_a_process_has_its_vfio_group(used, place):
-    used.use()
-    fd = place.format(group(used))
-    build(used.tree, {"/proc/77/fd/9": f"-> {fd}"})
-    used.round()
-    assert not used.candidates()
-    assert used.words() == {"HELD"}
-    assert f"/proc/77/fd: {fd}" in used.record.reason
-    shutil.rmtree(used.tree / "proc/77")
-    used.round()
-    assert used.candidates()
-
-
-def test_a_process_has_its_vfio_device(used):
-    used.use()
-    build(
-        used.tree,
-        {
-            f"/sys/bus/pci/devices/{NVME}/vfio-dev/vfio3": None,
-            "/proc/77/fd/9": "-> /dev/vfio/devices/vfio3",
-            "/proc/78/fd/9": "-> /dev/vfio/devices/vfio33",
-        },
-    )
-    used.round()
-    assert used.words() == {"HELD"}
-    assert "/proc/78" not in used.record.reason
-
-
-def test_a_process_has_a_mediated_device_of_it(used):
-    used.use()
-    part = f"/sys/bus/pci/devices/{NVME}/4b1c0f6e-0f4c-4f0e-8d7b-5f5f7a1c2d3e"
-    build(
-        used.tree,
-        {
-            f"{part}/iommu_group": "-> ../../../../kernel/iommu_groups/44",
-            "/proc/77/fd/9": "-> /dev/vfio/44",
-        },
-    )
-    used.round()
-    assert not used.candidates()
-    assert used.words() == {"HELD"}
-    assert "/proc/77/fd: /dev/vfio/44" in used.record.reason
-    shutil.rmtree(used.tree / "proc/77")
-    used.round()
-    assert used.candidates()
+    used.is_kept("COMPARE")
 
 
 LOOK = """
@@ -249,9 +312,10 @@ mount -t proc own "$2/proc" && mount -t tmpfs own "$2/dev"
 mkdir "$2/dev/vfio" && touch "$2/dev/vfio/11" && mknod "$2/dev/node" c 1 7
 exec "$0" -c "$1" "$2" "$3" "$4" "$5"
 """
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="mounts file systems")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounts file systems")
+@root_only
 @pytest.mark.parametrize(
     ("path", "after", "held"),
     [
@@ -268,155 +332,28 @@ def test_the_number_of_an_open_device_counts(used, path, after, held):
     words = ["unshare", "--mount", "--pid", "--fork", "sh", "-ec", MOUNT]
     program = [sys.executable, LOOK, used.tree, NVME]
     ran = subprocess.run([*words, *program, path, after], check=False)
-    assert (group(used), ran.returncode) == ("11", held)
+    assert ran.returncode == held
 
 
-def test_another_group_is_another_device(used):
+@pytest.mark.parametrize("events", ["lower, boot", "lower, use", "hold"])
+def test_while_it_is_cleaned(used, events):
     used.use()
-    build(used.tree, {"/proc/77/fd/9": f"-> /dev/vfio/1{group(used)}"})
+    used.steps["compare"].then = lambda: used.happens(events)
     used.round()
-    assert used.candidates()
+    used.is_kept("VOID")
+    used.steps["compare"].then = lambda: None
+    used.happens(
+        "delete, let_go, round" if "boot" in events else "let_go, round"
+    )
+    used.is_released()
 
 
-UNKNOWN = {
-    "libvirt is silent": lambda used: (used.tree / "CMD/virsh-list").unlink(),
-    "processes are hidden": lambda used: build(
-        used.tree, {"/proc/2/comm": "bash\n"}
-    ),
-    "a process is not to be read": lambda used: build(
-        used.tree,
-        {"/ERRORS.json": '[["/proc/77/fd", "EACCES"]]', "/proc/77": None},
-    ),
-    "an address makes no sense": lambda used: virsh(
-        used, "<hostdev type='pci'><source/></hostdev>"
-    ),
-    "no /proc": lambda used: shutil.rmtree(used.tree / "proc"),
-}
-
-
-@pytest.mark.parametrize("name", UNKNOWN)
-def test_unknown_counts_as_held(used, name):
+def test_the_device_vanishes_while_it_is_cleaned(used):
     used.use()
-    UNKNOWN[name](used)
+    link = used.tree / DEVICE.lstrip("/")
+    used.steps["compare"].then = link.unlink
     used.round()
     assert not used.candidates()
-    assert used.words() == {"UNKNOWN"}
-    assert used.firmware.read_text() == "evil"
-
-
-def test_a_provider_made_anew_has_forgotten_the_use(used):
-    """Nova loses it; the journal does not."""
-    used.steps["compare"].good = "better"
-    used.use()
-    used.round()
-    used.delete_provider()
-    used.round()
-    used.make_provider()
-    assert used.candidates()
-    used.round()
-    assert not used.candidates()
-    assert used.record.state is State.FAILED
-    assert used.words() == {"COMPARE"}
-
-
-def test_a_new_provider_of_a_released_device_is_not_trusted(used):
-    used.use()
-    used.round()
-    used.delete_provider()
-    used.make_provider()
-    used.firmware.write_text("evil")
-    used.round()
-    assert used.candidates()
-    assert used.firmware.read_text() == "good"
-
-
-def test_somebody_lowers_reserved_by_hand(used):
-    used.steps["compare"].good = "better"
-    used.use()
-    used.round()
-    used.inventory(reserved=0)
-    used.round()
-    assert not used.candidates()
-
-
-def test_a_boot_that_never_got_there(used):
-    """An allocation without a claim: Nova reserves nothing."""
-    used.allocate("9b9a9f0e-3f3f-4a4f-9e8c-000000000001")
-    used.round()
-    used.delete("9b9a9f0e-3f3f-4a4f-9e8c-000000000001")
-    assert used.candidates()
-    used.round()
-    assert used.record.state is State.RELEASED
-    assert used.record.steps
-
-
-class Meanwhile(Step):
-    """While it is cleaned, something happens."""
-
-    name = "repair"
-    priority = 50
-    schema = {"type": "object"}
-
-    def __init__(self, act):
-        self.act = act
-
-    def run(self, job):
-        return Outcome(True, "repaired")
-
-
-def meanwhile(used, act):
-    """Call a function while the device is cleaned."""
-    cleaner = used.cleaner()
-    real = cleaner.isolation.run
-
-    def run(step, job):
-        result = real(step, job)
-        if step.name == "compare":
-            act()
-        return result
-
-    cleaner.isolation.run = run
-    return cleaner
-
-
-def test_a_guest_gets_it_meanwhile(used):
-    used.use()
-    got = []
-
-    def act():
-        used.inventory(reserved=0)  # an operator, by hand
-        got.append(used.boot())
-
-    meanwhile(used, act).once()
-    assert used.record.state is not State.RELEASED
-    assert not used.candidates()
-    used.delete(got[0])
-    assert used.firmware.read_text() == "evil"
-    used.round()
-    assert used.candidates()
-    assert used.firmware.read_text() == "good"
-
-
-def test_a_guest_comes_and_goes_meanwhile(used):
-    used.use()
-
-    def act():
-        used.inventory(reserved=0)
-        used.use()
-
-    meanwhile(used, act).once()
-    assert not used.candidates()
-    assert used.words() == {"VOID"}
-    used.round()
-    assert used.candidates()
-    assert used.firmware.read_text() == "good"
-
-
-def test_a_guest_without_an_allocation_comes_meanwhile(used):
-    used.use()
-    meanwhile(used, lambda: virsh(used, HOSTDEV)).once()
-    assert not used.candidates()
-    assert used.words() == {"VOID"}
 
 
 #: The end of the URL of a cleaner's claim, and a part of that of its release.
@@ -430,16 +367,14 @@ def test_a_write_in_the_last_moment(used, what, steps):
     def write(method, url):
         if method == "PUT" and what in url:
             used.cloud.faults.clear()
-            used.inventory(reserved=0)
-            used.use()
+            used.happens("lower, use")
 
     used.cloud.faults.append(write)
     used.round()
-    assert not used.candidates()
-    assert used.words() == {"VOID"}
+    used.is_kept("VOID")
     assert len(used.record.steps) == steps
-    used.round()
-    assert used.firmware.read_text() == "good"
+    used.happens("round")
+    used.is_released()
 
 
 def test_of_two_cleaners_that_look_at_once_one_cleans(used, tmp_path):
@@ -447,18 +382,12 @@ def test_of_two_cleaners_that_look_at_once_one_cleans(used, tmp_path):
     used.use()
     other = copy.copy(used)
     other.tree = tmp_path / "other"
+    other.state = other.base = other.tree / "state"
     shutil.copytree(used.tree, other.tree, symlinks=True)
-    shutil.copytree(used.base / "state", other.tree / "state")
-    other.journal = Journal(str(other.tree / "state/devices"))
-    other.conf = cfg.ConfigOpts()
-    other.conf([], project="test")
-    cleaner_conf.register(other.conf)
-    other.set(
-        root=str(other.tree),
-        state_path=str(other.tree / "state"),
-        run_dir=str(other.tree / "run"),
-        rules_file=str(used.base / "cleaning.yaml"),
-    )
+    shutil.copytree(used.state, other.state)
+    other.journal = Journal(str(other.state / "devices"))
+    other.conf = other.configured()
+    other.steps = {"repair": Mend(other), "compare": Compare(other)}
 
     def look(method, url):
         if method == "PUT" and url.endswith(CLAIM):
@@ -473,185 +402,105 @@ def test_of_two_cleaners_that_look_at_once_one_cleans(used, tmp_path):
     assert used.firmware.read_text() == "evil"
 
 
-def test_the_device_vanishes(used):
-    used.use()
-    link = used.tree / f"sys/bus/pci/devices/{NVME}"
-    away = link.with_name("away")
-    link.rename(away)
-    used.round()
-    assert not used.candidates()
-    assert used.words() == {"GONE"}
-    away.rename(link)
-    used.round()
-    assert used.candidates()
-
-
-@pytest.mark.parametrize("how", ["gone", "rules", "unknown"])
-def test_what_failed_is_not_forgotten(used, how):
-    """Nothing but a request or other rules makes it be tried again."""
-    used.steps["compare"].good = "better"
-    used.use()
-    used.round()
-    used.steps["compare"].good = "good"
-    place = {
-        "gone": used.tree / f"sys/bus/pci/devices/{NVME}",
-        "rules": used.base / "cleaning.yaml",
-        "unknown": used.tree / "CMD/virsh-list",
-    }[how]
-    away = place.with_name("away")
-    place.rename(away)
-    used.round()
-    away.rename(place)
-    used.round()
-    assert not used.candidates()
-    assert used.words() == {"COMPARE"}
-
-
-def test_who_had_it_last_is_not_guessed(used):
-    first = used.boot()
-    used.round()
-    used.delete(first)
-    used.round()
-    assert used.record.consumers == (first,)
-    used.use()
-    used.round()
-    assert used.record.consumers == ()
-
-
-def test_the_device_vanishes_in_a_step(used):
-    used.use()
-    link = used.tree / f"sys/bus/pci/devices/{NVME}"
-    meanwhile(used, link.unlink).once()
-    assert not used.candidates()
-
-
-class Hangs(Step):
-    name = "repair"
-    priority = 50
-    schema = {"type": "object"}
-
+class Hangs(Compare):
     def run(self, job):
-        import time
-
         time.sleep(600)
 
 
-def test_a_step_that_hangs_is_ended(used):
-    used.steps["repair"] = Hangs()
-    (used.base / "cleaning.yaml").write_text(
-        RULES.replace("step: repair", "step: repair, time_limit: '1'")
-    )
-    used.use()
-    used.round()
-    assert not used.candidates()
-    assert used.words() == {"REPAIR"}
-    assert "did not end within 1 seconds" in used.record.reason
-
-
-class Breaks(Hangs):
+class Dies(Compare):
     def run(self, job):
         os._exit(3)
 
 
-def test_a_step_that_dies(used):
-    used.steps["repair"] = Breaks()
-    used.use()
-    used.round()
-    assert not used.candidates()
-    assert used.words() == {"REPAIR"}
+@pytest.mark.parametrize(
+    ("step", "reason"), [(Hangs, "1 seconds"), (Dies, "")]
+)
+def test_a_step_that_does_not_end_well(used, step, reason):
+    used.isolated = True
+    used.steps["compare"] = step(used)
+    build(used.tree, {RULES_FILE: RULES.replace("}]", ", time_limit: '1'}]")})
+    used.happens("use, round")
+    used.is_kept("COMPARE")
+    assert reason in used.record.reason
 
 
+#: Status and text of an answer; None for none.
 FAULTS = {
-    "down": lambda: (_ for _ in ()).throw(ConnectionError("refused")),
-    "409": lambda: Answer(409, "conflict"),
-    "500": lambda: Answer(500, "race"),
-    "503": lambda: Answer(503, "down"),
-    "404": lambda: Answer(404, "none"),
-    "garbage": lambda: Answer(200, "<html>"),
-    "no object": lambda: Answer(200, "[]"),
-    "another object": lambda: Answer(200, '{"resource_providers": [{}]}'),
+    "down": None,
+    "409": (409, "conflict"),
+    "500": (500, "race"),
+    "503": (503, "down"),
+    "404": (404, "none"),
+    "garbage": (200, "<html>"),
+    "no object": (200, "[]"),
+    "another object": (200, '{"resource_providers": [{}]}'),
 }
 
 
-@pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize(
     "place",
     ["in_tree", "GET inventories", "allocations", "PUT inventories", "traits"],
 )
-def test_placement_does_not_help(used, name, place):
+def test_a_fault_of_placement(used, place):
     """With any fault, the device is reserved, or clean and released."""
-    used.use()
     method, _, part = place.rpartition(" ")
+    for answer in FAULTS.values():
+        used.use()
 
-    def fault(how, url):
-        return (
-            FAULTS[name]() if how.startswith(method) and part in url else None
-        )
+        def fault(how, url, answer=answer):
+            if not how.startswith(method) or part not in url:
+                return None
+            if answer is None:
+                raise ConnectionError("refused")
+            return Answer(*answer)
 
-    used.cloud.faults.append(fault)
-    for _ in range(2):
-        with contextlib.suppress(PlacementError):
-            used.round()
-        used.cloud.faults.clear()
-        assert not used.candidates() or used.firmware.read_text() == "good"
-        used.cloud.faults.append(fault)
-    used.cloud.faults.clear()
-    used.round()
-    assert used.candidates()
-    assert used.firmware.read_text() == "good"
-    assert used.words() == set()
+        for _ in range(2):
+            used.cloud.faults.append(fault)
+            with contextlib.suppress(PlacementError):
+                used.round()
+            used.cloud.faults.clear()
+            assert not used.candidates() or used.firmware.read_text() == "good"
+        used.happens("round")
+        used.is_released()
 
 
-def test_written_and_not_heard(used):
-    """Placement releases it, and the answer is lost."""
-    used.use()
+def test_a_release_whose_answer_is_lost(used):
+    """Also if a guest comes and goes before the cleaner looks again."""
 
     def lose(method, url):
-        if method == "PUT" and "/inventories/" in url:
+        if method == "PUT" and RELEASE in url:
             used.cloud.faults.clear()
-            used.cloud.put(url, body(), "1.39")
+            (now,) = used.cloud.placement.inventories(used.provider)
+            generation = {"resource_provider_generation": now.generation}
+            body = {**now.fields, "reserved": 0, **generation}
+            used.cloud.put(url, body, "1.39")
             raise ConnectionError("reset by peer")
 
-    def body():
-        (now,) = used.cloud.placement.inventories(used.provider)
-        return {
-            **now.fields,
-            "reserved": 0,
-            "resource_provider_generation": now.generation,
-        }
-
-    used.cloud.faults.append(lose)
-    assert not used.round()
-    assert used.record.state is State.CLEAN
-    assert used.candidates()
-    used.round()
-    assert used.record.state is State.RELEASED
-    # The same, but a guest comes and goes before the cleaner looks.
-    used.use()
-    used.cloud.faults.append(lose)
-    used.round()
-    used.use()
-    used.round()
-    assert used.firmware.read_text() == "good"
+    for events in ("round", "use, round"):
+        used.use()
+        used.cloud.faults.append(lose)
+        assert not used.round()
+        assert used.record.state is State.CLEAN
+        assert used.candidates()
+        used.happens(events)
+        used.is_released()
 
 
 def test_cleaned_again_after_a_release_that_did_not_work(used):
     """The device was not watched since: a guest may have bypassed Nova."""
     used.use()
     cleaner = used.cleaner()
-    used.cloud.faults.append(
-        lambda method, url: (
-            Answer(503, "down")
-            if method == "PUT" and "/inventories/" in url
-            else None
-        )
-    )
+
+    def fault(method, url):
+        refused = method == "PUT" and RELEASE in url
+        return Answer(503, "down") if refused else None
+
+    used.cloud.faults.append(fault)
     assert not cleaner.once()
     used.cloud.faults.clear()
-    used.firmware.write_text("evil")
+    used.infect()
     assert cleaner.once()
-    assert used.firmware.read_text() == "good"
-    assert used.candidates()
+    used.is_released()
     assert used.record.steps
 
 
@@ -685,20 +534,30 @@ def held(run_dir, address, root):
         process.stdin.close()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounts file systems")
-@pytest.mark.parametrize("place", ["run", "another/run"])
-def test_another_cleaner_in_another_mount_namespace(used, place):
-    """Where the run_dir is the same, it is another one in there, too."""
+@pytest.mark.parametrize(
+    "place",
+    [
+        None,
+        pytest.param("run", marks=root_only),
+        pytest.param("another/run", marks=root_only),
+    ],
+)
+def test_another_process_is_at_it(used, place):
+    """In the same mount namespace, or in another with any run_dir."""
     used.use()
-    with held(used.base / place, NVME, used.tree):
+    with (
+        held(used.base / place, NVME, used.tree)
+        if place
+        else lock.hold(str(used.base / "run"), NVME)
+    ):
         assert not used.round()
     assert not used.candidates()
     assert used.firmware.read_text() == "evil"
-    used.round()
-    assert used.candidates()
+    used.happens("round")
+    used.is_released()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounts file systems")
+@root_only
 def test_the_lock_is_on_a_file_of_the_kernels(tmp_path):
     """Only root can open the file."""
     devices = sorted(os.listdir("/sys/bus/pci/devices"))
@@ -719,7 +578,7 @@ def test_the_lock_is_on_a_file_of_the_kernels(tmp_path):
 OWN_SYSFS = "mount -t sysfs own /sys && exec $0 -m nova_vhard.cmd.cleaner $@"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounts file systems")
+@root_only
 @pytest.mark.parametrize(
     ("network", "command", "starts"),
     [
@@ -745,191 +604,116 @@ def test_a_cleaner_with_a_sysfs_of_its_own_does_not_start(
     assert (b"/sys is not the host's" in ran.stderr) is not starts
 
 
-def test_another_process_is_at_it(used):
-    used.use()
-    with lock.hold(str(used.base / "run"), NVME):
-        assert not used.round()
-    assert not used.candidates()
-    assert used.firmware.read_text() == "evil"
-    used.round()
-    assert used.candidates()
+#: Texts of a journal, or fields that are changed.
+DAMAGED = {
+    "empty": "",
+    "{}": "{}",
+    "[]": "[]",
+    "no": "no",
+    "NUL": "\x00",
+    "deep": "[" * 100_000,
+    "poor": '{"version": 1, "state": "clean"}',
+    "word": {"word": 5},
+    "reason": {"reason": ["x"]},
+    "forced": {"forced": {}},
+    "consumers": {"consumers": [5]},
+    "negative": {"attempts": -5},
+    "attempts": {"attempts": "1"},
+    "generation": {"generation": True},
+    "history": {"history": [{"when": 1, "what": "x"}]},
+    "steps": {
+        "steps": [{"step": 1, "clean": 1, "said": "", "evidence": []}],
+    },
+}
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("", "{}", "[]", "no", "\x00", "[" * 100_000),
-        '{"version": 1, "state": "clean"}',
-    ],
-    ids=["empty", "{}", "[]", "no", "NUL", "deep", "poor"],
-)
-def test_a_damaged_journal_knows_nothing_good(used, text):
-    used.steps["compare"].good = "better"
-    used.use()
-    used.round()
-    used.inventory(reserved=0)
-    with open(used.journal.path(NVME), "w", encoding="utf-8") as file:
-        file.write(text)
-    used.steps["compare"].good = "good"
-    used.firmware.write_text("evil")
-    used.round()
-    assert used.firmware.read_text() == "good"
-    assert used.candidates()
-    assert os.path.exists(used.journal.path(NVME) + ".damaged")
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"word": 5},
-        {"reason": ["x"]},
-        {"forced": {}},
-        {"consumers": [5]},
-        {"attempts": -5},
-        {"attempts": "1"},
-        {"generation": True},
-        {"history": [{"when": 1, "what": "x"}]},
-        {"steps": [{"step": 1, "clean": 1, "said": "", "evidence": []}]},
-    ],
-    ids=str,
-)
-def test_a_journal_of_other_types_is_a_damaged_one(used, change):
-    used.use()
-    used.round()
+@pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_journal_counts_for_nothing(used, damage):
+    used.happens("use, round, infect")
     path = used.journal.path(NVME)
-    with open(path, encoding="utf-8") as file:
-        data = json.load(file)
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump({**data, **change}, file)
-    used.round()
-    assert os.path.exists(path + ".damaged")
-    assert used.words() <= {"DIRTY", "JOURNAL"}
+    with open(path, "r+", encoding="utf-8") as file:
+        if isinstance(damage, dict):
+            damage = json.dumps({**json.load(file), **damage})
+        file.seek(0)
+        file.truncate()
+        file.write(damage)
+    used.happens("round")
+    used.is_released()
+    assert os.path.exists(f"{path}.damaged")
 
 
-def test_a_journal_that_cannot_be_written(used, monkeypatch):
+@pytest.mark.parametrize(
+    ("function", "error"),
+    [
+        ("nova_vhard.common.files.replace", FULL),
+        ("nova_vhard.cleaner.usage.look", RuntimeError("a surprise")),
+    ],
+)
+def test_an_error_keeps_the_device(used, monkeypatch, function, error):
     used.use()
+
+    def fail(*arguments, **more):
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(function, fail)
+        done = used.round()
+    assert str(error) in done.troubles[NVME]
+    used.is_kept("ERROR", "evil")
+
+
+@pytest.mark.parametrize(
+    "events", ["spoil, use, round, renew", "use, forget, renew"]
+)
+def test_reserved_before_anything_is_written(used, monkeypatch, events):
+    """A full disk leaves no device on offer that is known to be dirty."""
+    used.happens(events)
 
     def full(path, text, mode=0o600):
-        raise OSError(28, "No space left on device")
+        raise FULL
 
-    with monkeypatch.context() as patched:
-        patched.setattr("nova_vhard.common.files.replace", full)
-        assert not used.round()
+    monkeypatch.setattr("nova_vhard.common.files.replace", full)
+    assert used.candidates()
+    assert not used.round()
     assert not used.candidates()
-    assert used.firmware.read_text() == "evil"
-    assert used.words() == {"ERROR"}
-
-
-def test_a_surprise_keeps_the_device(used, monkeypatch):
-    used.use()
-
-    def surprise(*arguments):
-        raise RuntimeError("nobody thought of it")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("nova_vhard.cleaner.usage.look", surprise)
-        done = used.round()
-    assert "nobody thought of it" in done.troubles[NVME]
-    assert not used.candidates()
-    assert used.words() == {"ERROR"}
 
 
 def test_kept_by_the_configuration(used):
     used.set(keep_reserved=[NVME])
-    used.use()
-    used.round()
-    assert not used.candidates()
-    assert used.words() == {"KEPT"}
+    used.happens("use, round")
+    used.is_kept("KEPT")
 
 
-def test_released_when_asked_only(used):
-    used.set(release_automatically=False)
-    used.use()
-    cleaner = used.cleaner()
-    cleaner.once()
-    assert not used.candidates()
-    assert used.words() == {"CLEAN"}
-    used.ask(device_words.RELEASE)
-    used.round()
-    assert used.candidates()
-    assert used.words() == set()
-
-
-def test_cleaned_again_before_it_is_released(used):
-    """The device is not watched between the two rounds."""
-    used.set(release_automatically=False)
-    used.use()
-    used.round()
-    used.firmware.write_text("evil")  # by a guest that is past Nova
-    used.steps["repair"] = Breaks()
-    used.ask(device_words.RELEASE)
-    used.round()
-    assert not used.candidates()
-    assert used.words() == {"REPAIR"}
-
-
-def test_asked_to_release_what_has_changed_since(used):
-    used.set(release_automatically=False)
-    used.use()
-    used.round()
-    used.inventory(reserved=0)
-    used.use()
-    used.ask(device_words.RELEASE)
-    used.round()
-    assert not used.candidates()
-    assert used.firmware.read_text() == "good"
-    assert used.words() == {"CLEAN"}
-
-
-def test_asked_to_release_what_is_dirty(used):
-    used.steps["compare"].good = "better"
-    used.use()
-    used.round()
-    used.ask(device_words.RELEASE)
-    used.round()
-    assert not used.candidates()
-    assert used.words() == {"COMPARE"}
+def force(used):
+    """Release the device by force; return the round."""
+    request = OperatorRequest(force="the vendor has looked at it")
+    return used.round(request=request, only=[NVME])
 
 
 def test_released_by_force(used):
-    used.steps["compare"].good = "better"
-    used.use()
-    used.round()
-    used.round(
-        request=OperatorRequest(force="the vendor has looked at it"),
-        only=[NVME],
-    )
+    used.happens("spoil, use, round")
+    force(used)
     assert used.candidates()
     assert used.record.forced == "the vendor has looked at it"
     assert "not known to be clean" in used.record.history[-1].what
     # It is not taken back, and it is not a proof of the next use.
     used.round()
     assert used.candidates()
-    used.use()
-    used.round()
+    used.happens("use, round")
     assert not used.candidates()
     assert used.record.forced == ""
 
 
-def test_force_takes_nothing_from_a_guest(used):
-    used.set(trust_placement_requests=True)
-    used.use()
-    virsh(used, HOSTDEV)
-    used.ask(device_words.FORCED)
-    used.round()
-    assert not used.candidates()
-    # It was for that moment: not for when the guest is gone.
-    build(used.tree, {"/CMD/virsh-list": ""})
-    used.steps["compare"].good = "better"
-    used.round()
+def test_force_for_a_device_on_offer_is_refused(used):
+    assert "it is not reserved" in force(used).troubles[NVME]
+    assert used.record.forced == ""
+    # Nor does it wait for a use.
+    used.happens("spoil, use, round")
     assert not used.candidates()
 
 
 def test_a_request_that_cannot_be_taken_is_not_done(used):
-    used.set(trust_placement_requests=True)
-    used.steps["compare"].good = "better"
-    used.use()
-    used.round()
+    used.happens("enable trust_placement_requests, spoil, use, round")
     used.ask(device_words.FORCED)
 
     def fault(method, url):
@@ -944,29 +728,14 @@ def test_a_request_that_cannot_be_taken_is_not_done(used):
     assert used.candidates()
 
 
-def test_nobody_vouches_through_placement_by_default(used):
-    """Any reporter of the cloud can write such a trait."""
-    used.steps["compare"].good = "better"
-    used.use()
-    used.round()
-    used.ask(device_words.FORCED)
-    done = used.round()
-    assert "trust_placement_requests" in done.troubles[NVME]
-    assert used.words() == {"REFUSED"}
-    assert not used.candidates()
-    # It is said once; then why it is not to be had.
-    assert used.round()
-    assert used.words() == {"COMPARE"}
-
-
 def test_force_does_not_outlive_its_moment(used):
     """Asked for during a cleaning, a later use is not released by it."""
-    used.set(trust_placement_requests=True)
-    used.use()
-    meanwhile(used, lambda: used.ask(device_words.FORCED)).once()
+    used.happens("enable trust_placement_requests, use")
+    used.steps["compare"].then = lambda: used.ask(device_words.FORCED)
+    used.round()
     assert used.candidates()
-    used.steps["repair"] = used.steps["compare"]
-    used.use()
+    used.steps["compare"].then = lambda: None
+    used.happens("spoil, use")
     done = used.round()
     assert not used.candidates()
     assert "void" in done.troubles[NVME]
@@ -976,9 +745,7 @@ def test_force_does_not_outlive_its_moment(used):
 
 
 def test_a_request_for_no_generation_is_void(used):
-    used.steps["compare"].good = "better"
-    used.use()
-    used.round()
+    used.happens("spoil, use, round")
     ours = used.cloud.traits(used.root)[0]
     old = device_words.of_device(NVME, device_words.REQUESTED)
     used.cloud.give(used.root, ours | {old})
@@ -987,78 +754,17 @@ def test_a_request_for_no_generation_is_void(used):
     assert old not in used.cloud.traits(used.root)[0]
 
 
-def test_force_for_a_device_on_offer_is_refused(used):
-    request = OperatorRequest(force="to be sure")
-    done = used.round(request=request, only=[NVME])
-    assert "it is not reserved" in done.troubles[NVME]
-    assert used.record.forced == ""
-    # Nor does it wait for a use.
-    used.steps["compare"].good = "better"
-    used.use()
-    used.round()
-    assert not used.candidates()
-
-
-def test_a_device_without_a_journal_is_cleaned_once(used):
-    """The host was reinstalled, and Nova has lost the use too."""
-    used.steps["compare"].good = "better"
-    used.use()
-    used.round()
-    shutil.rmtree(used.base / "state")
-    used.delete_provider()
-    used.make_provider()
-    assert used.candidates()
-    used.round()
-    assert not used.candidates()
-    assert used.words() == {"COMPARE"}
-    used.steps["compare"].good = "good"
-    used.ask(device_words.REQUESTED)
-    used.round()
-    assert used.candidates()
-
-
-def test_free_devices_of_a_first_roll_out_can_be_trusted(used):
-    shutil.rmtree(used.base / "state")
-    used.set(trust_new=True)
-    used.round()
-    assert used.candidates()
-    assert used.record.state is State.AVAILABLE
-    assert not used.record.steps
-    # Only as long as its provider is the same.
-    used.delete_provider()
-    used.make_provider()
-    used.round()
-    assert used.record.steps
-
-
-def test_reserved_before_anything_is_written(used, monkeypatch):
-    """A full disk leaves no device on offer that is known to be dirty."""
-    used.steps["compare"].good = "better"
-    used.use()
-    used.round()
-    used.delete_provider()
-    used.make_provider()
-
-    def full(path, text, mode=0o600):
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("nova_vhard.common.files.replace", full)
-        assert not used.round()
-    assert not used.candidates()
-
-
 def test_a_provider_of_another_host_is_left_alone(used):
     """Two hosts with one compute_id: only its own may act on it."""
     used.use()
-    (used.tree / "etc/hostname").write_text("another.example.org\n")
+    build(used.tree, {"/etc/hostname": "another.example.org\n"})
     with pytest.raises(PlacementError, match=r"another\.example\.org"):
         used.round()
     assert not used.candidates()
     assert used.firmware.read_text() == "evil"
-    used.set(provider_name=used.name.rpartition("_")[0])
-    used.round()
-    assert used.candidates()
+    used.set(provider_name=used.host)
+    used.happens("round")
+    used.is_released()
 
 
 def test_an_odd_provider_stops_nothing_but_itself(used):
@@ -1072,33 +778,13 @@ def test_an_odd_provider_stops_nothing_but_itself(used):
     assert used.candidates()
 
 
-@pytest.mark.parametrize("mode", [0o666, 0o664, 0o602])
-def test_rules_that_others_can_write_are_no_rules(used, mode):
-    used.use()
-    place = used.base / "cleaning.yaml"
-    place.chmod(mode)
-    used.round()
-    assert not used.candidates()
-    assert used.words() == {"RULES"}
-    assert "others can write" in used.record.reason
-    place.chmod(0o644)
-    used.round()
-    assert used.candidates()
-
-
 def test_traits_of_others_stay(used):
-    used.steps["compare"].good = "better"
     mine = {"COMPUTE_NODE", "CUSTOM_OTHER", "CUSTOM_VHARD_IOMMU"}
     used.cloud.give(used.root, mine)
-    used.use()
-    used.round()
-    assert used.cloud.traits(used.root)[0] == {
-        *mine,
-        device_words.of_device(NVME, "COMPARE"),
-    }
-    used.steps["compare"].good = "good"
-    used.ask(device_words.REQUESTED)
-    used.round()
+    used.happens("spoil, use, round")
+    told = device_words.of_device(NVME, "COMPARE")
+    assert used.cloud.traits(used.root)[0] == {*mine, told}
+    used.happens("mend, ask REQUESTED, round")
     assert used.cloud.traits(used.root)[0] == mine
 
 
@@ -1107,104 +793,49 @@ def test_a_device_that_nobody_has(used):
     assert "no provider" in done.troubles["0000:ff:00.0"]
 
 
-# Killed with SIGKILL, in a process of its own, at every point of a round.
-
-
-def kill_everywhere(used, check, every=1):
-    """Kill the round after a use at its points; run another one each time."""
-    used.use()
-    back = used.kept()
-    names = used.killed_round()
-    assert len(names) >= 30
-    check(killed=None)
-    for number in range(1, len(names) + 1, every):
-        back()
-        assert used.killed_round(number) == []
-        safe = used.firmware.read_text() == "good"
-        assert safe or not used.candidates(), names[number - 1]
-        used.killed_round()
-        check(killed=names[number - 1])
-    return names
-
-
-def test_killed_everywhere_it_ends_clean_and_released(used):
-    def check(killed):
-        assert used.candidates(), killed
-        assert used.firmware.read_text() == "good", killed
-        assert used.record.state is State.RELEASED, killed
-        assert used.words() == set(), killed
-
+#: What has happened before a round that is killed, and every how manieth of
+#: its points is tried.
+KILLED = {
     # Not the device's first life: there is a journal of it.
-    used.use()
-    used.round()
-    names = kill_everywhere(used, check)
-    assert {"repair is half through", "compare ends"} <= set(names)
-    assert sum("/inventories/" in each for each in names) == 2
-    assert sum("journal" in each for each in names) >= 16
-
-
-def test_killed_everywhere_with_a_step_that_fails(used):
-    used.steps["compare"].good = "better"
-
-    def check(killed):
-        assert not used.candidates(), killed
-        assert used.record.state is State.FAILED, killed
-        assert used.words() == {"COMPARE"}, killed
-
-    kill_everywhere(used, check, every=2)
-
-
-def test_killed_everywhere_with_a_provider_made_anew(used):
-    used.steps["compare"].good = "better"
-    used.use()
-    used.killed_round()
-    used.cloud.give(used.root, {"COMPUTE_NODE"})
-    used.delete_provider()
-    used.make_provider()
-    used.steps["compare"].good = "good"
+    "it ends clean": ("use, round, use", 1),
+    "a step fails": ("spoil, use", 3),
     # Asked for, so that what failed is cleaned again.
-    used.ask(device_words.REQUESTED)
+    "a new provider": (
+        "spoil, use, round, renew, mend, ask REQUESTED",
+        3,
+    ),
+    "a lost journal": ("use, forget, renew", 3),
+}
+
+
+@pytest.mark.parametrize(("before", "every"), KILLED.values(), ids=KILLED)
+def test_killed_at_each_point(used, before, every):
+    """Before each request, and before and after each write of a file."""
+    used.happens(before)
     back = used.kept()
     names = used.killed_round()
-    assert len(names) >= 30
-    for number in range(1, len(names) + 1, 2):
+    assert "repair is half through" in names
+    assert sum("journal" in each for each in names) >= 12
+    back()
+    first = 0
+    if used.candidates() and used.firmware.read_text() == "evil":
+        # Nova has put it on offer, and the first write reserves it.
+        first = next(at for at, name in enumerate(names) if "PUT" in name) + 1
+        assert RELEASE in names[first - 1]
+        assert not any("journal" in each for each in names[:first])
+    for number in range(first + 1, len(names) + 1, every):
         back()
-        used.killed_round(number)
-        used.killed_round()
+        point = used.killed_round(number)[-1]
+        assert point == names[number - 1]
         safe = used.firmware.read_text() == "good"
-        assert safe or not used.candidates(), names[number - 1]
-        if used.record.state is State.FAILED:
+        assert safe or not used.candidates(), point
+        used.round()
+        if used.record.state is State.FAILED and "REQUESTED" in before:
             # The request was taken, and nothing was done yet: it is still
             # kept, says so, and can be asked for again.
-            assert not used.candidates(), names[number - 1]
-            assert used.words() == {"COMPARE"}, names[number - 1]
-            used.ask(device_words.REQUESTED)
-        used.killed_round()
-        assert used.candidates(), names[number - 1]
-        assert used.firmware.read_text() == "good", names[number - 1]
-
-
-def test_killed_everywhere_with_a_lost_journal(used):
-    """The device is on offer, and a guest had it: reserved, then cleaned."""
-    used.steps["compare"].good = "good"
-
-    def prepare():
-        used.use()
-        shutil.rmtree(used.base / "state", ignore_errors=True)
-        used.delete_provider()
-        used.make_provider()
-
-    prepare()
-    names = used.killed_round()
-    first = next(at for at, name in enumerate(names) if "journal" in name)
-    reserved = [at for at, name in enumerate(names) if "after put" in name]
-    assert "/inventories/" in names[reserved[0]]
-    assert reserved[0] < first
-    for number in range(reserved[0] + 1, len(names) + 1, 2):
-        prepare()
-        used.killed_round(number)
-        safe = used.firmware.read_text() == "good"
-        assert safe or not used.candidates(), names[number - 1]
-        used.killed_round()
-        assert used.candidates(), names[number - 1]
-        assert used.firmware.read_text() == "good", names[number - 1]
+            used.is_kept("COMPARE")
+            used.happens("ask REQUESTED, round")
+        if before == "spoil, use":
+            used.is_kept("COMPARE")
+        else:
+            used.is_released()

@@ -14,35 +14,8 @@ from nova_vhard.cleaner.journal import State
 from nova_vhard.cmd import cleaner as program
 from nova_vhard.osc.device import requests, show
 from nova_vhard.osc.report import data
-from tests.functional.placement.used import CLASS, NVME, Used
+from tests.functional.placement.used import CLASS, NVME
 from tests.unit.docs import SOURCE, extension
-
-
-@pytest.fixture
-def used(cloud, tmp_path):
-    return Used(cloud, tmp_path)
-
-
-@pytest.fixture
-def host(used):
-    return used.name.removesuffix(f"_{NVME.upper()}")
-
-
-@pytest.fixture
-def openstack(used):
-    """Run a command; return what it answers or prints."""
-    vhard = types.SimpleNamespace(placement=used.cloud.placement)
-    manager = types.SimpleNamespace(vhard=vhard)
-
-    def run(command, *arguments):
-        out = io.StringIO()
-        app = types.SimpleNamespace(client_manager=manager, stdout=out)
-        each = command(app, None)
-        parsed = each.get_parser("x").parse_args(list(arguments))
-        result = each.take_action(parsed)
-        return result or out.getvalue()
-
-    return run
 
 
 @pytest.fixture
@@ -76,41 +49,37 @@ def rows(result):
     return [dict(zip(result[0], row, strict=True)) for row in result[1]]
 
 
-def test_the_report_has_what_waits_and_why(used, host, openstack):
-    rows = data.device_rows
-    assert not list(rows(used.cloud.placement))
+def test_the_report_has_what_waits_and_why(used):
+    assert not list(data.device_rows(used.cloud.placement))
     used.use()
-    ((name, address, kind, why),) = rows(used.cloud.placement)
-    assert (name, address, kind) == (host, NVME, CLASS)
-    assert why == "no cleaner has reported on it"
+    (row,) = data.device_rows(used.cloud.placement)
+    why = "no cleaner has reported on it"
+    assert row == (used.host, NVME, CLASS, why)
 
 
-def test_a_device_from_guest_to_guest(used, host, openstack, ours):
+def test_a_device_from_guest_to_guest(used, openstack, ours):
     (row,) = rows(openstack(show.ListDevices))
     assert row == {
-        "Host": host,
+        "Host": used.host,
         "Address": NVME,
         "Resource class": CLASS,
         "Status": "available",
         "Why": "",
     }
-    consumer = used.boot()
-    (row,) = rows(openstack(show.ListDevices, "--host", host))
+    used.boot()
+    (row,) = rows(openstack(show.ListDevices, "--host", used.host))
     assert row["Status"] == "in use"
-    used.delete(consumer)
+    used.delete()
     (row,) = rows(openstack(show.ListDevices, "--reserved"))
     assert row["Why"] == "no cleaner has reported on it"
-    used.steps["compare"].good = "better"
-    assert ours("once") == (
-        0,
-        f"{NVME} is failed: compare: it is good\n",
-        "",
-    )
+    used.spoil()
+    failed = f"{NVME} is failed: compare: it is good\n"
+    assert ours("once") == (0, failed, "")
     (row,) = rows(openstack(show.ListDevices))
     assert row["Status"] == "reserved"
     assert row["Why"].startswith("COMPARE: cleaning step compare failed")
-    used.steps["compare"].good = "good"
-    text = openstack(requests.CleanDevice, host, NVME)
+    used.mend()
+    text = openstack(requests.CleanDevice, used.host, NVME)
     assert "in its next round" in text
     (row,) = rows(openstack(show.ListDevices))
     assert row["Why"].endswith("; REQUESTED: requested")
@@ -118,32 +87,28 @@ def test_a_device_from_guest_to_guest(used, host, openstack, ours):
     assert not rows(openstack(show.ListDevices, "--reserved"))
 
 
-@pytest.mark.parametrize("place", ["folder", "file"])
-def test_the_evidence(used, host, openstack, place):
-    consumer = used.boot()
-    used.round()
-    used.delete(consumer)
-    used.round()
-    path = used.journal.folder
-    if place == "file":
-        path = used.journal.path(NVME)
-    result = openstack(show.ShowDevice, host, NVME, "--evidence", path)
-    fields = dict(zip(*result, strict=True))
-    assert fields["status"] == "available"
-    assert fields["state"] == "released"
-    assert fields["had_last"] == consumer
-    assert fields["steps"] == (
-        "repair: clean, repaired\ncompare: clean, it is good\n  good"
-    )
-    assert f"in use by {consumer}" in fields["history"]
+def test_the_evidence(used, openstack, tmp_path):
+    def shown(*words):
+        result = openstack(show.ShowDevice, used.host, NVME, *words)
+        return dict(zip(*result, strict=True))
 
-
-def test_no_evidence_here(host, openstack, tmp_path):
-    fields = dict(zip(*openstack(show.ShowDevice, host, NVME), strict=True))
-    assert "on the host" in fields["evidence"]
+    assert "on the host" in shown()["evidence"]
     with pytest.raises(exceptions.CommandError, match="no evidence") as error:
-        openstack(show.ShowDevice, host, NVME, "--evidence", str(tmp_path))
+        shown("--evidence", str(tmp_path))
     assert "json: cannot be read: No such file" in str(error.value)
+    used.happens("boot, round, delete, round")
+    for place in (used.journal.folder, used.journal.path(NVME)):
+        fields = shown("--evidence", place)
+        assert fields["status"] == "available"
+        assert fields["state"] == "released"
+        assert fields["had_last"] == used.consumer
+        assert fields["steps"] == (
+            "repair: clean, repaired\ncompare: clean, it is good\n  good"
+        )
+        assert f"in use by {used.consumer}" in fields["history"]
+    used.renew()
+    with pytest.raises(exceptions.CommandError, match="another provider"):
+        shown("--evidence", used.journal.folder)
 
 
 @pytest.mark.parametrize(
@@ -168,17 +133,6 @@ def test_a_cloud_without_such_a_device(cloud, arguments, stated):
     assert app.stderr.getvalue() == f"{stated}\n"
 
 
-def test_evidence_of_another_host(used, host, openstack):
-    used.use()
-    used.round()
-    used.delete_provider()
-    used.make_provider()
-    with pytest.raises(exceptions.CommandError, match="another provider"):
-        openstack(
-            show.ShowDevice, host, NVME, "--evidence", used.journal.folder
-        )
-
-
 def test_the_words_are_on_the_page_and_in_the_code():
     page = (SOURCE / "admin/cleaning.rst").read_text(encoding="utf-8")
     assert ".. include:: ../_generated/device-words.inc\n" in page
@@ -187,65 +141,51 @@ def test_the_words_are_on_the_page_and_in_the_code():
         assert f"``{word}``\n     - {meaning}\n" in text
 
 
-def test_released_by_force_from_the_desk(used, host, openstack, caplog):
-    used.set(trust_placement_requests=True)
+def test_released_by_force_from_the_desk(used, openstack, caplog):
+    used.enable("trust_placement_requests")
+    force = (requests.ReleaseDevice, used.host, NVME)
     with pytest.raises(exceptions.CommandError, match="is not reserved"):
-        openstack(
-            requests.ReleaseDevice, host, NVME, "--force", "--reason", "x"
-        )
-    used.steps["compare"].good = "better"
-    used.use()
-    used.round()
-    command = requests.ReleaseDevice
+        openstack(*force, "--force", "--reason", "x")
+    used.happens("spoil, use, round")
     for wrong in (
         ["--force"],
         ["--reason", "x"],
         ["--force", "--reason", " "],
     ):
-        with pytest.raises(
-            exceptions.CommandError, match="must be used together"
-        ):
-            openstack(command, host, NVME, *wrong)
+        with pytest.raises(exceptions.CommandError, match="used together"):
+            openstack(*force, *wrong)
     assert not used.words() & {*device_words.REQUESTS}
-    openstack(command, host, NVME, "--force", "--reason", "case\n4711")
-    assert "by force" in caplog.text
-    assert "'case4711'" in caplog.text
-    assert "not known to be clean" in caplog.text
+    openstack(*force, "--force", "--reason", "case\n4711")
+    for text in ("by force", "'case4711'", "not known to be clean"):
+        assert text in caplog.text
     used.round()
     assert used.candidates()
     assert used.record.forced == "asked through Placement"
 
 
 @pytest.mark.parametrize(
-    "command",
-    [
-        requests.CleanDevice,
-        requests.ReleaseDevice,
-    ],
+    "command", [requests.CleanDevice, requests.ReleaseDevice]
 )
 def test_nothing_is_asked_of_a_device_that_a_guest_has(
-    used, host, openstack, command
+    used, openstack, command
 ):
     used.boot()
     with pytest.raises(exceptions.CommandError, match="is allocated to"):
-        openstack(command, host, NVME)
+        openstack(command, used.host, NVME)
     assert used.words() == set()
 
 
 @pytest.mark.parametrize(
-    "device_", [("nowhere", NVME), (None, "0000:ff:00.0"), (None, "x\x1b")]
+    ("host", "address"),
+    [("nowhere", NVME), ("node", "0000:ff:00.0"), ("node", "x\x1b")],
 )
-def test_a_device_that_is_not_there(host, openstack, device_):
-    with pytest.raises(
-        exceptions.CommandError, match="see openstack vhard device list"
-    ):
-        openstack(requests.CleanDevice, device_[0] or host, device_[1])
+def test_a_device_that_is_not_there(used, openstack, host, address):
+    with pytest.raises(exceptions.CommandError, match="vhard device list"):
+        openstack(requests.CleanDevice, host, address)
 
 
 def test_released_by_force_on_the_host(used, ours, monkeypatch):
-    used.steps["compare"].good = "better"
-    used.use()
-    used.round()
+    used.happens("spoil, use, round")
     with monkeypatch.context() as patch:
         # Nobody's name is needed without force, as in a container.
         patch.delenv("SUDO_USER")
@@ -254,24 +194,24 @@ def test_released_by_force_on_the_host(used, ours, monkeypatch):
     assert not used.candidates()
     assert ours("release", NVME, "--force", "--reason", "looked at")[0] == 0
     assert used.candidates()
-    assert used.record.forced == "ada: looked at"
     status, out, _ = ours("show", NVME)
-    assert status == 0
-    assert json.loads(out)["forced"] == "ada: looked at"
+    assert (status, json.loads(out)["forced"]) == (0, "ada: looked at")
 
 
 def test_clean_on_the_host(used, ours):
     assert ours("clean", NVME) == (0, f"{NVME} is released\n", "")
-    used.steps["compare"].good = "better"
-    status, out, _ = ours("clean", NVME)
-    assert status == 1
-    assert out == f"{NVME} is failed: compare: it is good\n"
+    used.spoil()
+    failed = f"{NVME} is failed: compare: it is good\n"
+    assert ours("clean", NVME) == (1, failed, "")
     assert used.record.state is State.FAILED
+    status, _, text = ours("clean", "0000:ff:00.0")
+    assert status == 1
+    assert "no provider of a one-time-use device" in text
+    assert ours("show", "0000:ff:00.0")[0] == 1
 
 
-def test_check_rules(used, ours, tmp_path):
-    status, out, _ = ours("check-rules")
-    assert (status, out) == (0, "everything: repair, compare\n")
+def test_check_rules(ours, tmp_path):
+    assert ours("check-rules")[:2] == (0, "everything: repair, compare\n")
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("version: '1'\ndevices: [{name: x}]\n")
     status, _, text = ours("check-rules", str(wrong))
@@ -295,10 +235,3 @@ def test_wrong_arguments(arguments, capsys):
         program.main(arguments)
     assert ended.value.code == 2
     assert "nova-vhard-cleaner" in capsys.readouterr().err
-
-
-def test_a_device_that_placement_does_not_have(ours):
-    status, _, text = ours("clean", "0000:ff:00.0")
-    assert status == 1
-    assert "no provider of a one-time-use device" in text
-    assert ours("show", "0000:ff:00.0")[0] == 1

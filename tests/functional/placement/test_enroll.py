@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """``openstack vhard host enroll`` and ``audit`` on the real Placement."""
 
-import argparse
 import datetime
-import io
 import os
 import stat
-from types import SimpleNamespace
 
 import pytest
 from keystoneauth1 import loading
@@ -26,7 +23,6 @@ from nova_vhard.placement.connect import connect
 from tests.functional.placement import keystone as keystones
 from tests.functional.placement.attestors import TRAIT, Desk
 from tests.functional.placement.conftest import Answer
-from tests.functional.placement.used import Used
 
 COMPUTE = "COMPUTE_NODE"
 SHARES = "MISC_SHARES_VIA_AGGREGATE"
@@ -43,34 +39,26 @@ timeout = 7
 
 
 @pytest.fixture
-def keystone():
-    return keystones.service_cloud()
+def compute1(cloud):
+    """Return the host that most tests enroll."""
+    return cloud.host("compute1", {COMPUTE})
 
 
 @pytest.fixture
-def run(cloud, keystone):
+def run(cloud, keystone, openstack, compute1):
     """Return what runs a command: its result, or the lines it printed."""
 
     def run(kind, *words, url="https://placement.example/placement"):
-        out = io.StringIO()
-        vhard = keystones.client(cloud, keystone, url)
-        app = SimpleNamespace(
-            client_manager=SimpleNamespace(vhard=vhard),
-            stdout=out,
-            stderr=out,
-        )
-        command = kind(app, argparse.Namespace())
-        parser = command.get_parser("test")
-        result = command.take_action(parser.parse_args(words))
-        return result or out.getvalue().splitlines()
+        client = keystones.client(cloud, keystone, url)
+        result = openstack(kind, *words, client=client)
+        return result.splitlines() if isinstance(result, str) else result
 
     return run
 
 
 @pytest.fixture
-def enroll(run, tmp_path, monkeypatch):
-    # Those of two weeks take a second.
-    monkeypatch.setattr(names, "DAYS", 0)
+def enroll(cloud, run, tmp_path):
+    cloud.insert(names.of_checks())
 
     def enroll(*words, **more):
         return run(EnrollHosts, "--folder", str(tmp_path), *words, **more)
@@ -106,13 +94,13 @@ def held_to(cloud, entries, prefix="/placement"):
 
 
 def test_a_host_gets_a_user_a_credential_and_a_file(
-    cloud, enroll, keystone, tmp_path
+    compute1, enroll, keystone, tmp_path
 ):
-    host = cloud.host("compute1", {COMPUTE})
-    lines = enroll("compute1")
+    # By its uuid, or by its name, as all others here.
+    lines = enroll(compute1)
     path = tmp_path / "compute1" / "reporter-placement.conf"
     assert lines[0] == "compute1: user vhard-host-compute1 made"
-    assert str(path) in lines[1] and host in lines[1]
+    assert str(path) in lines[1] and compute1 in lines[1]
     assert len(lines) == 2
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -126,8 +114,9 @@ def test_a_host_gets_a_user_a_credential_and_a_file(
     assert keystone.passwords[user.id] not in text
 
 
-def test_the_names_of_reports_are_made_first(cloud, run, keystone, tmp_path):
-    cloud.host("compute1", {COMPUTE})
+def test_the_names_of_reports_are_made_first(
+    cloud, weeks, run, keystone, tmp_path
+):
     words = ("--folder", str(tmp_path), "compute1")
     cloud.faults.append(
         lambda method, url: Answer(503, "down") if method == "PUT" else None
@@ -143,9 +132,8 @@ def test_the_names_of_reports_are_made_first(cloud, run, keystone, tmp_path):
 
 
 def test_keystoneauth_logs_in_by_the_file_whatever_stood_there_before(
-    cloud, enroll, keystone, tmp_path
+    enroll, keystone, tmp_path
 ):
-    cloud.host("compute1", {COMPUTE})
     enroll("compute1", "--auth-url", "https://inner.example/$v3")
     old = tmp_path / "reporter.conf"
     old.write_text(PASSWORD)
@@ -166,15 +154,16 @@ def test_keystoneauth_logs_in_by_the_file_whatever_stood_there_before(
     connect(conf)
 
 
-def test_rules_hold_a_reporter_to_its_own_host(cloud, enroll, keystone):
-    own = cloud.host("compute1", {COMPUTE})
+def test_rules_hold_a_reporter_to_its_own_host(
+    cloud, compute1, enroll, keystone
+):
     other = cloud.host("compute2", {COMPUTE})
     enroll("compute1")
     held_to(cloud, rules(keystone, "compute1"))
     placement = cloud.placement
-    assert placement.provider(name="compute1").uuid == own
+    assert placement.provider(name="compute1").uuid == compute1
     placement.known({IOMMU})
-    assert placement.update(own, lambda ours: {IOMMU})
+    assert placement.update(compute1, lambda ours: {IOMMU})
     with pytest.raises(PlacementError, match="401"):
         placement.update(other, lambda ours: {IOMMU})
     with pytest.raises(PlacementError, match="401"):
@@ -184,22 +173,19 @@ def test_rules_hold_a_reporter_to_its_own_host(cloud, enroll, keystone):
 
 
 def test_a_cleaner_cleans_by_its_rules_and_only_its_devices(
-    cloud, enroll, keystone, tmp_path
+    used, cloud, compute1, enroll, keystone
 ):
-    other = cloud.host("other", {COMPUTE})
-    used = Used(cloud, tmp_path)
     used.use()
-    host = cloud.placement.provider(uuid=used.root).name
-    lines = enroll(host)
-    assert [line.split(": ")[1].rpartition("/")[2] for line in lines[1:]] == [
+    _, *files = enroll(used.host)
+    assert [line.split(": ")[1].rpartition("/")[2] for line in files] == [
         "reporter-placement.conf",
         "cleaner-placement.conf",
     ]
-    held_to(cloud, rules(keystone, host, "cleaner"))
+    held_to(cloud, rules(keystone, used.host, "cleaner"))
     assert used.round()
     assert used.record.state is State.RELEASED
     with pytest.raises(PlacementError, match="401"):
-        cloud.placement.inventories(other)
+        cloud.placement.inventories(compute1)
 
 
 @pytest.mark.parametrize(
@@ -212,9 +198,8 @@ def test_a_cleaner_cleans_by_its_rules_and_only_its_devices(
     ],
 )
 def test_rules_begin_with_the_path_of_placement(
-    cloud, enroll, keystone, url, more, prefix
+    enroll, keystone, url, more, prefix
 ):
-    cloud.host("compute1", {COMPUTE})
     enroll("compute1", *more, url=url)
     result = {each["path"] for each in rules(keystone, "compute1")}
     assert f"{prefix}/resource_providers" in result
@@ -222,9 +207,8 @@ def test_rules_begin_with_the_path_of_placement(
 
 
 def test_a_host_that_is_enrolled_stays_so_without_force(
-    cloud, enroll, keystone, tmp_path
+    enroll, keystone, tmp_path
 ):
-    cloud.host("compute1", {COMPUTE})
     enroll("compute1")
     path = tmp_path / "compute1" / "reporter-placement.conf"
     text, before = path.read_text(), rules(keystone, "compute1")
@@ -248,9 +232,8 @@ def test_a_host_that_is_enrolled_stays_so_without_force(
     ],
 )
 def test_what_fails_half_way_leaves_nothing(
-    cloud, enroll, keystone, tmp_path, monkeypatch, fault, words
+    enroll, keystone, tmp_path, monkeypatch, fault, words
 ):
-    cloud.host("compute1", {COMPUTE})
     if fault == "write":
 
         def full(*arguments):
@@ -267,10 +250,9 @@ def test_what_fails_half_way_leaves_nothing(
 
 @pytest.mark.parametrize("when", ["user", "file"])
 def test_two_who_enroll_a_host_at_once_take_nothing_from_each_other(
-    cloud, enroll, keystone, tmp_path, monkeypatch, when
+    enroll, keystone, tmp_path, monkeypatch, when
 ):
     """The other has been faster by the user alone, or by the file, too."""
-    cloud.host("compute1", {COMPUTE})
     path = tmp_path / "compute1" / "reporter-placement.conf"
     others = []
     make, write = keystone.create_user, files.create
@@ -294,8 +276,7 @@ def test_two_who_enroll_a_host_at_once_take_nothing_from_each_other(
     assert not path.exists() or path.read_text() == "theirs"
 
 
-def test_what_cannot_be_undone_is_named(cloud, enroll, keystone):
-    cloud.host("compute1", {COMPUTE})
+def test_what_cannot_be_undone_is_named(enroll, keystone):
     keystone.faults["create_application_credential"] = sdk.SDKException("no")
     keystone.faults["delete_user"] = sdk.SDKException("gone away")
     with pytest.raises(exceptions.CommandError) as caught:
@@ -307,42 +288,34 @@ def test_what_cannot_be_undone_is_named(cloud, enroll, keystone):
 
 
 @pytest.mark.parametrize(
-    ("prepare", "words"),
+    ("mode", "user", "words"),
     [
-        (
-            lambda place: place.symlink_to(place.parent),
-            "not a folder that you own",
-        ),
-        (lambda place: (place.mkdir(), place.chmod(0o770)), "may write to"),
-        (lambda place: (place.mkdir(), place.chmod(0o707)), "may write to"),
+        (None, None, "not a folder that you own"),
+        (0o770, None, "may write to"),
+        (0o707, None, "may write to"),
+        (0o700, 12345, "not a folder that you own"),
     ],
+    ids=["a link", "of a group", "of all", "of another user"],
 )
 def test_no_secret_is_put_where_others_can_replace_it(
-    cloud, enroll, keystone, tmp_path, prepare, words
+    enroll, keystone, tmp_path, monkeypatch, mode, user, words
 ):
-    cloud.host("compute1", {COMPUTE})
-    prepare(tmp_path / "compute1")
+    place = tmp_path / "compute1"
+    if mode is None:
+        place.symlink_to(tmp_path)
+    else:
+        place.mkdir()
+        place.chmod(mode)
+    if user:
+        monkeypatch.setattr(os, "geteuid", lambda: user)
     with pytest.raises(exceptions.CommandError, match=words):
         enroll("compute1", "--force")
     assert not keystone.users
 
 
-def test_a_folder_of_somebody_elses_is_left_alone(
-    cloud, enroll, tmp_path, monkeypatch
-):
-    cloud.host("compute1", {COMPUTE})
-    (tmp_path / "compute1").mkdir(mode=0o700)
-    monkeypatch.setattr(os, "geteuid", lambda: 12345)
-    with pytest.raises(
-        exceptions.CommandError, match="not a folder that you own"
-    ):
-        enroll("compute1")
-
-
 def test_a_host_whose_name_differs_by_case_keeps_its_user(
     cloud, enroll, keystone
 ):
-    cloud.host("compute1", {COMPUTE})
     cloud.host("Compute1", {COMPUTE})
     enroll("compute1")
     before = dict(keystone.users)
@@ -352,10 +325,9 @@ def test_a_host_whose_name_differs_by_case_keeps_its_user(
 
 
 def test_a_name_in_another_domain_keeps_nobody_from_being_enrolled(
-    cloud, enroll, keystone
+    enroll, keystone
 ):
     """The admin of a domain can create users of any name in it."""
-    cloud.host("compute1", {COMPUTE})
     enroll("compute1")
     (own,) = keystone.users.values()
     trap = keystone.add("users", own.name, description="", domain_id="theirs")
@@ -371,7 +343,6 @@ def test_all_are_tried_and_the_failures_named_at_the_end(
     cloud, enroll, keystone
 ):
     cloud.host("pool", {"CUSTOM_OTHER"})
-    cloud.host("compute1", {COMPUTE})
     cloud.host("a/../b", {COMPUTE})
     with pytest.raises(exceptions.CommandError) as caught:
         enroll("gone\x1b", "a/../b", "pool", "compute1", "compute1")
@@ -383,8 +354,7 @@ def test_all_are_tried_and_the_failures_named_at_the_end(
     assert keystone.find_user("vhard-host-compute1")
 
 
-def test_a_folder_that_cannot_be_made_is_named(cloud, enroll, tmp_path):
-    cloud.host("compute1", {COMPUTE})
+def test_a_folder_that_cannot_be_made_is_named(enroll, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(exceptions.CommandError) as caught:
         enroll("compute1", "--folder", str(tmp_path / "file"))
@@ -394,23 +364,18 @@ def test_a_folder_that_cannot_be_made_is_named(cloud, enroll, tmp_path):
     assert str(caught.value).endswith(": cannot be written: Not a directory")
 
 
-def test_a_host_can_be_named_by_its_providers_uuid(cloud, enroll):
-    host = cloud.host("compute1", {COMPUTE})
-    assert enroll(host)[0] == "compute1: user vhard-host-compute1 made"
-
-
-def test_what_keystone_lacks_is_named(cloud, enroll, keystone):
-    cloud.host("compute1", {COMPUTE})
+def test_what_keystone_lacks_is_named(enroll, keystone):
     with pytest.raises(exceptions.CommandError, match="no project services"):
         enroll("compute1", "--project", "services")
+    with pytest.raises(exceptions.CommandError, match="no endpoint"):
+        enroll("compute1", url=None)
     keystone.roles.clear()
     with pytest.raises(exceptions.CommandError, match="role create vhard-rep"):
         enroll("compute1")
     assert keystone.users == {}
 
 
-def test_somebody_elses_user_is_left_alone(cloud, enroll, keystone):
-    cloud.host("compute1", {COMPUTE})
+def test_somebody_elses_user_is_left_alone(enroll, keystone):
     other = keystone.add("users", "vhard-host-compute1", description="mine")
     with pytest.raises(exceptions.CommandError, match="was not made by"):
         enroll("compute1", "--force")
@@ -425,9 +390,8 @@ def grant(keystone, user, role):
 
 
 def test_an_audit_lists_logins_and_no_host_whose_credentials_fit(
-    cloud, enroll, run, keystone
+    enroll, run, keystone
 ):
-    cloud.host("compute1", {COMPUTE})
     enroll("compute1")
     nova = keystone.add("users", "nova", description="")
     old = keystone.add("users", "everybody\x1b", description="")
@@ -475,9 +439,8 @@ def test_an_audit_lists_logins_and_no_host_whose_credentials_fit(
     ],
 )
 def test_an_audit_lists_a_credential_that_is_too_wide(
-    cloud, enroll, run, keystone, change, words
+    enroll, run, keystone, change, words
 ):
-    cloud.host("compute1", {COMPUTE})
     enroll("compute1")
     user = keystone.find_user("vhard-host-compute1")
     (made,) = keystone.application_credentials(user.id)
@@ -488,9 +451,8 @@ def test_an_audit_lists_a_credential_that_is_too_wide(
 
 
 def test_an_audit_lists_hosts_users_that_enroll_did_not_make(
-    cloud, enroll, run, keystone
+    enroll, run, keystone
 ):
-    cloud.host("compute1", {COMPUTE})
     enroll("compute1")
     user = keystone.find_user("vhard-host-compute1")
     grant(keystone, user, "admin")
@@ -506,7 +468,6 @@ def test_an_audit_lists_hosts_users_that_enroll_did_not_make(
 
 def test_an_audit_lists_hosts_that_share_with_others(cloud, run):
     """So that their neighbours count for what they have not proven."""
-    cloud.host("compute1", {COMPUTE})
     cloud.host("compute2", {COMPUTE, SHARES})
     cloud.host("storage", {SHARES})
     _, rows = run(AuditHosts)
@@ -528,20 +489,15 @@ def test_a_keystone_that_refuses_is_one_line(run, keystone):
         run(AuditHosts)
 
 
-def test_no_endpoint_is_one_line(cloud, enroll):
-    with pytest.raises(exceptions.CommandError, match="no endpoint"):
-        enroll("compute1", url=None)
-
-
 def test_a_hosts_own_credential_makes_no_mark(
     cloud, enroll, keystone, tmp_path
 ):
     """It writes the trait, by Placement's API; that counts for nothing."""
     desk = Desk(cloud, tmp_path)
-    own = desk.host("compute1")
-    enroll("compute1")
-    desk.failed.add("agent of compute1")
-    held_to(cloud, rules(keystone, "compute1"))
+    own = desk.host("compute2")
+    enroll("compute2")
+    desk.failed.add("agent of compute2")
+    held_to(cloud, rules(keystone, "compute2"))
     assert cloud.placement.update(own, lambda ours: {TRAIT}, TRAIT)
     mark = marks.make(b"f" * 32, 1_900_000_000, [own]).name
     with pytest.raises(PlacementError, match="401"):

@@ -2,9 +2,7 @@
 """``openstack vhard host fix`` by what hosts have in the real Placement."""
 
 import datetime
-import io
 import pathlib
-from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -24,22 +22,13 @@ def failed(**statuses):
 
 
 @pytest.fixture
-def write(cloud, tmp_path):
+def write(openstack, tmp_path):
     """Write the playbook; return its text, its plays and what is said."""
 
     def command(*hosts, path=tmp_path / "fix.yml"):
-        app = SimpleNamespace(
-            client_manager=SimpleNamespace(
-                vhard=SimpleNamespace(placement=cloud.placement)
-            ),
-            stderr=io.StringIO(),
-        )
-        kind = fix.FixHosts(app, None)
-        parser = kind.get_parser("test")
-        options = parser.parse_args(["--ansible", str(path), *hosts])
-        kind.take_action(options)
+        said = openstack(fix.FixHosts, "--ansible", str(path), *hosts)
         text = path.read_text()
-        return text, yaml.safe_load(text), app.stderr.getvalue()
+        return text, yaml.safe_load(text), said
 
     return command
 

@@ -5,10 +5,6 @@ After weeks without a sweep, and with thousands of foreign names: clients of
 Placement get an answer, and the sweep repairs what it can.
 """
 
-import argparse
-import io
-from types import SimpleNamespace
-
 import pytest
 
 from nova_vhard.catalogue import results, traits
@@ -16,22 +12,18 @@ from nova_vhard.osc.host.withdraw import WithdrawHosts
 from nova_vhard.placement import upkeep
 from nova_vhard.placement.fleet import fleet
 from nova_vhard.placement.posture import Question
-from nova_vhard.reporter.publishers.placement import PlacementPublisher
 from tests.functional.placement import keystone as keystones
 from tests.functional.placement.attestors import COMPUTE, TRAIT, Desk
 from tests.functional.placement.conftest import Answer
-from tests.functional.placement.test_reporter import (
+from tests.functional.placement.reports import (
     DAY,
     HOUR,
     IOMMU,
     NOW,
-    conf,
     identify,
     report_of,
-    weeks,
 )
 
-__all__ = ["conf", "weeks"]
 #: uwsgi's default.
 LIMIT = 4096
 PREFIXES = (traits.PREFIX, traits.REPORTED, results.PREFIX)
@@ -44,30 +36,20 @@ FOREIGN = {
 QUESTION = Question(frozenset(("iommu",)), 2, attested=True)
 
 
-def insert(cloud, names):
-    """Make names, as so many requests would."""
-    with cloud.database() as database:
-        database.executemany(
-            "INSERT INTO traits (name, created_at)"
-            " VALUES (?, CURRENT_TIMESTAMP)",
-            [(name,) for name in names],
-        )
-
-
 def twenty_days(cloud):
     """Hosts have made the names of their hours, and nobody has swept."""
-    insert(cloud, {traits.of_hour(NOW - back * HOUR) for back in range(480)})
+    cloud.insert({traits.of_hour(NOW - back * HOUR) for back in range(480)})
 
 
 def three_days(cloud):
     """A sweep has made the names, and has not come again."""
-    upkeep.sweep(cloud.placement, NOW - 3 * DAY, 2)
+    cloud.insert_swept(NOW - 3 * DAY)
 
 
 def foreign_names(cloud):
     """Likewise, and somebody has filled Placement up."""
     three_days(cloud)
-    insert(cloud, FOREIGN)
+    cloud.insert(FOREIGN)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +61,7 @@ def foreign_names(cloud):
     ],
 )
 def test_all_get_an_answer_and_the_sweep_mends(
-    cloud, conf, weeks, acting, tmp_path, before, role, age
+    cloud, weeks, acting, openstack, publisher, tmp_path, before, role, age
 ):
     before(cloud)
     refused = []
@@ -99,7 +81,6 @@ def test_all_get_an_answer_and_the_sweep_mends(
     identify(tmp_path, host)
     # The reporter, by the login of hosts.
     acting(role)
-    publisher = PlacementPublisher(conf, cloud.placement)
     publisher.publish(report_of(NOW, iommu="PASS", smt="FAIL"))
     cloud._adapter = admin
     assert publisher.record.days_ahead == (14 if role == "admin" else 11)
@@ -124,11 +105,7 @@ def test_all_get_an_answer_and_the_sweep_mends(
     assert publisher.record.days_ahead == 13
     # host withdraw.
     client = keystones.client(cloud, keystones.service_cloud())
-    manager = SimpleNamespace(vhard=client)
-    app = SimpleNamespace(client_manager=manager, stdout=io.StringIO())
-    command = WithdrawHosts(app, argparse.Namespace())
-    parser = command.get_parser("withdraw")
-    command.take_action(parser.parse_args(["--all", "--yes"]))
+    openstack(WithdrawHosts, "--all", "--yes", client=client)
     assert cloud.traits(host)[0] == {COMPUTE}
     assert cloud.placement.known({TRAIT, IOMMU}) == frozenset()
     assert not refused

@@ -9,7 +9,6 @@ import time
 import pytest
 from keystoneauth1 import adapter, session
 
-from nova_vhard.catalogue import traits
 from nova_vhard.placement.client import Placement
 from nova_vhard.placement.connect import AdapterClient
 from nova_vhard.placement.posture import (
@@ -18,10 +17,9 @@ from nova_vhard.placement.posture import (
     PostureUnavailable,
     Question,
 )
-from tests.functional.placement.test_posture import START
+from tests.functional.placement.reports import IOMMU, MARK, NOW
 
 ASKED = Question(frozenset(("iommu",)), 2)
-IOMMU = traits.of_check("iommu")
 #: Seconds to wait for an event before it counts as missing.
 PATIENCE = 60
 #: Time limit in seconds: a working server answers in a fraction of it, a
@@ -97,9 +95,9 @@ class Switched:
 
 def test_a_refresh_that_hangs_keeps_nobody_from_trying(silent, cloud):
     # given a host that has proven it, and a server that does not say so
-    host = cloud.host("good", {IOMMU, traits.of_hour(START)})
+    host = cloud.host("good", {IOMMU, *MARK})
     client = Switched(silent, cloud)
-    clock = Clock(now=lambda: START)
+    clock = Clock(now=lambda: NOW)
     posture = Posture(lambda: Placement(client), 1, 600, clock, LIMIT)
     lines = []
 
@@ -121,32 +119,11 @@ def test_a_refresh_that_hangs_keeps_nobody_from_trying(silent, cloud):
     # first request may hang on
     client.hangs = False
     posture._timeout = PATIENCE
-    assert eventually(posture) == {host}
-
-
-def eventually(posture):
-    """Ask until there is an answer: for a tenth of posture_ttl there is not.
-
-    :raises PostureUnavailable: if there is none in the end either
-    """
     end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
+    found = None
+    while found is None:
+        # For a tenth of posture_ttl there is no answer.
         with contextlib.suppress(PostureUnavailable):
-            return posture.hosts(ASKED)
-        time.sleep(0.05)
-    return posture.hosts(ASKED)
-
-
-def test_the_last_answer_is_given_meanwhile(silent, cloud):
-    host = cloud.host("good", {IOMMU, traits.of_hour(START)})
-    client = Switched(silent, cloud)
-    client.hangs = False
-    seconds = [0.0]
-    clock = Clock(lambda: seconds[0], lambda: START)
-    posture = Posture(lambda: Placement(client), 60, 600, clock, PATIENCE)
-    posture.hosts(ASKED)
-    posture._timeout = LIMIT
-    client.hangs = True
-    seconds[0] += 100
-    assert posture.hosts(ASKED) == {host}
-    assert silent.asked.is_set()
+            found = posture.hosts(ASKED)
+        assert time.monotonic() < end
+    assert found == {host}

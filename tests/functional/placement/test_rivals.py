@@ -5,7 +5,6 @@ What both find holds, and nobody writes for the sake of writing. What only
 one finds is not claimed from the next report of the other on.
 """
 
-import datetime
 import logging
 
 import pytest
@@ -14,40 +13,27 @@ from nova_vhard.catalogue import results, traits
 from nova_vhard.placement import upkeep
 from nova_vhard.reporter.publishers.base import PublishError
 from nova_vhard.reporter.publishers.placement import PlacementPublisher
-from tests.functional.placement.test_reporter import (
+from tests.functional.placement.reports import (
     FOREIGN,
+    HOUR,
+    MARK,
     NONE,
     NOW,
     VTD_ON,
-    captures,
-    conf,
-    identify,
     inspect,
 )
 
-__all__ = ["captures", "conf"]
-MARK = {traits.of_hour(NOW)}
 #: What one of them finds, and the other does not.
 DISPUTED = VTD_ON - NONE
 
 
 @pytest.fixture
-def host(cloud, tmp_path):
-    """A host whose reporters go by its uuid."""
-    made = cloud.host("compute", FOREIGN)
-    identify(tmp_path, made)
-    return made
-
-
-@pytest.fixture
-def reporter(cloud, conf, captures):
+def reporter(cloud, conf):
     """Make a reporter: a call that reports on a captured tree."""
 
     def make():
         publisher = PlacementPublisher(conf, cloud.placement)
-        return lambda tree, time=NOW: publisher.publish(
-            inspect(captures, tree, time)
-        )
+        return lambda tree, time=NOW: publisher.publish(inspect(tree, time))
 
     return make
 
@@ -71,16 +57,49 @@ def disputed(cloud, host):
     return {name for name in result if traits.of_check(name) in DISPUTED}
 
 
-def test_with_the_same_results_nobody_fights(cloud, host, reporter, warnings):
-    first, other = reporter(), reporter()
-    first("vtd-on")
-    before = cloud.claims(host)
-    for _ in range(3):
-        other("vtd-on")
-        first("vtd-on")
-    assert cloud.claims(host) == before
-    assert before[0] == FOREIGN | VTD_ON | MARK
-    assert not warnings()
+#: What happens, and the warnings. ``a+1``: reporter a finds what is in dispute
+#: (or not: ``-``), and it is claimed then (or not: 0; ? is not looked at).
+#: ``@5``: it is five minutes after the first report. ``x``: a user removes it.
+RIVALS = {
+    "the same results": ("a+1 b+1 a+1 b+1 a+1", []),
+    "when the hour turns": ("a+1 @89 b-0 a+0 a+0", ["taken away"]),
+    # It is written again when nobody else has written for two hours.
+    "removed by mistake": (
+        "a+1 x @5 a+0 @120 a+0 @126 a+1",
+        ["taken away"],
+    ),
+    # From the one report until the next one of the other it counts: Placement
+    # does not say who wrote what.
+    "the other takes away what is given": (
+        "a-0 b+1 a-0 b+0 a-0 b+0 a-0 b+0",
+        ["found", "taken away"],
+    ),
+    "both find it again": ("a+1 b-0 a+0 b+? a+1", ["taken away"]),
+    "lost again, for one after the other": (
+        "a+1 b-0 a+0 b+? a+1 b-0 a-0 a+1",
+        ["taken away"],
+    ),
+    "one that starts again begins anew": ("a+1 b-0 c+1", []),
+}
+
+
+@pytest.mark.parametrize(("events", "said"), RIVALS.values(), ids=RIVALS)
+def test_rivals(cloud, host, reporter, warnings, events, said):
+    reporters, time = {name: reporter() for name in "abc"}, NOW
+    for event in events.split():
+        if event == "x":
+            cloud.give(host, cloud.traits(host)[0] - DISPUTED)
+        elif event.startswith("@"):
+            time = NOW + int(event[1:]) * HOUR / 60
+        else:
+            name, finds, claimed = event
+            reporters[name]("vtd-on" if finds == "+" else "none", time)
+            # A host writes the mark of a new hour at a time of its own.
+            has = cloud.claims(host)[0] - MARK - {traits.of_hour(time)}
+            proven = NONE if claimed == "0" else VTD_ON
+            assert claimed == "?" or has == FOREIGN | proven, event
+    for line, text in zip(warnings(), said, strict=True):
+        assert line.startswith(f"compute: another reporter has {text} ")
 
 
 def test_with_different_results_what_is_in_dispute_is_not_claimed(
@@ -105,40 +124,13 @@ def test_with_different_results_what_is_in_dispute_is_not_claimed(
     assert all(name in warning for name in DISPUTED)
 
 
-def test_it_stays_so_when_the_hour_turns(cloud, host, reporter):
-    sees, does_not = reporter(), reporter()
-    sees("vtd-on")
-    # when a host of any id has written the hour's mark
-    later = NOW + datetime.timedelta(hours=1, minutes=29)
-    does_not("none", later)
-    for _ in range(2):
-        sees("vtd-on", later)
-        expected = FOREIGN | NONE | {traits.of_hour(later)}
-        assert cloud.claims(host)[0] == expected
-
-
-def test_what_somebody_removed_by_mistake_comes_back(
-    cloud, host, reporter, warnings
-):
-    """It is written again when nobody else has written for two hours."""
-    only = reporter()
-    only("vtd-on")
-    cloud.give(host, cloud.traits(host)[0] - DISPUTED)
-    for minutes in (5, 120):
-        only("vtd-on", NOW + datetime.timedelta(minutes=minutes))
-        assert not DISPUTED & cloud.traits(host)[0]
-    only("vtd-on", NOW + datetime.timedelta(minutes=126))
-    assert cloud.traits(host)[0] >= DISPUTED
-    assert len(warnings()) == 1
-
-
 def test_what_another_reporter_goes_on_to_remove_does_not(
     cloud, host, reporter
 ):
     sees, does_not = reporter(), reporter()
     counted = []
     for minutes in range(0, 600, 30):
-        later = NOW + datetime.timedelta(minutes=minutes)
+        later = NOW + minutes * HOUR / 60
         for one, tree in ((sees, "vtd-on"), (does_not, "none")):
             one(tree, later)
             counted.append(cloud.traits(host)[0] >= DISPUTED)
@@ -147,59 +139,13 @@ def test_what_another_reporter_goes_on_to_remove_does_not(
     assert not any(counted[1::2])
 
 
-def test_the_other_takes_away_what_is_given_and_says_so(
-    cloud, host, reporter, warnings
-):
-    sees, does_not = reporter(), reporter()
-    does_not("none")
-    sees("vtd-on")
-    # From here on until the next report of the other it counts: Placement
-    # does not say who wrote what.
-    assert cloud.claims(host)[0] == FOREIGN | VTD_ON | MARK
-    for _ in range(3):
-        does_not("none")
-        assert cloud.claims(host)[0] == FOREIGN | NONE | MARK
-        sees("vtd-on")
-    assert cloud.claims(host)[0] == FOREIGN | NONE | MARK
-    given, taken = warnings()
-    assert "compute: another reporter has found " in given
-    assert "another reporter has taken away" in taken
-
-
-def test_when_both_find_it_again_it_is_claimed_again(
-    cloud, host, reporter, warnings
-):
-    first, other = reporter(), reporter()
-    first("vtd-on")
-    other("none")
-    first("vtd-on")
-    other("vtd-on")
-    first("vtd-on")
-    assert cloud.claims(host)[0] == FOREIGN | VTD_ON | MARK
-    # and it can be lost again, for one after the other
-    other("none")
-    first("none")
-    first("vtd-on")
-    assert cloud.claims(host)[0] == FOREIGN | VTD_ON | MARK
-    assert len(warnings()) == 1
-
-
-def test_a_reporter_that_starts_again_begins_anew(cloud, host, reporter):
-    reporter()("vtd-on")
-    reporter()("none")
-    reporter()("vtd-on")
-    assert cloud.claims(host)[0] == FOREIGN | VTD_ON | MARK
-
-
 def test_a_sweep_or_an_operator_is_no_other_reporter(
     cloud, host, reporter, warnings
 ):
     only = reporter()
     for withdraw in (
         lambda: upkeep.withdraw(cloud.placement, host),
-        lambda: upkeep.sweep(
-            cloud.placement, NOW + datetime.timedelta(hours=5), 2
-        ),
+        lambda: upkeep.sweep(cloud.placement, NOW + 5 * HOUR, 2),
     ):
         only("vtd-on")
         withdraw()

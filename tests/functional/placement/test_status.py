@@ -10,7 +10,6 @@ from oslo_upgradecheck.upgradecheck import Code
 
 from nova_vhard.catalogue import traits
 from nova_vhard.cmd import status
-from nova_vhard.placement import names
 from nova_vhard.placement.client import PlacementError
 from nova_vhard.status import cloud as checks
 from tests.functional.placement.conftest import Answer
@@ -18,6 +17,7 @@ from tests.unit.cli.nodes import NOVA, POLICY, Etc, compute
 
 OFFERED = f"{POLICY}passthrough: {{allow: {{aliases: [gpu]}}}}\n"
 COMPUTE = "COMPUTE_NODE"
+pytestmark = pytest.mark.usefixtures("weeks")
 
 
 def login(cloud, token="admin", endpoint=None):
@@ -125,7 +125,7 @@ def test_reporters_of_judged_hosts(etc, cloud):
     assert result.code == Code.WARNING
     assert "names for the reports of only 0 more days" in result.details
     # when a sweep has made them
-    names.make(cloud.placement, datetime.datetime.now(datetime.UTC))
+    cloud.insert_swept(datetime.datetime.now(datetime.UTC))
     result = look(checks.reporters, seen(etc, everything[0], metal))
     assert result.code == Code.SUCCESS
     assert "All 1 hosts have" in result.details

@@ -5,30 +5,30 @@ A guest leaves a file, ``firmware``, in the device's folder: ``good`` or not.
 The steps of these tests repair it and compare it.
 """
 
+import contextlib
 import os
 import pathlib
-import pickle
 import shutil
-import signal
-import sqlite3
+import tempfile
 import uuid
+from unittest import mock
 
 from oslo_config import cfg
 
 from nova_vhard.catalogue import device_words, traits
 from nova_vhard.cleaner import journal
+from nova_vhard.cleaner.journal import State
 from nova_vhard.cleaner.service import Cleaner
 from nova_vhard.cleaner.step import Outcome, Step
 from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.host.pci import pci
 from tests import services
-from tests.functional.placement.conftest import Answer
 from tests.trees import build, capture, functions_at
 
 VERSION = "1.39"
 NVME = "0000:02:00.0"
 CLASS = "CUSTOM_PCI_1B36_0010"
-GROUP = "9"
+GROUP = "11"
 RULES = """
 version: "1"
 devices:
@@ -36,11 +36,24 @@ devices:
     match: {classes: ["0108"]}
     steps: [{step: repair}, {step: compare}]
 """
+#: Of the host's tree, as ``Used.changed`` has it.
+RULES_FILE, REMOVED = "/etc/cleaning.yaml", "removed"
+DOMAIN = """<domain><uuid>4b1c</uuid><name>g</name><devices>{}</devices>
+</domain>"""
+ADDRESS = "<address domain='0x0000' bus='0x02' slot='0x00' function='0x0'/>"
+HOSTDEV = f"<hostdev type='pci'><source>{ADDRESS}</source></hostdev>"
 
 
-def firmware(job):
-    place = f"{job.root.root}{job.root.real(job.device.path)}"
-    return pathlib.Path(place, "firmware")
+def domain(devices=HOSTDEV):
+    """Return the files of a host on which libvirt runs a guest."""
+    return {
+        "/CMD/virsh-list": "4b1c\n",
+        "/CMD/virsh-dumpxml-4b1c": DOMAIN.format(devices),
+    }
+
+
+class Killed(BaseException):
+    """The end of the process at a point, which our code does not handle."""
 
 
 class Mend(Step):
@@ -48,86 +61,104 @@ class Mend(Step):
     priority = 50
     schema = {"type": "object"}
 
+    def __init__(self, used):
+        self.used = used
+
     def run(self, job):
-        points.reach("repair begins")
-        firmware(job).write_text("half")
-        points.reach("repair is half through")
-        firmware(job).write_text("good")
-        points.reach("repair ends")
+        self.used.reach("repair begins")
+        self.used.firmware.write_text("half")
+        self.used.reach("repair is half through")
+        self.used.firmware.write_text("good")
         return Outcome(True, "repaired")
 
 
 class Compare(Step):
+    """Compare the firmware; ``then`` is called at the end."""
+
     name = "compare"
     priority = 10
     schema = {"type": "object"}
     good = "good"
 
+    def __init__(self, used):
+        self.used, self.then = used, lambda: None
+
     def run(self, job):
-        points.reach("compare begins")
-        result = firmware(job).read_text()
-        points.reach("compare ends")
+        self.used.reach("compare begins")
+        result = self.used.firmware.read_text()
+        self.then()
         return Outcome(result == self.good, f"it is {result}", (result,))
 
 
-class Points:
-    """Places at which the power may go."""
-
-    def __init__(self):
-        self.names, self.last = [], None
-
-    def reach(self, name):
-        self.names.append(name)
-        if self.last is not None and len(self.names) == self.last:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-points = Points()
-
-
 class Used:
-    """A host with one device, and what Nova and guests do with it."""
+    """A host with one device, and what Nova and guests do with it.
 
-    def __init__(self, cloud, tmp_path, address=NVME):
+    Steps run in the process of the cleaner, so that a busy machine cannot
+    make them late; set ``isolated`` to have each in a process of its own.
+    """
+
+    #: Folder, provider and database with which each test begins.
+    _made = None
+
+    def __init__(self, cloud, tmp_path):
         services.skip_before(32, "one_time_use of PCI devices")
-        self.cloud, self.address = cloud, address
-        self.base = tmp_path
-        name = f"node-{uuid.uuid4()}"
-        self.root = cloud.host(name, {"COMPUTE_NODE", "CUSTOM_OTHER"})
-        self.name = f"{name}_{address.upper()}"
-        self.tree = pathlib.Path(
-            capture("vtd-on", tmp_path, functions_at("00:14|02:", "9"))
-        )
-        build(
-            self.tree,
-            {
-                "/CMD/virsh-list": "",
-                "/proc/2/comm": "kthreadd\n",
-                "/proc/2/fd": None,
-                "/var/lib/nova/compute_id": self.root,
-                "/etc/hostname": f"{name}\n",
-            },
-        )
-        (tmp_path / "cleaning.yaml").write_text(RULES)
-        self.conf = cfg.ConfigOpts()
-        self.conf([], project="test")
-        cleaner_conf.register(self.conf)
-        self.set(
-            root=str(self.tree),
-            state_path=str(tmp_path / "state"),
-            run_dir=str(tmp_path / "run"),
-            rules_file=str(tmp_path / "cleaning.yaml"),
-        )
-        self.steps = {"repair": Mend(), "compare": Compare()}
-        self.journal = journal.Journal(str(tmp_path / "state/devices"))
-        self.make_provider()
-        self.firmware.write_text("good")
+        self.cloud, self.base = cloud, tmp_path
+        self.isolated = False
+        self.root, self.host = str(uuid.UUID(int=1)), "node"
+        self.name = f"{self.host}_{NVME.upper()}"
+        self.tree = tmp_path / "host"
+        self.state = tmp_path / "state"
+        Used._made = Used._made or self._make()
+        folder, self.provider, database = Used._made
+        shutil.copytree(f"{folder.name}/vtd-on", self.tree, symlinks=True)
+        cloud.put_back(database)
+        cloud.requests.clear()
+        self.conf = self.configured()
+        self.steps = {"repair": Mend(self), "compare": Compare(self)}
+        self.journal = journal.Journal(str(self.state / "devices"))
         # It has been cleaned here before.
         self.journal.write(
-            journal.Record(address, provider=self.provider).to(
-                journal.State.RELEASED
-            )
+            journal.Record(NVME, provider=self.provider).to(State.RELEASED)
         )
+
+    def _make(self):
+        """Make what each test begins with; a test copies it."""
+        folder = tempfile.TemporaryDirectory()
+        base, wanted = (
+            pathlib.Path(folder.name),
+            functions_at("00:14|02:", "9"),
+        )
+        files = {
+            "/CMD/virsh-list": "",
+            "/proc/2/comm": "kthreadd\n",
+            "/proc/2/fd": None,
+            "/var/lib/nova/compute_id": self.root,
+            "/etc/hostname": f"{self.host}\n",
+            RULES_FILE: RULES,
+            f"{pci.path(NVME)}/firmware": "good",
+        }
+        build(pathlib.Path(capture("vtd-on", base, wanted)), files)
+        body = {"uuid": self.root, "name": self.host}
+        self.send("post", "/resource_providers", body)
+        self.cloud.give(self.root, {"COMPUTE_NODE", "CUSTOM_OTHER"})
+        self.make_provider()
+        return folder, self.provider, self.cloud.copied()
+
+    def configured(self, **options):
+        """Return options of a cleaner on this host."""
+        conf = cfg.ConfigOpts()
+        conf([], project="test")
+        cleaner_conf.register(conf)
+        options = {
+            "root": str(self.tree),
+            "state_path": str(self.state),
+            "run_dir": str(self.base / "run"),
+            "rules_file": f"{self.tree}{RULES_FILE}",
+            **options,
+        }
+        for name, value in options.items():
+            conf.set_override(name, value, "vhard_cleaner")
+        return conf
 
     def set(self, **options):
         for name, value in options.items():
@@ -136,24 +167,85 @@ class Used:
     @property
     def firmware(self):
         return pathlib.Path(
-            os.path.realpath(f"{self.tree}{pci.path(self.address)}"),
-            "firmware",
+            os.path.realpath(f"{self.tree}{pci.path(NVME)}"), "firmware"
         )
+
+    def happens(self, events):
+        """Let things happen.
+
+        :param events: names of methods with their arguments, by commas
+        """
+        for event in events.split(", "):
+            name, *arguments = event.split()
+            getattr(self, name)(*arguments)
+
+    # What an operator and the host do.
+
+    def spoil(self):
+        """Let no cleaning end clean from now on."""
+        self.steps["compare"].good = "better"
+
+    def mend(self):
+        self.steps["compare"].good = "good"
+
+    def infect(self):
+        """A guest that is past Nova."""
+        self.firmware.write_text("evil")
+
+    def hold(self):
+        """A guest of libvirt's has it, until ``let_go``."""
+        build(self.tree, domain())
+
+    def let_go(self):
+        build(self.tree, {"/CMD/virsh-list": ""})
+
+    def enable(self, option):
+        self.set(**{option: True})
+
+    def disable(self, option):
+        self.set(**{option: False})
+
+    def rules(self, old, new):
+        """Change the rules."""
+        build(self.tree, {RULES_FILE: RULES.replace(old, new)})
+
+    def forget(self):
+        """Lose the journal."""
+        shutil.rmtree(self.state, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def changed(self, files):
+        """Change the host for a time.
+
+        :param files: path to text, a mode, or REMOVED
+        """
+        kept = self.base / "kept"
+        shutil.copytree(self.tree, kept, symlinks=True)
+        for path, content in files.items():
+            place = self.tree / path.lstrip("/")
+            if isinstance(content, int):
+                place.chmod(content)
+            elif content != REMOVED:
+                build(self.tree, {path: content})
+            elif place.is_dir() and not place.is_symlink():
+                shutil.rmtree(place)
+            else:
+                place.unlink()
+        yield
+        shutil.rmtree(self.tree)
+        kept.rename(self.tree)
 
     # What Nova does.
 
     def make_provider(self):
         self.provider = str(uuid.uuid4())
-        self.send(
-            "post",
-            "/resource_providers",
-            {
-                "uuid": self.provider,
-                "name": self.name,
-                "parent_provider_uuid": self.root,
-            },
-        )
-        self.inventory(reserved=0)
+        body = {
+            "uuid": self.provider,
+            "name": self.name,
+            "parent_provider_uuid": self.root,
+        }
+        self.send("post", "/resource_providers", body)
+        self.lower()
         self.cloud.give(
             self.provider, {traits.ONE_TIME_USE, "COMPUTE_MANAGED_PCI_DEVICE"}
         )
@@ -161,28 +253,34 @@ class Used:
     def delete_provider(self):
         self.send("delete", f"/resource_providers/{self.provider}")
 
+    def renew(self):
+        """Lose the provider with all that it says, and make another one."""
+        self.delete_provider()
+        self.make_provider()
+
+    def lower(self):
+        """As an operator does by hand."""
+        self.inventory(reserved=0)
+
     def inventory(self, reserved):
         url = f"/resource_providers/{self.provider}"
         result = self.cloud._adapter.get(url).json()
         self.send("put", f"/resource_classes/{CLASS}")
-        self.send(
-            "put",
-            f"{url}/inventories",
-            {
-                "resource_provider_generation": result["generation"],
-                "inventories": {CLASS: {"total": 1, "reserved": reserved}},
-            },
-        )
+        body = {
+            "resource_provider_generation": result["generation"],
+            "inventories": {CLASS: {"total": 1, "reserved": reserved}},
+        }
+        self.send("put", f"{url}/inventories", body)
 
     def boot(self):
         """A guest gets the device; what it does with it is not nice."""
-        consumer = str(uuid.uuid4())
-        self.allocate(consumer)
+        self.allocate()
         self.inventory(reserved=1)
-        self.firmware.write_text("evil")
-        return consumer
+        self.infect()
+        return self.consumer
 
-    def allocate(self, consumer):
+    def allocate(self):
+        self.consumer = str(uuid.uuid4())
         body = {
             "allocations": {self.provider: {"resources": {CLASS: 1}}},
             "project_id": "p",
@@ -190,14 +288,16 @@ class Used:
             "consumer_generation": None,
             "consumer_type": "INSTANCE",
         }
-        self.send("put", f"/allocations/{consumer}", body)
+        self.send("put", f"/allocations/{self.consumer}", body)
 
-    def delete(self, consumer):
-        self.send("delete", f"/allocations/{consumer}")
+    def delete(self):
+        """Delete the last guest."""
+        self.send("delete", f"/allocations/{self.consumer}")
 
     def use(self):
         """A guest comes and goes."""
-        self.delete(self.boot())
+        self.boot()
+        self.delete()
 
     def candidates(self):
         """Return whether a boot would get the device."""
@@ -216,13 +316,12 @@ class Used:
 
     # What the cleaner does.
 
-    def cleaner(self, placement=None, runtime=None):
-        return Cleaner(
-            self.conf.vhard_cleaner,
-            placement or self.cloud.placement,
-            self.steps,
-            runtime,
-        )
+    def cleaner(self, runtime=None):
+        placement, options = self.cloud.placement, self.conf.vhard_cleaner
+        cleaner = Cleaner(options, placement, self.steps, runtime)
+        if not self.isolated:
+            cleaner.isolation.run = lambda step, job: step.run(job)
+        return cleaner
 
     def round(self, **more):
         """One round of a process that has just started."""
@@ -230,13 +329,30 @@ class Used:
 
     @property
     def record(self):
-        return self.journal.read(self.address)
+        return self.journal.read(NVME)
 
     def words(self):
         """Return what is told of the device."""
         ours = self.cloud.traits(self.root)[0]
         result = [device_words.device_of(each) for each in ours]
-        return {each[1] for each in result if each and each[0] == self.address}
+        return {each[1] for each in result if each and each[0] == NVME}
+
+    def is_released(self):
+        """Check that it is clean, on offer, and that nothing is told of it."""
+        assert self.candidates()
+        assert self.firmware.read_text() == "good"
+        assert self.record.state is State.RELEASED
+        prefix = f"startswith:{device_words.DEVICE}"
+        assert not self.cloud.placement._names(prefix)
+
+    def is_kept(self, word, firmware=""):
+        """Check that no guest can get it, and what is told of it.
+
+        :param firmware: that it has; "" for any
+        """
+        assert not self.candidates()
+        assert self.words() == {word}
+        assert not firmware or self.firmware.read_text() == firmware
 
     def ask(self, word, generation=None):
         """Ask through Placement, for this moment by default."""
@@ -244,106 +360,56 @@ class Used:
             generation = self.cloud.traits(self.provider)[1]
         ours = self.cloud.traits(self.root)[0]
         bound = device_words.request_word(word, generation)
-        name = device_words.of_device(self.address, bound)
-        self.cloud.give(self.root, ours | {name})
+        self.cloud.give(
+            self.root, ours | {device_words.of_device(NVME, bound)}
+        )
 
     def kept(self):
         """Return a function that puts Placement and the host back as now."""
-        state, copy = self.base / "state", self.base / "state-as-it-was"
-        shutil.rmtree(copy, ignore_errors=True)
-        if state.exists():
-            shutil.copytree(state, copy)
+        copy = self.base / "state-as-it-was"
+        if self.state.exists():
+            shutil.copytree(self.state, copy)
         firmware, provider = self.firmware.read_text(), self.provider
-        database = sqlite3.connect(":memory:")
-        self.cloud.database().backup(database)
+        database = self.cloud.copied()
 
         def back():
-            shutil.rmtree(state, ignore_errors=True)
+            self.forget()
             if copy.exists():
-                shutil.copytree(copy, state)
+                shutil.copytree(copy, self.state)
             self.firmware.write_text(firmware)
             self.provider = provider
-            database.backup(self.cloud.database())
+            self.cloud.put_back(database)
 
         return back
 
-    def killed_round(self, last=None, **wish):
+    def killed_round(self, last=None):
         """One round of a process that is killed at a point of it.
 
         :param last: number of the point; None for none
-        :returns: names of the points, without one that killed it
+        :returns: names of the points
         """
-        ours, theirs = os.pipe()
-        back, answers = os.pipe()
-        pid = os.fork()
-        if not pid:
-            try:
-                os.close(ours)
-                os.close(answers)
-                self._be_killed(theirs, back, last, wish)
-            finally:
-                os._exit(1)
-        os.close(theirs)
-        os.close(back)
-        names = []
-        with open(ours, "rb") as asked, open(answers, "wb") as pipe:
-            while True:
-                try:
-                    kind, *rest = pickle.load(asked)
-                except EOFError:
-                    break
-                if kind == "names":
-                    names = rest[0]
-                    continue
-                method, url, version, data = rest
-                more = (url, data, version) if method == "put" else None
-                result = getattr(self.cloud, method)(*(more or (url, version)))
-                pickle.dump((result.status_code, result.text), pipe)
-                pipe.flush()
-        os.waitpid(pid, 0)
+        names, replace = [], journal.files.replace
+
+        def reach(point):
+            names.append(point)
+            if len(names) == last:
+                raise Killed
+
+        def write(*arguments):
+            reach("before a journal is written")
+            replace(*arguments)
+            reach("after a journal is written")
+
+        self.reach = reach
+        self.cloud.faults.append(lambda *request: reach(" ".join(request)))
+        with (
+            mock.patch.object(journal.files, "replace", write),
+            contextlib.suppress(Killed),
+        ):
+            self.round()
+        self.cloud.faults.clear()
+        del self.reach
         return names
 
-    def _be_killed(self, theirs, back, last, wish):
-        from nova_vhard.placement.client import Placement
-
-        points.names, points.last = [], last
-        real = journal.files.replace
-
-        def replace(path, text, mode=0o600):
-            points.reach("before a journal is written")
-            real(path, text, mode)
-            points.reach("after a journal is written")
-
-        journal.files.replace = replace
-        with open(theirs, "wb") as out, open(back, "rb") as pipe:
-            cleaner = self.cleaner(Placement(Far(out, pipe)))
-            # Steps in this process too, so that their points are counted.
-            cleaner.isolation.run = lambda step, job: step.run(job)
-            cleaner.once(**wish)
-            pickle.dump(("names", points.names), out)
-            out.flush()
-        os._exit(0)
-
-
-class Far:
-    """A Placement in another process, which outlives this one."""
-
-    def __init__(self, out, pipe):
-        self.out, self.pipe = out, pipe
-
-    def _ask(self, method, url, version, data=None):
-        points.reach(f"before {method} {url}")
-        pickle.dump(("ask", method, url, version, data), self.out)
-        self.out.flush()
-        result = Answer(*pickle.load(self.pipe))
-        points.reach(f"after {method} {url}")
-        return result
-
-    def get(self, url, version):
-        return self._ask("get", url, version)
-
-    def put(self, url, data, version):
-        return self._ask("put", url, version, data)
-
-    def delete(self, url, version):
-        return self._ask("delete", url, version)
+    def reach(self, point):
+        """Reach a point at which a test may end the round."""
