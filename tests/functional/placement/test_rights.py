@@ -12,7 +12,7 @@ from placement import policies
 
 from nova_vhard.catalogue import traits
 from nova_vhard.osc.host import access
-from nova_vhard.placement import upkeep
+from nova_vhard.placement import names, upkeep
 from nova_vhard.placement.client import PlacementError
 from tests.functional.placement.conftest import POLICY
 from tests.functional.placement.reports import DAY, IOMMU, NOW, SAMPLE
@@ -144,6 +144,7 @@ def test_placement_lets_a_cleaner_clean(used, acting):
 
 
 def test_placement_lets_a_sweep_sweep(cloud, acting):
+    cloud.insert(names.of_checks())
     host = cloud.host("a", {SAMPLE, IOMMU, OLD})
     done = upkeep.sweep(acting("vhard-sweep"), NOW, 2)
     assert (done.silent, done.deleted, done.failed) == (["a"], [OLD], [])
