@@ -29,7 +29,7 @@ from tests.functional.placement.used import (
     RULES,
     RULES_FILE,
     Compare,
-    Mend,
+    Repair,
     domain,
 )
 from tests.trees import build
@@ -67,15 +67,15 @@ def test_used_cleaned_and_given_again(used):
 HISTORIES = {
     "a use between two rounds": ("use, round", ""),
     "failed, then asked for again": (
-        "spoil, use, round, mend, ask REQUESTED, round",
+        "spoil, use, round, repair, ask REQUESTED, round",
         "",
     ),
     "failed, and not tried again on its own": (
-        "spoil, use, round, mend, round",
+        "spoil, use, round, repair, round",
         "COMPARE",
     ),
     "other rules are another chance": (
-        "spoil, use, round, mend, rules everything all, round",
+        "spoil, use, round, repair, rules everything all, round",
         "",
     ),
     "no rule": ("rules 0108 03, use, round", "NO_RULE"),
@@ -137,7 +137,7 @@ HISTORIES = {
         "COMPARE",
     ),
     "no journal, asked for again": (
-        "spoil, use, round, forget, renew, round, mend, ask REQUESTED, round",
+        "spoil, use, round, forget, renew, round, repair, ask REQUESTED, round",
         "",
     ),
     "trusted, and a new provider": (
@@ -269,7 +269,7 @@ OBSTACLES = {
 
 @pytest.mark.parametrize(("files", "word"), OBSTACLES.values(), ids=OBSTACLES)
 def test_an_obstacle(used, files, word):
-    """The device is kept as long as that is so."""
+    """The device is kept until the host is as before."""
     used.use()
     with used.changed(files):
         used.round()
@@ -288,7 +288,7 @@ def test_an_obstacle(used, files, word):
 )
 def test_what_failed_is_not_forgotten(used, name):
     """Only a request or other rules make the cleaner try again."""
-    used.happens("spoil, use, round, mend")
+    used.happens("spoil, use, round, repair")
     with used.changed(OBSTACLES[name][0]):
         used.round()
     used.round()
@@ -387,7 +387,7 @@ def test_of_two_cleaners_that_look_at_once_one_cleans(used, tmp_path):
     shutil.copytree(used.state, other.state)
     other.journal = Journal(str(other.state / "devices"))
     other.conf = other.configured()
-    other.steps = {"repair": Mend(other), "compare": Compare(other)}
+    other.steps = {"repair": Repair(other), "compare": Compare(other)}
 
     def look(method, url):
         if method == "PUT" and url.endswith(CLAIM):
@@ -784,7 +784,7 @@ def test_traits_of_others_stay(used):
     used.happens("spoil, use, round")
     told = device_words.of_device(NVME, "COMPARE")
     assert used.cloud.traits(used.root)[0] == {*mine, told}
-    used.happens("mend, ask REQUESTED, round")
+    used.happens("repair, ask REQUESTED, round")
     assert used.cloud.traits(used.root)[0] == mine
 
 
@@ -801,7 +801,7 @@ KILLED = {
     "a step fails": ("spoil, use", 3),
     # Asked for, so that what failed is cleaned again.
     "a new provider": (
-        "spoil, use, round, renew, mend, ask REQUESTED",
+        "spoil, use, round, renew, repair, ask REQUESTED",
         3,
     ),
     "a lost journal": ("use, forget, renew", 3),

@@ -78,7 +78,7 @@ def test_a_device_from_guest_to_guest(used, openstack, ours):
     (row,) = rows(openstack(show.ListDevices))
     assert row["Status"] == "reserved"
     assert row["Why"].startswith("COMPARE: cleaning step compare failed")
-    used.mend()
+    used.repair()
     text = openstack(requests.CleanDevice, used.host, NVME)
     assert "in its next round" in text
     (row,) = rows(openstack(show.ListDevices))

@@ -53,7 +53,7 @@ def test_providers_with_all_of_some_and_any_of_others(cloud):
     result = cloud.placement.providers({IOMMU, ASLR}, {HOUR})
     assert result == [Provider(both, "both")]
     assert len(cloud.placement.providers({IOMMU})) == 3
-    # A name that does not exist is no provider's.
+    # No provider has a name that does not exist.
     assert cloud.placement.providers({"CUSTOM_VHARD_NOVEL"}) == []
     assert cloud.placement.providers({"CUSTOM_VHARD_NOVEL"}, {IOMMU}) == []
 

@@ -79,7 +79,7 @@ RIVALS = {
         "a+1 b-0 a+0 b+? a+1 b-0 a-0 a+1",
         ["taken away"],
     ),
-    "one that starts again begins anew": ("a+1 b-0 c+1", []),
+    "a reporter that starts again": ("a+1 b-0 c+1", []),
 }
 
 

@@ -56,7 +56,7 @@ class Killed(BaseException):
     """The end of the process at a point, which our code does not handle."""
 
 
-class Mend(Step):
+class Repair(Step):
     name = "repair"
     priority = 50
     schema = {"type": "object"}
@@ -114,7 +114,7 @@ class Used:
         cloud.put_back(database)
         cloud.requests.clear()
         self.conf = self.configured()
-        self.steps = {"repair": Mend(self), "compare": Compare(self)}
+        self.steps = {"repair": Repair(self), "compare": Compare(self)}
         self.journal = journal.Journal(str(self.state / "devices"))
         # It has been cleaned here before.
         self.journal.write(
@@ -185,7 +185,7 @@ class Used:
         """Let no cleaning end clean from now on."""
         self.steps["compare"].good = "better"
 
-    def mend(self):
+    def repair(self):
         self.steps["compare"].good = "good"
 
     def infect(self):

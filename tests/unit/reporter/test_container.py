@@ -123,7 +123,7 @@ def test_without_the_id_nothing_is_reported_for_the_containers_name(
 def test_the_containers_own_libvirt_is_not_asked(conf, tmp_path):
     with pytest.raises(Unreadable, match="no libvirt_uri is configured"):
         hosts.of_conf(conf).libvirt.capabilities()
-    # A socket that is not mounted is no answer.
+    # A socket that is not mounted gives no answer.
     uri = f"qemu+unix:///system?socket={tmp_path}/nobody"
     conf.set_override("libvirt_uri", uri, "vhard_reporter")
     with pytest.raises(Unreadable):
