@@ -137,7 +137,8 @@ HISTORIES = {
         "COMPARE",
     ),
     "no journal, asked for again": (
-        "spoil, use, round, forget, renew, round, repair, ask REQUESTED, round",
+        "spoil, use, round, forget, renew, round, repair, "
+        "ask REQUESTED, round",
         "",
     ),
     "trusted, and a new provider": (
