@@ -20,9 +20,8 @@ NOVA, GLANCE = "tests/functional/nova", "tests/functional/glance"
 CASES = {
     "nova": (
         [
-            f"{NOVA}/test_filter_alone.py::test_the_proven_host_is_left",
-            f"{NOVA}/test_api_alone.py::TestHostOfAnAttachment"
-            "::test_of_a_boot_the_scheduler_asks",
+            f"{NOVA}/test_filter_alone.py::test_verdicts[proven]",
+            f"{NOVA}/test_api_alone.py::test_answers[boot]",
         ],
         False,
     ),
@@ -35,10 +34,7 @@ CASES = {
         False,
     ),
     "nova refuses": (
-        [
-            f"{NOVA}/test_filter_alone.py"
-            "::test_no_proven_host_is_a_refusal_with_its_rule"
-        ],
+        [f"{NOVA}/test_filter_alone.py::test_verdicts[unproven]"],
         True,
     ),
     "glance refuses": (

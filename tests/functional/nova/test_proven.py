@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hosts by what they have proven, and what the operator reads of it."""
 
-import copy
 import datetime
 import json
 import logging
@@ -77,22 +76,16 @@ def hosts_of(monkeypatch):
     return make
 
 
-@pytest.fixture
-def lines(caplog):
-    """Give a function: what is logged."""
-    caplog.set_level(logging.INFO, LOGGER)
-
-    return lambda: logged.lines(caplog, LOGGER)
-
-
-def host(name, kind="QEMU"):
-    return SimpleNamespace(
-        host=name, uuid=f"uuid-of-{name}", hypervisor_type=kind
-    )
+def host(name, kind="QEMU", uuid=None, **more):
+    uuid = uuid or f"uuid-of-{name}"
+    return SimpleNamespace(host=name, uuid=uuid, hypervisor_type=kind, **more)
 
 
 A, B, C = (host(name) for name in "abc")
 BARE = host("metal", "ironic")
+#: As where the owner of a host in another cell takes an honest one's uuid.
+DOUBLE = host("double", uuid=A.uuid)
+IRONIC_DOUBLE = host("double", "ironic", A.uuid)
 
 
 def demand(*checks, mode=Mode.ENFORCE, rule="hosts.require"):
@@ -104,38 +97,150 @@ def texts(failed):
     return [(violation.cause.text, violation.mode) for violation in failed]
 
 
-def text(template, checks="iommu", what=""):
-    return template.format(checks=checks, what=what)
+def fails(template, checks="iommu", mode=Mode.ENFORCE):
+    """Return the one violation in such a list."""
+    return [(template.format(checks=checks, what=""), mode)]
+
+
+def none_left(passed, candidates, checks="iommu"):
+    """Return what the operator reads where no host is left."""
+    return (
+        "INFO",
+        f"No host is left that has passed the checks {checks}. "
+        f"Passed: {passed}. Candidates: {candidates}.",
+    )
+
+
+IOMMU, ASLR = ([traits.of_check(name)] for name in ("iommu", "kernel_aslr"))
+ONE = [demand()]
+WARNED = demand("kernel_aslr", mode=Mode.WARN)
+BOTH = "iommu, kernel_aslr"
+FLEET = [f"{number:02}" for number in range(30)]
+#: Hosts that have proven everything, demands, and hosts; then the hosts that
+#: are left, what has failed, what Placement is asked, and what is logged.
+CASES = {
+    "one": ("a", ONE, [A], [A], [], [IOMMU], []),
+    "another": ("a", ONE, [A, B], [A], [], [IOMMU], []),
+    "last": ("a", ONE, [C, B, A], [A], [], [IOMMU], []),
+    # a host that the policy leaves alone stays, in its place
+    "bare": ("a", ONE, [BARE, A, B], [BARE, A], [], [IOMMU], []),
+    "only bare": ("a", ONE, [B, BARE], [BARE], [], [IOMMU], []),
+    # a type that is not known yet is judged
+    "new": ("a", ONE, [A, host("new", None)], [A], [], [IOMMU], []),
+    "case": (
+        "a",
+        ONE,
+        [host("a", "Kvm"), host("b", "qemu")],
+        [host("a", "Kvm")],
+        [],
+        [IOMMU],
+        [],
+    ),
+    "double": ("ab", ONE, [A, B, DOUBLE], [B], [], [IOMMU], []),
+    "ironic double": (
+        "ab",
+        ONE,
+        [A, B, IRONIC_DOUBLE],
+        [B, IRONIC_DOUBLE],
+        [],
+        [IOMMU],
+        [],
+    ),
+    "nothing to judge": (
+        "a",
+        ONE,
+        [BARE, host("other", "ironic")],
+        [BARE, host("other", "ironic")],
+        [],
+        [],
+        [],
+    ),
+    "no demand": ("a", [], [A, B], [A, B], [], [], []),
+    "no candidate": (
+        "ba",
+        [demand("kernel_aslr", "iommu")],
+        [host("z"), C],
+        [],
+        fails(NO_CANDIDATE, BOTH),
+        [IOMMU + ASLR],
+        [none_left("uuid-of-a, uuid-of-b", "c, z", BOTH)],
+    ),
+    "nobody": (
+        "",
+        ONE,
+        [],
+        [],
+        fails(NOBODY),
+        [IOMMU],
+        [none_left("none", "none")],
+    ),
+    # Of a large fleet a few are named.
+    "fleet": (
+        FLEET,
+        ONE,
+        [host(f"c{name}") for name in FLEET],
+        [],
+        fails(NO_CANDIDATE),
+        [IOMMU],
+        [
+            none_left(
+                *(
+                    ", ".join(f"{start}{name}" for name in FLEET[:20])
+                    for start in ("uuid-of-", "c")
+                )
+            )
+        ],
+    ),
+    # In another mode all hosts stay.
+    **{
+        f"{mode}": (
+            "a",
+            [demand(mode=mode)],
+            [B, C],
+            [B, C],
+            fails(NO_CANDIDATE, mode=mode),
+            [IOMMU],
+            [none_left("uuid-of-a", "b, c")],
+        )
+        for mode in (Mode.WARN, Mode.AUDIT)
+    },
+    "warn of none": (
+        "a",
+        [demand(mode=Mode.WARN)],
+        [A, C],
+        [A, C],
+        [],
+        [IOMMU],
+        [],
+    ),
+    # A warning is about the hosts that are left.
+    "warn later": ("a", [WARNED, *ONE], [A, B], [A], [], [IOMMU, ASLR], []),
+    "no warning": (
+        "",
+        [WARNED, *ONE],
+        [B],
+        [],
+        fails(NOBODY),
+        [IOMMU],
+        [none_left("none", "b")],
+    ),
+}
 
 
 @pytest.mark.parametrize(
-    ("hosts", "left"),
-    [
-        ([A], [A]),
-        ([A, B], [A]),
-        ([C, B, A], [A]),
-        # a host that the policy leaves alone stays, in its place
-        ([BARE, A, B], [BARE, A]),
-        ([B, BARE], [BARE]),
-        # a type that is not known yet is judged
-        ([A, host("new", None)], [A]),
-        ([host("a", "Kvm"), host("b", "qemu")], [host("a", "Kvm")]),
-    ],
+    ("proven", "demands", "hosts", "left", "failed", "asked", "lines"),
+    CASES.values(),
+    ids=CASES,
 )
-def test_who_is_left(hosts_of, lines, hosts, left):
-    proven_hosts, placement = hosts_of("a")
-    assert proven_hosts.filter_hosts(RULES, [demand()], hosts) == (left, [])
-    assert placement.asked == [{traits.of_check("iommu")}]
-    assert lines() == []
-
-
-def test_two_hosts_of_one_uuid_are_neither(hosts_of):
-    # as where the owner of a host in another cell takes an honest one's
-    double = host("double")
-    double.uuid = A.uuid
-    proven_hosts, _ = hosts_of("a", "b")
-    asked = (RULES, [demand()], [A, B, double])
-    assert proven_hosts.filter_hosts(*asked) == ([B], [])
+def test_who_is_left(
+    hosts_of, caplog, proven, demands, hosts, left, failed, asked, lines
+):
+    caplog.set_level(logging.INFO, LOGGER)
+    proven_hosts, placement = hosts_of(*proven)
+    result, wrong = proven_hosts.filter_hosts(RULES, demands, hosts)
+    assert (result, texts(wrong)) == (left, failed)
+    assert placement.asked == [set(names) for names in asked]
+    assert logged.lines(caplog, LOGGER) == lines
 
 
 def test_no_type_is_left_alone_where_hosts_must_be_attested(hosts_of):
@@ -145,15 +250,7 @@ def test_no_type_is_left_alone_where_hosts_must_be_attested(hosts_of):
     left, failed = proven_hosts.filter_hosts(
         RULES, [demand("attested")], [A, BARE]
     )
-    assert left == []
-    assert texts(failed) == [(text(NOBODY, "attested"), Mode.ENFORCE)]
-
-
-def test_where_the_policy_leaves_all_alone_nobody_is_asked(hosts_of):
-    proven_hosts, placement = hosts_of("a")
-    hosts = [BARE, host("other", "ironic")]
-    assert proven_hosts.filter_hosts(RULES, [demand()], hosts) == (hosts, [])
-    assert placement.asked == []
+    assert (left, texts(failed)) == ([], fails(NOBODY, "attested"))
 
 
 class TestRequestsForTheSameHosts:
@@ -166,99 +263,33 @@ class TestRequestsForTheSameHosts:
         for _ in range(2):
             assert self.left(self.hosts) == self.hosts
 
-    def left(self, hosts):
-        return self.gate.filter_hosts(RULES, [demand()], hosts)[0]
+    def left(self, hosts, *checks):
+        return self.gate.filter_hosts(RULES, [demand(*checks)], hosts)[0]
 
     def test_a_host_that_has_become_another(self):
         # HostStates stay, but their compute node may be recreated
         self.hosts[1].uuid = "uuid-of-c"
         assert self.left(self.hosts) == self.hosts[:1]
 
-    def test_one_host_twice(self):
-        again = [self.hosts[0], host("a")]
-        assert self.left(again) == []
-        assert self.left(again) == []
-        assert self.left(self.hosts) == self.hosts
-
-    @pytest.mark.parametrize("more", [("c",), ("c", "d")])
+    @pytest.mark.parametrize("more", ["c", "cd"])
     def test_others_beside_them(self, more):
+        again = [self.hosts[0], host("a")]
         others = [*self.hosts, *map(host, more)]
-        assert self.left(others) == self.hosts
-        assert self.left(others[::-1]) == self.hosts[::-1]
+        for hosts, left in (
+            (again, []),
+            (again, []),
+            (others, self.hosts),
+            (others[::-1], self.hosts[::-1]),
+        ):
+            assert self.left(hosts) == left
 
     def test_a_host_that_proves_it_no_more(self, hosts_of):
+        self.placement._hosts = ("b",)
+        assert self.left(self.hosts, "kernel_aslr") == [self.hosts[1]]
+        assert self.left(self.hosts) == self.hosts
         again, _ = hosts_of("a")
         self.gate._posture = again._posture
         assert self.left(self.hosts) == self.hosts[:1]
-
-    def test_something_else_that_they_prove(self, hosts_of):
-        other = [demand("kernel_aslr")]
-        self.placement._hosts = ("b",)
-        assert self.gate.filter_hosts(RULES, other, self.hosts)[0] == [
-            self.hosts[1]
-        ]
-        assert self.left(self.hosts) == self.hosts
-
-
-def test_of_two_hosts_of_one_uuid_the_one_that_is_left_alone_stays(hosts_of):
-    double = host("double", "ironic")
-    double.uuid = A.uuid
-    proven_hosts, _ = hosts_of("a", "b")
-    left, _ = proven_hosts.filter_hosts(RULES, [demand()], [A, B, double])
-    assert left == [B, double]
-
-
-def test_without_a_demand_nobody_is_asked(hosts_of):
-    proven_hosts, placement = hosts_of("a")
-    assert proven_hosts.filter_hosts(RULES, [], [A, B]) == ([A, B], [])
-    assert placement.asked == []
-
-
-def test_no_candidate_has_proven_it(hosts_of, lines):
-    proven_hosts, _ = hosts_of("b", "a")
-    wanted = demand("kernel_aslr", "iommu")
-    left, failed = proven_hosts.filter_hosts(RULES, [wanted], [host("z"), C])
-    assert left == []
-    both = text(NO_CANDIDATE, "iommu, kernel_aslr")
-    assert texts(failed) == [(both, Mode.ENFORCE)]
-    assert lines() == [
-        (
-            "INFO",
-            "No host is left that has passed the checks iommu, "
-            "kernel_aslr. Passed: uuid-of-a, uuid-of-b. Candidates: c, z.",
-        )
-    ]
-
-
-def test_nobody_has_proven_it(hosts_of, lines):
-    proven_hosts, _ = hosts_of()
-    left, failed = proven_hosts.filter_hosts(RULES, [demand()], [])
-    assert left == []
-    assert texts(failed) == [(text(NOBODY), Mode.ENFORCE)]
-    assert lines() == [
-        (
-            "INFO",
-            "No host is left that has passed the checks iommu. Passed: "
-            "none. Candidates: none.",
-        )
-    ]
-
-
-def test_of_a_large_fleet_a_few_are_named(hosts_of, lines):
-    names = [f"{number:02}" for number in range(30)]
-    proven_hosts, _ = hosts_of(*names)
-    proven_hosts.filter_hosts(
-        RULES, [demand()], [host(f"c{name}") for name in names]
-    )
-    ((_, line),) = lines()
-    proven_ones, candidates = (
-        ", ".join(f"{start}{name}" for name in names[:20])
-        for start in ("uuid-of-", "c")
-    )
-    assert line == (
-        "No host is left that has passed the checks iommu. Passed: "
-        f"{proven_ones}. Candidates: {candidates}."
-    )
 
 
 def test_limits_of_time_are_the_options(monkeypatch):
@@ -276,43 +307,23 @@ def test_limits_of_time_are_the_options(monkeypatch):
     assert (limits, ages, more) == ([30.0], [60, 600], {"timeout": 30.0})
 
 
-def test_placement_does_not_answer(monkeypatch, lines):
+def test_placement_does_not_answer(monkeypatch, caplog):
     def connect(_limit):
         raise PlacementError("no route")
 
+    caplog.set_level(logging.INFO, LOGGER)
     monkeypatch.setattr(posture_filter, "_connect", connect)
     proven_hosts = posture_filter.PostureFilter(OPTIONS)
-    left, failed = proven_hosts.filter_hosts(RULES, [demand()], [A])
-    assert left == []
-    assert texts(failed) == [(text(UNKNOWN), Mode.ENFORCE)]
-    assert lines() == [
+    left, failed = proven_hosts.filter_hosts(RULES, ONE, [A])
+    assert (left, texts(failed)) == ([], fails(UNKNOWN))
+    assert logged.lines(caplog, LOGGER) == [
         (
             "ERROR",
             "It is not known which checks the hosts have passed: Placement "
             "has not answered yet",
         ),
-        (
-            "INFO",
-            "No host is left that has passed the checks iommu. Passed: "
-            "none. Candidates: a.",
-        ),
+        none_left("none", "a"),
     ]
-
-
-def test_what_nova_ignores_nobody_has_proven(hosts_of, lines, monkeypatch):
-    monkeypatch.setattr(nova_release, "release", lambda: 31)
-    proven_hosts, placement = hosts_of("a")
-    wanted = demand("passthrough_one_time_use", "one_time_use", "iommu")
-    left, failed = proven_hosts.filter_hosts(RULES, [wanted], [A])
-    assert left == []
-    checks = "iommu, one_time_use, passthrough_one_time_use"
-    assert texts(failed) == [(text(NOBODY, checks), Mode.ENFORCE)]
-    assert lines()[0] == (
-        "ERROR",
-        "No host counts as passed: Nova 31 ignores the settings that "
-        "one_time_use, passthrough_one_time_use checks",
-    )
-    assert placement.asked == []
 
 
 OLD, NEW = ({"version": version} for version in (69, 70))
@@ -322,82 +333,59 @@ CLEANED = "passthrough_one_time_use"
 @pytest.mark.parametrize(
     ("services", "left"),
     [
-        ((NEW, NEW), ["a", "b"]),
-        ((OLD, NEW), ["b"]),
-        (({}, NEW), ["b"]),
-        ((None, {"version": "70"}), ["b"]),
+        ((NEW, NEW), [0, 1]),
+        ((OLD, NEW), [1]),
+        (({}, NEW), [1]),
+        ((None, {"version": "70"}), [1]),
         ((OLD, OLD), []),
     ],
     ids=str,
 )
 def test_a_compute_that_is_upgraded_later_has_not_proven_what_it_ignores(
-    hosts_of, lines, monkeypatch, services, left
+    hosts_of, caplog, monkeypatch, services, left
 ):
     """Controllers come first: two releases ahead in a SLURP upgrade."""
+    caplog.set_level(logging.INFO, LOGGER)
     monkeypatch.setattr(nova_release, "release", lambda: 33)
     proven_hosts, _ = hosts_of("a", "b", known=("iommu", CLEANED))
-    hosts = [copy.copy(each) for each in (A, B)]
-    for each, service in zip(hosts, services, strict=True):
-        each.service = service
-    kept, failed = proven_hosts.filter_hosts(
-        RULES, [demand(CLEANED, "iommu")], hosts
-    )
-    assert [each.host for each in kept] == left
-    checks = f"iommu, {CLEANED}"
-    wrong = [] if left else [(text(NO_CANDIDATE, checks), Mode.ENFORCE)]
-    assert texts(failed) == wrong
-    old = ", ".join(each.host for each in hosts if each.host not in left)
-    words = (
-        f"nova-compute is too old for the settings that {checks} checks: {old}"
-    )
-    assert (("INFO", words) in lines()) is (len(left) < 2)
-    # what it does not ignore it has proven
-    kept, _ = proven_hosts.filter_hosts(RULES, [demand()], hosts)
-    assert kept == hosts
-
-
-def test_of_an_old_compute_that_has_proven_nothing_nothing_is_said(
-    hosts_of, lines, monkeypatch
-):
-    monkeypatch.setattr(nova_release, "release", lambda: 33)
-    proven_hosts, _ = hosts_of("a", known=("iommu", CLEANED))
-    new, old = copy.copy(A), copy.copy(B)
-    new.service, old.service = NEW, OLD
-    assert proven_hosts.filter_hosts(RULES, [demand(CLEANED)], [new, old]) == (
-        [new],
-        [],
-    )
-    assert lines() == []
-
-
-@pytest.mark.parametrize("mode", [Mode.WARN, Mode.AUDIT])
-def test_in_another_mode_all_hosts_stay(hosts_of, mode):
-    proven_hosts, _ = hosts_of("a")
-    wanted = [demand(mode=mode)]
-    assert proven_hosts.filter_hosts(RULES, wanted, [B, C]) == (
-        [B, C],
-        [wanted[0].failed(NO_CANDIDATE)],
-    )
-    assert proven_hosts.filter_hosts(RULES, wanted, [A, C]) == ([A, C], [])
-
-
-def test_a_warning_is_about_the_hosts_that_are_left(hosts_of):
-    proven_hosts, placement = hosts_of("a")
-    warned = demand("kernel_aslr", mode=Mode.WARN)
-    left, failed = proven_hosts.filter_hosts(RULES, [warned, demand()], [A, B])
-    assert (left, failed) == ([A], [])
-    assert placement.asked == [
-        {traits.of_check("iommu")},
-        {traits.of_check("kernel_aslr")},
+    hosts = [
+        host(name, service=service)
+        for name, service in zip("ab", services, strict=True)
     ]
+    # of an old one that has proven nothing, nothing is said
+    others = [host("z", service=OLD)]
+    kept, failed = proven_hosts.filter_hosts(
+        RULES, [demand(CLEANED, "iommu")], [*hosts, *others]
+    )
+    assert kept == [hosts[index] for index in left]
+    checks = f"iommu, {CLEANED}"
+    wrong = [] if left else fails(NO_CANDIDATE, checks)
+    assert texts(failed) == wrong
+    words = f"nova-compute is too old for the settings that {checks} checks: "
+    named = [
+        line.removeprefix(words)
+        for _, line in logged.lines(caplog, LOGGER)
+        if line.startswith(words)
+    ]
+    old = [each.host for each in [*hosts, *others] if each not in kept]
+    assert named == [", ".join(old)] * (len(old) > 1)
+    # what it does not ignore it has proven
+    assert proven_hosts.filter_hosts(RULES, ONE, hosts)[0] == hosts
 
 
-def test_where_no_host_is_left_there_is_no_warning(hosts_of):
-    proven_hosts, _ = hosts_of()
-    warned = demand("kernel_aslr", mode=Mode.WARN)
-    left, failed = proven_hosts.filter_hosts(RULES, [warned, demand()], [B])
-    assert left == []
-    assert texts(failed) == [(text(NOBODY), Mode.ENFORCE)]
+def test_what_nova_ignores_nobody_has_proven(hosts_of, caplog, monkeypatch):
+    monkeypatch.setattr(nova_release, "release", lambda: 31)
+    proven_hosts, placement = hosts_of("a")
+    wanted = demand(CLEANED, "one_time_use", "iommu")
+    left, failed = proven_hosts.filter_hosts(RULES, [wanted], [A])
+    checks = f"iommu, one_time_use, {CLEANED}"
+    assert (left, texts(failed)) == ([], fails(NOBODY, checks))
+    assert logged.lines(caplog, LOGGER)[0] == (
+        "ERROR",
+        "No host counts as passed: Nova 31 ignores the settings that "
+        f"one_time_use, {CLEANED} checks",
+    )
+    assert placement.asked == []
 
 
 KEYSTONE, PLACEMENT = "http://keystone.test/v3", "http://placement.test"
@@ -415,9 +403,9 @@ class TestConnect:
         """
         path = tmp_path / "nova.conf"
         conf = cfg.ConfigOpts()
-        loading.register_auth_conf_options(conf, "placement")
-        loading.register_session_conf_options(conf, "placement")
-        loading.register_adapter_conf_options(conf, "placement")
+        for kind in ("auth", "session", "adapter"):
+            register = getattr(loading, f"register_{kind}_conf_options")
+            register(conf, "placement")
         conf.set_default("service_type", "placement", "placement")
         conf.set_default("valid_interfaces", ["internal"], "placement")
         monkeypatch.setattr(posture_filter, "cfg", SimpleNamespace(CONF=conf))
