@@ -7,7 +7,7 @@ import pytest
 from nova import context, objects
 
 from nova_vhard.policy.hardware import CDROM, HardwareRequest, Passthrough
-from nova_vhard.policy.subject import BOOT, MOVE, REBUILD
+from nova_vhard.policy.subject import BOOT, MOVE, REBUILD, Subject
 from nova_vhard.request import request_spec
 from nova_vhard.request.image import ISO_IMAGE
 
@@ -40,31 +40,37 @@ def spec(**fields):
     return objects.RequestSpec(who, **result)
 
 
-def test_who_asks():
-    subject = request_spec.subject(spec())
-    assert subject.operation == BOOT
-    assert (subject.project, subject.domain) == ("p1", "d1")
-    assert subject.roles == {"member"}
-    assert subject.image == IMAGE
-    assert (subject.flavor, subject.flavor_id) == ("m1.small", "1")
-    assert subject.server == SERVER
+OWNER = Subject(
+    BOOT,
+    project="p1",
+    domain="d1",
+    roles=frozenset(("member",)),
+    image=IMAGE,
+    flavor="m1.small",
+    flavor_id="1",
+    server=SERVER,
+)
 
 
-def test_who_acts_for_another_project_lends_no_role():
-    subject = request_spec.subject(spec(project_id="p2"))
-    assert subject.project == "p2"
-    assert not subject.roles
-    assert subject.domain is None
-
-
-def test_what_was_never_set_is_none():
-    bare = objects.RequestSpec(flavor=objects.Flavor(), image=None)
-    subject = request_spec.subject(bare)
-    assert subject.operation == BOOT
-    facts = (subject.project, subject.domain, subject.image)
-    assert facts == (None, None, None)
-    assert (subject.flavor, subject.flavor_id) == (None, None)
-    assert not subject.server
+@pytest.mark.parametrize(
+    ("request_of", "subject"),
+    [
+        (spec(), OWNER),
+        # Who acts for another project lends no role.
+        (
+            spec(project_id="p2"),
+            replace(OWNER, project="p2", domain=None, roles=frozenset()),
+        ),
+        # What was never set is none.
+        (
+            objects.RequestSpec(flavor=objects.Flavor(), image=None),
+            Subject(BOOT),
+        ),
+    ],
+    ids=["owner", "other", "bare"],
+)
+def test_who_asks(request_of, subject):
+    assert request_spec.subject(request_of) == subject
 
 
 def test_what_a_flavor_chooses_is_with_what_the_image_does():
@@ -151,20 +157,13 @@ def test_before_a_move_a_server_has_its_flavors_devices_and_its_ports():
 
 
 @pytest.mark.parametrize(
-    ("image", "origin", "value"),
-    [
-        (
-            {"id": IMAGE, "properties": {"hw_disk_bus": "ide"}},
-            "image",
-            "ide",
-        ),
-        ({"properties": {"hw_disk_bus": "ide"}}, "volume", "ide"),
-    ],
+    ("image", "origin"), [({"id": IMAGE}, "image"), ({}, "volume")]
 )
-def test_an_image_without_an_id_is_a_volumes(image, origin, value):
-    meta = objects.ImageMeta.from_dict(image)
+def test_an_image_without_an_id_is_a_volumes(image, origin):
+    properties = {"properties": {"hw_disk_bus": "ide"}}
+    meta = objects.ImageMeta.from_dict({**image, **properties})
     (choice,) = request_spec.read_image(meta).choices
-    assert (choice.origin, choice.value) == (origin, value)
+    assert (choice.origin, choice.value) == (origin, "ide")
 
 
 @pytest.mark.parametrize(
@@ -181,23 +180,36 @@ def test_an_iso_image_is_a_cdrom(fields, devices):
     assert request_spec.read(spec(image=image)).of_type(CDROM) == devices
 
 
-def test_an_accelerator_of_a_port_is_in_a_group_of_its_own():
-    name = f"device_profile_0{PORT}"
-    groups = [objects.RequestGroup(requester_id=name)]
-    asked = request_spec.read(spec(requested_resources=groups)).passthrough
-    place = f"port {PORT}"
-    accelerator = Passthrough(
-        "device_profiles", place, f"accelerator of {place}"
-    )
-    assert asked[1:] == (accelerator,)
+ACCELERATOR = objects.RequestGroup(requester_id=f"device_profile_0{PORT}")
+#: Nova leaves fields of it unset, and reads those as None.
+BARE = objects.InstancePCIRequest(count=1, spec=[])
 
 
-def test_a_pci_request_without_alias_and_port():
-    """Nova leaves fields of it unset, and reads those as None."""
-    request = objects.InstancePCIRequest(count=1, spec=[])
-    pci = objects.InstancePCIRequests(requests=[request], instance_uuid=SERVER)
-    asked = request_spec.read(spec(pci_requests=pci)).passthrough
-    assert asked[1:] == (Passthrough("ports", "vf", "port unknown"),)
+@pytest.mark.parametrize(
+    ("fields", "device"),
+    [
+        (
+            {"requested_resources": [ACCELERATOR]},
+            Passthrough(
+                "device_profiles",
+                f"port {PORT}",
+                f"accelerator of port {PORT}",
+            ),
+        ),
+        (
+            {
+                "pci_requests": objects.InstancePCIRequests(
+                    requests=[BARE], instance_uuid=SERVER
+                )
+            },
+            Passthrough("ports", "vf", "port unknown"),
+        ),
+    ],
+    ids=["accelerator", "neither alias nor port"],
+)
+def test_a_device_beside_those_of_the_flavor(fields, device):
+    asked = request_spec.read(spec(**fields)).passthrough
+    assert asked[1:] == (device,)
 
 
 @pytest.mark.parametrize(
