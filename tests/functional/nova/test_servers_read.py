@@ -72,42 +72,47 @@ def test_each_field_of_a_server():
 
 def test_a_server_on_a_volume_has_no_image():
     server = nova_servers.read(instance(image_ref="", system_metadata={}))
-    assert server.image is None
-    assert server.base_image is None
-    assert server.shelved_image is None
-    assert server.properties == {}
+    assert (server.image, server.base_image) == (None, None)
+    assert (server.shelved_image, server.properties) == (None, {})
 
 
 @pytest.mark.parametrize(
-    ("state", "offloaded", "running"),
+    ("fields", "offloaded", "running", "drive"),
     [
-        (vm_states.ACTIVE, False, True),
-        (vm_states.STOPPED, False, False),
-        (vm_states.SHELVED, False, True),
-        (vm_states.SHELVED_OFFLOADED, True, True),
+        ({"vm_state": vm_states.ACTIVE}, False, True, False),
+        ({"vm_state": vm_states.STOPPED}, False, False, False),
+        # One that is being started may run when Nova looks.
+        (
+            {
+                "vm_state": vm_states.STOPPED,
+                "task_state": task_states.POWERING_ON,
+            },
+            False,
+            True,
+            False,
+        ),
+        (
+            {"vm_state": vm_states.STOPPED, "task_state": None},
+            False,
+            False,
+            False,
+        ),
+        ({"vm_state": vm_states.SHELVED}, False, True, False),
+        ({"vm_state": vm_states.SHELVED_OFFLOADED}, True, True, False),
+        ({"config_drive": "True"}, False, True, True),
+        # Nova requires it.
+        (
+            {"system_metadata": {"image_img_config_drive": "mandatory"}},
+            False,
+            True,
+            True,
+        ),
     ],
 )
-def test_the_state_of_a_server(state, offloaded, running):
-    server = nova_servers.read(instance(vm_state=state))
-    assert server.offloaded is offloaded
-    assert server.running is running
-
-
-@pytest.mark.parametrize("task", [None, task_states.POWERING_ON])
-def test_a_server_that_is_being_started_may_run_when_nova_looks(task):
-    stopped = instance(vm_state=vm_states.STOPPED, task_state=task)
-    assert nova_servers.read(stopped).running is bool(task)
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"config_drive": "True"},
-        {"system_metadata": {"image_img_config_drive": "mandatory"}},
-    ],
-)
-def test_a_config_drive_that_nova_requires(fields):
-    assert nova_servers.read(instance(**fields)).config_drive is True
+def test_the_state_of_a_server(fields, offloaded, running, drive):
+    server = nova_servers.read(instance(**fields))
+    facts = (server.offloaded, server.running, server.config_drive)
+    assert facts == (offloaded, running, drive)
 
 
 @pytest.mark.parametrize("specs", [{}, {"extra_specs": {}}])
@@ -195,9 +200,6 @@ def test_each_field_of_volumes():
         KeptDevice("scsi", "lun", "sdb", named=True, root=False),
         KeptDevice(None, None, "vdc", named=True, root=False),
     ]
-
-
-def test_without_devices_nothing_is_kept():
     assert kept() == []
 
 
@@ -267,22 +269,18 @@ class TestCell:
         ]
 
 
-def test_the_record_of_a_server(monkeypatch):
-    meta = objects.ImageMeta.from_dict({"id": IMAGE})
+@pytest.mark.parametrize(
+    "record", [objects.ImageMeta.from_dict({"id": IMAGE}), None]
+)
+def test_the_record_of_a_server(monkeypatch, record):
     asked = []
 
     def ask(who, server):
         asked.append((who, server))
-        return objects.RequestSpec(image=meta)
+        if record is None:
+            raise exception.RequestSpecNotFound(instance_uuid=server)
+        return objects.RequestSpec(image=record)
 
     monkeypatch.setattr(objects.RequestSpec, "get_by_instance_uuid", ask)
-    assert nova_servers.recorded(WHO, instance()) is meta
+    assert nova_servers.recorded(WHO, instance()) is record
     assert asked == [(WHO, SERVER)]
-
-
-def test_a_server_without_a_record(monkeypatch):
-    def ask(who, server):
-        raise exception.RequestSpecNotFound(instance_uuid=server)
-
-    monkeypatch.setattr(objects.RequestSpec, "get_by_instance_uuid", ask)
-    assert nova_servers.recorded(WHO, instance()) is None
