@@ -191,6 +191,16 @@ CASES = {
     # The hint of a tenant makes no rebuild of a boot.
     "hint": allowed(A, BARE, hosts=(B, A, BARE), fields=HINT),
     "unproven": Case(hosts=(B,), text=NO_CANDIDATE, rules=[REQUIRE]),
+    # Break glass
+    "off": allowed(
+        A,
+        B,
+        hosts=(A, B),
+        policy=f"{POLICY}enabled: false\n",
+        image=IDE,
+        outcome="disabled",
+        posture=0,
+    ),
     "warned": allowed(
         B,
         hosts=(B,),
@@ -494,6 +504,9 @@ def test_verdicts(gate, caplog, case):
     assert event["gate"] == "scheduler"
     verdict = (event["operation"], event["outcome"], event["rules"])
     assert verdict == (case.operation, case.outcome, [*case.rules])
+    # A rebuild says all itself; nothing is looked up under break glass.
+    looked_up = case.operation != "rebuild" and case.outcome != "disabled"
+    assert bool(gate.stored.asked) is looked_up
     asked = len(gate.placement.asked)
     assert case.posture in (None, asked)
     assert cinder.asked == [(request._context, name) for name in case.cinder]
