@@ -25,7 +25,7 @@ def merged(*parts: cells.Properties) -> dict[str, str]:
     return {name: value for name, value in whole.items() if value is not None}
 
 
-class Cells(verdicts.VerdictCase):
+class TestVerdicts(verdicts.VerdictCase):
     """Servers as they are in Nova's database after their first boot."""
 
     def setUp(self):
@@ -90,6 +90,11 @@ class Cells(verdicts.VerdictCase):
             network=network_model.Network(id=str(uuid.uuid4())),
         )
         network = network_model.NetworkInfo([card] if cell.nic else [])
+        flavor = {}
+        if cell.had_by_flavor:
+            made = self._create_flavor(extra_spec=cell.had_by_flavor)
+            admin = context.get_admin_context()
+            flavor["flavor"] = objects.Flavor.get_by_flavor_id(admin, made)
         root = {"image_id": image}
         if cell.volume:
             properties = self.glance.images[image]["properties"]
@@ -104,7 +109,7 @@ class Cells(verdicts.VerdictCase):
             {**cell.root, **root},
             *cell.disks,
             fields={
-                **self.flavor(cell.had_by_flavor),
+                **flavor,
                 "config_drive": "True" if cell.config_drive else "",
                 "root_device_name": cell.root["device_name"],
                 "info_cache": objects.InstanceInfoCache(network_info=network),
@@ -112,91 +117,66 @@ class Cells(verdicts.VerdictCase):
             **record,
         )
 
-    def flavor(self, specs: dict[str, str]) -> dict[str, objects.Flavor]:
-        if not specs:
-            return {}
-        created = self._create_flavor(extra_spec=specs)
-        admin = context.get_admin_context()
-        return {"flavor": objects.Flavor.get_by_flavor_id(admin, created)}
-
     def ask(
         self, cell: cells.Cell, server: str, image: str, machine: str
     ) -> webob.Response:
         """Send the request of a cell."""
-        clean = cells.clean(machine)
-        home = f"/v2.1/servers/{server}"
-        match cell.operation:
-            case cells.LEGACY_RESCUE:
-                other = self.image(**merged(clean, cell.brings))
-                body = {"rescue": {"rescue_image_ref": other}}
-            case cells.STABLE_RESCUE:
-                machine_type = {"hw_machine_type": machine}
-                other = self.image(**merged(machine_type, STABLE, cell.brings))
-                body = {"rescue": {"rescue_image_ref": other}}
-            case cells.REBUILD:
-                body = {"rebuild": {"imageRef": image}}
-            case cells.REBUILD_OTHER:
-                other = self.image(**merged(clean, cell.brings))
-                body = {"rebuild": {"imageRef": other}}
-            case cells.ATTACH_VOLUME:
-                disk = {"volumeId": self.volume()}
-                return self.call(
-                    "POST",
-                    f"{home}/os-volume_attachments",
-                    {"volumeAttachment": disk},
-                )
-            case cells.ATTACH_INTERFACE:
-                # Nova shows the port that it has put into the server.
-                self.neutron._ports[self.port]["device_id"] = server
-                return self.call("POST", f"{home}/os-interface", {})
-            case cells.UNSHELVE:
-                record = self.instance(server).image_meta.properties
-                snapshot = self.image(
-                    **merged(
-                        {
-                            name: str(record.get(name))
-                            for name in record.fields
-                            if name in record
-                        },
-                        cell.brings,
-                    )
-                )
-                typed.rest(
-                    server,
-                    vm_states.SHELVED_OFFLOADED,
-                    power_state.SHUTDOWN,
-                    shelved_image_id=snapshot,
-                )
-                body = {"unshelve": None}
-            case cells.RESIZE:
-                flavor = self._create_flavor(extra_spec=cell.brings or None)
-                body = {"resize": {"flavorRef": flavor}}
-            case cells.CREATE_IMAGE:
-                body = {"createImage": _image(cell)}
-            case cells.CREATE_BACKUP:
-                rotation = {"backup_type": "daily", "rotation": 1}
-                body = {"createBackup": {**_image(cell), **rotation}}
-            case cells.SHELVE:
-                body = {"shelve": None}
-        return self.act(server, body)
+        brought = {
+            cells.LEGACY_RESCUE: cells.clean(machine),
+            cells.STABLE_RESCUE: {"hw_machine_type": machine, **STABLE},
+            cells.REBUILD_OTHER: cells.clean(machine),
+        }
+        other = self.image(
+            **merged(brought.get(cell.operation, {}), cell.brings)
+        )
+        flavor = None
+        if cell.operation == cells.ATTACH_INTERFACE:
+            # Nova shows the port that it has put into the server.
+            self.neutron._ports[self.port]["device_id"] = server
+        elif cell.operation == cells.UNSHELVE:
+            record = self.instance(server).image_meta.properties
+            kept = {
+                name: str(record.get(name))
+                for name in record.fields
+                if name in record
+            }
+            typed.rest(
+                server,
+                vm_states.SHELVED_OFFLOADED,
+                power_state.SHUTDOWN,
+                shelved_image_id=self.image(**merged(kept, cell.brings)),
+            )
+        elif cell.operation == cells.RESIZE:
+            flavor = self._create_flavor(extra_spec=cell.brings or None)
+        metadata = {"name": "a snapshot", "metadata": dict(cell.brings)}
+        backup = {**metadata, "backup_type": "daily", "rotation": 1}
+        rescue = {"rescue": {"rescue_image_ref": other}}
+        path, body = {
+            cells.LEGACY_RESCUE: ("action", rescue),
+            cells.STABLE_RESCUE: ("action", rescue),
+            cells.REBUILD: ("action", {"rebuild": {"imageRef": image}}),
+            cells.REBUILD_OTHER: ("action", {"rebuild": {"imageRef": other}}),
+            cells.ATTACH_VOLUME: (
+                "os-volume_attachments",
+                {"volumeAttachment": {"volumeId": self.volume()}},
+            ),
+            cells.ATTACH_INTERFACE: ("os-interface", {}),
+            cells.UNSHELVE: ("action", {"unshelve": None}),
+            cells.RESIZE: ("action", {"resize": {"flavorRef": flavor}}),
+            cells.CREATE_IMAGE: ("action", {"createImage": metadata}),
+            cells.CREATE_BACKUP: ("action", {"createBackup": backup}),
+            cells.SHELVE: ("action", {"shelve": None}),
+        }[cell.operation]
+        return self.call("POST", f"/v2.1/servers/{server}/{path}", body)
 
 
-def _image(cell: cells.Cell) -> dict[str, object]:
-    return {"name": "a snapshot", "metadata": dict(cell.brings)}
-
-
-def with_cells(owner: type[Cells]) -> type[Cells]:
-    """Add a test for each cell and machine type to a class."""
-    for cell in cells.CELLS:
-        for machine in cell.on:
-            words = f"{cell.operation} {cell.name} {machine}"
-            name = "test_" + re.sub(r"\W+", "_", words)
-            assert not hasattr(owner, name), name
-            test = functools.partialmethod(Cells.check, cell, machine)
-            setattr(owner, name, test)
-    return owner
-
-
-@with_cells
-class TestVerdicts(Cells):
-    """All cells."""
+for _cell in cells.CELLS:
+    for _machine in _cell.on:
+        _words = f"{_cell.operation} {_cell.name} {_machine}"
+        _name = "test_" + re.sub(r"\W+", "_", _words)
+        assert not hasattr(TestVerdicts, _name), _name
+        setattr(
+            TestVerdicts,
+            _name,
+            functools.partialmethod(TestVerdicts.check, _cell, _machine),
+        )
