@@ -6,8 +6,10 @@ that passes the gate is answered by Nova's API as ever, and what the API sends
 to its conductor and computes goes nowhere.
 """
 
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 from nova import context, exception, objects
 from nova.compute import power_state, vm_states
@@ -17,7 +19,9 @@ from nova.tests.fixtures import PROJECT_ID
 from nova.tests.functional import integrated_helpers
 from oslo_utils import timeutils
 
+from tests.functional.nova import service
 from tests.functional.nova.base import Gates
+from tests.functional.nova.helpers import MEMBER
 
 HOST = "a-host"
 
@@ -53,7 +57,21 @@ class VerdictCase(Gates, integrated_helpers._IntegratedTestBase):
     def settle(self) -> None:
         """Return at once: nothing is at work."""
 
-    def filtered(self, response: Any) -> str:
+    def scheduled(self, body: object, **who: Any) -> str:
+        """Return the scheduler's verdict where the API has no gate.
+
+        :param who: roles and project, if it is not a usual member
+        """
+        with mock.patch.object(service.Switch, "on", False):
+            response = self.call("POST", "/v2.1/servers", body, **who)
+        return self.filtered(response, **who)
+
+    def filtered(
+        self,
+        response: Any,
+        roles: Iterable[str] = MEMBER,
+        project: str = PROJECT_ID,
+    ) -> str:
         """Return the verdict of the scheduler's gate on a new server.
 
         It reads the data that Nova's API has stored, as for a normal boot.
@@ -64,7 +82,7 @@ class VerdictCase(Gates, integrated_helpers._IntegratedTestBase):
         from nova_vhard.gates.scheduler import VirtHardeningFilter
 
         assert response.status_int == 202, response.text
-        who = context.RequestContext("fake", PROJECT_ID, roles=["member"])
+        who = context.RequestContext("fake", project, roles=[*roles])
         spec = objects.RequestSpec.get_by_instance_uuid(
             who, response.json["server"]["id"]
         )
