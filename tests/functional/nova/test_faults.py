@@ -11,33 +11,49 @@ from tests.functional.nova import base, helpers, verdicts
 
 GATES = "nova_vhard.gates"
 READER = "nova_vhard.request"
-
-#: In the order in which a request comes through them.
-BOOT = (
-    f"{GATES}.nova_schemas.validate",
-    f"{GATES}.nova_router.Router.call",
-    f"{GATES}.enforcer.PolicyEnforcer.policy",
-    f"{READER}.nova_api.in_body",
-    f"{READER}.nova_api.ServerReader.boot",
-    f"{GATES}.nova_images.read",
-    f"{GATES}.nova_servers.flavor",
-    f"{READER}.server_request.evaluate",
-    "nova_vhard.policy.events.write",
-    "nova_vhard.policy.events._names",
-)
-REBUILD = (
-    f"{READER}.nova_api.ServerReader._anew",
-    f"{GATES}.nova_servers.read",
-    f"{GATES}.nova_servers.kept_devices",
-    f"{READER}.nova_api.with_kept",
-    f"{READER}.server_request.violated",
-)
-FLAVOR = (
-    f"{GATES}.nova_flavor.changed",
-    f"{GATES}.nova_flavor.lacking",
-    f"{GATES}.nova_api.with_more",
-)
+POLICY = f"{GATES}.enforcer.PolicyEnforcer.policy"
 SPECS = "/v2.1/flavors/1/os-extra_specs"
+
+#: Requests, and what fails in the order in which a request comes through it.
+API = {
+    "boot": (
+        f"{GATES}.nova_schemas.validate",
+        f"{GATES}.nova_router.Router.call",
+        POLICY,
+        f"{READER}.nova_api.in_body",
+        f"{READER}.nova_api.ServerReader.boot",
+        f"{GATES}.nova_images.read",
+        f"{GATES}.nova_servers.flavor",
+        f"{READER}.server_request.evaluate",
+        "nova_vhard.policy.events.write",
+        "nova_vhard.policy.events._names",
+    ),
+    "refused boot": ("nova_vhard.explain.messages.api_message",),
+    "rebuild": (
+        f"{READER}.nova_api.ServerReader._anew",
+        f"{GATES}.nova_servers.read",
+        f"{GATES}.nova_servers.kept_devices",
+        f"{READER}.nova_api.with_kept",
+        f"{READER}.server_request.violated",
+    ),
+    "flavor": (
+        f"{GATES}.nova_flavor.changed",
+        f"{GATES}.nova_flavor.lacking",
+        f"{GATES}.nova_api.with_more",
+    ),
+}
+#: Errors of these mean something else, where a body is read.
+ANY_KIND = (f"{READER}.nova_api.in_body", "nova_vhard.policy.events.write")
+SCHEDULER = (
+    POLICY,
+    f"{GATES}.scheduler.request_spec.read",
+    f"{GATES}.scheduler.request_spec.subject",
+    f"{GATES}.nova_stored._build_request",
+    f"{GATES}.nova_stored.block_device.read",
+    f"{READER}.server_request.evaluate",
+    f"{GATES}.scheduler.host_rules.host_requirements",
+    "nova_vhard.policy.events.write",
+)
 
 
 class RequestIds:
@@ -75,33 +91,38 @@ class TestApi(RequestIds, verdicts.VerdictCase):
         self.assertIn(response.headers["x-openstack-request-id"], text)
         self.assertNotIn(faults.SECRET, response.text)
 
-    def broken(self, place, kind, send):
-        """Send a request while something of the gate's raises an error."""
-        with (
-            mock.patch(place, faults.failing(kind)),
-            faults.errors() as logged,
-        ):
-            response = send()
-        self.ours(response)
-        faults.check_logged(logged, kind)
-
-    def test_a_boot(self):
-        for place in BOOT:
-            self.broken(place, RuntimeError, lambda: self.boot(self.clean))
-        self.assertEqual([], self.servers())
-        self.assertEqual(202, self.boot(self.clean).status_int)
-
-    def test_every_kind_of_error(self):
-        """Some of them mean something else, where a body is read."""
-        for place in (BOOT[3], BOOT[-2]):
-            for kind in faults.KINDS:
-                self.broken(place, kind, lambda: self.boot(self.clean))
-        self.assertEqual([], self.servers())
-
-    def test_a_refused_request(self):
+    def test_what_fails_is_no_pass(self):
+        server = self.server(self.clean)
         old = self.image(**helpers.IDE)
-        place = "nova_vhard.explain.messages.api_message"
-        self.broken(place, RuntimeError, lambda: self.boot(old))
+        specs = {"extra_specs": {"hw:cpu_policy": "shared"}}
+        rebuild = {"rebuild": {"imageRef": self.image()}}
+        requests = {
+            "boot": ("/v2.1/servers", self.wish(self.clean)),
+            "refused boot": ("/v2.1/servers", self.wish(old)),
+            "rebuild": (f"/v2.1/servers/{server}/action", rebuild),
+            "flavor": (SPECS, specs),
+        }
+        before = len(self.servers())
+        for name, places in API.items():
+            path, body = requests[name]
+            roles = helpers.ADMIN if name == "flavor" else helpers.MEMBER
+            for place in places:
+                kinds = faults.KINDS if place in ANY_KIND else [TypeError]
+                for kind in kinds:
+                    with (
+                        self.subTest(place, kind=kind),
+                        mock.patch(place, faults.failing(kind)),
+                        faults.errors() as logged,
+                    ):
+                        response = self.call("POST", path, body, roles=roles)
+                    self.ours(response)
+                    faults.check_logged(logged, kind)
+        # nothing has happened
+        self.assertEqual(before, len(self.servers()))
+        self.assertEqual(self.clean, self.instance(server).image_ref)
+        kept = self.call("GET", SPECS, roles=helpers.ADMIN).json
+        self.assertEqual({}, kept["extra_specs"])
+        self.assertEqual(202, self.boot(self.clean).status_int)
 
     def test_a_search_of_a_fix(self):
         """A refusal stays a refusal if the search for its fix fails."""
@@ -120,27 +141,9 @@ class TestApi(RequestIds, verdicts.VerdictCase):
             faults.check_logged(logged, RuntimeError)
         self.assertIn("To fix", base.text(self.boot(old)))
 
-    def test_a_rebuild(self):
-        server = self.server(self.clean)
-        body = {"rebuild": {"imageRef": self.image()}}
-        for place in REBUILD:
-            self.broken(place, KeyError, lambda: self.act(server, body))
-        self.assertEqual(self.clean, self.instance(server).image_ref)
-
-    def test_a_write_of_a_flavor(self):
-        body = {"extra_specs": {"hw:cpu_policy": "shared"}}
-        for place in FLAVOR:
-            self.broken(
-                place,
-                TypeError,
-                lambda: self.call("POST", SPECS, body, roles=helpers.ADMIN),
-            )
-        kept = self.call("GET", SPECS, roles=helpers.ADMIN).json
-        self.assertEqual({}, kept["extra_specs"])
-
     def test_what_is_not_judged_goes_on(self):
         server = self.server(self.clean)
-        with mock.patch(BOOT[2], faults.failing(RuntimeError)):
+        with mock.patch(POLICY, faults.failing(RuntimeError)):
             flavors = self.call("GET", "/v2.1/flavors")
             self.assertEqual(200, flavors.status_int)
             reboot = {"reboot": {"type": "HARD"}}
@@ -151,12 +154,8 @@ class TestApi(RequestIds, verdicts.VerdictCase):
             faults.broken_log(faults.DECISIONS),
             faults.errors() as logged,
         ):
-            response = self.boot(self.clean)
-        self.ours(response)
+            self.ours(self.boot(self.clean))
         faults.check_logged(logged, OSError)
-        self.assertEqual([], self.servers())
-
-    def test_a_log_that_cannot_be_written_at_all(self):
         for image in (self.clean, self.image(**helpers.IDE)):
             with faults.broken_log(faults.OURS):
                 self.ours(self.boot(image))
@@ -175,29 +174,10 @@ class TestApi(RequestIds, verdicts.VerdictCase):
             self.ours(self.act(server, body))
 
 
-class TestScheduler(base.FakeDriverCase):
-    API_GATE = None
-    HOSTS = ()
-    PLACES = (
-        f"{GATES}.enforcer.PolicyEnforcer.policy",
-        f"{GATES}.scheduler.request_spec.read",
-        f"{GATES}.scheduler.request_spec.subject",
-        f"{GATES}.nova_stored._build_request",
-        f"{GATES}.nova_stored.block_device.read",
-        f"{READER}.server_request.evaluate",
-        f"{GATES}.scheduler.host_rules.host_requirements",
-        "nova_vhard.policy.events.write",
-    )
-
-    def setUp(self):
-        super().setUp()
-        from nova_vhard.gates.scheduler import VirtHardeningFilter
-
-        self.filter = VirtHardeningFilter()
-
-    def refused(self, spec):
+class TestScheduler(verdicts.VerdictCase):
+    def refused(self, spec, gate):
         error = self.assertRaises(
-            exception.NoValidHost, self.filter.filter_all, ["a host"], spec
+            exception.NoValidHost, gate.filter_all, ["a host"], spec
         )
         self.assertIn("because of an internal error", str(error))
         self.assertIn(spec._context.request_id, str(error))
@@ -205,45 +185,27 @@ class TestScheduler(base.FakeDriverCase):
         self.assertLess(len(str(error)), 256)
 
     def test_no_host_is_left(self):
-        spec = self.spec_of(helpers.CLEAN)
-        for place in self.PLACES:
+        from nova_vhard.gates.scheduler import VirtHardeningFilter
+
+        gate, spec = VirtHardeningFilter(), self.spec_of(helpers.CLEAN)
+        for place in SCHEDULER:
             for kind in faults.KINDS:
                 with (
                     mock.patch(place, faults.failing(kind)),
                     faults.errors() as logged,
                 ):
-                    self.refused(spec)
+                    self.refused(spec, gate)
                 faults.check_logged(logged, kind)
-
-    def test_an_event_that_cannot_be_written(self):
-        spec = self.spec_of(helpers.CLEAN)
-        with faults.broken_log(faults.DECISIONS):
-            self.refused(spec)
-        with faults.broken_log(faults.OURS):
-            self.refused(spec)
-
-    def test_a_refusal_is_none(self):
+        for name in (faults.DECISIONS, faults.OURS):
+            with faults.broken_log(name):
+                self.refused(spec, gate)
+        # a refusal is no fault
         with faults.errors() as logged:
             error = self.assertRaises(
                 exception.NoValidHost,
-                self.filter.filter_all,
+                gate.filter_all,
                 [],
                 self.spec_of(helpers.IDE),
             )
         self.assertIn("hw_disk_bus=ide", str(error))
         self.assertEqual([], logged)
-
-
-class TestServer(RequestIds, base.FakeDriverCase):
-    """The fault that a server's owner sees if the scheduler fails."""
-
-    API_GATE = None
-
-    def test_its_fault_says_whose_it_is(self):
-        place = f"{READER}.server_request.evaluate"
-        with mock.patch(place, faults.failing(RuntimeError)):
-            response = self.boot(self.image(**helpers.CLEAN))
-            server = response.json["server"]["id"]
-            text = self.fault(server)
-        self.assertIn("because of an internal error", text)
-        self.assertIn(response.headers["x-openstack-request-id"], text)
