@@ -48,12 +48,12 @@ class Shell:
 
     def _image_set(self, words: list[str]) -> None:
         given = _parsed(words, "--property")
-        self._own(given.target).update(_pairs(given.option))
+        self._own(given.target).update(_pairs(given.property))
 
     def _image_unset(self, words: list[str]) -> None:
         given = _parsed(words, "--property")
         properties = self._own(given.target)
-        for name in given.option:
+        for name in given.property:
             del properties[name]
 
     def _image_save(self, words: list[str]) -> None:
@@ -63,37 +63,34 @@ class Shell:
         self._saved[file] = image_id
 
     def _image_create(self, words: list[str]) -> None:
-        parser = argparse.ArgumentParser()
-        parser.add_argument("--file", required=True)
-        parser.add_argument("--disk-format", required=True)
-        parser.add_argument("--container-format", choices=["bare"])
-        parser.add_argument("--property", action="append", default=[])
-        parser.add_argument("name")
-        given = parser.parse_args(words)
-        original = self._case.glance.images[self._saved[given.file]]
-        assert given.disk_format == original["disk_format"]
+        given = _parsed(
+            words,
+            *("--file", "--disk-format", "--container-format", "--property"),
+        )
+        (file,) = given.file
+        original = self._case.glance.images[self._saved[file]]
+        assert given.disk_format == [original["disk_format"]]
+        assert given.container_format in ([], ["bare"])
         image = self._case.owned(**_pairs(given.property))
-        self.made[given.name] = image
+        self.made[given.target] = image
 
     def _volume_set(self, words: list[str]) -> None:
         given = _parsed(words, "--image-property")
-        self._metadata(given.target).update(_pairs(given.option))
+        self._metadata(given.target).update(_pairs(given.image_property))
 
     def _volume_unset(self, words: list[str]) -> None:
         given = _parsed(words, "--image-property")
-        for name in given.option:
+        for name in given.image_property:
             del self._metadata(given.target)[name]
 
     def _metadata(self, volume: str) -> dict[str, Any]:
         return self._case.cinder.volumes[volume]["volume_image_metadata"]
 
     def _port_create(self, words: list[str]) -> None:
-        parser = argparse.ArgumentParser()
-        parser.add_argument("--network", choices=["NETWORK"])
-        parser.add_argument("--vnic-type")
-        parser.add_argument("name")
-        given = parser.parse_args(words)
-        self.made[given.name] = self.port(given.vnic_type)
+        given = _parsed(words, "--network", "--vnic-type")
+        assert given.network == ["NETWORK"]
+        (kind,) = given.vnic_type
+        self.made[given.target] = self.port(kind)
 
     def port(self, vnic_type: str) -> str:
         """Make a port in Neutron; return its id."""
@@ -139,9 +136,11 @@ def rest(
         instance.save()
 
 
-def _parsed(words: list[str], option: str) -> argparse.Namespace:
+def _parsed(words: list[str], *options: str) -> argparse.Namespace:
+    """Return lists of the values of options, and the last word."""
     parser = argparse.ArgumentParser()
-    parser.add_argument(option, dest="option", action="append", required=True)
+    for option in options:
+        parser.add_argument(option, action="append", default=[])
     parser.add_argument("target")
     return parser.parse_args(words)
 
