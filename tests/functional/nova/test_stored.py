@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The filter's view of a boot, without the API gate."""
 
-from tests.functional.nova import base, helpers, verdicts
+from tests.functional.nova import verdicts
 
 PC, Q35 = {"hw_machine_type": "pc"}, {"hw_machine_type": "q35"}
 LOCAL = {
@@ -78,31 +78,3 @@ class TestBoots(verdicts.VerdictCase):
         response = self.boot(self.image(**Q35, **URL))
         reason = self.filtered(response)
         self.assertTrue(reason.startswith("image property base_image_ref="))
-
-
-class TestFirstOfSeveral(base.FakeDriverCase):
-    """For several servers in one request, Nova asks about the first one."""
-
-    def test_it_is_deleted_while_it_is_scheduled(self):
-        # given a user who deletes the first one in that moment
-        from nova_vhard.gates import nova_stored
-
-        read, first = nova_stored.read, []
-
-        def late(spec):
-            first.append(spec.instance_uuid)
-            self.api.delete_server(spec.instance_uuid)
-            return read(spec)
-
-        self.stub_out("nova_vhard.gates.nova_stored.LATE", 0)
-        self.stub_out("nova_vhard.gates.nova_stored.read", late)
-        # when two are booted
-        image = self.image(**helpers.CLEAN)
-        response = self.boot(image, min_count=2, max_count=2)
-        self.assertEqual(202, response.status_int, response.text)
-        # then the other one has not been judged, and does not start
-        self.settle()
-        (other,) = (each["id"] for each in self.servers())
-        self.assertNotIn(other, first)
-        fault = self.fault(other)
-        self.assertIn(nova_stored.GONE[:40], fault)
