@@ -289,6 +289,17 @@ CASES = {
         stored={"flavor": flavor("1", OLD)},
         operation="resize",
     ),
+    # For the hosts, a resize is a move.
+    "resize to a host": allowed(
+        B,
+        hosts=(B,),
+        policy=f"{POLICY}hosts: {{require: [kernel_aslr]}}\n"
+        "moves: {hosts: warn}\n",
+        fields={"flavor": flavor("2"), **MOVED},
+        stored={"flavor": flavor("1")},
+        operation="resize",
+        rules=["hosts.require"],
+    ),
     # A rebuild is charged with its image alone.
     "rebuild": Case(
         image=IDE,
