@@ -8,41 +8,60 @@ from nova import exception
 from nova.scheduler import manager
 
 from nova_vhard.policy.watch import PolicyUnavailable
-from tests.functional.nova import base, helpers
+from tests.functional.nova import base, helpers, verdicts
 
 BROKEN = "guest_devices: {disk_bus: {allow: [virtoi]}}\n"
 
 
-class NeverGood(base.FakeDriverCase):
+class Policies(verdicts.VerdictCase):
+    def setUp(self):
+        super().setUp()
+        self.clean = self.image(**helpers.CLEAN)
+        self.old = self.image(**helpers.IDE)
+
+    def start(self):
+        """Build what nova-scheduler builds when it starts; return our gate."""
+        started = manager.SchedulerManager()
+        return started.host_manager.enabled_filters[0]
+
+    def refused(self, gate):
+        """Check that the scheduler's gate refuses an ide image."""
+        error = self.assertRaises(
+            exception.NoValidHost,
+            gate.filter_all,
+            [],
+            self.spec_of(helpers.IDE),
+        )
+        self.assertIn("hw_disk_bus=ide", str(error))
+
+    def boots(self, **statuses):
+        """Check how the API answers a boot from each image."""
+        actual = {
+            name: self.boot(getattr(self, name)).status_int
+            for name in statuses
+        }
+        self.assertEqual(statuses, actual)
+
+
+class TestNeverGood(Policies):
     """There has never been a policy that could be used."""
 
     def setUp(self):
         super().setUp()
+        self.running = self.server(self.clean)
         folder = Path(self.useFixture(fixtures.TempDir()).path)
-        self.options = {
-            "policy_file": str(folder / "policy.yaml"),
-            "state_path": str(folder),
-        }
         self.policy_file = folder / "policy.yaml"
-
-
-class TestNeverGoodAtTheApi(NeverGood):
-    def setUp(self):
-        super().setUp()
-        self.clean = self.image(**helpers.CLEAN)
-        plain = self.without_gate()
-        body = self.wish(self.clean)
-        response = self.call("POST", "/v2.1/servers", body, app=plain)
-        self.server = response.json["server"]["id"]
-        self.wait(self.server, "ACTIVE")
-        self.application = self.worker(**self.options)
         self.write_policy(BROKEN)
+        self.application = self.worker(
+            policy_file=str(self.policy_file),
+            state_path=str(folder),
+        )
 
     def test_what_would_be_judged_is_answered_503(self):
         rebuild = {"rebuild": {"imageRef": self.clean}}
         for response in (
             self.boot(self.clean),
-            self.act(self.server, rebuild),
+            self.act(self.running, rebuild),
         ):
             self.assertEqual(503, response.status_int)
             self.assertEqual(["serviceUnavailable"], list(response.json))
@@ -52,105 +71,46 @@ class TestNeverGoodAtTheApi(NeverGood):
         self.assertEqual(1, len(self.servers()))
 
     def test_everything_else_goes_through(self):
-        path = f"/v2.1/servers/{self.server}"
-        for method, url in (("GET", "/v2.1/servers"), ("GET", path)):
-            self.assertEqual(200, self.call(method, url).status_int)
-        response = self.act(self.server, {"reboot": {"type": "HARD"}})
+        path = f"/v2.1/servers/{self.running}"
+        for url in ("/v2.1/servers", path):
+            self.assertEqual(200, self.call("GET", url).status_int)
+        response = self.act(self.running, {"reboot": {"type": "HARD"}})
         self.assertEqual(202, response.status_int)
-        self.wait(self.server, "ACTIVE")
         self.assertEqual(204, self.call("DELETE", path).status_int)
 
     def test_a_mended_policy_is_obeyed_without_a_restart(self):
-        self.write_policy("")
-
-        self.assertEqual(202, self.boot(self.clean).status_int)
-        old = self.image(**helpers.IDE)
-        self.assertEqual(403, self.boot(old).status_int)
-
-    def test_a_file_that_is_not_there(self):
         self.policy_file.unlink()
-
-        self.assertEqual(503, self.boot(self.clean).status_int)
-
-
-class TestNeverGoodAtTheScheduler(NeverGood):
-    API_GATE = None
-
-    def setUp(self):
-        super().setUp()
-        self.write_policy(BROKEN)
-
-    def start(self):
-        """Build what nova-scheduler builds when it starts."""
-        self.flags(**self.options, group="vhard")
-        return manager.SchedulerManager()
+        self.boots(clean=503)
+        self.write_policy("")
+        self.boots(clean=202, old=403)
 
     def test_nova_scheduler_does_not_start(self):
+        """It says to the operator where, what, and the nearest known name."""
         error = self.assertRaises(PolicyUnavailable, self.start)
-
-        # and says to the operator where, what, and the nearest known name
         self.assertIn(str(self.policy_file), str(error))
         self.assertIn("guest_devices.disk_bus", str(error))
         self.assertRegex(str(error), "did you mean .?virtio.?[?]")
-
-    def test_it_does_not_start_without_a_file(self):
         self.policy_file.unlink()
-
         error = self.assertRaises(PolicyUnavailable, self.start)
         self.assertIn(str(self.policy_file), str(error))
-
-    def test_it_starts_with_a_good_one(self):
-        """The check of the two above: nothing else keeps it down."""
+        # nothing else keeps it down
         self.write_policy("")
+        self.refused(self.start())
 
-        self.assertIsNotNone(self.start())
 
-
-class TestLastGood(base.FakeDriverCase):
+class TestLastGood(Policies):
     """A bad edit keeps what held before it."""
 
-    def setUp(self):
-        super().setUp()
-        self.clean = self.image(**helpers.CLEAN)
-        self.old = self.image(**helpers.IDE)
-        self.assertEqual(403, self.boot(self.old).status_int)
+    def test_each_service_goes_on_with_it(self):
+        """One that is started again has it, too."""
+        gate = self.start()
+        self.boots(old=403)
         self.write_policy(BROKEN)
-
-    def test_the_api_goes_on_with_it(self):
-        self.assertEqual(403, self.boot(self.old).status_int)
-        self.active(self.clean)
-
-    def test_a_worker_that_is_started_again_has_it_too(self):
+        self.boots(old=403, clean=202)
         self.application = self.worker()
-
-        for image, status in ((self.old, 403), (self.clean, 202)):
-            self.assertEqual(status, self.boot(image).status_int)
-
-
-class TestLastGoodAtTheScheduler(base.FakeDriverCase):
-    API_GATE = None
-
-    def setUp(self):
-        super().setUp()
-        filters = self.scheduler.manager.host_manager.filter_obj_map
-        filters["VirtHardeningFilter"]._enforcer.policy()
-
-    def test_the_scheduler_goes_on_with_it(self):
-        self.write_policy(BROKEN)
-
-        server = self.boot(self.image(**helpers.IDE)).json["server"]["id"]
-        self.assertIn("hw_disk_bus=ide", self.fault(server))
-        self.active(self.image(**helpers.CLEAN))
-
-    def test_a_scheduler_that_is_started_again_has_it_too(self):
-        self.write_policy(BROKEN)
-
-        started = manager.SchedulerManager().host_manager.enabled_filters[0]
-
-        error = self.assertRaises(
-            exception.NoValidHost,
-            started.filter_all,
-            [],
-            self.spec_of(helpers.IDE),
-        )
-        self.assertIn("hw_disk_bus=ide", str(error))
+        self.boots(old=403, clean=202)
+        for each in (gate, self.start()):
+            self.refused(each)
+            self.assertEqual(
+                [], each.filter_all([], self.spec_of(helpers.CLEAN))
+            )
