@@ -133,7 +133,7 @@ class TestByImageOfAVolume(BothGates):
         for made_of, held in MADE_OF:
             with self.subTest(made_of=made_of):
                 self.boots(held, self.volume(**BOTH, **made_of))
-        # A volume is no image.
+        # An exemption does not name a volume.
         volume = self.volume(**BOTH)
         for project, image in ((PROJECT_ID, volume), (PROJECT, OLD)):
             self.write_policy(BY_IMAGE.format(project=project, image=image))

@@ -199,7 +199,7 @@ class TestScheduler(verdicts.VerdictCase):
         for name in (faults.DECISIONS, faults.OURS):
             with faults.broken_log(name):
                 self.refused(spec, gate)
-        # a refusal is no fault
+        # A refusal is not a fault.
         with faults.errors() as logged:
             error = self.assertRaises(
                 exception.NoValidHost,

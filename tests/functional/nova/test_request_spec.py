@@ -61,7 +61,7 @@ OWNER = Subject(
             spec(project_id="p2"),
             replace(OWNER, project="p2", domain=None, roles=frozenset()),
         ),
-        # What was never set is none.
+        # Nova has never set its fields.
         (
             objects.RequestSpec(flavor=objects.Flavor(), image=None),
             Subject(BOOT),

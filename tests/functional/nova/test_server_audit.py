@@ -71,7 +71,7 @@ CASES = {
         {CARD: f"{RUNS}would be refused a rebuild"},
         policy=ENFORCED,
     ),
-    "mended": Case(
+    "corrected": Case(
         E1000, helpers.CLEAN, {CARD: f"{RUNS}a rebuild would fix it"}
     ),
     "worse": Case(
