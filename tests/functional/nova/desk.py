@@ -7,6 +7,7 @@ audit in the services' shapes.
 
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import glanceclient.exc
 from openstack import exceptions as sdk
@@ -16,18 +17,19 @@ from tests.functional.nova import images
 from tests.functional.nova.passthrough import cloud
 
 
-class _Answer:
-    def __init__(self, body: object, status: int = 200) -> None:
-        self._body = body
-        self.status_code = status
-        self.headers = {"content-type": "application/json"}
-        self.content = b"no such thing"
-        self.reason = self.text = "no such thing"
-        self.url = "http://nowhere"
-        self.request = SimpleNamespace(method="GET", url=self.url)
-
-    def json(self) -> object:
-        return self._body
+def _answer(body: object, status: int = 200) -> SimpleNamespace:
+    """Return an answer as requests has it."""
+    nowhere = "http://nowhere"
+    return SimpleNamespace(
+        status_code=status,
+        json=lambda: body,
+        headers={"content-type": "application/json"},
+        content=b"no such thing",
+        reason="no such thing",
+        text="no such thing",
+        url=nowhere,
+        request=SimpleNamespace(method="GET", url=nowhere),
+    )
 
 
 class Images:
@@ -67,7 +69,7 @@ class Network:
         self.asked: list[list[tuple[str, str]]] = []
         self.down = False
 
-    def get(self, path: str, params: Any, **more: Any) -> _Answer:
+    def get(self, path: str, params: Any, **more: Any) -> SimpleNamespace:
         assert path == "/ports", path
         self.asked.append(params)
         if self.down:
@@ -80,7 +82,7 @@ class Network:
             for port in result
             if port.get("device_id") in ids
         ]
-        return _Answer({"ports": ports})
+        return _answer({"ports": ports})
 
 
 class BlockStorage:
@@ -94,17 +96,17 @@ class BlockStorage:
         self.attached: dict[str, list[tuple[str, str]]] = {}
         self.asked: list[str] = []
 
-    def get(self, path: str, params: Any, **more: Any) -> _Answer:
+    def get(self, path: str, params: Any, **more: Any) -> SimpleNamespace:
         self.asked.append(path)
         volume = path.rpartition("/")[2]
         if volume not in self._cinder.volumes:
-            return _Answer({}, 404)
+            return _answer({}, 404)
         shown = dict(self._cinder.volumes[volume])
         shown["attachments"] = [
             {"server_id": server, "device": device}
             for server, device in self.attached.get(volume, ())
         ]
-        return _Answer({"volume": shown})
+        return _answer({"volume": shown})
 
 
 def app(case: Any) -> Any:
@@ -129,9 +131,5 @@ def app(case: Any) -> Any:
 
 def placement_down() -> Placement:
     """Return a Placement that gives no answer."""
-
-    class Down:
-        def get(self, url: str, version: str) -> object:
-            raise ConnectionError("no answer")
-
-    return Placement(Down())
+    get = mock.Mock(side_effect=ConnectionError("no answer"))
+    return Placement(SimpleNamespace(get=get))
