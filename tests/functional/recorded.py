@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Properties that Nova records for a server, by the defaults of its host.
 
-A snapshot inherits them. Nova's test_snapshots compares these tables with
+A snapshot inherits them. tests/release/test_harness compares these tables with
 Nova's own driver (``_register_undefined_instance_details``). Glance's tests,
 which have no Nova, use the same tables.
 """

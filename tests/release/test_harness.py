@@ -4,8 +4,10 @@
 What Nova does alone is in tests/release/bypass.
 """
 
+from nova import utils
 from nova.api.openstack import wsgi
 
+from tests.functional import recorded
 from tests.functional.nova import base
 from tests.release import witness
 
@@ -30,3 +32,32 @@ class TestPlaceOfTheGate(base.FakeDriverCase):
             self.assertEqual(script, environ["SCRIPT_NAME"])
             self.assertEqual("/servers", environ["PATH_INFO"])
             self.assertEqual(script == "/v2", wsgi.ENV_LEGACY_V2 in environ)
+
+
+class TestRecorded(base.LibvirtCase):
+    """The tables of recorded.py match what Nova's driver records."""
+
+    API_GATE = None
+    FILTER = None
+
+    def test_each_host(self):
+        self.flags(instances=-1, cores=-1, ram=-1, group="quota")
+        for host in recorded.HOSTS:
+            machine = [f"x86_64={host.machine}"]
+            self.flags(hw_machine_type=machine, group="libvirt")
+            self.flags(pointer_model=host.pointer)
+            for name, guest in recorded.GUESTS.items():
+                with self.subTest(name, host=host):
+                    server = self.active(
+                        self.image(**guest.properties),
+                        config_drive=guest.config_drive,
+                    )
+                    kept = utils.get_image_from_system_metadata(
+                        self.instance(server).system_metadata
+                    )
+                    actual = {
+                        key: value
+                        for key, value in kept["properties"].items()
+                        if key.startswith("hw_") or key in guest.properties
+                    }
+                    self.assertEqual(guest.recorded(host), actual)
