@@ -3,8 +3,8 @@
 
 import json
 import os
+import shutil
 import stat
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -33,29 +33,31 @@ BUS = (LIBVIRT, "hw_disk_bus")
 COMMAND = ("vhard", "policy", "metadefs")
 
 
-def manage(directory: Path, *options: str) -> None:
-    """Run glance-manage db_load_metadefs, as an operator does."""
-    path = Path(sys.prefix) / "etc" / "glance" / "metadefs"
-    subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from glance.cmd.manage import main; main()",
-            f"--config-file={directory}/glance-api.conf",
-            "db_load_metadefs",
-            str(path),
-            *options,
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+#: Of those that Glance ships: libvirt's, another hypervisor's, and others.
+FILES = (
+    *("compute-libvirt", "compute-libvirt-image", "compute-vtpm-hw"),
+    *("compute-randomgen", "compute-vmware", "glance-common-image-props"),
+    *("cim-storage-allocation-setting-data", "operating-system"),
+)
+
+
+def load(folder: Path, *options: bool) -> None:
+    """Load the definitions, as glance-manage db_load_metadefs does."""
+    from glance.db.sqlalchemy import api, metadata
+
+    metadata.db_load_metadefs(api.get_engine(), str(folder), *options)
 
 
 @pytest.fixture(scope="module")
 def loaded(directory: Path) -> Path:
-    manage(directory)
-    return directory
+    """Give a folder of definitions that Glance has loaded."""
+    folder = directory / "metadefs"
+    folder.mkdir()
+    shipped = Path(sys.prefix) / "etc" / "glance" / "metadefs"
+    for name in FILES:
+        shutil.copy(shipped / f"{name}.json", folder)
+    load(folder)
+    return folder
 
 
 @pytest.fixture
@@ -146,14 +148,13 @@ def test_what_is_offered_and_its_undo(openstack: Command, admin: User) -> None:
     )
 
     # and the undo restores what the API answers, byte for byte
-    status, output = openstack(*COMMAND, "--undo=kept.json", "-fjson")
-    assert status == 0, output
-    assert {row["State"] for row in rows_of(output)} == {"restored"}
+    for state in ("restored", "as before already"):
+        status, output = openstack(*COMMAND, "--undo=kept.json", "-fjson")
+        assert status == 0, output
+        assert {row["State"] for row in rows_of(output)} == {state}
+        now = {place: answered(admin, *place) for place in rows}
+        assert now == bytes_before
     assert definitions(admin) == before
-    assert {place: answered(admin, *place) for place in rows} == bytes_before
-    status, output = openstack(*COMMAND, "--undo=kept.json", "-fjson")
-    assert status == 0
-    assert {row["State"] for row in rows_of(output)} == {"as before already"}
 
 
 def test_definitions_that_are_loaded_again_are_noticed(
@@ -162,7 +163,7 @@ def test_definitions_that_are_loaded_again_are_noticed(
     asked = (*COMMAND, "--policy=policy.yaml")
     assert openstack(*asked, "--yes", "--journal=kept.json")[0] == 0
     # when an upgrade loads its own: PATH MERGE PREFER_NEW
-    manage(loaded, "true", "true")
+    load(loaded, True, True)
 
     # changed definitions are not undone
     _, output = openstack(*COMMAND, "--undo=kept.json", "-fjson")
