@@ -7,10 +7,12 @@ Header by header and name by name: what a status does not show.
 import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -129,24 +131,6 @@ def cloud(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Cloud]:
         yield Cloud()
 
 
-def event(caplog: pytest.LogCaptureFixture) -> tuple[Any, ...]:
-    """Return the one event, as far as it says what came of the request."""
-    (whole,) = logged.decisions(caplog)
-    assert whole["gate"] == "glance-api"
-    return whole["operation"], whole["outcome"], whole["service"]
-
-
-def test_the_shape_of_a_refusal(cloud: Cloud) -> None:
-    answer = cloud.send(create(IDE))
-    assert answer.status == 403
-    assert answer.headers["Content-Type"] == "application/json"
-    (name,) = answer.json
-    assert name == "forbidden"
-    message = answer.json[name].pop("message")
-    assert "hw_disk_bus='ide' is not allowed" in message
-    assert answer.json[name] == {"code": 403, "title": "Forbidden"}
-
-
 @pytest.mark.parametrize(
     ("code", "name", "title"),
     [
@@ -165,18 +149,6 @@ def test_the_shape_of_each_answer(code: int, name: str, title: str) -> None:
     }
 
 
-def test_of_whom_and_what_the_event_of_an_upload_is(
-    cloud: Cloud, caplog: pytest.LogCaptureFixture
-) -> None:
-    assert cloud.send(create({"id": IMAGE})).status == 201
-    (whole,) = logged.decisions(caplog)
-    assert whole["subject"] == {
-        "project": "p1",
-        "image": IMAGE,
-        "roles": ["member"],
-    }
-
-
 EXEMPTION = """\
 exemptions:
   - id: old
@@ -185,41 +157,142 @@ exemptions:
     rules: {guest_devices.disk_bus: [ide]}
     until: 2999-12-31
 """
+OFF = "enabled: false\n"
+CONFIRMED = {"HTTP_X_SERVICE_IDENTITY_STATUS": "Confirmed"}
+INVALID = {"HTTP_X_SERVICE_IDENTITY_STATUS": "Invalid"}
+#: With a config drive, which is on the bus of CD-ROMs.
+DRIVE = {**IDE, "img_config_drive": "mandatory"}
+TO_IDE = add("/hw_disk_bus", "ide")
 
 
-def test_an_exemption_that_has_not_ended_holds(
-    cloud: Cloud, tmp_path: Path
+@dataclass(frozen=True)
+class Case:
+    """A request, and what comes of it.
+
+    :ivar event: operation and outcome in the one event
+    :ivar policy: added to ``POLICY``
+    :ivar stored: added to ``STORED``
+    :ivar roles: of a service
+    :ivar subject: what the event must name
+    """
+
+    wire: Wire
+    status: int
+    event: str
+    policy: str = ""
+    stored: dict[str, str] = field(default_factory=dict)
+    roles: list[str] | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    project: str = "p1"
+    image: str | None = None
+    service: bool = False
+
+
+def as_service(roles: list[str], headers: dict[str, str] = CONFIRMED) -> Case:
+    """Return an upload by a service, which is never refused."""
+    return Case(
+        create(IDE),
+        201,
+        "upload warn",
+        roles=roles,
+        headers=headers,
+        service=True,
+    )
+
+
+def as_other(roles: list[str] | None, headers: dict[str, str]) -> Case:
+    """Return an upload by somebody who is not taken for a service."""
+    return Case(create(IDE), 403, "upload refuse", "", {}, roles, headers)
+
+
+CASES = {
+    "upload": Case(create({"id": IMAGE}), 201, "upload allow", image=IMAGE),
+    "of another owner": Case(
+        create({"owner": "p2"}), 201, "upload allow", project="p2"
+    ),
+    "changed, of another owner": Case(
+        update(add("/hw_machine_type", "q35")),
+        201,
+        "update allow",
+        stored={"owner": "p3"},
+        project="p3",
+        image=IMAGE,
+    ),
+    "exempt": Case(create(IDE), 201, "upload allow", EXEMPTION),
+    "exempt change": Case(
+        update(TO_IDE), 201, "update allow", EXEMPTION, image=IMAGE
+    ),
+    "beside what is exempt": Case(
+        update(add("/hw_cdrom_bus", "sata")),
+        201,
+        "update allow",
+        EXEMPTION,
+        DRIVE,
+        image=IMAGE,
+    ),
+    "not exempt": Case(
+        update(add("/hw_cdrom_bus", "ide")),
+        403,
+        "update refuse",
+        EXEMPTION,
+        DRIVE,
+        image=IMAGE,
+    ),
+    "switched off": Case(
+        create({"id": IMAGE, **IDE}), 201, "upload disabled", OFF, image=IMAGE
+    ),
+    "switched off, change": Case(
+        update(TO_IDE), 201, "update disabled", OFF, image=IMAGE
+    ),
+    "switched off, change of the id": Case(
+        update(add("/image_id", "x"), TO_IDE),
+        201,
+        "update disabled",
+        OFF,
+        image=IMAGE,
+    ),
+    # Each gate judges the devices that follow from an image's format.
+    "iso": Case(create(ISO), 403, "upload refuse"),
+    "raw": Case(create({**ISO, "disk_format": "raw"}), 201, "upload allow"),
+    "changed to iso": Case(
+        update(add("/disk_format", "iso")),
+        403,
+        "update refuse",
+        stored={"hw_cdrom_bus": "ide"},
+        image=IMAGE,
+    ),
+    "service": as_service(["service"]),
+    "Service": as_service(["Service"]),
+    "other and SERVICE": as_service(["other", "SERVICE"]),
+    "service without roles": as_other(None, CONFIRMED),
+    "service with no role": as_other([], CONFIRMED),
+    "member as service": as_other(["member"], CONFIRMED),
+    "service of no status": as_other(["service"], {}),
+    "invalid service": as_other(["service"], INVALID),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_what_comes_of_a_request(
+    cloud: Cloud, caplog: pytest.LogCaptureFixture, tmp_path: Path, case: Case
 ) -> None:
-    (tmp_path / "policy.yaml").write_text(POLICY + EXEMPTION)
-    assert cloud.send(create(IDE)).status == 201
-    assert cloud.send(update(add("/hw_disk_bus", "ide"))).status == 201
-    cloud.stored = {**STORED, **IDE, "img_config_drive": "mandatory"}
-    assert cloud.send(update(add("/hw_cdrom_bus", "sata"))).status == 201
-    assert cloud.send(update(add("/hw_cdrom_bus", "ide"))).status == 403
-
-
-@pytest.mark.parametrize(
-    ("wire", "operation"),
-    [
-        (create({"id": IMAGE, **IDE}), "upload"),
-        (update(add("/hw_disk_bus", "ide")), "update"),
-        (update(add("/image_id", "x"), add("/hw_disk_bus", "ide")), "update"),
-    ],
-)
-def test_switched_off_all_passes_with_an_event(
-    cloud: Cloud,
-    caplog: pytest.LogCaptureFixture,
-    tmp_path: Path,
-    wire: Wire,
-    operation: str,
-) -> None:
-    (tmp_path / "policy.yaml").write_text(POLICY + "enabled: false\n")
-    assert cloud.send(wire).status == 201
-    assert event(caplog) == (operation, "disabled", False)
-    (whole,) = logged.decisions(caplog)
-    who = {"project": "p1", "roles": ["member"]}
-    assert whole["subject"] == {**who, "image": IMAGE}
-    assert cloud.shown == []
+    (tmp_path / "policy.yaml").write_text(POLICY + case.policy)
+    cloud.stored = {**STORED, **case.stored}
+    answer = cloud.send(case.wire, case.roles, **case.headers)
+    assert answer.status == case.status
+    (event,) = logged.decisions(caplog)
+    operation, outcome = case.event.split()
+    assert event["gate"] == "glance-api"
+    assert (event["operation"], event["outcome"]) == (operation, outcome)
+    assert event["service"] is case.service
+    subject = event["subject"]
+    assert (subject["project"], subject.get("image")) == (
+        case.project,
+        case.image,
+    )
+    assert subject["roles"] == (["member"] if case.project == "p1" else [])
+    read = operation == "update" and outcome != "disabled"
+    assert bool(cloud.shown) == read
 
 
 @pytest.mark.parametrize(
@@ -239,18 +312,6 @@ def test_what_is_not_judged_passes_without_an_event(
 ) -> None:
     assert cloud.send(Wire(method, path, b"{}")).status in (200, 201)
     assert logged.decisions(caplog) == []
-
-
-def test_an_image_is_judged_as_its_owners(
-    cloud: Cloud, caplog: pytest.LogCaptureFixture
-) -> None:
-    cloud.send(create({"owner": "p2"}))
-    cloud.stored = {**STORED, "owner": "p3"}
-    cloud.send(update(add("/hw_machine_type", "q35")))
-    projects = [
-        whole["subject"]["project"] for whole in logged.decisions(caplog)
-    ]
-    assert projects == ["p2", "p3"]
 
 
 def test_the_last_good_policy_is_kept_for_this_service(
@@ -273,35 +334,39 @@ def failing(*_: Any, **__: Any) -> Any:
 class TestUnable:
     """A request that cannot be judged is refused, and says why."""
 
-    WIRES = (create(IDE), update(add("/hw_disk_bus", "ide")))
+    @pytest.fixture(
+        params=[create(IDE), update(TO_IDE)], ids=["POST", "PATCH"]
+    )
+    def refused(
+        self, cloud: Cloud, request: pytest.FixtureRequest
+    ) -> Callable[[], str]:
+        """Give a function that sends a request and returns the answer."""
 
-    def refused(self, cloud: Cloud, wire: Wire) -> str:
-        """Check the shape of an answer; return its text."""
-        answer = cloud.send(wire)
-        assert answer.status == 503
-        fault = answer.json["serviceUnavailable"]
-        assert fault["code"] == 503
-        text: str = fault["message"]
-        return text
+        def send() -> str:
+            answer = cloud.send(request.param)
+            assert answer.status == 503
+            fault = answer.json["serviceUnavailable"]
+            assert fault["code"] == 503
+            return str(fault["message"])
 
-    @pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.method)
+        return send
+
     def test_without_a_policy(
-        self, cloud: Cloud, tmp_path: Path, wire: Wire
+        self, cloud: Cloud, tmp_path: Path, refused: Callable[[], str]
     ) -> None:
         without_a_policy(tmp_path)
-        assert self.refused(cloud, wire) == http.NO_POLICY_TEXT
+        assert refused() == http.NO_POLICY_TEXT
         assert cloud.environs == []
 
-    @pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.method)
     def test_by_a_fault_of_ours(
         self,
         cloud: Cloud,
         caplog: pytest.LogCaptureFixture,
         monkeypatch: pytest.MonkeyPatch,
-        wire: Wire,
+        refused: Callable[[], str],
     ) -> None:
         monkeypatch.setattr(image_reader, "read", failing)
-        text = self.refused(cloud, wire)
+        text = refused()
         assert cloud.context is not None
         assert cloud.context.request_id in text
         assert text == http.fault_text(cloud.context)
@@ -319,81 +384,12 @@ class TestUnable:
         assert answers == ["503 Service Unavailable"]
 
 
-class TestIso:
-    """Each gate judges the devices that follow from an image's format."""
-
-    def test_an_upload(
-        self, cloud: Cloud, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        answer = cloud.send(create(ISO))
-        assert answer.status == 403
-        assert "an ISO image" in answer.json["forbidden"]["message"]
-        assert event(caplog) == ("upload", "refuse", False)
-
-    def test_the_same_properties_of_another_format(self, cloud: Cloud) -> None:
-        raw = {**ISO, "disk_format": "raw"}
-        assert cloud.send(create(raw)).status == 201
-
-    def test_a_change(
-        self, cloud: Cloud, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        cloud.stored = {**STORED, "hw_cdrom_bus": "ide"}
-        answer = cloud.send(update(add("/disk_format", "iso")))
-        assert answer.status == 403
-        assert event(caplog) == ("update", "refuse", False)
-        (whole,) = logged.decisions(caplog)
-        who = {"project": "p1", "roles": ["member"]}
-        assert whole["subject"] == {**who, "image": IMAGE}
-
-    def test_a_chunked_body_is_a_plain_one_afterwards(
-        self, cloud: Cloud
-    ) -> None:
-        wire = create({"hw_disk_bus": "virtio"})
-        answer = cloud.send(wire, HTTP_TRANSFER_ENCODING="chunked")
-        assert answer.status == 201
-        (passed,) = cloud.environs
-        assert "HTTP_TRANSFER_ENCODING" not in passed
-        assert int(passed["CONTENT_LENGTH"]) > 0
-
-
-class TestService:
-    """An image that a service makes for a user is never refused."""
-
-    CONFIRMED = {"HTTP_X_SERVICE_IDENTITY_STATUS": "Confirmed"}
-
-    @pytest.mark.parametrize(
-        "roles", [["service"], ["Service"], ["other", "SERVICE"]]
-    )
-    def test_a_confirmed_one(
-        self,
-        cloud: Cloud,
-        caplog: pytest.LogCaptureFixture,
-        roles: list[str],
-    ) -> None:
-        answer = cloud.send(create(IDE), roles, **self.CONFIRMED)
-        assert answer.status == 201
-        assert event(caplog) == ("upload", "warn", True)
-
-    @pytest.mark.parametrize(
-        ("roles", "headers"),
-        [
-            (None, CONFIRMED),
-            ([], CONFIRMED),
-            (["member"], CONFIRMED),
-            (["service"], {}),
-            (["service"], {"HTTP_X_SERVICE_IDENTITY_STATUS": "Invalid"}),
-        ],
-    )
-    def test_none(
-        self,
-        cloud: Cloud,
-        caplog: pytest.LogCaptureFixture,
-        roles: Any,
-        headers: dict[str, str],
-    ) -> None:
-        answer = cloud.send(create(IDE), roles, **headers)
-        assert answer.status == 403
-        assert event(caplog) == ("upload", "refuse", False)
+def test_a_chunked_body_is_a_plain_one_afterwards(cloud: Cloud) -> None:
+    wire = create({"hw_disk_bus": "virtio"})
+    assert cloud.send(wire, HTTP_TRANSFER_ENCODING="chunked").status == 201
+    (passed,) = cloud.environs
+    assert "HTTP_TRANSFER_ENCODING" not in passed
+    assert int(passed["CONTENT_LENGTH"]) > 0
 
 
 class TestChange:
@@ -493,23 +489,15 @@ def test_an_application_without_a_router_is_not_looked_at() -> None:
 
 
 @pytest.mark.parametrize("more", [{}, {"controller": "odd"}])
-def test_a_route_to_no_controller_is_not_looked_at(
-    cloud: Cloud, more: dict[str, str]
-) -> None:
+def test_paths_that_lead_nowhere(cloud: Cloud, more: dict[str, str]) -> None:
     ((_, v2),) = cloud.applications
     v2.map.connect("/odd", **more)
     result = glance_router.Router(cloud, [("ImagesController", "create")])
-    path = {"PATH_INFO": "/v2/odd"}
-    assert result.call(create({}).environ() | path) is None
-
-
-def test_a_path_that_glance_fails_at_is_named(cloud: Cloud) -> None:
-    judged = [("ImagesController", "create")]
-    result = glance_router.Router(cloud, judged)
-    with pytest.raises(routing.Unroutable) as raised:
-        result.call(create({}).environ() | {"PATH_INFO": "images"})
-    assert "images" in str(raised.value)
-    assert result.call(create({}).environ() | {"PATH_INFO": "/images"}) is None
+    environ = create({}).environ()
+    for path in ("/v2/odd", "/images"):
+        assert result.call(environ | {"PATH_INFO": path}) is None
+    with pytest.raises(routing.Unroutable, match="images"):
+        result.call(environ | {"PATH_INFO": "images"})
 
 
 @pytest.mark.parametrize(
@@ -530,56 +518,63 @@ def test_what_a_change_makes_of_an_image(
     assert before == {"a": "1"}
 
 
-class TestMalformed:
-    """Bodies that Glance itself cannot read, and why."""
+UNREADABLE = ("ERROR", "Glance itself cannot read the body")
+#: Request, headers, the gate's own error, and what is logged of each.
+MALFORMED: dict[str, tuple[Wire, dict[str, str], str, list[Any]]] = {
+    "without end": (
+        Wire("POST", "/v2/images", b"[" * 100_000),
+        {},
+        "^maximum recursion depth exceeded",
+        [],
+    ),
+    "what fails Glance": (
+        update({"op": "add", "path": 7, "value": "x"}),
+        {},
+        "int",
+        [UNREADABLE],
+    ),
+    "cut off": (
+        create(IDE),
+        {"CONTENT_LENGTH": "999"},
+        "^the body is shorter than announced$",
+        [],
+    ),
+}
 
-    def refused(self, cloud: Cloud, wire: Wire) -> str:
-        """Check that the gate refuses; return the text of its own error."""
-        answer = cloud.send(wire)
-        assert answer.status == 400
-        fault = answer.json["badRequest"]["message"]
-        assert fault == http.MALFORMED_TEXT
-        return self.reason(cloud, wire.about(IMAGE).environ())
 
-    def reason(self, cloud: Cloud, environ: dict[str, Any]) -> str:
-        """Return the text of the gate's own error."""
-        call = cloud.gate._router.call(environ)
-        assert call is not None
-        with pytest.raises(routing.Malformed) as raised:
-            cloud.gate._answer(environ, call)
-        return str(raised.value)
+@pytest.mark.parametrize(
+    ("wire", "headers", "why", "lines"), MALFORMED.values(), ids=MALFORMED
+)
+def test_a_body_that_glance_cannot_read(
+    cloud: Cloud,
+    caplog: pytest.LogCaptureFixture,
+    wire: Wire,
+    headers: dict[str, str],
+    why: str,
+    lines: list[Any],
+) -> None:
+    answer = cloud.send(wire, **headers)
+    assert answer.status == 400
+    assert answer.json["badRequest"]["message"] == http.MALFORMED_TEXT
+    assert logged.lines(caplog, LOGGER) == lines
+    environ = wire.about(IMAGE).environ() | headers
+    call = cloud.gate._router.call(environ)
+    assert call is not None
+    with pytest.raises(routing.Malformed, match=why):
+        cloud.gate._answer(environ, call)
 
-    def test_without_end(
-        self, cloud: Cloud, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        deep = Wire("POST", "/v2/images", b"[" * 100_000)
-        text = self.refused(cloud, deep)
-        assert text.startswith("maximum recursion depth exceeded")
-        assert logged.lines(caplog, LOGGER) == []
 
-    def test_what_fails_glance_is_logged(
-        self, cloud: Cloud, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        number = {"op": "add", "path": 7, "value": "x"}
-        text = self.refused(cloud, update(number))
-        assert "int" in text
-        line = ("ERROR", "Glance itself cannot read the body")
-        assert logged.lines(caplog, LOGGER) == [line, line]
+def test_another_method_in_the_query(cloud: Cloud) -> None:
+    answer = cloud.send(create({}), QUERY_STRING="_method=PATCH")
+    assert answer.status == 400
+    assert answer.json["badRequest"]["message"] == http.OVERRIDE_TEXT
 
-    def test_cut_off(self, cloud: Cloud) -> None:
-        answer = cloud.send(create(IDE), CONTENT_LENGTH="999")
-        assert answer.status == 400
-        fault = answer.json["badRequest"]["message"]
-        assert fault == http.MALFORMED_TEXT
-        environ = {**create(IDE).environ(), "CONTENT_LENGTH": "999"}
-        text = "the body is shorter than announced"
-        assert self.reason(cloud, environ) == text
 
-    def test_another_method_in_the_query(self, cloud: Cloud) -> None:
-        answer = cloud.send(create({}), QUERY_STRING="_method=PATCH")
-        assert answer.status == 400
-        fault = answer.json["badRequest"]["message"]
-        assert fault == http.OVERRIDE_TEXT
+GONE = exception.ImageNotFound("No image found")
+#: The format that is read of each stored one.
+FORMATS = {None: None, "": None, "raw": "raw"}
+COPY = {"method": {"name": "glance-download"}}
+DOWNLOAD = {"method": {"name": "web-download"}}
 
 
 @pytest.mark.usefixtures("cloud")
@@ -587,22 +582,35 @@ class TestImport:
     """The task that Glance adds to its imports."""
 
     @staticmethod
-    def flow(**more: Any) -> Any:
-        return glance_import.get_flow(
+    def task(image: Any, **more: Any) -> Any:
+        """Return the task of Glance's flow that judges an image."""
+
+        def get(wanted: str) -> Any:
+            assert wanted == IMAGE
+            if isinstance(image, Exception):
+                raise image
+            return image
+
+        flow = glance_import.get_flow(
             task_type="api_image_import",
             task_id="task-1",
             context=RequestContext(
                 user_id="user", project_id="p1", roles=["member"]
             ),
             image_id=IMAGE,
+            image_repo=SimpleNamespace(get=get),
             **more,
         )
-
-    def test_names_are_what_glance_logs(self) -> None:
-        flow = self.flow(image_repo=None)
         assert flow.name == "api_image_import"
         ((task, _),) = flow.iter_nodes()
         assert task.name == "api_image_import-JudgeImage-task-1"
+        return task
+
+    def refused(self, image: Any, **more: Any) -> str:
+        """Return why a task refuses."""
+        with pytest.raises(exception.UploadException) as raised:
+            self.task(image, **more).execute()
+        return str(raised.value)
 
     @pytest.mark.parametrize(
         ("asked", "copied"),
@@ -610,98 +618,72 @@ class TestImport:
             (None, False),
             ({}, False),
             ({"method": None}, False),
-            ({"method": {"name": "web-download"}}, False),
-            ({"method": {"name": "glance-download"}}, True),
+            (DOWNLOAD, False),
+            (COPY, True),
         ],
     )
     def test_by_which_it_knows_a_copy(self, asked: Any, copied: bool) -> None:
-        flow = self.flow(image_repo=None, import_req=asked)
-        ((task, _),) = flow.iter_nodes()
-        assert task._copied is copied
+        assert self.task(OLD, import_req=asked)._copied is copied
 
-    def test_it_judges_the_image_of_the_task(
+    @pytest.mark.parametrize(
+        ("owner", "roles"), [("p1", ["member"]), ("p2", [])]
+    )
+    def test_it_judges_the_image_as_its_owners(
         self,
-        cloud: Cloud,
         caplog: pytest.LogCaptureFixture,
         tmp_path: Path,
+        owner: str,
+        roles: list[str],
     ) -> None:
-        assert "hw_disk_bus='ide' is not allowed" in self.ran(OLD)
-        (whole,) = logged.decisions(caplog)
-        assert whole["gate"] == "glance-import"
-        who = {"project": "p1", "roles": ["member"]}
-        assert whole["subject"] == {**who, "image": IMAGE}
+        text = self.refused(SimpleNamespace(**{**vars(OLD), "owner": owner}))
+        assert "hw_disk_bus='ide' is not allowed" in text
+        (event,) = logged.decisions(caplog)
+        assert (event["gate"], event["outcome"]) == ("glance-import", "refuse")
+        who = {"project": owner, "roles": roles}
+        assert event["subject"] == {**who, "image": IMAGE}
         kept = {each.name for each in (tmp_path / "state").iterdir()}
         assert kept == {
             "policy-glance-api.json",
             "policy-glance-api.json.runs",
         }
-        assert whole["outcome"] == "refuse"
 
-    def ran(self, image: Any, **more: Any) -> str:
-        """Return why a task refuses."""
-        repo = SimpleNamespace(get={IMAGE: image}.__getitem__)
-        ((task, _),) = self.flow(image_repo=repo, **more).iter_nodes()
-        with pytest.raises(exception.UploadException) as raised:
-            task.execute()
-        return str(raised.value)
-
-    def test_what_it_lets_pass(
-        self, cloud: Cloud, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_what_it_lets_pass(self, caplog: pytest.LogCaptureFixture) -> None:
         clean = SimpleNamespace(**{**vars(OLD), "extra_properties": {}})
-        repo = SimpleNamespace(get={IMAGE: clean}.__getitem__)
-        ((task, _),) = self.flow(image_repo=repo).iter_nodes()
-        task.execute()
-        (whole,) = logged.decisions(caplog)
-        assert whole["outcome"] == "allow"
+        self.task(clean).execute()
+        (event,) = logged.decisions(caplog)
+        assert event["outcome"] == "allow"
 
     @pytest.mark.parametrize(
-        ("method", "fix"),
+        ("asked", "fix"),
         [
-            (
-                "web-download",
-                f"run `openstack image set {PROPERTY} {IMAGE}`",
-            ),
-            ("glance-download", f"upload it with `{PROPERTY}`"),
+            (DOWNLOAD, f"run `openstack image set {PROPERTY} {IMAGE}`"),
+            (COPY, f"upload it with `{PROPERTY}`"),
         ],
         ids=["set", "copied"],
     )
-    def test_how_to_mend_it(self, method: str, fix: str) -> None:
+    def test_how_to_mend_it(self, asked: Any, fix: str) -> None:
         """A copy would bring the properties again."""
-        text = self.ran(OLD, import_req={"method": {"name": method}})
+        text = self.refused(OLD, import_req=asked)
         assert text.endswith(f" To fix: {fix}")
-
-    def test_it_is_judged_as_its_owners(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        self.ran(SimpleNamespace(**{**vars(OLD), "owner": "p2"}))
-        (whole,) = logged.decisions(caplog)
-        who = {"project": "p2", "roles": []}
-        assert whole["subject"] == {**who, "image": IMAGE}
 
     def test_an_iso_image_is_a_cdrom(self) -> None:
         properties = {"hw_machine_type": "pc"}
         iso = {"disk_format": "iso", "extra_properties": properties}
-        text = self.ran(SimpleNamespace(owner="p1", **iso))
+        text = self.refused(SimpleNamespace(owner="p1", **iso))
         assert "an ISO image" in text
 
+    @pytest.mark.parametrize(("stored", "read"), FORMATS.items())
     def test_an_image_without_a_format_has_none(
-        self, monkeypatch: pytest.MonkeyPatch
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        stored: str | None,
+        read: str | None,
     ) -> None:
-        read = []
-
-        def failing_read(*some: Any) -> Any:
-            read.append(some[1:])
-            raise RuntimeError("enough")
-
-        monkeypatch.setattr(image_reader, "read", failing_read)
-        for disk_format in (None, "", "raw"):
-            changed = {**vars(OLD), "disk_format": disk_format}
-            self.ran(SimpleNamespace(**changed))
-        assert read == [
-            (disk_format, "image", Holder(IMAGE, "p1", disk_format))
-            for disk_format in (None, None, "raw")
-        ]
+        reader = mock.Mock(side_effect=RuntimeError("enough"))
+        monkeypatch.setattr(image_reader, "read", reader)
+        self.refused(SimpleNamespace(**{**vars(OLD), "disk_format": stored}))
+        ((_, *rest),) = (call.args for call in reader.call_args_list)
+        assert rest == [read, "image", Holder(IMAGE, "p1", read)]
 
     def test_a_task_is_no_copy_unless_it_is_said(self) -> None:
         repo = SimpleNamespace(get={IMAGE: OLD}.__getitem__)
@@ -709,36 +691,24 @@ class TestImport:
         task = glance_import.JudgeImage("task", context, repo, IMAGE)
         with pytest.raises(exception.UploadException) as raised:
             task.execute()
-        assert str(raised.value) == self.ran(OLD)
+        assert str(raised.value) == self.refused(OLD)
 
     def test_without_a_policy(self, tmp_path: Path) -> None:
         without_a_policy(tmp_path)
-        assert self.ran(OLD) == http.NO_POLICY_TEXT
+        assert self.refused(OLD) == http.NO_POLICY_TEXT
 
     def test_imports_share_what_was_read_of_the_policy(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        real, made = enforcer.PolicyFile, []
-
-        def make(*arguments: Any) -> Any:
-            made.append(arguments)
-            return real(*arguments)
-
-        monkeypatch.setattr(enforcer, "PolicyFile", make)
+        made = mock.Mock(wraps=enforcer.PolicyFile)
+        monkeypatch.setattr(enforcer, "PolicyFile", made)
         enforcer._policy_file.cache_clear()
-        assert len({self.ran(OLD) for _ in range(3)}) == 1
-        assert len(made) == 1
+        assert len({self.refused(OLD) for _ in range(3)}) == 1
+        made.assert_called_once()
 
     def test_an_image_that_is_gone(self) -> None:
-        def get(_image: str) -> Any:
-            raise exception.ImageNotFound("No image found")
-
-        repo = SimpleNamespace(get=get)
-        ((task, _),) = self.flow(image_repo=repo).iter_nodes()
-        with pytest.raises(exception.UploadException) as raised:
-            task.execute()
         text = "the hardening policy cannot judge this image: No image found"
-        assert str(raised.value) == text
+        assert self.refused(GONE) == text
 
     def test_a_fault_of_ours(
         self,
@@ -746,8 +716,7 @@ class TestImport:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr(image_reader, "read", failing)
-        repo = SimpleNamespace(get={IMAGE: OLD}.__getitem__)
-        ((task, _),) = self.flow(image_repo=repo).iter_nodes()
+        task = self.task(OLD)
         with pytest.raises(exception.UploadException) as raised:
             task.execute()
         assert str(raised.value) == http.fault_text(task._context)
