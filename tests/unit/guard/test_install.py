@@ -22,6 +22,8 @@ from tests.unit.guard import domains
 from tests.unit.guard.domains import ENFORCE
 from tests.unit.guard.libvirts import FakeConnection
 
+LONG = "{tmp}/" + "long" * 30
+
 
 @pytest.fixture
 def config(tmp_path, short):
@@ -42,12 +44,27 @@ def config(tmp_path, short):
     return path
 
 
-@pytest.fixture
-def options(config):
+def read(config):
     conf = cfg.ConfigOpts()
     guard_conf.register(conf)
     conf([], default_config_files=[str(config)], project="test")
     return conf.vhard_guard
+
+
+@pytest.fixture
+def options(config):
+    return read(config)
+
+
+@pytest.fixture
+def no_watcher(monkeypatch):
+    """Let no daemon look for a libvirt."""
+    monkeypatch.setattr(Watcher, "_run", lambda self: None)
+
+
+def lines(options):
+    """Return what the status says, by subject."""
+    return {line.subject: line for line in status.lines(options)}
 
 
 @pytest.fixture
@@ -91,6 +108,8 @@ def test_install_and_uninstall(run, options, tmp_path):
     compile(text, str(hook), "exec")
     assert run("install")[0] == 0
     assert os.listdir(hook.parent) == ["nova-vhard-guard"]
+    other = hook.with_name("other")
+    other.write_text("#!/bin/sh\n")
     with running(options) as guard:
         domains.policy(
             tmp_path / "policy.yaml", "on_host: {unanswered: refuse}"
@@ -103,17 +122,12 @@ def test_install_and_uninstall(run, options, tmp_path):
     for _ in range(2):
         code, out, _ = run("uninstall")
         assert (code, out.count("\n")) == (0, 1)
+    assert os.listdir(hook.parent) == ["other"]
+    other.unlink()
+    assert run("uninstall")[0] == 0
     assert os.listdir(tmp_path / "hooks") == []
     assert os.listdir(tmp_path / "state") == []
     assert os.listdir(options.run_dir) == []
-
-
-def test_other_hooks_stay(run, tmp_path):
-    other = tmp_path / "hooks" / "qemu.d" / "other"
-    run("install")
-    other.write_text("#!/bin/sh\n")
-    run("uninstall")
-    assert os.listdir(other.parent) == ["other"]
 
 
 def test_a_daemon_without_systemd_hears_of_it(run, tmp_path):
@@ -165,13 +179,6 @@ def test_a_daemon_of_systemds(run, tmp_path, monkeypatch, active, fails, text):
     assert (f"reload {active}" in asked) == (active != "none")
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(run, tmp_path):
-    (tmp_path / "hooks").write_text("no folder")
-    code, out, err = run("install")
-    assert (code, out, err.count("\n")) == (1, "", 1)
-    assert str(tmp_path / "hooks") in err
-
-
 def test_status_of_a_host_without_a_guard(run):
     code, out, _ = run("status")
     assert code == 1
@@ -184,17 +191,16 @@ def _disk_full(*_arguments, **_more):
     raise OSError("disk full")
 
 
+@pytest.mark.usefixtures("no_watcher")
 def test_status_of_a_guarded_host(run, options, tmp_path, report, monkeypatch):
-    # No libvirt is looked for, so that it counts as reached.
-    monkeypatch.setattr(Watcher, "_run", lambda self: None)
     run("install")
     domains.report(report, "iommu", "kernel_aslr")
     with running(options) as guard:
         guard.metrics.connected = True
         guard.memory.adopt()
-        lines = status.lines(options)
-        assert all(line.good for line in lines), lines
-        text = "\n".join(line.text for line in lines)
+        seen = status.lines(options)
+        assert all(line.good for line in seen), seen
+        text = "\n".join(line.text for line in seen)
         assert "mode enforce, hot_plug report, unanswered allow" in text
         assert "2 checks passed" in text
         # Every fault is reported.
@@ -209,10 +215,10 @@ def test_status_of_a_guarded_host(run, options, tmp_path, report, monkeypatch):
             time.sleep(0.01)
         guard.memory.adopted = False
         report.unlink()
-        lines = status.lines(options)
-    bad = {line.subject for line in lines if not line.good}
+        seen = status.lines(options)
+    bad = {line.subject for line in seen if not line.good}
     assert bad == {"hook", "daemon", "policy"}
-    text = "\n".join(line.text for line in lines)
+    text = "\n".join(line.text for line in seen)
     for part in (
         "of another version",
         "cannot be used now",
@@ -224,32 +230,29 @@ def test_status_of_a_guarded_host(run, options, tmp_path, report, monkeypatch):
         assert part in text
 
 
-def test_status_of_a_host_with_much_to_say(options, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("no_watcher")
+def test_status_of_a_host_with_much_to_say(options, tmp_path):
     """Its answer is not cut off, whatever alphabet its faults are in."""
-    monkeypatch.setattr(Watcher, "_run", lambda self: None)
     key = "\u0416" * 90
     faults = "".join(f"{key}{number}: 1\n" for number in range(9))
     (tmp_path / "policy.yaml").write_text(f"version: '1'\n{faults}")
     with running(options) as guard:
         guard.memory.trouble = "\U00010400" * 2000
-        lines = {line.subject: line for line in status.lines(options)}
-    assert "not on the disk: \U00010400" in lines["daemon"].text
-    assert "policy.yaml:2: \u0416" in lines["policy"].text
+        seen = lines(options)
+    assert "not on the disk: \U00010400" in seen["daemon"].text
+    assert "policy.yaml:2: \u0416" in seen["policy"].text
 
 
+@pytest.mark.usefixtures("no_watcher")
 @pytest.mark.parametrize("beside", [True, False])
-def test_status_says_what_disables_a_policy(
-    options, tmp_path, monkeypatch, beside
-):
-    monkeypatch.setattr(Watcher, "_run", lambda self: None)
+def test_status_says_what_disables_a_policy(options, tmp_path, beside):
     path = tmp_path / "policy.yaml"
     if beside:
         path.with_name("policy.yaml.disabled").touch()
     else:
         domains.policy(path, "enabled: false\n")
     with running(options):
-        lines = status.lines(options)
-    (line,) = (line for line in lines if line.subject == "policy")
+        line = lines(options)["policy"]
     assert not line.good
     assert "refuses nothing: " in line.text
     assert (f"{path}.disabled exists" in line.text) == beside
@@ -284,8 +287,8 @@ def test_status_says_that_the_hook_has_not_learnt_what_it_does(
     with running(options) as guard:
         while not guard.answers.trouble:
             os.sched_yield()
-        lines = status.lines(options)
-    (line,) = (line for line in lines if "answers, " in line.text)
+        seen = status.lines(options)
+    (line,) = (line for line in seen if "answers, " in line.text)
     assert not line.good
     assert "not on the disk: [Errno 21]" in line.text
 
@@ -316,13 +319,10 @@ def test_a_second_daemon_takes_nothing_from_the_first(
         pass
 
 
-def test_one_folder_for_all_is_enough(options, config, short):
+def test_one_folder_for_all_is_enough(config, short):
     with config.open("a") as file:
         file.write(f"state_path = {short}/one\nrun_dir = {short}/one\n")
-    conf = cfg.ConfigOpts()
-    guard_conf.register(conf)
-    conf([], default_config_files=[str(config)], project="test")
-    with running(conf.vhard_guard):
+    with running(read(config)):
         pass
 
 
@@ -353,22 +353,6 @@ def test_a_probe_without_libvirt(run, monkeypatch):
     assert err == "nova-vhard-guard: unknown: no socket\n"
 
 
-@pytest.mark.parametrize(
-    ("line", "text"),
-    [
-        ("libvirt_user = nobody-of-this-host", "there is no user"),
-        ("threads = 1", "threads"),
-        ("interval = x", "interval"),
-        ("state_path = /proc/nothing", "/proc/nothing"),
-    ],
-)
-def test_a_wrong_option_is_one_line(run, config, line, text):
-    config.write_text(config.read_text() + line + "\n")
-    code, out, err = run("run")
-    assert (code, out, err.count("\n")) == (1, "", 1)
-    assert text in err
-
-
 def test_sighup_starts_a_round(options, tmp_path):
     guard = Guard(options)
     written = tmp_path / "nova_vhard_guard.prom"
@@ -389,23 +373,31 @@ def test_a_crash_is_one_line(run, monkeypatch):
     assert "crashed" in err
 
 
-@pytest.mark.parametrize("name", ["state_path", "run_dir"])
-@pytest.mark.parametrize("place", ["/dev/null", "/proc/none/such"])
-def test_a_folder_that_cannot_be_is_named(run, config, name, place):
+@pytest.mark.parametrize(
+    ("words", "line", "text"),
+    [
+        ("run", "libvirt_user = nobody-of-this-host", "there is no user"),
+        ("run", "threads = 1", "threads"),
+        ("run", "interval = x", "interval"),
+        ("run", "state_path = /proc/nothing", "/proc/nothing"),
+        *[
+            (
+                "run",
+                f"{name} = {place}",
+                f"nova-vhard-guard: [vhard_guard] {name}: {place}: ",
+            )
+            for name in ("state_path", "run_dir")
+            for place in ("/dev/null", "/proc/none/such")
+        ],
+        # A folder that nobody can write to, and a path that is too long.
+        ("run", "run_dir = /proc/self", "[vhard_guard] run_dir: /proc/self: "),
+        ("run", f"run_dir = {LONG}", f"[vhard_guard] run_dir: {LONG}: "),
+        ("install", "hooks_dir = /dev/null", "/dev/null"),
+    ],
+)
+def test_what_cannot_be_is_one_line(run, config, tmp_path, words, line, text):
     with config.open("a") as file:
-        file.write(f"{name} = {place}\n")
-    code, _, err = run("run")
-    assert code == 1
-    assert err.startswith(f"nova-vhard-guard: [vhard_guard] {name}: {place}: ")
-    assert err.count("\n") == 1
-    assert "specify a folder" in err
-
-
-def test_a_socket_that_cannot_be_is_named(run, config):
-    # a folder that nobody can write to, and a path that is too long for one
-    for place in ("/proc/self", config.parent / ("long" * 30)):
-        with config.open("a") as file:
-            file.write(f"run_dir = {place}\n")
-        code, _, err = run("run")
-        assert code == 1
-        assert f"[vhard_guard] run_dir: {place}: " in err
+        file.write(f"{line.format(tmp=tmp_path)}\n")
+    code, out, err = run(words)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert text.format(tmp=tmp_path) in err

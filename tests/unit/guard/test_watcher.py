@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guard beside libvirt: taken in, judged again, forgotten, proven."""
 
-import contextlib
 import json
 import threading
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 
@@ -41,6 +41,13 @@ def options(tmp_path):
 
 
 @pytest.fixture
+def fresh(tmp_path, judge):
+    """Return the memory of a host whose guests have not been taken in."""
+    judge.memory = Memory(str(tmp_path / "fresh"))
+    return judge.memory
+
+
+@pytest.fixture
 def make(options, judge, holds):
     def made(connect=None, policy=lambda: holds):
         return Watcher(options, policy, judge, Metrics(), connect)
@@ -48,21 +55,20 @@ def make(options, judge, holds):
     return made
 
 
-def test_all_guests_are_taken_in_once(tmp_path, judge, make, events, caplog):
-    judge.memory = memory = Memory(str(tmp_path / "fresh"))
+def test_all_guests_are_taken_in_once(fresh, make, events, caplog):
     connection = FakeConnection(
         {UUID: xml("sata")}, {OTHER: xml("ide", server=OTHER)}
     )
     make().look_at_all(connection)
-    assert memory.adopted
-    assert len(memory) == 2
+    assert fresh.adopted
+    assert len(fresh) == 2
     assert [event["outcome"] for event in events()] == ["warn", "warn"]
     assert "2 guests count as started before" in caplog.text
     # From now on who is unknown is new.
     new = domains.another()
     connection.running[new] = xml("sata", server=new)
     make().look_at_all(connection)
-    assert len(memory) == 2
+    assert len(fresh) == 2
     assert [event["outcome"] for event in events()[2:]] == ["refuse"]
     assert connection.asked == []
 
@@ -114,63 +120,58 @@ def test_a_guest_that_has_not_changed_is_not_judged(make, judge, monkeypatch):
     assert judge.before(UUID) is judge.before(new) is None
 
 
+LAST = "ffffffff" + OTHER[8:]
+
+
 def test_a_guest_that_cannot_be_read_keeps_no_other_from_being_judged(
-    tmp_path, judge, make, events, caplog
+    fresh, make, events, caplog
 ):
-    judge.memory = memory = Memory(str(tmp_path / "fresh"))
-    last = "ffffffff" + OTHER[8:]
-    guests = {
-        OTHER: xml("ide", server=OTHER),
-        last: xml("sata", server=last),
-    }
-    connection = FakeConnection(guests)
+    connection = FakeConnection(
+        {OTHER: xml("ide", server=OTHER), LAST: xml("sata", server=LAST)}
+    )
     connection.sick.add(OTHER)
     result = make()
     for _ in range(4):
         result.look_at_all(connection)
-    assert {event["subject"]["server"] for event in events()} == {last}
+    assert {event["subject"]["server"] for event in events()} == {LAST}
     assert caplog.text.count(f"Guest {OTHER} is not judged yet") == 1
     # It may have been there before: nobody is new until it is known.
-    assert not memory.adopted
+    assert not fresh.adopted
     connection.sick.clear()
     result.look_at_all(connection)
-    assert memory.adopted
-    assert memory.choices(OTHER)
+    assert fresh.adopted
+    assert fresh.choices(OTHER)
     count = len(events())
     result.look_at_all(connection)
     assert len(events()) == count
 
 
 def test_a_guest_that_makes_the_judge_fail_keeps_no_other_from_being_judged(
-    tmp_path, judge, make, events, caplog, monkeypatch
+    fresh, judge, make, events, caplog, monkeypatch
 ):
-    judge.memory = memory = Memory(str(tmp_path / "fresh"))
-    last = "ffffffff" + OTHER[8:]
-    guests = {OTHER: xml(server=OTHER), last: xml("sata", server=last)}
-    connection = FakeConnection(guests)
+    connection = FakeConnection(
+        {OTHER: xml(server=OTHER), LAST: xml("sata", server=LAST)}
+    )
     read = judge.read
-    fails = [OTHER]
 
     def fail(text, operation):
-        if any(uuid.encode() in text for uuid in fails):
+        if OTHER.encode() in text:
             raise ZeroDivisionError("ours")
         return read(text, operation)
 
-    monkeypatch.setattr(judge, "read", fail)
     result = make()
-    for _ in range(3):
-        result.look_at_all(connection)
-    assert {event["subject"]["server"] for event in events()} == {last}
+    with monkeypatch.context() as patch:
+        patch.setattr(judge, "read", fail)
+        for _ in range(3):
+            result.look_at_all(connection)
+    assert {event["subject"]["server"] for event in events()} == {LAST}
     # Nobody could tell of a guard that waits for it from one that is off.
-    assert memory.adopted
-    assert memory.choices(last)
-    failed = [record for record in caplog.records if record.exc_info]
-    assert [record.msg for record in failed] == [
-        f"Guest {OTHER} could not be judged"
-    ]
-    fails.clear()
+    assert fresh.adopted
+    assert fresh.choices(LAST)
+    failed = [record.msg for record in caplog.records if record.exc_info]
+    assert failed == [f"Guest {OTHER} could not be judged"]
     result.look_at_all(connection)
-    assert memory.choices(OTHER)
+    assert fresh.choices(OTHER)
     assert f"Guest {OTHER} can be judged" in caplog.messages
 
 
@@ -204,16 +205,15 @@ def test_many_events_of_one_guest_keep_no_other_from_being_read(make, quick):
     result.stop()
 
 
-def test_one_that_is_gone_meanwhile_is_not_waited_for(tmp_path, judge, make):
-    judge.memory = Memory(str(tmp_path / "fresh"))
+def test_one_that_is_gone_meanwhile_is_not_waited_for(fresh, make):
     connection = FakeConnection({OTHER: xml(server=OTHER)})
     connection.sick.add(OTHER)
     result = make()
     result.look_at_all(connection)
-    connection.sick.clear()
+    assert not fresh.adopted
     connection.running.clear()
     result.look_at_all(connection)
-    assert judge.memory.adopted
+    assert fresh.adopted
 
 
 def test_all_are_taken_in_after_an_unreadable_memory_is_damaged(
@@ -237,13 +237,12 @@ def test_all_are_taken_in_after_an_unreadable_memory_is_damaged(
     assert [event["outcome"] for event in events()] == ["refuse"]
 
 
-def test_nobody_is_taken_in_without_an_answer(tmp_path, judge, make):
-    judge.memory = Memory(str(tmp_path / "fresh"))
+def test_nobody_is_taken_in_without_an_answer(fresh, make):
     connection = FakeConnection({UUID: xml()})
     connection.alive = False
     with pytest.raises(LibvirtError):
         make().look_at_all(connection)
-    assert not judge.memory.adopted
+    assert not fresh.adopted
 
 
 def test_nobody_is_judged_without_a_policy(judge, make, caplog):
@@ -283,11 +282,6 @@ def test_a_proof_that_cannot_be_left_is_an_alert(options, make, caplog):
     assert "guard_in_force finds no probe" in caplog.text
 
 
-def test_the_mode_of_a_policy_that_refuses_nothing(options, make, policy):
-    off = policy("enabled: false\n" + ENFORCE)
-    assert make(policy=lambda: off)._mode() == "disabled"
-
-
 @pytest.mark.parametrize(
     ("more", "mode"),
     [
@@ -301,6 +295,7 @@ def test_the_mode_of_a_policy_that_refuses_nothing(options, make, policy):
             "enforce",
         ),
         ("on_host: {mode: audit}\n", "audit"),
+        ("enabled: false\n", "disabled"),
     ],
 )
 def test_the_mode_is_no_harder_than_any_rule(make, tmp_path, more, mode):
@@ -316,18 +311,14 @@ def test_the_mode_is_no_harder_than_any_rule(make, tmp_path, more, mode):
 def watching(result, connections):
     """Let a watcher watch until all connections were used."""
     done = threading.Event()
-    left = list(connections)
 
-    def connect(uri):
-        if not left:
-            done.set()
-            raise LibvirtError("no more")
-        connection = left.pop(0)
-        if isinstance(connection, Exception):
-            raise connection
-        return connection
+    def each():
+        yield from connections
+        done.set()
+        while True:
+            yield LibvirtError("no more")
 
-    result._connect = connect
+    result._connect = mock.Mock(side_effect=each())
     result.start()
     return done
 
@@ -387,49 +378,39 @@ def test_a_device_is_taken_away_that_was_not_there_before(
     assert len(new.asked) == 1
 
 
-def test_a_policy_that_comes_late(tmp_path, make, judge, holds, policy, quick):
+def test_a_policy_that_comes_late(tmp_path, fresh, make, judge, policy, quick):
     """Guests are taken in then, and the proof has the mode of the day."""
-    judge.memory = Memory(str(tmp_path / "fresh"))
-    policies = []
-
-    def current():
-        if not policies:
-            raise PolicyUnavailable("no file")
-        return policies[-1]
-
-    def proven(mode):
-        for _ in range(3000):
-            with contextlib.suppress(OSError):
-                proof = json.loads((tmp_path / "run/guard.json").read_text())
-                if proof["mode"] == mode:
-                    return
-            done.wait(0.01)
-        pytest.fail(f"no proof says {mode}")
-
-    connection = FakeConnection({UUID: xml()})
+    holds = policy(ENFORCE)
+    off = policy("enabled: false\n" + ENFORCE)
+    current = mock.Mock(side_effect=PolicyUnavailable("no file"))
     result = make(policy=current)
-    done = watching(result, [connection])
-    proven("disabled")
-    assert not judge.memory.adopted
-    policies.append(holds)
-    proven("enforce")
-    assert judge.memory.adopted
+    done = watching(result, [FakeConnection({UUID: xml()})])
+    path = tmp_path / "run" / "guard.json"
+    for now, mode in (
+        (None, "disabled"),
+        (holds, "enforce"),
+        (off, "disabled"),
+    ):
+        if now:
+            current.return_value = now
+            current.side_effect = None
+        while (
+            not path.exists() or json.loads(path.read_text())["mode"] != mode
+        ):
+            done.wait(0.01)
+        assert fresh.adopted == bool(now)
     assert judge.judge(holds, xml("sata", server=OTHER), START).refused
-    policies.append(policy("enabled: false\n" + ENFORCE))
-    proven("disabled")
     result.stop()
 
 
-def test_guests_that_are_not_taken_in_yet(tmp_path, make, judge):
-    judge.memory = Memory(str(tmp_path / "fresh"))
+def test_guests_that_are_not_taken_in_yet(fresh, make):
     assert make()._mode() == "disabled"
 
 
 def test_guests_that_are_gone_are_forgotten(make, judge, quick):
-    now = [1e9]
-    judge.memory._clock = lambda: now[0]
+    judge.memory._clock = clock = mock.Mock(return_value=1e9)
     judge.memory.keep(OTHER, set())
-    now[0] += FORGOTTEN
+    clock.return_value += FORGOTTEN
     connection = FakeConnection({UUID: xml()})
     result = make()
     done = watching(result, [connection])
