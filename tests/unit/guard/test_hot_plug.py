@@ -23,20 +23,18 @@ def metrics():
 
 @pytest.fixture
 def change(judge, metrics):
-    """Return a function that has a guest change, and returns the threads."""
+    """Return a function that has a guest change; its threads have ended."""
     hot_plug = HotPlug(judge, metrics)
 
     def changed(holds, before, after, connection):
         judgement = judge.judge(holds, after, ATTACH)
-        return hot_plug.changed(connection, holds, before, after, judgement)
+        threads = hot_plug.changed(connection, holds, before, after, judgement)
+        for thread in threads:
+            thread.join()
+        return threads
 
     changed.slots = hot_plug._slots
     return changed
-
-
-def join(threads):
-    for thread in threads:
-        thread.join()
 
 
 @pytest.mark.parametrize(
@@ -66,7 +64,7 @@ def test_a_card(
     judge.judge(holds, xml(), START)
     connection = FakeConnection({UUID: xml(devices=CARD)})
     connection.gives = gives
-    join(change(holds, xml(), xml(devices=CARD), connection))
+    change(holds, xml(), xml(devices=CARD), connection)
     assert len(connection.asked) == asked
     assert all("e1000e" in device for device in connection.asked)
     assert metrics._hot_plugs[DETACHED] == detached
@@ -109,7 +107,7 @@ def test_what_a_guest_is_asked_for(
     holds = policy(DETACH)
     judge.memory.keep(UUID, ())
     connection = FakeConnection({UUID: after})
-    join(change(holds, before, after, connection))
+    change(holds, before, after, connection)
     aliases = {
         re.search(r"alias name=.(\w+)", device)[1]
         for device in connection.asked
@@ -117,33 +115,45 @@ def test_what_a_guest_is_asked_for(
     assert sorted(aliases) == asked
 
 
-def test_an_unproven_host_is_no_fault_of_a_device(change, judge, policy):
-    required = "hosts: {require: [iommu]}\nmoves: {hosts: enforce}\n"
-    holds = policy(DETACH + required)
-    assert not change(holds, xml(), xml(devices=GOOD), FakeConnection())
-
-
 VF = "<interface type='hostdev'><alias name='{}'/></interface>".format
 PC = b"pc-i440fx-10.0"
+NEEDS_NONE = "passthrough: {require: []}\n"
 
 
-def test_no_device_is_to_blame_for_the_rest_of_a_guest(change, judge, policy):
-    """Its flavor needs a proof, its machine is refused also when it moves."""
-    holds = policy(DETACH)
-    needs = domain_texts.instance(domain_texts.spec("vhard:require", "smt"))
-    judge.memory.keep(domain_texts.UUID, ())
-    before, after = (
-        domain_texts.text(devices, meta=needs) for devices in ("", GOOD)
-    )
-    assert not change(holds, before, after, FakeConnection())
-    holds = policy(
-        f"{DETACH}moves: {{guest_devices: enforce}}\n"
-        "guest_devices: {machine_type: {mode: enforce}}\n"
-    )
-    before, after = (
-        xml(devices=devices).replace(b"pc-q35-10.0", PC)
-        for devices in ("", GOOD)
-    )
+NEEDS = domain_texts.instance(domain_texts.spec("vhard:require", "smt"))
+
+
+@pytest.mark.parametrize(
+    ("more", "before", "after"),
+    [
+        # The host has not proven what every guest needs of it.
+        (
+            "hosts: {require: [iommu]}\nmoves: {hosts: enforce}\n",
+            xml(),
+            xml(devices=GOOD),
+        ),
+        # The guest's flavor needs a proof.
+        (
+            "",
+            domain_texts.text("", meta=NEEDS),
+            domain_texts.text(GOOD, meta=NEEDS),
+        ),
+        # Its machine is refused also when it moves.
+        (
+            "moves: {guest_devices: enforce}\n"
+            "guest_devices: {machine_type: {mode: enforce}}\n",
+            xml().replace(b"pc-q35-10.0", PC),
+            xml(devices=GOOD).replace(b"pc-q35-10.0", PC),
+        ),
+    ],
+    ids=["host", "flavor", "machine"],
+)
+def test_no_device_is_to_blame_for_the_rest(
+    change, judge, policy, more, before, after
+):
+    holds = policy(DETACH + more)
+    for uuid in (UUID, domain_texts.UUID):
+        judge.memory.keep(uuid, ())
     assert judge.judge(holds, after, ATTACH).refused
     assert not change(holds, before, after, FakeConnection())
 
@@ -152,7 +162,7 @@ def test_no_device_is_to_blame_for_the_rest_of_a_guest(change, judge, policy):
     ("allowed", "specs", "first", "second", "alias"),
     [
         # one of two, of which the guest may keep the first
-        ("passthrough: {require: []}\n", "", VF("vf0"), VF("vf1"), "vf1"),
+        (NEEDS_NONE, "", VF("vf0"), VF("vf1"), "vf1"),
         # beside what the flavor's alias asks for
         (
             "passthrough: {allow: {aliases: [gpu]}, require: []}\n",
@@ -162,12 +172,15 @@ def test_no_device_is_to_blame_for_the_rest_of_a_guest(change, judge, policy):
             "hostdev1",
         ),
         # of what no rule is about
+        ("", "", STICK.replace("hostdev1", "hostdev0"), STICK, "hostdev1"),
+        # of a host that has not proven what the device needs
         (
+            "passthrough: {allow: {aliases: ['*'], ports: [vf]}, "
+            "require: [iommu]}\n",
             "",
             "",
-            STICK.replace("hostdev1", "hostdev0"),
-            STICK,
-            "hostdev1",
+            PASSED,
+            "hostdev0",
         ),
     ],
 )
@@ -179,25 +192,15 @@ def test_one_device_too_many(
     judge.judge(policy("on_host: {mode: audit}\n"), before, START)
     after = domain_texts.text(first + second, meta=meta)
     connection = FakeConnection({domain_texts.UUID: after})
-    join(change(policy(DETACH + allowed), before, after, connection))
+    change(policy(DETACH + allowed), before, after, connection)
     assert len(connection.asked) == TRIES
     assert all(alias in device for device in connection.asked)
-
-
-def test_a_device_of_an_unproven_host(change, judge, policy):
-    allow = "passthrough: {allow: {aliases: ['*'], ports: [vf]}, "
-    holds = policy(DETACH + allow + "require: [iommu]}\n")
-    judge.judge(holds, xml(), START)
-    after = xml(devices=PASSED)
-    connection = FakeConnection({UUID: after})
-    join(change(holds, xml(), after, connection))
-    assert len(connection.asked) == TRIES
 
 
 def test_a_guest_that_ends_meanwhile(change, judge, policy, metrics, caplog):
     connection = FakeConnection({UUID: xml(devices=CARD)})
     connection.detach = lambda uuid, device: connection.running.clear()
-    join(change(policy(DETACH), xml(), xml(devices=CARD), connection))
+    change(policy(DETACH), xml(), xml(devices=CARD), connection)
     assert metrics._hot_plugs == {DETACHED: 0, KEPT: 0}
     assert "keeps" not in caplog.text
 

@@ -70,11 +70,12 @@ def test_a_damaged_report_proves_nothing(tmp_path, text):
         posture.passed(str(path), 24, NOW)
 
 
-def test_no_report_proves_nothing(tmp_path):
-    with pytest.raises(posture.NotProven, match="cannot be read"):
-        posture.passed(str(tmp_path / "none"), 24, NOW)
-    with pytest.raises(posture.NotProven, match="directory"):
-        posture.passed(str(tmp_path), 24, NOW)
+@pytest.mark.parametrize(
+    ("name", "text"), [("none", "cannot be read"), ("", "directory")]
+)
+def test_no_report_proves_nothing(tmp_path, name, text):
+    with pytest.raises(posture.NotProven, match=text):
+        posture.passed(str(tmp_path / name), 24, NOW)
 
 
 def test_what_tests_write_is_a_report(tmp_path):
