@@ -9,11 +9,7 @@ import pytest
 
 from nova_vhard.cleaner import nvme
 from nova_vhard.cleaner.rules import installed_steps, load
-from nova_vhard.cleaner.step import (
-    Job,
-    Outcome,
-    Step,
-)
+from nova_vhard.cleaner.step import Job, Outcome, Step
 from nova_vhard.cleaner.steps import function_reset
 from nova_vhard.cleaner.steps.command import environment
 from tests.unit.cleaner import trees
@@ -21,6 +17,7 @@ from tests.unit.docs import CONTRIBUTOR, SOURCE, blocks, words
 
 PAGE = SOURCE / "admin" / "cleaning.rst"
 STEPS = installed_steps()
+VARIABLES = set(re.findall(r"``(VHARD_\w+)``", PAGE.read_text()))
 
 
 @pytest.mark.parametrize("name", sorted(STEPS))
@@ -54,7 +51,7 @@ def test_every_way_to_erase(name):
 
 def test_every_variable(tmp_path):
     result = environment(trees.job(trees.tree(tmp_path)))
-    assert set(re.findall(r"``(VHARD_\w+)``", PAGE.read_text())) == set(result)
+    assert set(result) == VARIABLES
 
 
 def test_the_example_of_rules(tmp_path):
@@ -72,8 +69,7 @@ def test_the_programs_can_be_read_by_a_shell(number):
     assert len(programs) == 3
     subprocess.run(["sh", "-n"], input=programs[number].encode(), check=True)
     used = set(re.findall(r"VHARD_\w+", programs[number]))
-    assert used
-    assert used <= set(re.findall(r"``(VHARD_\w+)``", PAGE.read_text()))
+    assert set() < used <= VARIABLES
 
 
 def test_the_example_of_a_step(tmp_path):
@@ -83,8 +79,6 @@ def test_the_example_of_a_step(tmp_path):
     place = {"Job": Job, "Outcome": Outcome, "Step": Step}
     exec(text, place)
     root = trees.tree(tmp_path)
-    step = place["PowerState"]()
-    (trees.folder(root) / "power_state").write_text("D0\n")
-    assert step.run(trees.job(root)).clean
-    (trees.folder(root) / "power_state").write_text("D3hot\n")
-    assert not step.run(trees.job(root)).clean
+    for state, clean in (("D0", True), ("D3hot", False)):
+        (trees.folder(root) / "power_state").write_text(f"{state}\n")
+        assert place["PowerState"]().run(trees.job(root)).clean == clean

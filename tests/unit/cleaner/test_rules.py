@@ -31,20 +31,22 @@ def rules(tmp_path, text):
     return load(str(place))
 
 
-def faults(tmp_path, text):
+def problems(tmp_path, text):
     with pytest.raises(RulesError) as caught:
         rules(tmp_path, text)
+    return caught.value.problems
+
+
+def faults(tmp_path, text):
+    result = [str(each) for each in problems(tmp_path, text)]
     start = f"{tmp_path}/cleaning.yaml:"
-    result = [str(each) for each in caught.value.problems]
     assert all(each.startswith(start) for each in result)
     return [each.removeprefix(start) for each in result]
 
 
 def places(tmp_path, text):
     """Return the line and the place of each fault."""
-    with pytest.raises(RulesError) as caught:
-        rules(tmp_path, text)
-    return [f"{each.line}: {each.path}" for each in caught.value.problems]
+    return [f"{each.line}: {each.path}" for each in problems(tmp_path, text)]
 
 
 def test_the_steps_of_the_package():
@@ -109,32 +111,30 @@ def entries(*listed):
     return text
 
 
-def test_the_first_entry_that_matches_wins(tmp_path):
-    result = rules(
-        tmp_path,
-        entries(
-            (
-                "vendor: '0xABCD', products: [0x0001]",
-                "command, settings: {program: /bin/x}",
-            ),
-            ("vendor: abcd", "function_reset"),
-            ("classes: ['01']", "nvme_erase"),
-        ),
+COMMAND = "command, settings: {program: /bin/x}"
+
+
+@pytest.mark.parametrize(
+    ("vendor", "product", "device_class", "name"),
+    [
+        ("abcd", "0001", "0x010802", "n0"),
+        ("abcd", "0002", "0x020000", "n1"),
+        ("8086", "0001", "0x018000", "n2"),
+        ("8086", "0000", "0x020000", None),
+    ],
+)
+def test_the_first_entry_that_matches_wins(
+    tmp_path, vendor, product, device_class, name
+):
+    text = entries(
+        ("vendor: '0xABCD', products: [0x0001]", COMMAND),
+        ("vendor: abcd", "function_reset"),
+        ("classes: ['01']", "nvme_erase"),
     )
-    steps = {
-        result.entry_for(device(vendor, product), group).steps[0].step
-        for vendor, product, group in [("abcd", "0001", "0x010802")]
-    }
-    assert steps == {"command"}
-    names = [
-        result.entry_for(device(*which), group).name
-        for which, group in [
-            (("abcd", "0002"), "0x020000"),
-            (("8086", "0001"), "0x018000"),
-        ]
-    ]
-    assert names == ["n1", "n2"]
-    assert result.entry_for(device("8086"), "0x020000") is None
+    entry = rules(tmp_path, text).entry_for(
+        device(vendor, product), device_class
+    )
+    assert (entry.name if entry else None) == name
 
 
 def test_priorities_and_order(tmp_path):
@@ -153,13 +153,15 @@ devices:
 """,
     )
     steps = result.entry_for(device("8086"), "0x020000").steps
-    assert [(each.step, each.priority) for each in steps] == [
-        ("command", 70),
-        ("command", 70),
-        ("nvme_erase", 30),
-        ("function_reset", 20),
+    assert [
+        (each.step, each.priority, each.settings.get("program"))
+        for each in steps
+    ] == [
+        ("command", 70, "/a"),
+        ("command", 70, "/b"),
+        ("nvme_erase", 30, None),
+        ("function_reset", 20, None),
     ]
-    assert [each.settings.get("program") for each in steps[:2]] == ["/a", "/b"]
     assert steps[3].time_limit == 5
 
 

@@ -16,16 +16,10 @@ STEPS = installed_steps()
 
 
 def run(name, job):
-    assert not list(faults(name, job.settings))
+    jsonschema.Draft202012Validator(STEPS[name].schema).validate(job.settings)
     result = Isolation().run(STEPS[name], job)
     assert result.said
     return result
-
-
-def faults(name, settings):
-    return jsonschema.Draft202012Validator(STEPS[name].schema).iter_errors(
-        settings
-    )
 
 
 @pytest.fixture
@@ -63,11 +57,9 @@ class TestFunctionReset:
         )
         assert result.clean
         assert result.said == "reset by bus"
-        assert any("weaker" in each for each in result.evidence)
-        assert any(
-            "besides: 0000:02:00.1 0000:02:00.2" in each
-            for each in result.evidence
-        )
+        evidence = "\n".join(result.evidence)
+        assert "weaker" in evidence
+        assert "besides: 0000:02:00.1 0000:02:00.2" in evidence
 
     def test_pm_alone_is_not_what_the_rules_demand(self, tmp_path):
         root = trees.tree(tmp_path, E1000E)
@@ -87,13 +79,10 @@ class TestFunctionReset:
 
     @pytest.mark.parametrize("refused", ["reset", "reset_method"])
     def test_a_refused_write_is_not_clean(self, root, refused):
-        job = trees.job(root, refuses=refused)
-        result = run("function_reset", job)
+        result = run("function_reset", trees.job(root, refuses=refused))
         assert not result.clean
         assert f"/{refused}: Inappropriate ioctl" in result.said
-
-    def test_after_a_failed_reset_the_choice_is_back(self, root):
-        run("function_reset", trees.job(root, refuses="reset"))
+        # The choice is back.
         assert read(root, "reset_method") == "flr bus"
 
     @pytest.mark.parametrize(
@@ -126,7 +115,7 @@ class TestFunctionReset:
         assert text in result.said
 
     def test_a_device_that_writes_to_memory_by_itself(self, root):
-        trees.byte(root, 4, 6)
+        trees.patch(trees.folder(root) / "config", 4, b"\x06")
         result = run("function_reset", trees.job(root))
         assert not result.clean
         assert "bus master" in result.said
@@ -143,8 +132,7 @@ class TestFunctionReset:
         assert "No such file" in result.said
 
 
-def test_other_devices_of_the_captured_machine(tmp_path):
-    for address in (IGB, E1000E):
-        root = trees.tree(tmp_path, address, others=True)
-        result = run("function_reset", trees.job(root, {}, address))
-        assert result.clean, address
+@pytest.mark.parametrize("address", [IGB, E1000E])
+def test_other_devices_of_the_captured_machine(tmp_path, address):
+    root = trees.tree(tmp_path, address, others=True)
+    assert run("function_reset", trees.job(root, {}, address)).clean

@@ -26,7 +26,6 @@ _SLOTS = {
     E1000E: "00:11",
     VIRTIO: "00:10",
 }
-ROM = b"\x55\xaa" + bytes(range(256)) * 8
 RESOURCES = (
     "0x00000000fe800000 0x00000000fe803fff 0x0000000000140204\n"
     + "0x0000000000000000 0x0000000000000000 0x0000000000000000\n" * 5
@@ -34,7 +33,7 @@ RESOURCES = (
 )
 
 
-def tree(tmp_path, address=NVME, rom=ROM, others=False):
+def tree(tmp_path, address=NVME, others=False):
     """Return the root of a captured machine of which one device is whole.
 
     :param others: whether the other devices are there, as captured
@@ -45,9 +44,6 @@ def tree(tmp_path, address=NVME, rom=ROM, others=False):
     device = folder(root, address)
     (device / "resource").write_text(RESOURCES)
     (device / "reset").write_text("")
-    if rom is not None:
-        (device / "rom").write_text("")
-        (root / "rom.bin").write_bytes(rom)
     # Nobody is bound to it, and it is quiet, as before its next guest.
     (device / "driver").unlink(missing_ok=True)
     patch(device / "config", 4, b"\x02\x00")
@@ -64,10 +60,6 @@ def patch(path, offset, data):
     with open(path, "r+b") as file:
         file.seek(offset)
         file.write(data)
-
-
-def byte(root, offset, value, address=NVME):
-    patch(folder(root, address) / "config", offset, bytes([value]))
 
 
 @dataclass(frozen=True)
@@ -88,11 +80,6 @@ class Kernel(Job):
         self.written.append((name, text))
         if name == self.refuses:
             raise Unreadable(path, OSError(25, "Inappropriate ioctl"))
-        if name == "rom":
-            content = pathlib.Path(self.root.root, "rom.bin").read_bytes()
-            file = folder(self.root, self.device.address) / "rom"
-            file.write_bytes(content if text == "1" else b"")
-            return
         super().write(path, text)
         if name == "reset" and self.on_reset:
             self.on_reset(folder(self.root, self.device.address))
