@@ -8,7 +8,8 @@ import signal
 import socket
 import subprocess
 import threading
-import time
+from concurrent import futures
+from unittest import mock
 
 import pytest
 
@@ -37,16 +38,22 @@ def serving(folder, answer, users=None, threads=4):
         result.stop()
 
 
-def hooked(folder, operation, xml=XML, name="instance-1"):
+def hooked(folder, operation, name="instance-1", seconds="1.8"):
     """Run the hook as libvirt does, with paths of this test."""
-    text = PATH.read_text().replace(hook.SOCKET, f"{folder}/guard.sock")
-    text = text.replace(hook.REFUSE, f"{folder}/refuse")
-    text = text.replace(hook.DISABLED, f"{folder}/policy.yaml.disabled")
+    text = PATH.read_text()
+    for old, new in (
+        (hook.SOCKET, f"{folder}/guard.sock"),
+        (hook.REFUSE, f"{folder}/refuse"),
+        (hook.DISABLED, f"{folder}/policy.yaml.disabled"),
+        ("SECONDS = 1.8", f"SECONDS = {seconds}"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
     place = pathlib.Path(folder) / "hook"
     place.write_text(text)
     return subprocess.run(
         [PYTHON, "-IS", place, name, operation, "begin", "-"],
-        input=xml,
+        input=XML,
         capture_output=True,
         timeout=30,
         check=False,
@@ -83,17 +90,12 @@ def test_the_hook_is_short_and_libvirt_can_run_it():
 def test_the_hook_does_what_the_daemon_says(
     short, operation, answer, status, text
 ):
-    asked = []
-
-    def give(request):
-        asked.append(request)
-        return answer
-
+    give = mock.Mock(return_value=answer)
     with serving(short, give):
         done = hooked(short, operation)
     assert (done.returncode, done.stderr, done.stdout) == (status, text, b"")
-    expected = [Request(operation, "instance-1", XML)]
-    assert asked == (expected if operation in wire.OPERATIONS else [])
+    asked = [mock.call(Request(operation, "instance-1", XML))]
+    assert give.mock_calls == (asked if operation in wire.OPERATIONS else [])
 
 
 @pytest.mark.parametrize("operation", ["prepare", "restore"])
@@ -140,14 +142,7 @@ def test_the_hook_does_not_wait_for_a_daemon_that_hangs(short):
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"{short}/guard.sock")
         listener.listen()
-        text = PATH.read_text().replace("SECONDS = 1.8", "SECONDS = 0.2")
-        text = text.replace(hook.SOCKET, f"{short}/guard.sock")
-        place = pathlib.Path(short) / "hook"
-        place.write_text(text)
-        command = [PYTHON, "-IS", place, "one", "prepare", "begin", "-"]
-        done = subprocess.run(
-            command, input=XML, capture_output=True, timeout=30, check=False
-        )
+        done = hooked(short, "prepare", seconds="0.2")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
@@ -161,29 +156,20 @@ def test_a_request_and_its_answer(short):
 
 def test_many_at_once_are_all_answered(short):
     """Many more than threads: the others wait in the kernel."""
-    asked = []
-
-    def give(request):
-        asked.append(request.name)
-        return Answer(Word.REFUSE, request.name)
-
-    with serving(short, give, threads=2) as (path, running):
-        result = {}
+    names = [f"g{i}" for i in range(200)]
+    give = mock.Mock(
+        side_effect=lambda request: Answer(Word.REFUSE, request.name)
+    )
+    with (
+        serving(short, give, threads=2) as (path, running),
+        futures.ThreadPoolExecutor(len(names)) as clients,
+    ):
 
         def ask(name):
-            request = Request(wire.PREPARE, name, XML)
-            result[name] = wire.ask(path, request, 60).text
+            return wire.ask(path, Request(wire.PREPARE, name, XML), 60).text
 
-        clients = [
-            threading.Thread(target=ask, args=(f"g{i}",)) for i in range(200)
-        ]
-        for client in clients:
-            client.start()
-        for client in clients:
-            client.join()
-    names = [f"g{i}" for i in range(200)]
-    assert result == {name: name for name in names}
-    assert sorted(asked) == sorted(names)
+        assert list(clients.map(ask, names)) == names
+    assert give.call_count == len(names)
     assert running.rejected == 0
 
 
@@ -215,45 +201,39 @@ def raw(path, data, half=True):
     ids=lambda data: str(data[:8]),
 )
 def test_what_is_no_request_is_closed_on(short, data, caplog):
-    asked = []
-    with serving(short, asked.append) as (path, running):
+    give = mock.Mock(return_value=ALLOW)
+    with serving(short, give) as (path, running):
         assert raw(path, data) == b""
+        give.assert_not_called()
         # and the next is answered
-        running._answer = lambda request: ALLOW
         assert wire.ask(path, Request(wire.PREPARE, "", XML), 5) == ALLOW
-    assert asked == []
     assert running.rejected == 1
     assert "Traceback" not in caplog.text
 
 
 def test_a_document_that_is_too_long_is_the_judges_to_refuse(short):
-    asked = []
-
-    def give(request):
-        asked.append(request)
-        return ALLOW
-
+    give = mock.Mock(return_value=ALLOW)
     with serving(short, give) as (path, _):
         xml = b"x" * (wire.LIMIT + 1)
         assert wire.ask(path, Request(wire.PREPARE, "n", xml), 30) == ALLOW
-    assert len(asked[0].xml) > wire.LIMIT
+    (request,) = give.call_args.args
+    assert len(request.xml) > wire.LIMIT
 
 
 def test_a_request_that_does_not_end_is_closed_on(short, monkeypatch):
     monkeypatch.setattr(server, "_RECEIVE", 0.05)
-    asked = []
-    with serving(short, asked.append) as (path, running):
+    give = mock.Mock()
+    with serving(short, give) as (path, running):
         assert raw(path, b"prepare x\n", half=False) == b""
     assert running.rejected == 1
-    assert asked == []
+    give.assert_not_called()
 
 
 def test_who_may_not_ask_is_closed_on(short, caplog):
-    asked = []
-    nobody = frozenset((os.geteuid() + 1,))
-    with serving(short, asked.append, nobody) as (path, running):
+    nobody, give = frozenset((os.geteuid() + 1,)), mock.Mock()
+    with serving(short, give, nobody) as (path, running):
         assert raw(path, b"prepare x\n<domain/>") == b""
-    assert asked == []
+    give.assert_not_called()
     assert running.rejected == 1
     assert f"user {os.geteuid()} may not ask" in caplog.text
 
@@ -264,9 +244,7 @@ def test_the_socket_is_its_owners(short):
 
 
 def test_a_fault_of_an_answer_ends_no_thread(short, caplog):
-    def fail(request):
-        raise ZeroDivisionError
-
+    fail = mock.Mock(side_effect=ZeroDivisionError)
     with serving(short, fail, threads=1) as (path, running):
         for _ in range(2):
             with pytest.raises(ConnectionError):
@@ -283,16 +261,10 @@ def test_a_stop_lets_an_answer_be_made(short):
         go_on.wait(30)
         return REFUSE
 
-    result = []
-    with serving(short, give) as (path, _):
-        request = Request(wire.PREPARE, "x", XML)
-        client = threading.Thread(
-            target=lambda: result.append(wire.ask(path, request, 30))
-        )
-        client.start()
-        assert begun.wait(30)
-        threading.Timer(0.05, go_on.set).start()
-        begin = time.monotonic()
-    client.join()
-    assert result[0].word is Word.REFUSE
-    assert time.monotonic() - begin < 30
+    with futures.ThreadPoolExecutor() as clients:
+        with serving(short, give) as (path, _):
+            request = Request(wire.PREPARE, "x", XML)
+            asked = clients.submit(wire.ask, path, request, 30)
+            assert begun.wait(30)
+            threading.Timer(0.05, go_on.set).start()
+        assert asked.result().word is Word.REFUSE
