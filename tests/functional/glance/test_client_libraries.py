@@ -5,6 +5,8 @@ The real libraries speak to the application through wsgi-intercept.
 """
 
 import uuid
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,73 +15,53 @@ from tests.functional.glance.explanation import BAD, of_create, of_update
 from tests.functional.glance.keystone import LOGIN
 from tests.functional.glance.wire import User
 
+Library = Callable[[], tuple[Any, type[Exception]]]
 
-@pytest.fixture
-def sdk(cloud: None) -> Any:
-    """Give openstacksdk's image proxy."""
+
+def openstacksdk() -> tuple[Any, type[Exception]]:
+    """Return openstacksdk's image proxy, and what it raises for a 403."""
     openstack = pytest.importorskip("openstack")
-    return openstack.connect(load_yaml_config=False, **LOGIN).image
+    from openstack.exceptions import ForbiddenException
+
+    proxy = openstack.connect(load_yaml_config=False, **LOGIN).image
+    # By the names of glanceclient.
+    calls = {"create": proxy.create_image, "update": proxy.update_image}
+    return SimpleNamespace(**calls), ForbiddenException
 
 
-@pytest.fixture
-def glanceclient(cloud: None) -> Any:
-    """Give python-glanceclient's v2 client."""
+def glanceclient() -> tuple[Any, type[Exception]]:
+    """Return python-glanceclient's images, and what it raises for a 403."""
     client = pytest.importorskip("glanceclient.v2.client")
+    from glanceclient.exc import HTTPForbidden
     from keystoneauth1.identity import Password
     from keystoneauth1.session import Session
 
-    return client.Client(session=Session(auth=Password(**LOGIN)))
+    session = Session(auth=Password(**LOGIN))
+    return client.Client(session=session).images, HTTPForbidden
 
 
-def sdk_error() -> type[Exception]:
-    """Return what openstacksdk raises for a 403."""
-    from openstack.exceptions import ForbiddenException
-
-    return ForbiddenException
+libraries = pytest.mark.parametrize("library", [openstacksdk, glanceclient])
 
 
-def glanceclient_error() -> type[Exception]:
-    """Return what python-glanceclient raises for a 403."""
-    from glanceclient.exc import HTTPForbidden
-
-    return HTTPForbidden
-
-
-def test_openstacksdk_create(sdk: Any, gated: User, plain: User) -> None:
-    with pytest.raises(sdk_error()) as refusal:
-        sdk.create_image(name=str(uuid.uuid4()), **BAD)
+@libraries
+@pytest.mark.usefixtures("cloud")
+def test_create(gated: User, plain: User, library: Library) -> None:
+    images, error = library()
+    with pytest.raises(error) as refusal:
+        images.create(name=str(uuid.uuid4()), **BAD)
     of_create(gated).assert_whole_in(str(refusal.value))
     assert plain.images() == []
 
 
-def test_openstacksdk_update(sdk: Any, gated: User, plain: User) -> None:
+@libraries
+@pytest.mark.usefixtures("cloud")
+def test_update(gated: User, plain: User, library: Library) -> None:
     # given
+    images, error = library()
     image = plain.create().json
     # when
-    with pytest.raises(sdk_error()) as refusal:
-        sdk.update_image(image["id"], **BAD)
-    # then
-    of_update(gated, image["id"]).assert_whole_in(str(refusal.value))
-    assert plain.image(image["id"]) == image
-
-
-def test_glanceclient_create(
-    glanceclient: Any, gated: User, plain: User
-) -> None:
-    with pytest.raises(glanceclient_error()) as refusal:
-        glanceclient.images.create(name="image", **BAD)
-    of_create(gated).assert_whole_in(str(refusal.value))
-    assert plain.images() == []
-
-
-def test_glanceclient_update(
-    glanceclient: Any, gated: User, plain: User
-) -> None:
-    # given
-    image = plain.create().json
-    # when
-    with pytest.raises(glanceclient_error()) as refusal:
-        glanceclient.images.update(image["id"], **BAD)
+    with pytest.raises(error) as refusal:
+        images.update(image["id"], **BAD)
     # then
     of_update(gated, image["id"]).assert_whole_in(str(refusal.value))
     assert plain.image(image["id"]) == image

@@ -33,29 +33,22 @@ def app(
     cfg.CONF.clear_override("image_cache_driver")
 
 
-def test_it_judges(app: Any, plain: User) -> None:
+def test_it_judges_and_data_goes_in_and_out(app: Any, plain: User) -> None:
     # given
     user = plain.of(app)
     image = user.create(disk_format="raw", container_format="bare").json
+    to_ide = add("/hw_disk_bus", "ide")
     # then
     assert message(user.create(hw_disk_bus="ide"))
-    assert message(user.update(image["id"], add("/hw_disk_bus", "ide")))
+    assert message(user.update(image["id"], to_ide))
     assert user.image(image["id"]) == image
-
-
-def test_data_goes_in_and_out(app: Any, plain: User) -> None:
-    # given
-    user = plain.of(app)
-    image = user.create(disk_format="raw", container_format="bare").json["id"]
-    path = f"/v2/images/{image}/file"
-    data = b"0123456789" * 1000
     # when
-    put = user.send(
-        Wire("PUT", path, data, content_type="application/octet-stream")
-    )
+    path = f"/v2/images/{image['id']}/file"
+    data = b"0123456789" * 1000
+    put = user.send(Wire("PUT", path, data, "application/octet-stream"))
     # then
     assert put.status_int == 204
     for _ in range(2):  # the second time from the cache, where there is one
         assert user.send(Wire("GET", path)).body == data
     # and a cached image is judged like any other
-    assert message(user.update(image, add("/hw_disk_bus", "ide")))
+    assert message(user.update(image["id"], to_ide))

@@ -26,6 +26,7 @@ IDE = {"hw_disk_bus": "ide"}
 RAW = {"disk_format": "raw", "container_format": "bare"}
 
 Audit = Callable[..., list[dict[str, str]]]
+Restore = Callable[[], dict[str, str]]
 
 
 @pytest.fixture
@@ -37,15 +38,31 @@ def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def audit(openstack: Command, policy: Path) -> Iterator[Audit]:
+def command(openstack: Command, policy: Path) -> Command:
+    """Give the command: options in, status and output out."""
+    words = ("vhard", "image", "audit", f"--policy={policy}")
+    return lambda *options: openstack(*words, *options)
+
+
+@pytest.fixture
+def audit(command: Command) -> Audit:
     """Give the command: options in, rows out."""
 
     def run(*options: str) -> list[dict[str, str]]:
-        status, output = openstack(
-            "vhard", "image", "audit", f"--policy={policy}", "-fjson", *options
-        )
+        status, output = command("-fjson", *options)
         assert status == 0, output
         return rows_of(output)
+
+    return run
+
+
+@pytest.fixture
+def restore(openstack: Command) -> Restore:
+    """Give a function that restores a journal; it returns images' states."""
+
+    def run() -> dict[str, str]:
+        _, output = openstack("vhard", "image", "restore", "done", "-fjson")
+        return states(rows_of(output))
 
     return run
 
@@ -61,6 +78,10 @@ def rows_of(output: str) -> list[dict[str, str]]:
     """Return the JSON that a command printed, before its other lines."""
     rows, _ = json.JSONDecoder().raw_decode(output[output.index("[") :])
     return list(rows)
+
+
+def states(rows: list[dict[str, str]]) -> dict[str, str]:
+    return {row["ID"]: row["State"] for row in rows}
 
 
 def images(plain: User, *wanted: dict[str, Any]) -> list[Any]:
@@ -99,15 +120,13 @@ def test_every_violation_has_a_row_with_owner_and_fix(
     assert {each["State"] for each in rows} == {"violates"}
 
 
-def test_hidden_images_are_looked_at_too(audit: Audit, plain: User) -> None:
-    (hidden,) = images(plain, {**IDE, "os_hidden": True})
-    assert hidden["id"] in {each["ID"] for each in audit("--all")}
-
-
 def test_an_image_by_its_name_or_its_id(audit: Audit, plain: User) -> None:
-    first, _other = images(plain, {**IDE, "name": "router"}, IDE)
+    kinds = ({**IDE, "name": "router"}, {**IDE, "os_hidden": True})
+    first, hidden = images(plain, *kinds)
     for name in ("router", first["id"]):
         assert [row["ID"] for row in audit(name)] == [first["id"]]
+    # hidden images are looked at, too
+    assert hidden["id"] in {each["ID"] for each in audit("--all")}
 
 
 @pytest.fixture
@@ -133,55 +152,48 @@ def pages(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 LISTED = {"id": "a", "name": "n", "owner": "p", "status": "active", **IDE}
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        None,
-        [],
-        {},
-        {"images": None},
-        {"images": {"a": LISTED}},
-        {"images": [LISTED, None]},
-        {"images": [LISTED, "a"]},
-        {"images": [LISTED, {}]},
-        {"images": [LISTED, {**LISTED, "id": None}]},
-        {"images": [LISTED], "next": {"url": "/v2/images?marker=a"}},
-        {"images": [LISTED], "next": 1},
-    ],
-)
-def test_what_is_no_page_of_images_is_an_error(
-    openstack: Command, pages: Any, policy: Path, answer: Any
-) -> None:
-    pages(lambda _query: answer)
-    status, output = openstack(
-        "vhard", "image", "audit", f"--policy={policy}", "--all"
-    )
-    assert status == 1
-    last = output.splitlines()[-1]
-    assert last == "Glance: an answer is not a page of images"
-
-
-@pytest.mark.parametrize("markers", [("a",), ("a", "b"), ("a", "b", "c")])
-def test_pages_that_go_round_in_a_circle_are_an_error(
-    openstack: Command, pages: Any, policy: Path, markers: tuple[str, ...]
-) -> None:
-    # given pages the last of which names the first as the next
+def circle(*markers: str) -> Callable[[str], Any]:
+    """Return pages the last of which names the first as the next."""
     following = dict(zip(("", *markers), (*markers, markers[0]), strict=True))
 
     def page(query: str) -> Any:
         marker = following[query.partition("marker=")[2]]
         return {"images": [LISTED], "next": f"/v2/images?marker={marker}"}
 
-    pages(page)
+    return page
 
-    # when the images are audited
-    status, output = openstack(
-        "vhard", "image", "audit", f"--policy={policy}", "--all"
-    )
 
-    # then it ends, and says why
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        *[
+            (answer, "^Glance: an answer is not a page of images$")
+            for answer in (
+                None,
+                [],
+                {},
+                {"images": None},
+                {"images": {"a": LISTED}},
+                {"images": [LISTED, None]},
+                {"images": [LISTED, "a"]},
+                {"images": [LISTED, {}]},
+                {"images": [LISTED, {**LISTED, "id": None}]},
+                {"images": [LISTED], "next": {"url": "/v2/images?marker=a"}},
+                {"images": [LISTED], "next": 1},
+            )
+        ],
+        (circle("a"), "go round in a circle"),
+        (circle("a", "b"), "go round in a circle"),
+        (circle("a", "b", "c"), "go round in a circle"),
+    ],
+)
+def test_what_is_no_page_of_images_is_an_error(
+    command: Command, pages: Any, answer: Any, words: str
+) -> None:
+    pages(answer if callable(answer) else lambda _query: answer)
+    status, output = command("--all")
     assert status == 1
-    assert "go round in a circle" in output.splitlines()[-1]
+    assert re.search(words, output.splitlines()[-1])
 
 
 def test_each_page_is_read_and_what_an_image_lacks_is_not_missed(
@@ -206,9 +218,10 @@ def test_each_page_is_read_and_what_an_image_lacks_is_not_missed(
 def test_without_yes_nothing_is_done(audit: Audit, plain: User) -> None:
     old, ide = images(plain, OLD, IDE)
     rows = audit("--all", "--fix", "--deactivate")
-    given = {each["ID"]: each["State"] for each in rows}
-    assert given[ide["id"]] == "would set hw_disk_bus=virtio"
-    assert given[old["id"]] == "would set hw_disk_bus=virtio; 1 left"
+    assert states(rows) == {
+        ide["id"]: "would set hw_disk_bus=virtio",
+        old["id"]: "would set hw_disk_bus=virtio; 1 left",
+    }
     for each in (old, ide):
         assert plain.image(each["id"]) == each
     assert list(Path().glob("*.journal")) == []
@@ -224,8 +237,7 @@ def test_fix_sets_what_the_policy_names_and_no_more(
     rows = audit("--all", "--fix", "--yes", "--journal=done")
 
     # then just that is changed
-    given = {each["ID"]: each["State"] for each in rows}
-    assert given == {ide["id"]: "fixed", old["id"]: "fixed; 1 left"}
+    assert states(rows) == {ide["id"]: "fixed", old["id"]: "fixed; 1 left"}
     assert plain.image(ide["id"])["hw_disk_bus"] == "virtio"
     assert plain.image(old["id"])["hw_vif_model"] == "e1000"
 
@@ -239,7 +251,7 @@ def test_fix_sets_what_the_policy_names_and_no_more(
 
 
 def test_restore_undoes_exactly_what_was_done(
-    audit: Audit, openstack: Command, plain: User, ungated: None
+    audit: Audit, restore: Restore, plain: User, ungated: None
 ) -> None:
     # given fixed images, one of which somebody has changed since
     kinds = (OLD, IDE, {**IDE, "name": "changed"})
@@ -247,11 +259,9 @@ def test_restore_undoes_exactly_what_was_done(
     audit("--all", "--fix", "--yes", "--journal=done")
     plain.update(changed["id"], add("/hw_disk_bus", "scsi"))
 
-    # when the journal is restored
-    _, output = openstack("vhard", "image", "restore", "done", "-fjson")
-
+    # when the journal is restored,
     # then the others are as before, and the changed one is left alone
-    assert {each["ID"]: each["State"] for each in rows_of(output)} == {
+    assert restore() == {
         ide["id"]: "restored",
         old["id"]: "restored",
         changed["id"]: "changed since: hw_disk_bus",
@@ -260,15 +270,14 @@ def test_restore_undoes_exactly_what_was_done(
         now = plain.image(each["id"])
         assert {**now, "updated_at": ""} == {**each, "updated_at": ""}
     # and once more does nothing
-    _, output = openstack("vhard", "image", "restore", "done", "-fjson")
-    assert {each["State"] for each in rows_of(output)} == {
+    assert set(restore().values()) == {
         "as before already",
         "changed since: hw_disk_bus",
     }
 
 
 def test_a_property_that_was_not_set_is_removed_again(
-    audit: Audit, openstack: Command, plain: User, ungated: None
+    audit: Audit, restore: Restore, plain: User, ungated: None
 ) -> None:
     """An ISO on machine type pc: Nova would pick an IDE bus by itself."""
     wanted = {"disk_format": "iso", "container_format": "bare"}
@@ -276,12 +285,12 @@ def test_a_property_that_was_not_set_is_removed_again(
     rows = audit(iso["id"], "--fix", "--yes", "--journal=done")
     assert {each["State"] for each in rows} == {"fixed; 1 left"}
     assert plain.image(iso["id"])["hw_cdrom_bus"] == "sata"
-    openstack("vhard", "image", "restore", "done")
+    restore()
     assert "hw_cdrom_bus" not in plain.image(iso["id"])
 
 
 def test_deactivated_and_reactivated(
-    audit: Audit, openstack: Command, plain: User
+    audit: Audit, restore: Restore, plain: User
 ) -> None:
     # given an image with data
     (old,) = images(plain, {**OLD, **RAW})
@@ -291,8 +300,7 @@ def test_deactivated_and_reactivated(
     # then
     assert {each["State"] for each in rows} == {"deactivated"}
     assert plain.image(old["id"])["status"] == "deactivated"
-    _, output = openstack("vhard", "image", "restore", "done", "-fjson")
-    assert [each["State"] for each in rows_of(output)] == ["reactivated"]
+    assert restore() == {old["id"]: "reactivated"}
     assert plain.image(old["id"])["status"] == "active"
 
 
@@ -314,17 +322,14 @@ def test_deactivated_and_reactivated(
     ],
 )
 def test_an_error_is_one_line_and_nothing_is_done(
-    openstack: Command,
+    command: Command,
     plain: User,
-    policy: Path,
     options: tuple[str, ...],
     ended: int,
     text: str,
 ) -> None:
     (ide,) = images(plain, IDE)
-    status, output = openstack(
-        "vhard", "image", "audit", f"--policy={policy}", *options
-    )
+    status, output = command(*options)
     assert status == ended
     assert text in output.splitlines()[-1]
     assert "Traceback" not in output
@@ -354,36 +359,33 @@ def test_what_is_no_journal_of_this_cloud(
 
 
 def test_pipeline_reads_the_exit_status(
-    openstack: Command, plain: User, policy: Path, tmp_path: Path
+    command: Command, plain: User, policy: Path
 ) -> None:
     (ide,) = images(plain, IDE)
-    audit = ("vhard", "image", "audit", "--all", "--junit=a.xml")
-    strict = (*audit, f"--policy={policy}")
-    assert openstack(*strict)[0] == 0
-    status, output = openstack(*strict, "--fail-on=violation")
+    options = ("--all", "--junit=a.xml")
+    assert command(*options)[0] == 0
+    status, output = command(*options, "--fail-on=violation")
     assert status == 3
     assert re.search(r"\b1 with violations \(1 in mode enforce, ", output)
     suite = ElementTree.parse("a.xml").getroot()
     assert [case[0].tag for case in suite if len(case)] == ["failure"]
 
     # when the policy only warns
-    lenient = tmp_path / "warn.yaml"
-    lenient.write_text("mode: warn\n" + policy.read_text())
-    warned = (*audit, f"--policy={lenient}")
-    assert openstack(*warned, "--fail-on=violation")[0] == 0
-    assert openstack(*warned, "--fail-on=warning")[0] == 3
+    policy.write_text(f"mode: warn\n{POLICY}")
+    assert command(*options, "--fail-on=violation")[0] == 0
+    assert command(*options, "--fail-on=warning")[0] == 3
 
     # and when the image is fixed
+    policy.write_text(POLICY)
     plain.update(ide["id"], add("/hw_disk_bus", "virtio"))
-    assert openstack(*strict, "--fail-on=warning")[0] == 0
+    assert command(*options, "--fail-on=warning")[0] == 0
 
 
 def test_exempted_images_are_found_no_more(
-    openstack: Command, plain: User, policy: Path
+    command: Command, plain: User, policy: Path
 ) -> None:
     old, ide, odd = images(plain, OLD, IDE, {"hw_machine_type": "pc*"})
-    audit = ("vhard", "image", "audit", "--all", f"--policy={policy}")
-    status, output = openstack(*audit, "--write-exemptions=list.yaml")
+    status, output = command("--all", "--write-exemptions=list.yaml")
     assert status == 1
     assert "2 images exempted in list.yaml" in output
     assert "1 image with a value that no exemption can name" in output
@@ -395,9 +397,8 @@ def test_exempted_images_are_found_no_more(
         old["id"],
         ide["id"],
     }
-    text = policy.read_text()
-    policy.write_text(text.replace("extends: baseline", "extends: list.yaml"))
+    policy.write_text(POLICY.replace("baseline", "list.yaml"))
 
     # then only what it cannot name is left
-    status, output = openstack(*audit, "-fjson")
+    status, output = command("--all", "-fjson")
     assert {row["ID"] for row in rows_of(output)} == {odd["id"]}
