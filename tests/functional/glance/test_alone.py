@@ -173,7 +173,8 @@ class Case:
     :ivar policy: added to ``POLICY``
     :ivar stored: added to ``STORED``
     :ivar roles: of a service
-    :ivar subject: what the event must name
+    :ivar project: and the image, which the event must name
+    :ivar rules: in the event, if they matter
     """
 
     wire: Wire
@@ -186,6 +187,7 @@ class Case:
     project: str = "p1"
     image: str | None = None
     service: bool = False
+    rules: list[str] = field(default_factory=list)
 
 
 def as_service(roles: list[str], headers: dict[str, str] = CONFIRMED) -> Case:
@@ -238,6 +240,25 @@ CASES = {
         DRIVE,
         image=IMAGE,
     ),
+    "an exemption of another project": Case(
+        create(IDE), 403, "upload refuse", EXEMPTION.replace("p1", "p2")
+    ),
+    "an exemption that has ended": Case(
+        create(IDE), 403, "upload refuse", EXEMPTION.replace("2999", "2020")
+    ),
+    "two devices, one of them exempt": Case(
+        create({**DRIVE, "hw_cdrom_bus": "ide"}),
+        403,
+        "upload refuse",
+        EXEMPTION,
+        rules=["guest_devices.cdrom_bus"],
+    ),
+    "two devices": Case(
+        create({**DRIVE, "hw_cdrom_bus": "ide"}),
+        403,
+        "upload refuse",
+        rules=["guest_devices.cdrom_bus", "guest_devices.disk_bus"],
+    ),
     "switched off": Case(
         create({"id": IMAGE, **IDE}), 201, "upload disabled", OFF, image=IMAGE
     ),
@@ -285,6 +306,7 @@ def test_what_comes_of_a_request(
     assert event["gate"] == "glance-api"
     assert (event["operation"], event["outcome"]) == (operation, outcome)
     assert event["service"] is case.service
+    assert case.rules in ([], event["rules"])
     subject = event["subject"]
     assert (subject["project"], subject.get("image")) == (
         case.project,
