@@ -45,49 +45,45 @@ def test_it_is_json_whatever_the_client_accepts(
         assert "hw_vif_model='e1000'" in text
 
 
-def test_it_says_what_is_allowed_and_which_rule_asks(gated: User) -> None:
-    # when
-    text = message(gated.create(hw_disk_bus="ide"))
-    # then
-    assert "image property hw_disk_bus='ide' is not allowed" in text
-    assert "(allowed: virtio, scsi)" in text
-    assert "[rule guest_devices.disk_bus]" in text
-
-
-def test_it_names_every_violation_at_once(gated: User) -> None:
-    # when
-    text = message(
-        gated.create(
-            hw_disk_bus="ide",
-            hw_cdrom_bus="ide",
-            img_config_drive="mandatory",
-            hw_vif_model="e1000",
-            hw_scsi_model="lsilogic",
-            hw_video_model="cirrus",
-        )
-    )
-    # then
-    for kind in (
-        "disk_bus",
-        "cdrom_bus",
-        "vif_model",
-        "scsi_model",
-        "video_model",
-    ):
-        assert f"guest_devices.{kind}" in text
-
-
 @pytest.mark.parametrize(
-    ("properties", "named"),
+    ("properties", "parts"),
     [
-        ({"vmware_adaptertype": "ide"}, "vmware_adaptertype"),
-        ({"hw_vif_model": "VirtualE1000"}, "VirtualE1000"),
+        (
+            {"hw_disk_bus": "ide"},
+            [
+                "image property hw_disk_bus='ide' is not allowed",
+                "(allowed: virtio, scsi)",
+                "[rule guest_devices.disk_bus]",
+            ],
+        ),
+        # Every violation at once.
+        (
+            {
+                "hw_disk_bus": "ide",
+                "hw_cdrom_bus": "ide",
+                "img_config_drive": "mandatory",
+                "hw_vif_model": "e1000",
+                "hw_scsi_model": "lsilogic",
+                "hw_video_model": "cirrus",
+            },
+            [
+                "guest_devices.disk_bus",
+                "guest_devices.cdrom_bus",
+                "guest_devices.vif_model",
+                "guest_devices.scsi_model",
+                "guest_devices.video_model",
+            ],
+        ),
+        # The words of the user.
+        ({"vmware_adaptertype": "ide"}, ["vmware_adaptertype"]),
+        ({"hw_vif_model": "VirtualE1000"}, ["VirtualE1000"]),
     ],
 )
-def test_it_uses_the_words_of_the_user(
-    gated: User, properties: dict[str, str], named: str
+def test_it_says_what_is_refused(
+    gated: User, properties: dict[str, str], parts: list[str]
 ) -> None:
-    assert named in message(gated.create(**properties))
+    text = message(gated.create(**properties))
+    assert [part for part in parts if part not in text] == []
 
 
 def test_hostile_values_are_cut_and_cleaned(gated: User) -> None:
@@ -100,10 +96,6 @@ def test_hostile_values_are_cut_and_cleaned(gated: User) -> None:
     assert text.isprintable()
     assert "x" * 65 not in text
     assert "Set-Cookie" not in response.headers
-
-
-def test_it_carries_the_request_id(gated: User) -> None:
-    response = gated.create(hw_disk_bus="ide")
     assert response.headers["X-Openstack-Request-Id"].startswith("req-")
 
 
