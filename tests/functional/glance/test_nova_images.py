@@ -20,18 +20,6 @@ nova_images = pytest.importorskip(
 )
 
 
-class Counting:
-    """Glance, and what it was asked for."""
-
-    def __init__(self, app: Any) -> None:
-        self._app = app
-        self.asked: list[str] = []
-
-    def __call__(self, environ: Any, start_response: Any) -> Any:
-        self.asked.append(environ["PATH_INFO"])
-        return self._app(environ, start_response)
-
-
 @pytest.fixture
 def nova(cloud: None, gated: User) -> Iterator[Any]:
     """Give a function: the context of a user, in a Nova of this Glance."""
@@ -56,16 +44,12 @@ def answer(status: int, body: bytes = b"{}") -> Any:
     )
 
 
-@pytest.fixture
-def at(nova: Any) -> Iterator[Any]:
-    """Give a function: put an application in Glance's place."""
+def put(app: Any) -> None:
+    """Put an application in Glance's place."""
     import wsgi_intercept
 
-    def put(app: Any) -> None:
-        wsgi_intercept.remove_wsgi_intercept("glance.example", 80)
-        wsgi_intercept.add_wsgi_intercept("glance.example", 80, lambda: app)
-
-    yield put
+    wsgi_intercept.remove_wsgi_intercept("glance.example", 80)
+    wsgi_intercept.add_wsgi_intercept("glance.example", 80, lambda: app)
 
 
 def test_an_image_is_read_as_nova_reads_it(nova, gated):
@@ -107,10 +91,10 @@ def test_an_image_of_somebody_else_is_none(nova, gated, plain):
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
-def test_a_refusal_is_no_image(nova, gated, at, status):
+def test_a_refusal_is_no_image(nova, gated, status):
     from nova import exception
 
-    at(answer(status))
+    put(answer(status))
 
     with pytest.raises(exception.ImageNotFound):
         nova_images.get(nova(gated), str(uuid.uuid4()))
@@ -129,11 +113,11 @@ def test_a_refusal_is_no_image(nova, gated, at, status):
         (200, b""),
     ],
 )
-def test_what_is_no_answer_is_not_taken_for_one(nova, gated, at, status, body):
+def test_what_is_no_answer_is_not_taken_for_one(nova, gated, status, body):
     from nova_vhard.gates.nova_lookup import NovaLookups
     from nova_vhard.request.lookups import LookupFailed
 
-    at(answer(status, body))
+    put(answer(status, body))
 
     lookups = NovaLookups(None, nova(gated))
     with pytest.raises(LookupFailed):
