@@ -174,7 +174,7 @@ class Case:
     :ivar stored: added to ``STORED``
     :ivar roles: of a service
     :ivar project: and the image, which the event must name
-    :ivar rules: in the event, if they matter
+    :ivar rules: in the event, if they matter; exemptions, likewise
     """
 
     wire: Wire
@@ -188,6 +188,7 @@ class Case:
     image: str | None = None
     service: bool = False
     rules: list[str] = field(default_factory=list)
+    exemptions: list[str] = field(default_factory=list)
 
 
 def as_service(roles: list[str], headers: dict[str, str] = CONFIRMED) -> Case:
@@ -220,7 +221,9 @@ CASES = {
         project="p3",
         image=IMAGE,
     ),
-    "exempt": Case(create(IDE), 201, "upload allow", EXEMPTION),
+    "exempt": Case(
+        create(IDE), 201, "upload allow", EXEMPTION, exemptions=["old"]
+    ),
     "exempt change": Case(
         update(TO_IDE), 201, "update allow", EXEMPTION, image=IMAGE
     ),
@@ -307,6 +310,7 @@ def test_what_comes_of_a_request(
     assert (event["operation"], event["outcome"]) == (operation, outcome)
     assert event["service"] is case.service
     assert case.rules in ([], event["rules"])
+    assert case.exemptions in ([], event["exemptions"])
     subject = event["subject"]
     assert (subject["project"], subject.get("image")) == (
         case.project,

@@ -22,8 +22,6 @@ from tests.functional.glance.wire import User, Wire, add, message
 from tests.refusals import Refusal
 from tests.unit.explain.requests import found
 
-Following = tuple[User, User, Command, Path]
-
 
 def rows(request: str) -> pytest.MarkDecorator:
     """Run a test with each refusal of a request."""
@@ -47,6 +45,16 @@ def has(user: User, image: str, row: Refusal) -> bool:
 
 def given(properties: dict[str, str]) -> list[str]:
     return [f"--property={name}={v}" for name, v in properties.items()]
+
+
+def follow(text: str, row: Refusal, openstack: Command) -> following.Step:
+    """Run the commands of the one step of a refusal."""
+    assert f"[rule {row.rule}]" in text
+    (step,) = following.steps(text)
+    for command in step.commands:
+        status, output = openstack(*command[1:])
+        assert status == 0, output
+    return step
 
 
 @rows("upload")
@@ -107,13 +115,8 @@ def test_an_image_that_is_older_than_the_policy(
 ) -> None:
     # given
     image = plain.create(**refusals.image(row.sends)).json["id"]
-    text = at_boot(policy_file, plain, image)
-    assert f"[rule {row.rule}]" in text
     # when
-    (step,) = following.steps(text)
-    for command in step.commands:
-        status, output = openstack(*command[1:])
-        assert status == 0, output
+    follow(at_boot(policy_file, plain, image), row, openstack)
     # then
     assert at_boot(policy_file, plain, image) == ""
     assert has(plain, image, row)
@@ -140,15 +143,10 @@ def test_a_public_image_of_another_project(
     path = f"/v2/images/{image}/file"
     data = Wire("PUT", path, b"data", "application/octet-stream")
     assert admin.send(data).status_int == 204
-    text = at_boot(policy_file, plain, image)
-    assert f"[rule {row.rule}]" in text
     # when
-    (step,) = following.steps(text)
-    assert step.words["owner"] == admin.project
-    for command in step.commands:
-        status, output = openstack(*command[1:])
-        assert status == 0, output
+    step = follow(at_boot(policy_file, plain, image), row, openstack)
     # then
+    assert step.words["owner"] == admin.project
     (copy,) = plain.images()
     assert (copy["status"], copy["size"]) == ("active", 4)
     assert copy["name"] == step.words["name"]

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """openstack vhard policy metadefs, on Glance's own definitions."""
 
+import functools
 import json
 import os
 import shutil
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,19 +63,21 @@ def loaded(directory: Path) -> Path:
 
 
 @pytest.fixture
-def admin(
-    loaded: Path, plain: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> User:
-    """Let everybody be an administrator, in a folder of the test's own."""
+def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Give the option of a policy, in a folder of the test's own."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "policy.yaml").write_text(POLICY)
-    token = identity.token
+    return "--policy=policy.yaml"
 
-    def of_admin(project: str, **more: Any) -> str:
-        return token(project, **{**more, "roles": "admin,member,reader"})
 
-    monkeypatch.setattr(keystone.identity, "token", of_admin)
-    return plain
+@pytest.fixture
+def admin(
+    loaded: Path, policy: str, plain: User, monkeypatch: pytest.MonkeyPatch
+) -> User:
+    """Let everybody be an administrator."""
+    as_admin = functools.partial(identity.token, roles="admin,member,reader")
+    monkeypatch.setattr(keystone.identity, "token", as_admin)
+    return replace(plain, roles="admin,member,reader")
 
 
 def answered(user: User, namespace: str, name: str) -> bytes:
@@ -207,17 +211,13 @@ def test_an_error_is_one_line_and_nothing_is_done(
     assert answered(admin, *BUS) == before
 
 
+@pytest.mark.usefixtures("loaded")
 def test_who_may_not_change_them_is_told(
-    openstack: Command, loaded: Path, plain: User, tmp_path: Path
+    openstack: Command, plain: User, policy: str
 ) -> None:
-    (tmp_path / "policy.yaml").write_text(POLICY)
     before = answered(plain, *BUS)
-    status, output = openstack(
-        *COMMAND,
-        f"--policy={tmp_path}/policy.yaml",
-        "--yes",
-        f"--journal={tmp_path}/kept.json",
-    )
+    options = (policy, "--yes", "--journal=kept.json")
+    status, output = openstack(*COMMAND, *options)
     assert status == 1
     assert "failed: " in output
     assert answered(plain, *BUS) == before
