@@ -112,22 +112,21 @@ def test_create(gated: User, plain: User, body: bytes, framing: str) -> None:
     no_worse(response, plain, wire)
 
 
-@pytest.mark.parametrize("kind", [PATCH_21, PATCH_20, "application/json", ""])
-@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
+PATCHES = {
+    f"{name}, {kind}": (body, kind)
+    for bodies, kinds in (
+        (BODIES, (PATCH_21, PATCH_20, "application/json", "")),
+        (OPERATIONS, (PATCH_21, PATCH_20)),
+    )
+    for name, body in bodies.items()
+    for kind in kinds
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"), PATCHES.values(), ids=PATCHES.keys()
+)
 def test_update(gated: User, plain: User, body: bytes, kind: str) -> None:
-    # given
-    image = plain.create().json
-    # when
-    wire = update(body=body, content_type=kind).about(image["id"])
-    response = gated.send(wire)
-    # then
-    assert plain.image(image["id"]) == image
-    no_worse(response, plain, wire)
-
-
-@pytest.mark.parametrize("kind", [PATCH_21, PATCH_20])
-@pytest.mark.parametrize("body", OPERATIONS.values(), ids=OPERATIONS.keys())
-def test_operation(gated: User, plain: User, body: bytes, kind: str) -> None:
     # given
     image = plain.create().json
     # when
