@@ -394,10 +394,12 @@ def test_a_policy_that_comes_late(tmp_path, fresh, make, judge, policy, quick):
         if now:
             current.return_value = now
             current.side_effect = None
-        while (
-            not path.exists() or json.loads(path.read_text())["mode"] != mode
-        ):
+        for _ in range(3000):
+            if path.exists() and json.loads(path.read_text())["mode"] == mode:
+                break
             done.wait(0.01)
+        else:
+            pytest.fail(f"no proof says {mode}")
         assert fresh.adopted == bool(now)
     assert judge.judge(holds, xml("sata", server=OTHER), START).refused
     result.stop()
