@@ -464,7 +464,7 @@ class TestChange:
 
     def test_of_other_properties_nothing_is_read(self, cloud: Cloud) -> None:
         assert cloud.send(update(add("/name", "y"))).status == 201
-        assert len(cloud.environs) == 1
+        assert (len(cloud.environs), cloud.shown) == (1, [])
 
 
 @pytest.mark.parametrize(
