@@ -212,7 +212,7 @@ PROVEN = 'version: "1"\nextends: baseline\nhosts: {require: [iommu]}\n'
 
 
 def answered(body: Any) -> Any:
-    """Return an answer of Placement's."""
+    """Return an answer as Placement gives it."""
     # Of a body no string is one that a HostState has.
     text = json.dumps(body)
     return types.SimpleNamespace(

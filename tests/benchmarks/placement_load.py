@@ -3,7 +3,7 @@
 
 A real Placement, one worker of one thread, with the compute nodes and traits
 of a large cloud on MariaDB where that is installed, else on SQLite
-(``database``).  ``reporter_fleet`` has the reporters: the real publisher and
+(``database``).  The reporters are in this module: the real publisher and
 client, at the default interval and jitter.  Two pieces are played in real
 time: one in which nothing changes, and one in the next hour, in which hosts
 write its mark, each at a second of its own.

@@ -27,8 +27,7 @@ CASES = {
     ),
     "glance": (
         [
-            f"{GLANCE}/test_alone.py"
-            "::test_of_whom_and_what_the_event_of_an_upload_is",
+            f"{GLANCE}/test_alone.py::test_what_comes_of_a_request[upload]",
             f"{GLANCE}/test_alone.py::TestImport::test_what_it_lets_pass",
         ],
         False,
@@ -38,7 +37,7 @@ CASES = {
         True,
     ),
     "glance refuses": (
-        [f"{GLANCE}/test_alone.py::test_the_shape_of_a_refusal"],
+        [f"{GLANCE}/test_alone.py::test_what_comes_of_a_request[two devices]"],
         True,
     ),
 }

@@ -36,7 +36,7 @@ TREES = ("smt", "nested_off", "microcode", "iommu", "iommu_strict")
 ALONE = ("mac_confinement", "guard_in_force")
 
 QEMU_CONF = """\
-# What deployers, and people, leave behind: lists over lines, blank lines, and
+# As deployers and people leave it: lists over lines, blank lines, and
 # keys twice.
 cgroup_device_acl = [
     "/dev/null", "/dev/full", "/dev/zero",

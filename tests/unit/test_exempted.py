@@ -76,7 +76,7 @@ IN_BODY = HardwareRequest(
             for named in (None, "i1", "i2")
             for made_of in (None, "i1", "i2")
         ),
-        # what is no choice of an image is the request's
+        # a choice that is not the image's is the request's
         ("i1", "i1", IN_BODY, "allow"),
         ("i1", "i2", IN_BODY, "refuse"),
     ],

@@ -232,7 +232,7 @@ def test_not_the_environment_of_this_process(command, monkeypatch):
             f"{FULL}server_listen = ${{database.connection}}\n",
             "[vnc] server_listen",
         ),
-        # bytes that are no text
+        # bytes that are not text
         (b"[libvirt]\nx = \xff\n", "not UTF-8"),
         ("[libvirt\npassword SECRET\n", "nova.conf: line 1: Invalid section"),
         ("[libvirt]\nSECRET\n", "line 2: No ':' or '='"),

@@ -79,7 +79,7 @@ def refilled(folder):
 
 @contextlib.contextmanager
 def guard(conf):
-    """Give a guard, and close what it holds."""
+    """Yield a guard, and close its files."""
     made = Guard(conf.vhard_guard)
     try:
         yield made

@@ -152,7 +152,7 @@ def test_an_exception_that_is_not_handled_now(caplog, as_tuple):
         "earlier",
         error.__traceback__,
     )
-    # it has the name of its own
+    # it keeps the name of the function
     for name in ("__name__", "__module__", "__qualname__"):
         assert getattr(kind, name) == getattr(Inner, name)
     assert trace.tb_frame.f_code.co_name == "raised"

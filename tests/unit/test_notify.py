@@ -327,7 +327,7 @@ def test_many_threads_share_one_queue_and_one_thread(conf, consumer):
         for thread in {*threading.enumerate()} - before
         if thread.name == "vhard-notifications"
     )
-    # nobody waits for it
+    # the service can end without it
     assert thread.daemon
 
 
@@ -498,7 +498,7 @@ def enforcer(conf, tmp_path):
     ("level", "logs"), [(logging.INFO, 1), (logging.WARNING, 0)]
 )
 def test_a_gate_sends_what_it_logs(enforcer, consumer, caplog, level, logs):
-    """It sends also what nobody wants to have logged."""
+    """It sends events that the log level drops, too."""
     caplog.set_level(level, logged.DECISIONS)
     request = of_image(Image({"hw_disk_bus": "ide"}), Subject(UPLOAD, "p1"))
     enforcer.refusal(enforcer.policy(), request)

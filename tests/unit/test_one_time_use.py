@@ -116,7 +116,7 @@ def test_whether_hosts_are_asked(require, keys, asked, operation, expected):
 @pytest.mark.parametrize(
     ("keys", "asked", "operation", "outcome", "devices"),
     [
-        # An alias is no end of what is judged.
+        # What an alias leads to is judged.
         ({}, [GPU, NEVER[0]], BOOT, "refuse", [{"vf"}]),
         # A server that stays keeps its devices.
         ({}, NEVER, REBUILD, "allow", []),

@@ -359,7 +359,7 @@ def test_the_request_for_an_action(more, action, content, expected):
             UNSHELVE,
             ("stored image property shelved_image_id", "gone"),
         ),
-        # a rescue of what is no image
+        # a rescue with something else than an image
         (
             {"base_image": "http://10.0.0.1/image"},
             RESCUE,

@@ -26,7 +26,7 @@ FLAVOR = SimpleNamespace(name="m1.small", flavorid="7")
     [
         (context(), "p1", OWN),
         *((context(roles=roles), "p1", ("p1", "d1", set())) for roles in NONE),
-        # a project that is none is the caller's
+        # without a valid project, the caller's counts
         *((context(), project, OWN) for project in (None, "", 7, ["p1"])),
         # another project has no use of the caller's roles and domain
         (context(), "p2", ("p2", None, set())),
@@ -44,7 +44,7 @@ def test_who_asks(who, project, expected):
     [
         ([], (None, None, None)),
         (["an-image", FLAVOR], ("an-image", "m1.small", "7")),
-        # an image that is no text is none
+        # an image id must be text
         ([["image"]], (None, None, None)),
     ],
 )

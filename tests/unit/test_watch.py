@@ -61,7 +61,7 @@ def logged(caplog):
 
 
 def failing(error):
-    """Return a function that fails whatever it is called with."""
+    """Return a function that always raises the error."""
 
     def fail(*_, **__):
         raise error
@@ -77,7 +77,7 @@ def unavailable(path, state=None):
 
 
 def loop(path):
-    """Have a file that cannot be read for the time being."""
+    """Replace the file by one that cannot be read for now."""
     os.unlink(path)
     os.symlink(path, path)
 
@@ -128,7 +128,7 @@ def test_a_bad_file_keeps_the_last_good_policy(file, path, bad, words, caplog):
         f"in force: {file.error}"
     )
     assert words in str(file.error)
-    # it is no bug of ours
+    # not a fault of ours
     assert not record.exc_info
     write(path, AUDIT)
     assert (file.current().mode, file.error) == ("audit", None)
@@ -180,7 +180,7 @@ def test_no_good_policy_ever(path, caplog):
     assert file.current().mode == "warn"
 
 
-# Steps: which worker reads which text, and the text whose policy holds.
+# Steps: which worker reads which text, and the text whose policy it uses.
 @pytest.mark.parametrize(
     "steps",
     [
@@ -621,7 +621,7 @@ def test_a_file_beside_it_disables_the_policy_at_once(file, path, logged):
     flag.touch()
     write(path, AUDIT)
     assert (file.current().mode, file.current().enabled) == ("audit", False)
-    # a flag that cannot be seen is none
+    # an unreadable flag counts as missing
     flag.unlink()
     flag.symlink_to("nowhere")
     assert file.current().enabled

@@ -42,7 +42,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (home / "vhard.yaml").write_text(BASELINE)
     service.configure(configuration)
     database.clear_db_env()
-    # What glance-manage db sync makes of an empty database, without a child.
+    # The result of glance-manage db sync, without a child process.
     for tables in (models, models_metadef):
         tables.register_models(database.get_engine())
     yield home

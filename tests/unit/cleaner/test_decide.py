@@ -182,7 +182,7 @@ TABLE: dict[str, tuple[Any, ...]] = {
     "forced, on offer": (RELEASED, OFFER, "REFUSE", {"request": FORCE}),
     "forced, lost": (FAILED, OFFER, "REFUSE", {"request": FORCE}),
     "forced, in use": (RELEASED, USED, "REFUSE", {"request": FORCE}),
-    "forced once is no proof": (
+    "forced before, without a proof": (
         record(State.CLEAN, forced="why"),
         KEPT,
         "CLEAN cleaning",

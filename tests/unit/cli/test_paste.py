@@ -183,7 +183,7 @@ def test_a_gate_counts_only_where_it_can_judge(pipeline, wrapper, lacks):
 
 
 def test_what_is_not_ours_stays():
-    """What others added behind, and a gate of another name."""
+    """Filters that others added, and a gate with another name."""
     text = add(shipped("nova"), NOVA)
     other = "\n[filter:other]\npaste.filter_factory = other:factory\n"
     assert remove(text + other, NOVA) == shipped("nova") + other
