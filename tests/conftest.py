@@ -4,8 +4,11 @@
 import functools
 import gc
 import importlib.metadata
+import logging
 import os
+import random
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +71,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="end with a failure if a test was skipped",
     )
+    parser.addoption(
+        "--order",
+        choices=("forward", "reversed", "random"),
+        default="forward",
+        help="order of the files and of their tests; random is by the seed",
+    )
 
 
 # Before xdist reads the marks.
@@ -75,6 +84,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
+    order = config.getoption("--order")
+    if order == "reversed":
+        items.reverse()
+    elif order == "random":
+        random.Random(seeds.SEED).shuffle(items)
     # The tests of a cloud come one after another, in one process.
     places: dict[str, int] = {}
     for number, item in enumerate(items):
@@ -144,6 +158,29 @@ def whole_searches():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "MOST_SECONDS", 60)
         yield
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(request: pytest.FixtureRequest):
+    """Put the loggers back, and fail a test that leaves a thread.
+
+    Not for tests that share a service, which starts threads within a test.
+    The product's own threads are daemons, which end with the process.
+    """
+    if request.node.get_closest_marker("services"):
+        yield
+        return
+    loggers = logging.root, logging.getLogger("nova_vhard")
+    kept = [(each, each.level, [*each.handlers]) for each in loggers]
+    before = set(threading.enumerate())
+    yield
+    for logger, level, handlers in kept:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
+    left = set(threading.enumerate()) - before
+    left = {each for each in left if not each.name.startswith("vhard-")}
+    if left:
+        pytest.fail(f"left behind: {left}")
 
 
 @pytest.fixture(autouse=True)

@@ -118,6 +118,29 @@ _GATES = (
     "tests/functional/glance/test_alone.py",
     "tests/functional/glance/test_saved.py",
 )
+#: Placement's own code in this process answers these.
+_PLACEMENT = (
+    *_unit("test_posture", "test_flavor_traits", "cli/test_status_files"),
+    *(
+        f"tests/functional/placement/test_{name}.py"
+        for name in (
+            "attested_lies",
+            "clock",
+            "hosts",
+            "long_urls",
+            "made_anew",
+            "placement",
+            "posture",
+            "rivals",
+            "withdraw",
+        )
+    ),
+)
+_ATTESTOR = (
+    "tests/unit/attestor",
+    "tests/functional/placement/test_attestor.py",
+    "tests/functional/placement/test_attestor_command.py",
+)
 AREAS = {
     area.name: area
     for area in (
@@ -125,6 +148,8 @@ AREAS = {
         Area("explain", 80, _EXPLAIN),
         Area("request", 80, _REQUEST),
         Area("gates", 120, _GATES),
+        Area("placement", 60, _PLACEMENT),
+        Area("attestor", 60, _ATTESTOR),
     )
 }
 

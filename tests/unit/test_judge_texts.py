@@ -69,7 +69,12 @@ def faults() -> Iterator[str]:
         properties={"os_shutdown_timeout": "61"}, running=True
     )
     find = lookups(own_image={slow.id: None}, kept_devices={slow.id: ()})
-    reader = test_server_reader.unshelved(shelved_image="gone")
+    gone = test_server_reader.server(
+        **{**test_server_reader.SHELVED, "shelved_image": "gone"}
+    )
+    reader = test_server_reader.reader(gone).unshelve(
+        "a-server", {"unshelve": None}
+    )
     domain = test_domain_reader.read("<vsock model='virtio'/>")
     address = {"base_image": test_rescues.ADDRESS}
     for fault in (

@@ -71,6 +71,13 @@ def test_the_image_that_is_rescued_with(more, named, expected):
 GONE = "3f2a6e04-7c5d-4a59-9a75-2c8c1b0f6f11"
 
 
+def unusable(**more):
+    """Return the fault of a rescue with an unusable image."""
+    with pytest.raises(Unusable) as error:
+        rescue_image(lookups(image=IMAGES), server(**more), None)
+    return error.value.fault
+
+
 @pytest.mark.parametrize(
     ("more", "value"),
     [
@@ -81,9 +88,7 @@ GONE = "3f2a6e04-7c5d-4a59-9a75-2c8c1b0f6f11"
     ],
 )
 def test_what_only_the_compute_service_would_look_at(more, value):
-    with pytest.raises(Unusable) as error:
-        rescue_image(lookups(image=IMAGES), server(**more), None)
-    fault = error.value.fault
+    fault = unusable(**more)
     assert fault.source == "stored image property base_image_ref"
     assert (fault.value, fault.count, fault.names) == (value, "", frozenset())
 
