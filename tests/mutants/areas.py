@@ -121,17 +121,23 @@ _GATES = (
 #: Placement's own code in this process answers these.
 _PLACEMENT = (
     *_unit("test_posture", "test_flavor_traits", "cli/test_status_files"),
+    "tests/unit/reporter",
     *(
         f"tests/functional/placement/test_{name}.py"
         for name in (
             "attested_lies",
+            "cleaner",
             "clock",
+            "device_commands",
+            "enroll",
             "hosts",
             "long_urls",
             "made_anew",
             "placement",
             "posture",
+            "reporter",
             "rivals",
+            "status",
             "withdraw",
         )
     ),

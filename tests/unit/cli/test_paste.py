@@ -210,7 +210,10 @@ def test_a_pipeline_without_a_context_has_no_gate():
     [
         ("keystone = a keystonecontext b\n", "is not a paste file"),
         ("[a]\nx = 1\n[a]\n", "is not a paste file"),
-        ("[composite:a]\nx = context app\n", "no pipeline has"),
+        (
+            "[composite:a]\nx = context app\n",
+            "no pipeline has keystonecontext",
+        ),
         (
             "[composite:a]\nx = authtoken keystonecontext app\n",
             "cannot put it into [composite:a] x",
@@ -234,6 +237,12 @@ def test_what_cannot_be_changed_is_left_alone(text, words, tmp_path, capsys):
     assert words in error
     assert str(file) in error
     assert error.count("\n") == 1
+
+
+def test_a_file_of_another_service_names_what_it_needs():
+    words = "no pipeline has context or unauthenticated-context"
+    with pytest.raises(PasteError, match=words):
+        unguarded("[app:a]\n", SERVICES["glance"])
 
 
 @pytest.mark.parametrize(
