@@ -19,7 +19,7 @@ from tests.fuzz.mutate import Mutator, patience, tried
 from tests.fuzz.odd import VALUES
 from tests.fuzz.service import Service, check, environment
 
-INPUTS = seeds.fuzz_inputs(2_000)
+INPUTS = seeds.fuzz_inputs(1_000)
 IMAGE = "155d900f-4e14-4e4c-a73d-069cbf4541e6"
 CREATE = {
     "name": "image",

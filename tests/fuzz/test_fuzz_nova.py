@@ -13,7 +13,7 @@ from tests.fuzz import nova_stubs as known
 from tests.fuzz.mutate import Mutator, tried
 from tests.fuzz.service import Service, check, environment
 
-INPUTS = seeds.fuzz_inputs(2_000)
+INPUTS = seeds.fuzz_inputs(1_000)
 
 _BOOT = {
     "server": {

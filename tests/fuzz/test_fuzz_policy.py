@@ -19,7 +19,7 @@ from tests.fuzz.mutate import Mutator, patience, tried
 SCHEMA_WORDS = re.compile(
     r"(must be|not an?) (object|array|string|boolean|null|None)\b"
 )
-DOCUMENTS = seeds.examples(800)
+DOCUMENTS = seeds.examples(480)
 
 
 @pytest.fixture

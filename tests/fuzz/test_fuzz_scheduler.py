@@ -19,7 +19,7 @@ from tests.functional.nova.stored import Stored, build_request
 from tests.fuzz.mutate import Mutator, patience, tried
 from tests.fuzz.odd import TEXTS
 
-INPUTS = seeds.fuzz_inputs(2_000)
+INPUTS = seeds.fuzz_inputs(1_000)
 #: What is left of a fault's 255 bytes behind Nova's own words.
 FAULT = 230
 #: In the reason where the gate itself has failed.

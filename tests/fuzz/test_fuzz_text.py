@@ -26,7 +26,7 @@ from tests.fuzz.mutate import Mutator, patience, tried
 from tests.fuzz.odd import TEXTS
 from tests.unit.cli.desk import Done, run
 
-INPUTS = seeds.fuzz_inputs(300)
+INPUTS = seeds.fuzz_inputs(150)
 TODAY = datetime.date(2026, 6, 15)
 FORMATS = ("table", "value", "csv", "json")
 PROPERTIES = {
