@@ -17,7 +17,8 @@ PC, Q35 = "pc", "q35"
 #: What Nova picks for a CD-ROM by the machine type.
 CDROM_BUS = {PC: "ide", Q35: "sata"}
 
-PRESETS = ("baseline", "scs", "strict")
+#: scs extends strict, and decides each cell in the same way.
+PRESETS = ("baseline", "strict")
 
 LEGACY_RESCUE = "legacy rescue"
 STABLE_RESCUE = "stable rescue"
@@ -102,9 +103,9 @@ class Cell:
     :ivar nic: whether it has a network card
     :ivar on: machine types of the server, and of the image that is used
     :ivar refused: rules that refuse under every preset
-    :ivar stricter: rules that also refuse under scs and strict
+    :ivar stricter: rules that also refuse under strict
     :ivar warned: rules that the server's own devices violate
-    :ivar warned_stricter: rules that they also violate under scs and strict
+    :ivar warned_stricter: rules that they also violate under strict
     :ivar also: rules that can refuse in addition
     :ivar policy: keys that override those of the preset
     """
@@ -121,7 +122,7 @@ class Cell:
     disks: tuple[Mapping[str, Any], ...] = ()
     config_drive: bool = False
     nic: bool = True
-    on: tuple[str, ...] = (PC, Q35)
+    on: tuple[str, ...] = (Q35,)
     refused: frozenset[str] = frozenset()
     stricter: frozenset[str] = frozenset()
     warned: frozenset[str] = frozenset()
@@ -250,7 +251,7 @@ def _images(operation: str) -> list[Cell]:
             stricter=_rules("usb"),
         ),
         # With machine type pc Nova has recorded it, and every snapshot has it.
-        new("no CD-ROM, and a bus for it", IDE_CDROM),
+        new("no CD-ROM, and a bus for it", IDE_CDROM, on=(PC, Q35)),
         new("no floppy, and a bus for it", {"hw_floppy_bus": "fdc"}),
         new(
             "a config drive, on another bus",
@@ -303,12 +304,13 @@ def _kept(operation: str) -> list[Cell]:
     ]
 
 
-def _controllers(operation: str, **gone: Properties) -> list[Cell]:
+def _controllers(operation: str, **more: Any) -> list[Cell]:
     """Return cells for a kept disk whose controller no image sets any more.
 
     libvirt then chooses lsilogic.
 
-    :param gone: how the relevant image loses its hw_scsi_model
+    :param more: how the relevant image loses its hw_scsi_model, and other
+        fields of the cells
     """
     return [
         Cell(
@@ -317,7 +319,7 @@ def _controllers(operation: str, **gone: Properties) -> list[Cell]:
             root=ROOT_ON_SCSI,
             had={**SCSI, **model},
             **{answer: _rules("scsi_model")},
-            **gone,
+            **more,
         )
         for name, model, answer in (
             ("the same", LSI, "warned"),
@@ -710,7 +712,7 @@ def _resize() -> list[Cell]:
             {"hw:usb_model": "qemu-xhci"},
             stricter=_rules("usb"),
         ),
-        cell("no CD-ROM, and the recorded bus", {}),
+        cell("no CD-ROM, and the recorded bus", {}, on=(PC,)),
         *_kept(RESIZE),
     ]
 
@@ -757,7 +759,7 @@ CELLS = (
     *_rebuilds(REBUILD, "now"),
     *_rebuilds(REBUILD_OTHER, "brings"),
     *_controllers(REBUILD, now={"hw_scsi_model": None}),
-    *_controllers(REBUILD_OTHER),
+    *_controllers(REBUILD_OTHER, on=(PC, Q35)),
     *_attachments(),
     *_unshelve(),
     *_resize(),
