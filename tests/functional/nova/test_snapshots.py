@@ -35,12 +35,14 @@ class Snapshots:
 
 
 class TestVerdicts(Snapshots, verdicts.VerdictCase):
-    """Every server that a preset accepts, on every host, and its backup."""
+    """Every server that a preset accepts, and its backup."""
 
-    def check(self, preset):
+    # Only scs needs all: baseline tells hosts apart by their machine type,
+    # and strict not at all.
+    def check(self, preset, hosts=recorded.HOSTS[::3]):
         # Servers of earlier cells count.
         self.flags(instances=-1, cores=-1, ram=-1, group="quota")
-        for host in recorded.HOSTS:
+        for host in hosts:
             self.rule(preset, host)
             expected = recorded.accepted(preset, host)
             for name, guest in recorded.GUESTS.items():
@@ -57,7 +59,7 @@ class TestVerdicts(Snapshots, verdicts.VerdictCase):
         self.check("baseline")
 
     def test_scs(self):
-        self.check("scs")
+        self.check("scs", recorded.HOSTS)
 
     def test_strict(self):
         self.check("strict")
