@@ -251,7 +251,7 @@ def test_what_is_plugged_in_installed_and_started(devstack):
 
 
 def test_a_host_that_cannot_be_enrolled_is_named(devstack):
-    devstack.stack(REFUSED="yes")
+    devstack.stack(ENABLED_SERVICES="n-cpu", REFUSED="yes")
     notes = devstack.notes()
     assert sum("host enroll" in each for each in notes) > 1
     (line,) = [each for each in notes if each.startswith("warn")]
@@ -405,12 +405,16 @@ def test_a_compute_node_alone(devstack):
 
 
 def test_the_policy_of_local_conf(devstack):
-    devstack.stack(NOVA_VHARD_EXTENDS="strict", NOVA_VHARD_MODE="audit")
+    devstack.stack(
+        ENABLED_SERVICES="n-cpu",
+        NOVA_VHARD_EXTENDS="strict",
+        NOVA_VHARD_MODE="audit",
+    )
     path = str(devstack.folder / "vhard/policy.yaml")
     assert document.load(path).mode == "audit"
     own = devstack.folder / "own.yaml"
     own.write_text("version: '1'\nmode: warn\n")
-    devstack.stack(NOVA_VHARD_POLICY=str(own))
+    devstack.stack(ENABLED_SERVICES="n-cpu", NOVA_VHARD_POLICY=str(own))
     assert document.load(path).mode == "warn"
 
 
