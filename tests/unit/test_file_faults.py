@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each file operation of each daemon fails once, in six ways.
+"""Each file operation of each daemon fails once, in four ways.
 
 No guest is forgotten, nothing is let in that is refused, and what ends or
 fails is made good by the next second, round or start.
