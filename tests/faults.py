@@ -42,7 +42,7 @@ SECRET = "rivet-42"
 #: What a file operation fails with: our code tells EACCES from all others
 #: that a file which is there may fail with.
 ERRORS = ("EIO", "EACCES")
-KILLS = BEFORE, AFTER = "killed before", "killed after"
+BEFORE, AFTER = "killed before", "killed after"
 
 _OPENERS = ((builtins, "open"), (io, "open"))
 _OPERATIONS = (
@@ -57,7 +57,7 @@ class FileOperations:
     """The file operations of this process below a folder; one of them fails.
 
     :param number: of the one that fails, from 1
-    :param fault: one of ERRORS or KILLS
+    :param fault: one of ERRORS, BEFORE or AFTER
     :ivar done: names of the operations so far
     :ivar kills: number and kind of each kill that leaves other files than
         the one before it; found if none fails
