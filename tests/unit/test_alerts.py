@@ -126,7 +126,7 @@ needs_promtool = pytest.mark.skipif(
 
 
 def check(action, path):
-    """Have promtool check rules, or test them."""
+    """Check or test rules with promtool."""
     ended = subprocess.run(
         ["promtool", action, "rules", path],
         capture_output=True,
