@@ -8,12 +8,10 @@ import fcntl
 import gc
 import io
 import itertools
-import json
 import logging
 import os
 import resource
 import signal
-import stat
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -42,7 +40,11 @@ SECRET = "rivet-42"
 #: What a file operation fails with: our code tells EACCES from all others
 #: that a file which is there may fail with.
 ERRORS = ("EIO", "EACCES")
-BEFORE, AFTER = "killed before", "killed after"
+KILLS = BEFORE, AFTER = "killed before", "killed after"
+#: What changes a file. A kill after another operation leaves what a kill
+#: before it leaves.
+_CHANGES = ("open", "write", "mkdir", "ftruncate", "fchmod")
+_CHANGES += ("link", "replace", "unlink")
 
 _OPENERS = ((builtins, "open"), (io, "open"))
 _OPERATIONS = (
@@ -57,17 +59,13 @@ class FileOperations:
     """The file operations of this process below a folder; one of them fails.
 
     :param number: of the one that fails, from 1
-    :param fault: one of ERRORS, BEFORE or AFTER
+    :param fault: one of ERRORS or KILLS
     :ivar done: names of the operations so far
-    :ivar kills: number and kind of each kill that leaves other files than
-        the one before it; found if none fails
     """
 
     def __init__(self, folder: Path, number: int, fault: str) -> None:
         self.folder, self.number, self.fault = str(folder), number, fault
         self.done: list[str] = []
-        self.kills: list[tuple[int, str]] = []
-        self._left: dict[str, object] = {}
 
     @contextlib.contextmanager
     def failing(self) -> Iterator[None]:
@@ -95,40 +93,20 @@ class FileOperations:
 
     def _do(self, name: str, operation: Callable[[], Any]) -> Any:
         self.done.append(name)
-        if len(self.done) == self.number and self.fault in ERRORS:
-            number = getattr(errno, self.fault)
+        due = self.fault if len(self.done) == self.number else ""
+        if due in ERRORS:
+            number = getattr(errno, due)
             raise OSError(number, os.strerror(number))
-        self._may_die(BEFORE)
+        if due == BEFORE:
+            os.kill(os.getpid(), signal.SIGKILL)
         try:
             return operation()
         finally:
-            self._may_die(AFTER)
-
-    def _may_die(self, when: str) -> None:
-        here = (len(self.done), when)
-        if here == (self.number, self.fault):
-            os.kill(os.getpid(), signal.SIGKILL)
-        if not self.number:
-            before, self._left = self._left, _left(Path(self.folder).parent)
-            if self._left != before:
-                self.kills.append(here)
+            if due == AFTER:
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
 _REAL_OPEN, _REAL_READLINK = open, os.readlink
-
-
-def _left(folder: str | Path) -> dict[str, object]:
-    """Return path to mode and content of what a kill leaves in a folder."""
-    result: dict[str, object] = {}
-    for entry in os.scandir(folder):
-        mode = entry.stat(follow_symlinks=False).st_mode
-        result[entry.path] = mode
-        if stat.S_ISDIR(mode):
-            result |= _left(entry.path)
-        elif stat.S_ISREG(mode):
-            with _REAL_OPEN(entry.path, "rb") as file:
-                result[entry.path] = mode, file.read()
-    return result
 
 
 class _File:
@@ -178,8 +156,6 @@ def each_fails(
 ) -> list[str]:
     """Let each file operation of some work fail once, in each way.
 
-    Of kills that leave the same files there is one.
-
     :param folder: that the operations are below
     :param prepare: makes the files
     :param work: has what is to fail below ``failing``, and then what must
@@ -193,13 +169,11 @@ def each_fails(
     def count() -> None:
         operations = FileOperations(folder, 0, "")
         work(operations)
-        found = [operations.done, operations.kills]
-        os.write(write, json.dumps(found).encode())
+        os.write(write, " ".join(operations.done).encode())
 
     def errors() -> None:
         """Go on after each error, and start again in the same process."""
-        counted = enumerate(names, 1)
-        for (number, name), fault in itertools.product(counted, ERRORS):
+        for (number, name), fault in itertools.product(operations, ERRORS):
             # For the output of a test that fails.
             print(f"{fault} at {number}, {name}", flush=True)
             prepare()
@@ -222,13 +196,16 @@ def each_fails(
 
     prepare()
     in_a_process(count)
-    names: list[str]
-    names, kills = json.loads(os.read(read, 1 << 16))
+    names = os.read(read, 1 << 16).decode().split()
+    operations = [*enumerate(names, 1)]
     in_a_process(errors)
     last: tuple[object, ...] = ()
-    for number, fault in kills:
-        assert in_a_process(killed)
-        last = (number, names[number - 1], fault)
+    for (number, name), fault in itertools.product(
+        operations, (BEFORE, AFTER)
+    ):
+        if fault == BEFORE or name in _CHANGES:
+            assert in_a_process(killed)
+            last = (number, name, fault)
     in_a_process(lambda: restarted(True))
     os.close(read)
     os.close(write)
