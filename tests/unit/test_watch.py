@@ -263,7 +263,7 @@ OURS = '{"path": "PATH", "data": '
             "PolicyError: STATE:1: version: '9' must be 1",
         ),
         # of another policy file
-        ('{"path": 1}', None),
+        ('{"path": "/else.yaml", "data": {"version": "1"}}', None),
     ],
 )
 def test_a_damaged_copy_counts_as_none(path, state, copy, words, logged):
@@ -623,7 +623,7 @@ def test_a_file_beside_it_disables_the_policy_at_once(file, path, logged):
     assert (file.current().mode, file.current().enabled) == ("audit", False)
     # an unreadable flag counts as missing
     flag.unlink()
-    flag.symlink_to("nowhere")
+    flag.symlink_to(flag)
     assert file.current().enabled
 
 

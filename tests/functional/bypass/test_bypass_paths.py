@@ -40,6 +40,7 @@ NOTHING = {
     "/v2.1/servers%c2%85": 404,
     "/v2.1/./servers": 404,
     "/v2.1/%0a/servers": 404,
+    "/v2.1/x/../servers": 404,
     f"/v2.1/{PROJECT_ID}/servers/": 404,
     "/v2.1/no-project/servers": 404,
     "/v2.1/deadbeef/servers": 400,

@@ -89,18 +89,6 @@ class Stale(Resizes):
             self.stored("image", snapshot).pop(name, None)
         self.acts(server, UNSHELVE, *LSI)
 
-    def test_attach_to_a_domain_without_the_controller(self):
-        server = self.booted(ON_VIRTIO)
-        self.change(server, "shelved", Q35)
-        response = self.act(server, UNSHELVE)
-        if response.status_int == 403:
-            return
-        self.wait(server, "ACTIVE")
-        assert "virtio-scsi" not in self.domain_xml(server)
-        # libvirt picks a controller for a disk that is plugged in, too
-        self.witness.texts.clear()
-        self.ends(self.attach(server), 'bus="scsi"')
-
     def attached_meanwhile(self):
         """Attach a disk to a server after the gate has looked at its disks."""
         server = self.booted(ON_VIRTIO)

@@ -311,6 +311,7 @@ def test_what_comes_of_a_request(
     assert event["service"] is case.service
     assert case.rules in ([], event["rules"])
     assert case.exemptions in ([], event["exemptions"])
+    assert outcome not in ("allow", "disabled") or event["rules"] == []
     subject = event["subject"]
     assert (subject["project"], subject.get("image")) == (
         case.project,

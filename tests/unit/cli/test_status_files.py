@@ -228,6 +228,13 @@ OLD_GLANCE = (
 OLD_FLAVOR = (
     "[paste_deploy]\nflavor = keystone\nconfig_file = PATH/glance/old.ini\n"
 )
+#: Two pipelines of users, each with the gate or without.
+TWO = (
+    "[pipeline:a]\npipeline = authtoken {context} {}app\n"
+    "[pipeline:b]\npipeline = authtoken {context} {}app\n"
+    "[filter:vhard]\npaste.filter_factory = "
+    "nova_vhard.gates.{gate}:filter_factory\n"
+)
 
 #: Paste files are made of those that Nova and Glance ship.
 MADE = {"shipped": shipped, "gated": gated}
@@ -316,6 +323,29 @@ CASES = [
             "",
         )
         for gate, code in (("vhard ", SUCCESS), ("", FAILURE))
+    ),
+    # A gate in one pipeline only is bypassed through the other.
+    *(
+        (
+            check,
+            {file: TWO.format(*gates_in, context=context, gate=gate)},
+            code,
+            text,
+        )
+        for check, file, context, gate in (
+            (gates.nova_api, PASTE_INI, "keystonecontext", "nova_api"),
+            (
+                gates.glance_api,
+                "glance/glance-api-paste.ini",
+                "context",
+                "glance_api",
+            ),
+        )
+        for gates_in, code, text in (
+            (("vhard ", "vhard "), SUCCESS, ""),
+            (("vhard ", ""), FAILURE, "[pipeline:b] pipeline"),
+            (("", "vhard "), FAILURE, "[pipeline:a] pipeline"),
+        )
     ),
     (
         gates.glance_api,
@@ -441,7 +471,7 @@ CASES = [
         FAILURE,
         "policy.yaml.disabled exists, so nothing is",
     ),
-    # What a service keeps, and nobody can read.
+    # The copy that a service keeps is damaged.
     *(
         (policy.policy, {name: text}, WARNING, f"saved policy of {service}")
         for service, name, text in (
@@ -838,3 +868,12 @@ def test_the_hook_is_roots_alone(etc, monkeypatch, mode, code):
     monkeypatch.setattr(permissions, "HOOK", str(hook))
     result = look(permissions.permissions, etc)
     assert result.code == code
+
+
+def test_a_saved_policy_that_cannot_be_read(etc):
+    loop = etc.folder / "state/policy-nova-scheduler.json"
+    loop.parent.mkdir(exist_ok=True)
+    loop.symlink_to(loop)
+    result = look(policy.policy, etc)
+    assert result.code == WARNING
+    assert "saved policy of nova-scheduler" in result.details

@@ -173,7 +173,8 @@ def test_what_a_guest_had_before(judge, policy, story):
     for more, guest, operation, expected in story:
         result = judge.judge(policy(more), guest, operation)
         outcome = " ".join((result.verdict.outcome, *result.verdict.rules))
-        assert expected in (None, outcome, result.verdict.outcome)
+        # A word alone leaves the rules open.
+        assert expected is None or f"{outcome} ".startswith(f"{expected} ")
         assert result.refused == outcome.startswith("refuse")
 
 
