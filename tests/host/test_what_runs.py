@@ -48,7 +48,7 @@ class Unprivileged(Reporter):
 
 def test_a_binary_that_was_replaced(reporter, libvirtd, place):
     """It had neither RELRO nor NX; the one in its place is good."""
-    weak, good = place / "weak/qemu-weak", place / "weak/good"
+    weak, good = place / "replaced/qemu-weak", place / "replaced/good"
     weak.parent.mkdir()
     shutil.copy(QEMU, weak)
     shutil.copy(QEMU, good)
