@@ -133,7 +133,7 @@ def bars(
     :param most: of an audit, in terms of paging
     """
     return common.shortfalls(
-        common.ratio_bar(figures, "audit_ratio", at_most=most, width=0.1),
+        common.ratio_bar(figures, "audit_ratio", at_most=most, width=0.05),
         common.at_least(figures, things, many),
         common.at_most(figures, "audit_growth_mib", 32),
     )

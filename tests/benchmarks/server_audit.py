@@ -38,7 +38,7 @@ MANY, FEW = 10_000, 1_000
 #: Of them every third is old, as is every third server.
 IMAGES = 99
 TOKEN = identity.token(image_audit.PROJECT, roles="admin,member,reader")
-AT_MOST = 0.75
+AT_MOST = 0.6
 #: What the audit asks with.
 MICROVERSION = "2.98"
 

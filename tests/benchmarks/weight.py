@@ -34,7 +34,8 @@ from tests.benchmarks import common
 from tests.benchmarks.client import ROOT, spent
 
 PROCESSES, TURNS = 7, 20
-IMPORT_RATIO, MIB = 0.1, 12
+#: Measured: 0.03 for nova-api, 0.05 for glance-api, 0.07 for nova-scheduler.
+IMPORT_RATIO, MIB = 0.08, 12
 
 #: Service: what it imports by itself, and what for the gate.
 SERVICES = {
@@ -80,8 +81,15 @@ def child(service: str) -> None:
     policy = document.load(document.shipped("baseline"))
     taken = time.process_time() - begun
     assert policy.digest
-    added = {"taken": taken, "share": taken / without}
-    print(json.dumps({**added, "mib": own_mib() - before}))
+    print(
+        json.dumps(
+            {
+                "taken": taken,
+                "share": taken / without,
+                "mib": own_mib() - before,
+            }
+        )
+    )
 
 
 def gates() -> common.Figures:
@@ -97,8 +105,9 @@ def gates() -> common.Figures:
         figures[f"{service}_import_us"] = common.median_us(
             each["taken"] for each in added[1:]
         )
-        share = statistics.median(each["share"] for each in added[1:])
-        figures[f"{service}_import_ratio"] = round(share, 3)
+        figures[f"{service}_import_ratio"] = round(
+            statistics.median(each["share"] for each in added[1:]), 3
+        )
         mib = statistics.median(each["mib"] for each in added[1:])
         figures[f"{service}_mib"] = round(mib, 2)
     return figures
