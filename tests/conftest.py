@@ -177,10 +177,11 @@ def nothing_left(request: pytest.FixtureRequest):
     for logger, level, handlers in kept:
         logger.setLevel(level)
         logger.handlers[:] = handlers
-    left = set(threading.enumerate()) - before
-    left = {each for each in left if not each.name.startswith("vhard-")}
-    if left:
-        pytest.fail(f"left behind: {left}")
+    assert not {
+        each
+        for each in set(threading.enumerate()) - before
+        if not each.name.startswith("vhard-")
+    }
 
 
 @pytest.fixture(autouse=True)

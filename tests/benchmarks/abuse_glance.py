@@ -72,7 +72,7 @@ POSTS = (
 )
 
 IDE = b'{"name": "x", "hw_disk_bus": "ide"}'
-#: Bodies that are no good JSON.
+#: Bodies that are not valid JSON.
 BODIES = {
     "deep_list": b"[" * DEEP + b"]" * DEEP,
     "deep_object": b'{"a":' * DEEP + b"1" + b"}" * DEEP,

@@ -167,7 +167,7 @@ class Lookups:
     """Counts what this process asks of other services."""
 
     def __init__(self) -> None:
-        """Stand in front of every HTTP client's connections."""
+        """Wrap the connections of every HTTP client."""
         self.count = 0
         send = requests.adapters.HTTPAdapter.send
 

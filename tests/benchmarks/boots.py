@@ -95,7 +95,7 @@ class Meter:
     def seconds(self) -> float:
         """Return what all of them have run, those that have ended too."""
         for stat in Path("/proc").glob("[0-9]*/stat"):
-            # One that ends meanwhile has run for what was read before.
+            # A process that has ended keeps its last reading.
             with contextlib.suppress(OSError):
                 text = stat.read_text(errors="replace")
                 # State, parent, group and session behind the name.

@@ -34,7 +34,7 @@ DEVICES = (
 BYTES = (b"<", b">", b"&", b"'", b"\x00", b"\xff", b"<!DOCTYPE x>", b"")
 
 
-#: What the reader looks at, so that what is made is looked at.
+#: Names that the reader knows, so that it reads the generated XML.
 PATHS = sorted(
     {
         place.path.partition("[")[0].replace("//", "/")

@@ -148,7 +148,7 @@ class Machine:
         return answer or {} if status in (200, 201, 204) else None
 
     def _change(self, kind, change):
-        """Write what is changed of what there is; return None on failure."""
+        """Change a record of the provider; return None on failure."""
         path = f"/resource_providers/{self.provider}/{kind}"
         if now := self._send("GET", path):
             return self._send("PUT", path, {**now, **change(now)})

@@ -58,7 +58,7 @@ def test_a_new_policy_holds_and_one_line_says_that_it_is_not_kept(
     assert "kept in memory only" in line
     assert FULL in line
     assert set(os.listdir(disk.folder)) <= {"filler"}
-    # and a file that breaks keeps what is in memory
+    # an invalid file does not replace the policy in memory
     write(path, BROKEN)
     assert file.current().digest == lax
     disk.free()

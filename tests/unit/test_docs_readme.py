@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""README and the pages show what the code says, takes and does."""
+"""README and the pages match the code."""
 
 import configparser
 import importlib.metadata

@@ -218,7 +218,7 @@ def test_what_single_units_do():
     assert not running.once
     assert unit("reporter")["ExecStartPre"].endswith("/reporter.conf facts")
     filters = re.findall("^SystemCallFilter=(.*)", text_of("cleaner"), re.M)
-    # A list of what is let through, first; then what is not.
+    # First devices that are allowed, then those that are not.
     assert filters[:2] == ["@system-service", "~@privileged @resources"]
     socket = (ETC / "nova-vhard-guard.socket").read_text(encoding="utf-8")
     (run_dir,) = (o.default for o in guard_conf.OPTS if o.dest == "run_dir")

@@ -93,7 +93,7 @@ def ask(guard, uuid, bus):
 
 
 def second(guard):
-    """Do what a guard does each second, and start two guests."""
+    """Run one round of the guard, and start two guests."""
     guard.answers.refresh()
     assert ask(guard, NEW, "sata") is not Word.ALLOW
     ask(guard, FRESH, "virtio")
@@ -326,7 +326,7 @@ def test_no_host_is_attested_that_is_not(folder, monkeypatch):
     asked = {}
 
     def write(state, wanted, now, undemanded):
-        """Take what is to be written to Placement."""
+        """Record writes to Placement."""
         assert wanted.keys() <= {one}
         asked.clear()
         asked.update(wanted)

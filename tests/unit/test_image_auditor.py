@@ -38,7 +38,7 @@ def violates(auditor, properties, uuid="a", owner="p"):
         ([("a", CLEAN), ("b", {**CLEAN, "os_version": "12"})], "a"),
         # one that violates is judged each time
         ([("a", IDE), ("b", IDE)], "ab"),
-        # whatever the reader reads is judged
+        # all that the reader reads is judged
         *(
             ([("a", CLEAN), ("b", {**CLEAN, **properties})], "ab")
             for properties in (

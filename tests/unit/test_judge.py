@@ -209,11 +209,11 @@ CHANGE = of_image(IDE.image, Subject(UPDATE, "p1"), Image(), TOUCHED)
     ("mode", "request_", "service", "outcome"),
     [
         ("enforce", CLEAN, False, "allow"),
-        # what a service makes passes, and is marked
+        # a request of a service passes, and is marked
         ("enforce", IDE, True, "warn"),
         ("warn", IDE, True, "warn"),
         ("audit", IDE, True, "audit"),
-        # what a server had is judged as a move
+        # present devices are judged as a move
         ("enforce", HAD, False, "warn"),
         ("enforce", CHANGE, False, "refuse"),
     ],

@@ -33,7 +33,7 @@ class Broken:
         ("ü" * 64, "ü" * 64),
         ("ü" * 65, "ü" * 63 + "…"),
         ("\x00" * 100 + "x", "x"),
-        # of what is cut off nothing is looked at
+        # text that is cut off is not read
         ("\n" * 4 * LIMIT + "a", ""),
         ("\n" * (4 * LIMIT - 1) + "a", "a"),
         (Broken(), "<Broken>"),

@@ -617,7 +617,7 @@ def test_a_file_beside_it_disables_the_policy_at_once(file, path, logged):
         f"{flag} exists. Nothing is refused.",
         f"{flag} is gone.",
     ] * 2
-    # what is disabled is the policy of the moment
+    # the current policy is disabled
     flag.touch()
     write(path, AUDIT)
     assert (file.current().mode, file.current().enabled) == ("audit", False)

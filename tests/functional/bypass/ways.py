@@ -73,7 +73,7 @@ class Attempt:
     """One way to get a device that the policy refuses.
 
     :ivar server: the server in a POST /servers
-    :ivar devices: what the guest gets where nobody stops it
+    :ivar devices: devices of the guest if no gate refuses
     :ivar names: what the API's refusal must name
     :ivar action: sent to the server; without one, the boot is the attempt
     :ivar changed: kind of the object that the owner changes before the
@@ -304,7 +304,7 @@ class Ways(helpers.Helpers):
         return name
 
     def let_it_resize(self) -> None:
-        """Let Nova resize on the only host, where there is no disk to copy."""
+        """Allow a resize on the only host, which copies no disk."""
         self.stub_out(NO_DISK, lambda *args, **more: "{}")
         self.flags(allow_resize_to_same_host=True)
 

@@ -232,7 +232,7 @@ def _images(operation: str) -> list[Cell]:
         ),
         had("a USB tablet, the same", TABLET, stricter="usb"),
         new("a USB tablet, another", TABLET, stricter=_rules("usb")),
-        # What Nova picks is judged like what the image says.
+        # Nova's default is judged like a value of the image.
         new(
             "a USB tablet by default, another",
             DEFAULT_TABLET,
@@ -550,7 +550,7 @@ def _stable_rescue() -> list[Cell]:
             now=E1000,
         ),
         cell("a sound card, never", {}, "sound_model", now=AC97),
-        # Nothing of the rescue image but its disk comes to the guest.
+        # The guest gets only the disk of the rescue image.
         cell("a sound card, of the rescue image", AC97),
         cell(
             "a config drive, by another machine type",

@@ -281,7 +281,7 @@ ANSWERS = {
             ("POST", ACTION, {"createImage": {"name": "no metadata"}}),
             ("POST", "/0a1c/servers", boot(known.OLD)),
             ("POST", "/0a/servers", boot(known.OLD)),
-            # Nova says better that there is no such image.
+            # Nova's own error says that the image is not found.
             ("POST", ACTION, {"rebuild": {"imageRef": known.PORT}}),
         )
     },
@@ -460,7 +460,7 @@ NOT_KNOWN = ("DEBUG", "No microversion in the answer: Version 2.9999 is not")
 def test_an_answer_has_the_headers_of_its_version(
     cloud, caplog, version, lines
 ):
-    """A version that Nova does not have is no reason to fail."""
+    """An unknown microversion does not make the gate fail."""
     environ = request("POST", "/servers", boot(), version)
     environ["QUERY_STRING"] = "_method=PUT"
     answer = cloud.send(environ)

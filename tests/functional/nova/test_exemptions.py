@@ -60,7 +60,7 @@ CASES = (
 
 class BothGates(verdicts.VerdictCase):
     def check(self, refused, body, **who):
-        """Boot; check what the gates name, each without the other."""
+        """Boot; check the rules that each gate names on its own."""
         response = self.call("POST", "/v2.1/servers", body, **who)
         status = 403 if refused else 202
         self.assertEqual(status, response.status_int, response.text)

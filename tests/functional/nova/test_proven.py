@@ -103,7 +103,7 @@ def fails(template, checks="iommu", mode=Mode.ENFORCE):
 
 
 def none_left(passed, candidates, checks="iommu"):
-    """Return what the operator reads where no host is left."""
+    """Return the log line of a request without a host."""
     return (
         "INFO",
         f"No host is left that has passed the checks {checks}. "

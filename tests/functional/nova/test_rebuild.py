@@ -49,7 +49,7 @@ class TestRebuild(verdicts.VerdictCase):
         )
 
     def rebuilt(self, server, image, *names):
-        """Rebuild; check what is named, and that nothing is changed then."""
+        """Rebuild; check the named devices, and that nothing has changed."""
         before = self.facts(server)
         response = self.act(server, {"rebuild": {"imageRef": image}})
         status = 403 if names else 202

@@ -175,7 +175,7 @@ class TestRest(Audits, verdicts.VerdictCase):
         return self.server(image, **E1000), image
 
     def test_what_each_means(self):
-        """The audit says what the gate does."""
+        """The audit and the gate agree."""
         gated = self.worker(policy_file=str(self.policy_file))
         for name, case in CASES.items():
             with self.subTest(name):

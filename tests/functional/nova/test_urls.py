@@ -105,7 +105,7 @@ class TestBodies(Images):
     """The gate and Nova read the same body."""
 
     def chunked(self, image, app):
-        """Send a request whose length nobody has said."""
+        """Send a request without a Content-Length."""
         request = webob.Request.blank("/v2.1/servers", method="POST")
         request.headers.update(
             {

@@ -168,7 +168,7 @@ def test_marks_of_others_that_it_holds_are_made_free(owner, acting):
     assert owner.claim(owner.liar, *owner.kept)
     with owner.others():
         assert owner.desk.scheduler() == frozenset()
-        # The verifier has verified nobody since.
+        # The verifier has verified no host since.
         assert owner.attestor.once()
         assert owner.desk.scheduler() == {owner.good, owner.liar}
         assert owner.desk.marks() == owner.kept

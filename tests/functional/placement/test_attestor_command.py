@@ -207,7 +207,7 @@ def test_a_verifier_that_is_down_is_one_line(run, verifier):
 
 
 def test_the_program_itself(etc, words):
-    """In another process there is no such Placement."""
+    """Another process cannot reach this Placement."""
     command = [sys.executable, "-m", "nova_vhard.cmd.attestor", *words]
     ended = subprocess.run(
         [*command, "run", "--once"],

@@ -163,7 +163,7 @@ def test_without_a_name_of_its_hour_a_report_has_failed(
         assert publisher.record.days_ahead == ahead
         text = f"reports of only {ahead} more days"
         assert (text in caplog.text) == (ahead < 7)
-    # When there is no hour any more, then what is lost is lost all the same.
+    # A lost check stays lost when no hour is left.
     late = NOW + 14 * DAY + 2 * HOUR
     with pytest.raises(PublishError, match="no name for the hour"):
         publisher.publish(report_of(late, iommu="FAIL", smt="PASS"))

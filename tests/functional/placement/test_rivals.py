@@ -63,7 +63,7 @@ def disputed(cloud, host):
 RIVALS = {
     "the same results": ("a+1 b+1 a+1 b+1 a+1", []),
     "when the hour turns": ("a+1 @89 b-0 a+0 a+0", ["taken away"]),
-    # It is written again when nobody else has written for two hours.
+    # It is written again when no other has written for two hours.
     "removed by mistake": (
         "a+1 x @5 a+0 @120 a+0 @126 a+1",
         ["taken away"],

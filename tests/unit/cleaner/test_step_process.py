@@ -295,7 +295,7 @@ def test_processes_are_known_by_their_parents():
 
 
 def free(folder):
-    """Return whether nobody has the lock."""
+    """Return whether the lock is free."""
     try:
         with lock.hold(folder, "device"):
             return True

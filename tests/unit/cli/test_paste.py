@@ -240,8 +240,7 @@ def test_what_cannot_be_changed_is_left_alone(text, words, tmp_path, capsys):
 
 
 def test_a_file_of_another_service_names_what_it_needs():
-    words = "no pipeline has context or unauthenticated-context"
-    with pytest.raises(PasteError, match=words):
+    with pytest.raises(PasteError, match="context or unauthenticated-context"):
         unguarded("[app:a]\n", SERVICES["glance"])
 
 

@@ -150,7 +150,7 @@ IDE_ALONE = "guest_devices:\n" + "".join(
                 ("emulation_architecture", ["x86_64"], "tcg"),
             )
         ),
-        # q35 is what the policy assumes where nobody names one.
+        # The policy assumes q35 if no machine type is named.
         *(
             ("x86_64", "strict", allowed("machine_type", each), "q35", "pc")
             for each in ("q35", "pc-q35-9.2", '"q*"', "virt")

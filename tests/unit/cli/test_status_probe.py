@@ -134,11 +134,12 @@ def test_a_gate_that_refuses_is_a_success(ask, api, check, path):
         ([(401, "Unauthorized")], WARNING, []),
     ],
 )
+@pytest.mark.parametrize("check", [probe.nova, probe.glance])
 def test_an_answer_without_our_words_is_a_missing_gate(
-    ask, api, answers, code, texts
+    ask, api, check, answers, code, texts
 ):
-    api.answers = answers
-    result = ask(probe.glance, BASELINE, f"--times={len(answers) * 2 - 1}")
+    api.answers = [*answers]
+    result = ask(check, BASELINE, f"--times={len(answers) * 2 - 1}")
     assert result.code == code
     assert [text for text in texts if text not in result.details] == []
 

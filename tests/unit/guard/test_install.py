@@ -389,7 +389,7 @@ def test_a_crash_is_one_line(run, monkeypatch):
             for name in ("state_path", "run_dir")
             for place in ("/dev/null", "/proc/none/such")
         ],
-        # A folder that nobody can write to, and a path that is too long.
+        # A read-only folder, and a path that is too long.
         ("run", "run_dir = /proc/self", "[vhard_guard] run_dir: /proc/self: "),
         ("run", f"run_dir = {LONG}", f"[vhard_guard] run_dir: {LONG}: "),
         ("install", "hooks_dir = /dev/null", "/dev/null"),

@@ -168,8 +168,8 @@ def test_who_is_gone_for_long_is_forgotten(tmp_path, clock):
         (0, [], []),
         (FORGOTTEN - 1, ["stays"], []),
         (1, ["stays"], ["goes"]),
-        # A clock that is set back forgets nobody, and one that is set ahead
-        # nobody who is there.
+        # A clock that is set back forgets no guest, and one set ahead no
+        # guest that runs.
         (-10 * FORGOTTEN, [], []),
         (50 * FORGOTTEN, ["stays"], []),
     ):

@@ -235,13 +235,13 @@ def tree_of(tmp_path_factory):
 
 @functools.cache
 def sentences(file):
-    """Return what the checks say in each case of a file."""
+    """Return the results of the checks in each case of a file."""
     path = CASES / f"{file}.golden"
     return json.loads(path.read_text()) if path.exists() else {}
 
 
 class Closed(HostRoot):
-    """A host that shows a file, and not to this user what is in it."""
+    """A host with a file that this user cannot read."""
 
     path = None
 
