@@ -5,13 +5,11 @@ import contextlib
 import io
 import logging
 
-from oslo_config import cfg
 from oslo_context.context import RequestContext
 from oslo_log import formatters
-from oslo_log import log as oslo_log
 
-from nova_vhard.policy import events
-from nova_vhard.policy.subject import BOOT, Subject
+from nova_vhard.policy import events, subject
+from tests import clean
 from tests.unit.docs import judged
 
 #: What somebody gives to a service to be found in its log.
@@ -22,44 +20,37 @@ FORGED = (
 )
 
 
-def formatter(name):
-    """Return one of oslo.log's formatters, or a bare one."""
-    if name == "bare":
-        return logging.Formatter("%(message)s")
-    conf = cfg.ConfigOpts()
-    oslo_log.register_options(conf)
-    conf([], project="nova")
-    if name == "json":
-        return formatters.JSONFormatter()
-    return formatters.ContextFormatter(config=conf)
+FORMATTERS = {
+    "bare": logging.Formatter("%(message)s"),
+    "context": clean.formatter(),
+    "json": formatters.JSONFormatter(),
+}
 
 
 @contextlib.contextmanager
-def written(name, *loggers):
-    """Give a stream, to which loggers write in a format."""
+def written(name, logger):
+    """Give a stream, to which a logger writes in a format."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(formatter(name))
+    handler.setFormatter(FORMATTERS[name])
     RequestContext(request_id="req-1", user_id="u", overwrite=True)
-    loggers = [logging.getLogger(each.name) for each in loggers]
-    changed = [(each, each.level, each.propagate) for each in loggers]
-    for each in loggers:
-        each.addHandler(handler)
-        each.setLevel(logging.DEBUG)
-        each.propagate = False
+    log = logging.getLogger(logger.name)
+    before = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG)
     try:
         yield stream
     finally:
-        for each, level, propagate in changed:
-            each.removeHandler(handler)
-            each.setLevel(level)
-            each.propagate = propagate
+        log.removeHandler(handler)
+        log.setLevel(before)
 
 
 def event(name, properties=None, gate="nova-api", seconds=61e-6):
     """Return the line of a decision event on an image's properties."""
     verdict = judged("baseline", properties or {})
     with written(name, events.LOG) as stream:
-        events.write(gate, Subject(BOOT, "p1"), verdict, seconds)
+        events.write(
+            gate, subject.Subject(subject.BOOT, "p1"), verdict, seconds
+        )
     (line,) = stream.getvalue().splitlines()
     return line

@@ -7,10 +7,11 @@ import pathlib
 import textwrap
 from typing import Any
 
-from nova_vhard.policy import document
-from nova_vhard.policy.model import Policy
+from oslo_config import cfg
+
+from nova_vhard.policy import document, hardware, model
 from nova_vhard.policy.subject import BOOT, Subject
-from nova_vhard.policy.verdict import Verdict, evaluate
+from nova_vhard.policy.verdict import Verdict, ViolationKey, evaluate
 from nova_vhard.request import image
 
 DATA = pathlib.Path(__file__).parent.parent / "data"
@@ -19,13 +20,14 @@ TODAY = datetime.date(2026, 6, 15)
 NEWER = "99"
 
 
-def policy(**keys: Any) -> Policy:
+def policy(**keys: Any) -> model.Policy:
     """Return a policy of the given keys, checked as a file would be."""
-    data = json.loads(json.dumps({"version": "1", **keys}))
-    return document.restore(data, "test", NEWER)[0]
+    return document.restore(
+        json.loads(json.dumps({"version": "1", **keys})), "test", NEWER
+    )[0]
 
 
-def shipped(name: str) -> Policy:
+def shipped(name: str) -> model.Policy:
     return document.load(document.shipped(name))
 
 
@@ -37,15 +39,42 @@ def write(path: pathlib.Path, text: str) -> str:
     return str(path)
 
 
+def configured(module: Any, group: str = "vhard", **options: Any) -> Any:
+    """Return a configuration without files, with some options set.
+
+    :param module: module of nova_vhard.conf that registers the group
+    """
+    conf = cfg.ConfigOpts()
+    conf([], project="test", default_config_files=[])
+    module.register(conf)
+    for name, value in options.items():
+        conf.set_override(name, value, group)
+    return conf
+
+
+def evaluated(
+    rules: model.Policy | dict[str, Any],
+    request: hardware.HardwareRequest,
+    already: frozenset[ViolationKey] = frozenset(),
+    **who: Any,
+) -> Verdict:
+    """Judge a request of project p1, a boot by default.
+
+    :param rules: a policy, or the keys of one
+    :param who: of the subject
+    """
+    known = rules if isinstance(rules, model.Policy) else policy(**rules)
+    subject = Subject(**{"operation": BOOT, "project": "p1", **who})
+    return evaluate(known, request, subject, TODAY, already)
+
+
 def judge(
-    rules: Policy,
+    rules: model.Policy,
     properties: dict[str, Any],
     disk_format: str | None = None,
     **who: Any,
 ) -> Verdict:
-    subject = Subject(**{"operation": BOOT, "project": "p1", **who})
-    request = image.read(properties, disk_format)
-    return evaluate(rules, request, subject, TODAY)
+    return evaluated(rules, image.read(properties, disk_format), **who)
 
 
 def broken(verdict: Verdict) -> set[tuple[str, str | None]]:

@@ -26,9 +26,7 @@ def _look_up(known: Mapping[Any, Any], reference: Any) -> Any:
         reference = reference.id
     elif isinstance(reference, Mapping):
         reference = reference.get("imageRef")
-    if reference not in known:
-        raise NotFound(f"{reference} is not there")
-    answer = known[reference]
+    answer = known.get(reference, NotFound(f"{reference} is not there"))
     if isinstance(answer, Exception):
         raise answer
     return answer
