@@ -11,6 +11,7 @@ import itertools
 import logging
 import os
 import resource
+import shutil
 import signal
 import sys
 import traceback
@@ -150,14 +151,13 @@ def in_a_process(work: Callable[[], object]) -> bool:
 
 def each_fails(
     folder: Path,
-    prepare: Callable[[], object],
     work: Callable[[FileOperations], object],
     restarted: Callable[[bool], object],
 ) -> list[str]:
     """Let each file operation of some work fail once, in each way.
 
-    :param folder: that the operations are below
-    :param prepare: makes the files
+    :param folder: that the operations are below; before each work it is as
+        it is now
     :param work: has what is to fail below ``failing``, and then what must
         hold if it goes on
     :param restarted: what must hold when it is started again; hears whether
@@ -165,21 +165,27 @@ def each_fails(
     :returns: the operations
     """
     read, write = os.pipe()
+    before = folder.with_name("before")
+    shutil.copytree(folder, before)
 
     def count() -> None:
         operations = FileOperations(folder, 0, "")
         work(operations)
         os.write(write, " ".join(operations.done).encode())
 
+    def fail(number: int, fault: str) -> None:
+        shutil.rmtree(folder)
+        shutil.copytree(before, folder)
+        work(FileOperations(folder, number, fault))
+
     def errors() -> None:
         """Go on after each error, and start again in the same process."""
         for (number, name), fault in itertools.product(operations, ERRORS):
             # For the output of a test that fails.
             print(f"{fault} at {number}, {name}", flush=True)
-            prepare()
             ended = False
             try:
-                work(FileOperations(folder, number, fault))
+                fail(number, fault)
             except AssertionError:
                 raise
             except Exception:
@@ -191,10 +197,8 @@ def each_fails(
         if last:
             print("started again after", *last, flush=True)
             restarted(True)
-        prepare()
-        work(FileOperations(folder, number, fault))
+        fail(number, fault)
 
-    prepare()
     in_a_process(count)
     names = os.read(read, 1 << 16).decode().split()
     operations = [*enumerate(names, 1)]
@@ -221,24 +225,6 @@ def failing(error: type[Exception]) -> Any:
     return fail
 
 
-class _Errors(logging.Handler):
-    """Keeps records of errors."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.records: list[logging.LogRecord] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.records.append(record)
-
-
-class _Raising(logging.Handler):
-    """A handler that does not keep its own failure to itself."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        raise OSError(SECRET)
-
-
 @contextlib.contextmanager
 def _handled(name: str, handler: logging.Handler) -> Iterator[None]:
     logger = logging.getLogger(name)
@@ -255,9 +241,11 @@ def _handled(name: str, handler: logging.Handler) -> Iterator[None]:
 @contextlib.contextmanager
 def errors() -> Iterator[list[logging.LogRecord]]:
     """Give the list of errors that our code logs from now on."""
-    handler = _Errors()
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = records.append  # type: ignore[method-assign]
     with _handled(OURS, handler):
-        yield handler.records
+        yield records
 
 
 @contextlib.contextmanager
@@ -274,7 +262,9 @@ def no_files() -> Iterator[None]:
 @contextlib.contextmanager
 def broken_log(name: str) -> Iterator[None]:
     """Let every record of a logger, and of those below it, raise OSError."""
-    with _handled(name, _Raising()):
+    handler = logging.Handler()
+    handler.emit = failing(OSError)  # type: ignore[method-assign]
+    with _handled(name, handler):
         yield
 
 
@@ -282,10 +272,8 @@ def check_logged(result: list[logging.LogRecord], kind: type) -> None:
     """Check that there is one error, with the traceback of an exception."""
     assert len(result) == 1, [record.getMessage() for record in result]
     (record,) = result
-    assert record.levelname == "ERROR"
-    assert record.exc_info
+    assert record.levelname == "ERROR" and record.exc_info
     logged, error, trace = record.exc_info
-    assert logged is not None
-    assert logged.__name__ == kind.__name__
+    assert logged is not None and logged.__name__ == kind.__name__
     assert SECRET in str(error)
     assert trace is not None

@@ -7,36 +7,29 @@ fails is made good by the next second, round or start.
 
 import contextlib
 import datetime
+import errno
 import json
+import os
 import pickle
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 from unittest import mock
 
 import pytest
-from oslo_config import cfg
 
 from nova_vhard.attestor import writer
 from nova_vhard.attestor.service import Attestor, Means
 from nova_vhard.attestor.sources.list_file import ListFile
-from nova_vhard.cleaner import device
-from nova_vhard.cleaner.decide import DEFAULTS
-from nova_vhard.cleaner.journal import Journal
+from nova_vhard.cleaner import decide, device, journal
 from nova_vhard.conf import attestor as attestor_conf
 from nova_vhard.conf import guard as guard_conf
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.daemon.runtime import Runtime
-from nova_vhard.guard import wire
-from nova_vhard.guard.answers import REFUSE_FILE
+from nova_vhard.guard import answers, wire
 from nova_vhard.guard.service import Guard
-from nova_vhard.guard.wire import Request, Word
-from nova_vhard.host import plugins
+from nova_vhard.host import plugins, root
 from nova_vhard.host.check import Status
-from nova_vhard.host.root import HostRoot
-from nova_vhard.placement.client import Placement, PlacementError, Provider
-from nova_vhard.placement.devices import Offered
-from nova_vhard.policy.watch import PolicyFile, PolicyUnavailable
+from nova_vhard.placement import client, devices
 from nova_vhard.reporter.publishers.json_file import JsonPublisher
 from nova_vhard.reporter.service import Reporter
 from tests.faults import each_fails
@@ -44,7 +37,7 @@ from tests.trees import build
 from tests.unit.cleaner import test_model
 from tests.unit.cleaner.test_model import ADDRESS
 from tests.unit.guard import domains
-from tests.unit.helpers import write
+from tests.unit.helpers import configured, write
 
 NEW, FRESH = (f"7d9ad5b0-4f1a-4c5b-9c8f-00000000000{n}" for n in (1, 2))
 
@@ -56,46 +49,24 @@ def folder():
         yield Path(name) / "now"
 
 
-def configured(register, group, **options):
-    conf = cfg.ConfigOpts()
-    conf([], project="test", default_config_files=[])
-    register(conf)
-    for name, value in options.items():
-        conf.set_override(name, value, group)
-    return conf
-
-
-def refilled(folder):
-    """Return what puts a folder back as it is now."""
-    before = folder.with_name("before")
-    shutil.copytree(folder, before)
-
-    def again():
-        shutil.rmtree(folder)
-        shutil.copytree(before, folder)
-
-    return again
-
-
 @contextlib.contextmanager
 def guard(conf):
     """Yield a guard, and close its files."""
     made = Guard(conf.vhard_guard)
-    try:
+    with contextlib.closing(made._held):
         yield made
-    finally:
-        made._held.close()
 
 
 def ask(guard, uuid, bus):
-    xml = domains.xml(bus, server=uuid)
-    return guard.answers(Request(wire.START, uuid, xml)).word
+    return guard.answers(
+        wire.Request(wire.START, uuid, domains.xml(bus, server=uuid))
+    ).word
 
 
 def second(guard):
     """Run one round of the guard, and start two guests."""
     guard.answers.refresh()
-    assert ask(guard, NEW, "sata") is not Word.ALLOW
+    assert ask(guard, NEW, "sata") is not wire.Word.ALLOW
     ask(guard, FRESH, "virtio")
     guard.memory.save()
     guard._summary()
@@ -103,10 +74,12 @@ def second(guard):
 
 def test_a_guard_forgets_no_guest_and_lets_in_none(folder):
     folder.mkdir()
-    more = "on_host: {mode: enforce, unanswered: refuse}\n"
-    domains.policy(folder / "policy.yaml", more)
+    domains.policy(
+        folder / "policy.yaml",
+        "on_host: {mode: enforce, unanswered: refuse}\n",
+    )
     conf = configured(
-        guard_conf.register,
+        guard_conf,
         "vhard_guard",
         libvirt_user="root",
         policy_file=str(folder / "policy.yaml"),
@@ -118,7 +91,7 @@ def test_a_guard_forgets_no_guest_and_lets_in_none(folder):
     with guard(conf) as first:
         first.answers.refresh()
         # It counts as there before.
-        assert ask(first, domains.UUID, "sata") is Word.ALLOW
+        assert ask(first, domains.UUID, "sata") is wire.Word.ALLOW
         first.memory.adopt()
         first.memory.save()
     shutil.rmtree(folder / "run")
@@ -129,45 +102,18 @@ def test_a_guard_forgets_no_guest_and_lets_in_none(folder):
                 made = stack.enter_context(guard(conf))
                 second(made)
             second(made)
-            assert ask(made, domains.UUID, "sata") is Word.ALLOW
+            assert ask(made, domains.UUID, "sata") is wire.Word.ALLOW
             assert made.memory.choices(FRESH)
 
     def restarted(died):
         # What the hook goes by where no daemon answers.
-        assert (folder / "state" / REFUSE_FILE).exists()
+        assert (folder / "state" / answers.REFUSE_FILE).exists()
         with guard(conf) as made:
             assert died or made.memory.choices(FRESH)
             second(made)
-            assert ask(made, domains.UUID, "sata") is Word.ALLOW
+            assert ask(made, domains.UUID, "sata") is wire.Word.ALLOW
 
-    done = each_fails(folder, refilled(folder), works, restarted)
-    assert done.count("replace") >= 4
-
-
-def test_a_policy_holds_and_no_older_one_after_it(folder):
-    lax, strict = (f"version: '1'\nmode: {m}\n" for m in ("audit", "enforce"))
-    folder.mkdir()
-    path, state = str(folder / "policy.yaml"), str(folder / "state" / "copy")
-    PolicyFile(write(folder / "policy.yaml", lax), state).current()
-    write(folder / "policy.yaml", strict)
-
-    def works(operations):
-        with operations.failing():
-            file = PolicyFile(path, state)
-            with contextlib.suppress(PolicyUnavailable):
-                file.current()
-        assert file.current().mode == "enforce"
-
-    def restarted(died):
-        write(folder / "policy.yaml", "mode: [")
-        file = PolicyFile(path, state)
-        with contextlib.suppress(PolicyUnavailable):
-            assert died or file.current().mode == "enforce"
-        write(folder / "policy.yaml", strict)
-        assert file.current().mode == "enforce"
-
-    done = each_fails(folder, refilled(folder), works, restarted)
-    assert {"open", "read", "write", "fsync", "replace"} <= {*done}
+    assert each_fails(folder, works, restarted).count("replace") >= 4
 
 
 class Host(test_model.Host):
@@ -179,8 +125,7 @@ class Host(test_model.Host):
         self.keep()
 
     def keep(self):
-        with open(self.folder.with_name("world"), "wb") as file:
-            pickle.dump(self, file)
+        self.folder.with_name("world").write_bytes(pickle.dumps(self))
 
 
 @contextlib.contextmanager
@@ -189,17 +134,19 @@ def cleaner(folder):
     host = pickle.loads(folder.with_name("world").read_bytes())
 
     def attend_it():
-        with contextlib.suppress(PlacementError, OSError):
+        with contextlib.suppress(client.PlacementError, OSError):
             device.Device(
-                Placement(host.cloud),
-                HostRoot(str(folder)),
+                client.Placement(host.cloud),
+                root.HostRoot(str(folder)),
                 None,
-                Journal(str(folder / "devices")),
+                journal.Journal(str(folder / "devices")),
                 lambda: None,
                 host.run,
-                DEFAULTS,
+                decide.DEFAULTS,
                 lambda address, reason: None,
-                Offered(ADDRESS, Provider(host.cloud.provider, "device")),
+                devices.Offered(
+                    ADDRESS, client.Provider(host.cloud.provider, "device")
+                ),
             ).attend()
 
     with (
@@ -210,8 +157,7 @@ def cleaner(folder):
 
 
 def test_no_device_is_on_offer_as_a_guest_left_it(folder):
-    devices = folder / "devices"
-    devices.mkdir(parents=True)
+    (folder / "devices").mkdir(parents=True)
     host = Host(folder)
     host.boot()
     host.keep()
@@ -220,34 +166,34 @@ def test_no_device_is_on_offer_as_a_guest_left_it(folder):
         host.leave()
         host.keep()
     assert host.dirty
-    refill = refilled(folder)
     world = folder.with_name("world").read_bytes()
 
-    def prepare():
-        refill()
-        folder.with_name("world").write_bytes(world)
-
     def works(operations):
+        folder.with_name("world").write_bytes(world)
         with cleaner(folder) as (host, attend_it):
             with operations.failing():
                 attend_it()
             attend_it()
-            assert host.cloud.offered
-            assert not host.dirty
+            assert host.cloud.offered and not host.dirty
 
     def restarted(died):
         with cleaner(folder) as (host, attend_it):
             assert not (host.cloud.offered and host.dirty)
             attend_it()
             attend_it()
-            assert host.cloud.offered
-            assert not host.dirty
+            assert host.cloud.offered and not host.dirty
 
-    done = each_fails(folder, prepare, works, restarted)
-    assert done.count("replace") >= 6
+    assert each_fails(folder, works, restarted).count("replace") >= 6
 
 
-def test_no_check_passes_that_does_not(folder):
+CHECKS = [
+    each for each in plugins.load() if each.name in ("kernel_aslr", "smt")
+]
+
+
+@pytest.fixture
+def report(folder):
+    """Return a function that makes a reporter of two checks."""
     build(
         folder / "root",
         {
@@ -257,48 +203,67 @@ def test_no_check_passes_that_does_not(folder):
     )
     (folder / "state").mkdir()
     conf = configured(
-        reporter_conf.register,
+        reporter_conf,
         "vhard_reporter",
         policy_file=write(folder / "policy.yaml", "version: '1'\n"),
         root=str(folder / "root"),
         state_path=str(folder / "state"),
     )
-    names = ("kernel_aslr", "smt")
-    checks = [check for check in plugins.load() if check.name in names]
+    return lambda: Reporter(
+        conf,
+        [JsonPublisher(conf)],
+        run=lambda host, _: [(check.run(host), 0.0) for check in CHECKS],
+    )
 
-    def report():
-        reporter = Reporter(
-            conf,
-            [JsonPublisher(conf)],
-            run=lambda host, _: [(check.run(host), 0.0) for check in checks],
-        )
-        return reporter.once
 
-    def passed():
-        text = (folder / "state" / "report.json").read_text()
-        results = json.loads(text)["results"]
-        assert len(results) == len(checks)
-        return {r["check"] for r in results if r["status"] == Status.PASS}
+def passed(folder):
+    """Return the checks that the file of the reporter says have passed."""
+    results = json.loads((folder / "state" / "report.json").read_text())[
+        "results"
+    ]
+    assert len(results) == len(CHECKS)
+    return {r["check"] for r in results if r["status"] == Status.PASS}
 
-    assert report()()
-    good = passed()
+
+def test_no_check_passes_that_does_not(folder, report):
+    assert report().once()
+    good = passed(folder)
     assert good == {"kernel_aslr"}
 
     def works(operations):
         with operations.failing():
-            once = report()
-            once()
-        assert passed() <= good
-        assert once()
-        assert passed() == good
+            reporter = report()
+            reporter.once()
+        assert passed(folder) <= good
+        assert reporter.once()
+        assert passed(folder) == good
 
     def restarted(died):
-        assert passed() <= good
-        assert report()()
-        assert passed() == good
+        assert passed(folder) <= good
+        assert report().once()
+        assert passed(folder) == good
 
-    done = each_fails(folder, refilled(folder), works, restarted)
-    assert {"open", "read", "write", "fsync", "replace"} <= {*done}
+    assert {"open", "read", "write", "fsync", "replace"} <= {
+        *each_fails(folder, works, restarted)
+    }
+
+
+def test_a_full_disk_is_told_once_and_the_old_report_stays(
+    folder, report, monkeypatch, caplog
+):
+    reporter, file = report(), folder / "state" / "report.json"
+    assert reporter.once()
+    before = file.read_text()
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", mock.Mock(side_effect=full))
+        assert not any(reporter.once() for _ in range(3))
+    assert (os.listdir(file.parent), file.read_text()) == ([file.name], before)
+    assert reporter.once()
+    line, end = caplog.messages
+    assert line.startswith("Not published, tried again later: json: ")
+    assert full.strerror in line
+    assert end == "Published again: json"
 
 
 def test_no_host_is_attested_that_is_not(folder, monkeypatch):
@@ -313,7 +278,7 @@ def test_no_host_is_attested_that_is_not(folder, monkeypatch):
         (folder / name).write_text(text)
         (folder / name).chmod(0o600)
     conf = configured(
-        attestor_conf.register,
+        attestor_conf,
         "vhard_attestor",
         key_file=str(folder / "key"),
         mapping_file=str(folder / "hosts.yaml"),
@@ -322,33 +287,29 @@ def test_no_host_is_attested_that_is_not(folder, monkeypatch):
     )
     state = writer.State({one: "compute1", two: "compute2"}, {})
     monkeypatch.setattr(writer, "read", lambda *_: state)
-
-    asked = {}
-
-    def write(state, wanted, now, undemanded):
-        """Record writes to Placement."""
-        assert wanted.keys() <= {one}
-        asked.clear()
-        asked.update(wanted)
-        return writer.Outcome()
-
-    made = SimpleNamespace(write=write)
+    made = mock.Mock()
+    made.write.return_value = writer.Outcome()
     monkeypatch.setattr(writer, "Writer", lambda *_, renewal: made)
+    means = Means(ListFile(conf), lambda: None)
 
     def attestor():
-        means = Means(ListFile(conf), lambda: None)
         return Attestor(conf, means, Runtime())
+
+    def asked():
+        """Return whom the last write marks; none has marked the other."""
+        marked = [call.args[1].keys() for call in made.write.mock_calls]
+        assert all(each <= {one} for each in marked)
+        return {*marked[-1]}
 
     def works(operations):
         with operations.failing():
             service = attestor()
             service.once()
         assert service.once()
-        assert {*asked} == {one}
+        assert asked() == {one}
 
     def restarted(died):
         assert attestor().once()
-        assert {*asked} == {one}
+        assert asked() == {one}
 
-    done = each_fails(folder, refilled(folder), works, restarted)
-    assert done.count("read") >= 3
+    assert each_fails(folder, works, restarted).count("read") >= 3
