@@ -52,7 +52,6 @@ _SYSTEM |= {"chown", "openssl", "rabbitmqctl", "truncate"}
 
 
 _PROMPT = re.compile(r"^[#$] ((?:.*\\\n)*.*)\n?", re.MULTILINE)
-_LITERAL = re.compile(r"::\n\n((?: +.*\n|\n)+)")
 #: What begins a command in the middle of a sentence.
 _PROGRAM = re.compile("(openstack|python3|tox|nova-vhard-[a-z]+) |tools/")
 
@@ -65,10 +64,14 @@ def sessions(page: Path) -> list[tuple[str, str]]:
     result = []
     for block in blocks(page, "console"):
         prompts = list(_PROMPT.finditer(block))
-        ends = [*(each.start() for each in prompts[1:]), len(block)]
-        for each, end in zip(prompts, ends, strict=True):
-            command = re.sub(r"\\\n\s*", "", each[1])
-            result.append((command, block[each.end() : end]))
+        for each, end in zip(
+            prompts,
+            [*(each.start() for each in prompts[1:]), len(block)],
+            strict=True,
+        ):
+            result.append(
+                (re.sub(r"\\\n\s*", "", each[1]), block[each.end() : end])
+            )
     return result
 
 
@@ -79,22 +82,21 @@ def shown(page: Path) -> list[str]:
 
 def literal(page: Path) -> list[str]:
     """Return the lines of a page's literal blocks (``::``)."""
-    text = page.read_text(encoding="utf-8")
-    return [
-        line.strip()
-        for block in _LITERAL.findall(text)
-        for line in block.splitlines()
-        if line.strip()
-    ]
+    found = re.compile(r"::\n\n((?: +.*\n|\n)+)").findall(
+        page.read_text(encoding="utf-8")
+    )
+    lines = [line.strip() for block in found for line in block.splitlines()]
+    return [line for line in lines if line]
 
 
 def inline(page: Path) -> list[str]:
     """Return the commands in the sentences of a page."""
-    text = page.read_text(encoding="utf-8")
-    result = (
-        " ".join(each.split()) for each in re.findall("``([^`]+)``", text)
-    )
-    return [each for each in result if _PROGRAM.match(each)]
+    quoted = re.findall("``([^`]+)``", page.read_text(encoding="utf-8"))
+    return [
+        each
+        for each in (" ".join(each.split()) for each in quoted)
+        if _PROGRAM.match(each)
+    ]
 
 
 def check(command: str) -> None:
@@ -118,7 +120,12 @@ def check(command: str) -> None:
         assert arguments[0] == "install"
     else:
         assert name in _SYSTEM, name
-        _check_files(name, arguments)
+    if name in ("cp", "systemctl"):
+        # Our own units and samples that are named have to be there.
+        for file in (each.rpartition("/")[2] for each in arguments):
+            unit = file if "." in file else f"{file}.service"
+            ours = file.startswith("nova-vhard")
+            assert not ours or (ETC / unit).exists(), unit
 
 
 def _check_openstack(words: list[str]) -> None:
@@ -133,20 +140,11 @@ def _check_openstack(words: list[str]) -> None:
     for length in range(len(words), 0, -1):
         entry = result.get(" ".join(words[:length]).replace("_", " "))
         if entry is not None:
-            app = SimpleNamespace(client_manager=None)
-            parser = entry.load()(app, None).get_parser(entry.name)
-            parser.parse_args(words[length:])
+            entry.load()(
+                SimpleNamespace(client_manager=None), None
+            ).get_parser(entry.name).parse_args(words[length:])
             return
     raise AssertionError(f"no command openstack {' '.join(words)}")
-
-
-def _check_files(name: str, arguments: list[str]) -> None:
-    """Our own units and samples that are named have to be there."""
-    for each in arguments:
-        file = each.rpartition("/")[2]
-        if file.startswith("nova-vhard") and name in ("cp", "systemctl"):
-            unit = file if "." in file else f"{file}.service"
-            assert (ETC / unit).exists(), unit
 
 
 def alike(output: str) -> str:

@@ -11,9 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from nova_vhard.policy import document
-from nova_vhard.policy.subject import UPLOAD, Subject
-from nova_vhard.policy.verdict import Verdict, evaluate
+from nova_vhard.policy import document, subject, verdict
 from nova_vhard.request import flavor
 from nova_vhard.request import image as image_reader
 
@@ -92,13 +90,13 @@ def judged(
     properties: dict[str, Any],
     disk_format: str | None = None,
     extra_specs: dict[str, str] | None = None,
-) -> Verdict:
+) -> verdict.Verdict:
     """Return the verdict of a shipped policy on an upload."""
     request = image_reader.read(properties, disk_format)
-    return evaluate(
+    return verdict.evaluate(
         document.load(document.shipped(policy)),
         request.plus(flavor.read(extra_specs or {})),
-        Subject(UPLOAD),
+        subject.Subject(subject.UPLOAD),
         TODAY,
     )
 

@@ -13,7 +13,7 @@ from nova_vhard.osc.policy.published import PrintSchema
 from nova_vhard.policy import document
 from tests.unit.cli.desk import run
 from tests.unit.docs import ETC
-from tests.unit.test_docs_samples import EXAMPLES
+from tests.unit.test_docs import EXAMPLES
 
 SAMPLES = {
     "policy": ETC / "policy.yaml",

@@ -1,0 +1,1217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pages, samples, units and alerts say what the code says."""
+
+import configparser
+import contextlib
+import datetime
+import importlib.metadata
+import importlib.util
+import inspect
+import io
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Mapping, Set
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import promql_parser as promql
+import pytest
+import yaml
+from oslo_config import cfg, generator
+
+from nova_vhard.attestor import mapping
+from nova_vhard.attestor.metrics import Numbers
+from nova_vhard.attestor.metrics import _Metrics as AttestorMetrics
+from nova_vhard.catalogue import (
+    checks,
+    domain_devices,
+    domain_xml,
+    profiles,
+    traits,
+)
+from nova_vhard.catalogue.devices import KINDS, OF_FILE
+from nova_vhard.catalogue.passthrough import PORTS
+from nova_vhard.cmd import (
+    attestor,
+    cleaner,
+    exporter,
+    guard,
+    reporter,
+    status,
+)
+from nova_vhard.common import xml
+from nova_vhard.conf import attestor as attestor_conf
+from nova_vhard.conf import cleaner as cleaner_conf
+from nova_vhard.conf import guard as guard_conf
+from nova_vhard.conf import reporter as reporter_conf
+from nova_vhard.conf import status as status_conf
+from nova_vhard.conf import vhard
+from nova_vhard.explain import messages
+from nova_vhard.exporter.metrics import (
+    GATES,
+    MODES,
+    OUTCOMES,
+    RULES,
+    SERVICES,
+    Metrics,
+)
+from nova_vhard.exporter.payloads import Decision, Runs
+from nova_vhard.gates import http
+from nova_vhard.guard.metrics import Metrics as GuardMetrics
+from nova_vhard.host import check, report, root
+from nova_vhard.host.host import Host
+from nova_vhard.host.report import HostReport
+from nova_vhard.osc.decision import counts, summary
+from nova_vhard.osc.policy import case_file, published, show, trial
+from nova_vhard.policy import (
+    document,
+    hardware,
+    hosts,
+    model,
+    schema,
+    subject,
+    verdict,
+)
+from nova_vhard.policy.subject import BOOT, UPLOAD, Subject
+from nova_vhard.reporter.publishers import base, prometheus
+from nova_vhard.request import described, flavor_traits, image, passthrough
+from tests import ran
+from tests.trees import build
+from tests.unit import commands, docs
+from tests.unit.docs import (
+    COMMANDS,
+    ETC,
+    MONITORING,
+    PAGES,
+    PASSTHROUGH,
+    README,
+    REFERENCE,
+    REFUSED,
+    REPORTER,
+    ROOT,
+    SOURCE,
+    TODAY,
+    blocks,
+    extension,
+    judged,
+    schema_keys,
+    text_of,
+    words,
+)
+from tests.unit.explain import sentences
+from tests.unit.explain.requests import of
+from tests.unit.helpers import shipped, write
+
+ALL_PAGES = pytest.mark.parametrize("page", PAGES, ids=docs.name_of)
+BASELINE = shipped("baseline")
+EXTENSION = docs.extension()
+IMAGE = hardware.Holder("1c7f6f4a-5f0e-4b52-8a3c-0e9d2f6b7a81", "p1")
+IDE = {"hw_disk_bus": "ide"}
+INSTALLED = {each.name: each for each in report.load()}
+BEGIN, _, END = hosts.UNKNOWN.partition("{checks}")
+HOST_DEVICES = {
+    name.partition("[")[0]
+    for place in domain_devices.HOST_DEVICES
+    for name in (*place.names, *place.flavor)
+} - {"aliases", "device_profiles", "mdev"}
+
+
+def literals(*names):
+    return [f"``{name}``" for each in names for name in each]
+
+
+ALIAS = passthrough.of_flavor({"pci_passthrough:alias": "gpu:1"})
+#: What a boot asks for; what its hosts must have proven, and lack.
+ASKED = (
+    hardware.HardwareRequest(passthrough=tuple(ALIAS)),
+    Subject(BOOT),
+    TODAY,
+)
+DEMAND = hosts.merge_requirements(
+    hosts.host_requirements(BASELINE, *ASKED), model.Mode.ENFORCE
+)
+EXPLANATIONS = [
+    messages.fault_message([DEMAND.failed(each)])
+    for each in (
+        *(hosts.NOBODY, hosts.NO_CANDIDATE, hosts.ITS_HOST, hosts.UNKNOWN),
+    )
+]
+
+#: Page, or a part of one, and texts that it has.
+TEXTS = {
+    "a refusal in README": (
+        README,
+        [
+            sentences.answered(
+                BASELINE, of(docs.IDE_E1000, UPLOAD, hardware.NOBODY)
+            )
+        ],
+    ),
+    "whole refusals": (
+        REFUSED,
+        [
+            sentences.answered(BASELINE, of(IDE, BOOT, IMAGE)),
+            # an upload has no id yet
+            sentences.fixed(BASELINE, of(IDE, UPLOAD, hardware.NOBODY)),
+        ],
+    ),
+    "short refusals, other answers": (
+        REFUSED,
+        [
+            messages.fault_message(
+                judged("baseline", docs.IDE_E1000).refusals
+            ),
+            messages.fault_message(
+                verdict.evaluate(BASELINE, *ASKED).refusals
+            ),
+            *(http.NO_POLICY_TEXT, http.OVERRIDE_TEXT),
+            *(
+                f"{each.cause.setting}={each.cause.value}"
+                for each in judged(
+                    "baseline", {}, None, {"hw:sound_model": "ich6"}
+                ).refusals
+            ),
+        ],
+    ),
+    **{
+        f"refusal of {asked[0]}": (
+            REFUSED,
+            [
+                messages.describe([each])
+                for each in judged("baseline", *asked).violations
+            ],
+        )
+        for asked in (
+            ({"hw_vif_model": "VirtualE1000"},),
+            ({"hw_disk_bus": "scsi"},),
+            ({"hw_machine_type": "pc"}, "iso"),
+            ({"vmware_adaptertype": "lsiLogic"},),
+        )
+    },
+    "no host for a device": (PASSTHROUGH, EXPLANATIONS),
+    "no host, for users": (REFUSED, EXPLANATIONS),
+    "answers of the gates": (
+        docs.SECURITY,
+        [
+            *(http.NO_POLICY_TEXT, http.LOOKUP_TEXT),
+            f"*{hosts.NOBODY.partition(' {')[0]} …*",
+            f"*{hosts.NO_CANDIDATE.partition(' {')[0]} …*",
+            f"*{BEGIN}… {END.partition(';')[0].strip()}*",
+        ],
+    ),
+    "no policy": (
+        SOURCE / "admin" / "break-glass.rst",
+        [http.NO_POLICY_TEXT.partition(" at the")[0]],
+    ),
+    "keys and rules": (
+        REFERENCE,
+        literals(
+            {path[-1] for path in schema_keys(schema.SCHEMA)} - KINDS.keys(),
+            [verdict.PASSTHROUGH_ALLOW, hosts.PASSTHROUGH_REQUIRE],
+            [hosts.FLAVOR_REQUIRE, hosts.HOSTS_REQUIRE, *PORTS],
+        ),
+    ),
+    "keys of a test": (
+        COMMANDS,
+        [
+            *literals(
+                {
+                    path[-1]
+                    for path in schema_keys(case_file.SCHEMA)
+                    # the others of a block device are Nova's
+                    if "block_devices" not in path[:-1]
+                }
+                - {"cases"},
+                *(described.LOOKED_AT, counts.BY, ("device_type", "disk_bus")),
+            ),
+            f"{counts.GROUPS:,} groups",
+        ],
+    ),
+    "profiles": (
+        EXTENSION.profiles(),
+        literals(
+            profiles.PROFILES,
+            *(each.checks for each in profiles.PROFILES.values()),
+        ),
+    ),
+    "traits of a host": (
+        REPORTER,
+        literals([traits.of_check("iommu"), f"{traits.REPORTED}<YYYYMMDDHH>"]),
+    ),
+    "kinds that a domain has": (
+        EXTENSION.places(),
+        [f"* - ``{kind}``" for kind in domain_xml.PLACES],
+    ),
+    "kinds that no domain has": (
+        EXTENSION.untold(),
+        literals(domain_xml.UNTOLD),
+    ),
+    "what the guard reads of a domain": (
+        text_of(SOURCE / "admin" / "guard.rst").partition(".. _domain-xml:\n")[
+            2
+        ],
+        [
+            ".. include:: ../_generated/domain.inc",
+            ".. include:: ../_generated/untold.inc",
+            f"{xml.MAX_SIZE // 2**20} MiB",
+            f"{xml.MAX_ELEMENTS:,}",
+            f"deeper than {xml.MAX_DEPTH}",
+            *literals(HOST_DEVICES),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("page", "texts"), TEXTS.values(), ids=TEXTS)
+def test_a_page_says_what_the_code_says(page, texts):
+    text = words(page)
+    assert texts and [each for each in texts if each not in text] == []
+
+
+RULE = replace(BASELINE.passthrough, allow={"aliases": model.Values(("gpu",))})
+PLAN = flavor_traits.plan_traits(
+    SimpleNamespace(
+        name="gpu", extra_specs={"pci_passthrough:alias": "gpu:1"}
+    ),
+    RULE,
+)
+DEVSTACK = ROOT / "devstack"
+
+
+@pytest.mark.parametrize(
+    ("page", "pattern", "names"),
+    [
+        (MONITORING, r"^([A-Z][\w -]+)\n   \S", [*status.CHECKS]),
+        (
+            SOURCE / "cli" / "nova-vhard-status.rst",
+            r"``--([\w-]+) [A-Z]+``",
+            [each.name for each in status_conf.OPTS],
+        ),
+        (
+            DEVSTACK / "README.rst",
+            r"^``(NOVA_VHARD_\w+)``",
+            # Where the checkout and the commands are is devstack's matter.
+            re.findall(
+                r"^(NOVA_VHARD_(?!DIR|BIN_DIR)\w+)=",
+                text_of(DEVSTACK / "settings"),
+                re.MULTILINE,
+            ),
+        ),
+        (
+            text_of(REPORTER).partition(".. _check-exit-status:")[2],
+            r"^(\d+)  +\S",
+            ["0", "255", *(str(code) for _, code in report._EXIT)],
+        ),
+        (
+            "".join(
+                block
+                for block in blocks(docs.INSTALL, "ini")
+                if "posture_ttl" in block
+            ),
+            r"^(\w+ =.*)$",
+            [
+                f"{option.name} = {option.default}".rstrip()
+                for option in vhard.OPTS
+            ],
+        ),
+        (PASSTHROUGH, r"^   (trait:\w+)=required$", PLAN.lacks),
+        (
+            docs.INSTALL,
+            r"paste\.filter_factory = ([\w.]+):\w+",
+            ["nova_vhard.gates.glance_api", "nova_vhard.gates.nova_api"],
+        ),
+    ],
+    ids=[
+        "checks",
+        "options",
+        "devstack",
+        "exit status",
+        "defaults",
+        "traits",
+        "paste",
+    ],
+)
+def test_a_page_has_all_names_and_no_other(page, pattern, names):
+    assert set(re.findall(pattern, text_of(page), re.MULTILINE)) == set(names)
+
+
+@pytest.mark.parametrize("name", checks.OURS)
+def test_the_page_says_what_a_check_reads(name):
+    text = EXTENSION.checklist().partition(f".. _check-{name}:\n")[2]
+    section = text.partition(".. _check-")[0]
+    assert "\nRead\n" in section and "\nNot believed\n" in section
+    source = inspect.getsource(sys.modules[type(INSTALLED[name]).__module__])
+    # Of a folder with many files the page may say the two parts.
+    for folder, file in re.findall(
+        r"\"(/(?:proc|sys)[^\" ]*)/([^\" /]*)\"", source
+    ):
+        assert f"``{folder}/{file}``" in section or (
+            f"``{folder}``" in section and f"``{file}``" in section
+        )
+
+
+@pytest.mark.parametrize(
+    ("value", "status"), [("1", "PASS"), ("0", "FAIL"), ("2", "UNKNOWN")]
+)
+def test_the_example_of_a_check_works(tmp_path, value, status):
+    (text,) = [
+        each for each in blocks(docs.CONTRIBUTOR, "python") if "Check)" in each
+    ]
+    names = dict(vars(check))
+    exec(compile(text, "the page", "exec"), names)
+    path = "/proc/sys/kernel/kexec_load_disabled"
+    host = Host(root.HostRoot(build(tmp_path, {path: f"{value}\n"})))
+    result = names["NoKexec"]().run(host)
+    assert (result.status, result.evidence) == (status, (f"{path}: {value}",))
+
+
+@ALL_PAGES
+def test_what_a_page_names_exists(page):
+    text = text_of(page)
+    result = importlib.metadata.entry_points(group="openstack.vhard.v1")
+    for thing, verb in re.findall(r"openstack vhard (\w+) (\w[\w-]*)", text):
+        assert f"vhard_{thing}_{verb}" in result.names
+    for verb in re.findall(r"[`$#] ?nova-vhard-reporter ([a-z]+)", text):
+        assert verb in reporter._parser().format_help()
+    for module, function in re.findall(
+        r"paste\.filter_factory = ([\w.]+):(\w+)", text
+    ):
+        # not imported: this test needs neither Nova nor Glance
+        source = Path(importlib.util.find_spec(module).origin).read_text()
+        assert f"\ndef {function}(" in source
+
+
+@ALL_PAGES
+def test_every_policy_that_is_shown_can_be_loaded(page, tmp_path):
+    path = tmp_path / "policy.yaml"
+    # Errors on purpose, cleaning rules, the attestor's files;
+    # tests of their own read them.
+    others = ("virtoi", "\ndevices:", "agents:")
+    for block in blocks(page, "yaml"):
+        if any(word in block for word in others):
+            continue
+        text = block.replace("/etc/nova-vhard/policy.yaml", "baseline")
+        if "cases:" in block or "# compute1\n" in block:
+            path.write_text(block)
+            read = case_file.read if "cases:" in block else mapping.load
+            assert read(str(path))
+            continue
+        if "version:" not in text:
+            text = f'version: "1"\nextends: baseline\n{text}'
+        path.write_text(text)
+        document.load(str(path))
+
+
+# The policy reference has every key, kind, rule and error.
+
+
+OPTIONAL = {
+    *OF_FILE,
+    *("firmware_type", "secure_boot", "tpm_secret_security"),
+    *("mem_encryption", "mem_encryption_model"),
+}
+GOOD = {
+    "hw_firmware_type": "uefi",
+    "os_secure_boot": "required",
+    "hw_mem_encryption": "true",
+    "hw_mem_encryption_model": "amd-sev-snp",
+    "img_signature": "c2lnbmVk",
+    "img_signature_certificate_uuid": str(uuid.UUID(int=1)),
+    "img_signature_hash_method": "SHA-256",
+    "img_signature_key_type": "RSA-PSS",
+}
+
+
+@pytest.fixture(scope="module")
+def strictest(tmp_path_factory):
+    """Return strict with its optional rules, as the page shows them."""
+    text = Path(document.shipped("strict")).read_text(encoding="utf-8")
+    rules = text.partition("\n#guest_devices:\n")[2]
+    taken = "\n".join(line.removeprefix("#") for line in rules.splitlines())
+    path = tmp_path_factory.mktemp("strictest") / "policy.yaml"
+    path.write_text(
+        f'version: "1"\nextends: strict\nguest_devices:\n{taken}\n'
+    )
+    return document.load(str(path))
+
+
+@pytest.mark.parametrize(
+    ("properties", "refused"),
+    [
+        (GOOD, set()),
+        ({**GOOD, "hw_firmware_type": "bios"}, {"firmware_type"}),
+        ({**GOOD, "os_secure_boot": "optional"}, {"secure_boot"}),
+        ({**GOOD, "hw_mem_encryption": "false"}, {"mem_encryption"}),
+        (
+            {**GOOD, "hw_mem_encryption_model": "amd-sev"},
+            {"mem_encryption_model"},
+        ),
+        (
+            {**GOOD, "img_signature_hash_method": "SHA-224"},
+            {"image_signature_hash"},
+        ),
+        (
+            {**GOOD, "img_signature_key_type": "DSA"},
+            {"image_signature_key_type"},
+        ),
+        ({**GOOD, "img_signature": ""}, {"image_signature"}),
+        ({}, {*OF_FILE, "firmware_type", "secure_boot", "mem_encryption"}),
+    ],
+)
+def test_the_optional_rules_of_strict(strictest, properties, refused):
+    assert {
+        item.choice.kind
+        for item in verdict.evaluate(
+            strictest,
+            image.read(properties),
+            subject.Subject(subject.UPLOAD),
+            TODAY,
+        ).refusals
+    } & OPTIONAL == refused
+
+
+# Commands that pages show exist, and do what the pages say.
+
+QUICK_START = SOURCE / "quick-start.rst"
+BREAK_GLASS = SOURCE / "admin" / "break-glass.rst"
+MAN_PAGES = {path.stem: path for path in (SOURCE / "cli").glob("nova-*.rst")}
+#: oslo.config's own, which every program of its has.
+OSLO = {"--config-dir", "--config-file", "--shell_completion"}
+
+
+SHOWING = (
+    README,
+    QUICK_START,
+    BREAK_GLASS,
+    SOURCE / "admin" / "roll-out.rst",
+    MONITORING,
+    SOURCE / "admin" / "exporter.rst",
+)
+
+
+@pytest.mark.parametrize(
+    "command", [each for page in SHOWING for each in commands.shown(page)]
+)
+def test_a_command_that_is_shown_exists_and_takes_its_arguments(command):
+    commands.check(command)
+
+
+RAN = (*ran.ON_THE_DEMO, *ran.ELSEWHERE, *ran.BY_CI)
+#: Of README and quick start: in a sentence, perhaps without its arguments.
+INLINE = {*commands.inline(README), *commands.inline(QUICK_START)}
+DOCUMENTED = INLINE | {
+    command
+    for page in (README, QUICK_START)
+    for command in (*commands.shown(page), *commands.literal(page))
+}
+
+
+@pytest.mark.parametrize("command", sorted(DOCUMENTED))
+def test_a_command_that_is_documented_is_run(command):
+    if command.startswith("tox -e "):
+        tox = (ROOT / "tox.ini").read_text(encoding="utf-8")
+        assert f"[testenv:{command.removeprefix('tox -e ')}]" in tox
+    elif command in INLINE:
+        assert any(f"{each} ".startswith(f"{command} ") for each in RAN)
+    else:
+        assert command in RAN
+
+
+#: Our programs that are installed, with their functions.
+SCRIPTS = {
+    each.name: each
+    for each in importlib.metadata.entry_points(group="console_scripts")
+    if each.value.startswith("nova_vhard.")
+}
+
+
+def options_of(main, *command):
+    """Return every option of a program and of its commands."""
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
+        main([*command, "--help"])
+    # Python before 3.13 has the value behind the short name, too.
+    options = set(
+        re.findall(
+            r"^  (?:-\w.*?, )?(--[\w-]+)", text.getvalue(), re.MULTILINE
+        )
+    )
+    for names in re.findall(r"^  \{([\w,-]+)\}", text.getvalue(), re.M):
+        if not command:
+            options.update(
+                *(options_of(main, name) for name in names.split(","))
+            )
+    return options
+
+
+@pytest.mark.parametrize("name", sorted(SCRIPTS.keys() | MAN_PAGES.keys()))
+def test_a_man_page_has_every_option(name):
+    options = options_of(SCRIPTS[name].load())
+    assert "--help" in options
+    text = MAN_PAGES[name].read_text(encoding="utf-8")
+    listed = re.findall(
+        r"^``.*``$", text.partition("\nOptions\n=======\n")[2], re.MULTILINE
+    )
+    named = set(re.findall(r"``(--[\w-]+)", "\n".join(listed)))
+    assert named - OSLO == options - OSLO
+    synopsis = text.partition("\nDescription\n")[0]
+    assert {each for each in named if each not in synopsis} <= {
+        *("--help", "--version")
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'version: "1"\nextends: baseline\n',
+        'version: "1"\nextends: baseline',
+        'version: "1"\nenabled: true\nextends: baseline\n',
+        'version: "1"\nextends: baseline\nenabled: true',
+    ],
+)
+def test_breaking_the_glass_lets_everything_pass(tmp_path, text):
+    path = tmp_path / "policy.new"
+    path.write_text(text)
+    (shown,) = [
+        each
+        for each in commands.shown(BREAK_GLASS)
+        if "enabled: false" in each
+    ]
+    *command, last = shlex.split(shown)
+    assert last == "/etc/nova-vhard/policy.new"
+    subprocess.run([*command, str(path)], check=True)
+    assert not document.load(str(path)).enabled
+
+
+COMMANDS_KINDS = {
+    "policy check": show.CheckPolicy,
+    "policy schema": published.PrintSchema,
+    "policy show": show.ShowPolicy,
+    "policy test": trial.RunPolicyTests,
+    "policy explain": trial.ExplainPolicy,
+    "decision summary": summary.SummarizeDecisions,
+}
+
+
+PARSERS = {
+    name: COMMANDS_KINDS[name](None, None).get_parser("test")
+    for name in COMMANDS_KINDS
+}
+
+
+def test_every_command_that_is_shown_takes_its_arguments():
+    lines = re.findall(
+        r"^\$ openstack vhard (.*)$",
+        "".join(blocks(COMMANDS, "console")).replace("\\\n", " "),
+        re.MULTILINE,
+    )
+    shown = [shlex.split(line) for line in lines]
+    assert {" ".join(parts[:2]) for parts in shown} == set(COMMANDS_KINDS)
+    for parts in shown:
+        PARSERS[" ".join(parts[:2])].parse_args(parts[2:])
+
+
+# The samples and units in etc/ are what the code takes.
+
+PROGRAMS = {
+    "attestor": attestor,
+    "cleaner": cleaner,
+    "exporter": exporter,
+    "guard": guard,
+    "reporter": reporter,
+}
+POLICY = (ETC / "policy.yaml").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"(?:^#\S.*\n(?:^#  .*\n)*)", POLICY, re.MULTILINE)
+
+#: Files of the generator, and where our options begin: what keystoneauth has
+#: before them varies with its version.
+GENERATORS = {
+    "config-generator.conf": "",
+    "config-generator-exporter.conf": "",
+    "config-generator-guard.conf": "",
+    "config-generator-attestor.conf": "\n[vhard_attestor]\n",
+    "config-generator-cleaner.conf": "\n[vhard_cleaner]\n",
+    "config-generator-reporter.conf": "\n[vhard_reporter]\n",
+}
+
+UNPRIVILEGED = {
+    "DynamicUser": "yes",
+    "CapabilityBoundingSet": "",
+    "ProtectSystem": "strict",
+    "NoNewPrivileges": "yes",
+}
+#: Unit to settings; None is what it must not have. The cleaner is root, since
+#: devices are reset, and nobody else sees who has one open. The guard is root
+#: because only root's libvirt connection can remove a guest's device.
+UNITS = {
+    "attestor": {**UNPRIVILEGED, "Type": "notify"},
+    "exporter": {
+        **UNPRIVILEGED,
+        "RestrictAddressFamilies": "AF_INET AF_INET6 AF_UNIX",
+        "InaccessiblePaths": None,
+        "PrivateNetwork": None,
+        "SupplementaryGroups": None,
+        "TemporaryFileSystem": None,
+    },
+    "sweep": UNPRIVILEGED,
+    "reporter": {
+        **UNPRIVILEGED,
+        "Type": "notify",
+        # Twice what a publisher may take.
+        "WatchdogSec": "3min",
+        # systemd would end the whole service when a check is out of memory.
+        "OOMPolicy": "continue",
+        "ExecReload": "/bin/kill -HUP $MAINPID",
+        # The pre-step's folder is root's: systemd would remove one of the
+        # service's own when it stops.
+        "RuntimeDirectory": None,
+        "ReadOnlyPaths": "-/run/nova-vhard",
+        # What checks read.
+        "InaccessiblePaths": None,
+        "ProcSubset": None,
+        "ProtectProc": None,
+    },
+    "cleaner": {
+        "ProtectSystem": "strict",
+        "NoNewPrivileges": "yes",
+        "DynamicUser": None,
+        "PrivateDevices": None,
+        "PrivateUsers": None,
+        "ProcSubset": None,
+        "ProtectClock": None,
+        "ProtectKernelTunables": None,
+        "ProtectProc": None,
+        "User": None,
+    },
+    "guard": {
+        "CapabilityBoundingSet": "CAP_DAC_READ_SEARCH",
+        "PrivateNetwork": "yes",
+        "RestrictAddressFamilies": "AF_UNIX",
+        # The socket's folder too: it must not go when the service stops.
+        "RuntimeDirectoryPreserve": "yes",
+    },
+}
+
+
+def samples_text_of(name):
+    return (ETC / f"nova-vhard-{name}.service").read_text(encoding="utf-8")
+
+
+def unit(name):
+    """Return group [Service] of a unit."""
+    # A list in a unit may span several lines.
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    parser.optionxform = str
+    parser.read_string(samples_text_of(name))
+    return parser["Service"]
+
+
+def handed(text):
+    """Return what a unit hands over: what a program sees to its source."""
+    return {
+        f"/run/credentials/x/{name}": path
+        for name, path in re.findall(
+            "^LoadCredential=(.*):(.*)$", text, re.MULTILINE
+        )
+    }
+
+
+def command(service):
+    """Return the options of a unit's command, as its program parses it."""
+    text = service["ExecStart"]
+    name, _, value = service.get("Environment", "").partition("=")
+    text = text.replace(f"${{{name}}}", value)
+    text = text.replace("${CREDENTIALS_DIRECTORY}", "/run/credentials/x")
+    assert "$" not in text
+    program, *arguments = shlex.split(text)
+    folder, _, name = program.rpartition("/bin/nova-vhard-")
+    assert f"python3 -m venv {folder} " in words(REPORTER)
+    program = PROGRAMS[name]
+    return program._parser().parse_args(
+        arguments
+    ), program._PROGRAM.default_files
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_a_sample_is_what_the_generator_writes(name):
+    conf = cfg.ConfigOpts()
+    generator.register_cli_opts(conf)
+    conf(["--config-file", str(ETC / name)], default_config_files=[])
+    written = io.StringIO()
+    generator.generate(conf, written)
+    sample = (ROOT / conf.output_file).read_text(encoding="utf-8")
+    begin, expected = GENERATORS[name], written.getvalue()
+    assert sample[sample.index(begin) :] == expected[expected.index(begin) :]
+
+
+def test_every_unit_is_in_the_table():
+    assert {path.name for path in ETC.glob("*.service")} == {
+        f"nova-vhard-{name}.service" for name in UNITS
+    }
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_unit_has_its_settings_and_no_privilege_more(name):
+    service = unit(name)
+    assert {each: service.get(each) for each in UNITS[name]} == UNITS[name]
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_units_command_is_one_that_its_program_knows(name):
+    options, default = command(unit(name))
+    files = handed(samples_text_of(name))
+    for path in [each for each in files if not each.endswith(".conf")]:
+        # An option must name each file that is not a configuration file.
+        del files[path]
+        assert f"=%d/{path.rpartition('/')[2]}\n" in samples_text_of(name)
+    # The guard reads its file as root.
+    files = files or {path: path for path in default}
+    assert options.config_file == list(files)
+    assert list(files.values()) == list(default[: len(files)])
+    if name != "exporter":
+        assert options.command == ("sweep" if name == "sweep" else "run")
+
+
+@pytest.mark.parametrize(
+    ("name", "conf", "key"),
+    [
+        ("reporter", reporter_conf, None),
+        ("cleaner", cleaner_conf, "RuntimeDirectory"),
+        ("guard", guard_conf, "RuntimeDirectory"),
+    ],
+)
+def test_a_units_folders_are_the_options(name, conf, key):
+    service = unit(name)
+    defaults = {each.dest: each.default for each in conf.OPTS}
+    assert defaults["state_path"] == f"/var/lib/{service['StateDirectory']}"
+    run = service[key] if key else service["ReadOnlyPaths"].rpartition("/")[2]
+    assert defaults["run_dir"] == f"/run/{run}"
+    # A publisher may take half of the watchdog's time at most.
+    assert defaults.get("publish_timeout", 0) <= 3 * 60 / 2
+
+
+(RUN_DIR,) = (
+    each.default for each in guard_conf.OPTS if each.dest == "run_dir"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [
+        # A host that is not enrolled starts its units: what stands for the
+        # file that is not there is one of oslo.config.
+        *(
+            (f"{name}.service", rf"{key}=placement\.conf:{value}")
+            for name in ("reporter", "cleaner")
+            for key, value in (
+                ("SetCredential", r"\[placement\]"),
+                ("LoadCredential", "/"),
+            )
+        ),
+        ("reporter.service", r"ExecStartPre=.*/reporter\.conf facts$"),
+        # First devices that are allowed, then those that are not.
+        (
+            "cleaner.service",
+            "SystemCallFilter=@system-service\n(?:(?!SystemCallFilter).*\n)*"
+            "SystemCallFilter=~@privileged @resources$",
+        ),
+        ("guard.socket", f"ListenStream={RUN_DIR}/guard.sock$"),
+        ("guard.socket", "Before=.*libvirtd.socket.* virtqemud.socket"),
+    ],
+)
+def test_what_a_unit_says(name, pattern):
+    assert re.search(
+        f"^{pattern}",
+        (ETC / f"nova-vhard-{name}").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+
+
+def test_what_single_commands_do():
+    sweep, _ = command(unit("sweep"))
+    baseline = document.load(document.shipped("baseline"))
+    assert sweep.max_report_age >= baseline.hosts.max_report_age
+    assert not command(unit("reporter"))[0].once
+
+
+def test_the_attestors_unit_fits_its_options():
+    text = samples_text_of("attestor")
+    named = re.findall(
+        r"^Environment=OS_VHARD_ATTESTOR__(\w+)=%d/(.+)$", text, re.MULTILINE
+    )
+    assert {name.lower() for name, _ in named} <= {
+        each.dest for each in attestor_conf.OPTS
+    }
+    assert {f"/run/credentials/x/{path}" for _, path in named} == {
+        path for path in handed(text) if not path.endswith(".conf")
+    }
+    mapping.load(str(ETC / "attested-hosts.yaml"))
+
+
+def test_sample_policy_is_baseline_as_long_as_nothing_is_uncommented():
+    baseline = document.load(document.shipped("baseline"))
+    assert document.load(str(ETC / "policy.yaml")).digest == baseline.digest
+
+
+@pytest.mark.parametrize(
+    "example", EXAMPLES, ids=lambda text: text[1:].partition(":")[0]
+)
+def test_each_example_of_the_sample_policy_loads(example, tmp_path):
+    path = tmp_path / "policy.yaml"
+    taken = re.sub(r"^#(?=\S|  )", "", example, flags=re.MULTILINE)
+    path.write_text(POLICY.replace(example, taken))
+    document.load(str(path))
+
+
+# Alert rules, the dashboard and the page name metrics that exist.
+
+#: What Prometheus itself adds to each series that it fetches.
+OF_THE_SCRAPE = frozenset(("instance", "job"))
+
+
+def labels_of(
+    text: str | promql.Expr, known: Mapping[str, Mapping[str, Set[str] | None]]
+) -> frozenset[str] | None:
+    """Return the labels that an expression's result has.
+
+    :param known: name of each series to its labels, with the values that
+        they can have (None for any)
+    :returns: None for a scalar
+    :raises ValueError: if it names something that does not exist, or if two
+        sides of an operator can never match
+    """
+    result = promql.parse(text) if isinstance(text, str) else text
+    match result:
+        case promql.MatrixSelector():
+            return labels_of(result.vector_selector, known)
+        case promql.NumberLiteral():
+            return None
+        case promql.VectorSelector():
+            if result.name not in known:
+                raise ValueError(f"no metric {result.name}")
+            labels = known[result.name]
+            for each in result.matchers.matchers:
+                if each.name not in labels:
+                    raise ValueError(f"{result.name} has no label {each.name}")
+                values = labels[each.name]
+                unknown = {*each.value.split("|")} - (values or set())
+                if values is not None and unknown:
+                    raise ValueError(f"{each.name} is never {unknown}")
+            return OF_THE_SCRAPE.union(labels)
+        case promql.AggregateExpr():
+            inner = labels_of(result.expr, known)
+            if re.match(r"(topk|bottomk)\b", result.prettify().strip()):
+                return inner
+            wanted = result.modifier.labels if result.modifier else ()
+            if inner is None or not inner.issuperset(wanted):
+                raise ValueError(f"no label {', '.join(wanted)}")
+            return frozenset(wanted)
+        case promql.BinaryExpr():
+            sides = [
+                labels_of(each, known) for each in (result.lhs, result.rhs)
+            ]
+            vectors = {each for each in sides if each is not None}
+            if len(vectors) > 1:
+                raise ValueError(f"never match: {sides}")
+            return vectors.pop() if vectors else None
+        case promql.Call():
+            inner = [labels_of(each, known) for each in result.args]
+            vectors = [each for each in inner if each is not None]
+            if result.func.name != "histogram_quantile":
+                return vectors[0] if vectors else None
+            if "le" not in vectors[0]:
+                raise ValueError("a quantile needs the label le")
+            return vectors[0] - {"le"}
+    # In parentheses, with a sign, a subquery.
+    return labels_of(result.expr, known)
+
+
+DASHBOARD = json.loads(
+    (ETC / "grafana-dashboard.json").read_text(encoding="utf-8")
+)
+GROUPS = yaml.safe_load(
+    (ETC / "prometheus-alerts.yaml").read_text(encoding="utf-8")
+)["groups"]
+ALERTS = [rule for group in GROUPS for rule in group["rules"]]
+PANELS = [each for each in DASHBOARD["panels"] if each["type"] != "row"]
+TARGETS = [target for each in PANELS for target in each["targets"]]
+
+#: What Grafana puts in place of its variables.
+VARIABLES = {"$__rate_interval": "5m", "$gate": "scheduler"}
+VALUES = {
+    "gate": set(GATES),
+    "mode": set(MODES),
+    "outcome": set(OUTCOMES),
+    "rule": set(RULES),
+    "check": set(checks.CHECKS),
+    "status": {each.value for each in check.Status},
+    "service": set(SERVICES),
+    "publisher": {"json", "placement", "prometheus"},
+}
+
+
+def families():
+    """Yield every metric of the exporter and of the reporter, in use."""
+    metrics = Metrics(["rabbit1:5672"])
+    metrics.decided(
+        Decision(
+            GATES[0], "enforce", "refuse", (((RULES[0], "enforce", 1)),), 0.1
+        )
+    )
+    metrics.runs("nova-api:controller1", Runs(1, "4f1c" * 4, None))
+    yield from metrics.registry.collect()
+    now = datetime.datetime(2026, 6, 15, tzinfo=datetime.UTC)
+    report = HostReport(
+        now,
+        (check.Result("iommu", check.Status.PASS, "it is on", ()),),
+        {"iommu": 0.1},
+    )
+    record = base.Record(days_ahead=14)
+    record.published["placement"] = now.timestamp()
+    record.errors["placement"] = 1
+    yield from prometheus._Metrics(report, record).collect()
+    yield from AttestorMetrics(Numbers(hosts={"compute1": True})).collect()
+    guard = GuardMetrics()
+    guard.guarded = True
+    guard.decided("start", "allow")
+    yield from guard.collect()
+
+
+KNOWN = {
+    sample.name: {name: VALUES.get(name) for name in sample.labels}
+    for family in families()
+    for sample in family.samples
+    if not sample.name.endswith("_created")
+}
+
+
+def filled_in(expression):
+    for name, value in VARIABLES.items():
+        expression = expression.replace(name, value)
+    assert "$" not in expression
+    return expression
+
+
+@pytest.mark.parametrize(
+    "expression", [each["expr"] for each in (*ALERTS, *TARGETS)]
+)
+def test_an_expression_is_about_metrics_and_labels_that_exist(expression):
+    labels_of(filled_in(expression), KNOWN)
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda each: each["alert"])
+def test_an_alert_speaks_of_labels_that_it_has(alert):
+    assert set(
+        re.findall(r"\$labels\.(\w+)", " ".join(alert["annotations"].values()))
+    ) <= labels_of(alert["expr"], KNOWN)
+    assert set(alert["annotations"]) == {"summary", "description"}
+    assert alert["labels"]["severity"] in {"critical", "warning", "info"}
+    assert f"``{alert['alert']}``" in extension().alerts()
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda each: each["expr"])
+def test_a_legend_has_labels_that_its_panel_has(target):
+    labels = labels_of(filled_in(target["expr"]), KNOWN)
+    assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) <= labels
+
+
+def series(name):
+    """Return the name of a metric without the ends that a histogram adds."""
+    return re.sub("_(bucket|count|sum)$", "", name)
+
+
+def test_the_pages_have_every_metric():
+    assert set(
+        re.findall(
+            r"``(nova_vhard_\w+)``",
+            " ".join(
+                words(SOURCE / "admin" / f"{page}.rst")
+                for page in (("attestation", "exporter", "guard", "report"))
+            ),
+        )
+    ) == {series(name) for name in KNOWN}
+    assert ".. include:: ../_generated/alerts.inc\n" in MONITORING.read_text()
+    assert "{{" not in extension().alerts()
+
+
+# Each alert fires while its fault lasts, and ends after it (promtool).
+
+#: Values of a series, one a minute: a time that stands still and then is now.
+LATE = "0x60 3660+60x30"
+ALERT_REFUSED = 'decisions_total{gate="nova-api",outcome="refuse"}'
+UNJUDGED = 'decisions_total{gate="nova-api",outcome="unjudged"}'
+DISABLED = 'decisions_total{gate="nova-api",outcome="disabled"}'
+PASSED = 'check{status="PASS",check="iommu"}'
+UNKNOWN = 'check{status="UNKNOWN",check="iommu"}'
+
+#: Alert, series, minutes in which it fires, and in which it does not.
+CASES = (
+    ("ReporterSilent", {"report_timestamp_seconds": LATE}, [52, 60], [40, 65]),
+    (
+        "NotInPlacement",
+        {'published_timestamp_seconds{publisher="placement"}': LATE},
+        [52, 60],
+        [40, 65],
+    ),
+    ("FewNames", {"names_days_ahead": "5x180 14x9"}, [125, 180], [60, 185]),
+    ("PublishErrors", {"publish_errors_total": "0+1x9 9x60"}, [8], [1, 60]),
+    ("HostLostCheck", {PASSED: "1x9 0x60 1x9"}, [25, 69], [15, 75]),
+    # until it has passed, however long that takes
+    ("HostCheckFails", {UNKNOWN: "1x1600 0x9"}, [1450, 1600], [9, 1605]),
+    (
+        "HostCheckFails",
+        {
+            'check{status="FAIL",check="iommu"}': "1x800 0x900",
+            UNKNOWN: "0x800 1x799 0x9",
+        },
+        [1450, 1595],
+        [1400, 1605],
+    ),
+    (
+        "AttestorSilent",
+        {"attestor_round_timestamp_seconds": LATE},
+        [10, 60],
+        [3, 65],
+    ),
+    (
+        "VerifierSilent",
+        {"attestor_answer_timestamp_seconds": LATE},
+        [10, 60],
+        [3, 65],
+    ),
+    ("HostNotAttested", {'attested{host="c1"}': "0x60 1x9"}, [6, 60], [2, 65]),
+    ("MarksForged", {"attestor_void_marks_total": "0x5 3x60"}, [7], [4, 60]),
+    ("GuardSilent", {"guard_timestamp_seconds": LATE}, [25, 60], [10, 65]),
+    ("GuardNotInForce", {"guard_in_force": "0x60 1x9"}, [20, 60], [9, 65]),
+    (
+        "GuardPolicyUnusable",
+        {"guard_policy_usable": "0x90 1x9"},
+        [6, 90],
+        [2, 95],
+    ),
+    (
+        "GuestKeepsDevice",
+        {'guard_hot_plugs_total{result="kept"}': "0x5 1x90"},
+        [10],
+        [4, 80],
+    ),
+    ("RefusalsJump", {ALERT_REFUSED: "0x60 0+10x15 150x60"}, [70], [50, 110]),
+    ("RefusesMost", {ALERT_REFUSED: "0+10x20 200x60"}, [15], [1, 60]),
+    # longer than an hour, and no longer than the fault
+    (
+        "PolicyUnusable",
+        {'policy_usable{service="nova-api"}': "1x5 0x90 1x9"},
+        [8, 95],
+        [4, 98],
+    ),
+    (
+        "PoliciesDiffer",
+        {
+            'policy_info{service="nova-api",digest="a"}': "1x90",
+            'policy_info{service="nova-api",digest="b"}': "1x60 stale",
+        },
+        [12, 60],
+        [5, 65],
+    ),
+    ("RequestsUnjudged", {UNJUDGED: "0x5 0+1x60 60x30"}, [10, 65], [4, 75]),
+    ("SwitchedOff", {DISABLED: "0x5 0+1x60 60x30"}, [10, 65], [4, 80]),
+    ("BusDown", {'bus_up{bus="b"}': "0x60 1x9"}, [12, 60], [5, 65]),
+    (
+        "GatesSilent",
+        {
+            'bus_up{bus="b"}': "1x1700",
+            'bus_last_message_timestamp_seconds{bus="b"}': (
+                "0x1600 96060+60x90"
+            ),
+        },
+        [1510, 1600],
+        [1440, 1605],
+    ),
+    (
+        "NotificationsDropped",
+        {"notifications_dropped_total": "0x5 7x90"},
+        [10],
+        [4, 80],
+    ),
+    (
+        "NotificationsUnreadable",
+        {"notifications_unreadable_total": "0x5 7x90"},
+        [10],
+        [4, 80],
+    ),
+)
+
+
+needs_promtool = pytest.mark.skipif(
+    not shutil.which("promtool") and "CI" not in os.environ,
+    reason="promtool is not here (Debian package promtool)",
+)
+
+
+def promtool(action, path):
+    """Check or test rules with promtool."""
+    ended = subprocess.run(
+        ["promtool", action, "rules", path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_every_alert_has_a_case():
+    assert {f"Vhard{alert}" for alert, *_ in CASES} == {
+        rule["alert"] for rule in ALERTS
+    }
+
+
+@needs_promtool
+def test_the_file_is_good():
+    promtool("check", str(ETC / "prometheus-alerts.yaml"))
+
+
+@needs_promtool
+@pytest.mark.parametrize(
+    ("alert", "series", "firing", "quiet"),
+    CASES,
+    ids=[row[0] for row in CASES],
+)
+def test_alert(tmp_path, alert, series, firing, quiet):
+    """Each alone: promtool evaluates every rule at every minute."""
+    groups = [
+        group | {"rules": [rule]}
+        for group in GROUPS
+        for rule in group["rules"]
+        if rule["alert"] == f"Vhard{alert}"
+    ]
+    rules = write(tmp_path / "rules.yaml", yaml.safe_dump({"groups": groups}))
+    content = {
+        "rule_files": [rules],
+        "evaluation_interval": "1m",
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [
+                    {"series": f"nova_vhard_{name}", "values": values}
+                    for name, values in series.items()
+                ],
+                "promql_expr_test": [
+                    {
+                        "expr": 'count(ALERTS{alertstate="firing"})'
+                        " or vector(0)",
+                        "eval_time": f"{minute}m",
+                        "exp_samples": [{"value": int(minute in firing)}],
+                    }
+                    for minute in (*firing, *quiet)
+                ],
+            }
+        ],
+    }
+    promtool("test", write(tmp_path / "alerts.yaml", yaml.safe_dump(content)))
