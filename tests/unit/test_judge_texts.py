@@ -5,23 +5,18 @@ They are in ``judge.golden`` (see ``tests/golden.py``).
 """
 
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 
 from nova_vhard.catalogue.devices import KINDS
-from nova_vhard.policy import hosts
-from nova_vhard.policy.hardware import HardwareRequest
-from nova_vhard.policy.model import Assume, Mode
-from nova_vhard.policy.subject import BOOT, Subject
-from nova_vhard.policy.verdict import evaluate
-from nova_vhard.request import image
-from nova_vhard.request.rescue import rescued
+from nova_vhard.policy import hardware, hosts, model, subject, verdict
+from nova_vhard.request import image, rescue
 from tests import golden
 from tests.unit import (
     test_defaults,
     test_domain_reader,
-    test_one_time_use,
-    test_rescues,
     test_server_reader,
+    test_verdict,
 )
 from tests.unit.helpers import TODAY, policy
 from tests.unit.lookups import lookups
@@ -39,25 +34,26 @@ def defaults() -> Iterator[str]:
     for properties, more, _ in test_defaults.ROWS:
         for choice in test_defaults.picked(properties, **more).values():
             rows.setdefault(choice.implied, (choice, properties | more))
-    assume = Assume(**test_defaults.NO_TABLET)
+    assume = model.Assume(**test_defaults.NO_TABLET)
     for request, _ in test_defaults.HARDWARE:
-        for choice in test_defaults.implied(request, assume):
-            buses = [each.value for each in request.choices]
-            rows.setdefault(choice.implied, (choice, buses))
+        for choice in test_defaults.defaults.implied(request, assume):
+            rows.setdefault(
+                choice.implied,
+                (choice, [each.value for each in request.choices]),
+            )
     for why, (choice, place) in rows.items():
         yield f"{choice.kind}={choice.value} of {place}: {why}"
 
 
 def unset() -> Iterator[str]:
     """Yield the sentence for a kind without such a default."""
-    for kind in KINDS.values():
-        if not kind.image_properties:
-            continue
+    for kind in filter(attrgetter("image_properties"), KINDS.values()):
         rule = {"allow": ["?*"] if kind.of_file else [], "explicit": True}
-        rules = policy(guest_devices={kind.name: rule})
-        request = HardwareRequest(devices=())
-        for violation in evaluate(
-            rules, request, Subject(BOOT), TODAY
+        for violation in verdict.evaluate(
+            policy(guest_devices={kind.name: rule}),
+            hardware.HardwareRequest(devices=()),
+            subject.Subject(subject.BOOT),
+            TODAY,
         ).violations:
             choice = violation.choice
             yield f"{choice.kind}={choice.value}: {choice.implied}"
@@ -65,27 +61,28 @@ def unset() -> Iterator[str]:
 
 def faults() -> Iterator[str]:
     """Yield the sentences for references that cannot be judged."""
-    slow = test_rescues.server(
+    slow = test_server_reader.rescue_server(
         properties={"os_shutdown_timeout": "61"}, running=True
     )
     find = lookups(own_image={slow.id: None}, kept_devices={slow.id: ()})
-    gone = test_server_reader.server(
-        **{**test_server_reader.SHELVED, "shelved_image": "gone"}
-    )
-    reader = test_server_reader.reader(gone).unshelve(
-        "a-server", {"unshelve": None}
-    )
+    reader = test_server_reader.reader(
+        test_server_reader.server(
+            **{**test_server_reader.SHELVED, "shelved_image": "gone"}
+        )
+    ).unshelve("a-server", {"unshelve": None})
     domain = test_domain_reader.read("<vsock model='virtio'/>")
-    address = {"base_image": test_rescues.ADDRESS}
+    address = {"base_image": test_server_reader.ADDRESS}
     for fault in (
         *image.read({"base_image_ref": "x"}).faults,
         *image.read({"hw_boot_menu": "x" * 256}).faults,
-        test_rescues.unusable(**address),
-        test_rescues.unusable(**address, image=None),
-        test_rescues.unusable(image=test_rescues.GONE),
-        *rescued(find, slow, test_rescues.STABLE).faults,
-        *rescued(
-            lookups(own_image={}), test_rescues.server(), test_rescues.STABLE
+        test_server_reader.unusable(**address),
+        test_server_reader.unusable(**address, image=None),
+        test_server_reader.unusable(image=test_server_reader.GONE),
+        *rescue.rescued(find, slow, test_server_reader.STABLE).faults,
+        *rescue.rescued(
+            lookups(own_image={}),
+            test_server_reader.rescue_server(),
+            test_server_reader.STABLE,
         ).faults,
         *reader.hardware.faults,
         *domain.request.faults,
@@ -96,10 +93,9 @@ def faults() -> Iterator[str]:
 
 def passthrough() -> Iterator[str]:
     """Yield the sentences for devices of the host."""
-    rules = test_one_time_use.rules("one_time_use")
-    verdict = test_one_time_use.judged(rules, *test_one_time_use.NEVER)
-    for violation in verdict.violations:
-        yield violation.cause.text
+    asked = test_verdict.rules("one_time_use"), *test_verdict.NEVER
+    violations = test_verdict.judged(*asked).violations
+    yield from (violation.cause.text for violation in violations)
 
 
 def demands() -> Iterator[str]:
@@ -109,8 +105,9 @@ def demands() -> Iterator[str]:
         *(hosts.UNKNOWN, hosts.THIS_HOST),
     )
     for rules in DEMANDS:
-        checks = frozenset(("kernel_aslr", "iommu"))
-        demand = hosts.HostRequirement(rules, checks, Mode.ENFORCE)
+        demand = hosts.HostRequirement(
+            rules, frozenset(("kernel_aslr", "iommu")), model.Mode.ENFORCE
+        )
         yield from (demand.failed(text).cause.text for text in texts)
 
 

@@ -1,30 +1,67 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verdicts on requests: modes, moves, exemptions, changes."""
+"""Verdicts: modes, moves, exemptions, changes, devices of the host."""
+
+import datetime
+import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.policy import hardware, hosts, model, subject, verdict
 from nova_vhard.policy.hardware import (
+    BLOCK_DEVICE,
     CDROM,
     CONFIG_DRIVE,
     DISK,
     FLOPPY,
+    IMAGE,
     NIC,
+    PASSTHROUGH,
     ROOT,
+    VOLUME,
     Device,
     DeviceChoice,
     HardwareRequest,
+    Holder,
+    Passthrough,
 )
-from nova_vhard.policy.model import Mode
-from nova_vhard.policy.subject import BOOT, MOVE, REBUILD, UNSHELVE, Subject
+from nova_vhard.policy.subject import (
+    ATTACH,
+    BOOT,
+    MOVE,
+    REBUILD,
+    RESCUE,
+    START,
+    Subject,
+)
 from nova_vhard.policy.verdict import (
-    evaluate,
+    Verdict,
+    ViolationKey,
     introduced_violations,
     keys_of,
     soften,
+    violated,
+    with_more,
 )
-from nova_vhard.request import compose, image
-from tests.unit.helpers import TODAY, broken, judge, policy
+from nova_vhard.request import (
+    compose,
+    described,
+    image,
+    passthrough,
+    server_request,
+)
+from tests.unit.explain.requests import FOREIGN, OWN, edits, found, of
+from tests.unit.helpers import (
+    DATA,
+    TODAY,
+    broken,
+    evaluated,
+    judge,
+    policy,
+    shipped,
+)
 
 RULES = {
     "disk_bus": {"allow": ["virtio", "scsi"]},
@@ -32,6 +69,7 @@ RULES = {
     "machine_type": {"allow": ["q35", "pc-q35-*"], "mode": "warn"},
     "scsi_model": {"allow": ["virtio-scsi"]},
 }
+DISK_RULE = "guest_devices.disk_bus"
 Q35 = {"machine_type": {"x86_64": "q35"}}
 OLD = {"hw_disk_bus": "ide", "hw_vif_model": "e1000"}
 
@@ -50,14 +88,18 @@ def exemption(**keys):
     }
 
 
-def test_all_violations_at_once():
-    verdict = judge(make(), OLD)
-    assert verdict.outcome == "refuse"
-    assert broken(verdict) == {("disk_bus", "ide"), ("vif_model", "e1000")}
-
-
 IN_AUDIT = {"projects": [{"projects": ["p1"], "mode": "audit"}]}
 LAB = {"projects": [{"domains": ["d1"], "mode": "warn"}]}
+IDE_DISK = {"hw_disk_bus": "ide"}
+SIGNATURE = {"allow": ["?*"], "explicit": True}
+#: A server that goes on needs no signature.
+SIGNED = {
+    "guest_devices": {
+        "image_signature": SIGNATURE,
+        "disk_bus": {"allow": ["virtio"]},
+    },
+    "moves": {"guest_devices": "enforce"},
+}
 
 
 @pytest.mark.parametrize(
@@ -80,6 +122,28 @@ LAB = {"projects": [{"domains": ["d1"], "mode": "warn"}]}
         (LAB, OLD, {"domain": None}, "refuse"),
         # A rule's own mode comes before the project's.
         (IN_AUDIT, {"hw_machine_type": "pc"}, {"project": "p1"}, "warn"),
+        # A move is never judged harder than "moves" says.
+        *(
+            (
+                {"mode": mode, "moves": {"guest_devices": moves}},
+                OLD,
+                {"operation": subject.MOVE},
+                outcome,
+            )
+            for moves, mode, outcome in (
+                ("warn", "enforce", "warn"),
+                ("audit", "enforce", "audit"),
+                ("enforce", "enforce", "refuse"),
+                ("enforce", "audit", "audit"),
+                ("warn", "audit", "audit"),
+            )
+        ),
+        (SIGNED, {}, {"operation": subject.REBUILD}, "refuse"),
+        *(
+            (SIGNED, properties, {"operation": operation}, outcome)
+            for properties, outcome in (({}, "allow"), (IDE_DISK, "refuse"))
+            for operation in (subject.MOVE, subject.UNSHELVE)
+        ),
     ],
 )
 def test_which_mode_holds(keys, properties, who, outcome):
@@ -88,34 +152,19 @@ def test_which_mode_holds(keys, properties, who, outcome):
     assert not (verdict.violations and outcome in ("allow", "disabled"))
 
 
-@pytest.mark.parametrize(
-    ("moves", "mode", "outcome"),
-    [
-        ("warn", "enforce", "warn"),
-        ("audit", "enforce", "audit"),
-        ("enforce", "enforce", "refuse"),
-        ("enforce", "audit", "audit"),
-        ("warn", "audit", "audit"),
-    ],
-)
-def test_a_move_is_never_judged_harder_than_moves_says(moves, mode, outcome):
-    rules = make(mode=mode, moves={"guest_devices": moves})
-    assert judge(rules, OLD, operation=MOVE).outcome == outcome
-
-
 IDE = image.read({"hw_disk_bus": "ide"})
 IDE_CDROM = image.read({"hw_cdrom_bus": "ide"})
 #: On the bus that Nova picks on pc.
 DRIVE = image.read({"hw_machine_type": "pc"})
 SDA, SDB = Device(DISK, "disk sda"), Device(DISK, "disk sdb")
-CONFIG = Device(CDROM, CONFIG_DRIVE)
-OTHER_CDROM = Device(CDROM, "cdrom hda")
+CONFIG, OTHER_CDROM = Device(CDROM, CONFIG_DRIVE), Device(CDROM, "cdrom hda")
 
 
 def one_disk(bus, device):
     """Return a guest with a choice for a single disk."""
-    choice = DeviceChoice("disk_bus", bus, "a server", device=device.name)
-    return HardwareRequest((choice,), ())
+    return HardwareRequest(
+        (DeviceChoice("disk_bus", bus, "a server", device=device.name),), ()
+    )
 
 
 def plus(request, *devices):
@@ -162,9 +211,9 @@ def test_a_device_that_the_server_had_with_this_value_is_a_moves(
         },
         moves={"guest_devices": "warn"},
     )
-    already = keys_of(evaluate(rules, had, Subject(BOOT, "p1"), TODAY))
-    verdict = evaluate(rules, gets, Subject(REBUILD, "p1"), TODAY, already)
-    (violation,) = verdict.violations
+    (violation,) = evaluated(
+        rules, gets, keys_of(evaluated(rules, had)), operation=subject.REBUILD
+    ).violations
     assert (violation.mode, violation.devices) == (mode, devices)
 
 
@@ -188,10 +237,13 @@ def test_a_device_that_the_server_had_with_this_value_is_a_moves(
     ],
 )
 def test_whom_an_exemption_covers(selector, who, lifted):
-    rules = make(exemptions=[exemption(**selector)])
-    verdict = judge(rules, {"hw_disk_bus": "ide"}, **who)
-    assert verdict.outcome == ("allow" if lifted else "refuse")
-    assert [name for _, name in verdict.exempted] == ["legacy"] * lifted
+    verdict = judge(
+        make(exemptions=[exemption(**selector)]), {"hw_disk_bus": "ide"}, **who
+    )
+    assert (verdict.outcome, [name for _, name in verdict.exempted]) == (
+        ("allow" if lifted else "refuse"),
+        (["legacy"] * lifted),
+    )
 
 
 EXPLICIT = {"guest_devices": {"disk_bus": {"allow": [], "explicit": True}}}
@@ -210,8 +262,12 @@ UBUNTU = {"os_distro": "ubuntu"}
     ],
 )
 def test_an_exemption_lifts_only_what_it_names(keys, rules, properties, left):
-    entry = exemption(projects=["p1"], **({"rules": rules} if rules else {}))
-    rules = make(exemptions=[entry], **keys)
+    rules = make(
+        exemptions=[
+            exemption(projects=["p1"], **({"rules": rules} if rules else {}))
+        ],
+        **keys,
+    )
     assert broken(judge(rules, properties)) == left
 
 
@@ -245,14 +301,15 @@ def test_an_exemption_lifts_only_what_it_names(keys, rules, properties, left):
     ],
 )
 def test_what_a_change_is_charged_with(before, after, touched, refused):
-    verdict = introduced_violations(
-        judge(make(), after), judge(make(), before), frozenset(touched)
-    )
-    assert {each.cause.kind for each in verdict.refusals} == refused
+    assert {
+        each.cause.kind
+        for each in introduced_violations(
+            judge(make(), after), judge(make(), before), frozenset(touched)
+        ).refusals
+    } == refused
 
 
-VIRTIO = {"allow": ["virtio"]}
-DISTRO = {"os_distro": "windows"}
+VIRTIO, DISTRO = {"allow": ["virtio"]}, {"os_distro": "windows"}
 PC = {"machine_type": {"x86_64": "pc"}}
 MANDATORY = {"img_config_drive": "mandatory"}
 PS2 = {"pointer_model": "ps2mouse"}
@@ -333,18 +390,22 @@ PS2 = {"pointer_model": "ps2mouse"}
     ],
 )
 def test_what_is_not_set(kind, allow, properties, assume, explicit, default):
+    setting = KINDS[kind].image_properties[0]
+    place = setting, f"image property {setting} (not set)"
     for must, expected in ((True, explicit), (False, default)):
-        rule = {"allow": [allow], "explicit": must}
-        rules = policy(guest_devices={kind: rule}, assume=assume)
-        found = judge(rules, properties).violations
+        found = judge(
+            policy(
+                guest_devices={kind: {"allow": [allow], "explicit": must}},
+                assume=assume,
+            ),
+            properties,
+        ).violations
         assert [each.cause.value for each in found] == expected
-        for each in found:
-            assert each.rule == f"guest_devices.{kind}"
-            assert each.missing is must
-            assert each.cause.implied
-            setting = KINDS[kind].image_properties[0]
-            assert each.cause.setting == setting
-            assert each.cause.source == f"image property {setting} (not set)"
+        assert {
+            (each.rule, each.missing, each.cause.setting, each.cause.source)
+            for each in found
+        } <= {(f"guest_devices.{kind}", must, *place)}
+        assert all(each.cause.implied for each in found)
 
 
 @pytest.mark.parametrize(
@@ -359,10 +420,19 @@ def test_what_is_not_set(kind, allow, properties, assume, explicit, default):
 def test_what_depends_on_the_flavor_is_judged_with_one(
     kind, allow, specs, refused
 ):
-    rules = policy(guest_devices={kind: {"allow": [allow]}})
-    request = compose.with_specs(HardwareRequest(), specs)
-    verdict = evaluate(rules, request, Subject(BOOT), TODAY)
-    assert [each.cause.value for each in verdict.violations] == refused
+    assert [
+        each.cause.value
+        for each in evaluated(
+            {"guest_devices": {kind: {"allow": [allow]}}},
+            compose.with_specs(HardwareRequest(), specs),
+        ).violations
+    ] == refused
+
+
+TAKING = (
+    *("disk_bus", "cdrom_bus", "floppy_bus", "vif_model"),
+    *("input_bus", "pointer_model"),
+)
 
 
 @pytest.mark.parametrize(
@@ -399,50 +469,998 @@ def test_what_depends_on_the_flavor_is_judged_with_one(
 def test_a_value_is_judged_for_the_devices_that_take_it(
     properties, devices, refused
 ):
-    kinds = (
-        *("disk_bus", "cdrom_bus", "floppy_bus", "vif_model"),
-        *("input_bus", "pointer_model"),
-    )
-    rules = policy(
-        guest_devices={kind: {"allow": []} for kind in kinds},
-        assume=PS2,
-    )
-    choices = image.read(properties).choices
-    request = HardwareRequest(choices, tuple(devices))
-    verdict = evaluate(rules, request, Subject(BOOT), TODAY)
     assert {
         each.choice.kind: each.devices
-        for each in verdict.violations
+        for each in evaluated(
+            policy(
+                guest_devices={kind: {"allow": []} for kind in TAKING},
+                assume=PS2,
+            ),
+            HardwareRequest(image.read(properties).choices, tuple(devices)),
+        ).violations
         if each.choice.implied is None
     } == refused
-
-
-SIGNED = {
-    "image_signature": {"allow": ["?*"], "explicit": True},
-    "disk_bus": {"allow": ["virtio"]},
-}
-
-
-@pytest.mark.parametrize("operation", [MOVE, UNSHELVE])
-def test_a_server_that_goes_on_needs_no_signature(operation):
-    rules = policy(guest_devices=SIGNED, moves={"guest_devices": "enforce"})
-    assert judge(rules, {}, operation=operation).outcome == "allow"
-    verdict = judge(rules, {"hw_disk_bus": "ide"}, operation=operation)
-    assert verdict.rules == ["guest_devices.disk_bus"]
-    assert judge(rules, {}, operation=REBUILD).outcome == "refuse"
 
 
 @pytest.mark.parametrize(
     ("mode", "outcomes"),
     [
-        (Mode.ENFORCE, ["enforce", "warn"]),
-        (Mode.WARN, ["warn", "warn"]),
-        (Mode.AUDIT, ["audit", "audit"]),
+        (model.Mode.ENFORCE, ["enforce", "warn"]),
+        (model.Mode.WARN, ["warn", "warn"]),
+        (model.Mode.AUDIT, ["audit", "audit"]),
     ],
 )
 def test_softened_is_nowhere_harder(mode, outcomes):
     verdict = judge(make(), {"hw_disk_bus": "ide", "hw_machine_type": "pc"})
     softer = soften(verdict, mode)
     assert sorted(str(each.mode) for each in softer.violations) == outcomes
-    assert broken(softer) == broken(verdict)
-    assert softer.policy == verdict.policy
+    assert (broken(softer), softer.policy) == (broken(verdict), verdict.policy)
+
+
+def of_image(holder):
+    return image.read(IDE_DISK, holder=Holder(holder))
+
+
+def of_volume(made_of):
+    return image.read(
+        IDE_DISK, origin=VOLUME, holder=Holder("v1", made_of=made_of)
+    )
+
+
+IN_BODY = HardwareRequest(
+    (
+        DeviceChoice(
+            "disk_bus", "ide", "s", origin=BLOCK_DEVICE, holder=Holder("i2")
+        ),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("exempt", "named", "request_", "outcome"),
+    [
+        # the image of the server, and the one that it is rescued with
+        ("i1", "i1", of_image("i1"), "allow"),
+        ("i1", "i1", of_image("i2"), "refuse"),
+        ("i2", "i1", of_image("i2"), "allow"),
+        ("i2", "i1", of_image("i1"), "refuse"),
+        # a choice that is not in any known image
+        ("i1", "i1", of_image(None), "allow"),
+        ("i1", None, of_image("i1"), "allow"),
+        ("i1", None, of_image(None), "refuse"),
+        # a volume and, in a rescue, the image beside it
+        ("i1", None, of_volume("i1"), "allow"),
+        ("i1", "i2", of_volume("i1"), "allow"),
+        ("i1", "i1", of_volume("i2"), "refuse"),
+        ("i1", "i1", of_volume(None), "refuse"),
+        ("i1", None, of_volume(None), "refuse"),
+        *(
+            ("v1", named, of_volume(made_of), "refuse")
+            for named in (None, "i1", "i2")
+            for made_of in (None, "i1", "i2")
+        ),
+        # a choice that is not the image's is the request's
+        ("i1", "i1", IN_BODY, "allow"),
+        ("i1", "i2", IN_BODY, "refuse"),
+    ],
+)
+def test_the_image_that_a_choice_is_in(exempt, named, request_, outcome):
+    verdict = evaluated(
+        make(exemptions=[exemption(projects=["p1"], images=[exempt])]),
+        request_,
+        operation=subject.RESCUE,
+        image=named,
+    )
+    assert verdict.outcome == outcome
+    assert len(verdict.exempted or verdict.violations) == 1
+
+
+@pytest.mark.parametrize(
+    ("origin", "holder", "outcome"),
+    [
+        (IMAGE, Holder("i1"), "allow"),
+        (IMAGE, Holder("i2"), "refuse"),
+        (IMAGE, Holder(), "refuse"),
+        # nothing proves what a volume has in it
+        (VOLUME, Holder("v1", made_of="i1"), "refuse"),
+        (VOLUME, Holder("i1"), "refuse"),
+        (VOLUME, Holder(), "refuse"),
+    ],
+)
+def test_an_exemption_from_signatures_is_for_the_image(
+    origin, holder, outcome
+):
+    rules = policy(
+        guest_devices={"image_signature": SIGNATURE},
+        exemptions=[
+            exemption(
+                projects=["p1"],
+                images=["i1"],
+                rules={"guest_devices.image_signature": "*"},
+            )
+        ],
+    )
+    request = image.read({}, origin=origin, holder=holder)
+    assert evaluated(rules, request, image="i1").outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("days", "project", "lifted"),
+    [(0, "p1", True), (1, "p1", False), (0, "p2", False)],
+)
+def test_what_a_server_violates_by_a_day(days, project, lifted):
+    rules = make(exemptions=[exemption(projects=["p1"])])
+    requests = [image.read({"hw_disk_bus": bus}) for bus in ("ide", "sata")]
+    who = (
+        subject.Subject(subject.BOOT, project),
+        TODAY + datetime.timedelta(days=days),
+    )
+    assert violated(rules, requests, *who) == {
+        ViolationKey((DISK_RULE,), value, device=ROOT)
+        for value in (["sata"] if lifted else ["ide", "sata"])
+    }
+    assert violated(rules, [], *who) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("value", "pattern", "lifted"),
+    [
+        ("ide", "ide", True),
+        ("ide", "i*", True),
+        ("ide", "sata", False),
+        (None, "*", True),
+        # what Nova or libosinfo picks is not called "None"
+        (None, "*o*", False),
+    ],
+)
+def test_a_value_that_cannot_be_known_is_lifted_by_any_alone(
+    value, pattern, lifted
+):
+    found = make(
+        exemptions=[exemption(projects=["p1"], rules={DISK_RULE: [pattern]})]
+    ).exemption(DISK_RULE, value, subject.Subject(subject.BOOT, "p1"), TODAY)
+    assert (found is not None) is lifted
+
+
+GPU = Passthrough("aliases", "gpu", "the flavor", "2", ("nic0",))
+
+
+def test_a_device_of_the_host_that_nobody_may_have():
+    (violation,) = evaluated(
+        {"passthrough": {"allow": {"aliases": ["nic"]}, "mode": "warn"}},
+        HardwareRequest(passthrough=(GPU,)),
+    ).violations
+    assert (
+        violation.rules,
+        violation.allowed,
+        violation.count,
+        violation.mode,
+    ) == (("passthrough.allow",), ("nic",), "2", model.Mode.WARN)
+    assert violation.cause == DeviceChoice(
+        kind="aliases",
+        value="gpu",
+        source="the flavor",
+        setting="the flavor",
+        origin=PASSTHROUGH,
+        synonyms=("nic0",),
+    )
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_what_must_be_said_of_a_kind_without_a_default(complete):
+    rules = {
+        "guest_devices": {
+            "tpm_version": {"allow": ["2.0"], "explicit": True},
+            # no disk is on scsi, so nothing is to be said of it
+            "scsi_model": {"allow": ["virtio-scsi"], "explicit": True},
+        }
+    }
+    holder = Holder("v1", "p1")
+    found = evaluated(
+        rules, HardwareRequest(origin=VOLUME, holder=holder, complete=complete)
+    ).violations
+    assert [
+        (each.missing, each.cause.kind, each.cause.origin, each.cause.holder)
+        for each in found
+    ] == ([] if complete else [(True, "tpm_version", VOLUME, holder)])
+    assert all(each.cause.names == {"hw_tpm_version"} for each in found)
+
+
+def test_more_violations_are_beside_those_that_are_there():
+    rules = make()
+    verdict = judge(rules, IDE_DISK)
+    both = with_more(verdict, verdict.violations)
+    assert both.violations == verdict.violations * 2
+    assert both.policy == verdict.policy == rules.digest
+
+
+def test_under_a_policy_that_is_switched_off():
+    rules = policy(enabled=False)
+    assert evaluated(rules, HardwareRequest()) == Verdict(
+        policy=rules.digest, enabled=False
+    )
+
+
+@pytest.mark.parametrize("mode", list(model.Mode))
+def test_a_rule_of_the_hosts_has_a_mode_of_its_own(mode):
+    rules = policy(
+        passthrough={
+            "allow": {"aliases": ["gpu"]},
+            "require": ["iommu", "one_time_use"],
+            "mode": mode,
+        },
+        hosts={"require": ["smt"], "mode": mode},
+    )
+    request = HardwareRequest(passthrough=(GPU,))
+    asked = rules, request, subject.Subject(subject.BOOT, "p1"), TODAY
+    assert [
+        requirement.mode for requirement in hosts.host_requirements(*asked)
+    ] == [mode, mode]
+    assert hosts.one_time_use(*asked) is mode
+
+
+# ``passthrough.require: [one_time_use]``: what the policy itself says.
+
+RULE = "passthrough.require"
+EVERY = {
+    "aliases": "*",
+    "ports": ["vf", "pf"],
+    "device_profiles": "*",
+    "mdev": "*",
+}
+ONE_TIME_GPU = hardware.Passthrough(
+    "aliases", "gpu", "flavor extra spec pci_passthrough:alias"
+)
+NEVER = (
+    hardware.Passthrough("ports", "vf", "port 1"),
+    hardware.Passthrough("ports", "pf", "port 2"),
+    hardware.Passthrough("device_profiles", "fpga", "flavor"),
+    hardware.Passthrough("mdev", "VGPU", "flavor"),
+)
+LIFTED = {
+    "id": "old",
+    "reason": "r",
+    "until": "2999-01-01",
+    "projects": ["p"],
+    "rules": {RULE: ["one_time_use"]},
+}
+
+
+def rules(*require, **more):
+    return policy(
+        passthrough={"allow": EVERY, "require": list(require)}, **more
+    )
+
+
+def judged(rule, *asked, **more):
+    return evaluated(
+        rule, hardware.HardwareRequest(passthrough=asked), project="p", **more
+    )
+
+
+def test_it_is_asked_of_devices_and_not_of_hosts():
+    rule = rules("iommu", "one_time_use")
+    (demand,) = hosts.host_requirements(
+        rule,
+        hardware.HardwareRequest(passthrough=(ONE_TIME_GPU,)),
+        Subject(BOOT),
+        TODAY,
+    )
+    assert demand.checks == {"iommu"}
+    assert not judged(rule, ONE_TIME_GPU).violations
+
+
+@pytest.mark.parametrize("item", NEVER, ids=lambda item: item.name)
+@pytest.mark.parametrize("operation", [BOOT, MOVE, ATTACH, START])
+def test_what_can_never_be_so(item, operation):
+    (refusal,) = judged(
+        rules("one_time_use"), item, operation=operation
+    ).refusals
+    cause = refusal.cause
+    assert (refusal.rules, refusal.count) == ((RULE,), "")
+    assert refusal.devices == {item.name}
+    assert (cause.source, cause.kind) == (item.source, item.kind)
+    assert cause.value == "one_time_use"
+    assert not judged(rules("iommu"), item, operation=operation).violations
+
+
+def test_two_devices_are_two_violations_and_no_move_softens_them():
+    rule = rules("one_time_use", moves={"guest_devices": "audit"})
+    already = verdict.violated(
+        rule,
+        [hardware.HardwareRequest(passthrough=NEVER)],
+        Subject(BOOT),
+        TODAY,
+    )
+    result = judged(rule, *NEVER, operation=MOVE, already=already)
+    assert len(result.refusals) == len(NEVER) == len(already)
+
+
+REQUIRED = ["one_time_use"]
+SOFT = {"allow": EVERY, "require": REQUIRED, "mode": "warn"}
+
+
+@pytest.mark.parametrize(
+    ("require", "keys", "asked", "operation", "expected"),
+    [
+        (REQUIRED, {}, [ONE_TIME_GPU], BOOT, model.Mode.ENFORCE),
+        (["iommu"], {}, [ONE_TIME_GPU], BOOT, None),
+        (REQUIRED, {}, NEVER, BOOT, None),
+        ([], {}, [ONE_TIME_GPU], BOOT, None),
+        (REQUIRED, {"enabled": False}, [ONE_TIME_GPU], BOOT, None),
+        (REQUIRED, {}, [ONE_TIME_GPU], REBUILD, None),
+        (REQUIRED, {"exemptions": [LIFTED]}, [ONE_TIME_GPU], BOOT, None),
+        (REQUIRED, {"mode": "warn"}, [ONE_TIME_GPU], BOOT, model.Mode.WARN),
+        (
+            REQUIRED,
+            {"passthrough": {"require": ["one_time_use"], "mode": "audit"}},
+            [ONE_TIME_GPU],
+            BOOT,
+            model.Mode.AUDIT,
+        ),
+    ],
+)
+def test_whether_hosts_are_asked(require, keys, asked, operation, expected):
+    rule = policy(
+        **{"passthrough": {"allow": EVERY, "require": require}, **keys}
+    )
+    subject = Subject(operation, project="p")
+    request = hardware.HardwareRequest(passthrough=tuple(asked))
+    assert hosts.one_time_use(rule, request, subject, TODAY) is expected
+
+
+@pytest.mark.parametrize(
+    ("keys", "asked", "operation", "outcome", "devices"),
+    [
+        # What an alias leads to is judged.
+        ({}, [ONE_TIME_GPU, NEVER[0]], BOOT, "refuse", [{"vf"}]),
+        # A server that stays keeps its devices.
+        ({}, NEVER, REBUILD, "allow", []),
+        ({}, NEVER, RESCUE, "allow", []),
+        ({"exemptions": [LIFTED]}, NEVER, BOOT, "allow", []),
+        ({"passthrough": SOFT}, NEVER[:1], BOOT, "warn", [{"vf"}]),
+        (
+            {"mode": "audit"},
+            NEVER,
+            BOOT,
+            "audit",
+            [{each.name} for each in NEVER],
+        ),
+    ],
+)
+def test_devices_that_are_refused(keys, asked, operation, outcome, devices):
+    result = judged(
+        policy(
+            **{"passthrough": {"allow": EVERY, "require": REQUIRED}, **keys}
+        ),
+        *asked,
+        operation=operation,
+    )
+    assert (
+        result.outcome,
+        [each.devices for each in result.violations],
+        {name for _, name in result.exempted},
+    ) == (outcome, devices, ({"old"} if "exemptions" in keys else set()))
+
+
+def test_a_described_request_tells_it_too():
+    assert described.read(
+        {
+            "operation": BOOT,
+            "flavor": {"extra_specs": {"pci_passthrough:alias": "gpu:1"}},
+        }
+    ).host_checks(rules("iommu", "one_time_use"), TODAY) == {
+        "iommu",
+        "one_time_use",
+    }
+
+
+# Passthrough and host demands: what is read, and what the policy says.
+
+PORT = "3f2a6e04-7c5d-4a59-9a75-2c8c1b0f6f11"
+
+
+def request(*asked, checks=()):
+    return hardware.HardwareRequest(
+        passthrough=asked, host_checks=frozenset(checks)
+    )
+
+
+@pytest.mark.parametrize(
+    ("specs", "expected"),
+    [
+        ({}, []),
+        (
+            {"pci_passthrough:alias": "gpu:2, nic:1"},
+            [("aliases", "gpu"), ("aliases", "nic")],
+        ),
+        ({"pci_passthrough:alias": ""}, []),
+        (
+            {"accel:device_profile": "fpga"},
+            [("device_profiles", "fpga")],
+        ),
+        ({"resources:VGPU": "1"}, [("mdev", "VGPU")]),
+        ({"resources1:VGPU": "1"}, [("mdev", "VGPU")]),
+        ({"resources_GPU:CUSTOM_MDEV_A": "1"}, [("mdev", "CUSTOM_MDEV_A")]),
+        ({"resources:VGPU": "0", "resources:VCPU": "2"}, []),
+        ({"trait:CUSTOM_VHARD_IOMMU": "required"}, []),
+    ],
+)
+def test_a_flavor(specs, expected):
+    result = passthrough.of_flavor(specs)
+    assert [(each.kind, each.name) for each in result] == expected
+    assert {each.source for each in result} <= {
+        f"flavor extra spec {spec}" for spec in specs
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "expected"),
+    [
+        ("is_resource", "resources_GPU:CUSTOM_MDEV_A", True),
+        ("is_resource", "resources:VGPU", True),
+        ("is_resource", "resources:VCPU", False),
+        # words that are not checks
+        ("unknown_requirements", "iommu , kernel_aslr", []),
+        (
+            "unknown_requirements",
+            "iommu, iomu, strict one",
+            ["iomu", "strict one"],
+        ),
+        ("unknown_requirements", "", [""]),
+        # checks that a flavor demands
+        (
+            "host_checks",
+            {"vhard:require": "iommu, kernel_aslr,"},
+            {"iommu", "kernel_aslr"},
+        ),
+        ("host_checks", {}, frozenset()),
+    ],
+)
+def test_what_a_flavor_can_say(name, given, expected):
+    assert getattr(passthrough, name)(given) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "name"),
+    [
+        ({"alias_name": "gpu", "spec": [{}]}, "aliases", "gpu"),
+        ({"spec": [{"physical_network": "p"}]}, "ports", "vf"),
+        ({"spec": [{"dev_type": "type-PF"}]}, "ports", "pf"),
+        ({"spec": [{"dev_type": "vdpa"}]}, "ports", "vdpa"),
+        ({"spec": [{"remote_managed": "True"}]}, "ports", "remote_managed"),
+        ({"spec": [{"remote_managed": "False"}]}, "ports", "vf"),
+        ({"spec": []}, "ports", "vf"),
+        ({"spec": None, "requester_id": None}, "ports", "vf"),
+        ({"spec": [{}], "requester_id": None}, "ports", "vf"),
+    ],
+)
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_pci_request(fields, kind, name, count):
+    shape = {"alias_name": None, "requester_id": PORT, **fields}
+    (result,) = passthrough.of_requests(
+        [SimpleNamespace(count=count, **shape)]
+    )
+    port = f"port {shape['requester_id'] or 'unknown'}"
+    assert (
+        result
+        == {
+            "ports": hardware.Passthrough(kind, name, port),
+            "aliases": replace(ONE_TIME_GPU, count=str(count)),
+        }[kind]
+    )
+
+
+@pytest.mark.parametrize(
+    ("vnic", "kind", "name"),
+    [
+        ("direct", "ports", "vf"),
+        ("macvtap", "ports", "vf"),
+        ("virtio-forwarder", "ports", "vf"),
+        ("direct-physical", "ports", "pf"),
+        ("vdpa", "ports", "vdpa"),
+        ("remote-managed", "ports", "remote_managed"),
+        ("of-tomorrow", "ports", "of-tomorrow"),
+        (None, "ports", "None"),
+        ("accelerator-direct", "device_profiles", f"port {PORT}"),
+        ("accelerator-direct-physical", "device_profiles", f"port {PORT}"),
+    ],
+)
+def test_a_port_that_brings_a_device(vnic, kind, name):
+    result = passthrough.of_port({"id": PORT, "binding:vnic_type": vnic})
+    whose = "accelerator of port" if kind == "device_profiles" else "port"
+    assert result == hardware.Passthrough(kind, name, f"{whose} {PORT}")
+    assert passthrough.is_port(result)
+
+
+@pytest.mark.parametrize(
+    ("vnic", "expected"),
+    [
+        ("normal", None),
+        ("baremetal", None),
+        ("smart-nic", None),
+        ("direct", hardware.Passthrough("ports", "vf", "port unknown")),
+        (
+            "accelerator-direct",
+            hardware.Passthrough(
+                "device_profiles",
+                "port unknown",
+                "accelerator of port unknown",
+            ),
+        ),
+    ],
+)
+@pytest.mark.parametrize("port", [{}, {"id": None}, {"id": ""}])
+def test_a_port_without_an_id(port, vnic, expected):
+    assert passthrough.of_port({**port, "binding:vnic_type": vnic}) == expected
+
+
+def test_an_accelerator_of_a_port():
+    (result,) = passthrough.of_requests(
+        [],
+        [
+            SimpleNamespace(requester_id=f"device_profile_0{PORT}"),
+            SimpleNamespace(requester_id="device_profile_0"),
+            SimpleNamespace(requester_id=PORT),
+            SimpleNamespace(requester_id=None),
+        ],
+    )
+    place = f"port {PORT}"
+    assert result == hardware.Passthrough(
+        "device_profiles", place, f"accelerator of {place}"
+    )
+
+
+def host_judge(rules, *asked, already=frozenset(), **who):
+    return evaluated(rules, request(*asked), already, **who)
+
+
+NOTHING = {"allow": {"aliases": []}}
+
+
+@pytest.mark.parametrize(
+    ("keys", "outcome"),
+    [
+        ({}, "allow"),
+        ({"passthrough": {"allow": {"aliases": ["gpu"]}}}, "allow"),
+        ({"passthrough": {"allow": {"aliases": "*"}}}, "allow"),
+        ({"passthrough": {"allow": {"aliases": ["g*"]}}}, "allow"),
+        ({"passthrough": {"allow": {"aliases": ["nic"]}}}, "refuse"),
+        ({"passthrough": {"allow": {"mdev": "*"}}}, "refuse"),
+        ({"passthrough": {"allow": {}}}, "refuse"),
+        ({"passthrough": NOTHING, "mode": "audit"}, "audit"),
+        ({"passthrough": {**NOTHING, "mode": "warn"}}, "warn"),
+    ],
+)
+def test_what_is_allowed(keys, outcome):
+    verdict = host_judge(policy(**keys), ONE_TIME_GPU)
+    assert verdict.outcome == outcome
+    assert {
+        (each.rules, each.cause.value, each.cause.source)
+        for each in verdict.violations
+    } <= {(("passthrough.allow",), "gpu", ONE_TIME_GPU.source)}
+
+
+def test_an_exemption_from_passthrough():
+    exemption = {
+        "id": "gpu",
+        "reason": "r",
+        "until": "2030-01-01",
+        "projects": ["p1"],
+        "rules": {
+            "passthrough.allow": ["gpu"],
+            "passthrough.require": ["iommu"],
+        },
+    }
+    lifted = policy(
+        passthrough={**NOTHING, "require": ["iommu", "kernel_aslr"]},
+        exemptions=[exemption],
+    )
+    assert host_judge(lifted, ONE_TIME_GPU).outcome == "allow"
+    (left,) = hosts.host_requirements(
+        lifted, request(ONE_TIME_GPU), Subject(BOOT, "p1"), TODAY
+    )
+    assert left.checks == {"kernel_aslr"}
+
+
+@pytest.mark.parametrize(
+    ("had", "asked", "refused", "warned"),
+    [
+        ([], [ONE_TIME_GPU], ["gpu"], []),
+        (
+            [ONE_TIME_GPU],
+            [ONE_TIME_GPU, hardware.Passthrough("aliases", "nic", "s")],
+            ["nic"],
+            ["gpu"],
+        ),
+        # more than a server had
+        ([replace(ONE_TIME_GPU, count="2")], [ONE_TIME_GPU], [], ["gpu"]),
+        ([ONE_TIME_GPU], [replace(ONE_TIME_GPU, count="2")], ["gpu"], []),
+    ],
+)
+def test_only_what_a_resize_brings_in_is_a_new_wish(
+    had, asked, refused, warned
+):
+    rules = policy(passthrough={"allow": {"aliases": []}})
+    present = passthrough.up_to_current_count(request(*had)).passthrough
+    verdict = host_judge(
+        rules,
+        *asked,
+        already=keys_of(host_judge(rules, *present, operation=MOVE)),
+        operation=MOVE,
+    )
+    assert (
+        [each.cause.value for each in verdict.refusals],
+        [each.cause.value for each in verdict.warnings],
+    ) == (refused, warned)
+
+
+REQUIRE = {
+    "passthrough": {"require": ["iommu"]},
+    "hosts": {"require": ["kernel_aslr"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("keys", "operation", "asked", "expected"),
+    [
+        (
+            {},
+            BOOT,
+            [ONE_TIME_GPU],
+            {("iommu", "enforce"), ("kernel_aslr", "enforce")},
+        ),
+        ({}, BOOT, [], {("kernel_aslr", "enforce")}),
+        # A device is never moved to a host without proof.
+        (
+            {},
+            MOVE,
+            [ONE_TIME_GPU],
+            {("iommu", "enforce"), ("kernel_aslr", "warn")},
+        ),
+        (
+            {"moves": {"hosts": "enforce"}},
+            MOVE,
+            [],
+            {("kernel_aslr", "enforce")},
+        ),
+        # A rebuild stays where it is.
+        ({}, REBUILD, [ONE_TIME_GPU], set()),
+        (
+            {"mode": "audit"},
+            BOOT,
+            [ONE_TIME_GPU],
+            {
+                ("iommu", "audit"),
+                ("kernel_aslr", "audit"),
+            },
+        ),
+        ({"enabled": False}, BOOT, [ONE_TIME_GPU], set()),
+        # A section's own mode comes before the file's.
+        (
+            {
+                "mode": "audit",
+                "passthrough": {"require": ["iommu"], "mode": "warn"},
+                "hosts": {"require": ["kernel_aslr"], "mode": "enforce"},
+            },
+            BOOT,
+            [ONE_TIME_GPU],
+            {("iommu", "warn"), ("kernel_aslr", "enforce")},
+        ),
+    ],
+)
+def test_what_hosts_must_have_proven(keys, operation, asked, expected):
+    result = hosts.host_requirements(
+        policy(**{**REQUIRE, **keys}),
+        request(*asked),
+        Subject(operation),
+        TODAY,
+    )
+    assert {
+        (check, str(each.mode)) for each in result for check in each.checks
+    } == expected
+
+
+def test_a_flavors_own_demand_holds_in_any_mode():
+    asked = request(checks=["iommu"]), Subject(BOOT), TODAY
+    (result,) = hosts.host_requirements(policy(mode="audit"), *asked)
+    assert (result.mode, result.checks) == (model.Mode.ENFORCE, {"iommu"})
+
+
+def test_a_host_that_is_missing_breaks_all_that_demands_it():
+    rules = policy(**REQUIRE)
+    result = hosts.host_requirements(
+        rules, request(ONE_TIME_GPU), Subject(BOOT), TODAY
+    )
+    demand = hosts.merge_requirements(result, model.Mode.ENFORCE)
+    assert demand.checks == {"iommu", "kernel_aslr"}
+    assert hosts.merge_requirements(result, model.Mode.WARN) is None
+    for each, rules, checks in (
+        (
+            demand,
+            (("passthrough.require", "hosts.require")),
+            "iommu, kernel_aslr",
+        ),
+        *((each, each.rules, ", ".join(each.checks)) for each in result),
+    ):
+        failed = each.failed(hosts.NO_CANDIDATE)
+        assert (failed.rules, failed.mode) == (rules, model.Mode.ENFORCE)
+        assert (failed.cause.source, failed.cause.value) == (
+            ", ".join(rules),
+            checks,
+        )
+
+
+@pytest.mark.parametrize(
+    ("specs", "count"),
+    [
+        ({"pci_passthrough:alias": "gpu"}, "1"),
+        ({"pci_passthrough:alias": "gpu:2"}, "2"),
+        ({"pci_passthrough:alias": "gpu:1,gpu:1"}, "2"),
+        ({"resources:VGPU": "4"}, "4"),
+        ({"resources1:VGPU": "1", "resources2:VGPU": "2"}, "3"),
+        ({"resources1:VGPU": "x", "resources2:VGPU": "2"}, "x+2"),
+    ],
+)
+def test_how_many_a_flavor_asks_for(specs, count):
+    (result,) = passthrough.of_flavor(specs)
+    assert result.count == count
+
+
+@pytest.mark.parametrize(
+    ("rest", "count", "others"),
+    [
+        ("gpu", passthrough.MOST_ALIASES + 1, []),
+        *(
+            (
+                rest,
+                passthrough.MOST_ALIASES,
+                [replace(ONE_TIME_GPU, name=rest)],
+            )
+            for rest in ("gpu:1,nic:1", "nic,gpu", ",")
+        ),
+    ],
+)
+def test_aliases_behind_the_last_that_is_read_count_as_they_stand(
+    rest, count, others
+):
+    read = ",".join(["gpu:1"] * passthrough.MOST_ALIASES)
+    first, *found = passthrough.of_flavor(
+        {"pci_passthrough:alias": f"{read},{rest}"}
+    )
+    assert (first.name, first.count, found) == ("gpu", str(count), others)
+
+
+@pytest.mark.parametrize("end", ["", ","])
+def test_as_many_aliases_as_are_read_are_nothing_but_aliases(end):
+    names = [f"gpu{index}" for index in range(passthrough.MOST_ALIASES)]
+    assert [
+        each.name
+        for each in passthrough.of_flavor(
+            {"pci_passthrough:alias": ",".join(names) + end}
+        )
+    ] == names
+
+
+@pytest.mark.parametrize(
+    ("count", "counts"),
+    [
+        ("1", ["1"]),
+        ("3", ["1", "2", "3"]),
+        ("0", []),
+        (
+            str(passthrough.MANY),
+            [str(each + 1) for each in range(passthrough.MANY)],
+        ),
+        (str(passthrough.MANY + 1), [str(passthrough.MANY + 1)]),
+        ("x+2", ["x+2"]),
+    ],
+)
+def test_who_has_a_number_of_devices_has_each_smaller_one(count, counts):
+    had = request(replace(ONE_TIME_GPU, count=count), checks=["iommu"])
+    asked = tuple(replace(ONE_TIME_GPU, count=number) for number in counts)
+    assert passthrough.up_to_current_count(had) == request(
+        *asked, checks=["iommu"]
+    )
+
+
+# References of a request that nobody can judge.
+
+DISKS = {"disk_bus": {"allow": ["virtio"]}}
+REFERENCE_RULES = policy(guest_devices=DISKS)
+URL = {"base_image_ref": "http://x"}
+TEXT = (
+    "image property base_image_ref='http://x' is not the ID of an image, "
+    "but a rescue would boot from it"
+)
+
+
+@pytest.mark.parametrize(
+    ("origin", "text"),
+    [
+        (hardware.IMAGE, TEXT),
+        (hardware.VOLUME, TEXT.replace("image", "volume", 1)),
+    ],
+)
+def test_a_reference_is_a_violation_of_its_own(origin, text):
+    refusals, fix = found(
+        REFERENCE_RULES, of(URL, subject.BOOT, hardware.Holder("3c4d"), origin)
+    )
+    (violation,) = refusals
+    assert violation.rules == ("guest_devices",)
+    assert violation.cause == verdict.Message(
+        text,
+        *(f"{origin} property base_image_ref", "http://x"),
+        names=frozenset(("base_image_ref",)),
+    )
+    assert (edits(fix), fix.left) == ({"base_image_ref": None}, [])
+
+
+@pytest.mark.parametrize("operation", [subject.BOOT, subject.UPLOAD])
+@pytest.mark.parametrize("holder", [OWN, FOREIGN, hardware.NOBODY])
+def test_a_reference_is_removed(holder, operation):
+    _, fix = found(
+        REFERENCE_RULES,
+        of({**URL, "hw_disk_bus": "virtio"}, operation, holder),
+    )
+    (document,) = fix.draft.documents.values()
+    assert document == {"hw_disk_bus": "virtio"}
+
+
+def test_a_fix_of_its_own():
+    request = server_request.ServerRequest(
+        hardware.HardwareRequest(
+            faults=(
+                hardware.Fault(
+                    "the root volume", "3c4d", "cannot be read", fix="ask"
+                ),
+                hardware.Fault("b", "x", "is odd"),
+            )
+        ),
+        subject.Subject(subject.RESCUE, "p1"),
+    )
+    refusals, fix = found(REFERENCE_RULES, request, lambda _draft: request)
+    violation, other = refusals
+    assert other.cause.source == "b"
+    assert (violation.cause, fix.left) == (
+        verdict.Message(
+            "the root volume='3c4d' cannot be read",
+            "the root volume",
+            "3c4d",
+            fix="ask",
+        ),
+        list(refusals),
+    )
+
+
+@pytest.mark.parametrize(
+    ("keys", "operation", "mode"),
+    [
+        ({}, subject.BOOT, model.Mode.ENFORCE),
+        ({"guest_devices": {}}, subject.BOOT, model.Mode.ENFORCE),
+        (
+            {"guest_devices": {}, "mode": "audit"},
+            subject.BOOT,
+            model.Mode.AUDIT,
+        ),
+        ({"mode": "warn"}, subject.BOOT, model.Mode.WARN),
+        # it could break the strongest of the rules
+        (
+            {
+                "mode": "audit",
+                "guest_devices": {
+                    **DISKS,
+                    "sound_model": {"allow": [], "mode": "warn"},
+                },
+            },
+            subject.BOOT,
+            model.Mode.WARN,
+        ),
+        # whatever moves are allowed: no server had it
+        ({}, subject.MOVE, model.Mode.ENFORCE),
+    ],
+)
+def test_how_it_is_judged(keys, operation, mode):
+    (violation,) = judge(
+        policy(**{"guest_devices": DISKS, **keys}), URL, operation=operation
+    ).violations
+    assert violation.mode is mode
+
+
+# Tests of the shipped policies with aarch64 guests.
+
+ARM = {"hw_architecture": "aarch64"}
+SAID = {
+    **ARM,
+    "hw_disk_bus": "virtio",
+    "hw_vif_model": "virtio",
+    "hw_input_bus": "virtio",
+}
+CONTROLLER = {"hw_scsi_model": "virtio-scsi"}
+#: libvirt's own choice of a controller for Nova's CD-ROM.
+LSI = ("scsi_model", "lsilogic")
+KEYBOARD = {("input_bus", "usb"), ("usb_model", "qemu-xhci")}
+
+
+@pytest.mark.parametrize(
+    ("properties", "violations"),
+    [
+        (ARM, set()),
+        ({**ARM, "hw_machine_type": "virt-10.0"}, set()),
+        ({**ARM, **MANDATORY}, {LSI}),
+        ({**ARM, **MANDATORY, **CONTROLLER}, set()),
+        (
+            {**ARM, **MANDATORY, "hw_cdrom_bus": "ide"},
+            {("cdrom_bus", "ide")},
+        ),
+    ],
+)
+def test_baseline(properties, violations):
+    assert broken(judge(shipped("baseline"), properties)) == violations
+
+
+@pytest.mark.parametrize("name", ["strict", "scs"])
+@pytest.mark.parametrize(
+    ("properties", "violations"),
+    [
+        (SAID, set()),
+        ({**SAID, **MANDATORY}, {LSI}),
+        ({**SAID, **MANDATORY, **CONTROLLER}, set()),
+        # Nova's keyboard needs a controller.
+        ({**SAID, "hw_input_bus": "usb"}, KEYBOARD),
+        ({k: SAID[k] for k in SAID if k != "hw_input_bus"}, KEYBOARD),
+        # QEMU has no other for Arm: a policy of its own has to allow it.
+        ({**SAID, "hw_tpm_version": "2.0"}, {("tpm_model", "tpm-tis")}),
+    ],
+)
+def test_strict(name, properties, violations):
+    assert broken(judge(shipped(name), properties)) == violations
+
+
+# Real images under the shipped baseline.
+
+IMAGES = json.loads((DATA / "image-properties.json").read_text())
+BASELINE = shipped("baseline")
+
+# Property and the value of it that baseline refuses, read by eye: the only
+# ones that these images use.
+REFUSED = {
+    "hw_disk_bus": ("disk_bus", "ide"),
+    "hw_vif_model": ("vif_model", "e1000"),
+}
+IMAGES_CDROM = {"hw_cdrom_bus": ("cdrom_bus", "ide")}
+
+
+def refused(image, values):
+    return {
+        (kind, value)
+        for name, (kind, value) in values.items()
+        if image["properties"].get(name) == value
+    }
+
+
+@pytest.mark.parametrize("image", IMAGES, ids=lambda each: each["name"])
+def test_image_gets_exactly_its_own_violations(image):
+    """A CD-ROM bus counts only if the image gets a CD-ROM."""
+    expected = refused(image, REFUSED)
+    verdict = judge(BASELINE, image["properties"], image["disk_format"])
+    assert (broken(verdict), verdict.outcome) == (
+        expected,
+        ("refuse" if expected else "allow"),
+    )
+    drive = {**image["properties"], "img_config_drive": "mandatory"}
+    expected |= refused(image, IMAGES_CDROM)
+    assert broken(judge(BASELINE, drive, image["disk_format"])) == expected
+
+
+@pytest.mark.parametrize(
+    ("length", "kept"), [(image._SHORT, 1), (image._SHORT + 1, 0)]
+)
+def test_choices_that_many_images_say_are_made_once_if_they_are_short(
+    length, kept
+):
+    properties = {"hw_machine_type": "x" * length}
+    first, before = image.read(properties), image._kept_choice.cache_info()
+    assert image.read(properties) == first
+    after = image._kept_choice.cache_info()
+    assert (after.hits - before.hits, after.misses) == (kept, before.misses)
