@@ -1,19 +1,60 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loading a policy file and the files that it extends.
+"""Policy files: what is loaded, and what is wrong with them."""
 
-The faults of a single file are tested in ``test_policy_faults.py``.
-"""
-
+import datetime
+import importlib.metadata
+import logging
 import os
+from pathlib import Path
+from unittest import mock
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from packaging.version import Version
 
-from nova_vhard.catalogue.devices import KINDS
-from nova_vhard.common import source
-from nova_vhard.common.problems import PolicyError
-from nova_vhard.policy import check, document, provenance
-from nova_vhard.policy.model import HotPlug, Mode, OnHost, Unanswered
-from tests.unit.helpers import NEWER, judge, policy, write
+from nova_vhard.catalogue import checks, devices, profiles
+from nova_vhard.common import problems, schema_errors, source, yaml_lines
+from nova_vhard.common.json_schema import (
+    BOOL,
+    NAME,
+    NAME_LIMIT,
+    TEXT,
+    array,
+    keys,
+    list_or_any,
+    mapping,
+    titled,
+)
+from nova_vhard.osc.image import images
+from nova_vhard.policy import (
+    assemble,
+    check,
+    document,
+    model,
+    provenance,
+    release,
+    watch,
+)
+from nova_vhard.policy.model import (
+    Assume,
+    DeviceRule,
+    Exemption,
+    HostsRule,
+    HotPlug,
+    Mode,
+    OnHost,
+    PassthroughRule,
+    Policy,
+    ProjectMode,
+    Trust,
+    Unanswered,
+    Values,
+)
+from nova_vhard.policy.schema import SCHEMA
+from nova_vhard.request import passthrough
+from tests import golden
+from tests.unit.helpers import NEWER, TODAY, judge, policy, write
 
 
 def test_extends_merges_mappings_replaces_lists_and_adds_exemptions_up(
@@ -43,54 +84,18 @@ def test_extends_merges_mappings_replaces_lists_and_adds_exemptions_up(
         """,
     )
     policy = document.load(path)
-    disk_bus = policy.guest_devices["disk_bus"]
-    assert disk_bus.mode is Mode.WARN
-    assert disk_bus.allow.listed == ("virtio", "scsi")
-    assert policy.guest_devices["vif_model"].allow.listed == (
-        "virtio",
-        "e1000e",
-    )
+    rules = policy.guest_devices
+    assert rules["disk_bus"].mode is model.Mode.WARN
+    assert (
+        rules["disk_bus"].allow.listed,
+        rules["vif_model"].allow.listed,
+    ) == (("virtio", "scsi"), ("virtio", "e1000e"))
     assert [each.id for each in policy.exemptions] == ["b", "a"]
-    assert [name.rpartition("/")[2] for name in policy.files] == [
+    assert [os.path.basename(name) for name in policy.files] == [
         "policy.yaml",
         "site.yaml",
         "baseline.yaml",
     ]
-
-
-def test_what_is_not_written_has_a_value_of_its_type(tmp_path):
-    text = "version: '1'\nguest_devices: {disk_bus: {allow: [virtio]}}\n"
-    policy = document.load(write(tmp_path / "policy.yaml", text))
-    assert policy.guest_devices["disk_bus"].explicit is False
-    assert {
-        "enabled": policy.enabled,
-        "hypervisor_types": policy.hypervisor_types,
-        "mode": policy.mode,
-        "moves": (policy.moves_guest_devices, policy.moves_hosts),
-        "max_report_age": policy.hosts.max_report_age,
-        "on_host": policy.on_host,
-    } == {
-        "enabled": True,
-        "hypervisor_types": {"qemu", "kvm"},
-        "mode": Mode.ENFORCE,
-        "moves": (Mode.WARN, Mode.WARN),
-        "max_report_age": 2,
-        "on_host": OnHost(Mode.AUDIT, HotPlug.REPORT, Unanswered.ALLOW),
-    }
-
-
-@pytest.mark.parametrize(
-    ("section", "expected"),
-    [
-        ("{mode: enforce}", OnHost(Mode.ENFORCE)),
-        ("{hot_plug: detach}", OnHost(hot_plug=HotPlug.DETACH)),
-        ("{unanswered: refuse}", OnHost(unanswered=Unanswered.REFUSE)),
-    ],
-)
-def test_section_on_host(tmp_path, section, expected):
-    text = f"version: '1'\nextends: strict\non_host: {section}\n"
-    path = write(tmp_path / "policy.yaml", text)
-    assert document.load(path).on_host == expected
 
 
 def test_ids_of_digits_stay_text(tmp_path):
@@ -102,44 +107,46 @@ def test_ids_of_digits_stay_text(tmp_path):
           - {projects: [00123, 1e10, 2027-01-01], mode: audit}
         """,
     )
-    wanted = document.load(path).projects[0].projects
-    assert wanted == {"00123", "1e10", "2027-01-01"}
-
-
-def test_the_digest_follows_the_content_only(tmp_path):
-    each = write(tmp_path / "a.yaml", "version: '1'\nmode: warn\n")
-    same = write(tmp_path / "b.yaml", "# a comment\nmode: warn\nversion: 1\n")
-    other = write(tmp_path / "c.yaml", "version: '1'\nmode: audit\n")
-    digests = [document.load(path).digest for path in (each, same, other)]
-    assert digests[0] == digests[1] != digests[2]
+    assert document.load(path).projects[0].projects == {
+        "00123",
+        "1e10",
+        "2027-01-01",
+    }
 
 
 def test_a_path_is_as_it_is_and_a_shipped_policy_has_a_name():
-    assert document.resolve("a.yaml") == "a.yaml"
-    assert document.resolve("a.yaml", "/etc") == "/etc/a.yaml"
-    assert document.resolve("strict", "/etc") == document.shipped("strict")
+    assert (
+        document.resolve("a.yaml"),
+        document.resolve("a.yaml", "/etc"),
+        document.resolve("strict", "/etc"),
+    ) == ("a.yaml", "/etc/a.yaml", document.shipped("strict"))
+
+
+BOOLEANS = [
+    each for each in devices.KINDS.values() if each.value_type == "bool"
+]
 
 
 @pytest.mark.parametrize("value", ["true", "false", "YES", "0"])
-def test_any_word_of_true_and_false(value):
-    kinds = [kind for kind in KINDS.values() if kind.value_type == "bool"]
-    for kind in kinds:
-        rules = policy(guest_devices={kind.name: {"allow": ["*"]}})
-        allow = rules.guest_devices[kind.name].allow
-        assert kind.canonical(value) in allow
-        assert not allow.literals
+@pytest.mark.parametrize("kind", BOOLEANS, ids=lambda kind: kind.name)
+def test_any_word_of_true_and_false(kind, value):
+    rules = policy(guest_devices={kind.name: {"allow": ["*"]}})
+    allow = rules.guest_devices[kind.name].allow
+    assert kind.canonical(value) in allow and not allow.literals
 
 
 def test_any_word_of_true_and_false_in_an_exemption():
-    entry = {
-        "id": "a",
-        "reason": "r",
-        "until": "2030-01-01",
-        "projects": ["p1"],
-        "rules": {"guest_devices.pmu": ["*"]},
-    }
     rules = policy(
-        guest_devices={"pmu": {"allow": ["false"]}}, exemptions=[entry]
+        guest_devices={"pmu": {"allow": ["false"]}},
+        exemptions=[
+            {
+                "id": "a",
+                "reason": "r",
+                "until": "2030-01-01",
+                "projects": ["p1"],
+                "rules": {"guest_devices.pmu": ["*"]},
+            }
+        ],
     )
     assert judge(rules, {"hw_pmu": "true"}).violations == ()
 
@@ -149,9 +156,9 @@ def test_a_free_name_that_is_a_section_elsewhere(tmp_path, name):
     rule = f"machine_type: {{allow: [q35], replace: {{{name}: q35}}}}"
     text = f'version: "1"\nguest_devices: {{{rule}}}\n'
     write(tmp_path / "base.yaml", text)
-    path = write(tmp_path / "policy.yaml", f"{text}extends: base.yaml\n")
-    replace = document.load(path).guest_devices["machine_type"].replace
-    assert replace == {name: "q35"}
+    assert document.load(
+        write(tmp_path / "policy.yaml", f"{text}extends: base.yaml\n")
+    ).guest_devices["machine_type"].replace == {name: "q35"}
 
 
 HEAD = 'version: "1"\n'
@@ -221,8 +228,10 @@ def test_faults_of_several_files(tmp_path, top, base, places):
     if base is not None:
         write(tmp_path / "base.yaml", base)
     reading = document.Reading(path)
-    problems = PolicyError(reading.problems).problems
-    assert [(each.file, each.line, each.path) for each in problems] == [
+    assert [
+        (each.file, each.line, each.path)
+        for each in problems.PolicyError(reading.problems).problems
+    ] == [
         (str(tmp_path / f"{name}.yaml"), line, place)
         for name, line, place in places
     ]
@@ -234,18 +243,19 @@ def test_faults_of_several_files(tmp_path, top, base, places):
     )
 
 
-def test_what_cannot_be_read(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "line"), [("nothing", 0), (".", 0), ("latin.yaml", 2)]
+)
+def test_what_cannot_be_read(tmp_path, name, line):
     (tmp_path / "latin.yaml").write_bytes(b"version: '1'\nmode: '\xff'\n")
-    for name, line in (("nothing", 0), (".", 0), ("latin.yaml", 2)):
-        path = str(tmp_path / name)
-        with pytest.raises(PolicyError) as caught:
-            document.load(path)
-        (problem,) = caught.value.problems
-        assert (problem.file, problem.line, "size" in problem.message) == (
-            os.path.abspath(path),
-            line,
-            False,
-        )
+    with pytest.raises(problems.PolicyError) as caught:
+        document.load(str(tmp_path / name))
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.line) == (
+        os.path.abspath(tmp_path / name),
+        line,
+    )
+    assert "size" not in problem.message
 
 
 def test_each_file_has_the_limit(tmp_path, monkeypatch):
@@ -255,23 +265,11 @@ def test_each_file_has_the_limit(tmp_path, monkeypatch):
     monkeypatch.setattr(source, "MAX_LIMIT", size)
     assert document.load(path)
     monkeypatch.setattr(source, "MAX_LIMIT", size - 1)
-    with pytest.raises(PolicyError, match=r"larger than \d+ bytes") as caught:
+    with pytest.raises(
+        problems.PolicyError, match=r"larger than \d+ bytes"
+    ) as caught:
         document.load(path)
     assert caught.value.problems[0].file == str(tmp_path / "base.yaml")
-
-
-def test_many_files_extend_each_other(tmp_path):
-    for number in range(20):
-        text = f"{HEAD}extends: p{number + 1}.yaml\n"
-        write(tmp_path / f"p{number}.yaml", text)
-    write(tmp_path / "p20.yaml", f"{HEAD}mode: audit\n")
-    assert document.load(str(tmp_path / "p0.yaml")).mode is Mode.AUDIT
-
-
-def test_a_replacement_of_a_rule_that_another_file_has():
-    device = {"disk_bus": {"replace": {"ide": "virtio"}}}
-    content = {"version": "1", "extends": "baseline", "guest_devices": device}
-    assert list(check.faults(content)) == []
 
 
 def test_what_one_file_says(tmp_path):
@@ -285,31 +283,31 @@ def test_what_one_file_says(tmp_path):
     write(tmp_path / "top.yaml", f"{HEAD}guest_devices: {{pmu: {{}}}}\n")
     assert document.own(path)["guest_devices"] == {"pmu": {}}
     write(tmp_path / "top.yaml", f"{EXTENDING}mode: x\n")
-    with pytest.raises(PolicyError):
+    with pytest.raises(problems.PolicyError):
         document.own(path)
 
 
 @pytest.mark.parametrize("place", ["check.faults", "assemble.policy"])
 def test_a_fault_of_the_package(tmp_path, monkeypatch, place):
     error = RuntimeError("odd\nthing" + "x" * 300)
-
-    def fail(*_arguments, **_options):
-        raise error
-
-    monkeypatch.setattr(f"nova_vhard.policy.document.{place}", fail)
+    monkeypatch.setattr(
+        f"nova_vhard.policy.document.{place}", mock.Mock(side_effect=error)
+    )
     path = write(tmp_path / "policy.yaml", HEAD)
     reading = document.Reading(path)
-    assert reading.policy is None
-    assert reading.cause is error
-    (problem,) = reading.problems
-    assert (problem.file, problem.line) == (path, 1)
-    assert problem.message == (
-        "cannot be read, because of a bug in nova-vhard: RuntimeError: "
-        f"oddthing{'x' * 247}…"
-    )
+    assert (reading.policy, reading.cause) == (None, error)
+    assert reading.problems == [
+        problems.Problem(
+            path,
+            1,
+            "",
+            "cannot be read, because of a bug in nova-vhard: RuntimeError: "
+            f"oddthing{'x' * 247}…",
+        )
+    ]
     content = {} if place == "check.faults" else {"version": "1"}
     assert reading.data == provenance.plain(reading.tree) == content
-    with pytest.raises(PolicyError) as caught:
+    with pytest.raises(problems.PolicyError) as caught:
         document.load(path)
     assert caught.value.__cause__ is error
 
@@ -324,7 +322,7 @@ def test_a_fault_of_the_package(tmp_path, monkeypatch, place):
     ],
 )
 def test_a_copy_with_a_fault_names_the_copy(data):
-    with pytest.raises(PolicyError) as caught:
+    with pytest.raises(problems.PolicyError) as caught:
         document.restore(data, "copy", NEWER)
     (problem,) = caught.value.problems
     assert (problem.file, problem.line) == ("copy", 1)
@@ -355,31 +353,1351 @@ IDS = {
 }
 
 
-@pytest.mark.parametrize("key", IDS)
-@pytest.mark.parametrize("section", ["projects", "exemptions"])
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        *(("projects", key) for key in ("projects", "domains")),
+        *(("exemptions", key) for key in IDS),
+    ],
+)
 def test_entries_that_do_not_look_like_an_id(tmp_path, section, key):
     """These are warnings, because another back end can use other ids."""
-    if section == "projects" and key not in ("projects", "domains"):
-        return
-    entry = f"{key}: [{', '.join(IDS[key])}]"
-    if section == "projects":
-        text = f"- {{mode: warn, {entry}}}\n"
-    else:
-        known = "" if key == "projects" else f"projects: [{HEX}], "
-        text = (
-            "- {id: a, reason: r, until: 2030-01-01, rules: "
-            f"{{guest_devices.disk_bus: '*'}}, {known}\n   {entry}}}\n"
-        )
+    known = "" if key == "projects" else f"projects: [{HEX}], "
+    start = {
+        "projects": "mode: warn",
+        "exemptions": "id: a, reason: r, until: 2030-01-01, rules: "
+        f"{{guest_devices.disk_bus: '*'}}, {known}",
+    }[section].rstrip(", ")
+    text = f"- {{{start},\n   {key}: [{', '.join(IDS[key])}]}}\n"
     write(tmp_path / "base.yaml", f"{HEAD}{section}:\n{text}")
-    own = f"{EXTENDING}projects: [{{mode: warn, projects: [shop]}}]\n"
-    path = write(tmp_path / "top.yaml", own)
+    path = write(
+        tmp_path / "top.yaml",
+        f"{EXTENDING}projects: [{{mode: warn, projects: [shop]}}]\n",
+    )
     reading = document.Reading(path)
     assert reading.policy is not None
-    first, *others = reading.warnings
-    assert (first.file, first.line) == (path, 3)
-    line = 3 if section == "projects" else 4
-    assert [(each.file, each.line, each.path) for each in others] == [
-        (str(tmp_path / "base.yaml"), line, f"{section}[0].{key}[{index}]")
-        for index, good in enumerate(IDS[key].values())
-        if not good
+    places = [(each.file, each.line, each.path) for each in reading.warnings]
+    assert places == [
+        (path, 3, "projects[0].projects[0]"),
+        *(
+            (f"{tmp_path}/base.yaml", 4, f"{section}[0].{key}[{index}]")
+            for index, good in enumerate(IDS[key].values())
+            if not good
+        ),
     ]
+
+
+# Every section of a policy, as it is kept.
+
+CONTENT = {
+    "version": "1",
+    "enabled": False,
+    "mode": "warn",
+    "applies_to": {"hypervisor_type": ["VMware"]},
+    "assume": {"virt_type": "qemu", "machine_type": {"x86_64": "pc"}},
+    "guest_devices": {
+        "disk_bus": {
+            "allow": ["virtio"],
+            "mode": "audit",
+            "explicit": True,
+            "replace": {"ide": "virtio"},
+        },
+        "pmu": {"allow": "*"},
+        "vif_model": {"allow": ["VirtualE1000"]},
+    },
+    "passthrough": {
+        "allow": {"aliases": "*", "ports": ["vf"]},
+        "require": ["iommu", "one_time_use"],
+        "mode": "enforce",
+    },
+    "hosts": {
+        "require": ["smt"],
+        "mode": "audit",
+        "max_report_age": 5,
+        "trust": "attested",
+    },
+    "moves": {"guest_devices": "audit", "hosts": "enforce"},
+    "on_host": {
+        "mode": "enforce",
+        "hot_plug": "detach",
+        "unanswered": "refuse",
+    },
+    "projects": [
+        {"mode": "audit", "projects": ["p1"]},
+        {"mode": "enforce", "domains": ["d1"]},
+    ],
+    "exemptions": [
+        {
+            "id": "old",
+            "reason": "its driver",
+            "until": "2027-03-31",
+            "rules": {
+                "guest_devices.vif_model": ["VirtualE1000"],
+                "guest_devices.pmu": "*",
+                "hosts.require": ["smt"],
+                "passthrough.allow": [7],
+            },
+            "projects": ["p1"],
+            "domains": ["d1"],
+            "images": ["i1"],
+            "flavors": ["f1"],
+            "roles": ["Admin"],
+            "servers": ["s1"],
+        }
+    ],
+}
+ANY = Values(("*",))
+POLICY = Policy(
+    digest="",
+    files=("a", "b"),
+    enabled=False,
+    mode=Mode.WARN,
+    hypervisor_types=frozenset(("vmware",)),
+    assume=Assume(virt_type="qemu", machine_type={"x86_64": "pc"}),
+    guest_devices={
+        "disk_bus": DeviceRule(
+            "disk_bus",
+            Values(("virtio",)),
+            Mode.AUDIT,
+            explicit=True,
+            replace={"ide": "virtio"},
+        ),
+        "pmu": DeviceRule("pmu", ANY),
+        "vif_model": DeviceRule("vif_model", Values(("e1000",))),
+    },
+    passthrough=PassthroughRule(
+        allow={"aliases": ANY, "ports": Values(("vf",))},
+        require=frozenset(("iommu",)),
+        mode=Mode.ENFORCE,
+        of_devices=frozenset(("one_time_use",)),
+    ),
+    hosts=HostsRule(frozenset(("smt",)), Mode.AUDIT, 5, Trust.ATTESTED),
+    moves_guest_devices=Mode.AUDIT,
+    moves_hosts=Mode.ENFORCE,
+    on_host=OnHost(Mode.ENFORCE, HotPlug.DETACH, Unanswered.REFUSE),
+    projects=(
+        ProjectMode(Mode.AUDIT, projects=frozenset(("p1",))),
+        ProjectMode(Mode.ENFORCE, domains=frozenset(("d1",))),
+    ),
+    exemptions=(
+        Exemption(
+            "old",
+            "its driver",
+            datetime.date(2027, 3, 31),
+            {
+                "guest_devices.vif_model": Values(("e1000",)),
+                "guest_devices.pmu": ANY,
+                "hosts.require": Values(("smt",)),
+                "passthrough.allow": Values(("7",)),
+            },
+            projects=frozenset(("p1",)),
+            domains=frozenset(("d1",)),
+            images=frozenset(("i1",)),
+            flavors=frozenset(("f1",)),
+            roles=frozenset(("admin",)),
+            servers=frozenset(("s1",)),
+        ),
+    ),
+)
+
+
+def kept(content, files=()):
+    """Return a policy without its digest, and that."""
+    policy = assemble.policy(content, list(files))
+    digest = policy.digest
+    fields = {**vars(policy), "digest": ""}
+    return Policy(
+        **{name: fields[name] for name in POLICY.__match_args__}
+    ), digest
+
+
+def test_every_section_is_kept():
+    assert kept(CONTENT, "ab")[0] == POLICY
+
+
+def test_what_holds_where_nothing_is_said():
+    policy, _ = kept({"version": "1"})
+    assert policy == Policy(digest="")
+    policy, _ = kept(
+        {
+            "version": "1",
+            **{"passthrough": {}, "hosts": {}, "on_host": {}, "moves": {}},
+        }
+    )
+    assert policy == Policy(digest="", passthrough=PassthroughRule())
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ({}, OnHost(Mode.AUDIT, HotPlug.REPORT, Unanswered.ALLOW)),
+        ({"mode": "enforce"}, OnHost(Mode.ENFORCE)),
+        ({"hot_plug": "detach"}, OnHost(hot_plug=HotPlug.DETACH)),
+        ({"unanswered": "refuse"}, OnHost(unanswered=Unanswered.REFUSE)),
+    ],
+)
+def test_section_on_host(section, expected):
+    policy, _ = kept({"version": "1", "on_host": section})
+    assert policy.on_host == expected
+    assert (
+        policy.enabled,
+        policy.hypervisor_types,
+        policy.mode,
+        policy.moves_guest_devices,
+        policy.moves_hosts,
+        policy.hosts.max_report_age,
+    ) == (True, {"qemu", "kvm"}, Mode.ENFORCE, Mode.WARN, Mode.WARN, 2)
+
+
+def test_a_digest_is_of_the_content_in_any_order():
+    backwards = dict(reversed(CONTENT.items()))
+    digests = [kept(content)[1] for content in (CONTENT, backwards, {})]
+    assert digests[0] == digests[1] != digests[2]
+    assert [len(digest) for digest in digests] == [16] * 3
+
+
+@pytest.mark.parametrize(
+    ("named", "judged"),
+    [
+        (["KVM"], {"kvm", "qemu"}),
+        (["Qemu", "ironic"], {"kvm", "qemu", "ironic"}),
+        (["VMware"], {"vmware"}),
+    ],
+)
+def test_what_libvirt_says_of_a_host_with_kvm(named, judged):
+    data = {"applies_to": {"hypervisor_type": named}}
+    assert assemble.policy(data, []).hypervisor_types == judged
+
+
+# ``replace`` of a rule: what may take a refused value's place.
+
+
+def rule(replace, allow=("virtio", "scsi"), kind="disk_bus"):
+    return policy(
+        guest_devices={kind: {"allow": list(allow), "replace": replace}}
+    ).guest_devices[kind]
+
+
+@pytest.mark.parametrize(
+    ("replace", "value", "good"),
+    [
+        ({"ide": "virtio"}, "ide", "virtio"),
+        ({"ide": "virtio"}, "sata", None),
+        ({"*": "virtio"}, "sata", "virtio"),
+        ({"*": "virtio", "ide": "scsi"}, "ide", "scsi"),
+        ({"*": "virtio", "ide": "scsi"}, "sata", "virtio"),
+        # what libosinfo would pick is not known
+        ({"*": "virtio"}, None, "virtio"),
+        ({"ide": "virtio"}, None, None),
+        ({}, "ide", None),
+    ],
+)
+def test_what_takes_its_place(replace, value, good):
+    assert rule(replace).replacement(value) == good
+
+
+@pytest.mark.parametrize(("value", "good"), [("ide", None), ("sata", "scsi")])
+def test_what_a_narrower_rule_refuses_takes_nothings_place(value, good):
+    narrower = model.DeviceRule(
+        "disk_bus",
+        model.Values(("scsi",)),
+        replace={"ide": "virtio", "*": "scsi"},
+    )
+    assert narrower.replacement(value) == good
+
+
+def test_another_spelling_of_either_value():
+    assert dict(
+        rule({"VirtualE1000": "VirtIO"}, ["virtio"], "vif_model").replace
+    ) == {"e1000": "virtio"}
+
+
+def test_what_an_image_is_given():
+    rules = policy(
+        guest_devices={
+            "disk_bus": {"allow": ["virtio"], "replace": {"ide": "virtio"}},
+            "vif_model": {"allow": ["virtio"]},
+        }
+    )
+    finding = images.find(
+        rules,
+        {"id": "1f2e", "hw_disk_bus": "ide", "hw_vif_model": "e1000"},
+        TODAY,
+    )
+    assert finding.changes == {"hw_disk_bus": "virtio"}
+    (left,) = images.mended(rules, finding, TODAY)
+    assert left.rule == "guest_devices.vif_model"
+
+
+BETWEEN = """\
+    version: "1"
+    extends: baseline
+    mode: warn
+    guest_devices: {video_model: {allow: [virtio]}}
+    """
+
+
+def extending(tmp_path, rule, base="baseline"):
+    write(tmp_path / "modes.yaml", 'version: "1"\nmode: warn\n')
+    write(tmp_path / "between.yaml", BETWEEN)
+    return document.load(
+        write(
+            tmp_path / "policy.yaml",
+            f'version: "1"\nextends: {base}\nguest_devices:\n  {rule}\n',
+        )
+    )
+
+
+VGA = {"cirrus": "vga", "qxl": "vga", "vmvga": "vga"}
+DISK = "disk_bus: {allow: [virtio], replace: {ide: virtio}}"
+
+
+@pytest.mark.parametrize(
+    ("base", "rule", "kind", "kept"),
+    [
+        ("baseline", "video_model: {allow: [virtio, none]}", "", {}),
+        ("baseline", "video_model: {allow: [vga]}", "", VGA),
+        ("baseline", 'video_model: {allow: ["v*"]}', "", VGA),
+        (
+            "baseline",
+            "video_model: {allow: [virtio], replace: {qxl: virtio}}",
+            "",
+            {"qxl": "virtio"},
+        ),
+        # A rule of another file can be given replacements.
+        (
+            "baseline",
+            "disk_bus: {replace: {ide: virtio}}",
+            "disk_bus",
+            {"ide": "virtio"},
+        ),
+        # A file that is extended may have no rules.
+        ("modes.yaml", DISK, "disk_bus", {"ide": "virtio"}),
+        # They go also of a file between the two.
+        ("between.yaml", DISK, "", {}),
+        ("between.yaml", DISK, "cdrom_bus", {"ide": "sata"}),
+        ("modes.yaml", "disk_bus: {allow: [virtio]}", "disk_bus", {}),
+    ],
+)
+def test_replacements_that_a_narrower_file_does_not_allow_go(
+    tmp_path, base, rule, kind, kept
+):
+    rules = extending(tmp_path, rule, base)
+    assert dict(rules.guest_devices[kind or "video_model"].replace) == kept
+
+
+@pytest.mark.parametrize(
+    ("rule", "places"),
+    [
+        (
+            "disk_bus: {replace: {ide: sata}}",
+            [(4, "guest_devices.disk_bus.replace.ide")],
+        ),
+        # It is told with what else is wrong.
+        (
+            "vif_model: {mode: hard}\n"
+            "  disk_bus: {allow: [virtio], replace: {ide: sata}}",
+            [
+                (4, "guest_devices.vif_model.mode"),
+                (5, "guest_devices.disk_bus.replace.ide"),
+            ],
+        ),
+    ],
+)
+def test_a_replacement_must_be_allowed(tmp_path, rule, places):
+    with pytest.raises(problems.PolicyError) as caught:
+        extending(tmp_path, rule)
+    assert [(each.line, each.path) for each in caught.value.problems] == places
+
+
+@pytest.mark.parametrize(
+    ("kind", "replace", "path"),
+    [
+        ("disk_bus", {"ide": "sata"}, ".ide"),
+        ("disk_bus", {"*": "sata"}, ".*"),
+        ("disk_bus", {"idee": "virtio"}, ".idee"),
+        ("serial_port_count", {"two": "1"}, ".two"),
+        ("serial_port_count", {"2": "few"}, ".2"),
+        ("vif_model", {"e1000": "virtoi"}, ".e1000"),
+        ("vif_model", {"e1000": "*"}, ".e1000"),
+        ("vif_model", {"e1000*": "virtio"}, ".e1000*"),
+        ("machine_type", {"*": "pc-q35-*"}, ".*"),
+        ("image_signature_hash", {"SHA-224": "SHA-256"}, ""),
+    ],
+)
+def test_what_is_wrong_and_where(kind, replace, path):
+    allow = ["virtio"] if kind == "disk_bus" else ["*"]
+    with pytest.raises(problems.PolicyError) as caught:
+        rule(replace, allow, kind)
+    (problem,) = caught.value.problems
+    assert problem.path == f"guest_devices.{kind}.replace{path}"
+
+
+# ``requires``: the running version, and the data stored with a copy.
+
+
+def run(monkeypatch, version):
+    """Set the running version."""
+    monkeypatch.setattr(release, "RUNNING", version and Version(version))
+
+
+@pytest.mark.parametrize(
+    ("installed", "running"),
+    [("1.2.0.dev5+g1", Version("1.2.0")), ("odd", None), (None, None)],
+)
+def test_the_version_that_runs_has_no_suffix(monkeypatch, installed, running):
+    found = mock.Mock(return_value=installed)
+    if installed is None:
+        found.side_effect = importlib.metadata.PackageNotFoundError
+    with monkeypatch.context() as patch:
+        patch.setattr(importlib.metadata, "version", found)
+        importlib.reload(release)
+    assert running == release.RUNNING
+    found.assert_called_with("nova-vhard")
+    importlib.reload(release)
+
+
+@pytest.mark.parametrize(
+    ("version", "wanted", "good"),
+    [
+        ("1.1.0", ">=1.1", True),
+        ("1.1.0", ">=1.0,<2", True),
+        ("1.0.0", ">=1.1", False),
+        ("2.0.0", ">=1.0,<2", False),
+        # not known
+        (None, ">=1.0", False),
+    ],
+)
+def test_versions(monkeypatch, tmp_path, version, wanted, good):
+    run(monkeypatch, version)
+    reading = document.Reading(
+        write(
+            tmp_path / "policy.yaml",
+            f'{HEAD}requires: "{wanted}"\nmode: audit\n',
+        )
+    )
+    assert [(each.line, each.path) for each in reading.problems] == (
+        [] if good else [(2, "requires")]
+    )
+    assert (reading.policy is not None) is good
+
+
+ONE = 'requires: ">=1.0"\n'
+
+
+@pytest.mark.parametrize(
+    ("base", "own", "result"),
+    [
+        # one is left as it is written
+        ("", "", None),
+        (ONE, "", ">=1.0"),
+        ("", ONE, ">=1.0"),
+        (ONE, ONE, ">=1.0"),
+        # two add up
+        ('requires: ">=1.1"\n', 'requires: ">=1.0,<2"\n', "<2,>=1.0,>=1.1"),
+    ],
+)
+def test_what_two_files_need(monkeypatch, tmp_path, own, base, result):
+    run(monkeypatch, "1.1.0")
+    write(tmp_path / "base.yaml", f"{HEAD}{base}")
+    path = write(tmp_path / "policy.yaml", f"{HEAD}{own}extends: base.yaml\n")
+    reading = document.Reading(path)
+    assert reading.data.get("requires") == result
+    if own:
+        stated = reading.tree["requires"]
+        assert (stated.file, stated.line) == (path, 2)
+
+
+#: As two files have them: a copy is not used by an older version even if the
+#: outermost file alone is compatible.
+BOTH = ">=1.1,<2,>=1.0"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"version": "2"}, {"requires": ">=9"}, {"requires": BOTH}],
+    ids=str,
+)
+def test_a_copy_of_another_version_is_not_used(monkeypatch, more):
+    run(monkeypatch, "1.0.0")
+    with pytest.raises(problems.PolicyError) as caught:
+        document.restore({"version": "1", **more}, "copy", "1.1.0")
+    assert [each.path for each in caught.value.problems] == [*more]
+
+
+def test_what_all_files_require_fits_into_the_copy(tmp_path):
+    for name, major, more in (
+        ("base", 8, ""),
+        ("top", 9, "extends: base.yaml"),
+    ):
+        versions = ",".join(f"!={major}.{minor}" for minor in range(60))
+        path = write(
+            tmp_path / f"{name}.yaml",
+            f'{HEAD}{more}\nrequires: "{versions}"\n',
+        )
+    reading = document.Reading(path)
+    copy, faults = document.restore(reading.data, "copy", "1.0.0")
+    assert (faults, copy.digest) == ([], reading.good().digest)
+
+
+BEFORE = f"{HEAD}mode: warn\n"
+
+
+def stricter(data):
+    """Yield that mode warn is gone."""
+    if data.get("mode") == "warn":
+        yield ("mode",), "'warn' must be enforce"
+
+
+@pytest.mark.parametrize("copy", [True, False], ids=["copy", "no copy"])
+def test_a_rule_that_became_stricter_is_a_warning_first(
+    tmp_path, monkeypatch, caplog, copy
+):
+    caplog.set_level(logging.WARNING, watch.LOG.name)
+    state = tmp_path / "policy.json"
+    path = write(tmp_path / "policy.yaml", BEFORE)
+    if copy:
+        watch.PolicyFile(path, str(state)).current()
+    monkeypatch.setattr(check, "deprecations", stricter)
+    file = watch.PolicyFile(path, str(state))
+    assert (file.current().mode, file.error) == ("warn", None)
+    text = f"{path}:2: mode: 'warn' must be enforce"
+    assert caplog.messages == [text]
+    assert [str(each) for each in document.Reading(path).warnings] == [text]
+
+
+@pytest.mark.parametrize(
+    ("text", "written", "runs", "holds"),
+    [
+        (BEFORE, "1.0.0", "1.1.0", True),
+        (BEFORE, "1.1.0", "1.1.0", True),
+        # it may be a rule that this version does not have
+        (BEFORE, "1.2.0", "1.1.0", False),
+        (BEFORE, "1.0.0", None, False),
+        # of a package without a version
+        (BEFORE, None, "0.9.0", True),
+        # old and new workers share a copy that breaks no rule
+        (f"{HEAD}mode: audit\n", "1.0.0", "1.1.0", True),
+        (f"{HEAD}mode: audit\n", "1.1.0", "1.0.0", True),
+    ],
+)
+def test_a_good_copy_holds_in_a_stricter_version(
+    monkeypatch, tmp_path, caplog, text, written, runs, holds
+):
+    caplog.set_level(logging.ERROR, watch.LOG.name)
+    state = str(tmp_path / "policy.json")
+    path = write(tmp_path / "policy.yaml", text)
+    run(monkeypatch, written)
+    digest = watch.PolicyFile(path, state).current().digest
+    write(tmp_path / "policy.yaml", f"{HEAD}mode: [\n")
+    run(monkeypatch, runs)
+    # The rule is an error now.
+    real = check.conflicts
+    monkeypatch.setattr(
+        check, "conflicts", lambda *data: (*real(*data), *stricter(data[0]))
+    )
+    file = watch.PolicyFile(path, state)
+    if not holds:
+        with pytest.raises(watch.PolicyUnavailable):
+            file.current()
+        return
+    for _ in range(2):
+        assert file.current().digest == digest
+    start = (
+        "The last valid policy stays in force. As a file, this version "
+        f"rejects it: {state}:1: mode: 'warn' must"
+    )
+    assert [each.startswith(start) for each in caplog.messages[1:]] == (
+        [True] if text == BEFORE else []
+    )
+
+
+# Profiles of checks, wherever checks are named.
+
+PASSTHROUGH = frozenset(profiles.PROFILES["hosts-passthrough"].checks)
+
+
+@pytest.mark.parametrize(
+    "profile", profiles.PROFILES.values(), ids=list(profiles.PROFILES)
+)
+def test_a_profile_is_a_set_of_checks_that_exist(profile):
+    assert set(profile.checks) <= checks.CHECKS.keys()
+    assert len(set(profile.checks)) == len(profile.checks)
+    assert profile.name not in checks.CHECKS
+
+
+def test_a_profile_stands_for_its_checks_beside_others():
+    assert profiles.expand(["hosts-passthrough", "kernel_aslr", "novel"]) == {
+        *PASSTHROUGH,
+        "kernel_aslr",
+        "novel",
+    }
+
+
+PROFILE_POLICY = """
+version: "1"
+extends: baseline
+passthrough: {require: [hosts-passthrough, iommu_strict]}
+hosts: {require: [hosts-strict]}
+exemptions:
+  - id: old-hosts
+    reason: no TPM in them
+    projects: [p]
+    rules: {hosts.require: [hosts-baseline, tpm_measured_boot]}
+    until: 2099-01-01
+"""
+
+
+def test_in_a_policy(tmp_path):
+    policy = document.load(write(tmp_path / "policy.yaml", PROFILE_POLICY))
+    assert (policy.passthrough.require, policy.hosts.require) == (
+        (PASSTHROUGH | {"iommu_strict"}),
+        set(profiles.PROFILES["hosts-strict"].checks),
+    )
+    lifted = policy.exemptions[0].rules["hosts.require"]
+    assert [
+        name in lifted
+        for name in (("tpm_measured_boot", "qemu_relro", "qemu_minimal"))
+    ] == [True, True, False]
+
+
+def test_in_a_flavor():
+    assert passthrough.host_checks(
+        {"vhard:require": "hosts-passthrough, kernel_aslr"}
+    ) == PASSTHROUGH | {"kernel_aslr"}
+
+
+# Where each value of a policy was said.
+
+
+class Lines:
+    """Lines of a file: as many as a path has names, and ten."""
+
+    @staticmethod
+    def of(path):
+        return 10 + len(path)
+
+
+SAID_CONTENT = {
+    "mode": "warn",
+    "guest_devices": {"disk_bus": {"allow": ["virtio", "scsi"]}},
+    "exemptions": [{"id": "a", "roles": ["x"]}, {"id": "b"}],
+    "projects": [],
+}
+TREE = {
+    "mode": provenance.Said("warn", "f", 11),
+    "guest_devices": {
+        "disk_bus": {"allow": provenance.Said(["virtio", "scsi"], "f", 13)}
+    },
+    "exemptions": [
+        {
+            "id": provenance.Said("a", "f", 13),
+            "roles": provenance.Said(["x"], "f", 13),
+        },
+        {"id": provenance.Said("b", "f", 13)},
+    ],
+    "projects": [],
+}
+
+
+def test_each_value_has_its_place():
+    assert provenance.tree(SAID_CONTENT, "f", Lines) == TREE
+
+
+def test_a_list_below_the_first_names_is_a_value():
+    assert provenance.tree(
+        {"hosts": {"projects": ["p"]}, "requires": ["q"]}, "f", Lines
+    ) == {
+        "hosts": {"projects": provenance.Said(["p"], "f", 12)},
+        "requires": provenance.Said(["q"], "f", 11),
+    }
+
+
+def test_the_content_comes_back():
+    assert provenance.plain(TREE) == SAID_CONTENT
+
+
+def test_every_value_with_its_path():
+    assert list(provenance.values(TREE)) == [
+        (("mode",), TREE["mode"]),
+        (
+            ("guest_devices", "disk_bus", "allow"),
+            TREE["guest_devices"]["disk_bus"]["allow"],
+        ),
+        (("exemptions", 0, "id"), provenance.Said("a", "f", 13)),
+        (("exemptions", 0, "roles"), provenance.Said(["x"], "f", 13)),
+        (("exemptions", 1, "id"), provenance.Said("b", "f", 13)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ((), "warn"),
+        (("mode",), "warn"),
+        (("guest_devices",), ["virtio", "scsi"]),
+        (("guest_devices", "disk_bus", "allow", 1), ["virtio", "scsi"]),
+        (("exemptions", 1), "b"),
+        # the next around it
+        (("guest_devices", "disk_bus", "mode"), ["virtio", "scsi"]),
+        (("exemptions", 2), "a"),
+        (("passthrough", "allow"), "warn"),
+        (("passthrough", "exemptions"), "warn"),
+        (("projects",), None),
+    ],
+)
+def test_what_is_said_at_a_path(path, value):
+    place = provenance.find(TREE, path)
+    assert (place and place.value) == value
+
+
+# A value of another type at every place of a policy file.
+
+
+def places(schema, path=()):
+    """Yield every key of the schema, as keys to write, and what it wants."""
+    for key, below in schema.get("properties", {}).items():
+        yield (*path, key), below
+        yield from places(below, (*path, key))
+    items = schema.get("items")
+    if isinstance(items, dict):
+        yield (*path, 0), items
+        yield from places(items, (*path, 0))
+
+
+PLACES = {
+    ".".join(map(str, path)): (path, schema)
+    for path, schema in places(SCHEMA)
+    if path[0] != "guest_devices" or path[1:2] in ((), ("disk_bus",))
+}
+TYPES = {
+    "object": "{zzz: zzz}",
+    "array": "[[zzz]]",
+    "string": "zzz",
+    "boolean": "true",
+    "null": "",
+}
+
+
+def wrong_values(schema):
+    """Return values of every type that a place does not take."""
+    taken = schema.get("type", "string")
+    taken = [taken] if isinstance(taken, str) else taken
+    return [text for kind, text in TYPES.items() if kind not in taken]
+
+
+def written(path, value):
+    """Return a document with one value, and the number of its line."""
+    lines = [
+        f"{' ' * (2 * depth)}{key}"
+        for depth, key in enumerate(
+            ["-" if key == 0 else f"{key}:" for key in path]
+        )
+    ]
+    lines[-1] += f" {value}"
+    if path != ("version",):
+        lines.insert(0, 'version: "1"')
+    return "\n".join(lines) + "\n", len(lines)
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_value_of_another_type_is_named_at_every_place(tmp_path, name):
+    path, schema = PLACES[name]
+    for value in wrong_values(schema):
+        text, line = written(path, value)
+        (message,) = [
+            each.message
+            for each in document.Reading(
+                write(tmp_path / "policy.yaml", text)
+            ).problems
+            if (each.line, each.path) == (line, problems.spell(path))
+        ]
+        assert "must be" in message
+        assert not [word for word in (*TYPES, "None") if word in message]
+
+
+# Faults of policy files, with their places.
+
+LONG = "x" * 256
+WHO = "id: a, reason: r, until: 2030-01-01"
+LIFT = "rules: {guest_devices.disk_bus: [ide]}"
+FAULT_EXEMPTION = f"- {{{WHO}, projects: [p], {LIFT}}}\n"
+REPLACE = "guest_devices:\n  disk_bus: {allow: [virtio, sata], replace: "
+
+#: What a policy can say after its version, and the places of its faults.
+FAULTS = {
+    # YAML
+    "mode: [warn": [(3, "")],
+    "hosts:\n\tmode: warn": [(3, "")],
+    "hosts:\n \tmode: warn": [(3, "")],
+    "X\tmode: warn: audit": [(2, "")],
+    "hosts:\n    mode: warn\n  trust: reported": [(4, "")],
+    "mode: 'warn": [(3, "")],
+    "mode: \x07warn": [(2, "")],
+    "---\nversion: '1'": [(2, "")],
+    "mode: &a warn\nmoves: {hosts: *a}": [(2, ""), (3, "")],
+    "hosts: " + "[" * 33 + "]" * 33: [(2, "")],
+    "<<: {mode: warn}": [(2, ""), (2, "<<")],
+    "? [mode]\n: warn": [(2, "")],
+    "mode: !!python/none warn": [(2, "mode")],
+    "enabled: !!bool treu": [(2, "enabled")],
+    "mode: warn\nmode: audit": [(3, "mode")],
+    # Keys and types
+    "mode:": [(2, "mode")],
+    "mode: ''": [(2, "mode")],
+    "mode: enforc": [(2, "mode")],
+    "mode: yes": [(2, "mode")],
+    "mode: [warn]": [(2, "mode")],
+    "mods: warn": [(2, "mods")],
+    "strictness: high": [(2, "strictness")],
+    "enabled: maybe": [(2, "enabled")],
+    "hosts: strict": [(2, "hosts")],
+    "hosts: [iommu]": [(2, "hosts")],
+    "hosts:": [(2, "hosts")],
+    "passthrough: true": [(2, "passthrough")],
+    "assume: q35": [(2, "assume")],
+    "exemptions: {}": [(2, "exemptions")],
+    "projects: audit": [(2, "projects")],
+    "guest_devices: none": [(2, "guest_devices")],
+    "on_host: {mode: none, hot_plug: warn, unanswered: maybe, hooks: x}": [
+        (2, "on_host.hooks"),
+        (2, "on_host.hot_plug"),
+        (2, "on_host.mode"),
+        (2, "on_host.unanswered"),
+    ],
+    "moves: warn": [(2, "moves")],
+    "applies_to: [QEMU]": [(2, "applies_to")],
+    "applies_to: {hypervisor_type: ['*']}": [
+        (2, "applies_to.hypervisor_type[0]")
+    ],
+    # Versions and other files
+    "requires: soon\nmods: warn": [(2, "requires"), (3, "mods")],
+    "requires: [1]": [(2, "requires")],
+    "requires: ''": [(2, "requires")],
+    # what a newer version knows is not a fault
+    "requires: '>=99'\nmods: warn": [(2, "requires")],
+    "extends: [a]": [(2, "extends")],
+    "extends: ''": [(2, "extends")],
+    "extends: nothere\nmods: warn": [(2, "extends"), (3, "mods")],
+    f"extends: {'a' * 99}": [(2, "extends")],
+    "extends: 'a\0b'": [(2, "")],
+    'extends: "a\\0b"': [(2, "extends")],
+    "extends: policy.yaml": [(2, "extends")],
+    # Hosts
+    "hosts: {require: [iommu, iomu, zzz, one_time_use]}": [
+        (2, f"hosts.require[{index}]") for index in (1, 2, 3)
+    ],
+    "passthrough: {require: [one_time_use, one_time]}": [
+        (2, "passthrough.require[1]")
+    ],
+    "passthrough: {allow: {aliases: '?', ports: [vnf]}}": [
+        (2, "passthrough.allow.aliases"),
+        (2, "passthrough.allow.ports[0]"),
+    ],
+    "hosts: {max_report_age: 1}": [(2, "hosts.max_report_age")],
+    "assume: {architecture: amd64}": [(2, "assume.architecture")],
+    "assume: {machine_type: q35}": [(2, "assume.machine_type")],
+    "assume:\n  machine_type: {x86-64: q35, x86_64: [q35]}": [
+        (3, "assume.machine_type.x86-64"),
+        (3, "assume.machine_type.x86_64"),
+    ],
+    # Devices
+    "guest_devices:\n  disk_buss: {allow: [virtio]}": [
+        (3, "guest_devices.disk_buss")
+    ],
+    "guest_devices:\n  disk_bus: {mode: warn}": [
+        (3, "guest_devices.disk_bus.allow")
+    ],
+    "guest_devices:\n  disk_bus: {}\nmods: warn": [
+        (3, "guest_devices.disk_bus.allow"),
+        (4, "mods"),
+    ],
+    "guest_devices:\n  pmu: none\n  disk_bus: {}": [
+        (3, "guest_devices.pmu"),
+        (4, "guest_devices.disk_bus.allow"),
+    ],
+    "guest_devices:\n  disk_bus: {allow: virtio}": [
+        (3, "guest_devices.disk_bus.allow")
+    ],
+    "guest_devices:\n  vif_model: {allow: [virtoi, 'q*', '', [a], on]}": [
+        (3, f"guest_devices.vif_model.allow[{index}]") for index in range(5)
+    ],
+    f"guest_devices:\n  machine_type: {{allow: [q35, on, {LONG}]}}": [
+        (3, "guest_devices.machine_type.allow[1]"),
+        (3, "guest_devices.machine_type.allow[2]"),
+    ],
+    "guest_devices:\n  serial_port_count: {allow: [two, -1, 2]}": [
+        (3, "guest_devices.serial_port_count.allow[0]"),
+        (3, "guest_devices.serial_port_count.allow[1]"),
+    ],
+    "guest_devices:\n  pmu: {allow: ['*', enabled, 't*', 'YES', 0, on]}": [
+        (3, "guest_devices.pmu.allow[1]"),
+        (3, "guest_devices.pmu.allow[2]"),
+    ],
+    "guest_devices:\n  pmem: {allow: [], explicit: on}": [
+        (3, "guest_devices.pmem.explicit")
+    ],
+    "guest_devices:\n  image_signature_hash:\n    allow: [SHA-256]\n"
+    "    replace: {SHA-224: SHA-256}": [
+        (5, "guest_devices.image_signature_hash.replace")
+    ],
+    REPLACE + "ide}": [(3, "guest_devices.disk_bus.replace")],
+    REPLACE + "{ide: [a], scsi: on, fdc: , xen: '', uml: 'v*'}}": [
+        (3, f"guest_devices.disk_bus.replace.{name}")
+        for name in ("fdc", "ide", "scsi", "uml", "xen")
+    ],
+    REPLACE + f"{{ide: {LONG}, {LONG}: sata}}}}": [
+        (3, "guest_devices.disk_bus.replace.ide"),
+        (3, f"guest_devices.disk_bus.replace.{LONG[:63]}…"),
+    ],
+    REPLACE + "{idee: sata, 'i*': sata, '*': sata, ide: scsi}}": [
+        (3, "guest_devices.disk_bus.replace.i*"),
+        (3, "guest_devices.disk_bus.replace.ide"),
+        (3, "guest_devices.disk_bus.replace.idee"),
+    ],
+    # in the result of two files
+    "extends: baseline\nguest_devices:\n  cdrom_bus: {replace: {ide: usb}}": [
+        (4, "guest_devices.cdrom_bus.replace.ide")
+    ],
+    # Nothing follows from a list that has a fault itself.
+    "guest_devices:\n  disk_bus:\n    allow: [virtoi]\n    replace: "
+    "{ide: virtio}": [(4, "guest_devices.disk_bus.allow[0]")],
+    # Projects and exemptions
+    "projects:\n- {mode: warn}\n- {projects: []}\n- p\n- {}": [
+        (3, "projects[0]"),
+        (4, "projects[1].mode"),
+        (4, "projects[1].projects"),
+        (5, "projects[2]"),
+        (6, "projects[3]"),
+        (6, "projects[3].mode"),
+    ],
+    "projects:\n- {mode: enforce, domains: ['*', '', default]}": [
+        (3, "projects[0].domains[0]"),
+        (3, "projects[0].domains[1]"),
+    ],
+    "exemptions:\n- {}\n-": [
+        (3, "exemptions[0]"),
+        *((3, f"exemptions[0].{key}") for key in ("id", "reason", "rules")),
+        (3, "exemptions[0].until"),
+        (4, "exemptions[1]"),
+    ],
+    f"exemptions:\n-\n- {{{WHO}, {LIFT}}}": [
+        (3, "exemptions[0]"),
+        (4, "exemptions[1]"),
+    ],
+    # A key that is missing hides no other fault of the same exemption.
+    f"exemptions:\n- {{id: a, until: 2027-02-30, images: [i], {LIFT}}}": [
+        (3, "exemptions[0].images"),
+        (3, "exemptions[0].reason"),
+        (3, "exemptions[0].until"),
+    ],
+    f"exemptions:\n- {{id: a, reason: r, until: soon, roles: [r], {LIFT}}}": [
+        (3, "exemptions[0].until")
+    ],
+    f"exemptions:\n- {{{WHO}, {LIFT}}}": [(3, "exemptions[0]")],
+    f"exemptions:\n- {{{WHO}, projects: p, {LIFT}}}": [
+        (3, "exemptions[0].projects")
+    ],
+    f"exemptions:\n- {{{WHO}, flavors: [a, 'gpu.*'], {LIFT}}}": [
+        (3, "exemptions[0].flavors[1]")
+    ],
+    f"exemptions:\n- {{{WHO}, servers: [155D900F-4E14-4E4C-A73D-"
+    f"069CBF4541E6], {LIFT}}}": [(3, "exemptions[0].servers[0]")],
+    f"exemptions:\n- {{{WHO}, roles: [r], rules: {{}}}}": [
+        (3, "exemptions[0].rules")
+    ],
+    f"exemptions:\n- {{{WHO}, roles: [r], rules: [ide]}}": [
+        (3, "exemptions[0].rules")
+    ],
+    f"exemptions:\n- {{{WHO}, roles: [r], rules: {{guest_devices.disk_buss: "
+    "'*', mode: [warn], guest_devices.disk_bus: ide, guest_devices.vif_model: "
+    "{a: b}, guest_devices.pmu: '*'}}": [
+        (3, f"exemptions[0].rules.{rule}")
+        for rule in (
+            "guest_devices.disk_bus",
+            "guest_devices.disk_buss",
+            "guest_devices.vif_model",
+            "mode",
+        )
+    ],
+    f"exemptions:\n- {{{WHO}, roles: [r], rules: {{hosts.require: [aslr], "
+    "passthrough.require: [one_time_use, iomu], passthrough.allow: [any], "
+    "guest_devices.disk_bus: [ide, idee]}}": [
+        (3, "exemptions[0].rules.guest_devices.disk_bus[1]"),
+        (3, "exemptions[0].rules.hosts.require[0]"),
+        (3, "exemptions[0].rules.passthrough.require[1]"),
+    ],
+    f"exemptions:\n{FAULT_EXEMPTION}{FAULT_EXEMPTION}mods: warn": [
+        (4, "exemptions[1].id"),
+        (5, "mods"),
+    ],
+}
+#: Files that are not a policy, and the line of the fault.
+OTHER = {
+    "": (1, ""),
+    "- a": (1, ""),
+    "a": (1, ""),
+    "# a": (1, ""),
+    "a: b\n- c": (2, ""),
+}
+UNVERSIONED = {
+    "mode: warn": (1, "version"),
+    "version: '2'": (1, "version"),
+    "version:": (1, "version"),
+}
+
+
+def faults(folder: Path, text: str) -> list[tuple[int, str, str]]:
+    """Return line, place and sentence of each fault in a policy."""
+    path = write(folder / "policy.yaml", text)
+    with pytest.raises(problems.PolicyError) as caught:
+        document.load(path)
+    assert {each.file for each in caught.value.problems} == {path}
+    return [
+        (each.line, each.path, each.message) for each in caught.value.problems
+    ]
+
+
+@pytest.mark.parametrize("text", FAULTS)
+def test_places(tmp_path, text):
+    assert [
+        (line, path)
+        for line, path, _ in faults(tmp_path, f'version: "1"\n{text}\n')
+    ] == FAULTS[text]
+
+
+@pytest.mark.parametrize("text", OTHER | UNVERSIONED)
+def test_what_is_not_a_policy(tmp_path, text):
+    ((line, path, _),) = faults(tmp_path, text)
+    assert (line, path) == (OTHER | UNVERSIONED)[text]
+
+
+def test_sentences(tmp_path):
+    lines = []
+    for text, content in (
+        {text: f'version: "1"\n{text}\n' for text in FAULTS}
+        | {text: text for text in OTHER}
+    ).items():
+        shown = text.encode("unicode_escape").decode("ascii")
+        lines += ["", *(f"| {line}".rstrip() for line in shown.split("\\n"))]
+        for line, path, message in faults(tmp_path, content):
+            message = message.replace(str(tmp_path), "FOLDER")
+            message = message.replace(str(release.RUNNING), "VERSION")
+            lines.append(f"{line}: {path}: {message}")
+    text = (
+        'version: "1"\nexemptions:\n'
+        f"- {{{WHO}, projects: [shop], domains: [Default], images: [debian], "
+        f"{LIFT}}}\n"
+    )
+    warnings = document.Reading(write(tmp_path / "ids.yaml", text)).warnings
+    lines += ["", *(f"{each.path}: {each.message}" for each in warnings)]
+    golden.check(Path(__file__).with_name("policy_faults.golden"), lines)
+
+
+# Faults that a schema finds: their places, and how they are kept.
+
+
+def named(count):
+    return keys(**{f"k{number}": TEXT for number in range(count)})
+
+
+TEN = "a mapping with k0, k1, k2, k3, k4, k5, k6, k7, k8, k9"
+
+
+def test_what_a_schema_wants():
+    # Make the schemas in the test: no mutant is active on import.
+    for schema, text in (
+        (named(1), "a mapping with k0"),
+        (named(10), TEN),
+        (named(11), f"{TEN}, …"),
+        (named(12), f"{TEN}, …"),
+        (named(0), "a mapping"),
+        (mapping(NAME), "a mapping"),
+        (array(TEXT), "a list"),
+        (TEXT, "text"),
+        (BOOL, "true or false"),
+        ({"type": "integer"}, "a whole number"),
+        ({"type": ["string", "boolean"]}, "text or true or false"),
+        ({"type": ["number", "null"]}, "a number or nothing"),
+        ({"type": "odd"}, "odd"),
+        ({}, "text"),
+        ({"enum": ["1"]}, "1"),
+        ({"enum": ["a", "b"]}, "one of a, b"),
+        ({"enum": ["a", "b", 3]}, "one of a, b, 3"),
+        (list_or_any(NAME), 'a list or "*"'),
+        (titled(named(1), "a rule"), "a rule"),
+    ):
+        assert schema_errors.describe(schema) == text
+
+
+SCHEMA_LONG = "x" * (NAME_LIMIT + 1)
+REQUIRED = keys("a", "c", a=TEXT, b=TEXT, c=BOOL)
+NUMBER = {"type": "string", "pattern": "^[0-9]+$", "title": "a number"}
+
+
+def test_schema_places():
+    any_names = list_or_any(NAME)
+    for schema, value, places in (
+        (array(TEXT), [], []),
+        (array(TEXT), ["a", ""], [(1,)]),
+        (array(TEXT), "a", [()]),
+        (array(TEXT, least=1), [], [()]),
+        (array(TEXT, least=1), ["a"], []),
+        (mapping(TEXT), {}, []),
+        (mapping(TEXT), {"a": ""}, [("a",)]),
+        (mapping(TEXT), {SCHEMA_LONG[1:]: "b"}, []),
+        (mapping(TEXT), {SCHEMA_LONG: "b"}, [(SCHEMA_LONG,)]),
+        (mapping(TEXT), {SCHEMA_LONG: ""}, [(SCHEMA_LONG,)]),
+        (mapping(TEXT), "a", [()]),
+        (mapping(TEXT), ["a"], [()]),
+        (any_names, "*", []),
+        (any_names, [], []),
+        (any_names, ["a", ""], [(1,)]),
+        *((any_names, value, [()]) for value in ("a", "a*", "**", "*\n")),
+        (any_names, {}, [()]),
+        (any_names, True, [()]),
+        (titled(BOOL, "a switch"), "A", [()]),
+        (REQUIRED, {"a": "b", "c": True}, []),
+        # each missing and unknown key is a fault of its own
+        (REQUIRED, {}, [("a",), ("c",)]),
+        (
+            REQUIRED,
+            {"a": "", "x": 1, "y": 1},
+            [("a",), ("c",), ("x",), ("y",)],
+        ),
+        (REQUIRED, "x", [()]),
+        # a schema of another package, such as that of a step of the cleaner
+        ({"additionalProperties": False}, {"x": 1}, [("x",)]),
+        ({"required": ["a"]}, {}, [("a",)]),
+        # a value that breaks two keywords is one fault
+        ({**NUMBER, "maxLength": 3}, "four", [()]),
+        ({**NUMBER, "enum": ["1", "2"]}, None, [()]),
+    ):
+        faults = list(
+            schema_errors.schema_faults(value, Draft202012Validator(schema))
+        )
+        assert sorted(path for path, _ in faults) == places, (schema, value)
+        assert all(message for _, message in faults)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "words"),
+    [
+        ({"enum": ["warn", "audit"]}, "Warn", ["'Warn'", "audit", "'warn'"]),
+        ({"enum": ["warn", "audit"]}, True, ["'true'"]),
+        (BOOL, "Maybe", ["'Maybe'", "true or false"]),
+        (NUMBER, "ten", ["'ten'", "a number"]),
+        (REQUIRED, {"aa": "", "c": True}, ["'a'"]),
+        (REQUIRED, {"zzz": "", "a": "b", "c": True}, ["a, b, c"]),
+        # there is no sentence of ours for it
+        ({"minimum": 3}, 2, ["less than the minimum of 3"]),
+        ({"const": "x" * 300}, 1, ["x" * 190]),
+    ],
+)
+def test_words(schema, value, words):
+    text = " ".join(
+        text
+        for _, text in schema_errors.schema_faults(
+            value, Draft202012Validator(schema)
+        )
+    )
+    assert [word for word in words if word not in text] == []
+    assert len(text) <= 200
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "near"),
+    [
+        ("virtoi", ["virtio-scsi", "virtio", "virt"], "virtio"),
+        (321, ["32"], "32"),
+        (None, ["virtio"], None),
+        # a long word costs too much
+        ("a" * 64, ["a" * 63], "a" * 63),
+        ("a" * 65, ["a" * 63], None),
+    ],
+)
+def test_the_nearest_name(word, known, near):
+    assert problems.nearest(word, known) == (
+        f" (did you mean '{near}'?)" if near else ""
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "place", "message"),
+    [
+        ((), "is odd", "", "is odd"),
+        (("a", 0, "b\nc"), "is odd", "a[0].bc", "is odd"),
+        ((7, "a"), "is odd", "[7].a", "is odd"),
+        # a key is truncated, and so is the whole path
+        (("a" * 70,), "is odd", "a" * 63 + "…", "is odd"),
+        (
+            ("a" * 70, 3, *["b" * 60] * 5),
+            "is odd",
+            ("a" * 63 + "…[3]" + f".{'b' * 60}" * 5)[:255] + "…",
+            "is odd",
+        ),
+        # a message is bounded and clean
+        (("a",), "x" * 512, "a", "x" * 512),
+        (("a",), "x" * 513, "a", "x" * 511 + "…"),
+        (("a",), "a\nb\u202e", "a", "ab"),
+    ],
+    ids=["none", "plain", "number", "key", "deep", "fits", "long", "odd"],
+)
+def test_a_fault_is_bounded(path, text, place, message):
+    fault = problems.problem("p.yaml", 2, path, text)
+    assert fault == problems.Problem("p.yaml", 2, place, message)
+    at = f"{place}: " if place else ""
+    assert str(fault) == f"p.yaml:2: {at}{message}"
+
+
+@pytest.mark.parametrize("count", [1, 20, 21, 150])
+def test_the_text_of_an_error_names_the_first_faults(count):
+    faults = [
+        problems.problem("p.yaml", number + 1, ("mode",), f"is wrong {number}")
+        for number in range(count)
+    ]
+    error = problems.PolicyError([*reversed(faults), faults[0]])
+    assert error.problems == tuple(faults)
+    parts = str(error).split("; ")
+    assert (parts[:20], parts[20:]) == (
+        [str(each) for each in faults[:20]],
+        ([f"and {count - 20} more"] if count > 20 else []),
+    )
+
+
+# YAML as plain data: the parsed values, and the place of each fault.
+
+# The first is there if PyYAML was built with libyaml.
+LOADERS = [
+    getattr(yaml, name)
+    for name in ("CSafeLoader", "SafeLoader")
+    if hasattr(yaml, name)
+]
+DEEPEST = yaml_lines.MAX_DEPTH
+
+
+@pytest.fixture(params=LOADERS, ids=lambda loader: loader.__name__)
+def reported(request, monkeypatch):
+    """Return a function that parses a text into data and fault places."""
+    monkeypatch.setattr(yaml_lines, "_LOADER", request.param)
+
+    def read(text):
+        faults = []
+        data, _ = yaml_lines.read(text, lambda *fault: faults.append(fault))
+        assert all(message for *_, message in faults)
+        return data, [(line, path) for line, path, _ in faults]
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("text", "data"),
+    [
+        ("", None),
+        ("# nothing\n", None),
+        (
+            "a:\nb: ~\nc: null\nd: ''\n",
+            {"a": None, "b": None, "c": None, "d": ""},
+        ),
+        ("[yes, On, TRUE, no, Off, FALSE]", [True] * 3 + [False] * 3),
+        ("['yes', y, nO]", ["yes", "y", "nO"]),
+        (
+            "[00123, 0x1f, 1e10, 1.50, 2027-01-01]",
+            ["00123", "0x1f", "1e10", "1.50", "2027-01-01"],
+        ),
+        ("[=, '<<', <<]", ["=", "<<", "<<"]),
+        ("yes: b\n1: c\n", {"yes": "b", "1": "c"}),
+        ("'<<': a\n", {"<<": "a"}),
+        (
+            "[!!str 1, !!int 1, ! b, !!bool Yes, !!null x]",
+            ["1", "1", "b", True, None],
+        ),
+        ("a: !!seq [b]\nc: !!map {d: e}\n", {"a": ["b"], "c": {"d": "e"}}),
+        ("[" * DEEPEST + "]" * DEEPEST, None),
+    ],
+)
+def test_data(reported, text, data):
+    found, places = reported(text)
+    assert places == []
+    if data is not None or not text.startswith("["):
+        assert found == data
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("a: b\nc: [\n", [3]),
+        ("a: 'b", [1]),
+        ("a: b\n--- \nc: d\n", [2]),
+        ("a: !x!y b\n", [1]),
+        # every anchor and alias
+        ("a: [b, &c d]\ne: *c\nf: &g h\n", [1, 2, 3]),
+        ("a: &a [*a]\n", [1, 1]),
+        ("? &a b\n: c\n*a : d\n", [1, 3]),
+        ("a:\n  " + "[" * DEEPEST + "]" * DEEPEST, [2]),
+        ("- " * (DEEPEST + 1), [1]),
+        # What is as deep as it may be does not end the search.
+        ("[" * DEEPEST + "&a x,\n&b y" + "]" * DEEPEST, [1, 2]),
+        ("a:\n  " + "[" * (DEEPEST + 3) + "]" * (DEEPEST + 3), [2]),
+        ("a:\n  - b\n - c\n", [3]),
+        ("a:\n    b: c\n   d: e\n", [3]),
+        ("a: b\n\tc: d\n", [2]),
+        ("a: b\x85\tc: d\n", [2]),
+        ("a: ä\nb: \x07\nc: \x07\n", [2]),
+        ("\n\n\n\x07", [4]),
+    ],
+)
+def test_what_cannot_be_parsed(reported, text, places):
+    data, found = reported(text)
+    assert data is None
+    assert found == [(line, ()) for line in places]
+
+
+@pytest.mark.parametrize(
+    ("text", "data", "places"),
+    [
+        ("a: b\na: c\na: d\n", {"a": "d"}, [(2, ("a",)), (3, ("a",))]),
+        ("- {a: b, a: c}\n", [{"a": "c"}], [(1, (0, "a"))]),
+        ("a:\n  ? [b]\n  : c\n", {"a": {}}, [(2, ("a",))]),
+        ("? {b: c}\n: d\ne: f\n", {"e": "f"}, [(1, ())]),
+        ("a:\n  <<: {b: c}\n", {"a": {"<<": {"b": "c"}}}, [(2, ("a",))]),
+        ("a: !!bool treu\n", {"a": False}, [(1, ("a",))]),
+        ("a: !!bool ''\n", {"a": False}, [(1, ("a",))]),
+        ("a: b\nc: !!python/none d\n", {"a": "b", "c": "d"}, [(2, ("c",))]),
+        (
+            "a: !!binary b\nc: !d e\n",
+            {"a": "b", "c": "e"},
+            [(1, ("a",)), (2, ("c",))],
+        ),
+        (
+            "- !!set {d}\n- !mine [d]\n",
+            [{"d": None}, ["d"]],
+            [(1, (0,)), (2, (1,))],
+        ),
+        ("- !!str [d]\n- !!map d\n", [["d"], "d"], [(1, (0,)), (2, (1,))]),
+    ],
+)
+def test_what_is_parsed_with_a_fault(reported, text, data, places):
+    assert reported(text) == (data, places)
+
+
+def test_lines(reported):
+    _, lines = yaml_lines.read(
+        "\na: b\nc:\n  - d\n  - e:\n      f\ng:\n  h: i\n", print
+    )
+    wanted = {
+        (): 2,
+        ("a",): 2,
+        ("c",): 3,
+        ("c", 0): 4,
+        ("c", 1): 5,
+        ("c", 1, "e"): 5,
+        ("g",): 7,
+        ("g", "h"): 8,
+        # missing: the next around it
+        ("g", "x", "y"): 7,
+        ("c", 2): 3,
+        ("x",): 2,
+    }
+    assert {path: lines.of(path) for path in wanted} == wanted
+    assert yaml_lines.Lines({}).of(("a",)) == 1
