@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Readers: what an image, a flavor or a block device mapping asks for."""
+"""Readers: what an image, a flavor, a mapping or a description says."""
 
+import datetime
 import json
+from operator import attrgetter
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,12 +15,28 @@ from nova_vhard.policy.hardware import (
     FLAVOR,
     FLOPPY,
     IMAGE,
+    NOBODY,
     ROOT,
+    SERVER,
+    STORED,
     VOLUME,
     DeviceChoice,
+    HardwareRequest,
     Holder,
+    Passthrough,
 )
-from nova_vhard.request import block_device, flavor, image, nova_api
+from nova_vhard.policy.model import PassthroughRule, Values
+from nova_vhard.policy.subject import BOOT, Subject, subject_of
+from nova_vhard.request import (
+    block_device,
+    described,
+    flavor,
+    flavor_traits,
+    image,
+    lookups,
+    nova_api,
+)
+from tests.unit.helpers import TODAY, policy
 
 HOLDER = Holder("a-volume", "p1")
 
@@ -27,8 +46,10 @@ def names(devices):
 
 
 def choices(properties):
-    request = image.read(properties)
-    return {(each.kind, each.value, each.setting) for each in request.choices}
+    return {
+        (each.kind, each.value, each.setting)
+        for each in image.read(properties).choices
+    }
 
 
 @pytest.mark.parametrize(
@@ -121,8 +142,10 @@ def test_a_device_in_a_mapping_knows_where_it_stands(name, value):
     holder = Holder("8c1f", "5e0d")
     (choice,) = image.read({name: value}, None, VOLUME, holder).choices
     assert (choice.origin, choice.holder) == (VOLUME, holder)
-    assert choice.source == f"volume property {choice.setting}"
-    assert choice.names == {name}
+    assert (choice.source, choice.names) == (
+        f"volume property {choice.setting}",
+        {name},
+    )
 
 
 LONGEST = "[" + " " * (block_device.MOST_CHARACTERS - 2) + "]"
@@ -202,27 +225,20 @@ def test_what_cannot_be_read_is_shown_with_its_place(value, place, text):
 
 def test_the_choices_of_an_entry_are_named_after_their_place():
     entries = [{"device_type": "lun", "disk_bus": "ide"}]
-    kind, bus = block_device.read(entries, "mappings", VOLUME, HOLDER)[0]
-    common = {
-        "origin": VOLUME,
-        "names": frozenset(("mappings",)),
-        "holder": HOLDER,
-        "device": "mappings[0]",
-    }
-    assert kind == DeviceChoice(
-        "device_type",
-        "lun",
-        "volume property mappings[0].device_type",
-        "mappings[0].device_type",
-        **common,
-    )
-    assert bus == DeviceChoice(
-        "disk_bus",
-        "ide",
-        "volume property mappings[0].disk_bus",
-        "mappings[0].disk_bus",
-        **common,
-    )
+    place = "mappings[0]"
+    assert block_device.read(entries, "mappings", VOLUME, HOLDER)[0] == [
+        DeviceChoice(
+            *(kind, value, f"volume property {place}.{key}", f"{place}.{key}"),
+            origin=VOLUME,
+            names=frozenset(("mappings",)),
+            holder=HOLDER,
+            device=place,
+        )
+        for kind, key, value in (
+            ("device_type", "device_type", "lun"),
+            ("disk_bus", "disk_bus", "ide"),
+        )
+    ]
 
 
 def test_the_list_of_a_request_has_no_bound_here():
@@ -275,10 +291,9 @@ def test_a_reference_that_is_no_text_is_a_fault(value):
 )
 def test_a_property_that_nova_would_cut(name, value, is_fault, origin):
     """Nova keeps 255 bytes of it, and builds the guest of them later."""
-    faults = image.read({name: value}, None, origin, HOLDER).faults
     assert [
         (each.names, each.value, each.source, each.origin, each.holder)
-        for each in faults
+        for each in image.read({name: value}, None, origin, HOLDER).faults
     ] == [
         ({name}, value, f"{origin} property {name}", origin, HOLDER)
     ] * is_fault
@@ -294,21 +309,32 @@ def test_facts_that_defaults_depend_on():
             "hw_emulation_architecture": "AMD64",
         }
     )
-    assert request.emulated == "x86_64"
-    assert request.architecture == "i686"
-    assert request.machine_type == "q35"
-    assert request.os_distro == "x"
+    assert (
+        request.emulated,
+        request.architecture,
+        request.machine_type,
+        request.os_distro,
+    ) == ("x86_64", "i686", "q35", "x")
     assert names(request.of_type(CDROM)) == [CONFIG_DRIVE]
 
 
-def test_names_that_a_change_is_charged_by():
-    (wish,) = image.read({"vmware_adaptertype": "ide"}).choices
-    assert wish.names == {"vmware_adaptertype", "hw_disk_bus"}
-    value = '[{"disk_bus": "ide"}]'
-    (wish,) = image.read({"block_device_mapping": value}).choices
-    assert wish.names == {"block_device_mapping"}
-    for name in wish.names:
-        assert name in image.READ
+@pytest.mark.parametrize(
+    ("properties", "expected"),
+    [
+        (
+            {"vmware_adaptertype": "ide"},
+            {"vmware_adaptertype", "hw_disk_bus"},
+        ),
+        (
+            {"block_device_mapping": '[{"disk_bus": "ide"}]'},
+            {"block_device_mapping"},
+        ),
+    ],
+)
+def test_names_that_a_change_is_charged_by(properties, expected):
+    (wish,) = image.read(properties).choices
+    assert wish.names == expected
+    assert expected - {"hw_disk_bus"} <= image.READ
 
 
 LISTS = (
@@ -321,24 +347,25 @@ DRIVES = [{"device_type": "cdrom"}, {"disk_bus": "ide"}]
 
 
 def test_what_an_image_says_in_several_places_is_all_read():
-    properties = {
-        "img_config_drive": "mandatory",
-        "hw_vif_model": "e1000",
-        "hw_disk_bus": "usb",
-        **{name: json.dumps(DRIVES) for name in LISTS},
-    }
-    request = image.read(properties, "iso")
-    assert sorted((each.setting, each.value) for each in request.choices) == (
-        sorted(
-            [
-                ("hw_disk_bus", "usb"),
-                ("hw_vif_model", "e1000"),
-                ("img_config_drive", "mandatory"),
-                *((f"{name}[0].device_type", "cdrom") for name in LISTS),
-                *((f"{name}[1].disk_bus", "ide") for name in LISTS),
-            ]
-        )
+    request = image.read(
+        {
+            "img_config_drive": "mandatory",
+            "hw_vif_model": "e1000",
+            "hw_disk_bus": "usb",
+            **{name: json.dumps(DRIVES) for name in LISTS},
+        },
+        "iso",
     )
+    places = [
+        ("hw_disk_bus", "usb"),
+        ("hw_vif_model", "e1000"),
+        ("img_config_drive", "mandatory"),
+        *((f"{name}[0].device_type", "cdrom") for name in LISTS),
+        *((f"{name}[1].disk_bus", "ide") for name in LISTS),
+    ]
+    assert sorted(
+        [(each.setting, each.value) for each in request.choices]
+    ) == sorted(places)
     assert names(request.of_type(CDROM)) == [
         *(ROOT, CONFIG_DRIVE),
         *(f"{name}[0]" for name in LISTS),
@@ -347,15 +374,17 @@ def test_what_an_image_says_in_several_places_is_all_read():
 
 def test_what_the_body_of_a_boot_says_in_several_places_is_all_read():
     lists = ("block_device_mapping_v2", "block_device_mapping")
-    body = {**dict.fromkeys(lists, DRIVES), "config_drive": True}
-    choices, devices = nova_api.in_body(body)
+    choices, devices = nova_api.in_body(
+        {**dict.fromkeys(lists, DRIVES), "config_drive": True}
+    )
     assert sorted(wish.setting for wish in choices) == sorted(
         f"{name}{field}"
         for name in lists
         for field in ("[0].device_type", "[1].disk_bus")
     )
-    assert {each.type for each in devices} == {CDROM}
-    assert names(devices) == [*(f"{name}[0]" for name in lists), CONFIG_DRIVE]
+    assert [tuple(each)[:2] for each in devices] == [
+        (CDROM, name) for name in (*(f"{n}[0]" for n in lists), CONFIG_DRIVE)
+    ]
 
 
 def test_block_device_mappings_of_a_request():
@@ -446,3 +475,507 @@ def test_an_images_choice_is_shown_as_it_was_written(
             holder=HOLDER,
         ),
     )
+
+
+# What ``openstack vhard flavor sync`` would do to a flavor.
+
+RULE = PassthroughRule(
+    allow={
+        "aliases": Values(("gpu",)),
+        "device_profiles": Values(("*",)),
+        "mdev": Values(("VGPU",)),
+    },
+    require=frozenset(("iommu", "interrupt_remapping")),
+)
+ALIAS = {"pci_passthrough:alias": "gpu:1"}
+IOMMU = "trait:CUSTOM_VHARD_IOMMU"
+REMAPPING = "trait:CUSTOM_VHARD_INTERRUPT_REMAPPING"
+ASLR = "trait:CUSTOM_VHARD_KERNEL_ASLR"
+
+
+def made(specs):
+    return flavor_traits.plan_traits(
+        SimpleNamespace(name="f", extra_specs=specs), RULE
+    )
+
+
+@pytest.mark.parametrize(
+    ("specs", "lacks", "surplus"),
+    [
+        (ALIAS, {IOMMU, REMAPPING}, set()),
+        ({**ALIAS, IOMMU: "required"}, {REMAPPING}, set()),
+        (
+            {**ALIAS, IOMMU: "required", REMAPPING: "required"},
+            set(),
+            set(),
+        ),
+        # Forbidden is not required.
+        ({**ALIAS, IOMMU: "forbidden"}, {IOMMU, REMAPPING}, set()),
+        # Nothing demands it any more.
+        ({IOMMU: "required"}, set(), {IOMMU}),
+        # The flavor's own demand.
+        ({"vhard:require": "kernel_aslr"}, {ASLR}, set()),
+        (
+            {"vhard:require": "kernel_aslr", ASLR: "required"},
+            set(),
+            set(),
+        ),
+        ({"resources:VGPU": "1"}, {IOMMU, REMAPPING}, set()),
+        ({"accel:device_profile": "fpga"}, {IOMMU, REMAPPING}, set()),
+    ],
+)
+def test_what_a_flavor_needs(specs, lacks, surplus):
+    result = made({**specs, "trait:CUSTOM_OTHER": "required"})
+    assert (set(result.lacks), set(result.surplus)) == (lacks, surplus)
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [{}, None, {"hw:cpu_policy": "dedicated"}, {"trait:X": "required"}],
+)
+def test_a_flavor_that_has_nothing_to_do_with_us(specs):
+    assert made(specs) is None
+
+
+@pytest.mark.parametrize("specs", [ALIAS, {"resources:VGPU": "1"}])
+def test_a_kind_that_the_policy_does_not_name_is_not_allowed(specs):
+    rule = PassthroughRule(allow={}, require=RULE.require)
+    assert (
+        flavor_traits.plan_traits(SimpleNamespace(extra_specs=specs), rule)
+        is None
+    )
+
+
+def test_what_is_asked_for_is_named_with_its_kind():
+    plan = made({**ALIAS, IOMMU: "required"})
+    assert plan.flavor.name == "f"
+    assert plan.required == {
+        "CUSTOM_VHARD_IOMMU",
+        "CUSTOM_VHARD_INTERRUPT_REMAPPING",
+    }
+    assert (plan.passthrough, plan.lacks) == (("aliases: gpu",), (REMAPPING,))
+    assert plan.differs
+
+
+# Who asks, by the context of a service.
+
+
+def context(project="p1", roles=("Member", "ADMIN"), domain="d1"):
+    return SimpleNamespace(
+        project_id=project, project_domain_id=domain, roles=roles
+    )
+
+
+OWN = ("p1", "d1", {"member", "admin"})
+
+
+@pytest.mark.parametrize(
+    ("who", "project", "expected"),
+    [
+        (context(), "p1", OWN),
+        *(
+            (context(roles=roles), "p1", ("p1", "d1", set()))
+            for roles in (None, (), [])
+        ),
+        # without a valid project, the caller's counts
+        *((context(), project, OWN) for project in (None, "", 7, ["p1"])),
+        # another project has no use of the caller's roles and domain
+        (context(), "p2", ("p2", None, set())),
+        # a service without a context
+        (None, "p2", ("p2", None, set())),
+    ],
+)
+def test_who_asks(who, project, expected):
+    subject = subject_of(BOOT, who, project)
+    assert (subject.project, subject.domain, subject.roles) == expected
+
+
+@pytest.mark.parametrize(
+    ("named", "facts"),
+    [
+        ([], (None, None, None)),
+        (
+            ["an-image", SimpleNamespace(name="m1.small", flavorid="7")],
+            ("an-image", "m1.small", "7"),
+        ),
+        # an image id must be text
+        ([["image"]], (None, None, None)),
+    ],
+)
+def test_image_and_flavor_are_named(named, facts):
+    subject = subject_of(BOOT, context(), "p1", *named)
+    assert (subject.image, subject.flavor, subject.flavor_id) == facts
+
+
+# Objects in a description have the same names as in a cloud.
+
+IDE, ISO = {"properties": {"hw_disk_bus": "ide"}}, {"disk_format": "iso"}
+DESCRIBED_ALIAS = {"extra_specs": {"pci_passthrough:alias": "gpu"}}
+DEMAND = {"extra_specs": {"vhard:require": "kernel_aslr"}}
+PROVEN = {"allow": {"aliases": "*"}, "require": ["iommu", "one_time_use"]}
+SMT = {"hosts": {"require": ["smt"]}, "moves": {"hosts": "warn"}}
+
+
+def read(operation, **data):
+    return described.read({"operation": operation, **data}).request
+
+
+def bus(origin, holder):
+    return DeviceChoice(
+        kind="disk_bus",
+        value="ide",
+        source=f"{origin} property hw_disk_bus",
+        setting="hw_disk_bus",
+        origin=origin,
+        names=frozenset(("hw_disk_bus",)),
+        holder=holder,
+    )
+
+
+DESCRIBED_OWN = lookups.Flavor("m1.small", "7", DESCRIBED_ALIAS["extra_specs"])
+GPU = Passthrough("aliases", "gpu", "flavor extra spec pci_passthrough:alias")
+MADE_OF = {"properties": {"image_id": "i1", "hw_disk_bus": "ide"}}
+RESCUED = {
+    "project": "p1",
+    "image": {"properties": {"hw_rescue_device": "disk"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("operation", "data", "expected"),
+    [
+        # a root is an image or a volume
+        *(
+            (
+                operation,
+                {"project": "p1", key: {**IDE, "id": "i1"}},
+                {
+                    "hardware.choices": (bus(origin, holder),),
+                    "hardware.origin": origin,
+                    "hardware.holder": holder,
+                },
+            )
+            for operation in ("boot", "move")
+            for key, origin, holder in (
+                ("image", IMAGE, Holder("i1", "p1")),
+                ("volume", VOLUME, NOBODY),
+            )
+        ),
+        # a root volume is named by the image that it was made of
+        ("boot", {"volume": MADE_OF}, {"subject.image": "i1"}),
+        (
+            "boot",
+            {"volume": {}},
+            {
+                "subject.image": None,
+                "hardware": HardwareRequest(origin=VOLUME, has_flavor=True),
+            },
+        ),
+        # ports, with and without a name
+        *(
+            (
+                "boot",
+                {"ports": ["normal", port]},
+                {
+                    "hardware.passthrough": (
+                        Passthrough("ports", "vf", f"port {name}"),
+                    )
+                },
+            )
+            for port, name in (
+                ("direct", "PORT"),
+                ({"vnic_type": "direct"}, "PORT"),
+                ({"vnic_type": "direct", "id": "a-port"}, "a-port"),
+            )
+        ),
+        # a resize is from the flavor that the server has
+        (
+            "resize",
+            {"server": DESCRIBED_ALIAS, "flavor": {"name": "large"}},
+            {"hardware.passthrough": (), "subject.flavor": "large"},
+        ),
+        # a stable rescue is under the server's own image
+        *(
+            (
+                "rescue",
+                {**RESCUED, "server": {**IDE, **server}},
+                {
+                    "hardware.choices": (
+                        bus(origin, Holder(described.OWN_IMAGE, "p1")),
+                    ),
+                    "hardware.origin": origin,
+                    "hardware.holder": Holder(described.OWN_IMAGE, "p1"),
+                },
+            )
+            for server, origin in (({}, IMAGE), ({"origin": VOLUME}, VOLUME))
+        ),
+        ("rescue", {"image": IDE}, {"existing": ()}),
+    ],
+)
+def test_what_a_description_is_read_as(operation, data, expected):
+    request = read(operation, **data)
+    for name, value in expected.items():
+        found = attrgetter(name)(request)
+        if name == "hardware.choices":
+            found = found[: len(value)]
+        assert found == value, name
+
+
+@pytest.mark.parametrize(
+    "operation", ["boot", "upload", "move", "rebuild", "rescue", "resize"]
+)
+def test_described_who_asks(operation):
+    data = {"project": "p1", "domain": "d1", "roles": ["Reader"]}
+    # An image that is uploaded again has an id.
+    subject = read(
+        operation,
+        **data,
+        **{"image": {"id": "i1"}} if operation == "upload" else {},
+    ).subject
+    image = {"resize": "its own image", "upload": "i1"}.get(operation)
+    assert subject == Subject(
+        operation, "p1", "d1", frozenset(("reader",)), image
+    )
+
+
+#: A server as described, and as it is then known.
+SERVERS = [
+    (
+        {
+            "operation": "rebuild",
+            "project": "p1",
+            "flavor": {"name": "m1.small", "id": "7", **DEMAND},
+            "image": {"id": "i1"},
+            "server": {
+                "id": "a-server",
+                "config_drive": 1,
+                "same_image": same,
+                **IDE,
+                **DESCRIBED_ALIAS,
+            },
+        },
+        lookups.Server(
+            "a-server",
+            "p1",
+            own,
+            DESCRIBED_OWN,
+            image.read(IDE["properties"], holder=STORED),
+            IDE["properties"],
+            config_drive=True,
+        ),
+    )
+    for same, own in ((False, "its own image"), (True, "i1"))
+]
+#: Nothing is known of one that is not described.
+SERVERS += [
+    (
+        {"operation": "resize"},
+        lookups.Server(
+            "",
+            None,
+            "its own image",
+            lookups.Flavor(None, None, {}),
+            HardwareRequest(holder=STORED),
+        ),
+    )
+]
+
+
+@pytest.mark.parametrize(("data", "expected"), SERVERS)
+def test_a_server_is_all_that_is_described(data, expected):
+    assert described.Description(data).server("any") == expected
+
+
+def test_a_flavor_has_a_name_and_an_id():
+    description = described.Description(
+        {"flavor": {"name": "m1.small", "id": "7", **DESCRIBED_ALIAS}}
+    )
+    assert (
+        description.flavor("any")
+        == description.boot_flavor("any")
+        == DESCRIBED_OWN
+    )
+
+
+def cdroms(hardware):
+    return [each.name for each in hardware.of_type(CDROM)]
+
+
+CDROM_KIND = ("device_type", "cdrom", "kind of the server's cdrom")
+
+
+def on(value):
+    return [("disk_bus", value, "bus of the server's disk")]
+
+
+@pytest.mark.parametrize(
+    ("server", "choices", "devices"),
+    [
+        ({}, on("virtio"), []),
+        ({"disk_format": "raw"}, on("virtio"), []),
+        (IDE, on("ide"), []),
+        # its bus is what libosinfo picked, or what the image said
+        ({"properties": {"os_distro": "x"}}, [], []),
+        (
+            {"properties": {"os_distro": "x", "hw_disk_bus": "ide"}},
+            on("ide"),
+            [],
+        ),
+        # the bus of one block device is not the root's
+        (
+            {"properties": {"mappings": '[{"disk_bus": "usb"}]'}},
+            on("virtio"),
+            [],
+        ),
+        (ISO, [CDROM_KIND], [ROOT]),
+        (
+            {**ISO, "properties": {"hw_cdrom_bus": "scsi"}},
+            [CDROM_KIND, ("cdrom_bus", "scsi", "bus of the server's cdrom")],
+            [],
+        ),
+        ({**ISO, "config_drive": True}, [CDROM_KIND], [CONFIG_DRIVE, ROOT]),
+    ],
+)
+def test_a_server_keeps_its_root_disk(server, choices, devices):
+    hardware = read("rebuild", server=server).hardware
+    assert cdroms(hardware) == devices
+    own = [each for each in hardware.choices if each.origin == SERVER]
+    assert [(each.kind, each.value, each.source) for each in own] == choices
+    assert {each.device for each in own} <= {ROOT}
+
+
+@pytest.mark.parametrize(
+    ("operation", "sections", "checks"),
+    [
+        *(
+            (operation, {"passthrough": PROVEN}, {"iommu", "one_time_use"})
+            for operation in ("boot", "move", "resize")
+        ),
+        ("boot", {"passthrough": {**PROVEN, "mode": "warn"}}, set()),
+        # no host is chosen
+        ("rebuild", {"passthrough": PROVEN}, set()),
+        ("rescue", {"passthrough": PROVEN}, set()),
+        # a resize looks for a host as a move does
+        ("boot", SMT, {"smt"}),
+        ("move", SMT, set()),
+        ("resize", SMT, set()),
+        # a flavor demands checks of a host
+        *(
+            (operation, {}, {"kernel_aslr"})
+            for operation in ("boot", "move", "resize")
+        ),
+    ],
+)
+def test_what_a_host_and_its_devices_must_have_proven(
+    operation, sections, checks
+):
+    data = described.read(
+        {
+            "operation": operation,
+            "flavor": (DESCRIBED_ALIAS if sections else DEMAND),
+        }
+    )
+    assert data.host_checks(policy(**sections), TODAY) == checks
+
+
+@pytest.mark.parametrize(
+    ("operation", "data", "first", "drives"),
+    [
+        # what is there already is the server's alone
+        ("resize", {"server": ISO}, [], [ROOT]),
+        ("resize", {"server": {**IDE, "origin": VOLUME}}, [VOLUME], []),
+        (
+            "rebuild",
+            {"server": {**IDE, "config_drive": True}},
+            [IMAGE],
+            [CONFIG_DRIVE],
+        ),
+        ("rescue", {"image": IDE, "server": IDE}, [IMAGE], []),
+        ("rebuild", {"image": IDE}, [], []),
+    ],
+)
+def test_devices_that_are_there(operation, data, first, drives):
+    present = read(operation, **data).existing[0]
+    assert (present.choices[:1], cdroms(present)) == (
+        tuple(bus(each, STORED) for each in first),
+        drives,
+    )
+
+
+def test_flavors_of_what_is_there():
+    (present,) = read(
+        "resize", server=DESCRIBED_ALIAS, flavor={"name": "x"}
+    ).existing
+    assert present.passthrough == (GPU,)
+    request = read(
+        "rebuild", flavor={"extra_specs": {"hw:tpm_model": "tpm-tis"}}
+    )
+    kinds = [choice.kind for choice in request.hardware.choices]
+    assert (kinds, request.existing[-1].only) == (
+        ["disk_bus", "tpm_model"],
+        {"tpm_model"},
+    )
+    assert read("rebuild", server=IDE).existing[-1].only == frozenset()
+
+
+def test_a_boot_has_its_block_devices():
+    assert [
+        choice.source
+        for choice in read(
+            "boot", block_devices=[{"disk_bus": "ide", "device_type": "disk"}]
+        ).hardware.choices
+    ] == [
+        "block_device_mapping_v2[0].device_type",
+        "block_device_mapping_v2[0].disk_bus",
+    ]
+
+
+def test_an_exemption_from_what_a_host_must_have_proven_has_an_end():
+    rules = policy(
+        passthrough=PROVEN,
+        exemptions=[
+            {
+                "id": "old",
+                "reason": "no other host",
+                "projects": ["p1"],
+                "rules": {"passthrough.require": ["iommu", "one_time_use"]},
+                "until": TODAY.isoformat(),
+            }
+        ],
+    )
+    request = described.read(
+        {"operation": "boot", "project": "p1", "flavor": DESCRIBED_ALIAS}
+    )
+    assert request.host_checks(rules, TODAY) == set()
+    assert request.host_checks(rules, TODAY + datetime.timedelta(days=1)) == {
+        "iommu",
+        "one_time_use",
+    }
+
+
+@pytest.mark.parametrize(
+    ("operation", "data", "names"),
+    [
+        (
+            "rescue",
+            {
+                "image": {"properties": {"hw_rescue_device": "disk"}},
+                "server": ISO,
+            },
+            [ROOT],
+        ),
+        *(
+            (operation, {"image": {**ISO, **IDE}}, [ROOT])
+            for operation in ("boot", "upload", "move", "rebuild")
+        ),
+        # an ISO image takes the place of the root disk
+        *(
+            ("rebuild", {"server": server, "image": ISO}, [ROOT])
+            for server in ({}, IDE, ISO)
+        ),
+        ("boot", {"config_drive": True}, [CONFIG_DRIVE]),
+        ("move", {"config_drive": True}, [CONFIG_DRIVE]),
+    ],
+)
+def test_the_cdroms_of_a_server(operation, data, names):
+    assert cdroms(read(operation, **data).hardware) == names

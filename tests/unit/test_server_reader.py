@@ -1,33 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of reading each request about a server, without Nova."""
+"""Requests about servers: creation, changes, kept devices, rescues."""
 
+import datetime
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
+from nova_vhard.catalogue.devices import OF_FILE
+from nova_vhard.policy import defaults, model
 from nova_vhard.policy.hardware import (
     CDROM,
     CONFIG_DRIVE,
+    DISK,
+    DOMAIN,
+    FLOPPY,
+    IMAGE,
     ROOT,
+    SERVER,
     STORED,
     USUAL,
+    VOLUME,
+    DeviceChoice,
     HardwareRequest,
     Holder,
     Passthrough,
 )
 from nova_vhard.policy.subject import (
+    ATTACH,
     BOOT,
     REBUILD,
     RESCUE,
     RESIZE,
     SNAPSHOT,
     UNSHELVE,
+    UPDATE,
     Subject,
 )
-from nova_vhard.request import image as image_reader
-from nova_vhard.request.compose import with_present_flavor, with_specs
-from nova_vhard.request.kept_devices import with_kept, with_new_disk
+from nova_vhard.request import (
+    changes,
+    compose,
+    image,
+    kept_devices,
+    nova_api,
+    passthrough,
+    rescue,
+    server_request,
+)
 from nova_vhard.request.lookups import (
     Flavor,
     Image,
@@ -36,9 +55,7 @@ from nova_vhard.request.lookups import (
     NotFound,
     Server,
 )
-from nova_vhard.request.nova_api import ServerReader
-from nova_vhard.request.rescue import HAD, devices_alone
-from nova_vhard.request.server_request import ServerRequest, of_image
+from tests.unit.helpers import TODAY, broken, evaluated, policy
 from tests.unit.lookups import lookups
 
 WHO = SimpleNamespace(
@@ -61,7 +78,6 @@ PORTS = {
     for kind in ("normal", "direct", "vdpa")
 }
 VF = Passthrough("ports", "vf", "port direct")
-VDPA = Passthrough("ports", "vdpa", "port vdpa")
 
 
 def server(**more):
@@ -72,7 +88,7 @@ def server(**more):
             "project": "p1",
             "image": OLD_ID,
             "flavor": SMALL,
-            "hardware": image_reader.read(STORED_METADATA, holder=STORED),
+            "hardware": image.read(STORED_METADATA, holder=STORED),
             "properties": STORED_METADATA,
             "config_drive": True,
             **more,
@@ -96,7 +112,7 @@ def reader(existing=None, **more):
         "boot_flavor": flavors,
         "port": PORTS,
     }
-    return ServerReader(lookups(**{**known, **more}), WHO)
+    return nova_api.ServerReader(lookups(**{**known, **more}), WHO)
 
 
 def kept(hardware):
@@ -105,15 +121,18 @@ def kept(hardware):
     A volume that is attached in the meantime is on scsi.
     """
     stored = server().hardware
-    return with_new_disk(with_kept(hardware, STAYS, True, stored), stored)
+    return kept_devices.with_new_disk(
+        kept_devices.with_kept(hardware, STAYS, True, stored), stored
+    )
 
 
-PRESENT = replace(kept(server().hardware), only=HAD)
+PRESENT = replace(kept(server().hardware), only=rescue.HAD)
 
 
 def boot(server_reader=None, **keys):
-    body = {"imageRef": NEW_ID, "flavorRef": "2", **keys}
-    return (server_reader or reader()).boot({"server": body})
+    return (server_reader or reader()).boot(
+        {"server": {"imageRef": NEW_ID, "flavorRef": "2", **keys}}
+    )
 
 
 def test_a_boot_has_what_image_flavor_body_and_ports_bring():
@@ -135,15 +154,22 @@ def test_a_boot_has_what_image_flavor_body_and_ports_bring():
     ]
     assert hardware.devices[: len(USUAL)] == USUAL
     assert hardware.has_flavor
-    alias = "flavor extra spec pci_passthrough:alias"
     assert hardware.passthrough == (
-        Passthrough("aliases", "nic", alias),
+        Passthrough(
+            "aliases", "nic", "flavor extra spec pci_passthrough:alias"
+        ),
         VF,
-        VDPA,
+        Passthrough("ports", "vdpa", "port vdpa"),
     )
-    facts = {"image": NEW_ID, "flavor": "large", "flavor_id": "2"}
-    assert request.subject == Subject(BOOT, **OWNER, **facts)
-    assert (request.existing, request.scheduled) == ((), None)
+    assert (request.subject, request.existing) == (
+        Subject(
+            BOOT,
+            **OWNER,
+            **{"image": NEW_ID, "flavor": "large", "flavor_id": "2"},
+        ),
+        (),
+    )
+    assert request.scheduled is None
 
 
 @pytest.mark.parametrize("value", [None, "", False, "no", 0])
@@ -163,8 +189,10 @@ def test_a_boot_without_a_config_drive(value):
     ],
 )
 def test_the_ports_of_a_boot(networks, asked):
-    passthrough = boot(networks=networks).hardware.passthrough
-    assert passthrough == (*boot().hardware.passthrough, *asked)
+    assert boot(networks=networks).hardware.passthrough == (
+        *boot().hardware.passthrough,
+        *asked,
+    )
 
 
 ERRORS = pytest.mark.parametrize(
@@ -180,8 +208,9 @@ UNKNOWN = pytest.mark.parametrize(
 
 def lacking(method, reference, error):
     """Return a reader with one look-up that fails."""
-    known = {**PORTS, "2": LARGE, NEW_ID: NEW, reference: error}
-    return reader(**{method: known})
+    return reader(
+        **{method: {**PORTS, "2": LARGE, NEW_ID: NEW, reference: error}}
+    )
 
 
 @ERRORS
@@ -194,10 +223,9 @@ def test_a_boot_is_left_to_the_scheduler(
     find = lacking(method, reference, error)
     with pytest.raises(NotFound):
         boot(find, networks=[{"port": "direct"}], **keys)
-    away = isinstance(error, LookupFailed)
-    assert (
-        caplog.messages == ["Left to the scheduler's gate: no answer"] * away
-    )
+    assert caplog.messages == [
+        "Left to the scheduler's gate: no answer"
+    ] * isinstance(error, LookupFailed)
 
 
 @ERRORS
@@ -217,15 +245,21 @@ def test_no_scheduler_judges_a_boot_on_a_forced_host(
 )
 def test_what_a_body_says_is_judged_without_the_rest(method, reference, key):
     """A probe can therefore ask for a flavor that does not exist."""
-    find = lacking(method, reference, NotFound("it is gone"))
-    ports = [{"port": "direct"}]
-    request = boot(find, networks=ports, **{key: [{"disk_bus": "ide"}]})
+    request = boot(
+        lacking(method, reference, NotFound("it is gone")),
+        networks=[{"port": "direct"}],
+        **{key: [{"disk_bus": "ide"}]},
+    )
     (choice,) = request.hardware.choices
     assert (choice.kind, choice.value) == ("disk_bus", "ide")
-    assert request.hardware.devices == ()
-    assert request.hardware.only == {"disk_bus"}
-    asks = request.subject.operation, request.subject.project
-    assert asks == (BOOT, OWNER["project"])
+    assert (request.hardware.devices, request.hardware.only) == (
+        (),
+        {"disk_bus"},
+    )
+    assert (request.subject.operation, request.subject.project) == (
+        BOOT,
+        OWNER["project"],
+    )
 
 
 def subject(operation, image=OLD_ID, flavor=SMALL):
@@ -241,7 +275,7 @@ def subject(operation, image=OLD_ID, flavor=SMALL):
 
 def flavored(request):
     """Return a request with the devices that the server's flavor sets."""
-    return with_present_flavor(request, SMALL.extra_specs)
+    return compose.with_present_flavor(request, SMALL.extra_specs)
 
 
 @pytest.mark.parametrize(("made_of", "scheduled"), [(NEW, True), (OLD, False)])
@@ -249,12 +283,12 @@ def test_a_root_volume_counts_as_the_image_that_it_was_made_of(
     made_of, scheduled
 ):
     existing = server(image=None)
-    root = Image(holder=Holder("v", made_of=OLD_ID))
-    body = {"rebuild": {"imageRef": made_of.holder.id}}
-    request = reader(existing, own_image={existing.id: root}).rebuild(
-        existing.id, body
+    find = reader(
+        existing,
+        own_image={existing.id: Image(holder=Holder("v", made_of=OLD_ID))},
     )
-    assert bool(request.scheduled) is scheduled
+    body = {"rebuild": {"imageRef": made_of.holder.id}}
+    assert bool(find.rebuild(existing.id, body).scheduled) is scheduled
 
 
 @pytest.mark.parametrize(
@@ -273,32 +307,34 @@ def test_what_is_not_there_is_novas_to_answer(method, body):
 
 
 #: A rebuild with another image, which is scheduled; a snapshot; a rescue.
-REBUILT = ServerRequest(
+REBUILT = server_request.ServerRequest(
     flavored(kept(NEW.hardware())),
     subject(REBUILD, NEW_ID),
     existing=(flavored(PRESENT),),
     scheduled=NEW.hardware(),
 )
 UNSHELVED = replace(REBUILT, subject=subject(UNSHELVE, NEW_ID), scheduled=None)
-PLAIN = image_reader.read(NEW.properties, holder=NEW.holder)
-RESCUED = ServerRequest(
-    flavored(with_kept(PLAIN, (), True, server().hardware)),
+PLAIN = image.read(NEW.properties, holder=NEW.holder)
+RESCUED = server_request.ServerRequest(
+    flavored(kept_devices.with_kept(PLAIN, (), True, server().hardware)),
     subject(RESCUE, NEW_ID),
-    existing=(flavored(devices_alone(PRESENT)),),
+    existing=(flavored(rescue.devices_alone(PRESENT)),),
 )
 OWN_RESCUED = replace(
     RESCUED,
-    hardware=flavored(with_kept(OLD.hardware(), (), True, server().hardware)),
+    hardware=flavored(
+        kept_devices.with_kept(OLD.hardware(), (), True, server().hardware)
+    ),
     subject=subject(RESCUE),
     existing=(flavored(PRESENT),),
 )
-RESIZED = ServerRequest(
-    with_specs(kept(OLD.hardware()), LARGE.extra_specs),
+RESIZED = server_request.ServerRequest(
+    compose.with_specs(kept(OLD.hardware()), LARGE.extra_specs),
     subject(RESIZE, flavor=LARGE),
-    existing=(with_specs(PRESENT, SMALL.extra_specs),),
+    existing=(compose.with_specs(PRESENT, SMALL.extra_specs),),
 )
 METADATA = {"name": "x", "metadata": {"hw_cdrom_bus": "ide"}}
-SNAPSHOT_TAKEN = of_image(
+SNAPSHOT_TAKEN = server_request.of_image(
     Image({**STORED_METADATA, "hw_cdrom_bus": "ide"}),
     subject(SNAPSHOT),
     Image(STORED_METADATA),
@@ -368,20 +404,1151 @@ def test_the_request_for_an_action(more, action, content, expected):
     ],
 )
 def test_what_cannot_be_judged(more, operation, fault):
-    body = {operation: None}
-    request = getattr(reader(server(**more)), operation)("a-server", body)
+    request = getattr(reader(server(**more)), operation)(
+        "a-server", {operation: None}
+    )
     (found,) = request.hardware.faults
     assert (found.source, found.value) == fault
-    assert request == ServerRequest(
+    assert request == server_request.ServerRequest(
         HardwareRequest(devices=(), faults=(found,)), subject(operation)
     )
 
 
-@pytest.mark.parametrize("action", ["rebuild", "rescue", "resize"])
-def test_who_acts_on_anothers_server_is_judged_as_its_project(action):
-    key = {"rebuild": "imageRef", "rescue": "rescue_image_ref"}
-    named = {key[action]: NEW_ID} if action in key else {"flavorRef": "2"}
-    others = reader(server(project="p2"))
-    subject = getattr(others, action)("a-server", {action: named}).subject
-    assert (subject.project, subject.domain) == ("p2", None)
-    assert subject.roles == frozenset()
+@pytest.mark.parametrize(
+    ("action", "named"),
+    [
+        ("rebuild", {"imageRef": NEW_ID}),
+        ("rescue", {"rescue_image_ref": NEW_ID}),
+        ("resize", {"flavorRef": "2"}),
+    ],
+)
+def test_who_acts_on_anothers_server_is_judged_as_its_project(action, named):
+    subject = getattr(reader(server(project="p2")), action)(
+        "a-server", {action: named}
+    ).subject
+    assert (subject.project, subject.domain, subject.roles) == (
+        "p2",
+        None,
+        frozenset(),
+    )
+
+
+# Tests of how devices plugged into a running server are judged.
+
+CHANGES_WHO = SimpleNamespace(
+    project_id="p1", project_domain_id="d1", roles=("a",)
+)
+RULES = policy(
+    guest_devices={
+        "disk_bus": {"allow": ["virtio"]},
+        "scsi_model": {"allow": ["virtio-scsi"]},
+        "vif_model": {"allow": ["virtio"]},
+        "video_model": {"allow": ["virtio"]},
+        "tpm_model": {"allow": []},
+    }
+)
+CHANGES_OLD = {"hw_video_model": "cirrus", "hw_vif_model": "e1000"}
+CHANGES_PORTS = {
+    kind: {"id": kind, "binding:vnic_type": kind}
+    for kind in (
+        *("normal", "macvtap", "virtio-forwarder", "new"),
+        *passthrough.DIRECT_VNIC,
+    )
+}
+
+
+SUBJECT = Subject(
+    ATTACH,
+    "p1",
+    "d1",
+    frozenset("a"),
+    image="an-image",
+    flavor="m1.small",
+    flavor_id="1",
+    server="a-server",
+)
+
+
+def attached(method, body, **properties):
+    """Return the request to attach something to a server of an image."""
+    server = Server(
+        "a-server",
+        "p1",
+        "an-image",
+        Flavor("m1.small", "1"),
+        image.read({**CHANGES_OLD, **properties}),
+    )
+    return getattr(
+        changes.ChangeReader(
+            SimpleNamespace(
+                server={server.id: server}.__getitem__,
+                kept_devices=lambda _server: [],
+                port=CHANGES_PORTS.__getitem__,
+            ),
+            CHANGES_WHO,
+        ),
+        method,
+    )(server.id, body)
+
+
+@pytest.mark.parametrize(
+    ("bus", "refused"),
+    [
+        ("virtio", set()),
+        ("ide", {("disk_bus", "ide")}),
+        ("scsi", {("disk_bus", "scsi"), ("scsi_model", "lsilogic")}),
+        # Nova calls it sda, and plugs a later sdb in as scsi.
+        (
+            "sata",
+            {
+                ("disk_bus", "sata"),
+                ("disk_bus", "scsi"),
+                ("scsi_model", "lsilogic"),
+            },
+        ),
+    ],
+)
+def test_a_volume_is_judged_by_its_bus_and_no_other_device(bus, refused):
+    request = attached(
+        "attach_volume",
+        {"volumeAttachment": {"volumeId": "v"}},
+        hw_disk_bus=bus,
+    )
+    assert broken(evaluated(RULES, request.hardware)) == refused
+
+
+def test_a_network_card_is_judged_alone():
+    request = attached(
+        "attach_interface",
+        {},
+        **{"hw_disk_bus": "ide", "hw_tpm_model": "tpm-tis"},
+    )
+    assert broken(evaluated(RULES, request.hardware)) == {
+        ("vif_model", "e1000")
+    }
+    assert (request.hardware.passthrough, request.attached_to) == ((), None)
+
+
+@pytest.mark.parametrize("method", ["attach_volume", "attach_interface"])
+def test_who_attaches(method):
+    assert attached(method, {}).subject == SUBJECT
+
+
+def test_a_later_volume_is_what_brings_scsi_in():
+    hardware = attached("attach_volume", {}, hw_disk_bus="usb").hardware
+    choice = hardware.choices[-1]
+    assert (choice.kind, choice.value) == ("disk_bus", "scsi")
+    # by the bus that Nova keeps of the image: another image fixes it
+    assert (choice.setting, choice.origin, choice.holder) == (
+        "hw_disk_bus",
+        IMAGE,
+        STORED,
+    )
+    assert tuple(hardware.devices[-1])[:2] == (DISK, choice.device)
+
+
+def of_port(port_id):
+    return attached(
+        "attach_interface", {"interfaceAttachment": {"port_id": port_id}}
+    )
+
+
+@pytest.mark.parametrize("port_id", sorted(passthrough.DIRECT_VNIC))
+def test_a_device_without_a_card_is_judged_on_the_servers_host(port_id):
+    request = of_port(port_id)
+    assert request.hardware.only == frozenset()
+    assert (request.subject, request.attached_to) == (SUBJECT, "a-server")
+    if port_id == "direct":
+        assert request.hardware.passthrough == (
+            Passthrough("ports", "vf", "port direct"),
+        )
+
+
+@pytest.mark.parametrize("port_id", ["macvtap", "virtio-forwarder", "new"])
+def test_a_device_behind_a_card_of_the_image(port_id):
+    """libvirt gives such a port the model that the image names."""
+    request, card = of_port(port_id), attached("attach_interface", {})
+    assert request.hardware == replace(
+        card.hardware,
+        passthrough=(
+            Passthrough(
+                "ports",
+                port_id if port_id == "new" else "vf",
+                f"port {port_id}",
+            ),
+        ),
+    )
+    assert (request.subject, request.attached_to) == (SUBJECT, "a-server")
+
+
+@pytest.mark.parametrize("port_id", ["normal", None])
+def test_a_port_that_brings_none_is_a_network_card(port_id):
+    assert of_port(port_id) == attached("attach_interface", {})
+
+
+def test_a_share_is_a_file_system_of_the_host():
+    choice = DeviceChoice("file_system", "virtiofs", "share", origin=DOMAIN)
+    assert attached("attach_share", {}) == server_request.ServerRequest(
+        HardwareRequest((choice,), only=frozenset(("file_system",))), SUBJECT
+    )
+
+
+IDE = {"hw_disk_bus": "ide"}
+
+
+@pytest.mark.parametrize(
+    ("method", "change", "new", "touched"),
+    [
+        (
+            "add_metadata",
+            {"metadata": STORED_METADATA},
+            STORED_METADATA,
+            {"hw_disk_bus"},
+        ),
+        # The v2 API ignores "metadata" there.
+        (
+            "set_metadata",
+            {"meta": STORED_METADATA, "metadata": IDE},
+            STORED_METADATA,
+            {"hw_disk_bus"},
+        ),
+        (
+            "add_metadata",
+            {"metadata": {"hw_cdrom_bus": "sata"}},
+            {"hw_disk_bus": "ide", "hw_cdrom_bus": "sata"},
+            {"hw_cdrom_bus"},
+        ),
+        ("add_metadata", {}, IDE, set()),
+        ("replace_metadata", {"metadata": {}}, {}, {"hw_disk_bus"}),
+        (
+            "replace_metadata",
+            {"metadata": {"hw_cdrom_bus": "sata"}},
+            {"hw_cdrom_bus": "sata"},
+            {"hw_cdrom_bus", "hw_disk_bus"},
+        ),
+        ("remove_metadata", "hw_disk_bus", {}, {"hw_disk_bus"}),
+        ("remove_metadata", "hw_cdrom_bus", IDE, {"hw_cdrom_bus"}),
+    ],
+)
+@pytest.mark.parametrize(
+    ("project", "facts"),
+    [("p1", {"domain": "d1", "roles": frozenset("a")}), ("p2", {})],
+)
+def test_a_change_of_an_images_metadata(
+    method, change, new, touched, project, facts
+):
+    """The change is of the image's project, regardless of the sender."""
+    holder = Holder("an-image", project, "qcow2")
+    old = Image(IDE, "qcow2", holder=holder)
+    request = getattr(
+        changes.ChangeReader(
+            SimpleNamespace(image={holder.id: old}.__getitem__), CHANGES_WHO
+        ),
+        method,
+    )(holder.id, change)
+    image = Image(new, "qcow2", holder=holder)
+    assert request == server_request.ServerRequest(
+        image.hardware(),
+        Subject(UPDATE, project, image=holder.id, **facts),
+        image=image,
+        before=old,
+        touched=frozenset(touched),
+    )
+
+
+# Requests for existing servers are judged device by device.
+
+JUDGED_WHO = SimpleNamespace(project_id="p1", project_domain_id="d1", roles=())
+OWN, OTHER = (f"155d900f-4e14-4e4c-a73d-{number:012}" for number in (1, 2))
+JUDGED_RULES = policy(
+    guest_devices={
+        "disk_bus": {"allow": ["virtio", "scsi"]},
+        "cdrom_bus": {"allow": ["sata"]},
+        "rescue_bus": {"allow": ["virtio", "scsi"]},
+        "floppy_bus": {"allow": []},
+        "scsi_model": {"allow": ["virtio-scsi"]},
+        "vif_model": {"allow": ["virtio"]},
+        "sound_model": {"allow": []},
+    },
+    assume={"pointer_model": "none"},
+)
+
+VIRTIO = KeptDevice("virtio", "disk", "vda", root=True)
+SCSI = KeptDevice("scsi", "disk", "sda", root=True)
+JUDGED_IDE = KeptDevice("ide", "disk", "hda", root=True)
+DRIVE = True
+
+PC = {"hw_machine_type": "pc"}
+#: As Nova records it for each server of this machine type.
+RECORDED = PC | {"hw_cdrom_bus": "ide"}
+CARD, SOUND = {"hw_vif_model": "e1000"}, {"hw:sound_model": "ich6"}
+SIGNED = {"allow": ["?*"], "explicit": True}
+NEW_CD = {"hw_rescue_device": "cdrom"}
+
+CARDS, GUEST, RESCUE_DISK = "network cards", "", "rescue disk"
+
+JUDGED_RESCUE = ("rescue", {"rescue": {"rescue_image_ref": OTHER}})
+OWN_RESCUE = ("rescue", {"rescue": None})
+JUDGED_REBUILD = ("rebuild", {"rebuild": {"imageRef": OTHER}})
+OWN_REBUILD = ("rebuild", {"rebuild": {"imageRef": OWN}})
+JUDGED_UNSHELVE = ("unshelve", {"unshelve": None})
+JUDGED_RESIZE = ("resize", {"resize": {"flavorRef": "2"}})
+ATTACH_VOLUME = ("attach_volume", {"volumeAttachment": {"volumeId": "v"}})
+ATTACHED = "attached volume"
+
+
+def asked(operation, stored, now, devices, drive, specs=((), ())):
+    """Return the request for an operation on a server.
+
+    :param stored: image properties that Nova keeps for the server
+    :param now: properties of the requested image or snapshot
+    :param devices: block devices that the server keeps
+    :param drive: whether it has a config drive
+    :param specs: extra specs of its flavor and of the new flavor
+    """
+    method, body = operation
+    before, after = (
+        Flavor(name, name, dict(each))
+        for name, each in zip("12", specs, strict=True)
+    )
+    server = Server(
+        "a-server",
+        "p1",
+        OWN,
+        before,
+        image.read(stored, holder=STORED),
+        stored,
+        drive,
+        shelved_image=OTHER,
+        offloaded=True,
+    )
+    images = {
+        key: Image(now, "raw", holder=Holder(key, "p1", "raw"))
+        for key in (OWN, OTHER)
+    }
+    find = lookups(
+        server={server.id: server},
+        kept_devices={server.id: devices},
+        recorded_image={server.id: server.stored()},
+        own_image={server.id: None},
+        image=images,
+        flavor={"2": after},
+    )
+    return getattr(
+        (
+            changes.ChangeReader
+            if method.startswith("attach")
+            else nova_api.ServerReader
+        )(find, JUDGED_WHO),
+        method,
+    )(server.id, body)
+
+
+# Operation; stored properties, those of the image of the moment, block
+# devices and config drive; what is refused, and what is warned of.
+@pytest.mark.parametrize(
+    ("operation", "stored", "now", "devices", "drive", "refused", "warned"),
+    [
+        # A stable rescue adds a device. Nova's record of a CD-ROM that is
+        # not there excuses none.
+        (
+            JUDGED_RESCUE,
+            RECORDED,
+            PC | NEW_CD,
+            [VIRTIO],
+            not DRIVE,
+            {("cdrom_bus", "ide", RESCUE_DISK)},
+            set(),
+        ),
+        # Nor does a CD-ROM that is there, which is another one.
+        (
+            JUDGED_RESCUE,
+            RECORDED,
+            PC | NEW_CD,
+            [VIRTIO],
+            DRIVE,
+            {("cdrom_bus", "ide", RESCUE_DISK)},
+            {("cdrom_bus", "ide", CONFIG_DRIVE)},
+        ),
+        (
+            JUDGED_RESCUE,
+            {},
+            {"hw_rescue_bus": "ide"},
+            [JUDGED_IDE],
+            not DRIVE,
+            {("rescue_bus", "ide", GUEST)},
+            {("disk_bus", "ide", ROOT)},
+        ),
+        # The controller is the server's: one that it had, or a new one.
+        (
+            JUDGED_RESCUE,
+            {},
+            {"hw_rescue_bus": "scsi"},
+            [SCSI],
+            not DRIVE,
+            set(),
+            {("scsi_model", "lsilogic", GUEST)},
+        ),
+        (
+            JUDGED_RESCUE,
+            {},
+            {"hw_rescue_bus": "scsi"},
+            [VIRTIO],
+            not DRIVE,
+            {("scsi_model", "lsilogic", GUEST)},
+            set(),
+        ),
+        # What the server's own image says of a rescue does not count.
+        (
+            JUDGED_RESCUE,
+            {"hw_rescue_bus": "ide"},
+            {"hw_rescue_bus": "virtio"},
+            [VIRTIO],
+            not DRIVE,
+            set(),
+            set(),
+        ),
+        # The devices of a legacy one are the rescue image's, in the place of
+        # the server's.
+        (
+            JUDGED_RESCUE,
+            {},
+            {"hw_disk_bus": "ide", **CARD},
+            [JUDGED_IDE],
+            not DRIVE,
+            {("vif_model", "e1000", CARDS)},
+            {("disk_bus", "ide", ROOT)},
+        ),
+        (
+            JUDGED_RESCUE,
+            CARD,
+            {"hw_disk_bus": "ide", **CARD},
+            [VIRTIO],
+            not DRIVE,
+            {("disk_bus", "ide", ROOT)},
+            {("vif_model", "e1000", CARDS)},
+        ),
+        (
+            OWN_RESCUE,
+            RECORDED,
+            RECORDED,
+            [VIRTIO],
+            DRIVE,
+            set(),
+            {("cdrom_bus", "ide", CONFIG_DRIVE)},
+        ),
+        # A rebuild with the same image: its devices may be as they were.
+        (
+            OWN_REBUILD,
+            CARD,
+            CARD,
+            [JUDGED_IDE],
+            not DRIVE,
+            set(),
+            {("disk_bus", "ide", ROOT), ("vif_model", "e1000", CARDS)},
+        ),
+        (
+            OWN_REBUILD,
+            {},
+            CARD,
+            [VIRTIO],
+            not DRIVE,
+            {("vif_model", "e1000", CARDS)},
+            set(),
+        ),
+        # A disk with a bus of its own does not take the image's.
+        (
+            OWN_REBUILD,
+            {},
+            {"hw_disk_bus": "ide"},
+            [VIRTIO],
+            not DRIVE,
+            set(),
+            set(),
+        ),
+        (
+            OWN_REBUILD,
+            {},
+            {"hw_disk_bus": "ide"},
+            [VIRTIO, KeptDevice(None, "disk", "vdb")],
+            not DRIVE,
+            {("disk_bus", "ide", "disk vdb")},
+            set(),
+        ),
+        # Another image is one that the scheduler judges as new.
+        (
+            JUDGED_REBUILD,
+            CARD,
+            CARD,
+            [JUDGED_IDE],
+            not DRIVE,
+            {("vif_model", "e1000", CARDS)},
+            {("disk_bus", "ide", ROOT)},
+        ),
+        (
+            JUDGED_REBUILD,
+            {},
+            {"hw_disk_bus": "ide"},
+            [VIRTIO],
+            not DRIVE,
+            {("disk_bus", "ide", ROOT)},
+            set(),
+        ),
+        (
+            JUDGED_REBUILD,
+            RECORDED,
+            RECORDED,
+            [VIRTIO],
+            DRIVE,
+            set(),
+            {("cdrom_bus", "ide", CONFIG_DRIVE)},
+        ),
+        # A snapshot has what Nova recorded, and what its owner wrote since.
+        (
+            JUDGED_UNSHELVE,
+            RECORDED,
+            RECORDED,
+            [VIRTIO],
+            not DRIVE,
+            set(),
+            set(),
+        ),
+        (
+            JUDGED_UNSHELVE,
+            RECORDED,
+            RECORDED | CARD,
+            [VIRTIO],
+            DRIVE,
+            {("vif_model", "e1000", CARDS)},
+            {("cdrom_bus", "ide", CONFIG_DRIVE)},
+        ),
+        # A volume is a new disk, on the bus of the stored properties.
+        (
+            ATTACH_VOLUME,
+            {},
+            {},
+            [JUDGED_IDE],
+            not DRIVE,
+            set(),
+            {("disk_bus", "ide", ROOT)},
+        ),
+        (
+            ATTACH_VOLUME,
+            {"hw_disk_bus": "ide"},
+            {},
+            [JUDGED_IDE],
+            not DRIVE,
+            {("disk_bus", "ide", ATTACHED)},
+            {("disk_bus", "ide", ROOT)},
+        ),
+        (
+            ATTACH_VOLUME,
+            {"hw_disk_bus": "scsi"},
+            {},
+            [SCSI],
+            not DRIVE,
+            set(),
+            {("scsi_model", "lsilogic", GUEST)},
+        ),
+        (
+            ATTACH_VOLUME,
+            {"hw_disk_bus": "scsi"},
+            {},
+            [VIRTIO],
+            not DRIVE,
+            {("scsi_model", "lsilogic", GUEST)},
+            set(),
+        ),
+        # Nova calls it sdb, and plugs it in as scsi.
+        (
+            ATTACH_VOLUME,
+            {"hw_disk_bus": "sata"},
+            {},
+            [VIRTIO],
+            not DRIVE,
+            {
+                ("disk_bus", "sata", ATTACHED),
+                ("scsi_model", "lsilogic", ATTACHED),
+            },
+            set(),
+        ),
+        # So is a network card.
+        (
+            ("attach_interface", {"interfaceAttachment": {}}),
+            CARD | {"hw_disk_bus": "ide"},
+            {},
+            [JUDGED_IDE],
+            not DRIVE,
+            {("vif_model", "e1000", "attached network card")},
+            set(),
+        ),
+        # The CD-ROM that is recorded is not there after a resize, either.
+        (JUDGED_RESIZE, RECORDED, {}, [VIRTIO], not DRIVE, set(), set()),
+        (
+            JUDGED_RESIZE,
+            RECORDED,
+            {},
+            [SCSI],
+            DRIVE,
+            set(),
+            {
+                ("cdrom_bus", "ide", CONFIG_DRIVE),
+                ("scsi_model", "lsilogic", GUEST),
+            },
+        ),
+    ],
+)
+def test_what_a_server_had(
+    operation, stored, now, devices, drive, refused, warned
+):
+    verdict = asked(operation, stored, now, devices, drive).verdict(
+        JUDGED_RULES, TODAY
+    )
+    assert (found(verdict.refusals), found(verdict.warnings)) == (
+        refused,
+        warned,
+    )
+
+
+@pytest.mark.parametrize(
+    ("operation", "now", "outcome"),
+    [
+        (OWN_RESCUE, {}, "warn"),
+        (OWN_RESCUE, NEW_CD, "warn"),
+        (OWN_REBUILD, {}, "warn"),
+        # what it was made of excuses no other file
+        (JUDGED_RESCUE, {}, "refuse"),
+        (JUDGED_RESCUE, NEW_CD, "refuse"),
+        (JUDGED_RESCUE, {"img_signature": "x"}, "allow"),
+        (JUDGED_REBUILD, {}, "refuse"),
+        # Nova's own snapshot has none
+        (JUDGED_UNSHELVE, {}, "allow"),
+    ],
+)
+def test_a_server_of_a_file_that_nobody_signed(operation, now, outcome):
+    rules = policy(guest_devices={"image_signature": SIGNED})
+    request = asked(operation, {}, now, [VIRTIO], not DRIVE)
+    assert request.verdict(rules, TODAY).outcome == outcome
+
+
+def found(violations):
+    """Return kind, value and device for each device that violates a rule."""
+    return {
+        (each.choice.kind, each.choice.value, device)
+        for each in violations
+        for device in each.devices
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "outcome"),
+    [({}, SOUND, "refuse"), (SOUND, SOUND, "warn"), (SOUND, {}, "allow")],
+)
+def test_a_device_of_the_flavor(before, after, outcome):
+    request = asked(JUDGED_RESIZE, {}, {}, [VIRTIO], False, (before, after))
+    assert request.verdict(JUDGED_RULES, TODAY).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    "operation", [OWN_REBUILD, JUDGED_RESCUE, JUDGED_UNSHELVE]
+)
+@pytest.mark.parametrize(
+    ("rules", "assume", "stored", "outcome"),
+    [
+        # The tablet that Nova picks, as it records it; a virtio one, too.
+        (
+            {
+                "input_bus": ["virtio"],
+                "pointer_model": [],
+                "usb_model": ["none"],
+            },
+            {},
+            {"hw_input_bus": "usb", "hw_pointer_model": "usbtablet"},
+            "warn",
+        ),
+        (
+            {"input_bus": ["virtio"], "pointer_model": []},
+            {},
+            {"hw_input_bus": "virtio", "hw_pointer_model": "usbtablet"},
+            "refuse",
+        ),
+        # A default that only the flavor or the image keeps away.
+        ({"pmu": ["false"]}, {"cpu_mode": "host-passthrough"}, {}, "warn"),
+        (
+            {"pmu": ["false"]},
+            {"cpu_mode": "host-passthrough"},
+            {"hw_pmu": "false"},
+            "refuse",
+        ),
+    ],
+)
+def test_what_nova_picks_for_a_silent_image(
+    operation, rules, assume, stored, outcome
+):
+    allowed = {kind: {"allow": values} for kind, values in rules.items()}
+    verdict = asked(operation, stored, {}, [VIRTIO], not DRIVE).verdict(
+        policy(guest_devices=allowed, assume=assume), TODAY
+    )
+    assert verdict.outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("with_defaults", "outcome"), [(False, "allow"), (True, "refuse")]
+)
+def test_a_default_that_an_image_update_brings_in(with_defaults, outcome):
+    request = server_request.ServerRequest(
+        Image().hardware(),
+        WHOSE,
+        before=Image({"hw_disk_bus": "scsi"}),
+        with_defaults=with_defaults,
+    )
+    rules = policy(guest_devices={"disk_bus": {"allow": ["scsi"]}})
+    assert request.verdict(rules, TODAY).outcome == outcome
+
+
+def test_another_file_is_judged_by_the_rules_of_files_alone():
+    assert evaluated(
+        {
+            "guest_devices": {
+                "disk_bus": {"allow": ["scsi"]},
+                "image_signature": SIGNED,
+            }
+        },
+        replace(
+            image.read({"hw_disk_bus": "scsi", "img_signature": "c2ln"}),
+            other_files=(Image().file(),),
+        ),
+    ).rules == ["guest_devices.image_signature"]
+
+
+JUDGED_OLD = Image({"hw_disk_bus": "ide"})
+HARD = JUDGED_OLD.hardware()
+EMPTY = HardwareRequest()
+WHOSE = Subject(UPDATE, "p1")
+
+
+@pytest.mark.parametrize(
+    ("request_", "outcome"),
+    [
+        (server_request.ServerRequest(HARD, WHOSE), "refuse"),
+        (
+            server_request.ServerRequest(HARD, WHOSE, before=JUDGED_OLD),
+            "allow",
+        ),
+        (
+            server_request.ServerRequest(
+                HARD,
+                WHOSE,
+                before=Image(),
+                touched=frozenset(("hw_disk_bus",)),
+            ),
+            "refuse",
+        ),
+        (server_request.ServerRequest(HARD, WHOSE, existing=(HARD,)), "warn"),
+        (server_request.ServerRequest(HARD, WHOSE, (EMPTY, HARD)), "warn"),
+        (
+            server_request.ServerRequest(HARD, WHOSE, (HARD,), scheduled=HARD),
+            "refuse",
+        ),
+        (
+            server_request.ServerRequest(
+                HARD, WHOSE, (HARD,), scheduled=EMPTY
+            ),
+            "warn",
+        ),
+        (
+            server_request.ServerRequest(
+                EMPTY, WHOSE, (HARD,), scheduled=HARD
+            ),
+            "refuse",
+        ),
+    ],
+)
+@pytest.mark.parametrize("day", [-1, 0, 1])
+def test_exemptions_hold_up_to_their_last_day(request_, outcome, day):
+    rules = policy(
+        guest_devices={"disk_bus": {"allow": ["virtio"]}},
+        exemptions=[
+            {
+                "id": "old",
+                "reason": "its driver",
+                "projects": ["p1"],
+                "rules": {"guest_devices.disk_bus": ["ide"]},
+                "until": TODAY.isoformat(),
+            }
+        ],
+    )
+    verdict = request_.verdict(rules, TODAY + datetime.timedelta(days=day))
+    assert verdict.outcome == (outcome if day > 0 else "allow")
+    # what both say is said once
+    assert len(verdict.violations) <= 1
+
+
+# Devices that a server keeps under the image that comes.
+
+
+def keep_kept(device, request=None):
+    """Return the buses and the devices that come of one that stays."""
+    result = kept_devices.with_kept(
+        request or HardwareRequest(), [device], False, EMPTY
+    )
+    return [
+        (wish.kind, wish.value)
+        for wish in result.choices
+        if wish.kind != "device_type"
+    ], [each for each in result.devices if each not in USUAL]
+
+
+ISO = image.read({}, "iso")
+KEEP_DRIVE = [(CDROM, "cdrom 0", "the server's cdrom")]
+
+
+@pytest.mark.parametrize(
+    ("device", "request_", "buses", "devices"),
+    [
+        # a bus that Nova knows stays
+        (KeptDevice("scsi", "disk"), None, [("disk_bus", "scsi")], []),
+        # without one that it knows the name decides
+        *(
+            (KeptDevice(device_name=name, **device), None, [bus], [])
+            for name, bus in (
+                ("hda", ("disk_bus", "ide")),
+                ("sdb", ("disk_bus", "scsi")),
+                ("vdc", ("disk_bus", "virtio")),
+            )
+            for device in (
+                {"named": True},
+                {"disk_bus": "xen"},
+                {"disk_bus": "uml"},
+            )
+        ),
+        # without a name the kind decides
+        (KeptDevice(device_type="cdrom", named=True), None, [], KEEP_DRIVE),
+        (KeptDevice("xen", "cdrom"), None, [], KEEP_DRIVE),
+        # a local disk without a bus is on the disks' bus, regardless of kind
+        # and name: get_disk_mapping passes that bus
+        *(
+            (
+                KeptDevice(bus, "cdrom", "hda"),
+                None,
+                [],
+                [(DISK, "cdrom hda", "the server's cdrom hda")],
+            )
+            for bus in (None, "")
+        ),
+        # an ISO image replaces the root: get_root_info takes bus and kind
+        # from the image then
+        (
+            KeptDevice("scsi", "disk", "sda", root=True),
+            ISO,
+            [],
+            [image.ISO_IMAGE],
+        ),
+        (
+            KeptDevice("scsi", "disk", "sdb"),
+            ISO,
+            [("disk_bus", "scsi")],
+            [image.ISO_IMAGE],
+        ),
+    ],
+)
+def test_a_device_that_stays(device, request_, buses, devices):
+    assert keep_kept(device, request_) == (buses, devices)
+
+
+def test_every_device_beside_a_replaced_root_stays():
+    devices = [
+        KeptDevice("scsi", "disk", "sda", root=True),
+        KeptDevice("usb", "disk", "sdb"),
+        KeptDevice("ide", "disk", "hdc"),
+    ]
+    assert [
+        choice.value
+        for choice in kept_devices.with_kept(
+            image.read({}, "iso"), devices, False, EMPTY
+        ).choices
+    ] == ["usb", "ide"]
+
+
+@pytest.mark.parametrize(
+    ("device", "where", "bus_kind"),
+    [
+        (KeptDevice("scsi", "cdrom", "sda"), "cdrom sda", "cdrom_bus"),
+        (KeptDevice("usb", "floppy", "sdb"), "floppy sdb", "floppy_bus"),
+        (KeptDevice("scsi", "lun"), "lun", "disk_bus"),
+    ],
+)
+def test_a_device_that_stays_is_named_after_the_server(
+    device, where, bus_kind
+):
+    place = f"the server's {where}"
+    kind = device.device_type
+    name = f"{kind} {device.device_name or 0}"
+    assert kept_devices.with_kept(
+        HardwareRequest(), [device], False, EMPTY
+    ).choices == (
+        DeviceChoice(
+            *("device_type", kind, f"kind of {place}", place, SERVER),
+            device=name,
+        ),
+        DeviceChoice(
+            *(bus_kind, device.disk_bus, f"bus of {place}", place, SERVER),
+            device=name,
+        ),
+    )
+
+
+@pytest.mark.parametrize("kind", [None, "disk", "of-tomorrow"])
+def test_a_disk_that_stays_is_judged_by_its_bus_alone(kind):
+    place = "the server's disk vda"
+    device = KeptDevice("virtio", kind, "vda")
+    assert kept_devices.with_kept(
+        HardwareRequest(), [device], False, EMPTY
+    ).choices == (
+        DeviceChoice(
+            *("disk_bus", "virtio", f"bus of {place}", place, SERVER),
+            device="disk vda",
+        ),
+    )
+
+
+@pytest.mark.parametrize("properties", [{}, {"img_config_drive": "mandatory"}])
+def test_a_config_drive_stays_and_is_one_device(properties):
+    assert [
+        each.name
+        for each in kept_devices.with_kept(
+            image.read(properties), [], True, EMPTY
+        ).of_type(CDROM)
+    ] == [CONFIG_DRIVE]
+
+
+@pytest.mark.parametrize(
+    ("device", "disks"),
+    [
+        # its own bus: it does not take what the image of the moment says
+        (KeptDevice("virtio", "disk", "vda", root=True), []),
+        (KeptDevice(None, "disk", "vda", root=True), [ROOT]),
+        (KeptDevice("virtio", "disk", "vdb"), [ROOT]),
+        (KeptDevice(None, "disk", "vdb"), [ROOT, "disk vdb"]),
+    ],
+)
+def test_disks_that_take_the_bus_of_the_image(device, disks):
+    assert [
+        each.name
+        for each in kept_devices.with_kept(
+            HardwareRequest(), [device], False, EMPTY
+        ).of_type(DISK)
+    ] == disks
+
+
+@pytest.mark.parametrize(
+    ("bus", "name", "made"),
+    [
+        ("sata", None, [("disk_bus", "scsi")]),
+        ("usb", None, [("disk_bus", "scsi")]),
+        ("scsi", None, [("disk_bus", "scsi")]),
+        ("virtio", None, [("disk_bus", "virtio")]),
+        ("ide", None, [("disk_bus", "ide")]),
+        # it has a name already, which decides
+        ("sata", "vdb", [("disk_bus", "virtio")]),
+    ],
+)
+def test_a_volume_without_a_name_is_named_by_the_stored_image(bus, name, made):
+    stored = image.read({"hw_disk_bus": bus})
+    device = KeptDevice(None, "disk", name, named=True)
+    assert [
+        (each.kind, each.value)
+        for each in kept_devices.with_kept(
+            HardwareRequest(), [device], False, stored
+        ).choices
+    ] == made
+
+
+# Tests of the image of a rescue, and of rescues that cannot be judged.
+
+IMAGE_ID = "5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9"
+BASE_ID = "155d900f-4e14-4e4c-a73d-069cbf4541e6"
+IMAGES = {IMAGE_ID: Image({"a": "1"}), BASE_ID: Image({"b": "2"})}
+NO_TABLET = model.Assume(pointer_model="ps2mouse")
+STABLE = Image({"hw_rescue_device": "disk"})
+ADDRESS = "http://10.0.0.1/image"
+
+
+def rescue_server(**more):
+    return Server(
+        **{
+            "id": "a-server",
+            "image": IMAGE_ID,
+            "hardware": image.read(more.get("properties", {}), holder=STORED),
+            **more,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "named", "expected"),
+    [
+        ({}, IMAGE_ID, IMAGE_ID),
+        ({}, None, IMAGE_ID),
+        ({"base_image": BASE_ID}, "", BASE_ID),
+        ({"base_image": BASE_ID}, IMAGE_ID, IMAGE_ID),
+        ({"base_image": BASE_ID, "image": None}, None, BASE_ID),
+        ({"base_image": ADDRESS}, BASE_ID, BASE_ID),
+        # Nova's to answer
+        ({"image": None}, None, None),
+        ({}, "gone", None),
+    ],
+)
+def test_the_image_that_is_rescued_with(more, named, expected):
+    find = lookups(image=IMAGES)
+    if expected:
+        assert (
+            rescue.rescue_image(find, rescue_server(**more), named)
+            is IMAGES[expected]
+        )
+    else:
+        with pytest.raises(NotFound):
+            rescue.rescue_image(find, rescue_server(**more), named)
+
+
+GONE = "3f2a6e04-7c5d-4a59-9a75-2c8c1b0f6f11"
+
+
+def unusable(**more):
+    """Return the fault of a rescue with an unusable image."""
+    with pytest.raises(rescue.Unusable) as error:
+        rescue.rescue_image(lookups(image=IMAGES), rescue_server(**more), None)
+    return error.value.fault
+
+
+@pytest.mark.parametrize(
+    ("more", "value"),
+    [
+        ({"base_image": ADDRESS}, ADDRESS),
+        ({"base_image": ADDRESS, "image": None}, ADDRESS),
+        ({"base_image": GONE}, GONE),
+        ({"image": GONE}, GONE),
+    ],
+)
+def test_what_only_the_compute_service_would_look_at(more, value):
+    fault = unusable(**more)
+    assert (fault.source, fault.value, fault.count) == (
+        "stored image property base_image_ref",
+        value,
+        "",
+    )
+    assert fault.names == frozenset()
+
+
+def test_a_root_volume_that_cannot_be_read():
+    hardware = rescue.rescued(lookups(own_image={}), rescue_server(), STABLE)
+    (fault,) = hardware.faults
+    assert (fault.source, fault.value) == (
+        "the root volume of this server",
+        "a-server",
+    )
+    assert hardware == HardwareRequest(devices=(), faults=(fault,))
+
+
+def test_a_legacy_rescue_is_of_the_rescue_image_alone():
+    """Its own references are not followed, nor is it ever a CD-ROM."""
+    properties = {"hw_disk_bus": "ide", "base_image_ref": ADDRESS}
+    properties["img_config_drive"] = "mandatory"
+    of_disk = image.read({"hw_disk_bus": "ide"})
+    for drive in (True, False):
+        assert rescue.rescued(
+            lookups(),
+            rescue_server(config_drive=drive),
+            Image(properties, "iso"),
+        ) == kept_devices.with_kept(of_disk, (), drive, of_disk)
+
+
+@pytest.mark.parametrize(
+    "own", [None, Image({"hw_disk_bus": "sata"}, origin=VOLUME)]
+)
+def test_a_stable_rescue_adds_a_disk_to_what_the_server_has(own):
+    # The last one is named by the stored image.
+    stays = [KeptDevice("scsi", "lun", "sdb"), KeptDevice(named=True)]
+    existing = rescue_server(
+        properties={"hw_disk_bus": "ide"}, config_drive=True
+    )
+    hardware = rescue.rescued(
+        lookups(own_image={"a-server": own}, kept_devices={"a-server": stays}),
+        existing,
+        STABLE,
+    )
+    expected = replace(
+        kept_devices.with_kept(
+            existing.hardware if own is None else own.hardware(),
+            stays,
+            True,
+            existing.hardware,
+        ),
+        rescue_disk=rescue.rescue_disk(STABLE),
+    )
+    assert (replace(hardware, only=expected.only), hardware.faults) == (
+        expected,
+        (),
+    )
+
+
+RESCUE_BOTH = frozenset(("rescue_bus", "rescue_device", *OF_FILE))
+
+
+@pytest.mark.parametrize(
+    ("device", "expected", "bus"),
+    [
+        ("disk", DISK, "disk_bus"),
+        ("cdrom", CDROM, "cdrom_bus"),
+        ("floppy", FLOPPY, "floppy_bus"),
+        ("of-tomorrow", DISK, "disk_bus"),
+    ],
+)
+def test_the_kind_of_the_disk_of_a_stable_rescue(device, expected, bus):
+    disk = rescue.rescue_disk(
+        Image({"hw_rescue_device": device, "base_image_ref": ADDRESS})
+    )
+    assert (disk.devices, disk.only, disk.faults) == (
+        ((expected, "rescue disk", f"hw_rescue_device={device}"),),
+        (RESCUE_BOTH | {bus}),
+        (),
+    )
+    # Nova picks no bus on which libvirt adds a controller.
+    assert "usb_model" not in {
+        each.kind
+        for each in defaults.implied(
+            HardwareRequest(rescue_disk=disk), NO_TABLET, ("usb_model",)
+        )
+    }
+
+
+def test_the_bus_of_the_disk_of_a_stable_rescue():
+    disk = rescue.rescue_disk(
+        Image({"hw_rescue_device": "cdrom", "hw_rescue_bus": "usb"}, "iso")
+    )
+    assert (disk.devices, disk.only) == ((), RESCUE_BOTH)
+
+
+@pytest.mark.parametrize(
+    ("value", "running", "slow"),
+    [
+        ("61", True, True),
+        (61, True, True),
+        ("61", False, False),
+        ("60", True, False),
+        ("", True, False),
+        ("soon", True, False),
+    ],
+)
+def test_a_server_that_shuts_down_slowly(value, running, slow):
+    existing = rescue_server(
+        properties={"os_shutdown_timeout": value}, running=running
+    )
+    find = lookups(own_image={"a-server": None}, kept_devices={"a-server": ()})
+    faults = rescue.rescued(find, existing, STABLE).faults
+    place = "stored image property os_shutdown_timeout"
+    assert [(each.source, each.value) for each in faults] == (
+        [(place, str(value))] if slow else []
+    )
+    # a legacy one reads none of it
+    assert rescue.rescued(find, existing, Image()).faults == ()
