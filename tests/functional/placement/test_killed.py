@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A reporter that is killed at each request of a publish, and starts again.
 
-unit/test_files.py kills one that writes its file.
+unit/test_source.py kills one that writes its file.
 """
 
 import itertools
