@@ -1,36 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The judge: one decision event a judged request, and log lines."""
+"""Gates: the judge, its events and texts, bodies, the way to the router."""
 
+import io
 import json
 import logging
+import re
 import textwrap
+from types import SimpleNamespace
+from unittest import mock
 
 import pytest
-from oslo_config import cfg
+import webob
 from oslo_context.context import RequestContext
 
-from nova_vhard.conf import opts
+from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.common import decisions, log
+from nova_vhard.common.log import get_logger
+from nova_vhard.common.text import MESSAGE_LIMIT
+from nova_vhard.conf import opts, vhard
 from nova_vhard.conf import vhard as vhard_conf
 from nova_vhard.explain import messages
+from nova_vhard.exporter import payloads
+from nova_vhard.exporter.metrics import Metrics
+from nova_vhard.gates import http, routing
 from nova_vhard.gates.enforcer import PolicyEnforcer
-from nova_vhard.policy import events as policy_events
-from nova_vhard.policy.hardware import DeviceChoice
-from nova_vhard.policy.model import Mode
-from nova_vhard.policy.subject import UPDATE, UPLOAD, Subject
-from nova_vhard.policy.verdict import (
-    Verdict,
-    Violation,
-    evaluate,
-    violated,
+from nova_vhard.osc.image import images
+from nova_vhard.osc.server import servers
+from nova_vhard.osc.violations import OTHERS
+from nova_vhard.policy import (
+    events,
+    hardware,
+    hosts,
+    model,
+    top_violations,
+    verdict,
+    watch,
 )
-from nova_vhard.policy.watch import today
-from nova_vhard.request import image
-from nova_vhard.request.lookups import Image
-from nova_vhard.request.server_request import ServerRequest, of_image
-from tests import logged
-from tests.unit.helpers import TODAY, write
+from nova_vhard.policy import events as policy_events
+from nova_vhard.policy.subject import BOOT, UPDATE, UPLOAD, Subject
+from nova_vhard.policy.top_violations import MOST, leading
+from nova_vhard.policy.verdict import Verdict, Violation, evaluate, violated
+from nova_vhard.request import lookups, server_request
+from tests import faults, logged, refusals
+from tests.unit.docs import REFUSED, extension
+from tests.unit.event_lines import written
+from tests.unit.helpers import TODAY, configured, judge, policy, write
 
-EVENTS = "nova_vhard.decisions"
 POLICY = """\
     version: "1"
     mode: {mode}
@@ -40,24 +55,25 @@ POLICY = """\
 
 
 @pytest.fixture
-def judge(tmp_path):
+def gated(tmp_path):
     def make(mode="enforce", enabled="true", more="", **options):
-        conf = cfg.ConfigOpts()
-        conf([], project="test")
-        vhard_conf.register(conf)
-        text = POLICY.format(mode=mode, enabled=enabled)
-        path = write(tmp_path / "policy.yaml", textwrap.dedent(text) + more)
-        conf.set_override("policy_file", path, "vhard")
-        conf.set_override("state_path", str(tmp_path / "state"), "vhard")
-        for name, value in options.items():
-            conf.set_override(name, value, "vhard")
+        conf = configured(
+            vhard_conf,
+            policy_file=write(
+                tmp_path / "policy.yaml",
+                textwrap.dedent(POLICY.format(mode=mode, enabled=enabled))
+                + more,
+            ),
+            state_path=str(tmp_path / "state"),
+            **options,
+        )
         return PolicyEnforcer("gate", "service", conf)
 
     return make
 
 
 @pytest.fixture
-def events(caplog):
+def told(caplog):
     """Call to get the events that were logged."""
     caplog.set_level(logging.INFO)
     RequestContext(request_id="req-1", overwrite=True)
@@ -65,7 +81,9 @@ def events(caplog):
 
 
 def of(caplog):
-    return [each for each in caplog.records if each.name == EVENTS]
+    return [
+        each for each in caplog.records if each.name == "nova_vhard.decisions"
+    ]
 
 
 SUBJECT = Subject(
@@ -78,12 +96,12 @@ SUBJECT = Subject(
     flavor_id="1",
     server="s1",
 )
-CLEAN = of_image(Image(), SUBJECT)
-IDE = of_image(Image({"hw_disk_bus": "ide"}), SUBJECT)
+CLEAN = server_request.of_image(lookups.Image(), SUBJECT)
+IDE = server_request.of_image(lookups.Image({"hw_disk_bus": "ide"}), SUBJECT)
 
 
-def test_gates_of_a_process_report_a_bad_policy_once(judge, tmp_path, caplog):
-    gates = [judge(), judge()]
+def test_gates_of_a_process_report_a_bad_policy_once(gated, tmp_path, caplog):
+    gates = [gated(), gated()]
     good = {gate.policy().digest for gate in gates}
     write(tmp_path / "policy.yaml", 'version: "2"')
     assert {gate.policy().digest for gate in gates} == good
@@ -102,16 +120,17 @@ def test_gates_of_a_process_report_a_bad_policy_once(judge, tmp_path, caplog):
     ],
 )
 def test_one_event_a_request(
-    judge, events, caplog, mode, enabled, outcome, level
+    gated, told, caplog, mode, enabled, outcome, level
 ):
-    each = judge(mode, enabled)
+    each = gated(mode, enabled)
     policy = each.policy()
-    text = each.refusal(policy, IDE)
-    assert bool(text) == (outcome == "refuse")
+    assert bool(each.refusal(policy, IDE)) == (outcome == "refuse")
     # oslo.log does not write the context again
-    assert [record.context for record in of(caplog)] == [None]
-    assert [name for name, _ in lines(caplog)] == level
-    (event,) = events()
+    assert (
+        [record.context for record in of(caplog)],
+        [name for name, _ in lines(caplog)],
+    ) == ([None], level)
+    (event,) = told()
     assert event.pop("microseconds") >= 0
     judged = enabled == "true"
     assert event == {
@@ -146,32 +165,36 @@ def test_one_event_a_request(
 
 
 def test_an_event_without_a_context_and_of_a_value_that_is_not_known(
-    events, monkeypatch
+    told, monkeypatch
 ):
     monkeypatch.setattr(policy_events, "get_current", lambda: None)
-    choice = DeviceChoice("disk_bus", None, "image")
-    violation = Violation(("guest_devices.disk_bus",), choice, Mode.WARN)
-    verdict = Verdict((violation,))
+    verdict = Verdict(
+        (
+            Violation(
+                ("guest_devices.disk_bus",),
+                hardware.DeviceChoice("disk_bus", None, "image"),
+                model.Mode.WARN,
+            ),
+        )
+    )
     policy_events.write("gate", Subject(UPLOAD), verdict, 1.0)
-    (event,) = events()
-    assert event["request"] is None
-    assert event["service"] is False
-    assert event["microseconds"] == 10**6
+    (event,) = told()
+    assert [
+        event[name] for name in (("request", "service", "microseconds"))
+    ] == [None, False, 10**6]
     assert event["violations"][0]["value"] is None
 
 
 def test_an_event_is_whole_as_long_as_a_record_may_be(
-    judge, events, monkeypatch, caplog
+    gated, told, monkeypatch, caplog
 ):
-    policy = judge().policy()
-    request = image.read({"hw_disk_bus": "ide"})
-    verdict = evaluate(policy, request, SUBJECT, TODAY)
+    verdict = IDE.verdict(gated().policy(), TODAY)
     policy_events.write("gate", SUBJECT, verdict, 1.0)
     length = len(caplog.messages[-1])
     for limit in (length, length - 1):
         monkeypatch.setattr(policy_events, "MESSAGE_LIMIT", limit)
         policy_events.write("gate", SUBJECT, verdict, 1.0)
-    _, whole, cut = events()
+    _, whole, cut = told()
     assert (len(whole["violations"]), len(cut["violations"])) == (1, 0)
 
 
@@ -189,20 +212,25 @@ def lines(caplog):
         ("warn", True, "WARNING", "lets pass (a service makes it)"),
     ],
 )
-def test_the_line_for_the_operator(judge, caplog, mode, service, level, done):
+def test_the_line_for_the_operator(gated, caplog, mode, service, level, done):
     caplog.set_level(logging.INFO)
-    judged = judge(mode)
+    judged = gated(mode)
     judged.refusal(judged.policy(), IDE, service)
-    verdict = IDE.verdict(judged.policy(), TODAY)
-    why = messages.describe(verdict.violations)
+    why = messages.describe(IDE.verdict(judged.policy(), TODAY).violations)
     assert messages.TO_FIX not in why
     assert "hw_disk_bus='ide' is not allowed" in why
     assert lines(caplog) == [(level, f"gate {done} upload: {why}")]
 
 
-HAD = ServerRequest(IDE.hardware, SUBJECT, existing=(IDE.hardware,))
-TOUCHED = frozenset(("hw_disk_bus",))
-CHANGE = of_image(IDE.image, Subject(UPDATE, "p1"), Image(), TOUCHED)
+HAD = server_request.ServerRequest(
+    IDE.hardware, SUBJECT, existing=(IDE.hardware,)
+)
+CHANGE = server_request.of_image(
+    IDE.image,
+    Subject(UPDATE, "p1"),
+    lookups.Image(),
+    frozenset(("hw_disk_bus",)),
+)
 
 
 @pytest.mark.parametrize(
@@ -218,15 +246,15 @@ CHANGE = of_image(IDE.image, Subject(UPDATE, "p1"), Image(), TOUCHED)
         ("enforce", CHANGE, False, "refuse"),
     ],
 )
-def test_what_passes(judge, events, mode, request_, service, outcome):
-    judged = judge(mode)
-    text = judged.refusal(judged.policy(), request_, service=service)
-    assert bool(text) is (outcome == "refuse")
-    (event,) = events()
+def test_what_passes(gated, told, mode, request_, service, outcome):
+    judged = gated(mode)
+    assert bool(
+        judged.refusal(judged.policy(), request_, service=service)
+    ) is (outcome == "refuse")
+    (event,) = told()
+    rules = ["guest_devices.disk_bus"] * (request_ is not CLEAN)
     assert (event["service"], event["outcome"]) == (service, outcome)
-    assert event["rules"] == ["guest_devices.disk_bus"] * (
-        request_ is not CLEAN
-    )
+    assert event["rules"] == rules
 
 
 EXEMPTION = """\
@@ -239,39 +267,416 @@ exemptions:
 """
 
 
-def test_what_an_exemption_lifts_a_server_does_not_violate(judge):
-    rules = judge(more=EXEMPTION).policy()
-    for project, broken in (("p1", 0), ("p2", 1)):
-        subject = Subject(UPLOAD, project)
-        result = violated(rules, [IDE.hardware], subject, today())
-        assert len(result) == broken
+@pytest.mark.parametrize(("project", "broken"), [("p1", 0), ("p2", 1)])
+def test_what_an_exemption_lifts_a_server_does_not_violate(
+    gated, project, broken
+):
+    rules = gated(more=EXEMPTION).policy()
+    subject = Subject(UPLOAD, project)
+    assert (
+        len(violated(rules, [IDE.hardware], subject, watch.today())) == broken
+    )
 
 
-def test_a_refusal_names_the_page_of_this_cloud(judge):
-    enforcer = judge(help_url="https://c/policy")
-    text = enforcer.refusal(enforcer.policy(), IDE)
-    assert text.endswith(" See https://c/policy#rule-guest-devices-disk-bus")
+def test_a_refusal_names_the_page_of_this_cloud(gated):
+    enforcer = gated(help_url="https://c/policy")
+    assert enforcer.refusal(enforcer.policy(), IDE).endswith(
+        " See https://c/policy#rule-guest-devices-disk-bus"
+    )
 
 
-def test_the_last_good_policy_is_kept_under_the_services_name(judge, tmp_path):
-    good = judge().policy()
-    kept = {each.name for each in (tmp_path / "state").iterdir()}
-    assert kept == {"policy-service.json", "policy-service.json.runs"}
+def test_the_last_good_policy_is_kept_under_the_services_name(gated, tmp_path):
+    good = gated().policy()
+    assert {each.name for each in (tmp_path / "state").iterdir()} == {
+        "policy-service.json",
+        "policy-service.json.runs",
+    }
     # and a service that starts with a file of faults has it
-    assert judge(mode="none").policy().digest == good.digest
+    assert gated(mode="none").policy().digest == good.digest
 
 
-def test_what_is_set_in_one_configuration_is_not_set_in_another(judge):
-    judge()
-    other = cfg.ConfigOpts()
-    other([], project="other")
-    vhard_conf.register(other)
-    assert other.vhard.policy_file == "/etc/nova-vhard/policy.yaml"
+@pytest.mark.parametrize(
+    "option",
+    [each for _, options in opts.list_opts() for each in options],
+    ids=lambda option: option.name,
+)
+def test_every_option_says_what_happens_when_it_is_wrong(option):
+    words = "cannot|does not start|no effect|is refused"
+    assert len(option.help) > 100 and re.search(words, option.help)
 
 
-def test_every_option_says_what_happens_when_it_is_wrong():
-    for _, options in opts.list_opts():
-        for option in options:
-            assert len(option.help) > 100, option.name
-            words = ("cannot", "does not start", "no effect", "is refused")
-            assert any(each in option.help for each in words), option.name
+# Very many violations: the leading ones are shown, the others counted.
+
+DISK = ("guest_devices.disk_bus",)
+CARD = ("guest_devices.vif_model",)
+RULES = policy(
+    guest_devices={
+        "disk_bus": {"allow": ["virtio"], "mode": "audit"},
+        "vif_model": {"allow": ["virtio"]},
+        "sound_model": {"allow": [], "mode": "warn"},
+    }
+)
+#: As many as an image's property may have, less a few.
+MANY = 250
+IMAGE = {
+    "id": "1f2e",
+    "hw_vif_model": "e1000",
+    "hw_sound_model": "ich6",
+    "block_device_mapping": json.dumps([{"disk_bus": "ide"}] * MANY),
+}
+
+
+@pytest.fixture(scope="module")
+def leading_verdict():
+    return judge(RULES, IMAGE)
+
+
+def test_what_refuses_and_each_rule_is_shown(leading_verdict):
+    few = leading_verdict.violations[:MOST]
+    assert (leading(few).shown, leading(few).left_out) == (few, 0)
+    result = leading(leading_verdict.violations)
+    assert len(result.shown) == MOST
+    # the image's own properties precede its block devices
+    rules = [each.rules for each in result.shown]
+    assert rules.count(DISK) == MOST - 2
+    assert CARD in rules
+    assert dict(result.more) == {(DISK, "audit"): MANY - MOST + 2}
+    later = leading(leading_verdict.violations[::-1])
+    assert ({each.rules for each in later.shown}, later.shown[-1].rules) == (
+        set(rules),
+        rules[0],
+    )
+
+
+def test_rules_of_one_mode_have_their_share():
+    none = {"allow": []}
+    verdict = judge(
+        policy(guest_devices={"disk_bus": none, "cdrom_bus": none}),
+        {
+            "block_device_mapping": json.dumps(
+                ([{"disk_bus": "ide"}] * (MANY - MOST))
+                + ([{"disk_bus": "ide", "device_type": "cdrom"}] * MOST)
+            )
+        },
+    )
+    assert [each.rules for each in leading(verdict.violations).shown].count(
+        DISK
+    ) == MOST // 2
+
+
+def test_no_more_are_put_into_words(leading_verdict, monkeypatch):
+    write = mock.Mock(return_value="words")
+    for name in ("_sentence", "_phrase"):
+        monkeypatch.setattr(messages, name, write)
+    text = messages.describe(leading_verdict.violations, "ask")
+    assert f" (20) words And {MANY + 2 - MOST} more. To fix: ask" in text
+    text = messages.fault_message(leading_verdict.violations)
+    assert text.endswith(f"; words; and {MANY + 2 - MOST} more")
+    assert write.call_count == 2 * MOST
+
+
+def event_of(gate, subject, leading_verdict):
+    """Return what is written of a verdict, which is short enough."""
+    with written("bare", events.LOG) as stream:
+        events.write(gate, subject, leading_verdict, 0.1)
+    assert len(stream.getvalue()) <= log.MESSAGE_LIMIT
+    return json.loads(stream.getvalue())
+
+
+def test_an_event_counts_the_others(leading_verdict):
+    event = event_of("glance-api", Subject(UPLOAD), leading_verdict)
+    assert (len(event["violations"]), event["more"], event["rules"]) == (
+        MOST,
+        [{"rules": list(DISK), "mode": "audit", "count": MANY - MOST + 2}],
+        leading_verdict.rules,
+    )
+    # and who reads events misses none
+    assert sum(n for *_, n in decisions.violations(event)) == MANY + 2
+    counted = payloads.decision(event)
+    assert (CARD[0], "enforce", 1) in counted.violations
+    metrics = Metrics([])
+    metrics.decided(counted)
+    labels = {"gate": "glance-api", "rule": DISK[0], "mode": "audit"}
+    name = "nova_vhard_violations_total"
+    assert metrics.registry.get_sample_value(name, labels) == MANY
+
+
+def test_tables_have_a_row_for_the_others():
+    rows = list(images.find(RULES, IMAGE, TODAY).rows("violates"))
+    assert len(rows) == MOST + 1
+    assert (*map(str, rows[-1][-5:]),) == (
+        (OTHERS, "", f"and {MANY + 2 - MOST} more", "", "violates")
+    )
+    # one bus twice is one finding, as a rebuild would have it
+    server = servers.Server(
+        "id",
+        had=hardware.HardwareRequest(
+            choices=tuple(
+                hardware.DeviceChoice(
+                    "disk_bus", f"bus{number}", f"bdm[{number}]"
+                )
+                for number in range(MANY)
+            )
+        ),
+    )
+    rows = servers.rows(RULES, server, TODAY)
+    assert (len(rows), rows[-1][4:7]) == (
+        (MOST + 1),
+        (OTHERS, "", f"and {MANY - MOST} more"),
+    )
+
+
+def test_no_event_is_longer_than_a_record_may_be():
+    odd = "\U0001f600" * 300
+    subject = Subject(
+        BOOT, odd, odd, frozenset(f"{odd}{n}" for n in range(999)), odd, odd
+    )
+    event = event_of(
+        "glance-api",
+        subject,
+        judge(
+            RULES,
+            {"block_device_mapping": json.dumps([{"disk_bus": odd}] * MANY)},
+        ),
+    )
+    assert len(event["subject"]["roles"]) == MOST
+
+
+def test_an_event_that_is_too_long_counts_them_all():
+    """A character of an odd name is twelve bytes of JSON."""
+    odd = "\U0001f600" * 62
+    names = [f"{number:02}{odd}" for number in range(2 * MOST)]
+    exemptions = [
+        {
+            "id": name,
+            "reason": "old",
+            "until": "2999-01-01",
+            "projects": names[:1],
+            "rules": {"passthrough.allow": [name]},
+        }
+        for name in names[:MOST]
+    ]
+    rules = policy(
+        passthrough={"allow": {"aliases": []}}, exemptions=exemptions
+    )
+    devices = tuple(
+        hardware.Passthrough("aliases", name, "flavor") for name in names
+    )
+    facts = dict.fromkeys(("project", "domain", "image", "flavor"), names[0])
+    subject = Subject(BOOT, roles=frozenset(names), **facts)
+    event = event_of(
+        "nova-api",
+        subject,
+        evaluate(
+            rules,
+            hardware.HardwareRequest(passthrough=devices),
+            subject,
+            TODAY,
+        ),
+    )
+    kind = {"rules": ["passthrough.allow"], "mode": "enforce"}
+    assert len(event["exemptions"]) == MOST
+    assert (event["violations"], event["rules"]) == ([], kind["rules"])
+    assert event["more"] == [{**kind, "count": MOST}]
+
+
+# Where a refusal points at: [vhard] help_url, and an anchor for each rule.
+
+PAGE = "https://docs.example/why"
+URL_RULES = [
+    *(f"guest_devices.{kind}" for kind in KINDS),
+    verdict.GUEST_DEVICES,
+    verdict.PASSTHROUGH_ALLOW,
+    verdict.PASSTHROUGH_REQUIRE,
+    hosts.HOSTS_REQUIRE,
+    hosts.FLAVOR_REQUIRE,
+]
+
+
+def test_every_rule_has_a_refusal_and_an_anchor_of_its_own():
+    assert {row.rule for row in refusals.TABLE} == set(URL_RULES)
+    text = extension().rules()
+    anchors = re.findall(r"^\.\. _(rule-[a-z-]+):$", text, re.MULTILINE)
+    assert anchors == [messages.anchor(rule) for rule in URL_RULES]
+    assert len(set(anchors)) == len(URL_RULES)
+    assert [rule for rule in URL_RULES if f"\n``{rule}``\n" not in text] == []
+    assert ".. include:: ../_generated/rules.inc\n" in REFUSED.read_text(
+        encoding="utf-8"
+    )
+
+
+@pytest.mark.parametrize("rule", URL_RULES)
+def test_url_of_each_rule_is_at_the_end(rule):
+    text = messages.api_message(
+        [
+            verdict.Violation(
+                (rule,), verdict.Message("a", "b", "c"), model.Mode.ENFORCE
+            )
+        ],
+        help_url=PAGE,
+    )
+    url = f"{PAGE}#{messages.anchor(rule)}"
+    assert text.endswith(f"[rule {rule}] See {url}")
+
+
+def test_the_longest_refusal_has_its_url_whole():
+    violation = verdict.Violation(
+        (hosts.HOSTS_REQUIRE,),
+        verdict.Message("x" * 2000, "a", "b"),
+        model.Mode.ENFORCE,
+    )
+    page = f"https://{'z' * 504}"
+    text = messages.api_message(
+        [violation] * top_violations.MOST, "y" * 4000, page
+    )
+    assert len(text.encode()) == MESSAGE_LIMIT
+    assert text.endswith(f"{'y' * 4000} See {page}#rule-hosts-require")
+
+
+@pytest.mark.parametrize(
+    ("value", "valid"),
+    [
+        ("", True),
+        (PAGE, True),
+        ("http://10.0.0.1:8080/a/b.html?c=d", True),
+        ("docs.example", False),
+        ("ftp://docs.example", False),
+        ("javascript:alert(1)", False),
+        (f"{PAGE}#anchor", False),
+        (f"{PAGE} here", False),
+        (f"{PAGE}\n", False),
+        (f"{PAGE}`id`", False),
+        (f'{PAGE}"><script>', False),
+        ("https://" + "x" * 505, False),
+    ],
+)
+def test_what_the_option_may_be(value, valid):
+    conf = configured(vhard)
+    if valid:
+        conf.set_override("help_url", value, "vhard")
+        assert conf.vhard.help_url == value
+    else:
+        with pytest.raises(ValueError, match="doesn't match regex"):
+            conf.set_override("help_url", value, "vhard")
+
+
+# Behavior common to the API gates.
+
+
+@pytest.mark.parametrize(
+    ("query", "overrides"),
+    [
+        (None, False),
+        ("", False),
+        ("name=x", False),
+        ("_method=PATCH", True),
+        ("a=1&_method=", True),
+        ("%5Fmethod=PATCH", True),
+        ("_%6dethod=PATCH&x=_method", True),
+        ("a=%ff&_method=PATCH", True),
+        ("name=my_method", False),
+        ("name=%ff_method", False),
+    ],
+)
+def test_a_query_that_would_replace_the_method(query, overrides):
+    environ = {"QUERY_STRING": query, "REQUEST_METHOD": "POST"}
+    assert http.overrides_method(environ) is overrides
+    assert not http.overrides_method({})
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_fault_is_told_even_if_it_cannot_be_logged(broken):
+    log = get_logger("nova_vhard.test")
+    context = RequestContext(request_id="req-7", overwrite=False)
+    with (
+        faults.broken_log(faults.OURS) if broken else faults.errors()
+    ) as logged:
+        try:
+            raise KeyError(faults.SECRET)
+        except KeyError:
+            text = http.report_fault(log, "a service", context)
+    assert text.endswith(
+        "Report this request ID to the cloud's operator: req-7"
+    )
+    if not broken:
+        faults.check_logged(logged, KeyError)
+
+
+def test_a_body_can_be_read_again_and_rewound_by_webob():
+    environ = {
+        "wsgi.input": io.BytesIO(b"12345 and more"),
+        "CONTENT_LENGTH": "5",
+        "REQUEST_METHOD": "POST",
+    }
+    assert http.read_body(environ, 5) == b"12345"
+    assert environ["wsgi.input"].read() == b"12345"
+    request = webob.Request(environ)
+    assert request.is_body_seekable
+    request.make_body_seekable()
+    assert request.body == b"12345"
+
+
+def test_a_body_shorter_than_announced_is_no_body():
+    environ = {"wsgi.input": io.BytesIO(b"1234")}
+    with pytest.raises(OSError, match="shorter"):
+        http.read_body(environ, 5)
+
+
+# The application behind a gate, down to the router.
+
+
+class Layer:
+    """Middleware, or the router of a service."""
+
+    def __init__(self, name=None, application=None):
+        if name:
+            setattr(self, name, application)
+
+    def __call__(self):
+        """Answer nothing."""
+
+
+NAMES = ["application", "app", "_application", "_app", "wrapped"]
+
+
+def stack(*names):
+    """Return middleware, the first outside, and the router behind it."""
+    layers = [Layer()]
+    for name in reversed(names):
+        layers.insert(0, Layer(name, layers[0]))
+    return layers
+
+
+@pytest.mark.parametrize("names", [[], NAMES[:1], NAMES, NAMES * 12])
+def test_everything_behind_is_found_in_order(names):
+    layers = stack(*names)
+    assert list(routing.behind(layers[0])) == layers
+    assert found(layers, layers[-1:]) == (layers[-1], layers[:-1])
+
+
+def found(layers, wanted):
+    """Return the first that is wanted behind a layer, and those before it."""
+    return routing.find(layers[0], wanted.__contains__, "Nova", "there")
+
+
+def test_the_first_that_is_wanted_is_the_one():
+    layers = stack("app", "app")
+    assert found(layers, layers[1:]) == (layers[1], layers[:1])
+
+
+def test_what_cannot_be_called_is_no_application_and_a_ring_has_an_end():
+    layer = Layer("application", "a name")
+    layer.app = ring = Layer()
+    ring.app = ring
+    assert [*dict.fromkeys(routing.behind(layer))] == [layer, ring]
+
+
+def test_without_a_router_what_stands_there_is_named():
+    layers = [*stack("app"), SimpleNamespace()]
+    layers[1].wrapped = lambda: None
+    with pytest.raises(routing.NoRouter) as raised:
+        routing.find(layers[0], lambda _: False, "Nova's API", "put it last")
+    assert str(raised.value) == (
+        "no router of Nova's API comes after the filter vhard in this "
+        "pipeline (found: Layer, Layer, function): put it last"
+    )

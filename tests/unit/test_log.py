@@ -1,25 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records of our loggers, as oslo.log writes them into a file."""
+"""Records of our loggers, as oslo.log writes them, and events in them."""
 
+import json
 import logging
 import pathlib
+import re
 import threading
 import traceback
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 
-from nova_vhard.common import log
-from nova_vhard.common.log import MESSAGE_LIMIT, get_logger
+from nova_vhard.common import decisions, log
+from nova_vhard.common.decisions import DECISIONS, Event
 from nova_vhard.common.text import line, lines
 from tests.clean import RECORD_LIMIT, records
+from tests.unit.event_lines import FORGED, event, written
 
-LOG = get_logger("nova_vhard.test")
-FORGED = (
+LOG = log.get_logger("nova_vhard.test")
+ANOTHER = (
     "x\n2026-11-25 09:14:02.123 4711 ERROR nova_vhard.policy.watch [-] bad"
 )
 ODD = [
-    FORGED,
+    ANOTHER,
     "\x1b[31mred\x1b[0m",
     "\u202egnp.exe",
     "\ud800alone",
@@ -33,23 +37,24 @@ class Trouble(Exception):
     """Error with the message of another service, for example."""
 
 
-class Unwritable:
-    def __str__(self):
-        raise RecursionError("too deep")
+UNWRITABLE = mock.MagicMock()
+UNWRITABLE.__str__.side_effect = RecursionError
 
 
 @pytest.fixture
-def written(tmp_path):
+def log_file(tmp_path):
     with records(str(tmp_path / "nova.log")) as result:
         yield result
 
 
-def content(result):
+def content(result, count):
+    """Return a file of so many clean records."""
+    assert (result.written, result.faults) == (count, [])
     return pathlib.Path(result.baseFilename).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
-def test_a_record_is_one_clean_line(written, odd):
+def test_a_record_is_one_clean_line(log_file, odd):
     for level in (logging.INFO, logging.ERROR):
         LOG.log(level, "Of an image: %s, %s", odd, [odd])
         LOG.log(level, odd)
@@ -58,13 +63,12 @@ def test_a_record_is_one_clean_line(written, odd):
     except Trouble as error:
         # oslo.log adds its text to a warning by itself
         LOG.warning("Not read: %s", error)
-    assert (written.written, written.faults) == (5, [])
-    assert content(written).count("\n") == 5
-    assert "Trouble: " not in content(written)
+    text = content(log_file, 5)
+    assert text.count("\n") == 5 and "Trouble: " not in text
 
 
 @pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
-def test_a_traceback_has_lines_and_each_is_clean(written, odd):
+def test_a_traceback_has_lines_and_each_is_clean(log_file, odd):
     try:
         try:
             raise KeyError(odd)
@@ -72,8 +76,7 @@ def test_a_traceback_has_lines_and_each_is_clean(written, odd):
             raise Trouble(odd) from error
     except Trouble:
         LOG.exception("Left as it is: %s", odd)
-    assert (written.written, written.faults) == (1, [])
-    result = content(written).splitlines()
+    result = content(log_file, 1).splitlines()
     assert " ERROR nova_vhard.test [" in result[0]
     assert all(" ERROR nova_vhard.test " in each for each in result)
     # no line of the exception's own text
@@ -82,19 +85,22 @@ def test_a_traceback_has_lines_and_each_is_clean(written, odd):
     assert any(each.split()[5].startswith("KeyError:") for each in result)
 
 
-def test_a_deep_traceback_is_cut(written):
-    def even(depth):
-        return odd(depth)
-
-    def odd(depth):
-        return even(depth - 1) if depth else {}["\U0001f600" * 10_000]
-
-    try:
+def test_a_deep_traceback_is_cut(log_file):
+    # The functions change, so that Python leaves no frame out.
+    with pytest.raises(Trouble, match="0") as caught:
         even(400)
-    except KeyError:
-        LOG.exception("😀" * 100_000)
-    assert (written.written, written.faults) == (1, [])
-    assert written.longest < RECORD_LIMIT
+    LOG.error("😀" * 100_000, exc_info=caught.value)
+    assert content(log_file, 1) and log_file.longest < RECORD_LIMIT
+
+
+def even(depth):
+    return odd(depth)
+
+
+def odd(depth):
+    if not depth:
+        raise Trouble("0" + "\U0001f600" * 10_000)
+    return even(depth - 1)
 
 
 @pytest.mark.parametrize(
@@ -106,10 +112,10 @@ def test_a_deep_traceback_is_cut(written):
         ("%s", [{}], "{}"),
         ("%(a)s", [{"a": 1}], "1"),
         ("%s: %s", [1], "'%s: %s', 1 values that cannot be written out"),
-        ("%s", [Unwritable()], "'%s', 1 values that cannot be written out"),
+        ("%s", [UNWRITABLE], "'%s', 1 values that cannot be written out"),
         (
             "%s: %s",
-            ["a", Unwritable()],
+            ["a", UNWRITABLE],
             "'%s: %s', 2 values that cannot be written out",
         ),
         ("%(what)s", [{"what": "a mapping"}], "a mapping"),
@@ -144,18 +150,20 @@ def test_an_exception_that_is_not_handled_now(caplog, as_tuple):
         pass
 
     given = raised(Inner("earlier"))
-    exc_info = (Inner, given, given.__traceback__) if as_tuple else given
-    LOG.error("Failed", exc_info=exc_info)
-    kind, error, trace = caplog.records[0].exc_info
-    assert (kind, str(error), trace) == (
-        type(error),
-        "earlier",
-        error.__traceback__,
+    LOG.error(
+        "Failed",
+        exc_info=(Inner, given, given.__traceback__) if as_tuple else given,
     )
-    # it keeps the name of the function
-    for name in ("__name__", "__module__", "__qualname__"):
-        assert getattr(kind, name) == getattr(Inner, name)
+    kind, error, trace = caplog.records[0].exc_info
+    assert (kind, str(error)) == (type(error), "earlier")
+    assert trace is error.__traceback__
     assert trace.tb_frame.f_code.co_name == "raised"
+    # it keeps the name of the function
+    assert (kind.__name__, kind.__module__, kind.__qualname__) == (
+        Inner.__name__,
+        Inner.__module__,
+        Inner.__qualname__,
+    )
 
 
 @pytest.mark.parametrize("exc_info", [None, False, True, (None, None, None)])
@@ -199,27 +207,21 @@ def test_what_led_to_an_exception_is_logged_with_it(caplog, error, texts):
 
 
 def test_a_message_with_a_traceback_has_less_room(caplog):
-    LOG.error("x" * MESSAGE_LIMIT)
-    LOG.error("x" * MESSAGE_LIMIT, exc_info=Trouble())
-    lengths = [len(text.encode()) for text in caplog.messages]
-    assert lengths == [48 * 1024, 24 * 1024]
+    LOG.error("x" * log.MESSAGE_LIMIT)
+    LOG.error("x" * log.MESSAGE_LIMIT, exc_info=Trouble())
+    assert [len(text.encode()) for text in caplog.messages] == [
+        48 * 1024,
+        24 * 1024,
+    ]
 
 
-def deep(level):
-    """Raise an exception some calls away."""
-    if level > 1:
-        deep(level - 1)
-    raise Trouble
-
-
-@pytest.mark.parametrize("level", [1, 10, 11, 12, 20])
-def test_the_last_frames_of_a_traceback_are_logged(caplog, level):
+@pytest.mark.parametrize("depth", [0, 4, 5, 9])
+def test_the_last_frames_of_a_traceback_are_logged(caplog, depth):
     with pytest.raises(Trouble) as caught:
-        deep(level)
+        even(depth)
     LOG.error("Failed", exc_info=caught.value)
-    (record,) = caplog.records
     every = [*traceback.walk_tb(caught.value.__traceback__)]
-    assert [*traceback.walk_tb(record.exc_info[2])] == every[-12:]
+    assert [*traceback.walk_tb(caplog.records[0].exc_info[2])] == every[-12:]
 
 
 @pytest.mark.parametrize(
@@ -236,81 +238,75 @@ def test_a_record_knows_its_caller(caplog, given, caller):
     assert (record.name, record.msg) == ("nova_vhard.test", "from here")
 
 
+HOURS = 10_010 + 7200
+
+
 @pytest.mark.parametrize(
-    ("interval", "moments", "said"),
+    ("interval", "steps", "said"),
     [
         # A peer that is asked every ten seconds and is away for two hours.
-        ({}, range(0, 7200, 10), [0, 3600]),
-        ({"interval": 60}, [0, 59, 60, 119, 120], [0, 60, 120]),
+        (
+            {},
+            [
+                (0, "over", "never away", None),
+                *((n, "say", f"away {n}", None) for n in range(0, 7200, 10)),
+                *[(7200, "over", "back", None)] * 2,
+                (7200, "say", "away again", None),
+            ],
+            ["away 0", "away 3600", "back", "away again"],
+        ),
+        (
+            {"interval": 60},
+            [(n, "say", f"{n}", None) for n in (0, 59, 60, 119, 120)],
+            ["0", "60", "120"],
+        ),
+        # A trouble hides and ends no other.
+        (
+            {},
+            [
+                *((10_000, "say", f"{n} is away", n) for n in (1, 2, 1)),
+                (10_000, "over", "1 is back", 1),
+                *((10_010, "say", f"{n} is away now", n) for n in (2, 3)),
+                (10_010, "over", "2 is back", 2),
+                # What was not said for long is forgotten.
+                (HOURS, "say", "4 is away", 4),
+                (HOURS, "over", "3 is back", 3),
+            ],
+            [
+                *("1 is away", "2 is away", "1 is back", "3 is away now"),
+                *("2 is back", "4 is away"),
+            ],
+        ),
     ],
+    ids=["two hours", "interval", "several"],
 )
 def test_a_trouble_is_logged_seldom_and_its_end_once(
-    monkeypatch, caplog, interval, moments, said
+    monkeypatch, caplog, interval, steps, said
 ):
     clock = SimpleNamespace()
     monkeypatch.setattr(log, "time", clock)
     seldom = log.Seldom(LOG, logging.ERROR, **interval)
-    seldom.over("never away")
-    for now in moments:
-        clock.monotonic = lambda: now  # noqa: B023
-        seldom.say("away for %d s", now)
-    for _ in range(2):
-        seldom.over("back after %d s", now)
-    try:
-        raise ConnectionError
-    except ConnectionError:
-        seldom.say("away again")
-        seldom.say("away, as the traceback says", key=1, exc_info=True)
-    logged = [
-        (each.levelname, each.msg, bool(each.exc_info))
-        for each in caplog.records
-    ]
-    assert logged == [
-        *(("ERROR", f"away for {now} s", False) for now in said),
-        ("WARNING", f"back after {moments[-1]} s", False),
-        ("ERROR", "away again", False),
-        ("ERROR", "away, as the traceback says", True),
-    ]
+    for now, step, text, key in steps:
+        clock.monotonic = mock.Mock(return_value=now)
+        getattr(seldom, step)("%s", text, **({"key": key} if key else {}))
+    assert caplog.messages == said
+    for record in caplog.records:
+        end = "back" in record.getMessage()
+        assert record.levelname == ("WARNING" if end else "ERROR")
+    assert len(seldom._last) == 1
 
 
-def test_a_trouble_hides_and_ends_no_other(monkeypatch, caplog):
-    clock = SimpleNamespace(monotonic=lambda: 10_000)
-    monkeypatch.setattr(log, "time", clock)
-    seldom = log.Seldom(LOG)
-    for key in ("one", "two", "one"):
-        seldom.say("%s is away", key, key=key)
-    seldom.over("one is back", key="one")
-    clock.monotonic = lambda: 10_010
-    for key in ("two", "three"):
-        seldom.say("%s is away now", key, key=key)
-    seldom.over("two is back", key="two")
-    # What was not said for long is forgotten.
-    clock.monotonic = lambda: 10_010 + 7200
-    seldom.say("four is away", key="four")
-    seldom.over("three is back", key="three")
-    assert caplog.messages == [
-        "one is away",
-        "two is away",
-        "one is back",
-        "three is away now",
-        "two is back",
-        "four is away",
-    ]
-    assert [*seldom._last] == ["four"]
+def test_a_trouble_is_logged_with_its_traceback(caplog):
+    error = raised(ConnectionError())
+    log.Seldom(LOG, logging.ERROR).say("away", exc_info=error)
+    assert [bool(each.exc_info) for each in caplog.records] == [True]
 
 
-@pytest.fixture
-def withheld():
-    """Give what takes the exceptions of a logger in this thread."""
-    made = log.Withheld(["others.notify"])
-    yield made
-    logging.getLogger("others.notify").removeFilter(made)
-
-
-def test_what_others_log_in_this_thread_is_taken(caplog, withheld):
+def test_what_others_log_in_this_thread_is_taken(caplog):
+    others = logging.getLogger("others.notify")
+    withheld = log.Withheld([others.name])
     assert withheld.take() is None
     error = raised(Trouble("lost"))
-    others = logging.getLogger("others.notify")
     others.error("here", exc_info=error)
     others.error("without an exception")
     thread = threading.Thread(
@@ -319,18 +315,19 @@ def test_what_others_log_in_this_thread_is_taken(caplog, withheld):
     thread.start()
     thread.join()
     logging.getLogger().error("another logger", exc_info=error)
-    logged = ["without an exception", "elsewhere", "another logger"]
-    assert caplog.messages == logged
-    assert withheld.take() is error
-    assert withheld.take() is None
+    others.removeFilter(withheld)
+    assert caplog.messages == [
+        "without an exception",
+        "elsewhere",
+        "another logger",
+    ]
+    assert [withheld.take(), withheld.take()] == [error, None]
 
 
 def test_a_line_is_cut_at_bytes():
     assert line("a\n b\tc\u202e") == "a b c"
-    cut = line("😀" * 100, 30)
-    assert len(cut.encode()) <= 30
-    assert cut.endswith("😀…")
-    assert len(line("x" * 10**6, MESSAGE_LIMIT)) == MESSAGE_LIMIT - 2
+    assert line("😀" * 100, 30) == "😀" * 6 + "…"
+    assert len(line("x" * 10**6, log.MESSAGE_LIMIT)) == log.MESSAGE_LIMIT - 2
     assert lines("a\x1b\nb\u2028\n") == "a\nb\n"
 
 
@@ -348,23 +345,20 @@ def test_a_record_of_a_library_is_clean_in_our_programs(odd):
         library("%(text)s", {"text": odd}),
     ):
         text = formatter.format(record)
-        assert text == line(odd, MESSAGE_LIMIT)
+        assert text == line(odd, log.MESSAGE_LIMIT)
         # other handlers find the same record as after any formatter
-        assert record.message == text
-        assert record.exc_info is None
+        assert (record.message, record.exc_info) == (text, None)
 
 
 def test_a_traceback_of_a_library_is_clean_in_our_programs():
-    error = raised(Trouble(FORGED))
+    error = raised(Trouble(ANOTHER))
     info = (type(error), error, error.__traceback__)
-    bad = "x" * 10**6
-    record = library(bad, info=info)
+    record = library("x" * 10**6, info=info)
     text = log.CleanFormatter(logging.Formatter("%(message)s")).format(record)
-    assert "Trouble: x 2026-11-25" in text
-    assert FORGED not in text
+    assert "Trouble: x 2026-11-25" in text and ANOTHER not in text
     assert record.exc_info is info
     # it is cut as ours is
-    assert text.splitlines()[0] == line(bad, log._WITH_TRACEBACK)
+    assert text.splitlines()[0] == line("x" * 10**6, log._WITH_TRACEBACK)
 
 
 def test_handlers_are_made_clean_once_and_keep_their_format(monkeypatch):
@@ -379,3 +373,241 @@ def test_handlers_are_made_clean_once_and_keep_their_format(monkeypatch):
     assert first.formatter is made
     assert first.format(library("a\nb")) == "ours: a b"
     assert other.format(library("a\nb")) == "a b"
+
+
+# Decision events in the lines of a log, and when they were written.
+
+DATA = {"outcome": "allow"}
+TEXT = json.dumps(DATA)
+WRITTEN = "2026-11-25 09:14:02"
+PREFIX = f"{WRITTEN}.123 1 INFO {DECISIONS} [-]"
+HOST = "Nov 25 09:14:02 controller1 nova-api[4711]:"
+STAMPS = pytest.mark.parametrize(
+    ("stamp", "time"),
+    [
+        ({}, None),
+        ({"time": f"{WRITTEN},123"}, WRITTEN),
+        ({"timestamp": "2026-11-25T09:14:02Z"}, WRITTEN),
+        ({"asctime": WRITTEN}, WRITTEN),
+        ({"time": 61e-6, "asctime": WRITTEN}, WRITTEN),
+        ({"created": WRITTEN}, None),
+    ],
+    ids=["none", "time", "timestamp", "asctime", "number", "other"],
+)
+
+
+def read(data):
+    return decisions.read(json.dumps(data).encode())
+
+
+@STAMPS
+def test_an_event_is_a_line_or_the_message_of_a_record(stamp, time):
+    data = {**DATA, **stamp}
+    assert read(data) == Event(data, time)
+    record = {"name": DECISIONS, "message": TEXT, **stamp}
+    assert read(record) == Event(DATA, time)
+    assert read({"MESSAGE": json.dumps(record)}) == Event(DATA, time)
+
+
+@pytest.mark.parametrize(
+    ("line", "event"),
+    [
+        (f"{PREFIX} {TEXT}", Event(DATA, WRITTEN)),
+        (f"1 INFO {DECISIONS} [-] {TEXT}", Event(DATA)),
+        # half characters are replaced
+        (
+            f'1 INFO {DECISIONS} {{"outcome": "\ud800"}}',
+            Event({"outcome": "?"}),
+        ),
+        # the name of the logger may be in the event again
+        (
+            f'1 INFO {DECISIONS} {{"outcome": "as {DECISIONS} says"}}',
+            Event({"outcome": f"as {DECISIONS} says"}),
+        ),
+        (f"\udcff {PREFIX} {TEXT}", Event(DATA, WRITTEN)),
+        # no event is behind the name of another logger
+        (f"{HOST} ERROR nova.compute.api {DECISIONS} {TEXT}", None),
+        (f"{HOST} ERROR {DECISIONS} {TEXT}", Event(DATA)),
+    ],
+)
+def test_a_line_with_a_prefix(line, event):
+    assert read({"MESSAGE": line}) == event
+    if "\ud800" not in line:
+        assert decisions.read(line.encode(errors="surrogateescape")) == event
+
+
+@pytest.mark.parametrize("name", ["nova.api", None])
+def test_a_record_of_another_logger(name):
+    assert read({"name": name, "message": TEXT, "levelname": "ERROR"}) is None
+
+
+def test_what_an_event_counts():
+    data = {
+        "violations": [
+            {"rules": ["a", "b"], "mode": "warn"},
+            {"rule": "c, d", "mode": "audit"},
+        ],
+        "more": [
+            {"rules": ["a", "e"], "mode": "warn", "count": 10**9},
+            {"rules": ["a"], "mode": "warn", "count": 1},
+        ],
+    }
+    assert list(decisions.violations(data)) == [
+        ("a", "warn", 1),
+        ("b", "warn", 1),
+        ("c", "audit", 1),
+        ("d", "audit", 1),
+        ("a", "warn", 10**9),
+        ("e", "warn", 10**9),
+        ("a", "warn", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"count": 0}, "a count expected"),
+        ({"count": 10**9 + 1}, "a count expected"),
+        ({"count": True}, "a count expected"),
+        ({"count": "1"}, "a count expected"),
+        ({"rules": "a"}, "a list of rules expected"),
+        ({"rules": [1]}, "text expected, not int"),
+        ({"mode": None}, "text expected, not NoneType"),
+    ],
+)
+def test_what_counts_nothing(change, message):
+    data = {
+        "violations": [],
+        "more": [{"rules": ["a"], "mode": "warn", "count": 1, **change}],
+    }
+    with pytest.raises(TypeError, match=f"^{message}$"):
+        list(decisions.violations(data))
+
+
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        ("[]", "no JSON object"),
+        ("7", "no JSON object"),
+        ("x", "no JSON: Expecting value: line 1 column 1 (char 0)"),
+        ("", "no JSON: Expecting value: line 1 column 1 (char 0)"),
+    ],
+)
+def test_what_is_no_event_says_why(message, why):
+    with pytest.raises(decisions.Unreadable, match=f"^{re.escape(why)}$"):
+        read({"name": DECISIONS, "message": message})
+
+
+@pytest.mark.parametrize("name", ["bare", "context", "json"])
+@pytest.mark.parametrize(
+    ("properties", "mode", "outcome", "rules"),
+    [
+        (
+            {"hw_disk_bus": "ide"},
+            "enforce",
+            "refuse",
+            [("guest_devices.disk_bus", "enforce", 1)],
+        ),
+        ({}, None, "allow", []),
+    ],
+)
+def test_reads_an_event_as_it_is_written(
+    name, properties, mode, outcome, rules
+):
+    """In a file, behind syslog's prefix, and in a record of the journal."""
+    text = event(name, properties)
+    for each in [
+        *[text, json.dumps({"PRIORITY": "6", "MESSAGE": text})],
+        *["Nov 25 09:14:02 controller1 nova-scheduler[4711]: " + text]
+        * (name == "context"),
+    ]:
+        data = decisions.read(each.encode()).data
+        assert list(decisions.violations(data)) == rules
+        assert [
+            data[name]
+            for name in (("gate", "mode", "outcome", "microseconds"))
+        ] == ["nova-api", mode, outcome, 61]
+
+
+def test_a_journal_in_a_journal_says_nothing():
+    """As deep as it may be, somebody could write one level more."""
+    inner = {"MESSAGE": event("context")}
+    entry = {"MESSAGE": json.dumps(inner)}
+    assert decisions.read(json.dumps(entry).encode()).data == inner
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        f"{decisions.DECISIONS} {FORGED}",
+        f"2026-11-25 09:14:02 1 INFO {decisions.DECISIONS} {FORGED}",
+    ],
+)
+def test_the_text_of_an_exception_says_nothing(forged):
+    """A traceback of the service's own: oslo.log writes no brackets there."""
+    log = logging.getLogger("nova.compute.api")
+    with written("context", log) as stream:
+        try:
+            raise KeyError(f"x {forged}")
+        except KeyError:
+            log.exception("Failed")
+    result = stream.getvalue().encode().splitlines()
+    assert any(forged.encode() in each for each in result)
+    assert [decisions.read(each) for each in result] == [None] * len(result)
+
+
+@pytest.mark.parametrize("name", ["context", "json"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        FORGED,
+        f"nova_vhard.decisions [-] {FORGED}",
+        f"GET /x INFO nova_vhard.decisions [-] {FORGED}",
+        "x ERROR nova_vhard.policy.watch [-] Policy cannot be used",
+        f"x[1]: INFO nova_vhard.decisions {FORGED}",
+    ],
+)
+def test_what_somebody_else_has_logged_says_nothing(name, message):
+    log = logging.getLogger("nova.api.openstack.requestlog")
+    with written(name, log) as stream:
+        log.error('192.0.2.1 "%s" status: 404', message)
+        log.error("%s", message)
+    for each in stream.getvalue().splitlines():
+        assert decisions.read(each.encode()) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        event("bare")[:-1],
+        event("bare") + event("bare"),
+        event("context")[:-20],
+        event("context").partition("{")[0] + "no event",
+        "{" * 100_000,
+        '{"a":' + "[" * 100_000,
+        '{"microseconds":' + "9" * 10_000 + "}",
+        '{"name": "nova_vhard.decisions", "message": "no event"}',
+        '{"name": "nova_vhard.decisions", "message": "[]"}',
+        "{\udcff}",
+    ],
+    ids=range(10),
+)
+def test_what_should_be_an_event_and_is_none_is_unreadable(line):
+    with pytest.raises(decisions.Unreadable):
+        decisions.read(line.encode(errors="surrogateescape"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "Traceback (most recent call last):",
+        " nova_vhard.decisions",
+        "x" * 1_000_000,
+        "A" * 100_000 + " nova_vhard.decisions {}",
+        '{"name": "nova.api", "message": "text"}',
+    ],
+    ids=range(6),
+)
+def test_a_line_about_something_else_says_nothing(line):
+    assert decisions.read(line.encode()) is None

@@ -13,6 +13,7 @@ import threading
 import time
 from concurrent import futures
 from types import SimpleNamespace
+from unittest import mock
 
 import oslo_messaging
 import pytest
@@ -22,13 +23,10 @@ from oslo_messaging._drivers import impl_fake
 
 from nova_vhard.conf import vhard as vhard_conf
 from nova_vhard.gates.enforcer import PolicyEnforcer
-from nova_vhard.policy import notify
-from nova_vhard.policy.notify import Sender
-from nova_vhard.policy.subject import UPLOAD, Subject
-from nova_vhard.policy.watch import PolicyUnavailable
-from nova_vhard.request.lookups import Image
-from nova_vhard.request.server_request import of_image
+from nova_vhard.policy import notify, subject, watch
+from nova_vhard.request import lookups, server_request
 from tests import logged
+from tests.unit import helpers
 from tests.unit.helpers import write
 
 _WAIT = 60
@@ -46,31 +44,28 @@ class Consumer:
 
     def __init__(self):
         self.came = queue.Queue()
-        self.contexts = []
 
     def info(self, context, publisher_id, event_type, payload, metadata):
-        self.contexts.append(context)
-        self.came.put((publisher_id, event_type, payload))
+        self.came.put((context, publisher_id, event_type, payload))
 
     def next(self):
-        return self.came.get(timeout=_WAIT)
+        self.context, *event = self.came.get(timeout=_WAIT)
+        return tuple(event)
 
     def payload(self):
-        return self.next()[2]
+        return self.next()[-1]
 
 
 def configured(url="fake:"):
-    conf = cfg.ConfigOpts()
-    conf([], project="test", default_config_files=[])
+    conf = helpers.configured(
+        vhard_conf, notification_topic=f"topic-{next(_TOPICS)}"
+    )
     oslo_messaging.get_notification_transport(conf, url="fake:")
     conf.set_override("transport_url", url)
-    vhard_conf.register(conf)
-    topic = f"topic-{next(_TOPICS)}"
-    conf.set_override("notification_topic", topic, "vhard")
     return conf
 
 
-def sender(conf, size=notify.QUEUE_SIZE, kind=Sender):
+def sender(conf, size=notify.QUEUE_SIZE, kind=notify.Sender):
     return kind(conf, "nova-api", conf.vhard.notification_topic, size)
 
 
@@ -119,7 +114,7 @@ def warnings(caplog):
     return lambda: logged.lines(caplog, notify.LOG.name)
 
 
-class Waiting(Sender):
+class Waiting(notify.Sender):
     """A sender whose bus is down, until somebody sets ``up``."""
 
     def __init__(self, *arguments):
@@ -146,8 +141,8 @@ def test_a_decision_is_sent_as_it_is_logged(conf, consumer, host):
             **{"version": "1.0", "dropped": 0},
         },
     )
-    # nobody's token goes with it
-    assert consumer.contexts == [{}]
+    # no token goes with it
+    assert consumer.context == {}
 
 
 def test_the_services_own_bus_of_notifications_is_taken(conf, consumer):
@@ -175,18 +170,21 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_counted(
     for number in range(1, 9):
         waiting.decided(json.dumps({"number": number}))
     # then
-    ((level, message),) = warnings()
-    assert level == "WARNING"
-    assert message == (
-        "Notifications cannot be sent to the message bus; this process has "
-        "dropped 1 so far (the log has all decisions): 3 wait for it"
-    )
+    assert warnings() == [
+        (
+            "WARNING",
+            "Notifications cannot be sent to the message bus; this process "
+            "has dropped 1 so far (the log has all decisions): 3 wait for it",
+        )
+    ]
     # and when
     waiting.up.set()
     # then
     came = [consumer.payload() for _ in range(4)]
-    assert [each["number"] for each in came] == [0, 1, 2, 3]
-    assert [each["dropped"] for each in came] == [0, 5, 0, 0]
+    assert (
+        [each["number"] for each in came],
+        [each["dropped"] for each in came],
+    ) == ([0, 1, 2, 3], [0, 5, 0, 0])
     # the log says in the end how many it were
     until(lambda: len(warnings()) == 2)
     assert warnings()[1][1] == (
@@ -194,8 +192,7 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_counted(
         "dropped 5 so far (the log has all decisions)"
     )
     waiting.decided('{"number": 9}')
-    assert consumer.payload()["dropped"] == 0
-    assert len(warnings()) == 2
+    assert (consumer.payload()["dropped"], len(warnings())) == (0, 2)
 
 
 @pytest.mark.parametrize(
@@ -219,9 +216,8 @@ def test_a_bus_that_is_not_there_holds_no_request_up(
     for _ in range(7):
         result.decided("{}")
     (worker,) = result._workers.values()
-    assert worker._queue.full()
     # another one may be with the thread
-    assert worker._total >= 5
+    assert worker._queue.full() and worker._total >= 5
     ((_, message),) = warnings()
     assert why in message
 
@@ -240,12 +236,12 @@ def test_what_cannot_be_sent_is_tried_again_and_not_logged_whole(
 ):
     # given
     monkeypatch.setattr(notify, "_PAUSE", 0)
-    real, tries = impl_fake.FakeDriver.send_notification, []
+    real = impl_fake.FakeDriver.send_notification
+    faults = [oslo_messaging.MessageDeliveryFailure("no such queue\nx")] * 3
 
     def send(*arguments, **more):
-        tries.append(1)
-        if len(tries) <= 3:
-            raise oslo_messaging.MessageDeliveryFailure("no such queue\nx")
+        if faults:
+            raise faults.pop()
         return real(*arguments, **more)
 
     monkeypatch.setattr(impl_fake.FakeDriver, "send_notification", send)
@@ -255,7 +251,6 @@ def test_what_cannot_be_sent_is_tried_again_and_not_logged_whole(
         result.decided(json.dumps({"private": number}))
     # then
     assert [consumer.payload()["private"] for _ in range(3)] == [0, 1, 2]
-    assert len(tries) == 6
     until(lambda: len(warnings()) == 2)
     (_, message), (_, end) = warnings()
     assert "MessageDeliveryFailure: no such queue x" in message
@@ -264,38 +259,25 @@ def test_what_cannot_be_sent_is_tried_again_and_not_logged_whole(
 
 
 def test_the_longer_it_fails_the_longer_it_waits(monkeypatch):
-    pauses = []
-
-    def sleep(seconds):
-        pauses.append(seconds)
-        if len(pauses) == 8:
-            sys.exit()
-
-    clock = SimpleNamespace(sleep=sleep, monotonic=time.monotonic)
-    monkeypatch.setattr(notify, "time", clock)
+    sleep = mock.Mock(side_effect=[None] * 7 + [SystemExit])
+    monkeypatch.setattr(
+        notify, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic)
+    )
     monkeypatch.setattr(notify, "Withheld", list)
-    sent = []
-
-    def info(*arguments):
-        sent.append(arguments)
-        raise OSError
-
+    info = mock.Mock(side_effect=OSError)
     worker = notify._Worker(lambda: SimpleNamespace(info=info), 1, dict)
-    waits = []
-
-    def get(timeout):
-        waits.append(timeout)
-        return notify.DECISION, "{}"
-
-    monkeypatch.setattr(worker._queue, "get", get)
+    worker._queue = mock.Mock()
+    worker._queue.get.return_value = notify.DECISION, "{}"
     with pytest.raises(SystemExit):
         worker._run()
-    assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
+    assert [call.args for call in sleep.mock_calls] == [
+        (each,) for each in (1, 2, 4, 8, 16, 30, 30, 30)
+    ]
     # the first beat waits for nothing
-    assert waits == [0]
+    assert worker._queue.mock_calls == [mock.call.get(timeout=0)]
     # RabbitMQ's driver takes no other context than an empty one.
     about = {"version": notify.VERSION, "dropped": 0}
-    assert sent == [({}, notify.DECISION, about)] * 8
+    assert info.mock_calls == [mock.call({}, notify.DECISION, about)] * 8
 
 
 def test_without_a_thread_the_next_one_tries_again(
@@ -303,11 +285,11 @@ def test_without_a_thread_the_next_one_tries_again(
 ):
     result = sender(conf)
     with monkeypatch.context() as patch:
-
-        def fail(self):
-            raise RuntimeError("can't start new thread")
-
-        patch.setattr(threading.Thread, "start", fail)
+        patch.setattr(
+            threading.Thread,
+            "start",
+            mock.Mock(side_effect=RuntimeError("can't start new thread")),
+        )
         result.decided('{"number": 1}')
     ((_, message),) = warnings()
     assert "can't start new thread" in message
@@ -322,26 +304,12 @@ def test_many_threads_share_one_queue_and_one_thread(conf, consumer):
         list(pool.map(result.decided, ["{}"] * 400))
     assert [consumer.payload()["dropped"] for _ in range(400)] == [0] * 400
     assert len(result._workers) == 1
-    (thread,) = (
-        thread
+    # the service can end without it
+    assert [
+        thread.daemon
         for thread in {*threading.enumerate()} - before
         if thread.name == "vhard-notifications"
-    )
-    # the service can end without it
-    assert thread.daemon
-
-
-def test_what_another_thread_has_dropped_is_no_fault(conf, consumer):
-    class Raced(dict):
-        """Names a process that another thread drops in the meantime."""
-
-        def __iter__(self):
-            return iter([1])
-
-    result = sender(conf)
-    result._workers = Raced()
-    result.decided("{}")
-    consumer.next()
+    ] == [True]
 
 
 @pytest.mark.parametrize(
@@ -358,6 +326,15 @@ def test_reasons_are_bounded(conf, consumer, warnings, reason, shown):
     result.decided("{}")
     consumer.next()
     assert consumer.payload()["refused"] == shown
+
+
+def test_what_another_thread_has_dropped_is_no_fault(conf, consumer):
+    """It names a process that is dropped in the meantime."""
+    raced = type("Raced", (dict,), {"__iter__": lambda _: iter([1])})
+    result = sender(conf)
+    result._workers = raced()
+    result.decided("{}")
+    assert consumer.payload() is not None
 
 
 def test_after_a_fork_a_process_has_a_thread_of_its_own(conf, consumer):
@@ -412,38 +389,12 @@ judge()
 """
 
 
-def judging(tmp_path, on, url="fake:", before="", after=""):
-    """Judge in a process of its own; return its lines."""
-    code = _JUDGE.format(
-        url=url,
-        path=write(tmp_path / "policy.yaml", POLICY),
-        state=str(tmp_path / "state"),
-        on=on,
-        before=before,
-        after=after,
-    )
-    command = [sys.executable, "-W", "ignore", "-c", code]
-    return subprocess.check_output(
-        command, text=True, timeout=_WAIT
-    ).splitlines()
-
-
-def test_by_default_nothing_is_loaded_and_no_thread_begun(tmp_path):
-    after = (
-        "print('nova_vhard.policy.notify' in sys.modules)\n"
-        "import nova_vhard.policy.notify\n"
-        "print(threading.active_count())"
-    )
-    lines = judging(tmp_path, False, after=after)
-    assert lines == ["refuse", "False", "1"]
-    assert not configured().vhard.notifications
-
-
-def test_a_process_ends_while_the_bus_is_down(tmp_path):
-    after = "print([thread.daemon for thread in threading.enumerate()][1:])"
-    assert judging(tmp_path, True, DOWN, after=after)[0] == "refuse"
-
-
+_DAEMONS = "print([each.daemon for each in threading.enumerate()][1:])"
+_NOT_LOADED = """
+print('nova_vhard.policy.notify' in sys.modules)
+import nova_vhard.policy.notify
+print(threading.active_count())
+"""
 _GREEN = """
 import eventlet
 eventlet.monkey_patch()
@@ -463,18 +414,35 @@ listener.start()
 judge()
 print(Consumer.came.get(timeout=30))
 """
+_MANY = "for _ in range(100): judge(); eventlet.sleep(0)"
 
 
-def test_under_eventlet_it_sends_too(tmp_path):
-    """As in the services of Nova before 34."""
-    lines = judging(tmp_path, True, before=_GREEN, after=_GREEN_CONSUMER)
-    assert lines == ["refuse"] * 3
-
-
-def test_under_eventlet_a_bus_that_is_down_holds_nobody_up(tmp_path):
-    after = "for _ in range(100): judge(); eventlet.sleep(0)"
-    lines = judging(tmp_path, True, DOWN, _GREEN, after)
-    assert lines == ["refuse"] * 101
+@pytest.mark.parametrize(
+    ("on", "url", "before", "after", "lines"),
+    [
+        # by default nothing is loaded, and no thread begun
+        (False, "fake:", "", _NOT_LOADED, ["refuse", "False", "1"]),
+        # the process ends while the bus is down
+        (True, DOWN, "", _DAEMONS, ["refuse", "[True]"]),
+        # as in the services of Nova before 34
+        (True, "fake:", _GREEN, _GREEN_CONSUMER, ["refuse"] * 3),
+        (True, DOWN, _GREEN, _MANY, ["refuse"] * 101),
+    ],
+    ids=["default", "down", "eventlet", "eventlet and down"],
+)
+def test_in_a_process_of_its_own(tmp_path, on, url, before, after, lines):
+    code = _JUDGE.format(
+        url=url,
+        path=write(tmp_path / "policy.yaml", POLICY),
+        state=str(tmp_path / "state"),
+        on=on,
+        before=before,
+        after=after,
+    )
+    output = subprocess.check_output(
+        [sys.executable, "-W", "ignore", "-c", code], text=True, timeout=_WAIT
+    )
+    assert output.splitlines() == lines
 
 
 def test_gates_that_are_made_again_share_a_sender(conf):
@@ -487,8 +455,9 @@ def test_gates_that_are_made_again_share_a_sender(conf):
 
 @pytest.fixture
 def enforcer(conf, tmp_path):
-    path = write(tmp_path / "policy.yaml", POLICY)
-    conf.set_override("policy_file", path, "vhard")
+    conf.set_override(
+        "policy_file", write(tmp_path / "policy.yaml", POLICY), "vhard"
+    )
     conf.set_override("state_path", str(tmp_path / "state"), "vhard")
     conf.set_override("notifications", True, "vhard")
     return PolicyEnforcer("nova-api", "nova-api", conf)
@@ -500,7 +469,10 @@ def enforcer(conf, tmp_path):
 def test_a_gate_sends_what_it_logs(enforcer, consumer, caplog, level, logs):
     """It sends events that the log level drops, too."""
     caplog.set_level(level, logged.DECISIONS)
-    request = of_image(Image({"hw_disk_bus": "ide"}), Subject(UPLOAD, "p1"))
+    request = server_request.of_image(
+        lookups.Image({"hw_disk_bus": "ide"}),
+        subject.Subject(subject.UPLOAD, "p1"),
+    )
     enforcer.refusal(enforcer.policy(), request)
     events = logged.decisions(caplog)
     payload = consumer.payload()
@@ -514,13 +486,12 @@ def test_a_gate_sends_what_it_runs_again_and_again(
 ):
     monkeypatch.setattr(notify, "BEAT", 0.1)
     path = write(tmp_path / "policy.yaml", 'version: "1"\nmode: strict\n')
-    with pytest.raises(PolicyUnavailable):
+    with pytest.raises(watch.PolicyUnavailable):
         enforcer.policy()
     enforcer.unjudged()
     assert consumer.payload()["outcome"] == "unjudged"
     publisher, event_type, payload = consumer.next()
-    assert publisher.startswith("nova-api:")
-    assert event_type == "vhard.policy"
+    assert publisher.startswith("nova-api:") and event_type == "vhard.policy"
     assert (payload["file"], payload["process"]) == (path, os.getpid())
     assert payload["policy"] is None and path in payload["refused"]
     # a corrected file is noticed without a request
@@ -536,5 +507,6 @@ def test_a_gate_sends_what_it_runs_again_and_again(
 
 def test_a_topic_of_other_characters_is_one_clear_error():
     conf = configured()
+    assert not conf.vhard.notifications
     with pytest.raises(ValueError, match="regex"):
         conf.set_override("notification_topic", "a b", "vhard")

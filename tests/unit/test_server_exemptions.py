@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exemptions by server: the list of an audit, and what it lets through."""
+"""Audits: exemptions by server, and images that are judged once."""
 
 import datetime
 import os
+from unittest import mock
 
 import pytest
 from osc_lib import exceptions
 
 from nova_vhard.osc import exemption_list
+from nova_vhard.osc.image import images
 from nova_vhard.osc.server.audit import AuditServers
 from nova_vhard.osc.server.servers import Server, violations
-from nova_vhard.policy import document
-from nova_vhard.policy.hardware import HardwareRequest, Passthrough
+from nova_vhard.policy import document, hardware, subject
 from nova_vhard.policy.model import Exemption
-from nova_vhard.policy.subject import BOOT, MOVE, REBUILD, START, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import described, domain, image
 from tests.unit.domain_texts import UUID, text
-from tests.unit.helpers import TODAY, judge, policy, write
+from tests.unit.helpers import TODAY, evaluated, judge, policy, write
 
 UNTIL = datetime.date(2027, 6, 15)
 CARD, DISK = "guest_devices.vif_model", "guest_devices.disk_bus"
@@ -53,14 +53,12 @@ def listed(path, *servers):
 
 def written(path, tmp_path, *servers):
     """Return the policy that extends the list of servers."""
-    target = str(tmp_path / "list.yaml")
-    exemption_list.write(target, path, listed(path, *servers), UNTIL)
-    outer = RULES.replace("baseline", "list.yaml")
-    return document.load(write(tmp_path / "policy.yaml", outer))
-
-
-def rules_of(policy, properties, **who):
-    return judge(policy, properties, **who).rules
+    exemption_list.write(
+        str(tmp_path / "list.yaml"), path, listed(path, *servers), UNTIL
+    )
+    return document.load(
+        write(tmp_path / "policy.yaml", RULES.replace("baseline", "list.yaml"))
+    )
 
 
 def test_list_lets_each_server_keep_what_it_has(path, tmp_path):
@@ -73,56 +71,56 @@ def test_list_lets_each_server_keep_what_it_has(path, tmp_path):
         "list.yaml",
         "baseline.yaml",
     ]
-    table = {
-        (1, CARD): True,
-        (1, DISK): False,
-        (2, CARD): True,
-        (2, DISK): True,
-        (3, CARD): True,
-        (3, DISK): False,
-        (4, CARD): False,
-        (4, DISK): False,
-    }
-    for number in range(1, 5):
-        for operation in (MOVE, START):
-            broken = rules_of(
-                rules, IDE, operation=operation, server=ident(number)
-            )
-            assert {rule: rule not in broken for rule in (CARD, DISK)} == {
-                rule: table[number, rule] for rule in (CARD, DISK)
-            }
+    for number, left in ((1, [DISK]), (2, []), (3, [DISK]), (4, [DISK, CARD])):
+        for operation in (subject.MOVE, subject.START):
+            assert sorted(
+                judge(
+                    rules,
+                    IDE,
+                    **{"operation": operation, "server": ident(number)},
+                ).rules
+            ) == sorted(left)
 
 
 def test_servers_with_the_same_devices_are_one_exemption(path, tmp_path):
-    rules = written(
-        path, tmp_path, *(server(number, E1000) for number in range(50))
-    )
-    (exemption,) = rules.exemptions
-    assert exemption.until == UNTIL
-    assert len(exemption.servers) == 50
+    (exemption,) = written(
+        path, tmp_path, *[server(number, E1000) for number in range(50)]
+    ).exemptions
+    assert (exemption.until, len(exemption.servers)) == (UNTIL, 50)
     assert str(TODAY) in exemption.reason
     assert set(exemption.rules) == {CARD}
 
 
-def test_host_lets_a_listed_server_start(path, tmp_path):
+@pytest.mark.parametrize(
+    ("model", "refused"), [("e1000", []), ("rtl8139", [CARD])]
+)
+def test_host_lets_a_listed_server_start(path, tmp_path, model, refused):
     rules = written(path, tmp_path, Server(UUID, had=image.read(E1000)))
-    card = "<interface type='bridge'><model type='{}'/></interface>"
-    for model, refused in (("e1000", []), ("rtl8139", [CARD])):
-        result = domain.read(text(card.format(model)), START, "x86_64")
-        verdict = evaluate(rules, result.request, result.subject, TODAY)
-        assert verdict.rules == refused
+    result = domain.read(
+        text(f"<interface type='bridge'><model type='{model}'/></interface>"),
+        subject.START,
+        "x86_64",
+    )
+    verdict = evaluate(rules, result.request, result.subject, TODAY)
+    assert verdict.rules == refused
 
 
-def test_passthrough_is_listed_by_name(path, tmp_path):
-    asked = HardwareRequest(
-        passthrough=(Passthrough("aliases", "gpu", "flavor"),),
+@pytest.mark.parametrize(
+    ("number", "broken"), [(1, []), (2, ["passthrough.allow"])]
+)
+def test_passthrough_is_listed_by_name(path, tmp_path, number, broken):
+    asked = hardware.HardwareRequest(
+        passthrough=(hardware.Passthrough("aliases", "gpu", "flavor"),),
         devices=frozenset(),
         only=frozenset(),
     )
-    rules = written(path, tmp_path, server(1, {}, rest=asked))
-    for number, broken in ((1, []), (2, ["passthrough.allow"])):
-        subject = Subject(BOOT, server=ident(number))
-        assert evaluate(rules, asked, subject, TODAY).rules == broken
+    verdict = evaluated(
+        written(path, tmp_path, server(1, {}, rest=asked)),
+        asked,
+        project=None,
+        server=ident(number),
+    )
+    assert verdict.rules == broken
 
 
 ODD = {"hw_disk_bus": "odd", "hw_redirected_usb_ports": "many"}
@@ -156,8 +154,9 @@ def test_what_is_listed_of_a_server(path, made_of, rules, count, left_out):
     made_of = {key: image.read(made_of[key]) for key in made_of}
     content = listed(path, Server(ident(1), **made_of))
     assert (content.count, content.left_out) == (count, left_out)
-    notes = [*exemption_list.notes("list", content)]
-    assert len(notes) == 1 + bool(count and left_out)
+    assert len([*exemption_list.notes("list", content)]) == 1 + bool(
+        count and left_out
+    )
     assert [each["rules"] for each in content.exemptions(UNTIL)] == (
         [rules] if rules else []
     )
@@ -189,19 +188,19 @@ def test_list_that_cannot_be_written(path, tmp_path, name, words):
     assert sorted(os.listdir(tmp_path)) == ["mine.yaml", "policy.yaml"]
 
 
-@pytest.mark.parametrize("base", ["base.yaml", "scs"])
-def test_list_extends_what_the_policy_does(path, tmp_path, base):
-    outer = base
-    if base != "scs":
-        write(tmp_path / "base.yaml", RULES)
-        text = RULES.replace("baseline", base)
-        outer = write(tmp_path / "policy.yaml", text)
-    target = tmp_path / "elsewhere" / "list.yaml"
-    target.parent.mkdir()
-    content = listed(path, server(1, E1000))
-    exemption_list.write(str(target), outer, content, UNTIL)
-    names = map(os.path.basename, document.load(str(target)).files)
-    assert [*names][:2] == ["list.yaml", base if "." in base else "scs.yaml"]
+@pytest.mark.parametrize(
+    ("base", "name"), [("base.yaml", "base.yaml"), ("scs", "scs.yaml")]
+)
+def test_list_extends_what_the_policy_does(path, tmp_path, base, name):
+    write(tmp_path / "base.yaml", RULES)
+    outer = write(tmp_path / "policy.yaml", RULES.replace("baseline", base))
+    (tmp_path / "elsewhere").mkdir()
+    target = str(tmp_path / "elsewhere" / "list.yaml")
+    exemption_list.write(target, outer, listed(path, server(1, E1000)), UNTIL)
+    assert [*map(os.path.basename, document.load(target).files)][:2] == [
+        "list.yaml",
+        name,
+    ]
 
 
 @pytest.mark.parametrize("day", ["2020-01-01", "soon", "2027-02-30", ""])
@@ -244,7 +243,7 @@ def exempting(*servers, **more):
 )
 def test_request_is_of_a_server(more, number, project, outcome):
     asked = {
-        "operation": REBUILD,
+        "operation": subject.REBUILD,
         "project": project,
         "image": {"properties": E1000},
     }
@@ -256,14 +255,88 @@ def test_request_is_of_a_server(more, number, project, outcome):
 
 def test_ten_thousand_exemptions_are_looked_up_not_searched(monkeypatch):
     rules = exempting(*range(10_000))
-    asked = []
-    covers = Exemption.covers
+    covers = mock.Mock(wraps=rules.exemptions[7].covers)
+    monkeypatch.setattr(Exemption, "covers", covers)
+    assert (
+        judge(rules, E1000, server=ident(7)).rules,
+        judge(rules, E1000, server=ident(10_000)).rules,
+    ) == ([], [CARD])
+    assert covers.call_count == 1
 
-    def counted(self, *arguments):
-        asked.append(self.id)
-        return covers(self, *arguments)
 
-    monkeypatch.setattr(Exemption, "covers", counted)
-    assert rules_of(rules, E1000, server=ident(7)) == []
-    assert rules_of(rules, E1000, server=ident(10_000)) == [CARD]
-    assert asked == ["e7"]
+# An audit judges images that say the same once, and only where it may.
+
+CLEAN = {"hw_disk_bus": "virtio", "os_version": "13", "disk_format": "raw"}
+IMAGES_IDE = {**CLEAN, "hw_disk_bus": "ide"}
+MODEL = {**CLEAN, "hw_vif_model": "ne2k"}
+LONG = {**CLEAN, "hw_vif_model": "n" * 65_535}
+DISKS = {"guest_devices": {"disk_bus": {"allow": ["virtio"]}}}
+
+
+@pytest.fixture
+def judged(monkeypatch):
+    """Return the ids of the images that are judged."""
+    ids, judge = [], images.judge
+
+    def counted(rules, image, today):
+        ids.append(image["id"])
+        return judge(rules, image, today)
+
+    monkeypatch.setattr(images, "judge", counted)
+    return ids
+
+
+def violates(auditor, properties, uuid="a", owner="p"):
+    return auditor.find({"id": uuid, "owner": owner, **properties}) is not None
+
+
+@pytest.mark.parametrize(
+    ("images_", "expected"),
+    [
+        # clean ones that say the same are judged once
+        ([("a", CLEAN), ("b", {**CLEAN, "os_version": "12"})], "a"),
+        # one that violates is judged each time
+        ([("a", IMAGES_IDE), ("b", IMAGES_IDE)], "ab"),
+        # all that the reader reads is judged
+        *(
+            ([("a", CLEAN), ("b", {**CLEAN, **properties})], "ab")
+            for properties in (
+                {"hw_disk_bus": "ide"},
+                {"hw_cdrom_bus": "ide"},
+                {"disk_format": "iso"},
+                {"block_device_mapping": [{"disk_bus": "ide"}]},
+                {"block_device_mapping": '[{"disk_bus": "ide"}]'},
+                {"vmware_adaptertype": "ide"},
+            )
+        ),
+        # nothing long is remembered
+        ([("a", MODEL), ("b", MODEL)], "a"),
+        ([("a", LONG), ("b", LONG)], "ab"),
+    ],
+)
+def test_which_images_are_judged(judged, images_, expected):
+    auditor = images.Auditor(policy(**DISKS), TODAY)
+    for uuid, properties in images_:
+        violates(auditor, properties, uuid, f"p{uuid}")
+    assert judged == [*expected]
+
+
+def test_an_exemption_is_for_its_own_project():
+    exemption = {
+        "id": "old",
+        "reason": "r",
+        "projects": ["p"],
+        "rules": {"guest_devices.disk_bus": ["ide"]},
+        "until": "2099-01-01",
+    }
+    auditor = images.Auditor(policy(**DISKS, exemptions=[exemption]), TODAY)
+    assert not violates(auditor, IMAGES_IDE, "a", "p")
+    assert violates(auditor, IMAGES_IDE, "b", "q")
+
+
+def test_no_more_are_remembered_than_a_bound(judged, monkeypatch):
+    monkeypatch.setattr(images, "_MOST_CLEAN", 1)
+    auditor = images.Auditor(policy(**DISKS), TODAY)
+    for uuid, properties in ("ab", CLEAN), ("cd", MODEL), ("ef", MODEL):
+        assert not violates(auditor, properties, uuid)
+    assert judged == ["ab", "cd", "ef"]
