@@ -12,13 +12,10 @@ source_paths = ["nova_vhard"]
 only_mutate = {files}
 also_copy = {others}
 """
-_BAD = "tests/unit/test_bad_policy.py"
 _DESELECTED = (
     # a function of mutmut's stands between a mutant and who calls it
     "tests/unit/test_log.py::test_a_record_knows_its_caller",
     # too long for every mutant: how long something large takes
-    f"{_BAD}::test_two_megabytes_are_read_or_refused_in_bounded_time",
-    f"{_BAD}::test_the_command_itself",
     "tests/unit/cli/test_decision.py::test_memory_does_not_grow_with_the_file",
     "tests/unit/test_server_exemptions.py"
     "::test_ten_thousand_exemptions_are_looked_up_not_searched",

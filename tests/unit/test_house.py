@@ -1,9 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The counter of statements and words, tested on small trees."""
+"""What counts, draws and packs: house, benchmarks, mutants, the wheel."""
+
+import configparser
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
 
 import pytest
 
 from tests import house
+from tests.benchmarks import common, compare, figures_page, steps
+from tests.benchmarks.abuse_cost import Cost, Finding
+from tests.benchmarks.compare import Ratio
+from tests.mutants import __main__ as program
+from tests.mutants import survivor, table
+from tests.mutants.areas import AREAS
+from tests.mutants.survivor import Mutant
+from tests.unit import docs
+from tests.unit.docs import ROOT
 
 TOP, GATES = "nova_vhard/__init__.py", "nova_vhard/gates/__init__.py"
 A, B = "nova_vhard/a.py", "nova_vhard/b/__init__.py"
@@ -105,8 +123,9 @@ def write(root, files):
 )
 def test_figures(tmp_path, files, expected):
     write(tmp_path, files)
-    figures = house.figures(tmp_path)
-    assert {name: each for name, each in figures.items() if each} == expected
+    assert {
+        name: each for name, each in house.figures(tmp_path).items() if each
+    } == expected
 
 
 @pytest.mark.parametrize(
@@ -120,15 +139,257 @@ def test_figures(tmp_path, files, expected):
     ],
 )
 def test_ceilings(tmp_path, capsys, action, ceiling, status, after):
-    files = {A: "def a():\n pass", FILE: CEILINGS.format(ceiling)}
-    write(tmp_path, files)
+    write(tmp_path, {A: "def a():\n pass", FILE: CEILINGS.format(ceiling)})
     assert house.main(action, tmp_path) == status
     assert (tmp_path / FILE).read_text() == CEILINGS.format(after)
-    row = capsys.readouterr().out.splitlines()[-5].split()
-    assert row == ["nova_vhard", "2", str(after), str(max(0, 2 - after))]
+    assert capsys.readouterr().out.splitlines()[-5].split() == [
+        "nova_vhard",
+        "2",
+        str(after),
+        str(max(0, 2 - after)),
+    ]
 
 
-@pytest.mark.parametrize("action", ["--chek", "--check --lower"])
-def test_an_unknown_action_is_an_error(tmp_path, action):
-    with pytest.raises(SystemExit):
-        house.main(action, tmp_path)
+# The limits of the benchmarks, and the page of their figures.
+
+MORE = Ratio("policy", "rate_ratio", True)
+LESS = Ratio("policy", "cost_ratio", False)
+FOLDER = docs.CONTRIBUTOR.parent
+KEPT = json.loads((FOLDER / "figures.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("ratio", "was", "now", "fails"),
+    [
+        (MORE, 2, 2 * 0.69, True),
+        (LESS, 2, 2 / 0.69, True),
+        (MORE, 2, 2 * 0.71, False),
+        (LESS, 2, 2 / 0.71, False),
+        (MORE, 2, 9, False),
+        (MORE, None, 1, True),
+        (MORE, 1, None, True),
+    ],
+)
+def test_a_ratio_fails_if_it_falls_by_a_third_or_is_missing(
+    ratio, was, now, fails
+):
+    assert [
+        each
+        for each, _ in compare.compare(
+            *({"policy": {ratio.name: value}} for value in (was, now)), [ratio]
+        )
+    ] == [ratio] * fails
+
+
+@pytest.mark.parametrize(
+    ("gate", "plain", "beyond"),
+    [
+        ((0.0499, 1), (0.01, 1), False),
+        ((0.0501, 1), (0.01, 1), True),
+        # 20 ms are always free.
+        ((0.0199, 1), (0.0001, 1), False),
+        ((0, 3000 + 65_536), (0, 300), False),
+        ((0, 3001 + 65_536), (0, 300), True),
+    ],
+)
+def test_a_hostile_request_may_cost_so_much(gate, plain, beyond):
+    assert Finding("x", Cost(*gate), Cost(*plain)).beyond is beyond
+
+
+@pytest.mark.parametrize(("value", "status"), [(2, 1), (1, 0)])
+def test_a_missed_bar_is_saved_and_fails(tmp_path, value, status):
+    def bars(figures):
+        return common.shortfalls(common.at_most(figures, "a_us", 1))
+
+    file = tmp_path / "saved.json"
+    arguments = ["--check", "--save", str(file)]
+    assert common.main("x", lambda: {"a_us": value}, bars, arguments) == status
+    saved = json.loads(file.read_text())
+    assert (saved["figures"]["a_us"], len(saved["missed"])) == (value, status)
+
+
+def test_the_page_of_figures_is_what_the_run_has_found():
+    page = figures_page.page(KEPT, steps.known())
+    assert (FOLDER / "figures.inc").read_text() == page
+    for each in compare.RATIOS:
+        assert KEPT[each.benchmark]["figures"][each.name] > 0
+
+
+def test_the_script_knows_every_benchmark():
+    found = re.findall(
+        r"^ +([\w-]+)\) module=([\w.]+) ;;$",
+        (docs.ROOT / "tools" / "bench.sh").read_text(),
+        re.M,
+    )
+    assert set(steps.known()) == set(dict(found)) - set(steps.RUNNERS)
+    for _, module in found:
+        assert (docs.ROOT / f"{module.replace('.', '/')}.py").is_file()
+
+
+# The areas of mutants, the reasons of survivors, and the exit status.
+
+MUTANT = Mutant(
+    "nova_vhard.common.text.x_clean", "if text > 1:", "if text >= 1:"
+)
+REASON = """\
+- function: nova_vhard.common.text.x_clean
+  was: "if text > 1:"
+  becomes: "if text >= 1:"
+  why: It makes no difference.
+"""
+
+
+@pytest.mark.parametrize("area", AREAS.values(), ids=AREAS)
+def test_the_files_and_tests_of_an_area_exist(area):
+    assert all(list(docs.ROOT.glob(pattern)) for pattern in area.files)
+    assert all((docs.ROOT / test).exists() for test in area.tests)
+    assert len(set(area.tests)) == len(area.tests)
+
+
+def test_every_reason_is_about_a_line_that_is_there():
+    for mutant in survivor.reasons():
+        source = docs.ROOT / f"{mutant.module.replace('.', '/')}.py"
+        lines = {line.strip() for line in source.read_text().split("\n")}
+        assert set(mutant.was.split("\n")) <= lines | {""}, mutant
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "ended"),
+    [
+        ("", ["--all"], (1, True)),
+        (REASON, ["--all"], (0, True)),
+        (REASON, ["--since", "v1"], (0, True)),
+        (REASON, [], (0, False)),
+        (REASON, ["--count", "5"], (0, False)),
+        (REASON, ["policy", "--all"], (0, False)),
+    ],
+)
+def test_a_survivor_without_a_reason_is_a_failure(
+    monkeypatch, tmp_path, text, arguments, ended
+):
+    """Only a run over all areas is recorded."""
+    known = survivor.reasons(text)
+    monkeypatch.setattr(survivor, "reasons", lambda: known)
+    result = table.Result("policy", 9, 9, [MUTANT])
+    monkeypatch.setattr(program, "tried", lambda *_: result)
+    record = tmp_path / "mutants.inc"
+    monkeypatch.setenv("NOVA_VHARD_RECORD", str(record))
+    assert (program.main(arguments), record.exists()) == ended
+
+
+# Files that other tools read: bindep.txt, zuul.d, the constraints.
+
+BINDEP = (ROOT / "bindep.txt").read_text(encoding="utf-8")
+ROWS = dict(re.findall(r"^([^ #]+) \[(.+?)\]", BINDEP, re.MULTILINE))
+BUILD = """
+import sys
+from setuptools import build_meta
+dist = sys.argv[1]
+build_meta.build_sdist(dist)
+build_meta.build_wheel(dist)
+"""
+#: Where a recipe names our version: 1.1.0, or 1.2.0-dev0.
+NAMED = re.compile(
+    r"(?:vhard\S*?[-=:]+|^version: )(\d+\.\d+\.\d+(?:[.-]dev\d+)?)", re.M
+)
+
+
+def wanted(script):
+    """Return the packages that a script installs."""
+    lines = [
+        line
+        for part in re.findall(
+            r"wanted\+?=\(\s*(.*?)\)",
+            (ROOT / script).read_text(encoding="utf-8"),
+            re.DOTALL,
+        )
+        for line in part.splitlines()
+    ]
+    return {word for line in lines for word in line.split("#")[0].split()}
+
+
+@pytest.mark.parametrize(
+    "profile",
+    ["attestation", "deploy", "emulated", "host", "integration", "qemu"],
+)
+def test_a_profile_has_what_its_script_installs(profile):
+    packages = wanted(f"tests/{profile}/prepare.sh")
+    assert packages
+    assert packages == {
+        name for name, words in ROWS.items() if profile in words.split()
+    }
+
+
+def version():
+    setup = configparser.RawConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    return setup["metadata"]["version"]
+
+
+def test_a_build_without_git_has_the_version_and_every_file(tmp_path):
+    """As from a tarball of the source; a tag is not asked for either."""
+    source, dist = tmp_path / "source", tmp_path / "dist"
+    listed = {
+        name
+        for name in subprocess.check_output(
+            [
+                *["git", "-C", ROOT, "ls-files", "--cached", "--others"],
+                "--exclude-standard",
+            ],
+            text=True,
+        ).splitlines()
+        if (ROOT / name).is_file()
+    }
+    for name in listed:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, source / name)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", BUILD, dist],
+        cwd=source,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    name = f"nova_vhard-{version()}"
+    with tarfile.open(dist / f"{name}.tar.gz") as sdist:
+        packed = {m.name for m in sdist.getmembers() if m.isfile()}
+        described = sdist.extractfile(f"{name}/PKG-INFO").read().decode()
+    assert f"\nVersion: {version()}\n" in described
+    assert {f"{name}/{each}" for each in listed - {".gitignore"}} <= packed
+    with zipfile.ZipFile(dist / f"{name}-py3-none-any.whl") as wheel:
+        described = wheel.read(f"{name}.dist-info/METADATA").decode()
+        packed = set(wheel.namelist())
+    assert f"\nVersion: {version()}\n" in described
+    etc = f"{name}.data/data/etc"
+    assert packed >= {
+        each.replace("etc", etc, 1) if each.startswith("etc/") else each
+        for each in listed
+        if each.startswith(("nova_vhard", "etc/"))
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("galaxy.yml", "README.rst", "kolla-build.conf"),
+        *("user_nova_vhard.yml", "control-plane.yaml"),
+    ],
+)
+def test_recipes_name_the_version_of_the_source(name):
+    assert {
+        found.replace("-", ".")
+        for path in (ROOT / "deploy").glob(f"[!p]*/**/{name}")
+        for found in NAMED.findall(path.read_text(encoding="utf-8"))
+    } == {version()}
+
+
+def test_packages_have_the_version_of_the_source():
+    """In the form that dpkg and rpm sort before the release."""
+    packages = ROOT / "deploy" / "packages"
+    wanted = version().replace(".dev", "~dev")
+    changelog = (packages / "debian/changelog").read_text(encoding="utf-8")
+    assert changelog.startswith(f"nova-vhard ({wanted}-1) ")
+    spec = (packages / "nova-vhard.spec").read_text(encoding="utf-8")
+    assert re.search(r"^Version: +(\S+)$", spec, re.M)[1] == wanted
+    assert f"- {wanted}-1\n" in spec
