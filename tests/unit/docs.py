@@ -28,7 +28,6 @@ REFERENCE = SOURCE / "admin" / "policy-reference.rst"
 REFUSED = SOURCE / "user" / "why-was-i-refused.rst"
 REPORTER = SOURCE / "admin" / "report.rst"
 SECURITY = SOURCE / "admin" / "security-model.rst"
-SOAK = SOURCE / "contributor" / "soak.rst"
 
 #: The part of the policy reference about commands.
 COMMANDS = (

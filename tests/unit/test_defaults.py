@@ -444,5 +444,5 @@ def test_only_the_kinds_that_are_asked_for_and_what_they_need(
 
 
 def test_a_cdrom_of_a_machine_that_is_not_known():
-    request = HardwareRequest(architecture="riscv64")
-    assert defaults.cdrom_bus(request, Assume())[0] == "ide"
+    riscv = HardwareRequest(architecture="riscv64")
+    assert defaults.cdrom_bus(riscv, Assume())[0] == "ide"

@@ -13,6 +13,7 @@ import os
 import re
 import shlex
 import shutil
+import string
 import subprocess
 import sys
 import uuid
@@ -116,21 +117,19 @@ IMAGE = hardware.Holder("1c7f6f4a-5f0e-4b52-8a3c-0e9d2f6b7a81", "p1")
 IDE = {"hw_disk_bus": "ide"}
 INSTALLED = {each.name: each for each in report.load()}
 BEGIN, _, END = hosts.UNKNOWN.partition("{checks}")
-HOST_DEVICES = {
-    name.partition("[")[0]
-    for place in domain_devices.HOST_DEVICES
-    for name in (*place.names, *place.flavor)
-} - {"aliases", "device_profiles", "mdev"}
 
 
 def literals(*names):
     return [f"``{name}``" for each in names for name in each]
 
 
-ALIAS = passthrough.of_flavor({"pci_passthrough:alias": "gpu:1"})
 #: What a boot asks for; what its hosts must have proven, and lack.
 ASKED = (
-    hardware.HardwareRequest(passthrough=tuple(ALIAS)),
+    hardware.HardwareRequest(
+        passthrough=tuple(
+            passthrough.of_flavor({"pci_passthrough:alias": "gpu:1"})
+        )
+    ),
     Subject(BOOT),
     TODAY,
 )
@@ -263,7 +262,14 @@ TEXTS = {
             f"{xml.MAX_SIZE // 2**20} MiB",
             f"{xml.MAX_ELEMENTS:,}",
             f"deeper than {xml.MAX_DEPTH}",
-            *literals(HOST_DEVICES),
+            *literals(
+                {
+                    name.partition("[")[0]
+                    for place in domain_devices.HOST_DEVICES
+                    for name in (*place.names, *place.flavor)
+                }
+                - {"aliases", "device_profiles", "mdev"}
+            ),
         ],
     ),
 }
@@ -275,14 +281,12 @@ def test_a_page_says_what_the_code_says(page, texts):
     assert texts and [each for each in texts if each not in text] == []
 
 
-RULE = replace(BASELINE.passthrough, allow={"aliases": model.Values(("gpu",))})
 PLAN = flavor_traits.plan_traits(
     SimpleNamespace(
         name="gpu", extra_specs={"pci_passthrough:alias": "gpu:1"}
     ),
-    RULE,
+    replace(BASELINE.passthrough, allow={"aliases": model.Values(("gpu",))}),
 )
-DEVSTACK = ROOT / "devstack"
 
 
 @pytest.mark.parametrize(
@@ -295,12 +299,12 @@ DEVSTACK = ROOT / "devstack"
             [each.name for each in status_conf.OPTS],
         ),
         (
-            DEVSTACK / "README.rst",
+            ROOT / "devstack" / "README.rst",
             r"^``(NOVA_VHARD_\w+)``",
             # Where the checkout and the commands are is devstack's matter.
             re.findall(
                 r"^(NOVA_VHARD_(?!DIR|BIN_DIR)\w+)=",
-                text_of(DEVSTACK / "settings"),
+                text_of(ROOT / "devstack" / "settings"),
                 re.MULTILINE,
             ),
         ),
@@ -486,18 +490,17 @@ MAN_PAGES = {path.stem: path for path in (SOURCE / "cli").glob("nova-*.rst")}
 OSLO = {"--config-dir", "--config-file", "--shell_completion"}
 
 
-SHOWING = (
-    README,
-    QUICK_START,
-    BREAK_GLASS,
-    SOURCE / "admin" / "roll-out.rst",
-    MONITORING,
-    SOURCE / "admin" / "exporter.rst",
-)
-
-
 @pytest.mark.parametrize(
-    "command", [each for page in SHOWING for each in commands.shown(page)]
+    "command",
+    [
+        each
+        for page in (
+            *(README, QUICK_START, BREAK_GLASS, MONITORING),
+            SOURCE / "admin" / "roll-out.rst",
+            SOURCE / "admin" / "exporter.rst",
+        )
+        for each in commands.shown(page)
+    ],
 )
 def test_a_command_that_is_shown_exists_and_takes_its_arguments(command):
     commands.check(command)
@@ -590,19 +593,16 @@ def test_breaking_the_glass_lets_everything_pass(tmp_path, text):
     assert not document.load(str(path)).enabled
 
 
-COMMANDS_KINDS = {
-    "policy check": show.CheckPolicy,
-    "policy schema": published.PrintSchema,
-    "policy show": show.ShowPolicy,
-    "policy test": trial.RunPolicyTests,
-    "policy explain": trial.ExplainPolicy,
-    "decision summary": summary.SummarizeDecisions,
-}
-
-
 PARSERS = {
-    name: COMMANDS_KINDS[name](None, None).get_parser("test")
-    for name in COMMANDS_KINDS
+    name: kind(None, None).get_parser("test")
+    for name, kind in {
+        "policy check": show.CheckPolicy,
+        "policy schema": published.PrintSchema,
+        "policy show": show.ShowPolicy,
+        "policy test": trial.RunPolicyTests,
+        "policy explain": trial.ExplainPolicy,
+        "decision summary": summary.SummarizeDecisions,
+    }.items()
 }
 
 
@@ -613,7 +613,7 @@ def test_every_command_that_is_shown_takes_its_arguments():
         re.MULTILINE,
     )
     shown = [shlex.split(line) for line in lines]
-    assert {" ".join(parts[:2]) for parts in shown} == set(COMMANDS_KINDS)
+    assert {" ".join(parts[:2]) for parts in shown} == set(PARSERS)
     for parts in shown:
         PARSERS[" ".join(parts[:2])].parse_args(parts[2:])
 
@@ -836,8 +836,7 @@ def test_what_a_unit_says(name, pattern):
 
 def test_what_single_commands_do():
     sweep, _ = command(unit("sweep"))
-    baseline = document.load(document.shipped("baseline"))
-    assert sweep.max_report_age >= baseline.hosts.max_report_age
+    assert sweep.max_report_age >= BASELINE.hosts.max_report_age
     assert not command(unit("reporter"))[0].once
 
 
@@ -933,18 +932,18 @@ def labels_of(
     return labels_of(result.expr, known)
 
 
-DASHBOARD = json.loads(
-    (ETC / "grafana-dashboard.json").read_text(encoding="utf-8")
-)
 GROUPS = yaml.safe_load(
     (ETC / "prometheus-alerts.yaml").read_text(encoding="utf-8")
 )["groups"]
 ALERTS = [rule for group in GROUPS for rule in group["rules"]]
-PANELS = [each for each in DASHBOARD["panels"] if each["type"] != "row"]
-TARGETS = [target for each in PANELS for target in each["targets"]]
+TARGETS = [
+    target
+    for panel in json.loads(
+        (ETC / "grafana-dashboard.json").read_text(encoding="utf-8")
+    )["panels"]
+    for target in panel.get("targets", ())
+]
 
-#: What Grafana puts in place of its variables.
-VARIABLES = {"$__rate_interval": "5m", "$gate": "scheduler"}
 VALUES = {
     "gate": set(GATES),
     "mode": set(MODES),
@@ -993,10 +992,9 @@ KNOWN = {
 
 
 def filled_in(expression):
-    for name, value in VARIABLES.items():
-        expression = expression.replace(name, value)
-    assert "$" not in expression
-    return expression
+    """Return an expression as Grafana sends it, without its variables."""
+    known = {"__rate_interval": "5m", "gate": "scheduler"}
+    return string.Template(expression).substitute(known)
 
 
 @pytest.mark.parametrize(

@@ -854,11 +854,15 @@ def test_subject_is_of_novas_metadata(meta, expected):
     assert domain.read(text(meta=meta), subject.MOVE).subject == expected
 
 
-@pytest.mark.parametrize("name", ["instance-1", ""])
-def test_name_and_uuid(name):
-    document = text()
-    if not name:
-        document = document.replace(b"<name>instance-1</name>", b"")
+@pytest.mark.parametrize(
+    ("document", "name"),
+    [
+        (text(), "instance-1"),
+        (text().replace(b"<name>instance-1</name>", b""), ""),
+    ],
+    ids=["named", "nameless"],
+)
+def test_name_and_uuid(document, name):
     result = domain.read(document, subject.START)
     assert (result.name, result.uuid) == (name, UUID)
 
