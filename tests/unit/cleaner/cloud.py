@@ -6,17 +6,16 @@ allocation makes a new one, and a write with an old one is a conflict.
 """
 
 import json
+from types import SimpleNamespace
 
 ROOT, CLASS = "root", "CUSTOM_CARD"
 
 
-class Answer:
-    def __init__(self, status_code, body=None):
-        self.status_code, self.body = status_code, body
-        self.text = json.dumps(body)
-
-    def json(self):
-        return self.body
+def answer(status_code, body=None):
+    """Return an answer as keystoneauth's, to a request."""
+    return SimpleNamespace(
+        status_code=status_code, text=json.dumps(body), json=lambda: body
+    )
 
 
 class Cloud:
@@ -28,9 +27,7 @@ class Cloud:
     """
 
     def __init__(self):
-        self.providers = 0
-        self.consumers = []
-        self.root_traits = set()
+        self.providers, self.consumers, self.root_traits = 0, [], set()
         self.before = self.after = lambda method, url: None
         self.on_offer = lambda: None
         self.make()
@@ -41,8 +38,7 @@ class Cloud:
         """Create the device's resource provider, or replace it."""
         self.providers += 1
         self.provider = f"provider-{self.providers}"
-        self.reserved = 0
-        self.generation = 1
+        self.reserved, self.generation = 0, 1
 
     def reserve(self, reserved):
         self.reserved = reserved
@@ -73,49 +69,50 @@ class Cloud:
         return self._answer("PUT", url, data)
 
     def delete(self, url, version):
-        return Answer(204)
+        return answer(204)
 
     def _answer(self, method, url, data):
         self.before(method, url)
-        answer = self._carried_out(method, url, data)
+        result = self._carried_out(method, url, data)
         self.after(method, url)
-        return answer
+        return result
 
     def _carried_out(self, method, url, data):
         _, _, uuid, *part = f"{url}///".split("/")
         if url.startswith("/traits?name=in:"):
             # Each name exists.
-            return Answer(200, {"traits": url.partition(":")[2].split(",")})
+            return answer(200, {"traits": url.partition(":")[2].split(",")})
         if url.startswith("/traits"):
-            return Answer(204)
+            return answer(204)
         if uuid not in (ROOT, self.provider):
-            return Answer(404)
+            return answer(404)
         if part[0] == "traits":
             return self._traits(data)
         body = {"resource_provider_generation": self.generation}
         if part[0] == "allocations":
-            return Answer(
-                200,
-                {**body, "allocations": {name: {} for name in self.consumers}},
+            return answer(
+                200, body | {"allocations": {x: {} for x in self.consumers}}
             )
         if method == "PUT":
             return self._inventory(data)
         fields = {"total": 1, "reserved": self.reserved}
-        return Answer(200, {**body, "inventories": {CLASS: fields}})
+        return answer(200, {**body, "inventories": {CLASS: fields}})
 
     def _inventory(self, data):
         if data["resource_provider_generation"] != self.generation:
-            return Answer(409)
+            return answer(409)
         inventories = data.get("inventories", {CLASS: data})
         self.reserve(inventories[CLASS]["reserved"])
         if self.offered:
             self.on_offer()
-        generation = {"resource_provider_generation": self.generation}
-        return Answer(200, data | generation)
+        return answer(
+            200, data | {"resource_provider_generation": self.generation}
+        )
 
     def _traits(self, data):
         if data is not None:
             self.root_traits = {*data["traits"]}
         traits = sorted(self.root_traits)
-        body = {"traits": traits, "resource_provider_generation": 1}
-        return Answer(200, body)
+        return answer(
+            200, {"traits": traits, "resource_provider_generation": 1}
+        )

@@ -42,10 +42,6 @@ from tests import seeds
 from tests.unit.cleaner.cloud import Cloud
 
 ADDRESS = "0000:3b:00.0"
-STEPS = 30
-
-#: A round that cleans and releases has 35.
-POINTS = st.integers(1, 38)
 
 
 class Killed(BaseException):
@@ -53,26 +49,30 @@ class Killed(BaseException):
 
 
 class Host:
-    """One host and its cleaners: what a kill does not take away."""
+    """One host and its cleaners: what a kill does not take away.
+
+    :ivar dirty: whether a guest's leavings are in the device
+    :ivar guest: whether a guest is on the host
+    :ivar excused: whether somebody else put it on offer
+    :ivar vouched: whether an operator put it on offer so
+    :ivar force: whether an operator vouches for it, now
+    :ivar trust: whether a device without a journal is clean
+    :ivar late: whether somebody came, and no look has seen it
+    :ivar works: whether the steps find it clean
+    :ivar silent: whether libvirt does not answer
+    :ivar events: what happens at which points of a round
+    """
+
+    dirty = guest = excused = vouched = force = trust = late = False
+    silent = disk_full = False
+    works, rules, points = True, "first", 0
+    clock = datetime.datetime(2026, 6, 15, tzinfo=datetime.UTC)
 
     def __init__(self, folder):
-        self.folder = pathlib.Path(folder)
+        self.folder, self.events = pathlib.Path(folder), {}
         self.cloud = Cloud()
-        self.dirty = False  # whether a guest's leavings are in the device
-        self.guest = False  # whether a guest is on the host
-        self.excused = False  # whether somebody else put it on offer
-        self.vouched = False  # whether an operator put it on offer so
-        self.force = False  # whether an operator vouches for it, now
-        self.trust = False  # whether a device without a journal is clean
-        self.late = False  # whether somebody came, and no look has seen it
-        self.works = True  # whether the steps find it clean
-        self.silent = False  # whether libvirt answers
-        self.points, self.events = 0, {}
-        self.disk_full = False
-        self.clock = datetime.datetime(2026, 6, 15, tzinfo=datetime.UTC)
         self.cloud.before = self.cloud.after = self.reach
         self.cloud.on_offer = self.offered
-        self.rules = "first"
 
     def reach(self, *place):
         """Be at a point of a round at which anything may happen."""
@@ -175,11 +175,7 @@ class Host:
     def known(self):
         """The cleaner's record of the device; None without a journal."""
         path = self.folder / "devices" / f"{ADDRESS}.json"
-        return (
-            journal.Journal(path.parent).read(ADDRESS)
-            if (path.exists())
-            else None
-        )
+        return Journal(path.parent).read(ADDRESS) if path.exists() else None
 
     def touch(self):
         """Nova changes something else of the provider."""
@@ -192,15 +188,18 @@ class Host:
         raise ConnectionError("reset by peer")
 
 
-def events(names):
-    """Return what happens at which points of a round."""
-    return st.dictionaries(POINTS, st.sampled_from(names), max_size=2)
-
-
-ANYTHING = ("boot", "visit", "leave", "touch", "fault", "kill", "lower")
-ANYTHING += ("sneak", "intrude")
-
-
+#: What happens at which points of a round.
+EVENTS = st.dictionaries(
+    #: A round that cleans and releases has 35.
+    st.integers(1, 38),
+    st.sampled_from(
+        (
+            *("boot", "visit", "leave", "touch", "fault", "kill", "lower"),
+            *("sneak", "intrude"),
+        )
+    ),
+    max_size=2,
+)
 #: Faults of a host during a round; most rounds have none.
 TROUBLES = st.sampled_from(
     ("none",) * 6 + ("disk", "libvirt", "steps", "no rules", "other rules")
@@ -213,8 +212,7 @@ class Model(RuleBasedStateMachine):
     @initialize(trust=st.booleans(), automatic=st.booleans())
     def start(self, trust, automatic):
         self.stack = contextlib.ExitStack()
-        folder = self.stack.enter_context(_memory())
-        self.host = Host(folder)
+        self.host = Host(self.stack.enter_context(_memory()))
         # Whoever trusts a new device says that it is clean.
         self.trust = self.host.trust = trust
         self.settings = Settings(automatic, 3, trust)
@@ -259,9 +257,9 @@ class Model(RuleBasedStateMachine):
         host.points, host.late = 0, False
         host.events = {at: getattr(host, name) for at, name in happens.items()}
         offered = Offered(ADDRESS, Provider(host.cloud.provider, "device"))
-        arguments = (request,) if request else ()
         try:
-            self.cleaners[which](offered).attend(*arguments)
+            made = self.cleaners[which](offered)
+            made.attend(*filter(None, [request]))
         except Killed:
             self.cleaners[which] = self.cleaner()
             return False
@@ -274,7 +272,7 @@ class Model(RuleBasedStateMachine):
     @rule(
         which=st.integers(0, 1),
         visited=st.booleans(),
-        happens=events(ANYTHING),
+        happens=EVENTS,
         trouble=TROUBLES,
     )
     def cleans(self, which, visited, happens, trouble):
@@ -292,7 +290,7 @@ class Model(RuleBasedStateMachine):
 
     @rule(
         which=st.integers(0, 1),
-        happens=events(ANYTHING),
+        happens=EVENTS,
         old=st.integers(0, 2),
         what=st.sampled_from(("clean", "release", "force")),
         trouble=TROUBLES,
@@ -306,12 +304,16 @@ class Model(RuleBasedStateMachine):
         host.force = what == "force" and not old and bool(host.cloud.reserved)
         self.round(which, happens, trouble, request)
 
-    @rule(name=st.sampled_from(("boot", "leave", "visit", "touch", "intrude")))
-    def a_guest(self, name):
-        getattr(self.host, name)()
-
-    @rule(name=st.sampled_from(("forget", "lower")))
-    def nova_forgets(self, name):
+    @rule(
+        name=st.sampled_from(
+            (
+                *("boot", "leave", "visit", "touch", "intrude"),
+                # As often as all of them.
+                *("forget", "lower", "forget", "lower"),
+            )
+        )
+    )
+    def others_do(self, name):
         getattr(self.host, name)()
 
     @rule(which=st.integers(0, 1))
@@ -354,7 +356,7 @@ def test_it_is_never_on_offer_as_a_guest_left_it():
         seed(seeds.SEED)(Model),
         settings=settings(
             max_examples=seeds.examples(40),
-            stateful_step_count=STEPS,
+            stateful_step_count=30,
             deadline=None,
             database=None,
             print_blob=True,

@@ -12,21 +12,11 @@ ROOT = Provider("r", "compute1")
 DEVICE = Provider("d", "compute1_0000:0A:00.0")
 
 
-def offered(*providers):
-    below = [(provider, ROOT.uuid) for provider in providers]
-    placement = SimpleNamespace(below_roots=lambda trait, root: below)
-    return devices.offered(placement, ROOT)
-
-
-def test_a_device_is_named_by_its_host_and_its_address():
-    ((device,), faults) = offered(DEVICE)
-    assert (device.address, device.provider) == ("0000:0a:00.0", DEVICE)
-    assert not faults
-
-
 @pytest.mark.parametrize(
     "name",
     [
+        # None at all.
+        None,
         "0000:0A:00.0",
         "compute10_0000:0A:00.0",
         "compute1_compute1_0000:0A:00.0",
@@ -38,8 +28,9 @@ def test_a_device_is_named_by_its_host_and_its_address():
 )
 @pytest.mark.parametrize("first", [True, False])
 def test_no_other_name_takes_a_devices_place(name, first):
-    other = Provider("o", name)
-    pair = (other, DEVICE) if first else (DEVICE, other)
-    ((device,), (fault,)) = offered(*pair)
-    assert device.provider == DEVICE
-    assert "provider o" in fault
+    pair = [DEVICE, *([Provider("o", name)] if name else ())]
+    below = [(each, ROOT.uuid) for each in pair[:: -1 if first else 1]]
+    placement = SimpleNamespace(below_roots=lambda trait, root: below)
+    ((device,), faults) = devices.offered(placement, ROOT)
+    assert (device.address, device.provider) == ("0000:0a:00.0", DEVICE)
+    assert ["provider o" in each for each in faults] == [True] * bool(name)

@@ -31,70 +31,31 @@ def rules(tmp_path, text):
     return load(str(place))
 
 
-def problems(tmp_path, text):
+def faults(tmp_path, text):
+    """Return each fault, and its line and place alone."""
     with pytest.raises(RulesError) as caught:
         rules(tmp_path, text)
-    return caught.value.problems
-
-
-def faults(tmp_path, text):
-    result = [str(each) for each in problems(tmp_path, text)]
-    start = f"{tmp_path}/cleaning.yaml:"
-    assert all(each.startswith(start) for each in result)
-    return [each.removeprefix(start) for each in result]
-
-
-def places(tmp_path, text):
-    """Return the line and the place of each fault."""
-    return [f"{each.line}: {each.path}" for each in problems(tmp_path, text)]
+    said, start = map(str, caught.value.problems), f"{tmp_path}/cleaning.yaml:"
+    places = [f"{x.line}: {x.path}" for x in caught.value.problems]
+    return [each.removeprefix(start) for each in said], places
 
 
 def test_the_steps_of_the_package():
     result = installed_steps()
     assert NAMESPACE == "nova_vhard.cleaning_steps"
     for name, step in result.items():
-        assert isinstance(step, Step)
-        assert step.name == name
-        assert step.__doc__
+        assert isinstance(step, Step) and step.name == name and step.__doc__
     order = sorted(result, key=lambda name: -result[name].priority)
-    assert order == [
-        "function_reset",
-        "nvme_erase",
-        "command",
-    ]
+    assert order == ["function_reset", "nvme_erase", "command"]
 
 
-class TestSample:
-    def test_an_nvme_drive(self):
-        result = load(SAMPLE).entry_for(device("144d", "a824"), "0x010802")
-        assert [each.step for each in result.steps] == [
-            "function_reset",
-            "nvme_erase",
-        ]
-        reset, erase = result.steps
-        assert reset.settings == {"methods": ["flr"]}
-        assert (reset.priority, reset.time_limit) == (90, TIME_LIMIT)
-        assert erase.time_limit == 3600
-        assert erase.settings["wear_limit"] == "80"
-
-    @pytest.mark.parametrize(
-        ("vendor", "product", "device_class", "name"),
-        [
-            ("144d", "a80a", "0x010802", "nvme"),
-            ("144d", "a80a", "0x010601", None),
-            ("144d", "a80b", "0x010802", None),
-            ("8086", "1572", "0x020000", "nic"),
-            ("10de", "2236", "0x030200", "gpu"),
-            ("10de", "10f0", "0x040300", None),
-            ("1002", "2236", "0x030200", None),
-        ],
-    )
-    def test_which_entry_is_for_a_device(
-        self, vendor, product, device_class, name
-    ):
-        sample = load(SAMPLE)
-        entry = sample.entry_for(device(vendor, product), device_class)
-        assert (entry.name if entry else None) == name
+def test_the_sample_of_an_nvme_drive():
+    result = load(SAMPLE).entry_for(device("144d", "a824"), "0x010802")
+    reset, erase = result.steps
+    assert (reset.step, erase.step) == ("function_reset", "nvme_erase")
+    assert reset.settings == {"methods": ["flr"]}
+    assert (reset.priority, reset.time_limit) == (90, TIME_LIMIT)
+    assert (erase.time_limit, erase.settings["wear_limit"]) == (3600, "80")
 
 
 ENTRY = """
@@ -114,33 +75,42 @@ def entries(*listed):
 COMMAND = "command, settings: {program: /bin/x}"
 
 
+ORDERED = entries(
+    ("vendor: '0xABCD', products: [0x0001]", COMMAND),
+    ("vendor: abcd", "function_reset"),
+    ("classes: ['01']", "nvme_erase"),
+)
+NONE = "version: '1'\ndevices: []"
+
+
 @pytest.mark.parametrize(
-    ("vendor", "product", "device_class", "name"),
+    ("text", "vendor", "product", "device_class", "name"),
     [
-        ("abcd", "0001", "0x010802", "n0"),
-        ("abcd", "0002", "0x020000", "n1"),
-        ("8086", "0001", "0x018000", "n2"),
-        ("8086", "0000", "0x020000", None),
+        (None, "144d", "a80a", "0x010802", "nvme"),
+        (None, "144d", "a80a", "0x010601", None),
+        (None, "144d", "a80b", "0x010802", None),
+        (None, "8086", "1572", "0x020000", "nic"),
+        (None, "10de", "2236", "0x030200", "gpu"),
+        (None, "10de", "10f0", "0x040300", None),
+        (None, "1002", "2236", "0x030200", None),
+        # The first entry that matches wins.
+        (ORDERED, "abcd", "0001", "0x010802", "n0"),
+        (ORDERED, "abcd", "0002", "0x020000", "n1"),
+        (ORDERED, "8086", "0001", "0x018000", "n2"),
+        (ORDERED, "8086", "0000", "0x020000", None),
+        (NONE, "8086", "0000", "0x020000", None),
     ],
 )
-def test_the_first_entry_that_matches_wins(
-    tmp_path, vendor, product, device_class, name
+def test_which_entry_is_for_a_device(
+    tmp_path, text, vendor, product, device_class, name
 ):
-    text = entries(
-        ("vendor: '0xABCD', products: [0x0001]", COMMAND),
-        ("vendor: abcd", "function_reset"),
-        ("classes: ['01']", "nvme_erase"),
-    )
-    entry = rules(tmp_path, text).entry_for(
-        device(vendor, product), device_class
-    )
-    assert (entry.name if entry else None) == name
+    """Of the sample, or of rules of this test."""
+    result = rules(tmp_path, text) if text else load(SAMPLE)
+    entry = result.entry_for(device(vendor, product), device_class)
+    assert (entry and entry.name) == name
 
 
-def test_priorities_and_order(tmp_path):
-    result = rules(
-        tmp_path,
-        """
+PRIORITIES = """
 version: "1"
 devices:
   - name: one
@@ -150,8 +120,11 @@ devices:
       - {step: command, settings: {program: /a}}
       - {step: command, settings: {program: /b}}
       - {step: function_reset, priority: 20, time_limit: 5}
-""",
-    )
+"""
+
+
+def test_priorities_and_order(tmp_path):
+    result = rules(tmp_path, PRIORITIES)
     steps = result.entry_for(device("8086"), "0x020000").steps
     assert [
         (each.step, each.priority, each.settings.get("program"))
@@ -167,14 +140,14 @@ devices:
 
 def test_the_digest_is_of_the_meaning(tmp_path):
     text = entries(("vendor: '8086'", "function_reset"))
-    first = rules(tmp_path, text)
-    assert rules(tmp_path, f"# more\n{text}").digest == first.digest
-    other = rules(tmp_path, text.replace("8086", "8087"))
-    assert other.digest != first.digest
+    first, same, other = (
+        rules(tmp_path, each).digest
+        for each in (text, f"# more\n{text}", text.replace("8086", "8087"))
+    )
+    assert first == same != other
 
 
-def test_all_faults_at_once_each_with_its_place(tmp_path):
-    text = """version: "1"
+MANY = """version: "1"
 devcies: []
 devices:
   - name: one
@@ -197,22 +170,6 @@ devices:
     match: {classes: ["010"]}
     steps: [{step: function_reset, priority: 0, time_limit: 1.5}]
 """
-    assert places(tmp_path, text) == [
-        "2: devcies",
-        "5: devices[0].match.vendor",
-        "7: devices[0].steps[0].step",
-        "9: devices[1].match.products",
-        "12: devices[1].steps[0].settings.methods[0]",
-        "12: devices[1].steps[0].settings.metod",
-        "14: devices[1].steps[1].settings.program",
-        "16: devices[1].steps[2].settings.methods",
-        "16: devices[1].steps[2].settings.wear_limit",
-        "18: devices[2].match",
-        "19: devices[2].steps",
-        "21: devices[3].match.classes[0]",
-        "22: devices[3].steps[0].priority",
-        "22: devices[3].steps[0].time_limit",
-    ]
 
 
 @pytest.mark.parametrize(
@@ -220,19 +177,10 @@ devices:
 )
 def test_a_step_that_this_version_does_not_have(tmp_path, name):
     text = entries(("vendor: '8086'", f"{name}, settings: {{driver: ice}}"))
-    assert faults(tmp_path, text) == [
+    said, _ = faults(tmp_path, text)
+    assert said == [
         f"5: devices[0].steps[0].step: '{name}' must be one of command, "
         "function_reset, nvme_erase"
-    ]
-
-
-def test_a_name_stands_for_one_entry(tmp_path):
-    text = entries(
-        ("vendor: '8086'", "function_reset"),
-        ("vendor: '8087'", "function_reset"),
-    )
-    assert faults(tmp_path, text.replace("n1", "n0")) == [
-        "7: devices[1].name: 'n0' is the name of two entries"
     ]
 
 
@@ -251,11 +199,16 @@ def test_a_name_stands_for_one_entry(tmp_path):
 )
 def test_an_entry_that_is_never_reached(tmp_path, before, after, hidden):
     text = entries((before, "function_reset"), (after, "function_reset"))
-    if hidden:
-        (result,) = faults(tmp_path, text)
-        assert "devices[1].match: is never reached: 'n0'" in result
-    else:
+    if not hidden:
         assert len(rules(tmp_path, text).entries) == 2
+        return
+    ((said,), _) = faults(tmp_path, text)
+    assert "devices[1].match: is never reached: 'n0'" in said
+
+
+TWICE = entries(
+    ("vendor: '8086'", "function_reset"), ("vendor: '8087'", "function_reset")
+)
 
 
 @pytest.mark.parametrize(
@@ -273,10 +226,32 @@ def test_an_entry_that_is_never_reached(tmp_path, before, after, hidden):
             "version: !!python/name:os.system ''\ndevices: []",
             ["1: version", "1: version"],
         ),
+        # A name stands for one entry.
+        (TWICE.replace("n1", "n0"), ["7: devices[1].name"]),
+        # All faults at once, each with its place.
+        (
+            MANY,
+            [
+                "2: devcies",
+                "5: devices[0].match.vendor",
+                "7: devices[0].steps[0].step",
+                "9: devices[1].match.products",
+                "12: devices[1].steps[0].settings.methods[0]",
+                "12: devices[1].steps[0].settings.metod",
+                "14: devices[1].steps[1].settings.program",
+                "16: devices[1].steps[2].settings.methods",
+                "16: devices[1].steps[2].settings.wear_limit",
+                "18: devices[2].match",
+                "19: devices[2].steps",
+                "21: devices[3].match.classes[0]",
+                "22: devices[3].steps[0].priority",
+                "22: devices[3].steps[0].time_limit",
+            ],
+        ),
     ],
 )
 def test_files_that_are_no_rules(tmp_path, text, expected):
-    assert places(tmp_path, text) == expected
+    assert faults(tmp_path, text)[1] == expected
 
 
 def test_files_that_cannot_be_read(tmp_path):
@@ -285,8 +260,3 @@ def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "latin").write_bytes(b"version: '\xff'")
     with pytest.raises(RulesError, match="is not UTF-8"):
         load(str(tmp_path / "latin"))
-
-
-def test_no_device_at_all_is_a_file_that_releases_nothing(tmp_path):
-    result = rules(tmp_path, "version: '1'\ndevices: []")
-    assert result.entry_for(device("8086"), "0x020000") is None

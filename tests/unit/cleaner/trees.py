@@ -38,8 +38,7 @@ def tree(tmp_path, address=NVME, others=False):
 
     :param others: whether the other devices are there, as captured
     """
-    slots = "..:" if others else _SLOTS[address]
-    only = functions_at(slots)
+    only = functions_at("..:" if others else _SLOTS[address])
     root = pathlib.Path(capture("vtd-on", tmp_path, only))
     device = folder(root, address)
     (device / "resource").write_text(RESOURCES)
@@ -67,7 +66,7 @@ class Kernel(Job):
     """A job whose writes do what the kernel would do.
 
     :ivar written: what was written, as name and text
-    :ivar on_reset: called with the device's folder for a reset
+    :ivar on_reset: called with the device's file config after a reset
     :ivar refuses: name of a file that cannot be written to
     """
 
@@ -82,7 +81,7 @@ class Kernel(Job):
             raise Unreadable(path, OSError(25, "Inappropriate ioctl"))
         super().write(path, text)
         if name == "reset" and self.on_reset:
-            self.on_reset(folder(self.root, self.device.address))
+            self.on_reset(folder(self.root, self.device.address) / "config")
 
 
 def job(root, settings=None, address=NVME, limit=60, **more):
