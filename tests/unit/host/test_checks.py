@@ -1,20 +1,353 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All checks, beside the cases in cases: the control domain of Xen."""
+"""Checks, beside the cases in cases: what no table of files can say."""
 
+import datetime
+import json
+import os
+import pathlib
+import re
+import shutil
+
+import pytest
+
+from nova_vhard.conf import guard
+from nova_vhard.guard import probe
 from nova_vhard.host import report
-from nova_vhard.host.check import Status
+from nova_vhard.host.check import Check, Status
+from nova_vhard.host.evidence import MAX_EVIDENCE
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import HostRoot
-from tests.trees import build, pci_host
+from nova_vhard.host.libvirt import guard_proof, libvirt
+from nova_vhard.host.libvirt.running import Target
+from nova_vhard.host.mac import apparmor
+from nova_vhard.host.pci.pci import Kind, devices
+from nova_vhard.host.processes.check_process import in_process
+from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.reporter import facts
+from tests import elf_files, trees
+from tests.trees import CAPTURES, build, capture
+from tests.unit.host import mac_trees
+from tests.unit.host.hardened import WHOLE, process
+from tests.unit.host.test_cases import ALL, CHECKS, Tree
+
+PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
+
+#: These are states of guests, which have no host of their own.
+GUESTS = {"apparmor-domains", "selinux-domains-permissive"}
+
+
+def test_every_capture_is_expected_to_say_something():
+    names = {path.name.removesuffix(".tar.gz") for path in CAPTURES.iterdir()}
+    cases = [each.values[1] for each in ALL if each.values[0] == "captures"]
+    assert names == {case["host"][1] for case in cases} | GUESTS
 
 
 def test_no_check_passes_under_xen(tmp_path):
     content = {
-        **pci_host({"0": ["0000:00:10.0"]}),
+        **trees.pci_host({"0": ["0000:00:10.0"]}),
         "/sys/hypervisor/type": "xen\n",
         "/sys/hypervisor/guest_type": "PV\n",
         "/sys/hypervisor/uuid": "",
     }
     host = Host(HostRoot(build(tmp_path, content)))
-    statuses = {each.run(host).status for each in report.load()}
-    assert statuses == {Status.UNKNOWN}
+    assert {each.run(host).status for each in CHECKS.values()} == {UNKNOWN}
+
+
+# The evidence of a check: bounded, sanitized, and of no other check.
+
+MANY = tuple(map(str, range(MAX_EVIDENCE + 3)))
+
+
+@pytest.mark.parametrize(
+    ("last", "first", "lines"),
+    [
+        (("a", "b"), (), ("a", "b")),
+        (("a", "b"), ("c", "d"), ("c", "d", "a", "b")),
+        (("a", "b", "a"), ("b",), ("a", "b")),
+        (("a\x1b[31m\n\udcff\u202eb",), (), ("a[31mb",)),
+        (("x" * 10_000,), (), ("x" * 999 + "…",)),
+        (MANY, (), (*MANY[:MAX_EVIDENCE], "and 3 more")),
+        (MANY, ("a",), ("a", *MANY[: MAX_EVIDENCE - 1], "and 4 more")),
+    ],
+)
+def test_lines(tmp_path, last, first, lines):
+    root = HostRoot(str(tmp_path))
+    root.note(*last)
+    root.note(*first, first=True)
+    assert root.evidence.lines() == lines
+
+
+def test_what_is_read_is_evidence_and_what_is_looked_at_is_not(tmp_path):
+    content = {"/a": " 1\n2\n", "/b": "3", "/c": "x" * 1000}
+    root = HostRoot(build(tmp_path, content))
+    assert [root.read("/a"), root.read("/c")] == ["1\n2", "x" * 1000]
+    seen = (root.peek("/b"), root.maybe("/b"), *root.lines("/b"))
+    assert seen == ("3",) * 3
+    with pytest.raises(Unreadable):
+        root.read("/gone")
+    assert root.evidence.lines() == ("/a: 1 2", f"/c: {'x' * 119}…")
+
+
+class Reads(Check):
+    """Reads a file, and fails without another."""
+
+    def __init__(self, path, other):
+        self.name, self.paths = path, (path, other)
+
+    def answer(self, host):
+        return PASS, "".join(map(host.root.read, self.paths))
+
+
+def test_a_check_that_cannot_read_leaves_nothing_to_the_next(tmp_path):
+    host = Host(HostRoot(build(tmp_path, {"/a": "1", "/b": "2"})))
+    result = Reads("/a", "/gone").run(host)
+    assert (result.status, result.evidence) == (UNKNOWN, ("/a: 1",))
+    assert result.reason == "cannot be read: /gone: No such file or directory"
+    assert Reads("/b", "/b").run(host).evidence == ("/b: 2",)
+
+
+@pytest.mark.parametrize("name", ["vtd-tpm", "smmuv3", "apparmor-host"])
+def test_in_one_round_each_check_has_the_evidence_that_it_has_alone(
+    tmp_path, name
+):
+    tree = capture(name, tmp_path)
+
+    def host():
+        root = HostRoot(tree)
+        return Host(root, libvirt.of_tree(root, None))
+
+    checks = report.load()
+    together = [result for result, _ in in_process(host(), checks)]
+    assert together == [check.run(host()) for check in checks]
+
+
+# guard_in_force: proofs with a time.
+
+PROOF = f"{guard_proof.FOLDER}/{guard_proof.FILE}"
+GUARDED = probe.Proof(True, "libvirt asks the guard")
+NO_FILE = probe.Proof(False, "no storage file")
+
+
+@pytest.mark.parametrize(
+    ("result", "mode", "seconds", "fields", "status", "text"),
+    [
+        (GUARDED, "enforce", 0, {}, PASS, "refuses"),
+        (GUARDED, "warn", 0, {}, FAIL, "mode warn"),
+        (GUARDED, "audit", 0, {}, FAIL, "mode audit"),
+        (GUARDED, "disabled", 0, {}, FAIL, "mode disabled"),
+        (NO_FILE, "enforce", 0, {}, FAIL, "without asking"),
+        (GUARDED, "enforce", 1790, {}, PASS, "refuses"),
+        (GUARDED, "enforce", 1810, {}, UNKNOWN, "may not be running"),
+        (GUARDED, "enforce", -3600, {}, UNKNOWN, "may not be running"),
+        # It makes no sense.
+        *(
+            (GUARDED, "enforce", 0, fields, UNKNOWN, "")
+            for fields in (
+                {"version": 2},
+                {"time": "now"},
+                {"time": "2026-01-01T00:00:00"},
+                {"valid": "x"},
+                {"valid": 1e300},
+                {"mode": None, "time": None},
+            )
+        ),
+    ],
+)
+def test_a_proof(tmp_path, result, mode, seconds, fields, status, text):
+    """It was left, and changed, some seconds ago."""
+    probe.leave(str(tmp_path), result, mode, 1800)
+    content = json.loads((tmp_path / guard_proof.FILE).read_text())
+    now = datetime.datetime.now(datetime.UTC)
+    content["time"] = (now - datetime.timedelta(seconds=seconds)).isoformat()
+    files = {
+        PROOF: json.dumps(content | fields),
+        guard_proof.HOOK: "#!/bin/sh",
+    }
+    root = HostRoot(build(tmp_path / "root", files))
+    answer = CHECKS["guard_in_force"].run(Host(root))
+    assert answer.status is status
+    assert text in answer.reason
+    assert fields or any(PROOF in fact for fact in answer.evidence)
+
+
+def test_the_proof_is_where_the_guard_leaves_it():
+    defaults = {option.dest: option.default for option in guard.OPTS}
+    assert defaults["run_dir"] == guard_proof.FOLDER
+    assert guard_proof.HOOK.startswith(defaults["hooks_dir"])
+
+
+# Confinement.
+
+
+@pytest.mark.skipif(elf_files.COMPILER is None, reason="gcc is missing")
+@pytest.mark.parametrize(
+    ("library", "status", "remedy"),
+    [("seccomp", PASS, ""), ("other", UNKNOWN, "--enable-seccomp")],
+)
+def test_a_qemu_that_cannot_filter_system_calls(
+    tmp_path, library, status, remedy
+):
+    """libvirt starts it all the same, and without a filter."""
+    (tmp_path / "kept").mkdir()
+    root = mac_trees.apparmor("require-confined", tmp_path)
+    no_guest = {
+        "drop": ["dom-a"],
+        "/etc/libvirt/qemu.conf": "",
+        "/proc/2/comm": "kthreadd\n",
+    }
+    Tree(root, tmp_path / "kept").lay(no_guest)
+    shared = tmp_path / f"lib{library}.so.2"
+    flags = ("-fPIC", "-shared", f"-Wl,-soname,{shared.name}")
+    elf_files.build(shared, flags, elf_files.LIBRARY)
+    flags = (*elf_files.GOOD, "-Wl,--no-as-needed", str(shared))
+    program = elf_files.build(tmp_path / "qemu", flags, elf_files.SOURCE)
+    capabilities = (root / "CMD/virsh-capabilities").read_text()
+    for path in re.findall("<emulator>(.*)</emulator>", capabilities):
+        place = root / path[1:]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(program, place)
+    host = HostRoot(str(root))
+    answer = CHECKS["guest_cage"].run(Host(host, libvirt.of_tree(host, None)))
+    assert answer.status is status
+    assert remedy in (answer.remediation or "")
+
+
+@pytest.mark.parametrize(
+    ("left", "loose"),
+    [
+        ('{"apparmor_template": ["attach_disconnected"]}', False),
+        ('{"apparmor_template": ["complain"]}', True),
+        ("{}", None),
+        (None, None),
+    ],
+)
+def test_the_template_in_a_container_comes_from_the_pre_step(
+    tmp_path, left, loose
+):
+    content = {"/run/nova-vhard/qemu.json": left} if left else {}
+    host = Host(HostRoot(build(tmp_path, content)))
+    target = Target(host.root, apparmor.TEMPLATE, "", place=("0:9", "/x"))
+    try:
+        flags = set(apparmor.template(host, target))
+        found = bool(flags & apparmor.LOOSE)
+    except Unreadable:
+        found = None
+    assert found is loose
+
+
+def test_the_pre_step_leaves_what_an_ordinary_user_needs(tmp_path):
+    root = mac_trees.apparmor("require-confined", tmp_path)
+    host, conf = HostRoot(str(root)), root / "etc/libvirt/qemu.conf"
+    conf.write_text(f'{conf.read_text()}\nvnc_password = "SECRET"\n')
+    template = "profile LIBVIRT_TEMPLATE flags=(complain) {\n}\n"
+    build(root, {apparmor.TEMPLATE: template})
+    assert json.loads(facts.qemu(host)) == {
+        "security_driver": ["apparmor"],
+        "security_default_confined": True,
+        "security_require_confined": True,
+        "seccomp_sandbox": True,
+        "clear_emulator_capabilities": True,
+        "namespaces": ["mount"],
+        "migrate_tls_force": False,
+        "vnc_tls": False,
+        "vnc_tls_x509_verify": False,
+        "vnc_sasl": False,
+        "vnc_password": True,
+        "apparmor_template": ["complain", "flags"],
+        "changed": int(conf.stat().st_mtime),
+    }
+    conf.write_text("security_driver\n")
+    with pytest.raises(Unreadable, match="line 1 is not a setting"):
+        facts.qemu(host)
+    conf.unlink()
+    (root / "etc/libvirt/qemu").mkdir()
+    assert json.loads(facts.qemu(host))["security_default_confined"] is True
+
+
+def test_this_machine_has_a_whole_process_table():
+    """The live /proc, with whatever runs here."""
+    reason = CHECKS["mac_guests"].run(Host()).reason
+    assert "check failed" not in reason
+
+
+def test_labels_are_attributes_of_files(tmp_path):
+    """On a live host: the kernel's own answer, through the root's links."""
+    root = HostRoot(build(tmp_path, {"/real": "", "/link": "-> /real"}))
+    label = "system_u:object_r:svirt_image_t:s0:c835,c966"
+    os.setxattr(tmp_path / "real", "user.selinux", f"{label}\0".encode())
+    assert root.attribute("/link", "user.selinux") == label
+    with pytest.raises(Unreadable, match="/link: No data available"):
+        root.attribute("/link", "user.nothing")
+
+
+def test_the_kernel_is_asked_in_its_own_files_only(tmp_path):
+    (tmp_path / "access").write_text("precious")
+    with pytest.raises(Unreadable, match="not a file of selinuxfs"):
+        HostRoot(str(tmp_path)).ask("/access", "a question")
+    assert (tmp_path / "access").read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", ["migration_encrypted", "guest_cage"])
+def test_daemons_that_end_while_they_are_looked_at(
+    tmp_path, monkeypatch, name
+):
+    """The next one reads what is there: it is judged, and not nobody."""
+    content = {
+        **WHOLE,
+        **process(1, ["/sbin/init"]),
+        **process(50, ["/usr/sbin/libvirtd"]),
+        **trees.facts(),
+        "/etc/libvirt/qemu.conf": "seccomp_sandbox = 0\n",
+    }
+    host, read = Host(HostRoot(build(tmp_path, content))), HostRoot.peek
+
+    def gone(self, path):
+        if path == "/proc/50/mountinfo":
+            shutil.rmtree(tmp_path / "proc/50", ignore_errors=True)
+        return read(self, path)
+
+    monkeypatch.setattr(HostRoot, "peek", gone)
+    assert CHECKS[name].run(host).status is FAIL
+
+
+# Offered devices: their types, and many.
+
+
+def test_types_are_those_that_libvirt_tells(tmp_path):
+    """Nova takes them from libvirt's node devices, which were captured."""
+    root = capture("vtd-on", tmp_path)
+    given = {}
+    text = pathlib.Path(root, "CMD/virsh-nodedev").read_text()
+    for each in text.split("<device>")[1:]:
+        address = re.search("<path>.*/(.*)</path>", each)[1]
+        is_parent = "'virt_functions'" in each
+        given[address] = Kind.PF if is_parent else Kind.PCI
+        if "'phys_function'" in each:
+            given[address] = Kind.VF
+    result = {each.address: each.kind for each in devices(HostRoot(root))}
+    assert {each: given[each] for each in result} == result
+    assert sorted(result.values()).count(Kind.VF) == 4
+    parents = {each for each in result if result[each] is Kind.PF}
+    assert parents == {"0000:01:00.0", "0000:02:00.0"}
+
+
+def test_hundreds_of_virtual_functions(tmp_path):
+    vfs = {
+        f"0000:{bus:02x}:00.0": [
+            f"0000:{bus:02x}:{slot:02x}.{function}"
+            for slot in range(1, 32)
+            for function in range(8)
+        ]
+        for bus in range(2)
+    }
+    identities = dict.fromkeys(vfs, "8086:1572") | {
+        each: "8086:154c" for answer in vfs.values() for each in answer
+    }
+    content = trees.functions(identities, vfs)
+    content |= trees.facts({"product_id": "154c"})
+    host = Host(HostRoot(build(tmp_path, content)))
+    result = CHECKS["passthrough_one_time_use"].run(host)
+    assert result.status is Status.NOT_APPLICABLE
+    assert f"{2 * 248} offered VFs cannot" in " ".join(result.evidence)
+    result = CHECKS["passthrough_resettable"].run(host)
+    assert result.status is FAIL
+    assert re.match("and 4.. more", result.evidence[-1])
