@@ -42,6 +42,7 @@ unix_sock_dir = "{folder}/sock"
 auth_unix_ro = "none"
 auth_unix_rw = "none"
 log_outputs = "3:file:{folder}/libvirtd.log"
+host_uuid = "{uuid}"
 """
 
 _LISTENING = """\
@@ -121,14 +122,12 @@ class Libvirt:
         host: str = "",
         tcp_port: int = 0,
     ) -> None:
-        self._host = host
-        self._tcp_port = tcp_port
-        self._place = place
-        self._mounts = mounts or {}
+        self._host, self._tcp_port = host, tcp_port
+        self._place, self._mounts = place, mounts or {}
         self._running: list[subprocess.Popen[bytes]] = []
-        self._made: list[str] = []
-        self.uri = self._uri("libvirt-sock-ro")
-        self.own_uri = self._uri("libvirt-sock")
+        self._made = contextlib.ExitStack()
+        uri = f"qemu+unix:///system?socket={place}/sock/libvirt-sock"
+        self.uri, self.own_uri = f"{uri}-ro", uri
         self.hooks = place / _FOLDERS["/etc/libvirt/hooks"]
         self.pid_file = place / "libvirtd.pid"
 
@@ -136,9 +135,7 @@ class Libvirt:
         self._place.mkdir(exist_ok=True)
         for name in ("sock", *_FOLDERS.values()):
             (self._place / name).mkdir()
-        text = _CONFIG.format(folder=self._place)
-        if self._host:
-            text += f'host_uuid = "{uuid.uuid4()}"\n'
+        text = _CONFIG.format(folder=self._place, uuid=uuid.uuid4())
         if self._tcp_port:
             text += _LISTENING.format(port=self._tcp_port)
         (self._place / "libvirtd.conf").write_text(text)
@@ -211,25 +208,21 @@ class Libvirt:
         more: str = "",
         bus: str = "virtio",
         devices: str = "",
-        disk: bool = True,
     ) -> str:
         """Return the XML of a guest.
 
         :param bus: of its disk
         :param devices: elements of its ``<devices>``
-        :param disk: whether its disk is there; else it can never start
         """
         path = self._place / f"{name}.img"
-        if disk:
-            with open(path, "wb") as file:
-                file.truncate(1 << 20)
-        target = "vda" if bus == "virtio" else "sda"
+        path.touch()
+        os.truncate(path, 1 << 20)
         return GUEST.format(
             name=name,
             disk=path,
             more=more,
             bus=bus,
-            target=target,
+            target="vda" if bus == "virtio" else "sda",
             devices=devices,
         )
 
@@ -243,8 +236,8 @@ class Libvirt:
         """Cover a path that the daemon sees with another file for a while."""
         pid = self.pid_file.read_text().strip()
         inside = ["nsenter", f"--mount=/proc/{pid}/ns/mnt"]
-        mount = [*inside, "mount", "--bind", str(instead), path]
-        subprocess.run(mount, check=True)
+        mount = ["mount", "--bind", str(instead), path]
+        subprocess.run([*inside, *mount], check=True)
         try:
             yield
         finally:
@@ -252,28 +245,24 @@ class Libvirt:
 
     def processes(self) -> list[str]:
         """Return the processes whose command lines have our folder."""
-        mine = os.fsencode(self._place)
         result = []
         for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
             with contextlib.suppress(OSError):
                 text = path.read_bytes()
-                if mine + b"/" in text:
+                if os.fsencode(self._place) + b"/" in text:
                     result.append(f"{path.parent.name}: {text!r}")
         return result
 
-    def _uri(self, name: str) -> str:
-        return f"qemu+unix:///system?socket={self._place}/sock/{name}"
-
     def _prepare(self) -> None:
         """Make what is to be covered, where there is nothing."""
-        for path, instead in self._covered().items():
-            if os.path.exists(path):
-                continue
-            if instead.is_dir():
-                os.makedirs(path)
-            else:
-                pathlib.Path(path).touch()
-            self._made.append(path)
+        for name, instead in self._covered().items():
+            path = pathlib.Path(name)
+            if not path.exists():
+                make, remove = (path.touch, path.unlink)
+                if instead.is_dir():
+                    make, remove = (path.mkdir, path.rmdir)
+                make()
+                self._made.callback(remove)
 
     def _covered(self) -> dict[str, pathlib.Path]:
         """Return what is covered, and by what."""
@@ -281,10 +270,10 @@ class Libvirt:
         return self._mounts | own
 
     def _start(self, *command: object) -> None:
-        mounts = self._covered()
+        words = [*_named(self._host), *within(self._covered(), *command)]
         with open(self._place / f"{command[0]}.out", "wb") as out:
             process = subprocess.Popen(
-                [*_named(self._host), *within(mounts, *command)],
+                words,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -304,13 +293,10 @@ class Libvirt:
             except libvirt.libvirtError as error:
                 ended = any(each.poll() is not None for each in self._running)
                 if ended or time.monotonic() > deadline:
-                    raise RuntimeError(f"{error}\n{self._said()}") from error
+                    paths = self._place.glob("*.[lo]*")
+                    said = "\n".join(path.read_text() for path in paths)
+                    raise RuntimeError(f"{error}\n{said[-4000:]}") from error
                 time.sleep(0.1)
-
-    def _said(self) -> str:
-        """Return what the daemons have to say."""
-        paths = [*self._place.glob("*.out"), *self._place.glob("*.log")]
-        return "\n".join(path.read_text() for path in paths)[-4000:]
 
     def _stop(self) -> None:
         """End the guests, then the daemons."""
@@ -333,7 +319,4 @@ class Libvirt:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        while self._made:
-            path = pathlib.Path(self._made.pop())
-            with contextlib.suppress(OSError):
-                path.rmdir() if path.is_dir() else path.unlink()
+        self._made.close()

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 
 from nova_vhard.guard import wire
 from nova_vhard.policy import document
@@ -54,8 +53,7 @@ class Guard:
         pid_file: pathlib.Path,
         mounts: dict[str, pathlib.Path] | None = None,
     ) -> None:
-        self.place = place
-        self._mounts = mounts or {}
+        self.place, self._mounts = place, mounts or {}
         self.hook = hooks / "qemu.d" / "nova-vhard-guard"
         self._process: subprocess.Popen[bytes] | None = None
         for name in ("metrics", "run", "state"):
@@ -67,21 +65,27 @@ class Guard:
             config = config.replace(str(instead), path)
         (place / "guard.conf").write_text(config)
 
+    def install(self) -> None:
+        """Start it, with its hook in place."""
+        self.start()
+        assert self.command("install").returncode == 0
+
     def policy(self, text: str) -> None:
         """Put a policy in place, in one step; a daemon that runs takes it."""
         fresh = self.place / "policy.new"
         fresh.write_text(text)
         path = self.place / "policy.yaml"
         os.replace(fresh, path)
-        if self.running:
+        if self._process:
             digest = document.load(str(path)).digest
             wait(lambda: digest in self.shown())
 
     def shown(self) -> str:
         """Return what the daemon says of itself."""
-        request = wire.Request(wire.STATUS, "", b"")
         path = str(self.place / "run" / "guard.sock")
-        return wire.ask(path, request, PATIENCE).text
+        return wire.ask(
+            path, wire.Request(wire.STATUS, "", b""), PATIENCE
+        ).text
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a subcommand."""
@@ -104,18 +108,9 @@ class Guard:
             )
         wait(lambda: "daemon: answers" in self.command("status").stdout)
 
-    @property
-    def running(self) -> bool:
-        """Whether the daemon has been started and not been ended."""
-        return self._process is not None
-
-    def send(self, number: int) -> None:
-        """Send a signal to the daemon."""
-        os.kill(self._process.pid, number)
-
     def kill(self, number: int = signal.SIGKILL) -> None:
         """End the daemon, if it runs."""
-        if self._process is not None:
+        if self._process:
             self._process.send_signal(number)
             self._process.wait(PATIENCE)
             self._process = None
@@ -124,20 +119,22 @@ class Guard:
         """Return what the daemon has logged."""
         return (self.place / "guard.log").read_text()
 
-    def events(self) -> Iterator[dict]:
-        """Yield the decision events that it has written."""
-        for line in self.log().splitlines():
-            if " nova_vhard.decisions " in line:
-                yield json.loads(line[line.index("{") :])
+    def events(self) -> list[dict]:
+        """Return the decision events that it has written."""
+        lines = self.log().splitlines()
+        return [
+            json.loads(line[line.index("{") :])
+            for line in lines
+            if " nova_vhard.decisions " in line
+        ]
 
     def outcomes(self) -> list[tuple[str, str]]:
         """Return operation and outcome of each event."""
         return [(e["operation"], e["outcome"]) for e in self.events()]
 
     def _words(self, *words: str) -> list[str]:
-        config = str(self.place / "guard.conf")
-        command = [str(PROGRAM), "--config-file", config, *words]
-        return daemon.within(self._mounts, *command)
+        config = ("--config-file", self.place / "guard.conf")
+        return daemon.within(self._mounts, PROGRAM, *config, *words)
 
 
 def wait(is_so, seconds: float = PATIENCE) -> None:

@@ -27,19 +27,15 @@ _ROW = re.compile(r"^\| ([a-z]\w+) +\| (\w+)", re.MULTILINE)
 _EMPTY = ("/etc/nova", "/etc/nova-vhard", "/opt", "/run/nova-vhard")
 
 
-def announced():
-    """Return the checks that the page says stay UNKNOWN without Nova."""
-    return _named(r"these are ``UNKNOWN``(.*)Two more may be")
-
-
-def possible():
-    """Return those of which it depends on the kernel."""
-    return _named(r"Two more may be(.*)If nova-compute")
-
-
 def _named(place):
     listed = re.search(place, words(QUICK_START))
     return set(re.findall(r"``(\w+)``", listed[1])) & set(CHECKS)
+
+
+#: Checks that the page says stay UNKNOWN without Nova, and those of which it
+#: depends on the kernel.
+ANNOUNCED = _named(r"these are ``UNKNOWN``(.*)Two more may be")
+POSSIBLE = _named(r"Two more may be(.*)If nova-compute")
 
 
 @pytest.fixture(scope="module")
@@ -77,15 +73,10 @@ def session(host):
     return {command: host(command) for command in TYPED[1:]}
 
 
-def answers(printed):
-    """Return check to its answer, out of the table that is printed."""
+def unknown(printed):
+    """Return the checks that are UNKNOWN in the table that is printed."""
     result = dict(_ROW.findall(printed))
     assert set(result) == set(CHECKS), printed
-    return result
-
-
-def unknown(printed):
-    result = answers(printed)
     return {name for name in result if result[name] == "UNKNOWN"}
 
 
@@ -113,9 +104,8 @@ def test_without_nova_what_is_unknown_is_announced(session):
     assert (status, "no nova.conf" in printed) == (1, True), printed
     status, printed = session[TYPED[4]]
     assert status in (1, 2), printed
-    assert unknown(printed) - possible() == announced(), printed
-    assert len(possible()) == 2
-    assert len(announced()) == 6
+    assert unknown(printed) - POSSIBLE == ANNOUNCED, printed
+    assert (len(POSSIBLE), len(ANNOUNCED)) == (2, 6)
     # No line of our log precedes the table: there was no error.
     assert printed.startswith("+--"), printed
 
@@ -124,25 +114,22 @@ def test_with_nova_nothing_is_unknown(session, host, place):
     path = "/etc/kolla/nova-compute/nova.conf"
     given = f"facts --nova-config-file {path}"
     assert f"``{given}``" in words(QUICK_START)
-    own = place / "first" / "nova.conf"
-    own.parent.mkdir()
+    own = place / "first-nova.conf"
     own.write_text(NOVA_CONF.format(device_spec="", libvirt=""))
     facts = given.replace(path, str(own))
     status, printed = host(TYPED[3].replace("facts", facts))
     assert status == 0, printed
-    status, printed = host(TYPED[4])
-    assert unknown(printed) <= possible(), printed
+    assert unknown(host(TYPED[4])[1]) <= POSSIBLE
 
 
 def test_the_extra_is_named_where_it_is_missing(session, host):
     """Who followed the line for the services has no reporter yet."""
     (plain,) = commands.literal(README)
     own = "/opt/services"
-    made = host(f"python3 -m venv {own} && . {own}/bin/activate && {plain}")
-    assert made[0] == 0, made[1]
+    venv = f"python3 -m venv {own} && . {own}/bin/activate && {plain}"
+    status, printed = host(venv)
+    assert status == 0, printed
     status, printed = host(f"{own}/bin/nova-vhard-reporter check")
     assert (status, "nova-vhard[node]" in printed) == (255, True), printed
-
-
-def test_a_host_that_was_never_looked_at_is_left_as_it_was(session):
+    # A host that was never looked at is left as it was.
     assert not pathlib.Path("/var/lib/nova-vhard-reporter").exists()

@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guard between a real libvirt and its guests."""
 
-import collections
-import concurrent.futures
 import contextlib
-import itertools
 import signal
 import subprocess
-import time
 
 import libvirt
 import pytest
@@ -26,8 +22,6 @@ PORTS = "".join(
     f"<controller type='pci' index='{index}' model='pcie-root-port'/>"
     for index in range(1, 5)
 )
-#: Guests that are started at once.
-MANY = 200
 
 
 def policy(mode="enforce", hot_plug="report", unanswered="allow"):
@@ -51,8 +45,7 @@ def installed(place, host):
     """Return a guard that is installed and runs."""
     result = Guard(place / "guard", host.hooks, host.own_uri, host.pid_file)
     result.policy(policy())
-    result.start()
-    assert result.command("install").returncode == 0
+    result.install()
     wait(lambda: result.command("probe").returncode == 0)
     yield result
     result.kill()
@@ -61,8 +54,6 @@ def installed(place, host):
 @pytest.fixture
 def guard(installed, connection):
     """Return the guard, in mode enforce; take all guests away afterwards."""
-    if not installed.running:
-        installed.start()
     installed.policy(policy())
     yield installed
     for domain in connection.listAllDomains():
@@ -80,52 +71,50 @@ def refusal(call, *arguments):
     return str(caught.value)
 
 
-def test_a_probe_of_a_host_without_a_guard(place, host):
-    result = Guard(place / "none", host.hooks, host.own_uri, host.pid_file)
+@pytest.mark.parametrize(
+    ("uri", "code", "said"),
+    [("", 1, "unguarded: "), ("qemu+unix:///system?socket=/no", 2, "")],
+)
+def test_a_probe_of_a_host_without_a_guard_or_libvirt(
+    place, host, uri, code, said
+):
+    folder = place / f"none-{code}"
+    result = Guard(folder, host.hooks, uri or host.own_uri, host.pid_file)
     done = result.command("probe")
-    assert done.returncode == 1
-    assert done.stdout.startswith("unguarded: ")
-    assert done.stdout.count("\n") == 1
+    assert (done.returncode, done.stdout[:11]) == (code, said)
     assert result.command("status").returncode == 1
 
 
 def test_a_probe_of_a_guarded_host(guard, connection):
     done = guard.command("probe")
-    assert (done.returncode, done.stdout.count("\n")) == (0, 1)
-    assert done.stdout.startswith("guarded: ")
+    assert (done.returncode, done.stdout[:9]) == (0, "guarded: ")
     status = guard.command("status")
     assert status.returncode == 0, status.stdout
     assert connection.listAllDomains() == []
-    # The same hook, and nobody behind it.
-    guard.kill()
-    done = guard.command("probe")
-    assert (done.returncode, done.stdout.count("\n")) == (1, 1)
 
 
-def test_nothing_is_known_without_libvirt(place, host):
-    result = Guard(
-        place / "lost",
-        host.hooks,
-        "qemu+unix:///system?socket=/no",
-        host.pid_file,
-    )
-    done = result.command("probe")
-    assert (done.returncode, done.stdout) == (2, "")
+def runs(host, name):
+    return [each for each in host.processes() if f"{name}.img" in each]
 
 
 def test_a_guest_that_is_refused_never_runs(guard, host, connection):
     text = refusal(connection.createXML, host.describe("bad", bus="sata"))
     assert "disk bus of disk sda=sata (allowed: virtio, scsi)" in text
-    assert connection.listAllDomains() == []
-    assert not [each for each in host.processes() if "bad.img" in each]
+    assert (connection.listAllDomains(), runs(host, "bad")) == ([], [])
     host.start("good")
     assert guard.outcomes()[-2:] == [("start", "refuse"), ("start", "allow")]
 
 
-def overlay(host, name, backing):
-    """Describe a guest whose image alone names what it is based on."""
+def overlay(host, name, backing=None):
+    """Describe a guest whose image alone names what it is based on.
+
+    :param backing: file; by default one of those that may be
+    """
     text = host.describe(name).replace("type='raw'", "type='qcow2'")
     image = text.partition("<source file='")[2].partition("'")[0]
+    if not backing:
+        base = host.describe("base").partition("<source file='")[2]
+        backing = base.partition("'")[0]
     options = ["-u", "-F", "raw", "-b", backing]
     if str(backing).startswith("data_file="):
         options = ["-o", backing]
@@ -155,26 +144,16 @@ def elsewhere():
 def test_a_guest_whose_image_names_what_it_is_based_on(
     guard, host, connection, elsewhere, backing, named
 ):
-    backing = backing.format(elsewhere)
-    guest = connection.defineXML(overlay(host, "based", backing))
+    text = overlay(host, "based", backing.format(elsewhere))
+    guest = connection.defineXML(text)
     assert named in refusal(guest.create)
-    assert not guest.isActive()
-    assert not [each for each in host.processes() if "based.img" in each]
-    assert guard.outcomes()[-1] == ("start", "refuse")
+    assert (guest.isActive(), runs(host, "based")) == (False, [])
+    events = guard.outcomes()
+    assert events[-1] == ("start", "refuse")
     # the same with what every image may be based on
-    events = len(guard.outcomes())
-    base = host.describe("base").partition("<source file='")[2]
-    overlay(host, "based", base.partition("'")[0])
+    overlay(host, "based")
     guest.create()
-    assert guard.outcomes()[events:] == [("start", "allow")]
-
-
-def test_a_guest_without_a_timer_gets_one_of_qemu(guard, host, connection):
-    guard.policy(policy() + "guest_devices: {hpet: {allow: [false]}}\n")
-    text = refusal(connection.createXML, host.describe("timed"))
-    assert "HPET timer=yes (allowed: false)" in text
-    off = "<clock offset='utc'><timer name='hpet' present='no'/></clock>"
-    host.start("untimed", off)
+    assert guard.outcomes() == [*events, ("start", "allow")]
 
 
 def test_what_a_guest_had_follows_it(guard, host, connection):
@@ -185,26 +164,18 @@ def test_what_a_guest_had_follows_it(guard, host, connection):
     # A hard reboot, as Nova does it.
     guest.destroy()
     guest.undefine()
-    guest = connection.defineXML(
-        host.describe(
-            "old", bus="sata", more=f"<uuid>{guest.UUIDString()}</uuid>"
-        )
-    )
+    own = {"bus": "sata", "more": f"<uuid>{guest.UUIDString()}</uuid>"}
+    guest = connection.defineXML(host.describe("old", **own))
     guest.create()
     assert guard.outcomes()[-1] == ("start", "warn")
     guest.destroy()
     # The same with one device more, and the daemon started again.
     guard.kill(signal.SIGTERM)
     guard.start()
-    guest = connection.defineXML(
-        host.describe(
-            "old",
-            bus="sata",
-            devices=CARD,
-            more=f"<uuid>{guest.UUIDString()}</uuid>",
-        )
+    text = host.describe("old", devices=CARD, **own)
+    assert "=e1000e (allowed: virtio)" in refusal(
+        connection.defineXML(text).create
     )
-    assert "=e1000e (allowed: virtio)" in refusal(guest.create)
 
 
 def test_a_guest_from_a_saved_state(guard, host, connection):
@@ -223,17 +194,13 @@ def test_a_guest_from_a_saved_state(guard, host, connection):
 def test_a_restore_that_is_refused_keeps_what_was_saved(
     guard, host, connection, elsewhere
 ):
-    base = host.describe("base").partition("<source file='")[2]
-    text = overlay(host, "restored", base.partition("'")[0])
-    guest = connection.createXML(text)
     saved = elsewhere / "saved"
-    guest.save(str(saved))
+    connection.createXML(overlay(host, "restored")).save(str(saved))
     # What its image is based on is another file by then.
     overlay(host, "restored", elsewhere / "raw")
     assert "is not in a folder" in refusal(connection.restore, str(saved))
-    assert connection.listAllDomains() == []
-    assert saved.stat().st_size > 0
-    overlay(host, "restored", base.partition("'")[0])
+    assert (connection.listAllDomains(), saved.exists()) == ([], True)
+    overlay(host, "restored")
     connection.restore(str(saved))
     (guest,) = connection.listAllDomains()
     assert guest.isActive()
@@ -241,31 +208,19 @@ def test_a_restore_that_is_refused_keeps_what_was_saved(
 
 def test_without_a_daemon(guard, host, connection):
     guard.policy(policy(unanswered="refuse"))
-    host.start("first")
     guard.kill()
+    # The same hook, and nobody behind it.
+    assert guard.command("probe").returncode == 1
     with pytest.raises(libvirt.libvirtError, match="does not answer"):
         host.start("refused")
     guard.start()
     guard.policy(policy())
-    host.start("second")
     guard.kill()
-    begin = time.monotonic()
     host.start("unjudged", bus="sata")
-    assert time.monotonic() - begin < 30
     # It comes back: what runs is judged, and left alone.
     guard.start()
     wait(lambda: ("attach", "refuse") in guard.outcomes())
-    assert len(connection.listAllDomains()) == 3
-
-
-def test_a_daemon_that_hangs(guard, host):
-    guard.send(signal.SIGSTOP)
-    try:
-        begin = time.monotonic()
-        host.start("unjudged", bus="sata")
-        assert time.monotonic() - begin < 30
-    finally:
-        guard.send(signal.SIGCONT)
+    assert len(connection.listAllDomains()) == 1
 
 
 def plug(connection, uuid, device=CARD):
@@ -285,29 +240,19 @@ def test_a_device_that_is_plugged_in_is_reported(guard, host, connection):
     refusal(connection.createXML, host.describe("plugged", more, devices=CARD))
 
 
-def test_a_device_that_a_guest_keeps_is_an_alert(guard, host, connection):
-    guard.policy(policy(hot_plug="detach"))
-    uuid = host.start("keeps", devices=PORTS)
-    plug(connection, uuid)
-    wait(lambda: f"Guest {uuid} keeps" in guard.log(), 60)
-    # What is allowed stays.
-    assert "virtio" in connection.lookupByUUIDString(uuid).XMLDesc(0)
-
-
 def test_a_device_that_a_guest_gives_up_is_taken_away(guard, host, connection):
     guard.policy(policy(hot_plug="detach"))
     text = host.describe("gives")
-    disk = text[text.index("<disk") : text.index("</disk>")] + "</disk>"
+    # QEMU takes a USB device away without the guest's help.
     text = text.replace("usb' model='none'/", "usb' model='qemu-xhci'/")
     guest = connection.createXML(text)
-    # QEMU takes a USB device away without the guest's help.
-    disk = disk.replace("bus='virtio'", "bus='usb'").replace("vda", "sda")
-    host.describe("other")
-    disk = disk.replace("gives.img", "other.img")
-    plug(connection, guest.UUIDString(), disk)
+    disk = host.describe("other").partition("<disk")[2].partition("</disk>")[0]
+    disk = f"<disk{disk}</disk>".replace("bus='virtio'", "bus='usb'")
+    plug(connection, guest.UUIDString(), disk.replace("vda", "sda"))
     wait(lambda: f"taken from guest {guest.UUIDString()}" in guard.log())
-    assert "bus='usb'" not in guest.XMLDesc(0)
-    assert "bus='virtio'" in guest.XMLDesc(0)
+    # What is allowed stays.
+    buses = [f"bus='{bus}'" in guest.XMLDesc(0) for bus in ("usb", "virtio")]
+    assert buses == [False, True]
 
 
 CDROM = (
@@ -348,8 +293,7 @@ def test_a_file_of_a_running_guest_changes(
     path = elsewhere / f"{change.__name__}-{hot_plug}"
     change(guest, path)
     wait(lambda: len(guard.outcomes()) > before)
-    assert guard.outcomes()[before:] == [("attach", "refuse")]
-    (refused,) = [*guard.events()][-1]["violations"]
+    (refused,) = guard.events()[-1]["violations"]
     assert (refused["source"], refused["value"]) == ("file", str(path))
     kept = f"Guest {uuid} keeps"
     if hot_plug == "detach":
@@ -357,54 +301,4 @@ def test_a_file_of_a_running_guest_changes(
     assert (kept in guard.log()) == (hot_plug == "detach")
     # It is never ended, and nothing is said twice.
     assert guest.isActive()
-    assert len(guard.outcomes()) == before + 1
-
-
-def start_all(host, texts):
-    """Start guests at once and count the outcomes."""
-    connections = itertools.cycle([host.connect() for _ in range(20)])
-
-    def start(pair):
-        text, connection = pair
-        try:
-            connection.createXML(text)
-        except libvirt.libvirtError as error:
-            if REFUSED in str(error):
-                return "refused"
-            # The guard let it pass.
-            return "passed" if "storage file" in str(error) else str(error)
-        return "started"
-
-    with concurrent.futures.ThreadPoolExecutor(100) as pool:
-        return collections.Counter(
-            pool.map(start, zip(texts, connections, strict=False))
-        )
-
-
-def test_many_guests_at_once(guard, host):
-    texts = [
-        host.describe(f"m{i}", bus="sata" if i % 2 else "virtio", disk=False)
-        for i in range(MANY)
-    ]
-    before = len(guard.outcomes())
-    unanswered = guard.log().count("is not answered")
-    counts = start_all(host, texts)
-    print(f"{MANY} starts at once: {dict(counts)}")
-    assert counts == {"refused": MANY // 2, "passed": MANY // 2}
-    # Those that pass here miss their disk before they start.
-    assert len(guard.outcomes()) - before == MANY // 2
-    assert guard.log().count("is not answered") == unanswered
-
-
-def test_uninstall_leaves_nothing(guard, host):
-    guard.policy(policy(unanswered="refuse"))
-    host.start("one")
-    guard.kill()
-    assert guard.command("uninstall").returncode == 0
-    assert list(host.hooks.iterdir()) == []
-    assert list((guard.place / "state").iterdir()) == []
-    assert list((guard.place / "run").iterdir()) == []
-    # Its guest runs on, and others start.
-    host.start("two", bus="sata")
-    with contextlib.closing(host.connect()) as own:
-        assert len(own.listAllDomains()) == 2
+    assert guard.outcomes()[before:] == [("attach", "refuse")]

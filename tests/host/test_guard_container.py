@@ -36,8 +36,7 @@ def guarded(place, *mounted):
             place / "guard", host.hooks, host.own_uri, host.pid_file, folders
         )
         guard.policy(policy(unanswered="refuse"))
-        guard.start()
-        assert guard.command("install").returncode == 0
+        guard.install()
         try:
             yield host, guard
         finally:
@@ -47,16 +46,14 @@ def guarded(place, *mounted):
 def test_the_folders_of_the_guard_are_mounted(place):
     with guarded(place / "meets", RUN, STATE) as (host, guard):
         wait(lambda: guard.command("probe").returncode == 0)
-        assert RUN in (host.hooks / "qemu.d/nova-vhard-guard").read_text()
+        assert RUN in guard.hook.read_text()
         with contextlib.closing(host.connect()) as connection:
-            bad = host.describe("bad", bus="sata")
-            refusal(connection.createXML, bad)
             # The socket of a daemon that is started again is another file.
             guard.kill()
             with pytest.raises(libvirt.libvirtError, match="not answer"):
-                connection.createXML(host.describe("good"))
+                host.start("good")
             guard.start()
-            refusal(connection.createXML, bad)
+            refusal(connection.createXML, host.describe("bad", bus="sata"))
         host.start("good")
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.host import certificates, daemon
 from tests.host.guard import wait
-from tests.host.listener import Listener
+from tests.host.listener import listening
 from tests.host.reporter import Reporter
 
 _FLAGS = (
@@ -42,29 +42,22 @@ def hosts(place):
         yield first, other
 
 
-@pytest.fixture
-def secret():
-    """Random bytes that only the guest's memory contains."""
-    return os.urandom(16)
+#: Random bytes that only the guest's memory contains.
+SECRET = os.urandom(16)
+SECTOR = (_IDLE + SECRET * 31).ljust(_SECTOR - 2, b"\0") + b"\x55\xaa"
 
 
 @pytest.fixture
-def guest(hosts, place, secret):
+def guest(hosts, place):
     """A guest whose boot sector, once read, is the secret over and over."""
     text = hosts[0].describe("carries")
     text = text.replace("</disk>", "<shareable/></disk>")
-    sector = _IDLE + secret * 31
-    sector = sector[: _SECTOR - 2].ljust(_SECTOR - 2, b"\0") + b"\x55\xaa"
     with open(place / "leaves" / "carries.img", "r+b") as file:
-        file.write(sector)
+        file.write(SECTOR)
     with contextlib.closing(hosts[0].connect()) as connection:
         started = connection.createXML(text)
-        physical = libvirt.VIR_MEMORY_PHYSICAL
-        wait(
-            lambda: (
-                started.memoryPeek(_BOOT_ADDRESS, _SECTOR, physical) == sector
-            )
-        )
+        where = _BOOT_ADDRESS, _SECTOR, libvirt.VIR_MEMORY_PHYSICAL
+        wait(lambda: started.memoryPeek(*where) == SECTOR)
         yield started
         with contextlib.suppress(libvirt.libvirtError):
             started.destroy()
@@ -73,16 +66,16 @@ def guest(hosts, place, secret):
 @pytest.mark.parametrize(
     ("native_tls", "status"), [(False, "FAIL"), (True, "PASS")]
 )
-def test_what_goes_by(hosts, guest, secret, tmp_path, native_tls, status):
+def test_what_goes_by(hosts, guest, tmp_path, native_tls, status):
     reporter = Reporter(tmp_path / "reporter", hosts[0].uri)
     setting = f"live_migration_with_native_tls = {str(native_tls).lower()}"
     reporter.facts(libvirt=setting)
     flags = _FLAGS | (libvirt.VIR_MIGRATE_TLS if native_tls else 0)
     parameters = {libvirt.VIR_MIGRATE_PARAM_URI: "tcp://127.0.0.1"}
-    with Listener(secret) as listener:
+    with listening() as packets:
         guest.migrateToURI3(hosts[1].own_uri, parameters, flags)
     hosts[1].end("carries")
     assert reporter.check()["migration_encrypted"]["status"] == status
     # Pages of a few zeros, and those of the firmware, went by either way.
-    assert listener.volume > 1 << 16
-    assert bool(listener.hits) is not native_tls
+    assert sum(map(len, packets)) > 1 << 16
+    assert any(SECRET in each for each in packets) is not native_tls

@@ -45,23 +45,17 @@ def hardening_check(path: object) -> Said:
     """Ask hardening-check of a binary."""
     text = _output("hardening-check", path)
     result = dict(re.findall(r"^ (.+?): (.+)", text, re.MULTILINE))
-    return {
-        name: _all([_word(result[line]) for line in lines])
-        for name, lines in HARDENING_CHECK.items()
-    }
+    said: Said = {}
+    for name, lines in HARDENING_CHECK.items():
+        words = [_word(result[line]) for line in lines]
+        said[name] = False if False in words else all(words) or None
+    return said
 
 
 def _word(answers: str) -> bool | None:
     """Read "yes", "no, not found!", "no, … (ignored)" or "unknown, …"."""
-    if answers.endswith("(ignored)"):
-        return None
-    return _WORDS[re.match(r"\w+", answers)[0]]
-
-
-def _all(answers: list[bool | None]) -> bool | None:
-    if False in answers:
-        return False
-    return None if None in answers else True
+    said = re.match(r"\w+", answers)[0]
+    return None if answers.endswith("(ignored)") else _WORDS[said]
 
 
 TOOLS = {"checksec": checksec, "hardening-check": hardening_check}
