@@ -18,15 +18,16 @@ from tests.unit.guard import domains
 
 @pytest.fixture
 def events(caplog):
-    """Return a function that returns the events so far."""
+    """Return a function that returns the events so far, or a field of them."""
     caplog.set_level(logging.INFO, "nova_vhard.decisions")
 
-    def so_far():
-        return [
+    def so_far(field=None):
+        found = [
             json.loads(record.message)
             for record in caplog.records
             if record.name == "nova_vhard.decisions"
         ]
+        return [event[field] for event in found] if field else found
 
     return so_far
 

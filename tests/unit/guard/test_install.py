@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import threading
-import time
+from unittest import mock
 
 import pytest
 from oslo_config import cfg
@@ -21,8 +21,10 @@ from nova_vhard.guard.watcher import Watcher
 from tests.unit.guard import domains
 from tests.unit.guard.domains import ENFORCE
 from tests.unit.guard.libvirts import FakeConnection
+from tests.unit.guard.test_watcher import until
 
 LONG = "{tmp}/" + "long" * 30
+REFUSE = "on_host: {unanswered: refuse}"
 
 
 @pytest.fixture
@@ -44,7 +46,10 @@ def config(tmp_path, short):
     return path
 
 
-def read(config):
+def read(config, *more):
+    """Return the options of a configuration with more lines."""
+    with config.open("a") as file:
+        file.writelines(f"{line}\n" for line in more)
     conf = cfg.ConfigOpts()
     guard_conf.register(conf)
     conf([], default_config_files=[str(config)], project="test")
@@ -54,12 +59,6 @@ def read(config):
 @pytest.fixture
 def options(config):
     return read(config)
-
-
-@pytest.fixture
-def no_watcher(monkeypatch):
-    """Let no daemon look for a libvirt."""
-    monkeypatch.setattr(Watcher, "_run", lambda self: None)
 
 
 def lines(options):
@@ -83,51 +82,51 @@ def run(config, monkeypatch, capsys):
 
 @contextlib.contextmanager
 def running(options):
-    """Run the daemon in a thread."""
-    result = Guard(options)
-    thread = threading.Thread(target=result.run)
-    thread.start()
-    try:
-        yield result
-    finally:
-        result.stop()
-        thread.join()
+    """Run the daemon in a thread; it looks for no libvirt."""
+    with mock.patch.object(Watcher, "_run"):
+        result = Guard(options)
+        thread = threading.Thread(target=result.run)
+        thread.start()
+        try:
+            yield result
+        finally:
+            result.stop()
+            thread.join()
 
 
 def test_install_and_uninstall(run, options, tmp_path):
     code, out, _ = run("install")
-    assert code == 0
-    assert out.count("\n") == 1
+    assert (code, out.count("\n")) == (0, 1)
     assert "no libvirt daemon was found" in out
-    hook = tmp_path / "hooks" / "qemu.d" / "nova-vhard-guard"
+    folder, state = tmp_path / "hooks" / "qemu.d", tmp_path / "state"
+    hook = folder / "nova-vhard-guard"
     text = hook.read_text()
     assert os.stat(hook).st_mode & 0o777 == 0o755
-    assert f'SOCKET = "{options.run_dir}/guard.sock"\n' in text
-    assert f'REFUSE = "{tmp_path}/state/refuse-unanswered"\n' in text
-    assert f'DISABLED = "{tmp_path}/policy.yaml.disabled"\n' in text
+    for line in (
+        f'SOCKET = "{options.run_dir}/guard.sock"\n',
+        f'REFUSE = "{state}/refuse-unanswered"\n',
+        f'DISABLED = "{tmp_path}/policy.yaml.disabled"\n',
+    ):
+        assert line in text
     compile(text, str(hook), "exec")
     assert run("install")[0] == 0
-    assert os.listdir(hook.parent) == ["nova-vhard-guard"]
-    other = hook.with_name("other")
-    other.write_text("#!/bin/sh\n")
+    assert os.listdir(folder) == ["nova-vhard-guard"]
+    (folder / "other").write_text("#!/bin/sh\n")
     with running(options) as guard:
-        domains.policy(
-            tmp_path / "policy.yaml", "on_host: {unanswered: refuse}"
-        )
+        domains.policy(tmp_path / "policy.yaml", REFUSE)
         guard.answers.refresh()
-    assert sorted(os.listdir(tmp_path / "state"))
+    assert os.listdir(state)
     # what is left where a writer was killed
-    (hook.parent / ".nova-vhard-guard.new").write_text("half")
-    (tmp_path / "state" / ".guests.json.new").write_text("half")
+    (folder / ".nova-vhard-guard.new").write_text("half")
+    (state / ".guests.json.new").write_text("half")
     for _ in range(2):
         code, out, _ = run("uninstall")
         assert (code, out.count("\n")) == (0, 1)
-    assert os.listdir(hook.parent) == ["other"]
-    other.unlink()
+    assert os.listdir(folder) == ["other"]
+    (folder / "other").unlink()
     assert run("uninstall")[0] == 0
-    assert os.listdir(tmp_path / "hooks") == []
-    assert os.listdir(tmp_path / "state") == []
-    assert os.listdir(options.run_dir) == []
+    for place in (tmp_path / "hooks", state, options.run_dir):
+        assert os.listdir(place) == []
 
 
 def test_a_daemon_without_systemd_hears_of_it(run, tmp_path):
@@ -139,9 +138,9 @@ def test_a_daemon_without_systemd_hears_of_it(run, tmp_path):
     ) as process:
         (tmp_path / "libvirtd.pid").write_text(f"{process.pid}\n")
         code, out, _ = run("install")
-        assert code == 0
-        assert f"process {process.pid} reloaded its hooks" in out
         assert process.wait(30) == -signal.SIGHUP
+    assert code == 0
+    assert f"process {process.pid} reloaded its hooks" in out
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", str(2**40), "{own}"])
@@ -162,36 +161,29 @@ def test_a_process_that_is_no_libvirt_is_left_alone(run, tmp_path, text):
     ],
 )
 def test_a_daemon_of_systemds(run, tmp_path, monkeypatch, active, fails, text):
-    place = tmp_path / "bin"
-    place.mkdir()
-    (place / "systemctl").write_text(
+    place = tmp_path / "systemctl"
+    place.write_text(
         f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n'
         f'[ "$1" != "{fails}" ] || exit 1\n'
         f'[ "$1" != is-active ] || [ "$3" = {active} ]\n'
     )
-    (place / "systemctl").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{place}:{os.environ['PATH']}")
+    place.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr(install, "_RUN_SYSTEMD", str(tmp_path))
     code, out, err = run("install")
     assert text in out + err
-    assert code == (1 if fails else 0)
     asked = (tmp_path / "asked").read_text()
-    assert (f"reload {active}" in asked) == (active != "none")
+    reloads = f"reload {active}" in asked
+    assert (code, reloads) == (1 if fails else 0, active != "none")
 
 
 def test_status_of_a_host_without_a_guard(run):
     code, out, _ = run("status")
-    assert code == 1
     subjects = [line.partition(":")[0] for line in out.splitlines()]
-    assert subjects == ["hook", "socket", "daemon"]
+    assert (code, subjects) == (1, ["hook", "socket", "daemon"])
     assert "run nova-vhard-guard install" in out
 
 
-def _disk_full(*_arguments, **_more):
-    raise OSError("disk full")
-
-
-@pytest.mark.usefixtures("no_watcher")
 def test_status_of_a_guarded_host(run, options, tmp_path, report, monkeypatch):
     run("install")
     domains.report(report, "iommu", "kernel_aslr")
@@ -208,11 +200,11 @@ def test_status_of_a_guarded_host(run, options, tmp_path, report, monkeypatch):
         hook.write_text("exit 0")
         (tmp_path / "policy.yaml").write_text("version: [")
         guard.metrics.connected = False
-        monkeypatch.setattr(memory.files, "replace", _disk_full)
+        full = mock.Mock(side_effect=OSError("disk full"))
+        monkeypatch.setattr(memory.files, "replace", full)
         guard.memory.adopt()
         # The daemon alone reads the policy and saves what has changed.
-        while not (guard.memory.trouble and guard._file.error):
-            time.sleep(0.01)
+        until(lambda: guard.memory.trouble and guard._file.error)
         guard.memory.adopted = False
         report.unlink()
         seen = status.lines(options)
@@ -230,7 +222,6 @@ def test_status_of_a_guarded_host(run, options, tmp_path, report, monkeypatch):
         assert part in text
 
 
-@pytest.mark.usefixtures("no_watcher")
 def test_status_of_a_host_with_much_to_say(options, tmp_path):
     """Its answer is not cut off, whatever alphabet its faults are in."""
     key = "\u0416" * 90
@@ -243,7 +234,6 @@ def test_status_of_a_host_with_much_to_say(options, tmp_path):
     assert "policy.yaml:2: \u0416" in seen["policy"].text
 
 
-@pytest.mark.usefixtures("no_watcher")
 @pytest.mark.parametrize("beside", [True, False])
 def test_status_says_what_disables_a_policy(options, tmp_path, beside):
     path = tmp_path / "policy.yaml"
@@ -258,35 +248,28 @@ def test_status_says_what_disables_a_policy(options, tmp_path, beside):
     assert (f"{path}.disabled exists" in line.text) == beside
 
 
-def test_the_daemon_writes_what_it_counts(options, tmp_path, monkeypatch):
+def test_the_daemon_writes_what_it_counts_and_takes_its_proof_away(
+    options, tmp_path, monkeypatch
+):
     monkeypatch.setattr(service, "_LOOK", 0.01)
     path = tmp_path / "nova_vhard_guard.prom"
-    with running(options):
-        while not path.exists():
-            os.sched_yield()
+    proof = os.path.join(options.run_dir, "guard.json")
+    with running(options), open(proof, "w"):
+        until(path.exists)
     text = path.read_text()
     assert "nova_vhard_guard_policy_usable 1.0" in text
     assert 'nova_vhard_guard_hot_plugs_total{result="kept"} 0.0' in text
     assert os.stat(path).st_mode & 0o777 == 0o644
-
-
-def test_a_stop_takes_the_proof_away(options, short):
-    with running(options):
-        proof = os.path.join(options.run_dir, "guard.json")
-        with open(proof, "w") as file:
-            file.write("{}")
     assert not os.path.exists(proof)
 
 
 def test_status_says_that_the_hook_has_not_learnt_what_it_does(
-    options, config, tmp_path
+    options, tmp_path
 ):
-    left = tmp_path / "state" / "refuse-unanswered"
-    (left / "below").mkdir(parents=True)
-    domains.policy(tmp_path / "policy.yaml", "on_host: {unanswered: refuse}")
+    (tmp_path / "state" / "refuse-unanswered" / "below").mkdir(parents=True)
+    domains.policy(tmp_path / "policy.yaml", REFUSE)
     with running(options) as guard:
-        while not guard.answers.trouble:
-            os.sched_yield()
+        until(lambda: guard.answers.trouble)
         seen = status.lines(options)
     (line,) = (line for line in seen if "answers, " in line.text)
     assert not line.good
@@ -299,19 +282,14 @@ def test_a_second_daemon_takes_nothing_from_the_first(
 ):
     # Handlers of other tests have streams that are closed by now.
     monkeypatch.setattr(logging, "raiseExceptions", False)
-    folder = os.path.realpath(options.run_dir)
-    if other:
-        with config.open("a") as file:
-            file.write(f"{other} = {short}/other\n")
+    socket = os.path.join(os.path.realpath(options.run_dir), "guard.sock")
+    read(config, *([f"{other} = {short}/other"] if other else []))
     with running(options):
-        socket = os.path.join(folder, "guard.sock")
         before = os.stat(socket)
-        with monkeypatch.context() as patched:
-            patched.setattr(Guard, "run", lambda guard: None)
+        with mock.patch.object(Guard, "run"):
             code, _, err = run("run")
         assert os.path.samestat(before, os.stat(socket))
-    assert code == 1
-    assert err.count("\n") == 1
+    assert (code, err.count("\n")) == (1, 1)
     name = "run_dir" if other == "state_path" else "state_path"
     assert f"[vhard_guard] {name}: " in err
     assert "another nova-vhard-guard uses it: stop that one" in err
@@ -320,22 +298,21 @@ def test_a_second_daemon_takes_nothing_from_the_first(
 
 
 def test_one_folder_for_all_is_enough(config, short):
-    with config.open("a") as file:
-        file.write(f"state_path = {short}/one\nrun_dir = {short}/one\n")
-    with running(read(config)):
+    one = f"{short}/one"
+    with running(read(config, f"state_path = {one}", f"run_dir = {one}")):
         pass
 
 
 @pytest.mark.parametrize(
     ("says", "code", "word"),
     [
-        (lambda name: f"nova-vhard-guard answers {name}", 0, "guarded"),
-        (lambda name: "Cannot access storage file", 1, "unguarded"),
+        ("nova-vhard-guard answers {}", 0, "guarded"),
+        ("Cannot access storage file", 1, "unguarded"),
     ],
 )
 def test_a_probe(run, monkeypatch, says, code, word):
     connection = FakeConnection()
-    connection.says = says
+    connection.says = says.format
     monkeypatch.setattr(libvirtd, "Connection", lambda uri: connection)
     result, out, err = run("probe")
     assert (result, out.count("\n"), err) == (code, 1, "")
@@ -344,20 +321,16 @@ def test_a_probe(run, monkeypatch, says, code, word):
 
 
 def test_a_probe_without_libvirt(run, monkeypatch):
-    def fail(uri):
-        raise libvirtd.LibvirtError("no\nsocket")
-
+    fail = mock.Mock(side_effect=libvirtd.LibvirtError("no\nsocket"))
     monkeypatch.setattr(libvirtd, "Connection", fail)
-    code, out, err = run("probe")
-    assert (code, out) == (2, "")
-    assert err == "nova-vhard-guard: unknown: no socket\n"
+    said = "nova-vhard-guard: unknown: no socket\n"
+    assert run("probe") == (2, "", said)
 
 
 def test_sighup_starts_a_round(options, tmp_path):
-    guard = Guard(options)
+    guard, rounds = Guard(options), []
     written = tmp_path / "nova_vhard_guard.prom"
-    rounds = []
-    for before in (lambda: None, lambda: None, guard.again):
+    for before in (dict, dict, guard.again):
         before()
         written.unlink(missing_ok=True)
         guard.round()

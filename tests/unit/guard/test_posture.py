@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks that a host has passed, from the file that its reporter writes."""
 
+import contextlib
 import datetime
 import json
 
@@ -9,40 +10,42 @@ import pytest
 from nova_vhard.guard import posture
 from nova_vhard.host.check import Result, Status
 from nova_vhard.host.report import HostReport
-from tests.unit.guard import domains
 
 NOW = datetime.datetime.now(datetime.UTC)
 
 
-def test_it_is_what_the_reporter_writes(tmp_path):
+def passed(path, text, hours=2):
+    path.write_text(text)
+    return posture.passed(str(path), hours, NOW)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "report.json"
+
+
+def test_it_is_what_the_reporter_writes(path):
     """The publisher json writes a report's content."""
+    names = ("iommu", "kernel_aslr", "mac_guests", "selinux_booleans")
     results = tuple(
         Result(check, status, "why")
-        for check, status in (
-            ("iommu", Status.PASS),
-            ("kernel_aslr", Status.FAIL),
-            ("mac_guests", Status.UNKNOWN),
-            ("selinux_booleans", Status.NOT_APPLICABLE),
-        )
+        for check, status in zip(names, Status, strict=True)
     )
-    path = tmp_path / "report.json"
-    path.write_text(HostReport(NOW, results).as_json())
-    assert posture.passed(str(path), 2, NOW) == {"iommu"}
+    passing = {each.check for each in results if each.status is Status.PASS}
+    assert passed(path, HostReport(NOW, results).as_json()) == passing
+    assert len(passing) == 1
 
 
 @pytest.mark.parametrize(
     ("hours", "counts"),
     [(0, True), (2, True), (2.01, False), (-0.05, True), (-0.2, False)],
 )
-def test_its_age(tmp_path, hours, counts):
-    path = tmp_path / "report.json"
+def test_its_age(path, hours, counts):
     time = NOW - datetime.timedelta(hours=hours)
-    path.write_text(json.dumps({"time": time.isoformat(), "results": []}))
-    if counts:
-        assert posture.passed(str(path), 2, NOW) == frozenset()
-    else:
-        with pytest.raises(posture.NotProven, match="not of the last"):
-            posture.passed(str(path), 2, NOW)
+    text = json.dumps({"time": time.isoformat(), "results": []})
+    old = pytest.raises(posture.NotProven, match="not of the last")
+    with contextlib.nullcontext() if counts else old:
+        assert passed(path, text) == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -61,13 +64,10 @@ def test_its_age(tmp_path, hours, counts):
     ],
     ids=range(10),
 )
-def test_a_damaged_report_proves_nothing(tmp_path, text):
-    path = tmp_path / "report.json"
-    path.write_text(text.replace("%s", NOW.isoformat()))
-    with pytest.raises(
-        posture.NotProven, match=r"report\.json is not a report"
-    ):
-        posture.passed(str(path), 24, NOW)
+def test_a_damaged_report_proves_nothing(path, text):
+    damaged = r"report\.json is not a report"
+    with pytest.raises(posture.NotProven, match=damaged):
+        passed(path, text.replace("%s", NOW.isoformat()), 24)
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,3 @@ def test_a_damaged_report_proves_nothing(tmp_path, text):
 def test_no_report_proves_nothing(tmp_path, name, text):
     with pytest.raises(posture.NotProven, match=text):
         posture.passed(str(tmp_path / name), 24, NOW)
-
-
-def test_what_tests_write_is_a_report(tmp_path):
-    domains.report(tmp_path / "r", "iommu")
-    now = datetime.datetime.now(datetime.UTC)
-    assert posture.passed(str(tmp_path / "r"), 2, now) == {"iommu"}

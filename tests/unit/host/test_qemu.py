@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The checks of how QEMU was built, over trees with compiled binaries."""
 
+import functools
 import json
 import os
+import pathlib
 import shutil
 import struct
 
 import pytest
 
-from nova_vhard.host import cache, report
+from nova_vhard.host import cache
 from nova_vhard.host.check import Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.libvirt import libvirt
@@ -16,7 +18,8 @@ from nova_vhard.host.qemu import elf
 from nova_vhard.host.root import HostRoot
 from tests import elf_files
 from tests.elf_files import GOOD, LIBRARY, SMALL
-from tests.trees import build, capabilities, capture
+from tests.trees import build, capabilities
+from tests.unit.host.test_cases import CHECKS
 
 PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
 NOT_APPLICABLE = Status.NOT_APPLICABLE
@@ -30,7 +33,6 @@ I386 = "/usr/bin/qemu-system-i386"
 KVM = "/usr/libexec/qemu-kvm"
 MODULES = "/usr/lib/x86_64-linux-gnu/qemu"
 NAMES = ("relro", "canary", "nx", "pie", "fortify")
-CHECKS = {each.name: each for each in report.load()}
 PRELOADED = "/usr/lib/x86_64-linux-gnu/agent.so"
 PRELOAD = "/etc/ld.so.preload"
 UNLISTED = dict.fromkeys(("relro", "canary", "nx", "fortify"), UNKNOWN)
@@ -50,9 +52,8 @@ class Tree:
     """A host with a good emulator that libvirt names, and what is put in."""
 
     def __init__(self, folder, binaries):
-        self.root = folder / "root"
-        self.binaries = binaries
-        self.text("/CMD/virsh-capabilities", capabilities(X86))
+        self.root, self.binaries = folder / "root", binaries
+        build(self.root, named(X86))
         self.put(X86)
         for path in LIBRARIES:
             shutil.copy(path, self.place(path))
@@ -71,10 +72,13 @@ class Tree:
             self.place(path).unlink(missing_ok=True)
             build(self.root, {path: text})
 
-    def put(self, path, *flags, source=elf_files.SOURCE):
-        """Put a binary into the tree that is built with more flags."""
-        shutil.copy(self.binaries(*flags, source=source), self.place(path))
-        return self.place(path)
+    def put(self, path, *flags):
+        """Put a binary into the tree; the last of its flags is a source."""
+        source = elf_files.SOURCE
+        if flags and flags[-1] in (LIBRARY, SMALL):
+            *flags, source = flags
+        made = self.binaries(*flags, source=source)
+        return pathlib.Path(shutil.copy(made, self.place(path)))
 
     def host(self, state_dir=None):
         root = HostRoot(str(self.root))
@@ -82,6 +86,11 @@ class Tree:
 
     def run(self, name, state_dir=None):
         return CHECKS[f"qemu_{name}"].run(self.host(state_dir))
+
+    def run_all(self):
+        """Run all checks in one round, which shares what it finds out."""
+        host = self.host()
+        return {name: CHECKS[f"qemu_{name}"].run(host) for name in NAMES}
 
 
 @pytest.fixture(scope="module")
@@ -271,26 +280,37 @@ def test_emulators(tree, texts, put, others, evidence):
     for path, text in texts.items():
         tree.text(path, text)
     for path, flags in put.items():
-        if flags and flags[-1] in (LIBRARY, SMALL):
-            tree.put(path, *flags[:-1], source=flags[-1])
-        else:
-            tree.put(path, *flags)
-    # A round shares what it has found out.
-    host = tree.host()
-    results = {name: CHECKS[f"qemu_{name}"].run(host) for name in NAMES}
+        tree.put(path, *flags)
+    results = tree.run_all()
     statuses = {name: result.status for name, result in results.items()}
     assert statuses == dict.fromkeys(NAMES, PASS) | others
     for name, text in evidence.items():
         assert text in "\n".join(results[name].evidence)
 
 
+#: CAP_NET_RAW, permitted and effective, in version 2.
+GIVEN = struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0)
+
+
 @pytest.mark.parametrize(
-    ("mode", "text"), [(0o4755, ", setuid"), (0o2755, ", setgid")]
+    ("mode", "given", "text"),
+    [
+        (0o4755, None, ", setuid"),
+        (0o2755, None, ", setgid"),
+        # As setuid: a guest's process gets what libvirt did not give it.
+        pytest.param(
+            *(0o755, GIVEN, ", with capabilities"),
+            marks=pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
+        ),
+    ],
 )
-def test_an_emulator_that_is_setuid_is_a_fail(tree, mode, text):
-    tree.put(X86).chmod(mode)
-    assert tree.run("pie").status is FAIL
-    assert tree.run("pie").evidence[1] == f"{X86}: PIE{text}"
+def test_an_emulator_with_more_rights_is_a_fail(tree, mode, given, text):
+    place = tree.put(X86)
+    place.chmod(mode)
+    if given:
+        os.setxattr(place, "security.capability", given)
+    result = tree.run("pie")
+    assert (result.status, result.evidence[1]) == (FAIL, f"{X86}: PIE{text}")
 
 
 def test_a_list_of_what_is_loaded_that_is_a_pipe(tree):
@@ -298,38 +318,22 @@ def test_a_list_of_what_is_loaded_that_is_a_pipe(tree):
     assert tree.run("nx").status is UNKNOWN
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_an_emulator_with_capabilities_is_a_fail(tree):
-    """As setuid: a guest's process gets what libvirt did not give it."""
-    # CAP_NET_RAW, permitted and effective, in version 2.
-    given = struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0)
-    os.setxattr(tree.put(X86), "security.capability", given)
-    assert tree.run("pie").status is FAIL
-    assert tree.run("pie").evidence[1] == f"{X86}: PIE, with capabilities"
-
-
-def test_an_emulator_that_is_not_there_is_unknown(tmp_path):
-    root = HostRoot(capture("vtd-on", tmp_path))
-    host = Host(root, libvirt.of_tree(root, None))
-    for name in NAMES:
-        result = CHECKS[f"qemu_{name}"].run(host)
+def test_an_emulator_that_is_not_there_is_unknown(tree):
+    tree.place(X86).unlink()
+    for result in tree.run_all().values():
         assert result.status is UNKNOWN
-        assert any("No such file" in each for each in result.evidence)
+        assert "No such file" in "".join(result.evidence)
 
 
 def test_a_round_says_what_each_check_says_alone(tree):
-    tree.put(f"{MODULES}/a.so", *SO, source=LIBRARY)
-    host = tree.host()
-    results = {name: CHECKS[f"qemu_{name}"].run(host) for name in NAMES}
-    assert results == {name: tree.run(name) for name in NAMES}
-    assert host.shared
+    tree.put(f"{MODULES}/a.so", *SO, LIBRARY)
+    assert tree.run_all() == {name: tree.run(name) for name in NAMES}
 
 
 @pytest.fixture
 def opened(monkeypatch):
     """Return the binaries that were opened."""
-    paths = []
-    read = HostRoot.open
+    paths, read = [], HostRoot.open
 
     def counted(self, path):
         if not path.startswith(("/CMD", "/ERRORS", "/etc", "/lib", "/sys")):
@@ -346,48 +350,54 @@ def state(tmp_path):
     return tmp_path / "state"
 
 
-def rounds(tree, opened, state_dir):
+@pytest.fixture
+def rounds(tree, opened, state):
     """Run all checks as another process; return what was opened, and said."""
-    opened.clear()
-    cache._MEMORY.clear()
-    result = {name: tree.run(name, state_dir) for name in NAMES}
-    return sorted(set(opened)), result
+
+    def run(state_dir=str(state)):
+        opened.clear()
+        cache._MEMORY.clear()
+        result = {name: tree.run(name, state_dir) for name in NAMES}
+        return sorted(set(opened)), result
+
+    return run
 
 
-def test_a_second_round_opens_no_binary(tree, opened, state):
+def test_a_second_round_opens_no_binary(tree, opened, state, rounds):
     module = f"{MODULES}/a.so"
-    tree.put(module, *SO, source=LIBRARY)
-    first, result = rounds(tree, opened, str(state))
+    tree.put(module, *SO, LIBRARY)
+    first, result = rounds()
     assert (first, len(opened)) == (sorted((X86, module)), 2)
-    file = state / "elf-cache.json"
-    assert list(state.iterdir()) == [file]
+    (file,) = state.iterdir()
     written = file.stat().st_mtime_ns
-    assert rounds(tree, opened, str(state)) == ([], result)
+    assert rounds() == ([], result)
     # Nothing has changed, and nothing is written.
-    assert file.stat().st_mtime_ns == written
-    tree.put(X86, *LAZY)
-    again, changed = rounds(tree, opened, str(state))
-    assert (again, changed["relro"].status) == ([X86], FAIL)
+    assert (file.name, file.stat().st_mtime_ns) == ("elf-cache.json", written)
 
 
-def test_a_changed_binary_does_not_go_unnoticed(tree, opened, state):
+def test_a_changed_binary_does_not_go_unnoticed(tree, rounds):
     place = tree.place(X86)
-    rounds(tree, opened, str(state))
-    # A new mode.
-    place.chmod(0o4755)
-    again, changed = rounds(tree, opened, str(state))
-    assert (again, changed["pie"].status) == ([X86], FAIL)
-    # New content of the same length, and the time set back.
-    before = place.stat()
-    elf_files.change_header(place, elf_files.PT_GNU_STACK, flags=7)
-    os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert place.stat().st_mtime_ns == before.st_mtime_ns
-    again, changed = rounds(tree, opened, str(state))
-    assert (again, changed["nx"].status) == ([X86], FAIL)
+    rounds()
+
+    def set_flag():
+        """Change its content, not its length, and set the time back."""
+        before = place.stat()
+        elf_files.change_header(place, elf_files.PT_GNU_STACK, flags=7)
+        os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert place.stat().st_mtime_ns == before.st_mtime_ns
+
+    for change, name in (
+        (functools.partial(place.chmod, 0o4755), "pie"),
+        (set_flag, "nx"),
+        (functools.partial(tree.put, X86, *LAZY), "relro"),
+    ):
+        change()
+        again, changed = rounds()
+        assert (again, changed[name].status) == ([X86], FAIL)
 
 
-def test_without_a_folder_one_round_reads_once(tree, opened):
-    rounds(tree, opened, None)
+def test_without_a_folder_one_round_reads_once(opened, rounds):
+    rounds(None)
     assert opened == [X86]
 
 
@@ -409,49 +419,41 @@ def test_without_a_folder_one_round_reads_once(tree, opened):
         {"more": True},
     ],
 )
-def test_a_damaged_cache_is_ignored_and_written_again(
-    tree, opened, state, damage
-):
-    _, result = rounds(tree, opened, str(state))
-    file = state / "elf-cache.json"
+def test_a_damaged_cache_is_ignored_and_written_again(state, rounds, damage):
+    _, result = rounds()
+    (file,) = state.iterdir()
     good = file.read_text()
-    if isinstance(damage, str):
-        file.write_text(damage)
-    else:
-        content = json.loads(good)
+    text, content = damage, json.loads(good)
+    if isinstance(damage, dict):
         for key, kept in content["results"].items():
             content["results"][key] = damage.get("result", kept | damage)
         content["version"] = damage.get("version", content["version"])
-        file.write_text(json.dumps(content))
-    assert rounds(tree, opened, str(state)) == ([X86], result)
+        text = json.dumps(content)
+    file.write_text(text)
+    assert rounds() == ([X86], result)
     assert file.read_text() == good
     assert list(state.iterdir()) == [file]
 
 
 def test_a_folder_that_cannot_be_written_is_one_warning(
-    tree, opened, tmp_path, caplog
+    rounds, tmp_path, caplog
 ):
     for _ in range(2):
-        _, result = rounds(tree, opened, str(tmp_path / "none"))
+        _, result = rounds(str(tmp_path / "none"))
         assert result["relro"].status is PASS
     (warning,) = caplog.messages
     assert "cannot be kept" in warning
 
 
 def test_what_one_check_has_read_the_others_of_a_round_judge(tree):
-    host = tree.host()
-    assert CHECKS["qemu_relro"].run(host).status is PASS
+    """But not what could not be told."""
+    host, hidden = tree.host(), tree.root / "hidden"
+    relro, canary = CHECKS["qemu_relro"], CHECKS["qemu_canary"]
+    (tree.root / "CMD").rename(hidden)
+    assert relro.run(host).status is UNKNOWN
+    hidden.rename(tree.root / "CMD")
+    assert relro.run(host).status is PASS
     tree.put(X86, *NO_CANARY, *LAZY)
-    assert CHECKS["qemu_canary"].run(host).status is PASS
+    assert canary.run(host).status is PASS
     # The next round has a Host of its own.
-    assert tree.run("canary").status is FAIL
-    assert tree.run("relro").status is FAIL
-
-
-def test_what_could_not_be_told_is_not_kept(tree):
-    host = tree.host()
-    answers, hidden = tree.root / "CMD", tree.root / "hidden"
-    answers.rename(hidden)
-    assert CHECKS["qemu_relro"].run(host).status is UNKNOWN
-    hidden.rename(answers)
-    assert CHECKS["qemu_relro"].run(host).status is PASS
+    assert tree.run("canary").status is tree.run("relro").status is FAIL

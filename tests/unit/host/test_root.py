@@ -3,6 +3,7 @@
 
 import json
 import os
+import pathlib
 
 import pytest
 
@@ -34,9 +35,8 @@ def root(tmp_path):
 
 
 def test_read(root):
-    assert root.read("/sys/fact") == "true"
-    assert root.read("/sys/relative") == "true"
-    assert root.read("/sys/absolute") == "true"
+    paths = ("/sys/fact", "/sys/relative", "/sys/absolute")
+    assert [root.read(path) for path in paths] == ["true"] * 3
     assert len(root.read("/big")) == LIMIT
 
 
@@ -45,40 +45,38 @@ def test_a_table_is_read_to_its_end(tmp_path):
     content = {"/table": f"{wide[:500_000]}\n" * 5 + "last", "/wide": wide}
     root = HostRoot(build(tmp_path, content))
     *others, last = root.lines("/table")
-    assert len(others) == 5
-    assert last == "last"
-    with pytest.raises(Unreadable, match="longer") as caught:
-        list(root.lines("/wide"))
-    assert not caught.value.missing
-    with open(tmp_path / "long", "wb") as file:
-        for _ in range(65):
-            file.write((b"x" * 63 + b"\n") * (1 << 14))
-    with pytest.raises(Unreadable, match="longer"):
-        list(root.lines("/long"))
+    assert (len(others), last) == (5, "last")
+    (tmp_path / "long").write_bytes((b"x" * 63 + b"\n") * (65 << 14))
+    for path in ("/wide", "/long"):
+        with pytest.raises(Unreadable, match="longer") as caught:
+            list(root.lines(path))
+        assert not caught.value.missing
 
 
-@pytest.mark.parametrize("path", ["/sys/out", "/etc/secret", "/../secret"])
-def test_no_path_leads_out(root, path):
+@pytest.mark.parametrize(
+    ("path", "missing"),
+    [
+        # No path leads out.
+        ("/sys/out", True),
+        ("/etc/secret", True),
+        ("/../secret", True),
+        # What is no file is unreadable.
+        ("/sys/loop", False),
+        ("/sys/folder", False),
+        ("/pipe", False),
+    ],
+)
+def test_what_cannot_be_read(root, path, missing):
     with pytest.raises(Unreadable) as caught:
         root.read(path)
-    assert caught.value.missing
-
-
-@pytest.mark.parametrize("path", ["/sys/loop", "/sys/folder", "/pipe"])
-def test_what_is_no_file_is_unreadable_not_missing(root, path):
-    with pytest.raises(Unreadable) as caught:
-        root.read(path)
-    assert not caught.value.missing
-    assert caught.value.path == path
+    assert (caught.value.missing, caught.value.path) == (missing, path)
 
 
 def test_names_links_and_existence(root):
     assert root.names("/sys/folder") == ["a", "b"]
-    assert root.link("/sys/device") == "0000:00:1f.0"
-    assert root.link("/sys/fact") is None
-    assert root.link("/sys/nothing") is None
-    assert root.exists("/sys/absolute")
-    assert not root.exists("/sys/nothing")
+    links = [root.link(f"/sys/{name}") for name in ("device", "fact", "no")]
+    assert links == ["0000:00:1f.0", None, None]
+    assert root.exists("/sys/absolute") and not root.exists("/sys/nothing")
     with pytest.raises(Unreadable):
         root.names("/sys/nothing")
 
@@ -100,38 +98,42 @@ def test_what_a_capture_could_not_read_is_unreadable(tmp_path):
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda path: path.write_text("[" * 100_000),
-        lambda path: path.write_text('[["/sys/class/iommu", "EACCES"]'),
-        lambda path: path.write_text('["/sys/class/iommu"]'),
-        lambda path: path.write_text("7"),
-        lambda path: path.write_text('[["/sys", "__name__"]]'),
-        lambda path: path.write_bytes(b"\xff"),
-        lambda path: os.mkfifo(path),
-        lambda path: path.mkdir(),
-        lambda path: path.symlink_to("/dev/zero"),
+        "[" * 100_000,
+        '[["/sys/class/iommu", "EACCES"]',
+        '["/sys/class/iommu"]',
+        "7",
+        '[["/sys", "__name__"]]',
+        "\xff",
+        "a pipe",
+        # A link without an end, and a folder.
+        "-> /dev/zero",
+        None,
     ],
+    ids=lambda text: str(text)[:12],
 )
 def test_a_list_of_errors_that_is_damaged_lets_nothing_be_missing(
     tmp_path, damage, capsys
 ):
-    build(tmp_path, {"/sys/fact": "true\n"})
-    damage(tmp_path / "ERRORS.json")
+    build(tmp_path, {"/sys/fact": "true\n", "/ERRORS.json": damage})
+    place = tmp_path / "ERRORS.json"
+    if damage == "\xff":
+        place.write_bytes(b"\xff")
+    elif damage == "a pipe":
+        place.unlink()
+        os.mkfifo(place)
     root = HostRoot(str(tmp_path))
     for path in ("/sys/fact", "/sys/nothing"):
         with pytest.raises(Unreadable, match=r"ERRORS\.json") as caught:
             root.read(path)
         assert not caught.value.missing
     assert reporter.main(["check", "--root", str(tmp_path)]) == 2
-    captured = capsys.readouterr()
-    assert not captured.out
-    (line,) = captured.err.splitlines()
-    assert "ERRORS.json" in line
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n"), "ERRORS.json" in err) == ("", 1, True)
 
 
 def test_a_process_is_read_where_the_kernel_shows_it():
-    path = f"/proc/{os.getpid()}"
-    with open(f"{path}/comm") as file:
-        assert HostRoot().read(f"{path}/comm") == file.read().strip()
+    path = pathlib.Path(f"/proc/{os.getpid()}/comm")
+    assert HostRoot().read(str(path)) == path.read_text().strip()
     with pytest.raises(Unreadable) as error:
         HostRoot().read("/proc/0/comm")
     assert error.value.missing

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A TPM 2.0 and its boot event log, and what the pre-step leaves of them."""
 
-import errno
 import hashlib
 import json
 import os
@@ -10,16 +9,16 @@ import struct
 
 import pytest
 
-from nova_vhard.host import report
 from nova_vhard.host.check import Status
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.root import HostRoot
 from nova_vhard.host.tpm import event_log
 from nova_vhard.reporter import facts
 from tests.trees import build, capture
+from tests.unit.host import test_cases
 
 PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
-(CHECK,) = [each for each in report.load() if each.name == "tpm_measured_boot"]
+CHECK = test_cases.CHECKS["tpm_measured_boot"]
 
 FOLDER = "/sys/class/tpm/tpm0"
 MAJOR = f"{FOLDER}/tpm_version_major"
@@ -168,28 +167,29 @@ def test_where_the_firmware_began_is_part_of_the_first_register(
 
 
 def test_a_changed_digest_of_a_real_log_is_noticed(tmp_path):
-    root = pathlib.Path(capture("vtd-tpm", tmp_path))
-    assert CHECK.run(Host(HostRoot(str(root)))).status is PASS
-    place = root / LOG[1:]
+    root = capture("vtd-tpm", tmp_path)
+    place = pathlib.Path(root, LOG[1:])
     content = place.read_bytes()
     replay = event_log.replay(content)
-    assert set(replay) >= {"sha256"}
-    for start in range(200, len(content) - 32, 997):
-        changed = content[:start] + bytes([content[start] ^ 1])
+    for start in (None, *range(200, len(content) - 32, 997)):
+        changed = bytearray(content)
+        if start:
+            changed[start] ^= 1
         place.unlink()
-        place.write_bytes(changed + content[start + 1 :])
-        status = CHECK.run(Host(HostRoot(str(root)))).status
+        place.write_bytes(changed)
+        status = CHECK.run(Host(HostRoot(root))).status
+        assert start or status is PASS
         # Nobody can compare the digests of a bank that the TPM has off, and
         # what an event says beside its digests is not measured.
         if status is PASS:
-            now = event_log.replay(place.read_bytes())["sha256"]
+            now = event_log.replay(bytes(changed))["sha256"]
             assert now == replay["sha256"]
 
 
 def test_a_pipe_in_place_of_the_log_does_not_hang(tmp_path):
-    root = tree(tmp_path, BARE | PCRS, None)
-    place = pathlib.Path(root.root, LOG[1:])
-    place.parent.mkdir(parents=True)
+    root = tree(tmp_path, BARE | PCRS, b"")
+    place = os.path.join(root.root, LOG[1:])
+    os.unlink(place)
     os.mkfifo(place)
     assert CHECK.run(Host(root)).status is UNKNOWN
 
@@ -225,17 +225,10 @@ def test_what_the_pre_step_leaves(
     assert step in (result.remediation or "")
 
 
-def test_a_log_that_the_pre_step_did_not_see(tmp_path, monkeypatch):
+def test_a_log_that_the_pre_step_did_not_see(tmp_path):
     """Its file is there now, and closed to who is not root."""
-    root = tree(tmp_path, BARE | PCRS | left(None))
-    real = root.open
-
-    def closed(path):
-        if path == LOG:
-            raise Unreadable(path, PermissionError(errno.EACCES, "closed"))
-        return real(path)
-
-    monkeypatch.setattr(root, "open", closed)
+    root = test_cases.Closed(tree(tmp_path, BARE | PCRS | left(None)).root)
+    root.path = LOG
     result = CHECK.run(Host(root))
     assert result.status is UNKNOWN
     assert "facts as root" in result.remediation
