@@ -10,8 +10,6 @@ they read of the host, such as ``/etc/libvirt/qemu.conf``, stays what it is.
 import contextlib
 import os
 import pathlib
-import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -142,23 +140,6 @@ class Libvirt:
         # The kernel says to the second when it booted, and so when a daemon
         # began: its file is to be older than that.
         time.sleep(1)
-        self._boot()
-        return self
-
-    def boot_again(self) -> None:
-        """Start as a host does whose power was off for a moment."""
-        self._stop_daemons()
-        while processes := self.processes():
-            for process in processes:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(process.partition(":")[0]), signal.SIGKILL)
-        run = self._place / _FOLDERS["/run/libvirt"]
-        shutil.rmtree(run)
-        run.mkdir()
-        self._boot()
-
-    def _boot(self) -> None:
-        """Start the daemons; libvirtd answers when this returns."""
         try:
             self._prepare()
             self._start("virtlogd", "--pid-file", self._place / "virtlogd.pid")
@@ -167,6 +148,7 @@ class Libvirt:
         except BaseException:
             self._stop()
             raise
+        return self
 
     def _start_libvirtd(self) -> None:
         config = self._place / "libvirtd.conf"
@@ -299,7 +281,7 @@ class Libvirt:
                 time.sleep(0.1)
 
     def _stop(self) -> None:
-        """End the guests, then the daemons."""
+        """End the guests, then libvirtd and virtlogd, each by its id."""
         with (
             contextlib.suppress(libvirt.libvirtError),
             contextlib.closing(self.connect()) as connection,
@@ -307,10 +289,6 @@ class Libvirt:
             for domain in connection.listAllDomains():
                 if domain.isActive():
                     domain.destroy()
-        self._stop_daemons()
-
-    def _stop_daemons(self) -> None:
-        """End libvirtd, then virtlogd, each by its id."""
         while self._running:
             process = self._running.pop()
             process.terminate()

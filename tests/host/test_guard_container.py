@@ -57,15 +57,13 @@ def test_the_folders_of_the_guard_are_mounted(place):
         host.start("good")
 
 
-def test_without_the_mounts_nobody_is_asked(place):
-    with guarded(place / "misses") as (host, guard):
-        done = guard.command("probe")
-        assert (done.returncode, done.stdout[:11]) == (1, "unguarded: ")
-        host.start("bad", bus="sata")
-
-
-def test_without_the_state_a_dead_guard_lets_pass(place):
-    with guarded(place / "halfway", RUN) as (host, guard):
-        wait(lambda: guard.command("probe").returncode == 0)
+@pytest.mark.parametrize(
+    ("mounted", "said"),
+    # Nobody is asked; or a dead guard lets pass.
+    [((), "unguarded: "), ((RUN,), "guarded: ")],
+)
+def test_folders_that_are_missing(place, mounted, said):
+    with guarded(place / said[:5], *mounted) as (host, guard):
+        wait(lambda: guard.command("probe").stdout.startswith(said))
         guard.kill()
         host.start("bad", bus="sata")

@@ -17,20 +17,18 @@ FLAGS = (
 )
 
 
-@pytest.fixture(scope="module")
-def source(place):
-    with daemon.Libvirt(place / "source", host="source") as running:
-        yield running
+@pytest.fixture
+def hosts(place):
+    with (
+        daemon.Libvirt(place / "source", host="source") as source,
+        daemon.Libvirt(place / "target", host="target") as target,
+    ):
+        yield source, target
 
 
-@pytest.fixture(scope="module")
-def target(place):
-    with daemon.Libvirt(place / "target", host="target") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def guard(place, target):
+@pytest.fixture
+def guard(place, hosts):
+    _, target = hosts
     folder = place / "target-guard"
     result = Guard(folder, target.hooks, target.own_uri, target.pid_file)
     result.policy(policy())
@@ -40,56 +38,48 @@ def guard(place, target):
     result.kill()
 
 
-@pytest.fixture
-def move(source, target, place):
-    """Return a function that moves a guest; it starts at the source."""
+def test_a_guest_that_comes_is_judged_by_moves(guard, hosts, place):
+    source, target = hosts
     # QEMU's user makes its socket there.
     folder = place / "moves"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir()
     folder.chmod(0o777)
     parameters = {libvirt.VIR_MIGRATE_PARAM_URI: f"unix://{folder}/one"}
-    with contextlib.closing(source.connect()) as connection:
-
-        def started(text):
-            guest = connection.createXML(text)
-
-            def moved():
-                guest.migrateToURI3(target.own_uri, parameters, FLAGS)
-
-            return guest, moved
-
-        yield started
-
-
-def test_what_an_image_is_based_on_is_found_out_at_the_target(
-    guard, move, source, target
-):
-    """The XML that comes does not tell it, so it is not what it had."""
-    with daemon.folder() as elsewhere:
+    # The XML that comes does not tell what an image is based on.
+    with (
+        daemon.folder() as elsewhere,
+        contextlib.closing(source.connect()) as connection,
+    ):
         (elsewhere / "raw").write_bytes(bytes(1 << 20))
-        based, moves = move(overlay(source, "based", elsewhere / "raw"))
-        with pytest.raises(libvirt.libvirtError, match="is not in a folder"):
-            moves()
-    assert based.isActive()
-    assert guard.outcomes()[-2:] == [("move", "allow"), ("start", "refuse")]
+        based = connection.createXML(
+            overlay(source, "based", elsewhere / "raw")
+        )
+        text = source.describe("moves", bus="sata")
+        text = text.replace("</disk>", "<shareable/></disk>")
+        guest = connection.createXML(text)
+        for each, more, said, last in (
+            (
+                based,
+                "",
+                "is not in a folder",
+                [("move", "allow"), ("start", "refuse")],
+            ),
+            (
+                guest,
+                "moves: {guest_devices: enforce}\n",
+                REFUSED,
+                [("move", "refuse")],
+            ),
+        ):
+            guard.policy(policy() + more)
+            with pytest.raises(libvirt.libvirtError, match=said):
+                each.migrateToURI3(target.own_uri, parameters, FLAGS)
+            assert each.isActive()
+            assert guard.outcomes()[-len(last) :] == last
+        guard.policy(policy())
+        guest.migrateToURI3(target.own_uri, parameters, FLAGS)
+    assert guard.outcomes()[-2:] == [("move", "warn"), ("start", "warn")]
     with contextlib.closing(target.connect()) as connection:
-        assert connection.listAllDomains() == []
-
-
-def test_a_guest_that_comes_is_judged_by_moves(guard, move, source, target):
-    text = source.describe("moves", bus="sata")
-    guest, moves = move(text.replace("</disk>", "<shareable/></disk>"))
-    guard.policy(policy() + "moves: {guest_devices: enforce}\n")
-    with pytest.raises(libvirt.libvirtError, match=REFUSED):
-        moves()
-    assert guest.isActive()
-    assert ("move", "refuse") in guard.outcomes()
-    guard.policy(policy())
-    uuid = guest.UUIDString()
-    moves()
-    outcomes = guard.outcomes()
-    assert outcomes[-2:] == [("move", "warn"), ("start", "warn")]
-    with contextlib.closing(target.connect()) as connection:
-        moved = connection.lookupByUUIDString(uuid)
+        (moved,) = connection.listAllDomains()
         # It has what it had on the other host.
         assert moved.isActive() and "bus='sata'" in moved.XMLDesc(0)
