@@ -51,8 +51,8 @@ def test_a_refused_disk(
     assert result.verdict.outcome == outcome
     assert result.refused == (outcome == "refuse")
     event = events()[-1]
-    assert (event["gate"], event["operation"]) == ("guard", operation)
-    assert event["outcome"] == outcome
+    named = [event[name] for name in ("gate", "operation", "outcome")]
+    assert named == ["guard", operation, outcome]
     assert event["subject"]["server"] == UUID
     if outcome != "disabled":
         assert event["rules"] == ["guest_devices.disk_bus"]
@@ -126,6 +126,11 @@ STORIES = {
         ),
         (ENFORCE, xml(), START, "allow"),
         (ENFORCE, SATA, START, f"refuse {BUS}"),
+    ],
+    "what is plugged in against the policy is not what it had": [
+        (AUDIT, xml(), START, None),
+        (ENFORCE, xml(devices=CARD), ATTACH, "refuse guest_devices.vif_model"),
+        (ENFORCE, xml(devices=CARD), START, "refuse guest_devices.vif_model"),
     ],
     "a rescue does not lose what a guest had": [
         (AUDIT, SATA, START, None),
@@ -230,27 +235,29 @@ def test_a_device_of_the_host(
         assert "this host has not passed the checks iommu" in result.text(200)
 
 
+NEEDS = ENFORCE + "hosts: {require: [iommu]}\n"
+HARD = "moves: {hosts: enforce}\n"
+
+
 @pytest.mark.parametrize(
-    ("known", "moves", "outcome"),
+    ("known", "more", "proven", "outcome"),
     [
-        (False, "", "refuse"),
-        (True, "", "warn"),
-        (True, "moves: {hosts: enforce}\n", "refuse"),
+        (False, NEEDS, False, "refuse"),
+        (True, NEEDS, False, "warn"),
+        (True, NEEDS + HARD, False, "refuse"),
+        # An attested host proves the rest itself.
+        (False, attested("iommu") + HARD, True, "allow"),
     ],
 )
 def test_what_every_guest_needs_of_its_host(
-    judge, policy, known, moves, outcome
+    judge, policy, report, known, more, proven, outcome
 ):
     if known:
         judge.judge(policy(AUDIT), xml(), START)
-    holds = policy(ENFORCE + moves + "hosts: {require: [iommu]}\n")
-    assert judge.judge(holds, xml(), START).verdict.outcome == outcome
-
-
-def test_an_attested_host_proves_the_rest_itself(judge, policy, report):
-    domains.report(report, "iommu")
-    holds = policy(attested("iommu") + "moves: {hosts: enforce}\n")
-    assert judge.judge(holds, xml(), START).verdict.outcome == "allow"
+    if proven:
+        domains.report(report, "iommu")
+    result = judge.judge(policy(more), xml(), START)
+    assert result.verdict.outcome == outcome
 
 
 @pytest.mark.parametrize(

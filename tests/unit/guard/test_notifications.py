@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guard's decisions on the message bus."""
 
+import pathlib
 import subprocess
 import sys
 
@@ -30,30 +31,33 @@ def conf():
     return conf
 
 
-def test_each_decision_is_sent_and_can_be_counted(conf, judge, policy, events):
-    # given
+def test_each_decision_is_sent_and_can_be_counted(
+    conf, short, judge, policy, events
+):
+    """So is a policy that cannot be used."""
+    group = "vhard_guard"
+    for name, path in (("policy_file", "policy.yaml"), ("run_dir", "run")):
+        conf.set_override(name, f"{short}/{path}", group)
+    conf.set_override("state_path", f"{short}/state", group)
+    pathlib.Path(short, "policy.yaml").write_text("mode: [")
     sender = program._sender(conf)
     judge = Judge(judge.memory, judge._proven, sender.decided)
     topic = conf.vhard_guard.notification_topic
     with test_notify.listening(conf, topic) as consumer:
-        # when
+        Guard(conf.vhard_guard, sender=sender)
         judge.judge(policy(domains.ENFORCE), domains.xml("sata"), START)
-        # then
         publisher, kind, payload = consumer.next()
+        _, second, state = consumer.next()
     assert publisher.startswith("nova-vhard-guard:")
-    assert kind == notify.DECISION
+    assert (kind, second) == (notify.DECISION, notify.POLICY)
     (event,) = events()
     assert {name: payload[name] for name in event} == event
     assert payloads.decision(payload).gate == "guard"
-
-
-def test_they_are_off_by_default(conf):
-    conf.clear_override("notifications", "vhard_guard")
-    assert program._sender(conf) is None
+    assert "policy.yaml" in state["refused"]
 
 
 def test_without_oslo_messaging_the_guard_does_not_start(
-    conf, tmp_path, monkeypatch, capsys
+    tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setitem(sys.modules, "oslo_messaging", None)
     # Other tests have imported what imports it.
@@ -62,9 +66,9 @@ def test_without_oslo_messaging_the_guard_does_not_start(
     file = tmp_path / "guard.conf"
     file.write_text("[vhard_guard]\nnotifications = true\n")
     assert program.main(["--config-file", str(file), "run"]) == 1
-    printed = capsys.readouterr().err
-    assert "pip install 'nova-vhard[exporter]'" in printed
-    assert len(printed.splitlines()) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "pip install 'nova-vhard[exporter]'" in err
 
 
 _START = """
@@ -75,8 +79,7 @@ from nova_vhard.conf import guard as guard_conf
 conf = cfg.ConfigOpts()
 conf([], project="test", default_config_files=[])
 guard_conf.register(conf)
-program._sender(conf)
-print("oslo_messaging" in sys.modules)
+print(program._sender(conf), "oslo_messaging" in sys.modules)
 conf.set_override("notifications", True, "vhard_guard")
 program._sender(conf)
 print("oslo_messaging" in sys.modules, threading.active_count())
@@ -87,28 +90,5 @@ def test_oslo_messaging_is_imported_before_there_are_threads():
     """It may import eventlet, whose modules other threads would get."""
     command = [sys.executable, "-W", "ignore", "-c", _START]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert ended.stdout.splitlines() == ["False", "True 1"]
-
-
-def test_a_policy_that_cannot_be_used_is_sent_too(conf, short):
-    # given
-    options = {
-        "policy_file": f"{short}/policy.yaml",
-        "state_path": f"{short}/state",
-        "run_dir": f"{short}/run",
-    }
-    for name, value in options.items():
-        conf.set_override(name, value, "vhard_guard")
-    with open(options["policy_file"], "w") as file:
-        file.write("mode: [")
-    topic = conf.vhard_guard.notification_topic
-    with test_notify.listening(conf, topic) as consumer:
-        # when
-        sender = program._sender(conf)
-        Guard(conf.vhard_guard, sender=sender)
-        sender.decided("{}")
-        # then
-        consumer.next()
-        _, kind, payload = consumer.next()
-    assert kind == notify.POLICY
-    assert "policy.yaml" in payload["refused"]
+    # They are off by default.
+    assert ended.stdout.splitlines() == ["None False", "True 1"]

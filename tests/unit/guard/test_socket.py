@@ -46,6 +46,7 @@ def hooked(folder, operation, name="instance-1", seconds="1.8"):
         (hook.SOCKET, f"{folder}/guard.sock"),
         (hook.REFUSE, f"{folder}/refuse"),
         (hook.DISABLED, f"{folder}/policy.yaml.disabled"),
+        ("/dev/log", f"{folder}/log"),
         ("SECONDS = 1.8", f"SECONDS = {seconds}"),
     ):
         assert old in text
@@ -125,13 +126,20 @@ def test_the_hook_has_no_alarm_left_behind_an_answer(monkeypatch, operation):
 @pytest.mark.parametrize("answers", [None, UNANSWERED])
 @pytest.mark.parametrize("operation", ["prepare", "start"])
 def test_the_hook_without_an_answer(short, files, status, answers, operation):
+    """The host's log has one alert a start."""
     for name in files:
         pathlib.Path(short, name).touch()
     daemon = contextlib.nullcontext()
     if answers:
         daemon = serving(short, lambda request: answers)
-    with daemon:
+    with daemon, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+        log.bind(f"{short}/log")
         done = hooked(short, operation, name="a\x1bname")
+        log.sendto(b"nothing", f"{short}/log")
+        alert = log.recv(1024).decode().rsplit("' ", 1)[-1]
+    word = "is refused" if status else "starts unjudged"
+    silent = operation == "prepare" and not status
+    assert alert == ("nothing" if silent else word)
     assert (done.returncode, done.stdout) == (status, b"")
     assert (b"does not answer" in done.stderr) == bool(status)
     assert b"\x1b" not in done.stderr

@@ -330,6 +330,20 @@ def test_a_round_says_what_each_check_says_alone(tree):
     assert tree.run_all() == {name: tree.run(name) for name in NAMES}
 
 
+def test_a_library_with_an_executable_stack(tree):
+    library = tree.put("/usr/bin/libloose.so", *SO, *EXECSTACK, SMALL)
+    words = ("-Wl,--no-as-needed", "-Wl,-rpath,$ORIGIN", "-l:libloose.so")
+    flags = (*GOOD, f"-L{library.parent}", *words)
+    elf_files.build(tree.place(X86), flags)
+    result = tree.run("nx")
+    assert result.status is FAIL
+    assert result.evidence[1].startswith("/usr/bin/libloose.so: stack")
+    library.unlink()
+    result = tree.run("nx")
+    assert result.status is UNKNOWN
+    assert "libloose.so is not found" in " ".join(result.evidence)
+
+
 @pytest.fixture
 def opened(monkeypatch):
     """Return the binaries that were opened."""

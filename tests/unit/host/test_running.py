@@ -22,10 +22,10 @@ from nova_vhard.host.host import Host
 from nova_vhard.host.libvirt import domains, libvirt, running
 from nova_vhard.host.libvirt.libvirt import CapturedLibvirt, of_tree
 from nova_vhard.host.root import HostRoot, Unreadable
-from nova_vhard.reporter import facts
 from tests import elf_files
 from tests.trees import build, capabilities
 from tests.unit.host import mac_trees
+from tests.unit.host.hardened import process
 from tests.unit.host.test_cases import CHECKS
 
 PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
@@ -341,7 +341,6 @@ X86 = "/usr/bin/qemu-system-x86_64"
 HERE = "22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n"
 CONTAINER = "700 1 0:55 / / rw,relatime - overlay overlay rw\n"
 BOUND = "701 700 254:1 /etc/libvirt /etc/libvirt rw - ext4 /dev/vda1 rw\n"
-BOOT = 1_000_000_000
 WAITS = "#include <unistd.h>\nint main(void) { for (;;) pause(); }\n"
 
 
@@ -359,88 +358,13 @@ class Named(libvirt.NoLibvirt):
         return []
 
 
-def process(pid, name, mounts=HERE, started=1000):
-    """Return the files of a process that everybody can read.
-
-    :param started: seconds after boot
-    """
-    fields = " ".join(["S", *["0"] * 18, str(started * 100), "0"])
-    return {
-        f"/proc/{pid}/cmdline": f"{name}\0-name\0guest=a\0-uuid\0u\0",
-        f"/proc/{pid}/mountinfo": mounts,
-        f"/proc/{pid}/stat": f"{pid} (a) b) {fields}",
-    }
-
-
-def tree(folder, *processes):
-    """Return a captured host with QEMU and some processes."""
-    content = {
-        "/CMD/virsh-capabilities": capabilities(X86),
-        "/proc/stat": f"cpu 1\nbtime {BOOT}\n",
-        "/proc/1/mountinfo": HERE,
-        "/etc/libvirt/qemu.conf": "",
-    }
-    for each in processes:
-        content |= each
-    root = pathlib.Path(build(folder, content))
-    put(root, X86)
-    os.utime(root / "etc/libvirt/qemu.conf", (BOOT, BOOT))
-    return root
-
-
-def put(root, path, names=(b"__stack_chk_fail", b"__memcpy_chk")):
-    """Put an emulator into place that was there before the boot."""
-    place = root / path[1:]
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_bytes(elf_files.made(64, "<", list(names)))
-    os.utime(place, (BOOT, BOOT))
-
-
-def run(name, root, answer=None):
-    place = HostRoot(str(root))
-    host = Host(place, answer or libvirt.of_tree(place, None))
-    result = CHECKS[name].run(host)
-    assert "check failed" not in result.reason
-    return result
-
-
-def test_an_ordinary_user_goes_by_what_the_pre_step_found(tmp_path):
-    """Of a daemon in a container, and of its guests with the same file."""
-    there = process(5, "/usr/sbin/libvirtd", CONTAINER, started=500)
-    guest = process(7, X86, CONTAINER)
-    as_root = tree(tmp_path / "root", there, guest)
-    for pid in (5, 7):
-        put(as_root, f"/proc/{pid}/root{X86}", ())
-    found = facts.binaries(HostRoot(str(as_root)))
-    # Another daemon by now; a guest on another file, which outlives the
-    # container into which the pre-step looks; one that is older.
-    again = process(5, "/usr/sbin/libvirtd", CONTAINER, started=900)
-    moved = process(7, X86, CONTAINER.replace("0:55", "0:56"))
-    older = process(7, X86, CONTAINER, started=-1)
-    for number, (name, text, more, status) in enumerate(
-        [
-            ("qemu_canary", found, {}, FAIL),
-            ("qemu_pie", found, {}, PASS),
-            ("qemu_pie", found, again, UNKNOWN),
-            ("qemu_pie", found, moved, UNKNOWN),
-            ("qemu_pie", found, older, UNKNOWN),
-            ("qemu_pie", "", {}, UNKNOWN),
-            ("qemu_pie", "[]", {}, UNKNOWN),
-            ("qemu_pie", "{}", {}, UNKNOWN),
-            ("qemu_pie", '{"emulators": [7]}', {}, UNKNOWN),
-        ]
-    ):
-        left = {"/run/nova-vhard/binaries.json": text}
-        root = tree(tmp_path / str(number), there, guest, left, more)
-        result = run(name, root)
-        assert result.status is status
-        step = "stop and start the guest"
-        assert more != moved or step in result.remediation
-
-
 def test_where_a_file_is_bound_into_a_container_it_is_the_same(tmp_path):
-    there = process(5, "/usr/sbin/libvirtd", CONTAINER + BOUND)
-    host = Host(HostRoot(str(tree(tmp_path, there))))
+    content = {
+        "/proc/1/mountinfo": HERE,
+        **process(5, ["/usr/sbin/libvirtd"]),
+        "/proc/5/mountinfo": CONTAINER + BOUND,
+    }
+    host = Host(HostRoot(build(tmp_path, content)))
     (target,) = running.Running(host).of_daemon("/etc/libvirt/qemu.conf")
     assert target.root is host.root
 
@@ -473,14 +397,15 @@ def test_places(tmp_path, mounts, path, expected):
 
 
 def test_without_a_whole_table_a_daemon_may_run_elsewhere(tmp_path):
-    root = tree(tmp_path)
-    shutil.rmtree(root / "CMD")
-    answer = Named(X86)
-    result = run("qemu_canary", root, answer)
+    host = Host(HostRoot(build(tmp_path, {X86: ""})), Named(X86))
+    symbols = [b"__stack_chk_fail", b"__memcpy_chk"]
+    (tmp_path / X86[1:]).write_bytes(elf_files.made(64, "<", symbols))
+    result = CHECKS["qemu_canary"].run(host)
     assert result.status is UNKNOWN
     assert "PID namespace" in result.remediation
-    build(root, {"/proc/2/comm": "kthreadd\n"})
-    assert run("qemu_canary", root, answer).status is PASS
+    build(tmp_path, {"/proc/2/comm": "kthreadd\n"})
+    whole = Host(host.root, Named(X86))
+    assert CHECKS["qemu_canary"].run(whole).status is PASS
 
 
 def test_a_file_that_a_newer_link_leads_to(tmp_path):
@@ -583,25 +508,3 @@ def test_a_daemon_in_a_real_mount_namespace(tmp_path, binaries):
         result, evidence = live(path)
     assert result.status is FAIL
     assert any("(libvirtd, process" in fact for fact in evidence)
-
-
-@compiled
-def test_a_library_with_an_executable_stack(tmp_path):
-    root = tree(tmp_path / "root")
-    library = root / "usr/bin/libloose.so"
-    flags = ("-fPIC", "-shared", "-Wl,-z,execstack")
-    elf_files.build(library, flags, elf_files.SMALL)
-    words = ("-Wl,--no-as-needed", "-Wl,-rpath,$ORIGIN", "-lloose")
-    words = (*elf_files.GOOD, f"-L{library.parent}", *words)
-    elf_files.build(root / X86[1:], words)
-    for path in elf_files.libraries():
-        place = root / path[1:]
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, place)
-    result = run("qemu_nx", root)
-    assert result.status is FAIL
-    assert result.evidence[1].startswith("/usr/bin/libloose.so: stack")
-    library.unlink()
-    result = run("qemu_nx", root)
-    assert result.status is UNKNOWN
-    assert "libloose.so is not found" in " ".join(result.evidence)
