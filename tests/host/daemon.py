@@ -240,11 +240,9 @@ class Libvirt:
         for name, instead in self._covered().items():
             path = pathlib.Path(name)
             if not path.exists():
-                make, remove = (path.touch, path.unlink)
-                if instead.is_dir():
-                    make, remove = (path.mkdir, path.rmdir)
-                make()
-                self._made.callback(remove)
+                is_dir = instead.is_dir()
+                (path.mkdir if is_dir else path.touch)()
+                self._made.callback(path.rmdir if is_dir else path.unlink)
 
     def _covered(self) -> dict[str, pathlib.Path]:
         """Return what is covered, and by what."""

@@ -78,7 +78,7 @@ _POLICY = (
     *_unit("cli/test_decision"),
     *_unit("cli/test_paste"),
     *_unit("exporter/test_metrics"),
-    *_unit("test_server_exemptions", "host/test_guests", "host/test_running"),
+    *_unit("test_server_exemptions", "host/test_running"),
     *_unit("test_domain_reader"),
     *_fuzz("scheduler"),
 )

@@ -63,7 +63,7 @@ class Cloud:
     # What the cleaner asks.
 
     def get(self, url, version):
-        return self._answer("GET", url, None)
+        return self._answer("GET", url)
 
     def put(self, url, data, version):
         return self._answer("PUT", url, data)
@@ -71,7 +71,7 @@ class Cloud:
     def delete(self, url, version):
         return answer(204)
 
-    def _answer(self, method, url, data):
+    def _answer(self, method, url, data=None):
         self.before(method, url)
         result = self._carried_out(method, url, data)
         self.after(method, url)

@@ -1,34 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The step function_reset, on good, changed and unreadable devices."""
+"""Each step, on good, changed and unreadable devices, and its process."""
 
 import functools
+import json
 import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+from unittest import mock
+from unittest.mock import call
 
 import jsonschema
 import pytest
 
+from nova_vhard.cleaner import lock, nvme, step_process
+from nova_vhard.cleaner.journal import Done, Journal, Record, State
 from nova_vhard.cleaner.rules import installed_steps
+from nova_vhard.cleaner.step import Outcome, Step
 from nova_vhard.cleaner.step_process import Isolation
-from tests.unit.cleaner import trees
+from nova_vhard.cleaner.steps.nvme_erase import NvmeErase
+from nova_vhard.host.processes import child_process
+from nova_vhard.host.root import Unreadable
+from tests.unit.cleaner import tools, trees
+from tests.unit.cleaner.tools import changed, data
 from tests.unit.cleaner.trees import E1000E, IGB, NVME, VIRTIO
+from tests.unit.host.test_check_process import ended, hang
 
-STEP = installed_steps()["function_reset"]
+RESET = installed_steps()["function_reset"]
 BESIDES = "besides: 0000:02:00.1 0000:02:00.2"
 
 
-def run(job):
-    jsonschema.Draft202012Validator(STEP.schema).validate(job.settings)
-    return Isolation().run(STEP, job)
-
-
-@pytest.fixture
-def root(tmp_path):
-    return trees.tree(tmp_path)
+def reset(job):
+    jsonschema.Draft202012Validator(RESET.schema).validate(job.settings)
+    return Isolation().run(RESET, job)
 
 
 def test_the_first_way_is_used_alone_and_the_others_are_left(root):
     job = trees.job(root)
-    result = STEP.run(job)
+    result = RESET.run(job)
     assert (result.clean, result.said) == (True, "reset by flr")
     assert job.written == [
         ("reset_method", "flr"),
@@ -63,7 +75,7 @@ def test_a_device_of_the_captured_machine(
     """In a process of its own: the file is really written."""
     root = trees.tree(tmp_path, address, others=address == IGB)
     settings = {"methods": methods} if methods else {}
-    result = run(trees.job(root, settings, address))
+    result = reset(trees.job(root, settings, address))
     is_reset = said.startswith("reset by")
     assert (result.clean, result.said) == (is_reset, said)
     assert evidence in "\n".join(result.evidence)
@@ -103,7 +115,7 @@ def test_a_device_of_the_captured_machine(
     ],
 )
 def test_a_device_that_is_not_well_after_it(root, more, text):
-    result = run(trees.job(root, **more))
+    result = reset(trees.job(root, **more))
     assert not result.clean
     assert text in result.said
     # The choice is back.
@@ -114,16 +126,631 @@ def test_a_device_that_is_not_well_after_it(root, more, text):
 def test_a_device_that_writes_to_memory_by_itself(root):
     folder = trees.folder(root)
     trees.patch(folder / "config", 4, b"\x06")
-    result = run(trees.job(root))
+    result = reset(trees.job(root))
     assert not result.clean
     assert "bus master" in result.said
     (folder / "driver").symlink_to("../../../bus/pci/drivers/nvme")
-    assert run(trees.job(root)).clean
+    assert reset(trees.job(root)).clean
 
 
 def test_a_device_that_vanished(root):
     job = trees.job(root)
     os.unlink(f"{root.root}/sys/bus/pci/devices/{NVME}")
-    result = run(job)
+    result = reset(job)
     assert not result.clean
     assert "No such file" in result.said
+
+
+# nvme_erase, on recorded outputs of nvme-cli and files for namespaces.
+
+
+SIZE = 64 << 10
+RUNNING, SANITIZED, FAILED, NEVER, UNSUPPORTED = (
+    data(f"nvme-cli/sanitize-log-{name}.json")
+    for name in ("running", "done", "failed", "never", "unsupported")
+)
+FORMAT = data("nvme-cli/format.txt")
+INVALID = data("nvme-cli/sanitize-unsupported.txt")
+CLEAR = f"head -c {SIZE} /dev/zero > {{disk}}"
+ONE_IS_LEFT = (
+    f"head -c 4096 {{disk}} > {{disk}}.one; {CLEAR}; "
+    "dd if={disk}.one of={disk} conv=notrunc 2>/dev/null"
+)
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    monkeypatch.setattr(nvme, "POLL", 0.001)
+    root = trees.tree(tmp_path)
+    place = trees.folder(root) / "nvme" / "nvme0" / "nvme0n1"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "nsid").write_text("1\n")
+    return root
+
+
+class Cli(tools.Tool):
+    """A nvme-cli before QEMU's drive, whose namespace is a file."""
+
+    def __init__(self, folder, disk):
+        super().__init__(folder, "nvme")
+        self._disk = disk
+        for command in ("id-ctrl", "smart-log", "list-ns"):
+            self.answers(command, data(f"nvme-cli/{command}.json"))
+        self.answers("sanitize-log", UNSUPPORTED, status=1)
+        self.answers("sanitize /", "", also=CLEAR)
+        self.answers("format", FORMAT, also=f": > {{disk}}\n{CLEAR}")
+
+    def answers(self, words, *texts, status=0, also=""):
+        also = also.format(disk=self._disk)
+        super().answers(words, *texts, status=status, also=also)
+
+
+@pytest.fixture
+def cli(tmp_path, root):
+    """Return a nvme-cli before a drive on which a guest has left something."""
+    disk = pathlib.Path(root.root) / "dev" / "nvme0n1"
+    disk.parent.mkdir(exist_ok=True)
+    disk.write_bytes(bytes(range(256)) * (SIZE // 512) + bytes(SIZE // 2))
+    return Cli(tmp_path, disk)
+
+
+def erase(root, cli, driver="nvme", refuses="", **settings):
+    settings = {"program": str(cli.path), **settings}
+    job = tools.bound(root, settings, driver, refuses=refuses)
+    try:
+        return NvmeErase().run(job)
+    except Unreadable as error:
+        return Outcome(False, str(error))
+
+
+def orders(cli):
+    """Return what was told to the drive, and not asked of it."""
+    return [
+        line for line in cli.asked if line.startswith(("format", "sanitize /"))
+    ]
+
+
+def test_a_format_by_which_everything_is_gone(root, cli):
+    outcome = erase(root, cli)
+    assert outcome.clean, outcome
+    assert outcome.said.startswith("erased by format_user_data")
+    (order,) = orders(cli)
+    assert "--namespace-id=1 --ses=1 " in order and "--force" in order
+    text = "\n".join(outcome.evidence)
+    for part in (
+        "oacs 0x12a, sanicap 0x0, fna 0x0, cmic 0x0",
+        "percentage used: 0, wear_limit: 90",
+        f"namespace 1, {SIZE} bytes: 0 of ",
+    ):
+        assert part in text
+    assert "(0 were marked)" not in text
+
+
+def has(**fields):
+    """Return the answer of a controller that says something else."""
+    return call("id-ctrl", changed("nvme-cli/id-ctrl.json", **fields))
+
+
+def used(percent):
+    text = changed("nvme-cli/smart-log.json", percent_used=percent)
+    return call("smart-log", text)
+
+
+def spaces(*numbers):
+    listed = {"nsid_list": [{"nsid": number} for number in numbers]}
+    return call("list-ns", json.dumps(listed))
+
+
+SANITIZES, ERASED = call("sanitize-log", NEVER, SANITIZED), "erased by "
+BY_BLOCKS = {"methods": ["sanitize_crypto", "sanitize_block"]}
+NO_WAY = "it has no "
+UNTOLD = "percent_used: no number"
+
+
+@pytest.mark.parametrize(
+    ("answers", "settings", "said", "order"),
+    [
+        # What the controller says that it has, the best first.
+        ([has(sanicap=3), SANITIZES], {}, ERASED, "sanact=4"),
+        ([has(sanicap=2, fna=4), SANITIZES], {}, ERASED, "sanact=2"),
+        ([has(fna=4)], {}, ERASED, "ses=2"),
+        ([has(sanicap=4)], {}, ERASED, "ses=1"),
+        (
+            [has(sanicap=7), SANITIZES],
+            {"methods": ["sanitize_overwrite"]},
+            ERASED,
+            "sanact=3",
+        ),
+        (
+            [has(sanicap=3), SANITIZES],
+            {"methods": ["format_crypto", "sanitize_block"]},
+            ERASED,
+            "sanact=2",
+        ),
+        # What it does not say is never tried.
+        ([], {"methods": ["format_crypto"]}, NO_WAY, None),
+        ([], BY_BLOCKS, NO_WAY, None),
+        ([has(oacs=8, fna=4)], {}, NO_WAY, None),
+        ([has(sanicap=4, oacs=0)], {}, NO_WAY, None),
+        # Its storage is of several controllers.
+        ([has(cmic=2)], {}, ".*other controllers", None),
+        # A worn drive is left alone.
+        ([used(90)], {}, ERASED, "ses=1"),
+        ([used(91)], {}, "it is worn: 91 % used", None),
+        ([used(6)], {"wear_limit": "5"}, "it is worn: 6 % used", None),
+        ([used(200)], {"wear_limit": "255"}, ERASED, "ses=1"),
+        *(([used(each)], {}, UNTOLD, None) for each in (None, -1, "4", True)),
+        # A namespace that is out of reach.
+        (
+            [spaces(1, 2)],
+            {},
+            r".*no block device for namespaces \[2\]",
+            None,
+        ),
+        ([spaces()], {}, ".*no namespace", None),
+        # It says that it erases, and does not.
+        (
+            [call("format", FORMAT)],
+            {},
+            "[0-9]+ samples are as they were",
+            "ses=1",
+        ),
+        (
+            [call("format", FORMAT, also=ONE_IS_LEFT)],
+            {},
+            "1 samples are as they were before$",
+            "ses=1",
+        ),
+        # It says why it does not.
+        (
+            [call("format", INVALID, status=1)],
+            {},
+            ".*exit status 1: NVMe status: Inv",
+            "ses=1",
+        ),
+        ([call("id-ctrl", "", status=1)], {}, ".*id-ctrl", None),
+        # A sanitize that does not succeed.
+        *(
+            (
+                [has(sanicap=3), call("sanitize-log", NEVER, *states)],
+                {},
+                said,
+                "sanact=4",
+            )
+            for states, said in (
+                ([RUNNING, FAILED], r".*sanitize did not succeed: \(3\)"),
+                ([NEVER], r".*sanitize did not succeed: \(0\)"),
+                (["{}"], ".*no sanitize log"),
+                (['{"nvme0":{"sstat":{"status":"done"}}}'], ".*no number"),
+                (
+                    ['{"nvme0":{"sprog":1,"sstat":{"status":"done"}}}'],
+                    ".*sanitize log says done",
+                ),
+                (["no JSON"], ".*prints no JSON object"),
+            )
+        ),
+        # What another driver has is left to it, and what none takes.
+        ([], {"driver": "lpfc"}, ".*lpfc has it", None),
+        (
+            [],
+            {"driver": "", "refuses": "nvme"},
+            ".*load the module nvme",
+            None,
+        ),
+    ],
+)
+def test_a_drive(root, cli, answers, settings, said, order):
+    for answer in answers:
+        cli.answers(*answer.args, **answer.kwargs)
+    outcome = erase(root, cli, **settings)
+    assert re.match(said, outcome.said), outcome
+    assert outcome.clean == (said == ERASED)
+    (told,) = orders(cli) or [None]
+    assert told is order or order in told
+    # What another driver has is not even asked.
+    assert bool(cli.asked) == ("driver" not in settings)
+    # A guest may have detached a namespace: those are listed, too.
+    assert all("--all" in x for x in cli.asked if x.startswith("list-ns"))
+
+
+def test_the_traits_that_a_controller_stands_for(root, cli):
+    for answer in (has(sanicap=3), SANITIZES):
+        cli.answers(*answer.args)
+    assert "HW_NVME_CES, HW_NVME_BES" in erase(root, cli).evidence[1]
+
+
+@pytest.mark.parametrize(
+    ("states", "before", "after"),
+    [
+        ([NEVER, *[RUNNING] * 5, SANITIZED], 1, 6),
+        # Another one's sanitize is waited for first.
+        ([RUNNING, RUNNING, SANITIZED], 3, 1),
+    ],
+)
+def test_a_sanitize_is_waited_for(root, cli, states, before, after):
+    for answer in (has(sanicap=3), call("sanitize-log", *states)):
+        cli.answers(*answer.args)
+    assert erase(root, cli).clean
+    verbs = [x.split()[0] for x in cli.asked if x.startswith("sanitize")]
+    log = ["sanitize-log"]
+    assert verbs == [*log * before, "sanitize", *log * after]
+
+
+def test_a_sanitize_without_end(root, cli, monkeypatch):
+    """Less time is left than until the next look."""
+    for answer in (has(sanicap=3), call("sanitize-log", NEVER, RUNNING)):
+        cli.answers(*answer.args)
+    monkeypatch.setattr(nvme, "POLL", 1000.0)
+    said = erase(root, cli).said
+    assert re.search(r"does not end: \(2\) .*50 %", said)
+
+
+def test_only_root_may_change_the_tool(root, cli):
+    cli.path.chmod(0o777)
+    assert "was not run: others can write" in erase(root, cli).said
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "status"),
+    [("", None, 0), ("vfio-pci", "vfio-pci", 0), ("vfio-pci", "vfio-pci", 1)],
+)
+def test_the_driver_is_lent_and_taken_back(root, cli, before, after, status):
+    """Also after a failure."""
+    text = data("nvme-cli/id-ctrl.json")
+    cli.answers("id-ctrl", text, status=status)
+    assert erase(root, cli, driver=before).clean == (not status)
+    assert tools.driver(root) == after
+    override = trees.folder(root) / "driver_override"
+    assert override.read_text() == "(null)\n"
+
+
+# A step that hangs, dies or starts others is ended with all of them.
+
+
+STEPS = installed_steps()
+LIMIT = 0.5
+DONE = Outcome(True, "done")
+
+
+class Does(Step):
+    """A step that does something, and then has an outcome."""
+
+    name, priority, schema = "does", 1, {"type": "object"}
+
+    def __init__(self, action=dict, outcome=DONE):
+        self._action, self._outcome = action, outcome
+
+    def run(self, job):
+        self._action()
+        return self._outcome
+
+
+@pytest.fixture
+def short(monkeypatch):
+    monkeypatch.setattr(step_process, "_GRACE", 0.2)
+
+
+def told(path):
+    """Return the number that a process writes to a file."""
+    while not (path.exists() and path.read_text().strip()):
+        time.sleep(0.01)
+    return int(path.read_text())
+
+
+def die(number=signal.SIGKILL):
+    os.kill(os.getpid(), number)
+
+
+def stop():
+    die(signal.SIGSTOP)
+
+
+def divide():
+    return 1 / 0
+
+
+def leave():
+    os._exit(0)
+
+
+@pytest.mark.parametrize(
+    ("step", "text"),
+    [
+        (Does(hang), "did not end within 0.5 seconds"),
+        (Does(stop), "did not end within"),
+        (Does(die), "killed by SIGKILL"),
+        (Does(leave), "exit status 0"),
+        (Does(sys.exit), "SystemExit: "),
+        (Does(divide), "ZeroDivisionError"),
+        # Outcomes that make no sense.
+        (Does(outcome=Outcome("no", "dirty")), "no sense: clean no"),
+        (Does(outcome=Outcome(1, "exit status 1")), "no sense: clean 1"),
+        (Does(outcome=Outcome(None, "not known")), "no sense: clean None"),
+        (Does(outcome=Outcome(True, "", "all of it")), "evidence all of it"),
+        (Does(outcome=Outcome(True, "done", None)), "evidence None"),
+        (Does(outcome=None), "crashed"),
+        (Does(outcome={"clean": True}), "crashed"),
+    ],
+)
+def test_without_an_answer_it_is_not_clean(root, short, step, text):
+    result = Isolation().run(step, trees.job(root, limit=LIMIT))
+    assert not result.clean
+    assert text in result.said
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome(True, None, (None, 7, ["x"])),
+        Outcome(True, "x" * 600_000, ("y" * 100_000,) * 3),
+        Outcome(True, "\udcff\n\0", ("\U0001f4be" * 500,) * 150),
+    ],
+    ids=["no text", "long", "odd and many"],
+)
+def test_what_is_kept_of_an_outcome_can_be_read_again(root, tmp_path, outcome):
+    result = Isolation().run(Does(outcome=outcome), trees.job(root))
+    done = Done("says", result.clean, result.said, result.evidence)
+    record = Record(trees.NVME, "p").to(State.CLEAN, steps=(done,) * 9)
+    Journal(str(tmp_path)).write(record)
+    now = Journal(str(tmp_path)).read(trees.NVME)
+    assert (now.state, now.word, len(now.steps)) == (State.CLEAN, "", 9)
+
+
+def test_a_reset_that_never_comes_back_is_ended(tmp_path, short):
+    root = trees.tree(tmp_path)
+    # A FIFO that has no reader.
+    place = trees.folder(root) / "reset"
+    place.unlink()
+    os.mkfifo(place)
+    isolation, job = Isolation(), trees.job(root, limit=LIMIT)
+    result = isolation.run(STEPS["function_reset"], job)
+    text = "did not end within 0.5 seconds, and was ended"
+    assert (result.clean, result.said) == (False, text)
+    assert not isolation.stuck
+
+
+GETS_AWAY = """
+import os, signal, sys, time
+if os.fork():
+    os._exit(0)
+os.setsid()
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if os.fork():
+    os._exit(0)
+open(sys.argv[1], "w").write(str(os.getpid()))
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    ("after", "limit"), [(hang, 3), (dict, 10), (die, 10)]
+)
+def test_what_a_step_has_started_is_ended(root, tmp_path, after, limit):
+    """However it ends: a killed one cannot end the rest itself."""
+
+    def start():
+        subprocess.Popen([sys.executable, "-c", GETS_AWAY, tmp_path / "pid"])
+        told(tmp_path / "pid")
+        after()
+
+    outcome = Isolation().run(Does(start), trees.job(root, limit=limit))
+    assert outcome.clean == (after is dict)
+    assert ended(told(tmp_path / "pid"))
+
+
+def test_one_that_cannot_be_ended_is_left_and_no_step_follows(
+    root, short, monkeypatch
+):
+    isolation, job = Isolation(), trees.job(root, limit=LIMIT)
+    with monkeypatch.context() as patch:
+        patch.setattr(child_process, "_kill", lambda pid: None)
+        patch.setattr(child_process, "_PATIENCE", 0.05)
+        first, second = (
+            isolation.run(Does(each), job) for each in (hang, dict)
+        )
+    (pid,) = isolation.stuck.values()
+    assert isolation.stuck == {trees.NVME: pid}
+    assert f"process {pid} hangs and cannot be ended" in first.said
+    assert f"not run: process {pid} of an earlier time" in second.said
+    assert not first.clean and not second.clean
+    os.kill(pid, signal.SIGKILL)
+    assert ended(pid)
+    assert isolation.run(Does(), trees.job(root)).clean
+
+
+def test_no_process_is_not_clean(root, monkeypatch):
+    error = BlockingIOError(11, "Resource temporarily unavailable")
+    monkeypatch.setattr(os, "fork", mock.Mock(side_effect=error))
+    result = Isolation().run(Does(), trees.job(root))
+    assert not result.clean
+    assert "temporarily unavailable" in result.said
+
+
+def test_the_one_who_waits_is_called_meanwhile(root, short):
+    waits = mock.Mock()
+    Isolation(waits).run(Does(hang), trees.job(root, limit=LIMIT))
+    assert waits.call_count > 2
+
+
+def free(folder):
+    """Return whether the lock is free."""
+    try:
+        with lock.hold(folder, "device"):
+            return True
+    except lock.Locked:
+        return False
+
+
+CHILD = """
+import sys
+from nova_vhard.cleaner import lock
+from nova_vhard.cleaner.step_process import Isolation
+from nova_vhard.cleaner.rules import installed_steps
+from nova_vhard.host.root import HostRoot
+from tests.unit.cleaner import trees
+root, program, run = sys.argv[1:]
+job = trees.job(HostRoot(root), {"program": program}, limit=600)
+with lock.hold(run, "device"):
+    Isolation().run(installed_steps()["command"], job)
+"""
+
+
+def test_whoever_was_started_holds_the_lock(tmp_path):
+    """A cleaner that is killed leaves no device to another one too early."""
+    folder = str(tmp_path / "run")
+    with lock.hold(folder, "device"):
+        words = {"pass_fds": lock.descriptors()}
+        started = subprocess.Popen(["sleep", "60"], **words)
+    held = lock.descriptors(), free(folder)
+    started.kill()
+    started.wait()
+    assert (*held, free(folder)) == ((), False, True)
+
+
+def test_a_killed_cleaner_takes_all_that_it_started_along(root, tmp_path):
+    """Also what a program has started, and has no lock any longer."""
+    place, folder = tmp_path / "pid", str(tmp_path / "run")
+    writes = f"(exec 3>&- 4>&- 5>&-; echo $BASHPID > {place}; exec sleep 600)"
+    program = wipe(tmp_path, f"{writes} & wait", "#!/bin/bash")
+    arguments = [str(root.root), str(program), folder]
+    cleaner = subprocess.Popen([sys.executable, "-c", CHILD, *arguments])
+    pid = told(place)
+    cleaner.kill()
+    cleaner.wait()
+    assert ended(pid)
+    # The processes that hold the lock are ended one after the other.
+    while not free(folder):
+        time.sleep(0.02)
+
+
+def wipe(folder, text, head="#!/bin/sh"):
+    """Return a program."""
+    place = folder / "wipe"
+    place.write_text(f"{head}\n{text}\n")
+    place.chmod(0o755)
+    return place
+
+
+def command(root, program, limit=20):
+    """Return the outcome of the step command."""
+    settings = {"program": str(program), "arguments": ["a b; $(false)", ""]}
+    job = trees.job(root, settings, limit=limit)
+    return Isolation().run(STEPS["command"], job)
+
+
+LONG = """\
+/usr/bin/yes filler | /usr/bin/head -c 3500000
+printf 'serial \\033[31m%s\\n' evil
+printf '%0300d\\n' 1; printf 'no end'"""
+IGNORES = """\
+trap '' TERM; setsid sleep 61 & echo $! > {pid}
+echo erasing; while :; do sleep 1; done"""
+VARIABLES = (
+    "VHARD_DEVICE_ADDRESS=0000:02:00.0",
+    "VHARD_DEVICE_CLASS=010802",
+    "VHARD_DEVICE_DRIVER=",
+    "VHARD_DEVICE_PATH={root}/sys/bus/pci/devices/0000:02:00.0",
+    "VHARD_DEVICE_PRODUCT=0010",
+    "VHARD_DEVICE_TIME_LIMIT=20",
+    "VHARD_DEVICE_VENDOR=1b36",
+)
+OK = "exit status 0"
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "said", "printed"),
+    [
+        (
+            'echo wiped "$1" "$#"; echo done >&2',
+            20,
+            OK,
+            ("wiped a b; $(false) 2", "done"),
+        ),
+        # Nothing of the cleaner's own environment, as its password.
+        (
+            "/usr/bin/env | /usr/bin/grep -Ev '^(PWD|_)=' | /usr/bin/sort",
+            20,
+            OK,
+            VARIABLES,
+        ),
+        # Output is cut and cleaned.
+        (
+            LONG,
+            20,
+            OK,
+            (
+                *("filler",) * 17,
+                "serial [31mevil",
+                "0" * 199 + "…",
+                "no end",
+            ),
+        ),
+        ("exit 3", 20, "exit status 3", ()),
+        ("kill -9 $$", 20, "killed by SIGKILL", ()),
+        ("sleep 60 >/dev/null 2>&1 & exit 0", 20, "left 1 processes", ()),
+        ("setsid sleep 60 & exit 0", 20, "left 1 processes", ()),
+        # It ends with its step, however that ends.
+        (
+            "sleep 62 & echo $! > {pid}; kill -9 $PPID; wait",
+            20,
+            "killed by SIGKILL",
+            None,
+        ),
+        (
+            IGNORES,
+            1,
+            "did not end within 1 seconds, and was killed",
+            ("erasing",),
+        ),
+    ],
+)
+def test_what_a_program_does(root, tmp_path, text, limit, said, printed):
+    pid = tmp_path / "pid"
+    program = wipe(tmp_path, text.replace("{pid}", str(pid)))
+    result = command(root, program, limit)
+    assert result.clean == (said == OK)
+    assert said in result.said
+    if printed is not None:
+        lines = tuple(line.format(root=root.root) for line in printed)
+        assert result.evidence[2:] == lines
+    assert not pid.exists() or ended(told(pid))
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "mode", "words"),
+    [
+        ("wipe", "wipe", 0o755, ""),
+        ("link", "wipe", 0o755, ""),
+        ("wipe", "wipe", 0o775, "others can write to"),
+        ("wipe", "wipe", 0o775, "mode 0775"),
+        ("wipe", ".", 0o777, "others can write"),
+        # A link that others can turn.
+        ("link", "theirs", 0o777, "others can write"),
+        ("wipe", "wipe", 0o644, "is not a program"),
+        ("missing", "wipe", 0o755, "No such file"),
+        ("", "wipe", 0o755, "is not a regular file"),
+        ("loop", "wipe", 0o755, "too many links"),
+        ("wipe", "wipe", None, "Exec format error"),
+    ],
+)
+def test_a_program_that_is_not_run(root, tmp_path, name, changed, mode, words):
+    wipe(tmp_path, "exit 0", "#!/bin/sh" if mode else "\x7fELF")
+    (tmp_path / "theirs").mkdir()
+    for link, target in (
+        ("theirs/true", "/usr/bin/true"),
+        ("link", tmp_path / "theirs/true"),
+        ("loop", "loop"),
+    ):
+        (tmp_path / link).symlink_to(target)
+    (tmp_path / changed).chmod(mode or 0o755)
+    result = command(root, tmp_path / name)
+    assert result.clean == (not words)
+    assert ("was not run" in result.said) == bool(words)
+    assert words in result.said
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+def test_a_program_that_is_anothers(root, tmp_path):
+    place = wipe(tmp_path, "exit 0")
+    os.chown(place, 65534, 65534)
+    assert "not owned by root: uid 65534" in command(root, place).said

@@ -48,16 +48,18 @@ def report(tmp_path):
 
 @pytest.fixture
 def judge(memory, report):
-    def proven(hours):
-        now = datetime.datetime.now(datetime.UTC)
-        return posture.passed(str(report), hours, now)
-
     folders = {
         option.name: option.default
         for option in guard_conf.OPTS
         if option.name in FILES
     }
-    return Judge(memory, proven, folders=folders)
+    return Judge(
+        memory,
+        lambda hours: posture.passed(
+            str(report), hours, datetime.datetime.now(datetime.UTC)
+        ),
+        folders=folders,
+    )
 
 
 @pytest.fixture

@@ -24,16 +24,11 @@ class FakeConnection:
     :ivar says: libvirt's word on a probe, given the probe's name
     """
 
+    alive, closed, gives, changed = True, False, None, None
+
     def __init__(self, running=None, stopped=None):
-        self.running = dict(running or {})
-        self.stopped = dict(stopped or {})
-        self.gives = None
-        self.asked = []
-        self.alive = True
-        self.changed = None
-        self.closed = False
-        self.sick = set()
-        self.read = []
+        self.running, self.stopped = dict(running or {}), dict(stopped or {})
+        self.asked, self.read, self.sick = [], [], set()
         self.says = "Cannot access storage file {}".format
 
     def on_change(self, changed):
@@ -45,28 +40,28 @@ class FakeConnection:
     def guests(self):
         if not self.alive:
             raise LibvirtError("client socket is closed")
-        result = dict.fromkeys(self.stopped, False)
-        return result | dict.fromkeys(self.running, True)
+        stopped = dict.fromkeys(self.stopped, False)
+        return stopped | dict.fromkeys(self.running, True)
 
     def xml(self, uuid):
         self.read.append(uuid)
         if uuid in self.sick or not self.alive:
             raise LibvirtError("cannot acquire state change lock")
-        try:
-            return {**self.stopped, **self.running}[uuid]
-        except KeyError:
-            raise GuestGone(f"no domain {uuid}") from None
+        if text := {**self.stopped, **self.running}.get(uuid):
+            return text
+        raise GuestGone(f"no domain {uuid}")
 
     def detach(self, uuid, device):
         self.asked.append(device)
-        if self.gives is not None and len(self.asked) >= self.gives:
-            alias = re.search(r"alias name=.(\w+)", device)[1]
-            text = self.running[uuid].decode()
-            kind = re.match(r"<(\w+)", device)[1]
-            cut = rf"<{kind}(?:(?!<{kind}).)*?{alias}'/></{kind}>"
-            self.running[uuid] = re.sub(cut, "", text, flags=re.S).encode()
         if self.gives is None:
             raise LibvirtError("the guest did not answer in time")
+        if len(self.asked) >= self.gives:
+            alias = re.search(r"alias name=.(\w+)", device)[1]
+            kind = re.match(r"<(\w+)", device)[1]
+            cut = rf"<{kind}(?:(?!<{kind}).)*?{alias}'/></{kind}>".encode()
+            self.running[uuid] = re.sub(
+                cut, b"", self.running[uuid], flags=re.S
+            )
 
     def capabilities(self):
         return CAPABILITIES

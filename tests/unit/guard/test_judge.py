@@ -1,14 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of the guard's verdicts by mode, earlier devices and host."""
+"""The guard's verdicts: by mode, earlier devices, host, and hot plug."""
+
+import contextlib
+import datetime
+import json
+import os
+import re
+from unittest import mock
 
 import pytest
 
-from nova_vhard.guard import wire
-from nova_vhard.guard.memory import Choice, Memory
+from nova_vhard.guard import memory as memories
+from nova_vhard.guard import posture, wire
+from nova_vhard.guard.hot_plug import TRIES, HotPlug
+from nova_vhard.guard.memory import FORGOTTEN, Choice, Memory
+from nova_vhard.guard.metrics import DETACHED, KEPT, Metrics
+from nova_vhard.host.check import Result, Status
+from nova_vhard.host.report import HostReport
 from nova_vhard.policy import document
 from nova_vhard.policy.subject import ATTACH, MOVE, START
+from tests.faults import no_files
+from tests.unit import domain_texts
 from tests.unit.guard import domains
-from tests.unit.guard.domains import CARD, ENFORCE, PASSED, UUID, xml
+from tests.unit.guard.domains import CARD, ENFORCE, PASSED, STICK, UUID, xml
+from tests.unit.guard.libvirts import FakeConnection
 
 AUDIT = "on_host: {mode: audit}\n"
 WARN = "on_host: {mode: warn}\n"
@@ -106,7 +121,7 @@ def attested(*checks):
     return f"{ENFORCE}hosts: {{require: {required}, trust: attested}}\n"
 
 
-SATA, IDE, OTHER = xml("sata"), xml("ide"), domains.another()
+SATA, IDE, STRANGER = xml("sata"), xml("ide"), domains.another()
 BUS = "guest_devices.disk_bus"
 #: Of each judgement: policy, guest, operation, and the outcome with the rules;
 #: None where only what the guest had before matters.
@@ -157,7 +172,7 @@ STORIES = {
     ],
     "an exemption for a server": [
         (exempts(UUID), SATA, START, "allow"),
-        (exempts(UUID), xml("sata", server=OTHER), START, f"refuse {BUS}"),
+        (exempts(UUID), xml("sata", server=STRANGER), START, f"refuse {BUS}"),
         (exempts(UUID), IDE, START, f"refuse {BUS}"),
     ],
     "that a host is attested is not its own to say": [
@@ -201,7 +216,7 @@ def test_guests_that_are_there_before_the_guard(
     judge.memory = Memory(str(tmp_path / "fresh"))
     assert judge.judge(policy(more), SATA, START).verdict.outcome == outcome
     judge.memory.adopt()
-    holds, new = policy(ENFORCE), xml("sata", server=OTHER)
+    holds, new = policy(ENFORCE), xml("sata", server=STRANGER)
     assert judge.judge(holds, SATA, START).verdict.outcome == "warn"
     assert judge.judge(holds, new, START).refused
 
@@ -304,3 +319,454 @@ def test_what_nobody_can_read_may_break_any_rule_of_any_project(
     path.write_text('version: "1"\nmode: audit\n' + more)
     result = judge.judge(document.load(str(path)), b"<domain/>", START)
     assert result.verdict.outcome == outcome
+
+
+# Checks that a host has passed, from the file that its reporter writes.
+
+
+NOW = datetime.datetime.now(datetime.UTC)
+
+
+def passed(path, text, hours=2):
+    path.write_text(text)
+    return posture.passed(str(path), hours, NOW)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "report.json"
+
+
+def test_it_is_what_the_reporter_writes(path):
+    """The publisher json writes a report's content."""
+    names = ("iommu", "kernel_aslr", "mac_guests", "selinux_booleans")
+    results = tuple(
+        Result(check, status, "why")
+        for check, status in zip(names, Status, strict=True)
+    )
+    passing = {each.check for each in results if each.status is Status.PASS}
+    assert passed(path, HostReport(NOW, results).as_json()) == passing
+    assert len(passing) == 1
+
+
+@pytest.mark.parametrize(
+    ("hours", "counts"),
+    [(0, True), (2, True), (2.01, False), (-0.05, True), (-0.2, False)],
+)
+def test_its_age(path, hours, counts):
+    time = NOW - datetime.timedelta(hours=hours)
+    text = json.dumps({"time": time.isoformat(), "results": []})
+    old = pytest.raises(posture.NotProven, match="not of the last")
+    with contextlib.nullcontext() if counts else old:
+        assert passed(path, text) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"time": "2026-01-01T00:00:00", "results": []}',
+        '{"time": 5, "results": []}',
+        '{"time": "x", "results": []}',
+        '{"time": "%s", "results": 5}',
+        '{"time": "%s", "results": [{}]}',
+        '{"time": "%s", "results": [[]]}',
+        "[" * 100_000,
+    ],
+    ids=range(10),
+)
+def test_a_damaged_report_proves_nothing(path, text):
+    damaged = r"report\.json is not a report"
+    with pytest.raises(posture.NotProven, match=damaged):
+        passed(path, text.replace("%s", NOW.isoformat()), 24)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("none", "cannot be read"), ("", "directory")]
+)
+def test_no_report_proves_nothing(tmp_path, name, text):
+    with pytest.raises(posture.NotProven, match=text):
+        posture.passed(str(tmp_path / name), 24, NOW)
+
+
+# Earlier choices of guests: kept, unreadable, damaged, full, forgotten.
+
+
+A = Choice("disk_bus", "ide")
+B = Choice("vif_model", None)
+C = Choice("aliases", "gpu", "2")
+
+
+@pytest.fixture
+def clock():
+    """Return a clock that shows the time ``now``."""
+    result = mock.Mock(now=1_000_000.0)
+    result.side_effect = lambda: result.now
+    return result
+
+
+def test_what_is_saved_is_what_was_kept(tmp_path, clock):
+    first = Memory(str(tmp_path / "state"), clock)
+    assert (len(first), first.adopted) == (0, False)
+    first.keep("one", {A, B, C})
+    first.keep("two", {A})
+    first.keep("two", {B}, more=True)
+    first.adopt()
+    first.save()
+    (path,) = (tmp_path / "state").iterdir()
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    again = Memory(str(tmp_path / "state"), clock)
+    known = [again.choices(name) for name in ("one", "two", "three")]
+    assert (again.adopted, known) == (True, [{A, B, C}, {A, B}, None])
+    # Nothing changed: nothing is written.
+    path.unlink()
+    again.save()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"version": 2, "adopted": true, "guests": {}}',
+        '{"version": 1, "adopted": true}',
+        '{"version": 1, "adopted": true, "guests": {"a": {"seen": 1}}}',
+        '{"version": 1, "adopted": true, "guests": {"a": '
+        '{"seen": 1, "choices": [["a"]]}}}',
+        "[" * 100_000,
+        "\udcff",
+    ],
+    ids=range(9),
+)
+def test_a_damaged_file_is_as_none_with_an_alert(tmp_path, caplog, text):
+    path = tmp_path / memories.FILE
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    result = Memory(str(tmp_path))
+    assert (len(result), result.adopted) == (0, False)
+    # It is kept aside, and replaced without a change.
+    result.save()
+    assert path.with_name(f"{path.name}.damaged").exists()
+    assert json.loads(path.read_text())["guests"] == {}
+    assert not Memory(str(tmp_path)).adopted
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    assert "The record of previous guests is lost" in record.message
+
+
+@pytest.fixture
+def unread(tmp_path):
+    """Return a memory that has not been read, and the file."""
+    first = Memory(str(tmp_path))
+    for name in ("was here", "whole", "part"):
+        first.keep(name, {A})
+    first.adopt()
+    first.save()
+    with no_files():
+        return Memory(str(tmp_path)), tmp_path / memories.FILE
+
+
+def test_an_unreadable_file_knows_no_guest_and_adopts_none(unread, caplog):
+    memory, path = unread
+    before = path.read_bytes()
+    with no_files():
+        memory.keep("came", {B})
+        memory.save()
+        known = memory.choices("was here"), memory.choices("came")
+        assert (memory.adopted, *known) == (True, None, {B})
+        assert "Too many open files" in memory.trouble
+    assert path.read_bytes() == before
+    said = [each.levelname for each in caplog.get_records("setup")]
+    assert (said, caplog.records) == (["ERROR"], [])
+
+
+def test_a_file_that_can_be_read_again_forgets_nobody(unread):
+    memory, path = unread
+    memory.keep("came", {B})
+    memory.keep("whole", {B})
+    memory.keep("part", {B}, more=True)
+    memory.save()
+    assert not memory.trouble
+    for result in (memory, Memory(str(path.parent))):
+        names = ("was here", "came", "whole", "part")
+        known = [result.choices(name) for name in names]
+        assert (result.adopted, known) == (True, [{A}, {B}, {B}, {A, B}])
+
+
+@pytest.mark.parametrize(
+    ("text", "adopted"),
+    [
+        # It was there: it is not as if the daemon ran for the first time.
+        (None, True),
+        # As when the daemon starts with such a file.
+        ("{", False),
+        ('{"version": 1, "adopted": false, "guests": {}}', False),
+    ],
+    ids=["gone", "damaged", "not all taken in"],
+)
+def test_what_comes_after_an_unreadable_file(unread, caplog, text, adopted):
+    memory, path = unread
+    path.unlink()
+    if text:
+        path.write_text(text)
+    memory.keep("came", {B})
+    memory.save()
+    for result in (memory, Memory(str(path.parent))):
+        known = result.choices("came"), result.choices("was here")
+        assert (result.adopted, *known) == (adopted, {B}, None)
+    lost = "The record of previous guests is lost" in caplog.text
+    assert lost == (text == "{")
+
+
+def test_a_disk_that_cannot_be_written(tmp_path, caplog):
+    place = tmp_path / "state"
+    result = Memory(str(place / "below"))
+    place.write_text("no folder")
+    result.keep("one", {A})
+    for _ in range(2):
+        result.save()
+    assert result.trouble
+    assert caplog.text.count("remembered until a restart") == 1
+    place.unlink()
+    result.save()
+    assert not result.trouble
+    assert Memory(str(place / "below")).choices("one") == {A}
+
+
+def test_who_is_gone_for_long_is_forgotten(tmp_path, clock):
+    result = Memory(str(tmp_path), clock)
+    for name in ("stays", "goes"):
+        result.keep(name, {A})
+    for seconds, there, forgotten in (
+        # As between the two halves of a hard reboot.
+        (0, [], []),
+        (FORGOTTEN - 1, ["stays"], []),
+        (1, ["stays"], ["goes"]),
+        # A clock that is set back forgets no guest, and one set ahead no
+        # guest that runs.
+        (-10 * FORGOTTEN, [], []),
+        (50 * FORGOTTEN, ["stays"], []),
+    ):
+        clock.now += seconds
+        assert result.look_over(there) == forgotten
+    result.save()
+    assert Memory(str(tmp_path), clock).choices("goes") is None
+
+
+def test_a_host_that_was_off_for_long_forgets_nobody(tmp_path, clock):
+    """Nova defines each domain again when it restarts the guests."""
+    result = Memory(str(tmp_path), clock)
+    result.keep("one", {A})
+    result.save()
+    clock.now += 3 * FORGOTTEN
+    again = Memory(str(tmp_path), clock)
+    assert again.look_over([]) == []
+    assert again.choices("one") == {A}
+    clock.now += FORGOTTEN
+    assert again.look_over([]) == ["one"]
+
+
+def test_a_memory_has_a_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(memories, "MOST_GUESTS", 3)
+    monkeypatch.setattr(memories, "MOST_CHOICES", 2)
+    result = Memory(str(tmp_path))
+    for name in "abcd":
+        result.keep(name, {A, B, C})
+        result.keep("a", {A, B, C})
+    kept = [len(result.choices(name) or ()) for name in "abcd"]
+    assert (len(result), kept) == (3, [2, 0, 2, 2])
+
+
+# A device that is plugged in: judged, taken away, or kept.
+
+
+DETACH = "on_host: {mode: enforce, hot_plug: detach}\n"
+
+
+@pytest.fixture
+def hot_plug(judge):
+    return HotPlug(judge, Metrics())
+
+
+@pytest.fixture
+def change(judge, hot_plug):
+    """Return a function that has a guest change; its threads have ended.
+
+    It returns whether the change is refused, and the number of threads.
+    """
+
+    def changed(holds, before, after, connection):
+        judgement = judge.judge(holds, after, ATTACH)
+        threads = hot_plug.changed(connection, holds, before, after, judgement)
+        for thread in threads:
+            thread.join()
+        return judgement.refused, len(threads)
+
+    return changed
+
+
+def counts(hot_plug):
+    return [hot_plug._metrics._hot_plugs[name] for name in (DETACHED, KEPT)]
+
+
+@pytest.mark.parametrize(
+    ("more", "gives", "asked", "said"),
+    [
+        (DETACH, 1, 1, [1, 0]),
+        (DETACH, TRIES, TRIES, [1, 0]),
+        (DETACH, None, TRIES, [0, 1]),
+        (ENFORCE, 1, 0, [0, 0]),
+        ("on_host: {hot_plug: detach}\n", 1, 0, [0, 0]),
+    ],
+)
+def test_a_card(
+    change, judge, hot_plug, policy, events, caplog, more, gives, asked, said
+):
+    """It is detached, or kept."""
+    holds = policy(more)
+    judge.judge(holds, xml(), START)
+    connection = FakeConnection({UUID: xml(devices=CARD)})
+    connection.gives = gives
+    change(holds, xml(), xml(devices=CARD), connection)
+    assert ["e1000e" in x for x in connection.asked] == [True] * asked
+    assert counts(hot_plug) == said
+    assert (f"Guest {UUID} keeps net1" in caplog.text) == bool(said[1])
+    assert events("operation") == ["start", "attach"]
+
+
+GOOD = CARD.replace("e1000e", "virtio")
+OTHER = GOOD.replace("net1", "net2")
+SOCKET = "<backingStore type='vhostuser'/>"
+AGAIN = b"<domain type='kvm' id='9'"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "asked"),
+    [
+        # A good card is plugged into a guest that already breaks a rule.
+        (xml(devices=CARD), xml(devices=CARD + OTHER), []),
+        # A disk moves to another bus. The card is not new.
+        (xml(devices=CARD), xml("sata", CARD, inside="<mirror/>"), ["disk0"]),
+        # The disk changes, and it is refused, but not because of that.
+        (xml("sata"), xml("sata", inside="<mirror/>"), []),
+        # It is because of that: a block copy, changed media, a snapshot.
+        (xml(), xml(inside=SOCKET), ["disk0"]),
+        (xml(inside=SOCKET), xml(inside=SOCKET + "<mirror/>"), []),
+        (xml("sata"), xml("sata", inside=SOCKET), ["disk0"]),
+        (xml(), xml(source="../x"), ["disk0"]),
+        # Two at once
+        (xml(), xml("sata", CARD), ["disk0", "net1"]),
+        # What a guest has had since it was started again
+        (xml(), xml(devices=CARD).replace(b"<domain type='kvm'", AGAIN), []),
+        (xml(), b"<domain", []),
+        (xml(), xml(devices="<smartcard/>"), []),
+    ],
+)
+def test_what_a_guest_is_asked_for(
+    change, judge, policy, before, after, asked
+):
+    judge.memory.keep(UUID, ())
+    connection = FakeConnection({UUID: after})
+    change(policy(DETACH), before, after, connection)
+    text = "\n".join(connection.asked)
+    assert sorted(set(re.findall(r"alias name=.(\w+)", text))) == asked
+
+
+VF = "<interface type='hostdev'><alias name='{}'/></interface>".format
+PC = b"pc-i440fx-10.0"
+NEEDS_NONE = "passthrough: {require: []}\n"
+
+
+NEEDS_SMT = domain_texts.instance(domain_texts.spec("vhard:require", "smt"))
+
+
+@pytest.mark.parametrize(
+    ("more", "before", "after"),
+    [
+        # The host has not proven what every guest needs of it.
+        (
+            "hosts: {require: [iommu]}\nmoves: {hosts: enforce}\n",
+            xml(),
+            xml(devices=GOOD),
+        ),
+        # The guest's flavor needs a proof.
+        (
+            "",
+            domain_texts.text("", meta=NEEDS_SMT),
+            domain_texts.text(GOOD, meta=NEEDS_SMT),
+        ),
+        # Its machine is refused also when it moves.
+        (
+            "moves: {guest_devices: enforce}\n"
+            "guest_devices: {machine_type: {mode: enforce}}\n",
+            xml().replace(b"pc-q35-10.0", PC),
+            xml(devices=GOOD).replace(b"pc-q35-10.0", PC),
+        ),
+    ],
+    ids=["host", "flavor", "machine"],
+)
+def test_no_device_is_to_blame_for_the_rest(
+    change, judge, policy, more, before, after
+):
+    holds = policy(DETACH + more)
+    for uuid in (UUID, domain_texts.UUID):
+        judge.memory.keep(uuid, ())
+    changed = change(holds, before, after, FakeConnection())
+    assert changed == (True, 0)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "specs", "first", "second", "alias"),
+    [
+        # one of two, of which the guest may keep the first
+        (NEEDS_NONE, "", VF("vf0"), VF("vf1"), "vf1"),
+        # beside what the flavor's alias asks for
+        (
+            "passthrough: {allow: {aliases: [gpu]}, require: []}\n",
+            domain_texts.spec("pci_passthrough:alias", "gpu:1"),
+            PASSED,
+            PASSED.replace("hostdev0", "hostdev1"),
+            "hostdev1",
+        ),
+        # of what no rule is about
+        ("", "", STICK.replace("hostdev1", "hostdev0"), STICK, "hostdev1"),
+        # of a host that has not proven what the device needs
+        (
+            "passthrough: {allow: {aliases: ['*'], ports: [vf]}, "
+            "require: [iommu]}\n",
+            "",
+            "",
+            PASSED,
+            "hostdev0",
+        ),
+    ],
+)
+def test_one_device_too_many(
+    change, judge, policy, allowed, specs, first, second, alias
+):
+    meta = domain_texts.instance(specs)
+    before = domain_texts.text(first, meta=meta)
+    judge.judge(policy("on_host: {mode: audit}\n"), before, START)
+    after = domain_texts.text(first + second, meta=meta)
+    connection = FakeConnection({domain_texts.UUID: after})
+    change(policy(DETACH + allowed), before, after, connection)
+    assert [alias in each for each in connection.asked] == [True] * TRIES
+
+
+def test_a_guest_that_ends_meanwhile(change, policy, hot_plug, caplog):
+    connection = FakeConnection({UUID: xml(devices=CARD)})
+    connection.detach = lambda uuid, device: connection.running.clear()
+    change(policy(DETACH), xml(), xml(devices=CARD), connection)
+    assert (counts(hot_plug), "keeps" in caplog.text) == ([0, 0], False)
+
+
+def test_more_devices_than_can_be_waited_for(change, policy, hot_plug, caplog):
+    while hot_plug._slots.acquire(blocking=False):
+        pass
+    after = xml(devices=CARD)
+    change(policy(DETACH), xml(), after, FakeConnection())
+    assert counts(hot_plug) == [0, 1]
+    assert f"Guest {UUID} keeps net1" in caplog.text

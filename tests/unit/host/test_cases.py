@@ -148,32 +148,28 @@ class Tree:
 
     def put(self, path, content):
         """Write a file, a link or a folder, or take a file away."""
-        if path.endswith("/") and (self.root / path[1:]).is_dir():
+        if path.endswith("/"):
+            if not (self.root / path[1:]).is_dir():
+                self.clear(path).mkdir(parents=True)
             return
         place = self.clear(path)
-        if path.endswith("/"):
-            place.mkdir(parents=True)
+        if isinstance(content, bytes):
+            place.write_bytes(content)
         elif content is not None:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(content, str) and content.startswith("-> "):
-                place.symlink_to(content[3:])
-            elif isinstance(content, bytes):
-                place.write_bytes(content)
-            elif isinstance(content, str):
-                place.write_text(content)
-            else:
-                place.write_text(json.dumps(content))
+            text = content if isinstance(content, str) else json.dumps(content)
+            trees.build(self.root, {path: text})
 
     def drop(self, names):
         """Let guests end."""
-        listed = (self.root / "CMD/virsh-list").read_text().split()
-        for uuid in list(listed):
+        listed = []
+        for uuid in (self.root / "CMD/virsh-list").read_text().split():
             text = (self.root / f"CMD/virsh-dumpxml-{uuid}").read_text()
             name = re.search("<name>(.*)</name>", text)[1]
             if name in names:
-                listed.remove(uuid)
                 process = mac_trees.process(self.root, name)
                 self.clear(f"proc/{process.name}")
+            else:
+                listed.append(uuid)
         self.put("/CMD/virsh-list", "\n".join(listed) + "\n")
 
     def lay(self, case):
@@ -194,8 +190,7 @@ class Tree:
             assert times, f"{path} has no {old}"
             self.put(path, text)
         if "closed" in case:
-            closed = [[path, "EACCES"] for path in case["closed"]]
-            self.put("/ERRORS.json", closed)
+            self.put("/ERRORS.json", [[x, "EACCES"] for x in case["closed"]])
         times = case.get("times", {})
         for path in times:
             if (self.root / path[1:]).is_file():

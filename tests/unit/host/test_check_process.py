@@ -204,23 +204,13 @@ def test_a_child_that_sends_no_signal_ends_with_it_too(tmp_path):
 def test_a_child_that_cannot_be_killed_is_left_and_not_asked_again(
     monkeypatch,
 ):
-    # As in uninterruptible sleep: SIGKILL does nothing to the first.
+    # As in uninterruptible sleep: SIGKILL does nothing.
     isolation, checks = Isolation(LIMIT), [Does(hang), GOOD]
-    kill, wait = child_process._kill, child_process._wait
-    spared = []
-
-    def spare(pid):
-        if spared:
-            kill(pid)
-        spared.append(pid)
-
     with monkeypatch.context() as patch:
-        patch.setattr(child_process, "_kill", spare)
-        patch.setattr(
-            child_process, "_wait", lambda pid: pid != spared[0] and wait(pid)
-        )
+        patch.setattr(child_process, "_kill", lambda pid: None)
+        patch.setattr(child_process, "_PATIENCE", 1.0)
         first = isolation.run(Host(), checks)
-    pid = spared[0]
+    (pid,) = isolation.stuck.values()
     assert isolation.stuck == {"iommu": pid}
     second = isolation.run(Host(), checks)
     assert statuses(first) == statuses(second) == [UNKNOWN, PASSES]

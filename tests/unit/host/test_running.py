@@ -9,8 +9,10 @@ import datetime
 import importlib.util
 import os
 import pathlib
+import re
 import shutil
 import subprocess
+import sys
 import time
 from xml.etree import ElementTree
 
@@ -494,6 +496,31 @@ def test_a_guest_on_a_file_that_was_replaced_on_disk(tmp_path, binaries):
     assert any("(deleted)" in fact and "not seen" in fact for fact in evidence)
 
 
+CHECK = f"""
+import sys
+from {__name__} import live
+result, facts = live(sys.argv[1])
+print(result.status.value, *facts, sep="\\n")
+"""
+NAMESPACE = ["unshare", "--mount", "--propagation", "private", "sh", "-c"]
+
+
+@compiled
+@as_root
+def test_a_guest_on_a_file_that_something_is_mounted_over(tmp_path, binaries):
+    """The path leads to another file, which is older than the guest."""
+    good, weak = binaries
+    path = shutil.copy(weak, tmp_path / "qemu-system-x86_64")
+    script = (
+        f"{path} & until readlink /proc/$!/exe | grep -q qemu-; do :; done; "
+        f"mount --bind {good} {path}; {sys.executable} -c '{CHECK}' {path}; "
+        "kill $!"
+    )
+    result = subprocess.check_output([*NAMESPACE, script], text=True)
+    assert result.startswith(f"{FAIL.value}\n")
+    assert re.search(r"\(guest.*not seen", result)
+
+
 @compiled
 @as_root
 def test_a_daemon_in_a_real_mount_namespace(tmp_path, binaries):
@@ -501,9 +528,8 @@ def test_a_daemon_in_a_real_mount_namespace(tmp_path, binaries):
     path, daemon = tmp_path / "qemu-system-x86_64", tmp_path / "libvirtd"
     shutil.copy(good, path)
     shutil.copy(good, daemon)
-    words = ["unshare", "--mount", "--propagation", "private", "sh", "-c"]
     script = f"mount --bind {weak} {path} && exec {daemon}"
-    with started(*words, script) as pid:
+    with started(*NAMESPACE, script) as pid:
         until(daemon, f"/proc/{pid}/exe")
         result, evidence = live(path)
     assert result.status is FAIL
