@@ -13,8 +13,9 @@ from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.host.libvirt.libvirt import LiveLibvirt, VirshLibvirt
 from nova_vhard.host.root import Unreadable
 from tests import elf_files
-from tests.host import daemon, tools
+from tests.host import daemon
 from tests.host.reporter import Reporter
+from tests.host.test_binaries import virt_host_validate
 
 CONFINING = {"selinux", "apparmor"}
 DEVICES = pathlib.Path("/sys/bus/pci/devices")
@@ -114,7 +115,7 @@ def test_a_live_libvirt(kind):
 
 def test_an_iommu_is_what_virt_host_validate_says(results):
     """It reads the processor's flags, the firmware's tables and groups."""
-    said = tools.virt_host_validate()
+    said = virt_host_validate()
     firmware, reason = said["device assignment IOMMU support"]
     kernel, _ = said.get("IOMMU is enabled by kernel", ("FAIL", ""))
     ours = results["iommu"]["status"] == "PASS"

@@ -24,9 +24,17 @@ from nova_vhard.cleaner.step_process import Isolation
 from nova_vhard.cleaner.steps.nvme_erase import NvmeErase
 from nova_vhard.host.processes import child_process
 from nova_vhard.host.root import Unreadable
-from tests.unit.cleaner import tools, trees
-from tests.unit.cleaner.tools import changed, data
-from tests.unit.cleaner.trees import E1000E, IGB, NVME, VIRTIO
+from tests.unit.cleaner import trees
+from tests.unit.cleaner.trees import (
+    CLEAR,
+    E1000E,
+    IGB,
+    NVME,
+    SIZE,
+    VIRTIO,
+    changed,
+    data,
+)
 from tests.unit.host.test_check_process import ended, hang
 
 RESET = installed_steps()["function_reset"]
@@ -144,14 +152,12 @@ def test_a_device_that_vanished(root):
 # nvme_erase, on recorded outputs of nvme-cli and files for namespaces.
 
 
-SIZE = 64 << 10
-RUNNING, SANITIZED, FAILED, NEVER, UNSUPPORTED = (
+RUNNING, SANITIZED, FAILED, NEVER = (
     data(f"nvme-cli/sanitize-log-{name}.json")
-    for name in ("running", "done", "failed", "never", "unsupported")
+    for name in ("running", "done", "failed", "never")
 )
 FORMAT = data("nvme-cli/format.txt")
 INVALID = data("nvme-cli/sanitize-unsupported.txt")
-CLEAR = f"head -c {SIZE} /dev/zero > {{disk}}"
 ONE_IS_LEFT = (
     f"head -c 4096 {{disk}} > {{disk}}.one; {CLEAR}; "
     "dd if={disk}.one of={disk} conv=notrunc 2>/dev/null"
@@ -168,35 +174,18 @@ def root(tmp_path, monkeypatch):
     return root
 
 
-class Cli(tools.Tool):
-    """A nvme-cli before QEMU's drive, whose namespace is a file."""
-
-    def __init__(self, folder, disk):
-        super().__init__(folder, "nvme")
-        self._disk = disk
-        for command in ("id-ctrl", "smart-log", "list-ns"):
-            self.answers(command, data(f"nvme-cli/{command}.json"))
-        self.answers("sanitize-log", UNSUPPORTED, status=1)
-        self.answers("sanitize /", "", also=CLEAR)
-        self.answers("format", FORMAT, also=f": > {{disk}}\n{CLEAR}")
-
-    def answers(self, words, *texts, status=0, also=""):
-        also = also.format(disk=self._disk)
-        super().answers(words, *texts, status=status, also=also)
-
-
 @pytest.fixture
 def cli(tmp_path, root):
     """Return a nvme-cli before a drive on which a guest has left something."""
     disk = pathlib.Path(root.root) / "dev" / "nvme0n1"
     disk.parent.mkdir(exist_ok=True)
     disk.write_bytes(bytes(range(256)) * (SIZE // 512) + bytes(SIZE // 2))
-    return Cli(tmp_path, disk)
+    return trees.Nvme(tmp_path, disk)
 
 
 def erase(root, cli, driver="nvme", refuses="", **settings):
     settings = {"program": str(cli.path), **settings}
-    job = tools.bound(root, settings, driver, refuses=refuses)
+    job = trees.bound(root, settings, driver, refuses=refuses)
     try:
         return NvmeErase().run(job)
     except Unreadable as error:
@@ -399,7 +388,7 @@ def test_the_driver_is_lent_and_taken_back(root, cli, before, after, status):
     text = data("nvme-cli/id-ctrl.json")
     cli.answers("id-ctrl", text, status=status)
     assert erase(root, cli, driver=before).clean == (not status)
-    assert tools.driver(root) == after
+    assert trees.driver(root) == after
     override = trees.folder(root) / "driver_override"
     assert override.read_text() == "(null)\n"
 

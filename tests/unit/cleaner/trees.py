@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A captured machine whose devices can be cleaned: real files, and what the
-kernel would do when they are written to."""
+"""A captured machine whose devices can be cleaned, and a tool that does it.
 
+Its files are real, and do what the kernel would do when they are written to.
+The tool stands for nvme-cli, and prints what that has printed.
+"""
+
+import json
 import os
 import pathlib
+import shlex
 from dataclasses import dataclass, field
 
 from nova_vhard.cleaner.step import Job
@@ -87,3 +92,113 @@ class Kernel(Job):
 def job(root, settings=None, address=NVME, limit=60, **more):
     device = next(x for x in pci.devices(root) if x.address == address)
     return Kernel(root, device, settings or {}, limit, **more)
+
+
+SIZE = 64 << 10
+CLEAR = f"head -c {SIZE} /dev/zero > {{disk}}"
+DATA = pathlib.Path(__file__).resolve().parents[2] / "data"
+
+
+class Nvme:
+    """A nvme-cli before QEMU's drive, whose namespace is a file.
+
+    Its answers are files, each for the times it is asked.
+
+    :param folder: for it and all that is its
+    :param disk: the namespace, which a format or a sanitize clears
+    """
+
+    def __init__(self, folder, disk):
+        self.folder, self.disk = folder / "nvme", disk
+        self.folder.mkdir()
+        self.path, self._cases = self.folder / "program", []
+        for command in ("id-ctrl", "smart-log", "list-ns"):
+            self.answers(command, data(f"nvme-cli/{command}.json"))
+        unsupported = data("nvme-cli/sanitize-log-unsupported.json")
+        self.answers("sanitize-log", unsupported, status=1)
+        self.answers("sanitize /", "", also=CLEAR)
+        text = data("nvme-cli/format.txt")
+        self.answers("format", text, also=f": > {{disk}}\n{CLEAR}")
+
+    def answers(self, words, *texts, status=0, also=""):
+        """Set the output of command lines that begin with words.
+
+        :param texts: output of the first run, the second, …; the last one is
+            repeated
+        :param also: lines of shell to run, on ``{disk}``
+        """
+        number = len(self._cases)
+        for count, text in enumerate(texts):
+            (self.folder / f"{number}.{count}").write_text(text)
+        counter = shlex.quote(str(self.folder / f"{number}.count"))
+        last = len(texts) - 1
+        place = shlex.quote(str(self.folder / str(number)))
+        # The latest answer counts.
+        self._cases.insert(
+            0,
+            f"""\
+    {shlex.quote(words)}*)
+        count=$(cat {counter} 2>/dev/null || echo 0)
+        echo $((count + 1)) > {counter}
+        [ "$count" -le {last} ] || count={last}
+        {also.format(disk=self.disk)}
+        cat {place}.$count
+        exit {status} ;;
+""",
+        )
+        log = shlex.quote(str(self.folder / "log"))
+        head = f'#!/bin/sh\necho "$*" >> {log}\ncase "$*" in\n'
+        self.path.write_text(f"{head}{''.join(self._cases)}esac\nexit 99\n")
+        self.path.chmod(0o755)
+
+    @property
+    def asked(self):
+        """The command lines that it got."""
+        log = self.folder / "log"
+        return log.read_text().splitlines() if log.exists() else []
+
+
+def data(name):
+    return (DATA / name).read_text(encoding="utf-8")
+
+
+def changed(name, **fields):
+    """Return a recorded JSON object with other values."""
+    return json.dumps(json.loads(data(name)) | fields)
+
+
+class Bound(Kernel):
+    """A job on a machine that binds drivers as the kernel does.
+
+    :ivar refuses: name of a driver that does not take the device
+    """
+
+    def write(self, path, text):
+        name = path.rpartition("/")[2]
+        self.written.append((name, text.strip()))
+        device = folder(self.root, self.device.address)
+        override, driver = device / "driver_override", device / "driver"
+        if name == "driver_override":
+            override.write_text(text.strip() or "(null)\n")
+        elif name == "unbind":
+            driver.unlink()
+        elif name == "drivers_probe":
+            wanted = override.read_text().strip()
+            if wanted not in (self.refuses, "(null)"):
+                driver.symlink_to(f"../../../bus/pci/drivers/{wanted}")
+        else:
+            raise Unreadable(path, OSError(22, "not written to here"))
+
+
+def bound(root, settings, driver="", **more):
+    """Return a job on a device that a driver has; empty for none."""
+    place = folder(root)
+    (place / "driver_override").write_text("(null)\n")
+    if driver:
+        (place / "driver").symlink_to(f"../../../bus/pci/drivers/{driver}")
+    made = job(root, settings)
+    return Bound(root, made.device, settings, made.time_limit, **more)
+
+
+def driver(root):
+    return pci.driver(root, NVME)

@@ -27,8 +27,7 @@ from nova_vhard.policy import notify
 from nova_vhard.policy.subject import START
 from tests.unit import test_notify
 from tests.unit.guard import domains
-from tests.unit.guard.domains import ENFORCE
-from tests.unit.guard.libvirts import FakeConnection
+from tests.unit.guard.domains import ENFORCE, FakeConnection
 from tests.unit.guard.test_watcher import until
 
 LONG = "{tmp}/" + "long" * 30

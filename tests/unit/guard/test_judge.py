@@ -22,8 +22,15 @@ from nova_vhard.policy.subject import ATTACH, MOVE, START
 from tests.faults import no_files
 from tests.unit import domain_texts
 from tests.unit.guard import domains
-from tests.unit.guard.domains import CARD, ENFORCE, PASSED, STICK, UUID, xml
-from tests.unit.guard.libvirts import FakeConnection
+from tests.unit.guard.domains import (
+    CARD,
+    ENFORCE,
+    PASSED,
+    STICK,
+    UUID,
+    FakeConnection,
+    xml,
+)
 
 AUDIT = "on_host: {mode: audit}\n"
 WARN = "on_host: {mode: warn}\n"

@@ -19,8 +19,7 @@ from nova_vhard.policy.subject import START
 from nova_vhard.policy.watch import PolicyUnavailable
 from tests.faults import no_files
 from tests.unit.guard import domains
-from tests.unit.guard.domains import CARD, ENFORCE, UUID, xml
-from tests.unit.guard.libvirts import FakeConnection
+from tests.unit.guard.domains import CARD, ENFORCE, UUID, FakeConnection, xml
 
 OTHER = domains.another()
 LAST = "ffffffff" + OTHER[8:]

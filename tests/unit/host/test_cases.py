@@ -154,6 +154,7 @@ class Tree:
             return
         place = self.clear(path)
         if isinstance(content, bytes):
+            place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(content)
         elif content is not None:
             text = content if isinstance(content, str) else json.dumps(content)
@@ -245,10 +246,10 @@ class Closed(HostRoot):
 
     path = None
 
-    def peek(self, path):
+    def open(self, path):
         if path == self.path:
             raise Unreadable(path, PermissionError(errno.EACCES, "closed"))
-        return super().peek(path)
+        return super().open(path)
 
 
 def host_of(tree, case):
