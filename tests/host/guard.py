@@ -7,11 +7,11 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
 
 from nova_vhard.guard import wire
 from nova_vhard.policy import document
 from tests.host import daemon
+from tests.unit.guard.domains import until as wait
 
 PROGRAM = pathlib.Path(sys.executable).with_name("nova-vhard-guard")
 
@@ -135,11 +135,3 @@ class Guard:
     def _words(self, *words: str) -> list[str]:
         config = ("--config-file", self.place / "guard.conf")
         return daemon.within(self._mounts, PROGRAM, *config, *words)
-
-
-def wait(is_so, seconds: float = PATIENCE) -> None:
-    """Wait until a condition is true."""
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.05)

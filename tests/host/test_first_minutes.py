@@ -109,8 +109,7 @@ def test_with_nova_nothing_is_unknown(installed, place):
     assert f"``facts --nova-config-file {path}``" in words(QUICK_START)
     own = place / "first-nova.conf"
     own.write_text(NOVA_CONF.format(device_spec="", libvirt=""))
-    given = f"facts --nova-config-file {own}"
-    installed(TYPED[3].replace("facts", given))
+    installed(TYPED[3].replace("facts", f"facts --nova-config-file {own}"))
     assert unknown(installed(TYPED[4], 0, 1, 2)) <= POSSIBLE
 
 

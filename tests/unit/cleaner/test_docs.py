@@ -43,8 +43,7 @@ def test_every_way_to_reset_and_to_erase():
 
 
 def test_every_variable(tmp_path):
-    result = environment(trees.job(trees.tree(tmp_path)))
-    assert set(result) == VARIABLES
+    assert set(environment(trees.job(trees.tree(tmp_path)))) == VARIABLES
 
 
 def test_the_example_of_rules(tmp_path):

@@ -372,8 +372,7 @@ class Model(RuleBasedStateMachine):
         host.events = {at: getattr(host, name) for at, name in happens.items()}
         offered = Offered(ADDRESS, Provider(host.cloud.provider, "device"))
         try:
-            made = self.cleaners[which](offered)
-            made.attend(*filter(None, [request]))
+            self.cleaners[which](offered).attend(*filter(None, [request]))
         except Killed:
             self.cleaners[which] = self.cleaner()
             return False

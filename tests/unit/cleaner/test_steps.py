@@ -124,8 +124,7 @@ def test_a_device_of_the_captured_machine(
 )
 def test_a_device_that_is_not_well_after_it(root, more, text):
     result = reset(trees.job(root, **more))
-    assert not result.clean
-    assert text in result.said
+    assert (result.clean, text in result.said) == (False, True)
     # The choice is back.
     method = trees.folder(root) / "reset_method"
     assert method.read_text().strip() == "flr bus"
@@ -135,8 +134,7 @@ def test_a_device_that_writes_to_memory_by_itself(root):
     folder = trees.folder(root)
     trees.patch(folder / "config", 4, b"\x06")
     result = reset(trees.job(root))
-    assert not result.clean
-    assert "bus master" in result.said
+    assert (result.clean, "bus master" in result.said) == (False, True)
     (folder / "driver").symlink_to("../../../bus/pci/drivers/nvme")
     assert reset(trees.job(root)).clean
 
@@ -145,8 +143,7 @@ def test_a_device_that_vanished(root):
     job = trees.job(root)
     os.unlink(f"{root.root}/sys/bus/pci/devices/{NVME}")
     result = reset(job)
-    assert not result.clean
-    assert "No such file" in result.said
+    assert (result.clean, "No such file" in result.said) == (False, True)
 
 
 # nvme_erase, on recorded outputs of nvme-cli and files for namespaces.
@@ -370,8 +367,7 @@ def test_a_sanitize_without_end(root, cli, monkeypatch):
     for answer in (has(sanicap=3), call("sanitize-log", NEVER, RUNNING)):
         cli.answers(*answer.args)
     monkeypatch.setattr(nvme, "POLL", 1000.0)
-    said = erase(root, cli).said
-    assert re.search(r"does not end: \(2\) .*50 %", said)
+    assert re.search(r"does not end: \(2\) .*50 %", erase(root, cli).said)
 
 
 def test_only_root_may_change_the_tool(root, cli):
@@ -385,8 +381,7 @@ def test_only_root_may_change_the_tool(root, cli):
 )
 def test_the_driver_is_lent_and_taken_back(root, cli, before, after, status):
     """Also after a failure."""
-    text = data("nvme-cli/id-ctrl.json")
-    cli.answers("id-ctrl", text, status=status)
+    cli.answers("id-ctrl", data("nvme-cli/id-ctrl.json"), status=status)
     assert erase(root, cli, driver=before).clean == (not status)
     assert trees.driver(root) == after
     override = trees.folder(root) / "driver_override"
@@ -463,8 +458,7 @@ def leave():
 )
 def test_without_an_answer_it_is_not_clean(root, short, step, text):
     result = Isolation().run(step, trees.job(root, limit=LIMIT))
-    assert not result.clean
-    assert text in result.said
+    assert (result.clean, text in result.said) == (False, True)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@
 import datetime
 import json
 import re
+import time
 import uuid
 
 from nova_vhard.guard.libvirtd import GuestGone, LibvirtError
@@ -158,3 +159,11 @@ class FakeConnection:
 
     def start(self, xml):
         return self.says(re.search("<name>(.*)</name>", xml)[1])
+
+
+def until(is_so, seconds=60.0):
+    """Wait until a condition is true."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.01)

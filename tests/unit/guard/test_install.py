@@ -27,8 +27,7 @@ from nova_vhard.policy import notify
 from nova_vhard.policy.subject import START
 from tests.unit import test_notify
 from tests.unit.guard import domains
-from tests.unit.guard.domains import ENFORCE, FakeConnection
-from tests.unit.guard.test_watcher import until
+from tests.unit.guard.domains import ENFORCE, FakeConnection, until
 
 LONG = "{tmp}/" + "long" * 30
 REFUSE = "on_host: {unanswered: refuse}"
@@ -152,8 +151,7 @@ def test_a_daemon_without_systemd_hears_of_it(run, tmp_path):
 
 @pytest.mark.parametrize("text", ["", "x", "-1", str(2**40), "{own}"])
 def test_a_process_that_is_no_libvirt_is_left_alone(run, tmp_path, text):
-    path = tmp_path / "libvirtd.pid"
-    path.write_text(text.format(own=os.getpid()))
+    (tmp_path / "libvirtd.pid").write_text(text.format(own=os.getpid()))
     code, out, _ = run("install")
     assert (code, "no libvirt daemon was found" in out) == (0, True)
 
@@ -179,8 +177,7 @@ def test_a_daemon_of_systemds(run, tmp_path, monkeypatch, active, fails, text):
     monkeypatch.setattr(install, "_RUN_SYSTEMD", str(tmp_path))
     code, out, err = run("install")
     assert text in out + err
-    asked = (tmp_path / "asked").read_text()
-    reloads = f"reload {active}" in asked
+    reloads = f"reload {active}" in (tmp_path / "asked").read_text()
     assert (code, reloads) == (1 if fails else 0, active != "none")
 
 
@@ -250,8 +247,7 @@ def test_status_says_what_disables_a_policy(options, tmp_path, beside):
         domains.policy(path, "enabled: false\n")
     with running(options):
         line = lines(options)["policy"]
-    assert not line.good
-    assert "refuses nothing: " in line.text
+    assert (line.good, "refuses nothing: " in line.text) == (False, True)
     assert (f"{path}.disabled exists" in line.text) == beside
 
 
@@ -330,8 +326,7 @@ def test_a_probe(run, monkeypatch, says, code, word):
 def test_a_probe_without_libvirt(run, monkeypatch):
     fail = mock.Mock(side_effect=libvirtd.LibvirtError("no\nsocket"))
     monkeypatch.setattr(libvirtd, "Connection", fail)
-    said = "nova-vhard-guard: unknown: no socket\n"
-    assert run("probe") == (2, "", said)
+    assert run("probe") == (2, "", "nova-vhard-guard: unknown: no socket\n")
 
 
 def test_sighup_starts_a_round(options, tmp_path):

@@ -3,7 +3,6 @@
 
 import itertools
 import json
-import time
 from types import SimpleNamespace
 from unittest import mock
 
@@ -19,7 +18,14 @@ from nova_vhard.policy.subject import START
 from nova_vhard.policy.watch import PolicyUnavailable
 from tests.faults import no_files
 from tests.unit.guard import domains
-from tests.unit.guard.domains import CARD, ENFORCE, UUID, FakeConnection, xml
+from tests.unit.guard.domains import (
+    CARD,
+    ENFORCE,
+    UUID,
+    FakeConnection,
+    until,
+    xml,
+)
 
 OTHER = domains.another()
 LAST = "ffffffff" + OTHER[8:]
@@ -36,7 +42,7 @@ def options(tmp_path):
     return SimpleNamespace(
         libvirt_uri="qemu:///system",
         run_dir=str(tmp_path / "run"),
-        interval=5,
+        interval=3600,
         probe_interval=60,
     )
 
@@ -77,14 +83,6 @@ def watch(make, monkeypatch):
     yield watching
     for each in started:
         each.stop()
-
-
-def until(is_so):
-    """Wait until a condition is true."""
-    deadline = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.01)
 
 
 def test_all_guests_are_taken_in_once(fresh, make, events, caplog):

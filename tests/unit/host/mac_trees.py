@@ -76,8 +76,7 @@ def process(root: pathlib.Path, name: str) -> pathlib.Path:
 
 def _host(host: str, domains: str, folder: pathlib.Path) -> tuple:
     root = pathlib.Path(capture(host, folder, _OF_HOST))
-    taken = pathlib.Path(capture(domains, folder, _OF_DOMAINS))
-    return root, taken
+    return root, pathlib.Path(capture(domains, folder, _OF_DOMAINS))
 
 
 def _guests(root: pathlib.Path, state: pathlib.Path) -> None:
