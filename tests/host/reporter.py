@@ -28,7 +28,6 @@ NOVA_CONF = """\
 [libvirt]
 virt_type = kvm
 hw_machine_type = x86_64=q35
-{libvirt}
 [pci]
 report_in_placement = false
 {device_spec}
@@ -63,15 +62,12 @@ class Reporter:
         """Return the command line of a subcommand."""
         return [str(PROGRAM), "--config-file", str(self.config), *words]
 
-    def facts(self, *device_spec: dict[str, str], libvirt: str = "") -> None:
-        """Do root's part, with a nova.conf that offers devices.
-
-        :param libvirt: a line of its group libvirt
-        """
+    def facts(self, *device_spec: dict[str, str]) -> None:
+        """Do root's part, with a nova.conf that offers devices."""
         path = self.place / "nova.conf"
         lines = (f"device_spec = {json.dumps(each)}" for each in device_spec)
         specs = "\n".join(lines)
-        path.write_text(NOVA_CONF.format(device_spec=specs, libvirt=libvirt))
+        path.write_text(NOVA_CONF.format(device_spec=specs))
         command = self.command("facts", "--nova-config-file", str(path))
         subprocess.run(command, check=True, timeout=60)
 

@@ -108,7 +108,7 @@ def test_with_nova_nothing_is_unknown(installed, place):
     path = "/etc/kolla/nova-compute/nova.conf"
     assert f"``facts --nova-config-file {path}``" in words(QUICK_START)
     own = place / "first-nova.conf"
-    own.write_text(NOVA_CONF.format(device_spec="", libvirt=""))
+    own.write_text(NOVA_CONF.format(device_spec=""))
     installed(TYPED[3].replace("facts", f"facts --nova-config-file {own}"))
     assert unknown(installed(TYPED[4], 0, 1, 2)) <= POSSIBLE
 
