@@ -4,6 +4,7 @@
 import json
 from typing import Any
 
+import fixtures
 from nova.tests.fixtures import libvirt as fake_libvirt
 from nova.tests.functional.libvirt import base as libvirt_base
 
@@ -41,6 +42,8 @@ class _Hosts(base.Gates, libvirt_base.ServersTestBase):
     network card.  Our API gate is out of the way: the scheduler's decides.
 
     :cvar PCI: number of devices of each host
+    :cvar TRACKED: whether devices are in Placement and the scheduler asks for
+        them there
     """
 
     API_GATE = None
@@ -48,6 +51,7 @@ class _Hosts(base.Gates, libvirt_base.ServersTestBase):
     ADDITIONAL_FILTERS = ["PciPassthroughFilter"]
     HOSTS: tuple[str, ...] = (PROVEN, OTHER)
     PCI = 2
+    TRACKED = False
     POLICY = ALLOWED
 
     def setUp(self) -> None:
@@ -72,6 +76,13 @@ class _Hosts(base.Gates, libvirt_base.ServersTestBase):
 
     def start_hosts(self) -> None:
         """Start the computes."""
+        if self.TRACKED:
+            self.flags(report_in_placement=True, group="pci")
+            self.flags(pci_in_placement=True, group="filter_scheduler")
+            # The machine that the tests run on has devices of its own.
+            self.useFixture(
+                fixtures.MockPatch("nova.pci.utils.is_physical_function")
+            )
         for host in self.HOSTS:
             self.start_compute(
                 host,
@@ -79,6 +90,8 @@ class _Hosts(base.Gates, libvirt_base.ServersTestBase):
                     num_pci=self.PCI, num_pfs=1, num_vfs=2
                 ),
             )
+        if self.TRACKED:
+            self._run_periodics()
 
 
 class Devices(Fleet, _Hosts):

@@ -2,7 +2,6 @@
 """The posture of a test's hosts: who proves what, and what time it is."""
 
 import datetime
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from nova import exception
 from nova.scheduler import filters
 from nova.scheduler.client import report as report_client
 
-from nova_vhard.catalogue import results, traits
+from nova_vhard.catalogue import results
 from nova_vhard.gates.posture_filter import PostureFilter
 from nova_vhard.host.report import HostReport
 from nova_vhard.placement import upkeep
@@ -23,7 +22,6 @@ from tests.functional.nova import helpers, rest
 from tests.functional.nova.passthrough import reports
 
 CONF = nova.conf.CONF
-GET = "nova.scheduler.client.report.SchedulerReportClient.get"
 POSTURE = ("/traits?name=", "/resource_providers?required=")
 START = datetime.datetime(2026, 6, 15, 12, 30, tzinfo=datetime.UTC)
 NOVAS_PREFIX = "No valid host was found. "
@@ -33,16 +31,13 @@ NOBODY = "no host of this cloud has passed the checks {}; "
 NO_CANDIDATE = "no host with room for this server has passed the checks {}; "
 UNKNOWN = "which hosts have passed the checks {} is not known at the moment; "
 
-Fault = Callable[[str], Any]
-
 
 class Fleet(helpers.Helpers):
     """Mixin for one of Nova's test cases.
 
     :ivar seconds: elapsed time, for the scheduler's posture only
     :ivar asked: requests of the posture to Placement, in order
-    :ivar placement_fault: called before each such request; may raise, or
-        return an answer in place of Placement's
+    :ivar placement_fault: called before each such request; may raise
     """
 
     def _configure(self) -> None:
@@ -69,43 +64,34 @@ class Fleet(helpers.Helpers):
         self.flags(rpc_response_timeout=20, long_rpc_timeout=60)
         self.seconds = 0.0
         self.asked: list[str] = []
-        self.placement_fault: Fault = lambda url: None
-        self._watch()
-        filters = self.scheduler.manager.host_manager.filter_obj_map
-        self.filter = filters["VirtHardeningFilter"]
-        # The cloud may be that of the test before.
-        self.filter._hosts = PostureFilter(CONF.vhard)
-        self.set_clock(self.filter)
-        self.folder = Path(self.useFixture(fixtures.TempDir()).path)
-        fixture = self.placement.fixture
-        self.reporter = reports.ReporterClient(fixture.endpoint, fixture.token)
-
-    def _watch(self) -> None:
-        real = report_client.SchedulerReportClient.get
+        self.placement_fault: Callable[[str], Any] = lambda url: None
+        reporter = report_client.SchedulerReportClient
+        real = reporter.get
 
         def get(client: Any, url: str, *args: Any, **more: Any) -> Any:
             # Nova asks the like, by older versions.
             if url.startswith(POSTURE) and more.get("version") == VERSION:
                 self.asked.append(url)
-                answer = self.placement_fault(url)
-                if answer is not None:
-                    return answer
+                self.placement_fault(url)
             return real(client, url, *args, **more)
 
-        self.useFixture(fixtures.MonkeyPatch(GET, get))
-
-    def set_clock(self, gate: Any) -> None:
-        """Replace the clock of a filter's posture, and nothing else."""
-        gate._hosts._posture._clock = Clock(lambda: self.seconds, self.now)
+        self.useFixture(fixtures.MockPatchObject(reporter, "get", get))
+        filters = self.scheduler.manager.host_manager.filter_obj_map
+        self.filter = filters["VirtHardeningFilter"]
+        # The cloud may be that of the test before.
+        self.filter._hosts = PostureFilter(CONF.vhard)
+        clock = Clock(lambda: self.seconds, self.now)
+        self.filter._hosts._posture._clock = clock
+        self.folder = Path(self.useFixture(fixtures.TempDir()).path)
+        self.reporter = reports.reporter(self.placement.fixture)
 
     def now(self) -> datetime.datetime:
         """Return the time that the posture is told."""
         return START + datetime.timedelta(seconds=self.seconds)
 
-    def later(self, **units: float) -> None:
-        """Let time pass, at least until the posture is asked again."""
-        passed = datetime.timedelta(**(units or {"seconds": 2}))
-        self.seconds += passed.total_seconds()
+    def later(self) -> None:
+        """Let time pass until the posture is asked again."""
+        self.seconds += 2
 
     def provider(self, host: str) -> str:
         """Return the uuid of a compute node, and of its root provider."""
@@ -139,10 +125,6 @@ class Fleet(helpers.Helpers):
         """
         result = self._get_provider_traits(self.provider(host))
         return {each for each in result if not each.startswith(results.PREFIX)}
-
-    def ours(self, host: str) -> set[str]:
-        """Return the traits of a host that are ours."""
-        return {each for each in self.traits(host) if _is_ours(each)}
 
     def flavor(self, extra_specs: dict[str, str], **more: int) -> str:
         """Make a small flavor; return its id."""
@@ -183,17 +165,3 @@ class Fleet(helpers.Helpers):
             exception.NoValidHost, self.left, hosts, spec
         )
         return str(refusal.kwargs["reason"])
-
-    def log_of(self, name: str) -> list[str]:
-        """Return a list that a logger's messages go into from now on."""
-        lines: list[str] = []
-        handler = logging.Handler(logging.DEBUG)
-        handler.emit = lambda record: lines.append(record.getMessage())
-        logger = logging.getLogger(name)
-        logger.addHandler(handler)
-        self.addCleanup(logger.removeHandler, handler)
-        return lines
-
-
-def _is_ours(name: str) -> bool:
-    return name.startswith(traits.PREFIX)

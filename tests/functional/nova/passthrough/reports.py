@@ -4,7 +4,6 @@
 import functools
 import pathlib
 import tempfile
-from collections.abc import Callable
 from typing import Any
 
 from keystoneauth1 import adapter, session
@@ -20,9 +19,8 @@ from nova_vhard.placement.connect import AdapterClient
 from nova_vhard.reporter.publishers.placement import PlacementPublisher
 from tests.trees import build, capture
 
-#: A host that has proven its IOMMU, and two that have not.
+#: A host that has proven its IOMMU, and one that has not.
 PROVEN = "vtd-on"
-SWITCHED_OFF = "vtd-off"
 ABSENT = "none"
 
 
@@ -34,27 +32,16 @@ def results(tree: str) -> tuple[Result, ...]:
         return tuple(check.run(root) for check in report.load())
 
 
-class ReporterClient(AdapterClient):
-    """The reporter's client, on the Placement of a test.
-
-    :ivar before_write: called before each change of a provider's traits
-    """
-
-    def __init__(self, endpoint: str, token: str) -> None:
-        self.before_write: Callable[[], None] = lambda: None
-        super().__init__(
-            adapter.Adapter(
-                session.Session(auth=None),
-                service_type="placement",
-                endpoint_override=endpoint,
-                additional_headers={"x-auth-token": token},
-            )
+def reporter(placement: Any) -> AdapterClient:
+    """Return the reporter's client, on the Placement of a test."""
+    return AdapterClient(
+        adapter.Adapter(
+            session.Session(auth=None),
+            service_type="placement",
+            endpoint_override=placement.endpoint,
+            additional_headers={"x-auth-token": placement.token},
         )
-
-    def put(self, url: str, data: Any, version: str) -> Any:
-        if url.endswith("/traits"):
-            self.before_write()
-        return super().put(url, data, version)
+    )
 
 
 def publisher(

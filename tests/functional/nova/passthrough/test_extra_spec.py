@@ -61,23 +61,3 @@ class TestRequire(filter_case.FilterCase):
         # answer to the whole question would be 400.
         self.assertEqual(1, len(self.asked))
         self.assertIn("/traits?name=in:CUSTOM_VHARD_IOMMU,", self.asked[0])
-
-    def test_only_a_host_that_has_passed_them_all(self):
-        # given a host with some of the checks, and one with all
-        hosts = [
-            self.proven("host1", "kernel_aslr"),
-            self.proven("host2", "kernel_aslr", "iommu"),
-        ]
-        wanted = self.spec({SPEC: "kernel_aslr, iommu"})
-        self.assertEqual(["host2"], self.left(hosts, wanted))
-
-        # when nobody has passed all of them any more
-        self.withdraw("host2")
-        self.later()
-
-        # then another flavor still boots, whatever the policy's mode
-        for policy in ("", "mode: audit\n"):
-            self.write_policy(policy)
-            reason = self.reason(hosts, wanted)
-            self.assertIn(fleet.NOBODY.format("iommu, kernel_aslr"), reason)
-        self.assertEqual(["host1", "host2"], self.left(hosts, self.spec({})))

@@ -69,23 +69,16 @@ class FlavorCommands(base.FakeHosts):
 
 
 class TestCommands(FlavorCommands):
-    def test_what_is_left_alone(self):
-        """Nova's own flavors, and passthrough that is not allowed.
-
-        Its servers boot nowhere; its class may be bare metal's.
-        """
-        self.made("crypto", {"pci_passthrough:alias": "crypto:1"})
-        self.made("metal", {"resources:CUSTOM_BAREMETAL": "1"})
-
-        self.assertEqual({}, self.audit())
-        self.assertEqual({}, self.sync("--yes"))
-
     def test_audit_says_what_is_missing_and_what_is_too_much(self):
         done = dict.fromkeys((IOMMU, REMAPPING), "required")
         self.made("gpu", base.ONE_GPU)
         self.made("done", base.ONE_GPU | done)
         self.made("was", {ASLR: "required", "trait:CUSTOM_X": "required"})
         self.made("private", VGPU, is_public=False)
+        # left alone, as Nova's own flavors are: servers of the first boot
+        # nowhere, and the class of the second may be bare metal's
+        self.made("crypto", {"pci_passthrough:alias": "crypto:1"})
+        self.made("metal", {"resources:CUSTOM_BAREMETAL": "1"})
 
         self.assertEqual(
             {
@@ -182,9 +175,9 @@ class TestScs(FlavorCommands):
         self.report("host1", dict.fromkeys(SCS, Status.PASS))
         self.report("host2", OTHERS)
 
-    def report(self, host, statuses, ago=datetime.timedelta()):
+    def report(self, host, statuses):
         """Let the reporter of a host say what some checks have come to."""
-        now = datetime.datetime.now(datetime.UTC) - ago
+        now = datetime.datetime.now(datetime.UTC)
         answers = [Result(name, statuses[name], "as it is") for name in SCS]
         self.publisher(host).publish(HostReport(now, tuple(answers)))
 
@@ -229,24 +222,10 @@ class TestScs(FlavorCommands):
         totals = self.app.stderr.getvalue()
         self.assertIn("SCS flavors: 7 looked at, 4 with violations", totals)
 
-    def test_a_report_that_is_too_old_proves_nothing(self):
-        self.made("SCS-2V-8", {})
-        before = datetime.timedelta(hours=9)
-        self.report("host1", dict.fromkeys(SCS, Status.PASS), before)
-
-        rows, _ = self.scs()
-
-        lacks = rows["SCS-2V-8"][-1]
-        self.assertNotIn("PASS", lacks)
-        self.assertIn("smt UNKNOWN (2)", lacks)
-
     def test_the_verdict(self):
-        flavor = self.made("SCS-2V-8", {})
+        self.made("SCS-2V-8", {})
         self.assertEqual(3, self.scs("--fail-on", "violation")[1])
         # what nobody has answered is a warning
         self.report("host2", OTHERS | {"cpu_mitigations": Status.UNKNOWN})
         self.assertEqual(0, self.scs("--fail-on", "violation")[1])
         self.assertEqual(3, self.scs("--fail-on", "warning")[1])
-        self.admin_api.delete_flavor(flavor)
-        self.made("SCS-2X-8", {})
-        self.assertEqual(4, self.scs("--fail-on", "violation")[1])

@@ -120,48 +120,6 @@ class TestServerWithDevice(Servers):
         self.assertEqual(
             [("resize", "refuse", ALLOW)] * 2, judged(self.events)
         )
-        self.assertEqual(
-            [(base.ALIAS, "warn"), (base.ANOTHER, "enforce")],
-            [
-                (each["value"], each["mode"])
-                for each in self.events[0]["violations"]
-            ],
-        )
-
-    def test_a_resize_without_the_device_goes_anywhere(self):
-        self.withdraw(base.OTHER)
-        self.later()
-
-        self.resize(self.flavor({}))
-
-        self.assertIn(self.moved(), (base.OTHER, THIRD))
-        self.assertEqual([("resize", "allow", [])], judged(self.events))
-
-    def test_it_is_rebuilt_where_it_is(self):
-        # given that no host has proven anything any more
-        self.withdraw(base.PROVEN)
-        self.withdraw(base.OTHER)
-        self.later()
-        image = self.image()
-
-        self.move({"rebuild": {"imageRef": image}})
-
-        server = self.wait(self.server, "ACTIVE")
-        self.assertEqual(image, server["image"]["id"])
-        self.assertEqual([("rebuild", "warn", ALLOW)], judged(self.events))
-
-    def test_it_is_evacuated_to_a_proven_host_alone(self):
-        self.withdraw(base.OTHER)
-        self.later()
-        self.kill(base.PROVEN)
-
-        self.assertEqual(base.PROVEN, self.evacuate("error"))
-        refusal = ("move", "refuse", [*ALLOW, *REQUIRE])
-        self.assertEqual([refusal], judged(self.events))
-
-        self.prove(base.OTHER)
-        self.later()
-        self.assertEqual(base.OTHER, self.evacuate("done"))
 
 
 class TestServerWithPort(Servers):
