@@ -251,11 +251,7 @@ BYPASSES = (
         24,
         "Nova's image metadata proxy, to microversion 2.38",
         (NOVA_API, GLANCE_API),
-        tests=(
-            "test_bypass_24_image_metadata_proxy_post",
-            "test_bypass_24_image_metadata_proxy_put_all",
-            "test_bypass_24_image_metadata_proxy_put_one",
-        ),
+        tests=("test_bypass_24_image_metadata_proxy",),
     ),
     Bypass(
         25,

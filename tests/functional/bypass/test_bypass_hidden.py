@@ -10,6 +10,7 @@ root volume is made bootable, or its metadata is corrected, in the same way.
 """
 
 import copy
+from unittest import mock
 
 import glanceclient.exc
 from nova.image import glance
@@ -31,11 +32,7 @@ NEW_DISK = {**ways.ROOT, "destination_type": "volume", "volume_size": 1}
 class Boots(ways.Ways):
     def hide(self, name=CALL, error=glanceclient.exc.HTTPNotFound):
         """Let the gate's look-up find nothing; Nova's own is another."""
-
-        def none(*_args, **_more):
-            raise error("not there yet")
-
-        self.stub_out(name, none)
+        self.stub_out(name, mock.Mock(side_effect=error("not there yet")))
 
     def hidden(self, server, *what):
         """Boot a server while something is hidden."""

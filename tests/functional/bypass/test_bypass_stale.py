@@ -33,7 +33,11 @@ ALLOWED = ("(allowed:",)
 ON_VIRTIO = ways.with_disks({**SCSI, **Q35}, disk_bus="virtio")
 
 
-class Stored(ways.Ways):
+class Resizes(ways.Ways):
+    def setUp(self):
+        super().setUp()
+        self.let_it_resize()
+
     def acts(self, server, action, *devices, **more):
         """Send an action, and check how it ends."""
         self.witness.texts.clear()
@@ -43,12 +47,6 @@ class Stored(ways.Ways):
         """Attach a volume to a server."""
         assert self.attach(server).status_int in ATTACHED
         self.settle()
-
-
-class Resizes(Stored):
-    def setUp(self):
-        super().setUp()
-        self.let_it_resize()
 
     def rebuilt(self, before, says):
         """Boot a server, change its image, and rebuild it with that.

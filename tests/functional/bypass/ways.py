@@ -7,6 +7,7 @@ nothing in the guest. ``tests/release/bypass`` has the same on unmodified Nova,
 where it must succeed: an attempt that fails anyway would prove nothing.
 """
 
+import operator
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -16,6 +17,7 @@ from typing import Any
 
 import fixtures
 import webob
+from nova import context, objects
 from nova.tests.fixtures import libvirt as fakelibvirt
 
 from tests.functional.nova import base, helpers
@@ -139,11 +141,6 @@ def rows(table: dict[str, Attempt]) -> Callable[[type], type]:
     return add
 
 
-def has(device: Device, xml: str) -> bool:
-    """Return whether a guest, or a device plugged into it, has this."""
-    return device(xml) if callable(device) else device in xml
-
-
 def lsi_controller(xml: str) -> bool:
     """Return whether libvirt has to pick a SCSI controller: lsilogic.
 
@@ -165,25 +162,18 @@ class Witness(fixtures.Fixture):
 
     def _setUp(self) -> None:
         self.texts: list[str] = []
-        for owner, name in (
-            (fakelibvirt.Connection, "defineXML"),
-            (fakelibvirt.Domain, "attachDeviceFlags"),
-        ):
-            self._listen(owner, name)
+        for name in ("Connection.defineXML", "Domain.attachDeviceFlags"):
+            path = f"{fakelibvirt.__name__}.{name}"
+            listener = self._listener(operator.attrgetter(name)(fakelibvirt))
+            self.useFixture(fixtures.MonkeyPatch(path, listener))
 
-    def _listen(self, owner: type, name: str) -> None:
-        original = getattr(owner, name)
-
+    def _listener(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def call(whom: Any, xml: Any, *rest: Any, **more: Any) -> Any:
             text = xml.decode() if isinstance(xml, bytes) else xml
             self.texts.append(text.replace("'", '"'))
             return original(whom, xml, *rest, **more)
 
-        self.useFixture(fixtures.MonkeyPatch(_path(owner, name), call))
-
-
-def _path(owner: type, name: str) -> str:
-    return f"{owner.__module__}.{owner.__qualname__}.{name}"
+        return call
 
 
 class Ways(helpers.Helpers):
@@ -220,11 +210,9 @@ class Ways(helpers.Helpers):
         if old:
             self.write_policy("enabled: false\n")
         result = self.active(None, **self.known(server))
-        if old:
-            self.write_policy(self.POLICY)  # type: ignore[attr-defined]
+        self.write_policy(self.POLICY)  # type: ignore[attr-defined]
         # Nova's fixture makes no disks, and so no folder for them.
-        home = Path(base.CONF.instances_path) / result
-        home.mkdir(exist_ok=True)
+        Path(base.CONF.instances_path, result).mkdir(exist_ok=True)
         return result
 
     def known(self, tree: Any) -> Any:
@@ -270,37 +258,36 @@ class Ways(helpers.Helpers):
 
     def attach(self, server: str) -> webob.Response:
         """Attach a new volume to a server."""
-        path = f"/v2.1/servers/{server}/os-volume_attachments"
-        body = {"volumeAttachment": {"volumeId": self.volume()}}
-        return self.call("POST", path, body)
+        return self.call(
+            "POST",
+            f"/v2.1/servers/{server}/os-volume_attachments",
+            {"volumeAttachment": {"volumeId": self.volume()}},
+        )
 
     def plug(self, server: str, port: str) -> webob.Response:
         """Attach a port to a server."""
-        path = f"/v2.1/servers/{server}/os-interface"
-        body = {"interfaceAttachment": {"port_id": port}}
-        return self.call("POST", path, body)
+        return self.call(
+            "POST",
+            f"/v2.1/servers/{server}/os-interface",
+            {"interfaceAttachment": {"port_id": port}},
+        )
 
     def flavor(self, name: str = "", ephemeral: int = 0, **specs: str) -> str:
         """Make a flavor behind the gates, as a cloud has it already."""
         name = name or str(uuid.uuid4())
-        flavor = {
-            "id": name,
-            "name": name,
-            "ram": 512,
-            "vcpus": 1,
-            "disk": 1,
-            "OS-FLV-EXT-DATA:ephemeral": ephemeral,
-        }
-        self.admin_api.post_flavor({"flavor": flavor})
-        if specs:
-            response = self.call(
-                "POST",
-                f"/v2.1/flavors/{name}/os-extra_specs",
-                {"extra_specs": specs},
-                roles=helpers.ADMIN,
-                app=self.without_gate(),
-            )
-            assert response.status_int == 200, response.text
+        objects.Flavor(
+            context.get_admin_context(),
+            flavorid=name,
+            name=name,
+            memory_mb=512,
+            vcpus=1,
+            root_gb=1,
+            ephemeral_gb=ephemeral,
+            swap=0,
+            rxtx_factor=1.0,
+            is_public=True,
+            extra_specs=specs,
+        ).create()
         return name
 
     def let_it_resize(self) -> None:
@@ -320,11 +307,16 @@ class Ways(helpers.Helpers):
         :param names: what a refusal must name; then only 403 is one
         """
         assert response.status_int < 500, response.text
-        if self.GUARDED:
-            self._stopped(response, devices, tuple(names))
-        else:
+        if not self.GUARDED:
             assert response.status_int in (200, 202), response.text
             self.given(*devices)
+            return
+        assert response.status_int in ((403,) if names else REFUSED)
+        text = base.text(response)
+        assert [name for name in names if name not in text] == [], text
+        assert names or "(allowed:" in text or "not accepted" in text, text
+        self.settle()
+        self.clean(*devices)
 
     def boots(self, response: webob.Response, *devices: Device) -> None:
         """Check how a POST /servers ended: at the API, or in ERROR."""
@@ -334,22 +326,6 @@ class Ways(helpers.Helpers):
         assert response.status_int == 202, response.text
         fault = self.fault(response.json["server"]["id"])
         assert "(allowed:" in fault, fault
-        self.clean(*devices)
-
-    def _stopped(
-        self,
-        response: webob.Response,
-        devices: tuple[Device, ...],
-        names: tuple[str, ...],
-    ) -> None:
-        expected = (403,) if names else REFUSED
-        assert response.status_int in expected, response.text
-        text = base.text(response)
-        if names:
-            assert [name for name in names if name not in text] == [], text
-        else:
-            assert "(allowed:" in text or "not accepted" in text, text
-        self.settle()
         self.clean(*devices)
 
     def clean(self, *devices: Device) -> None:
@@ -367,7 +343,10 @@ class Ways(helpers.Helpers):
         raise AssertionError(f"void: {missing} came to no guest:\n{xml}")
 
     def _seen(self, device: Device) -> bool:
-        return any(has(device, xml) for xml in self.witness.texts)
+        return any(
+            device(xml) if callable(device) else device in xml
+            for xml in self.witness.texts
+        )
 
 
 class Guarded(Ways):

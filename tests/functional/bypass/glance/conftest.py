@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Glance with and without the gate, with service tokens, and its imports."""
+"""Glance with and without the gate, and its imports."""
 
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.functional.bypass.glance import identity
-from tests.functional.glance import service
 from tests.functional.glance.conftest import (  # noqa: F401 - fixtures
     baseline_app,
     directory,
@@ -28,32 +25,12 @@ POLLS_A_SECOND = 10
 Import = Callable[[User, Sequence[str]], tuple[dict[str, Any], str]]
 
 
-def _with_services(home: Path, name: str, gate: str | None) -> Any:
-    paste = service.paste_file(home / f"{name}.ini", gate)
-    text = paste.read_text().replace(service.IDENTITY, identity.FACTORY)
-    assert identity.FACTORY in text
-    paste.write_text(text)
-    return service.load(paste)
-
-
 @pytest.fixture(scope="package", autouse=True)
 def readers_and_writers(directory: Path) -> None:  # noqa: F811
     """Let the import task's thread write while a test reads."""
     with sqlite3.connect(directory / "glance.sqlite") as database:
         database.execute("PRAGMA journal_mode=WAL")
     database.close()
-
-
-@pytest.fixture(scope="package")
-def known(directory: Path) -> Any:  # noqa: F811
-    """Give Glance with the gate, which knows service tokens."""
-    return _with_services(directory, "services", service.GATE)
-
-
-@pytest.fixture(scope="package")
-def known_plain(directory: Path) -> Any:  # noqa: F811
-    """Give Glance as it ships, which knows service tokens."""
-    return _with_services(directory, "services-plain", None)
 
 
 @pytest.fixture
@@ -120,14 +97,3 @@ def _imported(
             return None
         time.sleep(1 / POLLS_A_SECOND)
     raise AssertionError(task)
-
-
-@pytest.fixture
-def with_token(plain: User) -> Callable[[Any, Wire, str], Any]:  # noqa: F811
-    """Give a function: send a request with a service token, too."""
-
-    def send(app: Any, wire: Wire, token: str) -> Any:
-        headers = {**wire.headers, "X-Service-Token": token} if token else {}
-        return plain.of(app).send(replace(wire, headers=headers))
-
-    return send
