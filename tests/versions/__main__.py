@@ -32,8 +32,7 @@ def main(wanted: list[str]) -> int:
     """Run the environments; return the status to end with."""
     unknown = set(wanted) - set(ENVIRONMENTS)
     if unknown:
-        names = ", ".join(ENVIRONMENTS)
-        print(f"{', '.join(sorted(unknown))}: not one of {names}")
+        print(f"{', '.join(sorted(unknown))}: not one of {ENVIRONMENTS}")
         return 2
     wanted = wanted or list(ENVIRONMENTS)
     _ROWS.mkdir(parents=True, exist_ok=True)
@@ -42,21 +41,18 @@ def main(wanted: list[str]) -> int:
     bad = []
     for name in wanted:
         print(f"-- {name}", flush=True)
-        if not _run(name):
-            bad.append(name)
+        bad += [] if _run(name) else [name]
         _TABLE.write_text(table({each: _row(each) for each in ENVIRONMENTS}))
-    for name in bad:
-        print(f"{name}: failed")
-    print(f"{len(wanted) - len(bad)} of {len(wanted)} are good: {_TABLE}")
+    print(f"Failed: {', '.join(bad) or 'none'}: {_TABLE}")
     return 1 if bad else 0
 
 
 def _run(name: str) -> bool:
     """Return True if all tests of an environment passed or were skipped."""
-    tox = [sys.executable, "-m", "tox", "run", "-e", name]
-    row = str(_file(name).resolve())
     done = subprocess.run(
-        tox, env={**os.environ, "NOVA_VHARD_ROW": row}, check=False
+        [sys.executable, "-m", "tox", "run", "-e", name],
+        env={**os.environ, "NOVA_VHARD_ROW": str(_file(name).resolve())},
+        check=False,
     )
     return done.returncode == 0 and _row(name) is not None
 
