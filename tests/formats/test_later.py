@@ -12,30 +12,17 @@ import shutil
 import pytest
 from osc_lib import exceptions
 
-from nova_vhard.catalogue import device_words, results, traits
+from nova_vhard.catalogue import device_words, results
 from nova_vhard.cleaner import journal as devices
-from nova_vhard.common import decisions
 from nova_vhard.common.problems import PolicyError
-from nova_vhard.exporter import payloads
 from nova_vhard.guard import memory, posture
-from nova_vhard.host.host import Host
 from nova_vhard.host.libvirt import guard_proof
-from nova_vhard.host.nova import nova_facts
 from nova_vhard.host.root import Unreadable
 from nova_vhard.osc.image import journal as images
 from nova_vhard.osc.policy import definitions
-from nova_vhard.placement import marks
 from nova_vhard.policy import document
 from nova_vhard.policy.watch import PolicyFile, PolicyUnavailable
-from tests.formats.written import (
-    ADDRESS,
-    CLOUD,
-    GUEST,
-    KEY,
-    NOW,
-    PROVIDER,
-    on_host,
-)
+from tests.formats.written import ADDRESS, CLOUD, GUEST, NOW, facts, on_host
 
 MORE = {"later": {"a": [1]}}
 SOON = NOW + datetime.timedelta(minutes=10)
@@ -56,31 +43,11 @@ def later(now, tmp_path):
     return change
 
 
-def test_an_event_of_another_kind_is_counted_and_another_version_is_not(
-    later,
-):
-    path = later("notification.json", **MORE, version="1.7", gate="later-api")
-    payload = json.loads(path.read_text())
-    assert payloads.dropped(payload) == 2
-    assert payloads.decision(payload).gate == "later-api"
-    with pytest.raises(payloads.Unreadable, match="not of a version 1"):
-        payloads.dropped({**payload, "version": "2.0"})
-
-
-def test_a_decision_in_a_log(now):
-    line = (now / "decisions.log").read_bytes().splitlines()[0]
-    event = decisions.read(line.replace(b'"gate"', b'"later":{},"gate"'))
-    assert event.data["later"] == {}
-    assert len(list(decisions.violations(event.data))) == 2
-
-
 def test_a_report_with_an_answer_that_is_not_known(later):
     """Nothing but PASS is one."""
-    path = later("report.json", **MORE)
-    content = json.loads(path.read_text())
-    more = {"check": "later", "status": "PASS_IN_PART", "new": 1}
-    content["results"].append(more)
-    path.write_text(json.dumps(content))
+    results = json.loads(later("report.json").read_text())["results"]
+    results.append({"check": "later", "status": "PASS_IN_PART", "new": 1})
+    path = later("report.json", **MORE, results=results)
     assert posture.passed(str(path), 2, SOON) == {"iommu"}
 
 
@@ -90,15 +57,6 @@ def test_names_in_placement_that_are_not_known_say_nothing():
     assert results.decode(names) == {}
     name = device_words.of_device(ADDRESS, "LATER_G17")
     assert device_words.request_of(device_words.device_of(name)[1]) is None
-
-
-@pytest.mark.parametrize("name", ["CUSTOM_VHATT2_", "CUSTOM_VHATT_V2_"])
-def test_a_mark_of_another_shape_attests_nobody(name):
-    until = int(NOW.timestamp()) + 3600
-    mark = marks.make(KEY, until, [PROVIDER]).name
-    assert marks.attested([mark], [KEY], NOW) == {PROVIDER}
-    other = mark.replace(traits.MARK, name)
-    assert marks.attested([other], [KEY], NOW) == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -121,16 +79,13 @@ def test_guests_that_are_remembered(later, more, guests):
     assert (kept.choices(GUEST) and len(kept.choices(GUEST))) == guests
 
 
-def facts(root):
-    return nova_facts.read(Host(root, run_dir="/run/nova-vhard"))
-
-
-READERS = {"guard.json": guard_proof.read, "nova.json": facts}
-
-
-@pytest.mark.parametrize("name", READERS)
-def test_what_programs_of_a_host_leave_for_each_other(later, tmp_path, name):
-    read = READERS[name]
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [("guard.json", guard_proof.read), ("nova.json", facts)],
+)
+def test_what_programs_of_a_host_leave_for_each_other(
+    later, tmp_path, name, read
+):
     assert read(on_host(tmp_path / "more", later(name, **MORE)))
     other = on_host(tmp_path / "other", later(name, version=2))
     with pytest.raises(Unreadable, match="version is not 1"):
@@ -139,9 +94,8 @@ def test_what_programs_of_a_host_leave_for_each_other(later, tmp_path, name):
 
 def test_what_is_undone_is_understood_in_full(later, now, tmp_path):
     path = tmp_path / "audit.journal"
-    head, *entries = (now / "image-audit.journal").read_text().splitlines()
-    more = json.dumps({**json.loads(entries[0]), **MORE})
-    path.write_text(f"{head}\n{more}\n")
+    head, entry, *_ = (now / "image-audit.journal").read_text().splitlines()
+    path.write_text(f"{head}\n{entry[:-1]}, {json.dumps(MORE)[1:]}\n")
     with pytest.raises(images.JournalError, match="later"):
         images.read(str(path), CLOUD)
     with pytest.raises(exceptions.CommandError):
@@ -154,14 +108,11 @@ def test_what_is_undone_is_understood_in_full(later, now, tmp_path):
     ids=str,
 )
 def test_a_last_good_policy_that_says_more_is_none(later, tmp_path, more):
-    copy = later("last-good-policy.json")
-    content = json.loads(copy.read_text())
     broken = tmp_path / "policy.yaml"
     broken.write_text('version: "1"\nmode: [\n')
-    data = {**content["data"], **more}
-    copy.write_text(
-        json.dumps({"path": str(broken), "data": data, "version": "99"})
-    )
+    copy = later("last-good-policy.json", path=str(broken), version="99")
+    data = {**json.loads(copy.read_text())["data"], **more}
+    later(copy.name, data=data)
     with pytest.raises(PolicyError):
         document.restore(data, str(copy), "99")
     with pytest.raises(PolicyUnavailable):

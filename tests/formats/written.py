@@ -6,7 +6,6 @@ Each is written by the product's own code, from the same content each time.
 
 import datetime
 import json
-import logging
 import re
 import shutil
 from pathlib import Path
@@ -15,6 +14,8 @@ from nova_vhard.catalogue import device_words, traits
 from nova_vhard.cleaner import journal as devices
 from nova_vhard.guard import memory, probe
 from nova_vhard.host.check import Result, Status
+from nova_vhard.host.host import Host
+from nova_vhard.host.nova import nova_facts
 from nova_vhard.host.report import HostReport
 from nova_vhard.host.root import HostRoot
 from nova_vhard.osc.image import journal as images
@@ -24,7 +25,7 @@ from nova_vhard.policy import document, events, notify
 from nova_vhard.policy.subject import UPLOAD, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.policy.watch import PolicyFile
-from nova_vhard.reporter import facts
+from nova_vhard.reporter.facts import publish
 from nova_vhard.reporter.nova_conf import Sources
 from nova_vhard.request import image
 
@@ -38,8 +39,15 @@ IMAGE = "5f3e8b6c-6a55-4b0e-9d0d-3f8a55b0a0c1"
 PROVIDER = "f0f1c2a4-5c5c-4a7e-9b43-4bd0e2f60d11"
 PROJECT = "8c1f3d5a7b9e4f60a1b2c3d4e5f60718"
 CLOUD = "https://image.example/"
+#: A digest of rules.
+RULES = "ba97f09dd53ad6c7"
 #: That of the marks of these files, and of no cloud.
 KEY = bytes(range(32))
+#: What a guest has, by its domain.
+CHOICES = [
+    memory.Choice("disk_bus", "virtio"),
+    memory.Choice("pci", None, "1"),
+]
 #: What an image says, to be judged by the policy.
 PROPERTIES = {"hw_disk_bus": "ide", "hw_vif_model": "e1000"}
 
@@ -76,6 +84,11 @@ def on_host(root, *paths):
     return HostRoot(str(root))
 
 
+def facts(root):
+    """Return what a host knows by the file of its pre-step."""
+    return nova_facts.read(Host(root, run_dir="/run/nova-vhard"))
+
+
 def _policy(folder):
     """Write what an administrator writes, and the copy that is kept of it."""
     for name in ("policy.yaml", "cleaning.yaml.sample", "attested-hosts.yaml"):
@@ -94,32 +107,13 @@ def _policy(folder):
     _text(kept, {**content, "path": "/etc/nova-vhard/policy.yaml"})
 
 
-class _Kept(logging.Handler):
-    """Keeps the lines of a logger as oslo.log would write them."""
-
-    def __init__(self):
-        super().__init__()
-        self.lines = []
-
-    def emit(self, record):
-        prefix = f"2026-11-26 12:00:00.000 4711 INFO {record.name} [-] "
-        self.lines.append(prefix + record.getMessage())
-
-
 def _events(folder):
     """Write a decision, in a log's line and as it goes to the bus."""
     policy = document.load(str(folder / "policy.yaml"))
-    subject, judged = verdict(policy)
-    kept = _Kept()
-    level = events.LOG.logger.level
-    events.LOG.logger.addHandler(kept)
-    events.LOG.logger.setLevel(logging.INFO)
-    try:
-        event = events.write("glance-api", subject, judged, 0.000123)
-    finally:
-        events.LOG.logger.removeHandler(kept)
-        events.LOG.logger.setLevel(level)
-    (folder / "decisions.log").write_text("\n".join(kept.lines) + "\n")
+    # It is what is logged, too.
+    event = events.write("glance-api", *verdict(policy), 0.000123)
+    prefix = f"2026-11-26 12:00:00.000 4711 INFO {events.LOG.name} [-] "
+    (folder / "decisions.log").write_text(f"{prefix}{event}\n")
     about = {"version": notify.VERSION, "dropped": 2}
     _text(folder / "notification.json", {**json.loads(event), **about})
 
@@ -127,15 +121,14 @@ def _events(folder):
 def _traits(folder):
     """Write names in Placement, beside what each one means."""
     mark = marks.make(KEY, UNTIL, [PROVIDER])
+    forced = device_words.request_word(device_words.FORCED, 17)
     content = {
         "check iommu": traits.of_check("iommu"),
         "report of 2026-11-26 12 UTC": traits.of_hour(NOW),
         "attested": traits.ATTESTED,
         f"mark of {PROVIDER}": mark.name,
         f"{ADDRESS} HELD": device_words.of_device(ADDRESS, "HELD"),
-        f"{ADDRESS} FORCED 17": device_words.of_device(
-            ADDRESS, device_words.request_word(device_words.FORCED, 17)
-        ),
+        f"{ADDRESS} FORCED 17": device_words.of_device(ADDRESS, forced),
     }
     _text(folder / "traits.json", content)
 
@@ -149,11 +142,7 @@ def _node(folder):
     report = HostReport(NOW, results, {"iommu": 0.25, "smt": 0.5})
     (folder / "report.json").write_text(f"{report.as_json()}\n")
     guests = memory.Memory(str(folder), NOW.timestamp)
-    choices = [
-        memory.Choice("disk_bus", "virtio"),
-        memory.Choice("pci", None, "1"),
-    ]
-    guests.keep(GUEST, choices)
+    guests.keep(GUEST, CHOICES)
     guests.adopt()
     guests.save()
     proof = probe.Proof(True, "libvirt asks the guard")
@@ -161,7 +150,7 @@ def _node(folder):
     conf = folder / "nova.conf"
     conf.write_text("[libvirt]\nhw_machine_type = x86_64=q35\n")
     sources = Sources([f"--config-file={conf}"])
-    left = facts.publish(sources, str(folder), NOW)
+    left = publish(sources, str(folder), NOW)
     _text(folder / "nova.json", {**left, "files": ["/etc/nova/nova.conf"]})
     conf.unlink()
 
@@ -174,7 +163,7 @@ def _cleaner(folder):
         provider=PROVIDER,
         generation=17,
         attempts=1,
-        rules="ba97f09dd53ad6c7",
+        rules=RULES,
         consumers=(GUEST,),
         steps=(done,),
     ).to(devices.State.FAILED, word="ROM_DIGEST", reason="another digest")
@@ -183,8 +172,8 @@ def _cleaner(folder):
 
 def _journals(folder):
     """Write what an audit of images and of definitions undoes itself by."""
-    path = folder / "image-audit.journal"
-    journal = images.Journal(str(path), CLOUD, "ba97f09dd53ad6c7")
+    path = str(folder / "image-audit.journal")
+    journal = images.Journal(path, CLOUD, RULES)
     before = {"hw_disk_bus": "ide", "hw_vif_model": None}
     after = {"hw_disk_bus": "virtio", "hw_vif_model": "virtio"}
     journal.add(images.Entry(IMAGE, before, after))
@@ -194,5 +183,5 @@ def _journals(folder):
         *("OS::Compute::VirtDisk", "hw_disk_bus"),
         *('{"enum": ["ide", "virtio"]}', {"enum": ["virtio"]}),
     )
-    path = folder / "metadefs.json"
-    definitions.write(str(path), CLOUD, "ba97f09dd53ad6c7", [change])
+    path = str(folder / "metadefs.json")
+    definitions.write(path, CLOUD, RULES, [change])
