@@ -6,6 +6,7 @@ configuration and one database: what the gate refuses is put in place, and
 what got stored is read, through the application without it (``plain``).
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -75,20 +76,33 @@ def gated(plain: User, baseline_app: Any) -> User:
 
 
 @pytest.fixture
-def policy_file(directory: Path, tmp_path: Path) -> Iterator[Path]:
+def override() -> Iterator[Callable[..., None]]:
+    """Give a function that sets an option until the end of the test."""
+    from oslo_config import cfg
+
+    with contextlib.ExitStack() as stack:
+
+        def put(name: str, value: Any, group: str | None = None) -> None:
+            cfg.CONF.set_override(name, value, group)
+            stack.callback(cfg.CONF.clear_override, name, group)
+
+        yield put
+
+
+@pytest.fixture
+def policy_file(
+    directory: Path, tmp_path: Path, override: Callable[..., None]
+) -> Path:
     """Give the path of a policy of the test's own; nothing is there yet."""
     from oslo_config import cfg
 
     from nova_vhard.conf import vhard
 
-    path = tmp_path / "vhard.yaml"
-    (tmp_path / "state").mkdir()
     vhard.register(cfg.CONF)
-    cfg.CONF.set_override("policy_file", str(path), "vhard")
-    cfg.CONF.set_override("state_path", str(tmp_path / "state"), "vhard")
-    yield path
-    cfg.CONF.clear_override("policy_file", "vhard")
-    cfg.CONF.clear_override("state_path", "vhard")
+    (tmp_path / "state").mkdir()
+    override("policy_file", str(tmp_path / "vhard.yaml"), "vhard")
+    override("state_path", str(tmp_path / "state"), "vhard")
+    return tmp_path / "vhard.yaml"
 
 
 @pytest.fixture
@@ -108,18 +122,25 @@ def under(policy_file: Path, directory: Path, plain: User) -> MakeUser:
 
 
 @pytest.fixture
-def cloud(gated: User, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let every HTTP client in this process reach Glance and a Keystone."""
+def put(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Give a function: let every HTTP client here reach an application."""
     for name in ("OS_CLOUD", "OS_AUTH_TYPE", "OS_TOKEN", "OS_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
     intercept = pytest.importorskip("wsgi_intercept")
     from wsgi_intercept import urllib3_intercept
 
-    keystone = Keystone(gated.project)
     urllib3_intercept.install()
-    intercept.add_wsgi_intercept("keystone.example", 80, lambda: keystone)
-    intercept.add_wsgi_intercept("glance.example", 80, lambda: gated.app)
-    yield
-    intercept.remove_wsgi_intercept("keystone.example", 80)
-    intercept.remove_wsgi_intercept("glance.example", 80)
+
+    def at(app: Any, host: str = "glance.example") -> None:
+        intercept.add_wsgi_intercept(host, 80, lambda: app)
+
+    yield at
+    intercept.remove_wsgi_intercept()
     urllib3_intercept.uninstall()
+
+
+@pytest.fixture
+def cloud(gated: User, put: Callable[..., None]) -> None:
+    """Let every HTTP client in this process reach Glance and a Keystone."""
+    put(Keystone(gated.project), "keystone.example")
+    put(gated.app)

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ways to write one and the same wish that Glance understands all the same.
+"""Requests that plain Glance takes, and what the gate says of them.
 
-Every entry is a request which plain Glance stores (test_bypass.py shows it),
-with the property and the value that end up stored.
+Many are ways to write one and the same wish that Glance understands all the
+same. test_bypass.py sends each with and without the gate.
 """
 
-from dataclasses import dataclass, replace
+from collections import namedtuple
+from dataclasses import replace
 
 from tests.functional.glance.wire import (
     CHUNKED,
     PATCH_20,
     PATCH_21,
-    Wire,
     add,
     create,
     remove,
@@ -30,13 +30,11 @@ _BDM_CDROM = (
 _VERSIONS = [f"v2.{minor}" for minor in (*range(14), 15, 17)]
 
 
-@dataclass(frozen=True)
-class Stored:
-    """A request, and the property and value that Glance stores for it."""
-
-    wire: Wire
-    name: str = "hw_disk_bus"
-    value: str = "ide"
+#: A creation, the property and value that Glance alone stores for it, and the
+#: status with the gate.
+Stored = namedtuple(
+    "Stored", "wire name value status", defaults=("hw_disk_bus", "ide", 403)
+)
 
 
 def _body(text: str, **parts: str) -> Stored:
@@ -104,54 +102,72 @@ CREATE: dict[str, Stored] = {
     "mounted": Stored(replace(_IDE, mount="/image")),
     "media type version": _at("/images", Accept=VND),
     "media type and slashes": _at("//images", Accept=VND),
+    # Routes replaces the method, in Glance as in Nova: the gate answers 400.
+    **{
+        f"{method} {path}": Stored(
+            replace(_IDE, method=method, path=path), status=400
+        )
+        for method, path in (
+            ("POST", "/v2/images?_method=POST"),
+            ("PUT", "/v2/images?_method=POST"),
+            ("GET", "/v2/images?_method=post"),
+            ("DELETE", "/v2/images?a=b&_method=POST"),
+            ("HEAD", "/v2//images?_method=POST&_method=POST"),
+            ("PUT", "/v2.9/images?_method=POST"),
+            ("PUT", "/v2/images?%5Fmethod=POST&a=_method"),
+            ("PUT", "/v2/images?a=_method&_meth%6Fd=POST"),
+        )
+    },
 } | {version: _at(f"/{version}/images") for version in _VERSIONS}
 
 
-def _patch(text: str, content_type: str = PATCH_21, **parts: str) -> Stored:
-    return Stored(
-        update(body=text.encode(), content_type=content_type, **parts)
-    )
+#: Violations that are refused; properties of the stored image; the status
+#: with the gate; rules by which a server of the changed image is refused,
+#: where it matters.
+Change = namedtuple(
+    "Change",
+    "wire refused stored status boot",
+    defaults=(["disk_bus=ide"], {}, 403, None),
+)
+
+
+def swap(path: str, value: str) -> dict[str, str]:
+    """Return the v2.1 operation that replaces a value."""
+    return {"op": "replace", "path": path, "value": value}
+
+
+def _patch(text: str, content_type: str = PATCH_21, **parts: str) -> Change:
+    wire = update(body=text.encode(), content_type=content_type, **parts)
+    return Change(wire)
 
 
 _ADD = add("/hw_disk_bus", "ide")
 _ADD_TEXT = '[{"op": "add", "path": "/hw_disk_bus", "value": "ide"}]'
 
 
-def _path(path: str, **headers: str) -> Stored:
-    return Stored(update(_ADD, path=path, headers=headers))
+def _path(path: str, **parts: object) -> Change:
+    return Change(update(_ADD, path=path, **parts))
 
 
-UPDATE: dict[str, Stored] = {
-    "add": Stored(update(_ADD)),
-    "double slash": Stored(update(add("//hw_disk_bus", "ide"))),
-    "blank before": Stored(update(add("/ hw_disk_bus", "ide"))),
-    "blank after": Stored(update(add("/hw_disk_bus ", "ide"))),
-    "tab before": Stored(update(add("/\thw_disk_bus", "ide"))),
-    "no-break space": Stored(update(add("/\u00a0hw_disk_bus", "ide"))),
-    "legacy adapter": Stored(
-        update(add("/vmware_adaptertype", "ide")), "vmware_adaptertype"
+UPDATE: dict[str, Change] = {
+    "add": Change(update(_ADD)),
+    "double slash": Change(update(add("//hw_disk_bus", "ide"))),
+    "blank before": Change(update(add("/ hw_disk_bus", "ide"))),
+    "blank after": Change(update(add("/hw_disk_bus ", "ide"))),
+    "tab before": Change(update(add("/\thw_disk_bus", "ide"))),
+    "no-break space": Change(update(add("/\u00a0hw_disk_bus", "ide"))),
+    "legacy adapter": Change(update(add("/vmware_adaptertype", "ide"))),
+    "legacy vif name": Change(
+        update(add("/hw_vif_model", "VirtualE1000")), ["vif_model=e1000"]
     ),
-    "legacy vif name": Stored(
-        update(add("/hw_vif_model", "VirtualE1000")),
-        "hw_vif_model",
-        "VirtualE1000",
+    "bdm in JSON": Change(
+        update(add("/bdm_v2", "true"), add("/block_device_mapping", _BDM))
     ),
-    "bdm in JSON": Stored(
-        update(
-            add("/bdm_v2", "true"),
-            add("/block_device_mapping", _BDM),
-        ),
-        "block_device_mapping",
-        _BDM,
+    "good, then bad": Change(
+        update(add("/hw_disk_bus", "virtio"), swap("/hw_disk_bus", "ide"))
     ),
-    "good, then bad": Stored(
-        update(
-            add("/hw_disk_bus", "virtio"),
-            {"op": "replace", "path": "/hw_disk_bus", "value": "ide"},
-        )
-    ),
-    "gone, then back": Stored(update(_ADD, remove("/hw_disk_bus"), _ADD)),
-    "behind others": Stored(
+    "gone, then back": Change(update(_ADD, remove("/hw_disk_bus"), _ADD)),
+    "behind others": Change(
         update(add("/name", "x"), add("/tags", ["a"]), _ADD)
     ),
     "v2.0 add": _patch('[{"add": "/hw_disk_bus", "value": "ide"}]', PATCH_20),
@@ -184,6 +200,125 @@ UPDATE: dict[str, Stored] = {
     "chunked": _patch(_ADD_TEXT, framing=CHUNKED),
     "slashes": _path("//v2//images//{id}"),
     "query": _path("/v2/images/{id}?a=b"),
-    "mounted": Stored(update(_ADD, mount="/image")),
-    "media type version": _path("/images/{id}", Accept=VND),
-} | {version: _path(f"/{version}/images/{{id}}") for version in _VERSIONS}
+    "mounted": Change(update(_ADD, mount="/image")),
+    "media type version": _path("/images/{id}", headers={"Accept": VND}),
+    **{version: _path(f"/{version}/images/{{id}}") for version in _VERSIONS},
+    **{
+        f"{method}, which _method replaces": Change(
+            update(_ADD, method=method, path="/v2/images/{id}?_method=PATCH"),
+            [],
+            status=400,
+        )
+        for method in ("GET", "POST", "PUT", "DELETE", "PATCH")
+    },
+}
+
+OLD = {"hw_disk_bus": "ide"}
+TWO = {"hw_disk_bus": "ide", "hw_vif_model": "e1000"}
+HIDDEN = {"vmware_adaptertype": "ide", "hw_disk_bus": "virtio"}
+PC = {"hw_machine_type": "pc"}
+SCSI = {"hw_disk_bus": "scsi"}
+DRIVE = add("/img_config_drive", "mandatory")
+TO_IDE, TO_SCSI, TO_VIRTIO = (
+    swap("/hw_disk_bus", bus) for bus in ("ide", "scsi", "virtio")
+)
+_CDROM = ["guest_devices.cdrom_bus"]
+_CONTROLLER = ["guest_devices.scsi_model"]
+
+
+def _good(
+    stored: dict[str, str], *operations: object, boot: object = None
+) -> Change:
+    return Change(update(*operations), [], stored, 200, boot)
+
+
+#: Let through: an image with an old bus can be renamed.
+UPDATE |= {
+    "new name": _good(OLD, swap("/name", "new")),
+    "new tag": _good(OLD, add("/tags", ["a"])),
+    "unrelated property": _good(OLD, add("/os_admin_user", "root")),
+    "another good device": _good(OLD, add("/hw_vif_model", "virtio")),
+    "bad one removed": _good(OLD, remove("/hw_disk_bus")),
+    "bad one repaired": _good(OLD, TO_VIRTIO),
+    "bad one repaired in two steps": _good(
+        OLD, TO_SCSI, add("/hw_scsi_model", "virtio-scsi")
+    ),
+    "one of two repaired": _good(TWO, TO_VIRTIO),
+    "legacy name removed beside current": _good(
+        HIDDEN, remove("/vmware_adaptertype")
+    ),
+    "bad on the way only": _good({}, _ADD, TO_VIRTIO),
+    "gone in the end": _good({}, _ADD, remove("/hw_disk_bus")),
+    "config drive on q35": _good({"hw_machine_type": "q35"}, DRIVE),
+    "config drive on pc with a bus": _good(
+        {**PC, "hw_cdrom_bus": "sata"}, DRIVE
+    ),
+    "no such property as far as nova knows": _good(
+        {}, add("/~1hw_disk_bus", "ide"), add("/hw_disk_bus~1", "ide")
+    ),
+    "another property named alike": _good({}, add("/HW_DISK_BUS", "ide")),
+    "upper case of a good one": _good({}, add("/hw_vif_model", "VIRTIO")),
+    "nothing at all": _good(OLD),
+}
+
+#: Let through, though a boot of the image is refused, by a default.
+UPDATE |= {
+    "half repaired": _good(OLD, TO_SCSI, boot=_CONTROLLER),
+    "scsi without a controller": _good(
+        {}, add("/hw_disk_bus", "scsi"), boot=_CONTROLLER
+    ),
+    "config drive on pc": _good(PC, DRIVE, boot=_CDROM),
+    "bus of the config drive removed": _good(
+        {**PC, "img_config_drive": "mandatory", "hw_cdrom_bus": "sata"},
+        remove("/hw_cdrom_bus"),
+        boot=_CDROM,
+    ),
+    "machine type under a config drive": _good(
+        {"img_config_drive": "mandatory"},
+        add("/hw_machine_type", "pc-i440fx-9.0"),
+        boot=_CDROM,
+    ),
+    "iso on pc": _good(PC, swap("/disk_format", "iso"), boot=_CDROM),
+}
+
+#: lsilogic is libvirt's default controller.
+UPDATE |= {
+    "scsi controller": _good(SCSI, add("/hw_scsi_model", "virtio-scsi")),
+    "its default, new": Change(
+        update(add("/hw_scsi_model", "lsilogic")), ["scsi_model=lsilogic"]
+    ),
+    "its default, named": Change(
+        update(add("/hw_scsi_model", "lsilogic")),
+        ["scsi_model=lsilogic"],
+        SCSI,
+    ),
+    "ide beside a controller": Change(
+        update(_ADD), stored={"hw_scsi_model": "virtio-scsi"}
+    ),
+}
+
+#: Refused for what they name, on an image that is old already.
+UPDATE |= {
+    "same value again": Change(update(TO_IDE), stored=OLD),
+    "added once more": Change(update(_ADD), stored=OLD),
+    "out and in again": Change(
+        update(remove("/hw_disk_bus"), _ADD), stored=OLD
+    ),
+    "other bad value": Change(
+        update(swap("/hw_disk_bus", "fdc")), ["disk_bus=fdc"], OLD
+    ),
+    "new one beside an old one": Change(
+        update(add("/hw_vif_model", "e1000")), ["vif_model=e1000"], OLD
+    ),
+    "config drive on an old bus": Change(
+        update(DRIVE), ["cdrom_bus=ide"], {"hw_cdrom_bus": "ide"}
+    ),
+    "old bus under a config drive": Change(
+        update(add("/hw_cdrom_bus", "ide")),
+        ["cdrom_bus=ide"],
+        {"img_config_drive": "mandatory"},
+    ),
+    "legacy value uncovered": Change(
+        update(remove("/hw_disk_bus")), stored=HIDDEN
+    ),
+}

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Replacement for keystonemiddleware's auth_token in Glance's pipeline.
 
-A token is the identity: ``project/user/role,role``, optionally followed by
-``/domain``. Like auth_token, it drops identity headers from the client and
-sets its own. A service token has the same form.
+A token is the identity: ``project/user/role,role``. Like auth_token, it drops
+identity headers from the client and sets its own. A service token has the
+same form.
 """
 
 from collections.abc import Callable, Iterable
@@ -25,10 +25,9 @@ def token(
     project: str,
     user: str = "alice",
     roles: str = "member,reader",
-    domain: str = "",
 ) -> str:
     """Return the token of a user with comma-separated roles in a project."""
-    return f"{project}/{user}/{roles}/{domain}"
+    return f"{project}/{user}/{roles}"
 
 
 class TokenAsIdentity:
@@ -44,8 +43,15 @@ class TokenAsIdentity:
         for name in _FORGEABLE:
             environ.pop(name, None)
         environ["HTTP_X_IDENTITY_STATUS"] = "Invalid"
-        if "HTTP_X_AUTH_TOKEN" in environ:
-            environ.update(_identity(environ["HTTP_X_AUTH_TOKEN"]))
+        if token := environ.get("HTTP_X_AUTH_TOKEN"):
+            project, user, roles = token.split("/")
+            environ |= {
+                "HTTP_X_IDENTITY_STATUS": "Confirmed",
+                "HTTP_X_PROJECT_ID": project,
+                "HTTP_X_USER_ID": user,
+                "HTTP_X_ROLES": roles,
+                "HTTP_X_PROJECT_DOMAIN_ID": "default",
+            }
         service = environ.get("HTTP_X_SERVICE_TOKEN")
         if service == "expired":
             environ["HTTP_X_SERVICE_IDENTITY_STATUS"] = "Invalid"
@@ -53,17 +59,6 @@ class TokenAsIdentity:
             environ["HTTP_X_SERVICE_IDENTITY_STATUS"] = "Confirmed"
             environ["HTTP_X_SERVICE_ROLES"] = service.split("/")[2]
         return self.app(environ, start_response)
-
-
-def _identity(text: str) -> dict[str, str]:
-    project, user, roles, domain = text.split("/")
-    return {
-        "HTTP_X_IDENTITY_STATUS": "Confirmed",
-        "HTTP_X_PROJECT_ID": project,
-        "HTTP_X_USER_ID": user,
-        "HTTP_X_ROLES": roles,
-        "HTTP_X_PROJECT_DOMAIN_ID": domain or "default",
-    }
 
 
 def filter_factory(

@@ -21,6 +21,24 @@ LOGIN = {
     "project_domain_name": "Default",
 }
 _EXPIRY = "2999-01-01T00:00:00.000000Z"
+_DOMAIN = {"id": "default", "name": "Default"}
+_ENDPOINT = {
+    "id": "1",
+    "interface": "public",
+    "region": "one",
+    "region_id": "one",
+    "url": IMAGE_URL,
+}
+_IMAGE = {"id": "1", "type": "image", "name": "glance"}
+#: But for its project.
+_TOKEN = {
+    "methods": ["password"],
+    "expires_at": _EXPIRY,
+    "issued_at": _EXPIRY,
+    "user": {"id": "alice", "name": "alice", "domain": _DOMAIN},
+    "roles": [{"id": "member", "name": "member"}],
+    "catalog": [{**_IMAGE, "endpoints": [_ENDPOINT]}],
+}
 
 
 class Keystone:
@@ -35,9 +53,11 @@ class Keystone:
         """Answer a request for a token, and any other with the versions."""
         headers = [("Content-Type", "application/json")]
         if environ["PATH_INFO"].endswith("/auth/tokens"):
-            token = identity.token(self.project)
-            headers.append(("X-Subject-Token", token))
-            status, answer = "201 Created", {"token": self._token()}
+            subject = identity.token(self.project)
+            headers.append(("X-Subject-Token", subject))
+            scope = {"id": self.project, "name": "p", "domain": _DOMAIN}
+            token = {**_TOKEN, "project": scope}
+            status, answer = "201 Created", {"token": token}
         else:
             version = {
                 "id": "v3.14",
@@ -48,23 +68,3 @@ class Keystone:
         body = json.dumps(answer).encode()
         start_response(status, [*headers, ("Content-Length", str(len(body)))])
         return [body]
-
-    def _token(self) -> dict[str, Any]:
-        domain = {"id": "default", "name": "Default"}
-        endpoint = {
-            "id": "1",
-            "interface": "public",
-            "region": "one",
-            "region_id": "one",
-            "url": IMAGE_URL,
-        }
-        image = {"type": "image", "name": "glance", "endpoints": [endpoint]}
-        return {
-            "methods": ["password"],
-            "expires_at": _EXPIRY,
-            "issued_at": _EXPIRY,
-            "user": {"id": "alice", "name": "alice", "domain": domain},
-            "project": {"id": self.project, "name": "p", "domain": domain},
-            "roles": [{"id": "member", "name": "member"}],
-            "catalog": [{**image, "id": "1"}],
-        }

@@ -47,18 +47,22 @@ state_path = {directory}/state
 @functools.cache
 def shipped_paste_file() -> Path:
     """Return glance-api-paste.ini as the installed Glance ships it."""
-    files = importlib.metadata.files("glance") or []
-    for file in files:
-        if file.name == "glance-api-paste.ini":
-            return Path(str(file.locate())).resolve()
-    raise FileNotFoundError("glance-api-paste.ini of the installed Glance")
+    (file,) = (
+        file
+        for file in importlib.metadata.files("glance") or []
+        if file.name == "glance-api-paste.ini"
+    )
+    return Path(str(file.locate())).resolve()
 
 
-def paste_file(target: Path, our_filter: str | None) -> Path:
+def paste_file(
+    target: Path, our_filter: str | None, **more: dict[str, str]
+) -> Path:
     """Write the shipped paste file with our filter around the application.
 
     ``our_filter`` is a paste filter factory ("module:name"); None leaves
     Glance as it ships.  Only the token check is replaced in either case.
+    ``more`` are keys of the file's sections, old or new.
     """
     paste = configparser.RawConfigParser()
     paste.optionxform = str  # type: ignore[assignment, method-assign]
@@ -67,6 +71,7 @@ def paste_file(target: Path, our_filter: str | None) -> Path:
     if our_filter:
         paste["filter:vhard"] = {"paste.filter_factory": our_filter}
         paste["composite:rootapp"]["filter-with"] = "vhard"
+    paste.read_dict(more)
     with target.open("w") as stream:
         paste.write(stream)
     return target

@@ -4,38 +4,31 @@
 The others have none who may create an image.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.functional.glance import service
 from tests.functional.glance.wire import User, Wire, add, message
 
-FLAVORS = ["keystone", "keystone+caching", "keystone+cachemanagement"]
 
-
-@pytest.fixture(params=FLAVORS)
-def app(
-    request: pytest.FixtureRequest, directory: Path, tmp_path: Path
-) -> Iterator[Any]:
-    """Give Glance with the gate, in one of the pipelines."""
-    from oslo_config import cfg
-
-    cfg.CONF.set_override("flavor", request.param, "paste_deploy")
-    if "cach" in request.param:
-        cfg.CONF.set_override("image_cache_dir", str(tmp_path / "cache"))
-        cfg.CONF.set_override("image_cache_driver", "sqlite")
-    yield service.load(directory / "glance-api-paste.ini")
-    cfg.CONF.clear_override("flavor", "paste_deploy")
-    cfg.CONF.clear_override("image_cache_dir")
-    cfg.CONF.clear_override("image_cache_driver")
-
-
-def test_it_judges_and_data_goes_in_and_out(app: Any, plain: User) -> None:
+@pytest.mark.parametrize(
+    "flavor", ["keystone", "keystone+caching", "keystone+cachemanagement"]
+)
+def test_it_judges_and_data_goes_in_and_out(
+    directory: Path,
+    tmp_path: Path,
+    plain: User,
+    override: Callable[..., None],
+    flavor: str,
+) -> None:
     # given
-    user = plain.of(app)
+    override("flavor", flavor, "paste_deploy")
+    if "cach" in flavor:
+        override("image_cache_dir", str(tmp_path / "cache"))
+        override("image_cache_driver", "sqlite")
+    user = plain.of(service.load(directory / "glance-api-paste.ini"))
     image = user.create(disk_format="raw", container_format="bare").json
     to_ide = add("/hw_disk_bus", "ide")
     # then
@@ -43,11 +36,9 @@ def test_it_judges_and_data_goes_in_and_out(app: Any, plain: User) -> None:
     assert message(user.update(image["id"], to_ide))
     assert user.image(image["id"]) == image
     # when
-    path = f"/v2/images/{image['id']}/file"
     data = b"0123456789" * 1000
-    put = user.send(Wire("PUT", path, data, "application/octet-stream"))
+    path = user.upload(image["id"], data)
     # then
-    assert put.status_int == 204
     for _ in range(2):  # the second time from the cache, where there is one
         assert user.send(Wire("GET", path)).body == data
     # and a cached image is judged like any other

@@ -6,8 +6,9 @@ its place, and may pass the request on; it may not break where Glance does
 not, and nothing with a refused device may end up in the store.
 """
 
+from dataclasses import replace
+
 import pytest
-from webob import Response
 
 from tests.functional.glance.wire import (
     CHUNKED,
@@ -94,26 +95,15 @@ OPERATIONS = {
 }
 
 
-def no_worse(response: Response, plain: User, wire: Wire) -> None:
-    """Let a 5xx pass only where Glance alone gives it, too."""
-    if response.status_int >= 500:
-        assert plain.send(wire).status_int == response.status_int
+_IDE, _ADD = create({"hw_disk_bus": "ide"}), add("/hw_disk_bus", "ide")
 
-
-@pytest.mark.parametrize("framing", ["length", CHUNKED, UWSGI])
-@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
-def test_create(gated: User, plain: User, body: bytes, framing: str) -> None:
-    # given
-    wire = create({}, body=body, framing=framing)
-    # when
-    response = gated.send(wire)
-    # then
-    assert not any("ide" in map(str, i.values()) for i in plain.images())
-    no_worse(response, plain, wire)
-
-
-PATCHES = {
-    f"{name}, {kind}": (body, kind)
+WIRES = {
+    f"{name}, {framing}": create({}, body=body, framing=framing)
+    for name, body in BODIES.items()
+    for framing in ("length", CHUNKED, UWSGI)
+}
+WIRES |= {
+    f"{name}, {kind}": update(body=body, content_type=kind)
     for bodies, kinds in (
         (BODIES, (PATCH_21, PATCH_20, "application/json", "")),
         (OPERATIONS, (PATCH_21, PATCH_20)),
@@ -121,52 +111,39 @@ PATCHES = {
     for name, body in bodies.items()
     for kind in kinds
 }
+WIRES |= {
+    # Glance 33 itself reads an empty body there, and answers 400.
+    "upload in chunks of uWSGI": replace(_IDE, framing=UWSGI),
+    "change in chunks of uWSGI": update(_ADD, framing=UWSGI),
+    # Routes does not take these for another method.
+    "escaped _method": replace(
+        _IDE, method="PUT", path="/v2/images?%5Fmethod=POST"
+    ),
+    "x_method": replace(_IDE, method="PUT", path="/v2/images?x_method=POST"),
+}
+#: Paths that Glance does not know.
+WIRES |= {
+    f"{method} {path}": replace(_IDE, method=method, path=path)
+    for path in (
+        *("/v2/images/", "/v2.16/images", "/v3/images", "/images"),
+        "/v1/images",
+    )
+    for method in ("POST", "PATCH", "post", "Post")
+}
 
 
-@pytest.mark.parametrize(
-    ("body", "kind"), PATCHES.values(), ids=PATCHES.keys()
-)
-def test_update(gated: User, plain: User, body: bytes, kind: str) -> None:
-    # given
+@pytest.mark.parametrize("wire", WIRES.values(), ids=WIRES)
+def test_nothing_bad_is_stored_and_nothing_breaks(
+    gated: User, plain: User, wire: Wire
+) -> None:
     image = plain.create().json
+    wire = wire.about(image["id"])
     # when
-    wire = update(body=body, content_type=kind).about(image["id"])
     response = gated.send(wire)
     # then
     assert plain.image(image["id"]) == image
-    assert response.status_int != 200
-    no_worse(response, plain, wire)
-
-
-def test_chunks_of_uwsgi_are_no_way_in(gated: User, plain: User) -> None:
-    """Glance 33 itself reads an empty body there, and answers 400."""
-    # given
-    image = plain.create().json
-    wires = [
-        create({"hw_disk_bus": "ide"}, framing=UWSGI),
-        update(add("/hw_disk_bus", "ide"), framing=UWSGI).about(image["id"]),
-    ]
-    for wire in wires:
-        # when
-        response = gated.send(wire)
-        # then
-        assert response.status_int in (403, plain.send(wire).status_int)
-        assert plain.images() == [image]
-
-
-@pytest.mark.parametrize(
-    "path",
-    ["/v2/images/", "/v2.16/images", "/v3/images", "/images", "/v1/images"],
-)
-@pytest.mark.parametrize("method", ["POST", "PATCH", "post", "Post"])
-def test_paths_that_glance_does_not_know(
-    gated: User, plain: User, path: str, method: str
-) -> None:
-    # given
-    wire = create({"hw_disk_bus": "ide"}, path=path, method=method)
-    assert plain.send(wire).status_int >= 300
-    # when
-    response = gated.send(wire)
-    # then
-    assert plain.images() == []
-    assert response.status_int in (400, 403, plain.send(wire).status_int)
+    stored = [str(value) for i in plain.images() for value in i.values()]
+    assert not [value for value in stored if "ide" in value]
+    alone = plain.send(wire).status_int
+    assert response.status_int in (400, 403, alone)
+    assert wire.method != "PATCH" or response.status_int != 200

@@ -5,22 +5,26 @@
 applications (with or without our filter) with the token of one project.
 """
 
+import contextlib
 import io
 import json
 import sys
 import types
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
+from unittest import mock
 
+import pytest
 import webob
 
+from tests import logged
 from tests.functional.glance import identity
 
 PATCH_21 = "application/openstack-images-v2.1-json-patch"
 PATCH_20 = "application/openstack-images-v2.0-json-patch"
+OCTETS = "application/octet-stream"
 
 #: How the body arrives: with a length, chunked through wsgi.input (a server
 #: that decodes chunks itself), or chunked as uWSGI hands it over.
@@ -106,7 +110,23 @@ def message(response: webob.Response) -> str:
     return str(response.json["forbidden"]["message"])
 
 
-@contextmanager
+def refused(caplog: pytest.LogCaptureFixture, *parts: str) -> list[str]:
+    """Return rule and value of each violation that was refused.
+
+    :param parts: of a violation, if they are others
+    """
+    return sorted(
+        "=".join(
+            str(violation[part]).removeprefix("guest_devices.")
+            for part in parts or ("rule", "value")
+        )
+        for event in logged.decisions(caplog)
+        for violation in event["violations"]
+        if violation["mode"] == "enforce"
+    )
+
+
+@contextlib.contextmanager
 def _uwsgi(body: bytes) -> Iterator[None]:
     """Let Glance believe that it runs under uWSGI, which has the body.
 
@@ -118,13 +138,9 @@ def _uwsgi(body: bytes) -> Iterator[None]:
     def chunked_read() -> bytes:
         return chunks.pop(0) if chunks else b""
 
-    module = types.ModuleType("uwsgi")
-    module.chunked_read = chunked_read  # type: ignore[attr-defined]
-    sys.modules["uwsgi"] = module
-    try:
+    module = types.SimpleNamespace(chunked_read=chunked_read)
+    with mock.patch.dict(sys.modules, uwsgi=module):
         yield
-    finally:
-        del sys.modules["uwsgi"]
 
 
 @dataclass
@@ -134,7 +150,6 @@ class User:
     app: Any
     project: str = field(default_factory=lambda: uuid.uuid4().hex)
     roles: str = "member,reader"
-    domain: str = ""
 
     def of(self, app: Any) -> "User":
         """Return the same user at another application."""
@@ -142,24 +157,11 @@ class User:
 
     def send(self, wire: Wire) -> webob.Response:
         """Send a request and return the whole response."""
-        return self.call(wire.environ(), wire)
-
-    def call(
-        self, environ: dict[str, Any], wire: Wire | None = None
-    ) -> webob.Response:
-        """Send a WSGI environment as this user."""
-        environ["HTTP_X_AUTH_TOKEN"] = identity.token(
-            self.project, roles=self.roles, domain=self.domain
-        )
-        request = webob.Request(environ)
-        if wire and wire.framing == UWSGI:
-            with _uwsgi(wire.body):
-                return request.get_response(self.app)
-        return request.get_response(self.app)
-
-    def anonymous(self, environ: dict[str, Any]) -> webob.Response:
-        """Send a WSGI environment without a token."""
-        return webob.Request(environ).get_response(self.app)
+        token = identity.token(self.project, roles=self.roles)
+        request = webob.Request(wire.environ() | {"HTTP_X_AUTH_TOKEN": token})
+        uwsgi = wire.framing == UWSGI
+        with _uwsgi(wire.body) if uwsgi else contextlib.nullcontext():
+            return request.get_response(self.app)
 
     def create(self, **properties: Any) -> webob.Response:
         """Create an image with these properties."""
@@ -168,6 +170,13 @@ class User:
     def update(self, image: str, *changes: Any) -> webob.Response:
         """Apply v2.1 operations to an image, given by its id."""
         return self.send(update(*changes).about(image))
+
+    def upload(self, image: str, data: bytes = b"data") -> str:
+        """Upload an image's data; return its path."""
+        path = f"/v2/images/{image}/file"
+        response = self.send(Wire("PUT", path, data, OCTETS))
+        assert response.status_int == 204, response.text
+        return path
 
     def image(self, image: str) -> dict[str, Any]:
         """Return an image as Glance has stored it."""
