@@ -23,7 +23,7 @@ CASES = {
             f"{NOVA}/test_filter_alone.py::test_verdicts[proven]",
             f"{NOVA}/test_api_alone.py::test_answers[boot]",
             f"{GLANCE}/test_alone.py::test_what_comes_of_a_request[upload]",
-            f"{GLANCE}/test_alone.py::TestImport::test_what_it_lets_pass",
+            f"{GLANCE}/test_alone.py::test_what_an_import_lets_pass",
         ],
         False,
     ),
