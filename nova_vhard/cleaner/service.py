@@ -83,8 +83,9 @@ class Cleaner:
     def round(self) -> float:
         """Look at every device; return the seconds until the next round."""
         self._runtime.notifier.status(self._summary())
-        jitter = random.uniform(0.9, 1.1)  # noqa: S311
-        return float(self._options.interval * jitter)
+        return float(
+            self._options.interval * random.uniform(0.9, 1.1)  # noqa: S311
+        )
 
     def _summary(self) -> str:
         """Look at every device; return the results in one line."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from nova_vhard.explain import fixes, messages
 from nova_vhard.explain.search import Fix
-from nova_vhard.osc.output import Cell, cleaned
+from nova_vhard.osc.output import Cell
 from nova_vhard.policy.top_violations import leading
 from nova_vhard.policy.verdict import Violation
 
@@ -23,7 +23,7 @@ class FixCell(Cell):
 
     def __init__(self, text: str, changes: Iterable[Any] = ()) -> None:
         """Store the text and the changes."""
-        super().__init__(cleaned({"text": text, "changes": list(changes)}))
+        super().__init__({"text": text, "changes": list(changes)})
 
     def human_readable(self) -> str:
         """Return the text."""
@@ -40,7 +40,7 @@ Find = Callable[[Sequence[Violation]], Fix]
 
 def fix_cell(violation: Violation, find: Find) -> FixCell:
     """Return the fix of a violation and the advice on its device kind."""
-    fix = find([violation])
+    fix = find((violation,))
     text = fixes.words(fix), messages.advice(violation)
     return FixCell("; ".join(filter(None, text)), fix.changes)
 

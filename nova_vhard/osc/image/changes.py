@@ -15,7 +15,7 @@ from nova_vhard.common.text import clean
 from nova_vhard.osc.image.images import (
     Finding,
     find,
-    mended,
+    judge,
 )
 from nova_vhard.osc.image.journal import Entry, Journal
 from nova_vhard.osc.paging import GLANCE_ERRORS
@@ -99,11 +99,12 @@ class Changes:
             return failed(error)
 
     def _left(self, finding: Finding) -> int:
-        return len(mended(self.policy, finding, self.today))
+        after = {**finding.image, **finding.changes}
+        return len(judge(self.policy, after, self.today).violations)
 
     def _quarantines(self, finding: Finding) -> bool:
-        status = finding.image.get("status")
-        return self.wanted.deactivate and status == ACTIVE
+        active = finding.image.get("status") == ACTIVE
+        return self.wanted.deactivate and active
 
 
 def _told(entries: list[str], left: int) -> str:

@@ -6,13 +6,14 @@ Pure functions: no cloud is accessed here.
 
 import datetime
 import functools
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common.text import clean
-from nova_vhard.explain.search import fix
+from nova_vhard.explain.draft import Draft
+from nova_vhard.explain.search import Fix, fix
 from nova_vhard.osc.violations import Find, rows
 from nova_vhard.policy.hardware import Holder
 from nova_vhard.policy.model import Policy
@@ -27,11 +28,12 @@ Image = Mapping[str, Any]
 
 Row = tuple[Any, ...]
 
-_JUDGED = READ.union(MAPPINGS)
-# How many different sets of properties are remembered, and the largest, in
-# characters: the values are whatever the owners of the images write.
-_MOST_CLEAN = 4096
-_MOST_CHARACTERS = 1024
+_READ = READ.union(MAPPINGS)
+# Of an image that is remembered; the rest can be long.
+_KEPT = _READ | {"id", "owner"}
+# How many different sets of properties are remembered, and the characters of
+# the largest: the values are whatever the owners of the images write.
+_MOST = 1024
 
 COLUMNS = (
     "ID",
@@ -49,17 +51,28 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Finding:
-    """An image that violates the policy.
+    """An image, and what it violates.
 
     :ivar violations: each of them, whatever its mode
     :ivar changes: property to the safe value that the policy names for it
-    :ivar find: function that returns the fix of some of the violations
+    :ivar search: function that returns the fix of some of the violations, of
+        an image with the same properties
     """
 
     image: Image
     violations: tuple[Violation, ...]
     changes: Mapping[str, str]
-    find: Find
+    search: Find
+
+    def fix(self, violations: Sequence[Violation]) -> Fix:
+        """Return the fix of some of the violations of this image."""
+        fix, holder = self.search(violations), _holder(self.image)
+        edits = {
+            ((origin, holder), name): value
+            for ((origin, _), name), value in fix.draft.edits.items()
+        }
+        subject = Subject(BOOT, project=holder.project, image=holder.id)
+        return replace(fix, draft=Draft(subject, edits))
 
     def rows(self, state: str) -> Iterator[Row]:
         """Yield a row a violation, and one for those beyond the limit."""
@@ -67,15 +80,16 @@ class Finding:
             clean(self.image.get(fact) or "")
             for fact in ("id", "name", "owner", "visibility", "status")
         )
-        for words in rows(self.violations, self.find):
+        for words in rows(self.violations, self.fix):
             yield (*about, *words, state)
 
 
 class Auditor:
     """Judge of images by one policy.
 
-    Whether an image complies depends only on the properties that the reader
-    uses, not on its owner. Many images have the same: they are judged once.
+    Images with the same properties are judged once, and the fix of their
+    violations is searched once, unless the policy names their owners or one
+    of the images.
     """
 
     def __init__(self, policy: Policy, today: datetime.date) -> None:
@@ -85,34 +99,38 @@ class Auditor:
         """
         self._policy = policy
         self._today = today
-        self._clean: set[tuple[tuple[str, str], ...]] = set()
+        self._named = frozenset().union(
+            *(each.projects for each in policy.projects),
+            *(each.projects | each.images for each in policy.exemptions),
+        )
+        self._known: dict[tuple[Any, ...], Finding] = {}
 
     def find(self, image: Image) -> Finding | None:
         """Judge an image as it is; None where nothing is violated."""
-        judged = tuple(
-            [(name, repr(image[name])) for name in image if name in _JUDGED]
-        )
-        if judged in self._clean:
-            return None
-        verdict = judge(self._policy, image, self._today)
-        if verdict.violations:
-            return Finding(
-                image,
+        judged = [(name, repr(image[name])) for name in image if name in _READ]
+        # For whom an exemption or another mode is, and what is judged.
+        who = image.get("owner"), image.get("id")
+        key = self._named.intersection(who), *judged
+        finding = self._known.get(key)
+        if finding is None:
+            kept = {name: image[name] for name in image if name in _KEPT}
+            verdict = judge(self._policy, kept, self._today)
+            finding = Finding(
+                kept,
                 verdict.violations,
                 replacements(self._policy, verdict),
-                functools.partial(
-                    fix,
-                    self._policy,
-                    request=_request(image),
-                    today=self._today,
+                functools.cache(
+                    functools.partial(
+                        fix,
+                        self._policy,
+                        request=_request(kept),
+                        today=self._today,
+                    )
                 ),
             )
-        # Not where an exemption lets it through: that is for some images.
-        if not verdict.exempted:
-            size = sum(len(value) for _, value in judged)
-            if size <= _MOST_CHARACTERS and len(self._clean) < _MOST_CLEAN:
-                self._clean.add(judged)
-        return None
+            if len(str(key)) <= _MOST and len(self._known) < _MOST:
+                self._known[key] = finding
+        return replace(finding, image=image) if finding.violations else None
 
 
 def find(policy: Policy, image: Image, today: datetime.date) -> Finding | None:
@@ -131,27 +149,23 @@ def replacements(policy: Policy, verdict: Verdict) -> dict[str, str]:
     for choice in filter(
         None, (violation.choice for violation in verdict.violations)
     ):
-        kind = KINDS.get(choice.kind)
         rule = policy.guest_devices.get(choice.kind)
         good = rule.replacement(choice.value) if rule else None
-        if kind is None or good is None or "[" in choice.setting:
-            # A list of block devices is not a single value.
-            continue
-        result[kind.image_properties[0]] = good
+        # A list of block devices is not a single value.
+        if good is not None and "[" not in choice.setting:
+            result[KINDS[choice.kind].image_properties[0]] = good
     return result
-
-
-def mended(
-    policy: Policy, finding: Finding, today: datetime.date
-) -> tuple[Violation, ...]:
-    """Return the violations that would be left after the changes."""
-    after = {**finding.image, **finding.changes}
-    return judge(policy, after, today).violations
 
 
 def _request(image: Image) -> ServerRequest:
     """Return the request of the image's owner to boot it."""
-    disk_format = image.get("disk_format")
-    holder = Holder(image.get("id"), image.get("owner"), disk_format)
+    holder = _holder(image)
+    shown = Shown(image, holder.disk_format, holder=holder)
     subject = Subject(BOOT, project=holder.project, image=holder.id)
-    return of_image(Shown(image, disk_format, holder=holder), subject)
+    return of_image(shown, subject)
+
+
+def _holder(image: Image) -> Holder:
+    return Holder(
+        image.get("id"), image.get("owner"), image.get("disk_format")
+    )

@@ -150,17 +150,16 @@ def rows(policy: Policy, server: Server, today: datetime.date) -> list[Row]:
     about = tuple(
         map(clean, (server.project, server.host, server.id, server.name))
     )
-    result: list[Row] = [
-        (*about, *words) for words in _violating(policy, server, today)
-    ]
-    for text in server.unseen:
-        result.append(
+    return [
+        *((*about, *words) for words in _violating(policy, server, today)),
+        *(
             (
                 *(*about, UNSEEN, "", f"cannot be seen: {line(text)}"),
                 *(FixCell(""), "not judged"),
             )
-        )
-    return result
+            for text in server.unseen
+        ),
+    ]
 
 
 def violations(

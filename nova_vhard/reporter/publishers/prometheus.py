@@ -33,8 +33,7 @@ class PrometheusPublisher(Publisher):
     @property
     def path(self) -> str:
         """Where the metrics go."""
-        folder = self.conf.vhard_reporter.textfile_directory
-        return os.path.join(folder, FILE)
+        return os.path.join(self.conf.vhard_reporter.textfile_directory, FILE)
 
     def publish(self, report: HostReport) -> None:
         """Replace the file in one step.
