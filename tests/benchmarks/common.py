@@ -122,14 +122,16 @@ def ratio_bar(
     """Return how a ratio with an interval misses its bar, or None.
 
     The bar is missed if the whole interval is above ``at_most`` or below
-    ``at_least``, or if the interval is wider than ``width`` and so proves
-    nothing.  ``name`` is the key that was passed to ``Interval.figures``.
+    ``at_least``.  An interval with the bar in it proves nothing if it is
+    wider than ``width``.  ``name`` is the key that was passed to
+    ``Interval.figures``.
     """
     low, high = figures[f"{name}_low"], figures[f"{name}_high"]
     shown = f"{low} to {high}"
     if missed := _missed(name, shown, low, high, at_most, at_least):
         return missed
-    if round(high - low, 4) <= width:
+    holds = high <= at_most if at_most is not None else low >= at_least
+    if holds or round(high - low, 4) <= width:
         return None
     return f"{name}: {shown} is wider than {width}: too noisy, run it again"
 
