@@ -134,10 +134,12 @@ class Rules:
         :param device_class: as the kernel writes it: ``0x010802``
         :returns: None for none: the device is never released
         """
-        for entry in self.entries:
-            if entry.matches(device, device_class):
-                return entry
-        return None
+        matching = (
+            entry
+            for entry in self.entries
+            if entry.matches(device, device_class)
+        )
+        return next(matching, None)
 
 
 def schema(steps: Iterable[str]) -> Schema:

@@ -217,10 +217,11 @@ def _sweep(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
 
 def _withdraw(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     placement = connect(conf)
-    if options.host:
-        host = placement.provider(name=options.host)
-    else:
-        host = identity.find(placement, conf.vhard_reporter)
+    host = (
+        placement.provider(name=options.host)
+        if options.host
+        else identity.find(placement, conf.vhard_reporter)
+    )
     lost = upkeep.withdraw(placement, host.uuid)
     terminal.say(f"{host.name} lost {', '.join(sorted(lost)) or 'nothing'}")
     return 0

@@ -336,7 +336,9 @@ def _option(command: list[str], name: str) -> str:
     """Return the word behind an option; empty without it."""
     # The first one counts: libvirt writes its own options before -append,
     # whose word a tenant chooses (image property os_command_line).
-    for place, word in enumerate(command[:-1]):
-        if word in (name, f"-{name}"):
-            return command[place + 1]
-    return ""
+    behind = (
+        command[place + 1]
+        for place, word in enumerate(command[:-1])
+        if word in (name, f"-{name}")
+    )
+    return next(behind, "")

@@ -76,9 +76,7 @@ def apart(host: Host) -> Answer:
         return _NONE if cpus == every else _by_switches(host)
     # Threads are off now and allowed: the next write to a file `online` can
     # change that.
-    if control not in _CANNOT:
-        return _by_switches(host)
-    return _NONE
+    return _NONE if control in _CANNOT else _by_switches(host)
 
 
 def _by_switches(host: Host) -> Answer:

@@ -220,9 +220,7 @@ def _search(elf: ElfFile) -> Iterator[str]:
 
 def _seen(seen: bool, kind: Kind) -> bool | None:
     """Judge a name that a small module may do without."""
-    if not seen and kind is Kind.SHARED:
-        return None
-    return seen
+    return None if not seen and kind is Kind.SHARED else seen
 
 
 def _kind(elf: ElfFile, interpreter: bool) -> Kind:

@@ -87,10 +87,9 @@ def claim_of(flavor: Any) -> Claim | None:
     """
     specs = flavor.extra_specs or {}
     names = (flavor.name, *(specs.get(name) for name in _NAME_SPECS))
-    for name in names:
-        if name and name.startswith("SCS-"):
-            return Claim(flavor, name)
-    return None
+    of_scs = (name for name in names if name and name.startswith("SCS-"))
+    name = next(of_scs, None)
+    return Claim(flavor, name) if name else None
 
 
 def row(

@@ -245,7 +245,9 @@ def _values(
 
 def _prefix(namespace: Definition) -> str | None:
     """Return the prefix of names on an image; None if not for images."""
-    for association in namespace.get("resource_type_associations") or ():
-        if association.get("name") == _IMAGE:
-            return str(association.get("prefix") or "")
-    return None
+    prefixes = (
+        str(each.get("prefix") or "")
+        for each in namespace.get("resource_type_associations") or ()
+        if each.get("name") == _IMAGE
+    )
+    return next(prefixes, None)

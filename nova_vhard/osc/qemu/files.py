@@ -142,10 +142,14 @@ def options(plan: Plan) -> str:
         _option("--audio-drv-list=", "no sound goes anywhere"),
         _option("--enable-pie", "the guide's -pie -fPIE"),
     ]
-    for name, why in plan.features.items():
-        lines.append(f"{_because(why)}--enable-{name}\n")
-    for name, why in plan.left_features.items():
-        lines.append(f"{_because(why)}--disable-{name}\n")
+    for verb, features in (
+        ("enable", plan.features),
+        ("disable", plan.left_features),
+    ):
+        lines += [
+            f"{_because(why)}--{verb}-{name}\n"
+            for name, why in features.items()
+        ]
     return "\n".join(lines)
 
 

@@ -21,8 +21,8 @@ from nova_vhard.osc import (
 from nova_vhard.osc.server.facts import Facts
 from nova_vhard.osc.server.servers import (
     COLUMNS,
+    Auditor,
     Row,
-    rows,
     violations,
 )
 from nova_vhard.policy.model import Policy
@@ -105,9 +105,10 @@ class Audit:
         :raises ERRORS: of ``paging``, if Nova does not answer
         """
         day = today()
+        auditor = Auditor(self._policy, day)
         for page in _pages(self._app, options, self.facts.microversion):
             for server in self.facts.of_page(page):
-                result = rows(self._policy, server, day)
+                result = auditor.rows(server)
                 if self._exempted is not None:
                     broken = violations(self._policy, server, day)
                     self._exempted.add(server.id, broken)

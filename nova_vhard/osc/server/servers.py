@@ -65,6 +65,8 @@ _BUS_OF_NAME: Mapping[str, tuple[str, str]] = MappingProxyType(
         "xvd": ("disk_bus", "xen"),
     }
 )
+#: Of how many different servers the rows are kept; a key can be long.
+_MOST = 256
 _AGAIN = {
     Mode.ENFORCE: "would be refused a rebuild",
     Mode.WARN: "a rebuild would pass with a warning",
@@ -147,19 +149,45 @@ def rows(policy: Policy, server: Server, today: datetime.date) -> list[Row]:
 
     :param today: the day (UTC) by which exemptions are judged
     """
-    about = tuple(
-        map(clean, (server.project, server.host, server.id, server.name))
-    )
-    return [
-        *((*about, *words) for words in _violating(policy, server, today)),
-        *(
-            (
-                *(*about, UNSEEN, "", f"cannot be seen: {line(text)}"),
-                *(FixCell(""), "not judged"),
-            )
-            for text in server.unseen
-        ),
-    ]
+    return Auditor(policy, today).rows(server)
+
+
+class Auditor:
+    """Judge of servers by one policy.
+
+    Servers that differ only in what they are called and where they run are
+    judged once, unless the policy names one of them.
+    """
+
+    def __init__(self, policy: Policy, today: datetime.date) -> None:
+        """Know of no server yet."""
+        self._policy = policy
+        self._today = today
+        self._named = frozenset().union(
+            *(each.servers for each in policy.exemptions)
+        )
+        self._known: dict[str, list[Row]] = {}
+
+    def rows(self, server: Server) -> list[Row]:
+        """Return the rows of a server, as ``rows`` does."""
+        about = server.project, server.host, server.id, server.name
+        named = server.id if server.id in self._named else ""
+        alike = replace(server, id=named, name="", host="")
+        key = repr(alike)
+        if key not in self._known:
+            if len(self._known) >= _MOST:
+                self._known.clear()
+            self._known[key] = [
+                *_violating(self._policy, alike, self._today),
+                *(
+                    (
+                        *(UNSEEN, "", f"cannot be seen: {line(text)}"),
+                        *(FixCell(""), "not judged"),
+                    )
+                    for text in server.unseen
+                ),
+            ]
+        return [(*map(clean, about), *words) for words in self._known[key]]
 
 
 def violations(
@@ -220,17 +248,20 @@ def finder(policy: Policy, server: Server, today: datetime.date) -> Find:
         whole = with_specs(image.hardware(), specs)
         return ServerRequest(whole, server.subject)
 
-    request = read(Draft(server.subject))
-    return partial(search.fix, policy, request=request, today=today, read=read)
+    return partial(
+        search.fix,
+        policy,
+        request=read(Draft(server.subject)),
+        today=today,
+        read=read,
+    )
 
 
 def _findings(
     policy: Policy, server: Server, today: datetime.date
 ) -> Iterator[_Finding]:
     runs = _violations(policy, server, _runs_with(server), today)
-    known = frozenset[ViolationKey]()
-    if server.had is not None:
-        known = known.union(*runs)
+    known = frozenset().union(*(runs if server.had is not None else ()))
     again = (
         _violations(policy, server, server.now, today, known)
         if server.now
