@@ -39,21 +39,21 @@ KEPT, PAGE = FOLDER / "figures.json", FOLDER / "figures.inc"
 #: Seconds after which a benchmark is told to end. Those that measure until an
 #: interval is narrow begin nothing after ten minutes.
 LIMITS = {
-    "policy": 120,
-    "filter": 120,
-    "scheduler": 260,
-    "schema": 620,
-    "glance": 780,
-    "nova-api": 640,
-    "audit": 120,
-    "server-audit": 540,
-    "weight": 200,
-    "reporter": 180,
-    "guard": 200,
-    "placement": 420,
-    "scale": 600,
-    "abuse": 600,
-    "boots": 600,
+    "policy": 240,
+    "filter": 240,
+    "scheduler": 520,
+    "schema": 1220,
+    "glance": 1380,
+    "nova-api": 1240,
+    "audit": 240,
+    "server-audit": 1080,
+    "weight": 400,
+    "reporter": 360,
+    "guard": 400,
+    "placement": 840,
+    "scale": 1200,
+    "abuse": 1200,
+    "boots": 1200,
 }
 _STATES = {0: "held", 1: "missed", 2: "unavailable"}
 _PACKAGES = ("nova", "glance", "openstack-placement", "keystone")
