@@ -619,13 +619,10 @@ def test_what_an_image_is_given():
             "vif_model": {"allow": ["virtio"]},
         }
     )
-    finding = images.find(
-        rules,
-        {"id": "1f2e", "hw_disk_bus": "ide", "hw_vif_model": "e1000"},
-        TODAY,
-    )
+    image = {"id": "1f2e", "hw_disk_bus": "ide", "hw_vif_model": "e1000"}
+    finding = images.find(rules, image, TODAY)
     assert finding.changes == {"hw_disk_bus": "virtio"}
-    (left,) = images.mended(rules, finding, TODAY)
+    (left,) = images.judge(rules, image | finding.changes, TODAY).violations
     assert left.rule == "guest_devices.vif_model"
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What counts, draws and packs: house, benchmarks, mutants, the wheel."""
+"""What counts, draws and packs: house, mutants, the wheel."""
 
-import json
 import re
 import shutil
 import subprocess
@@ -12,9 +11,6 @@ import zipfile
 import pytest
 
 from tests import house
-from tests.benchmarks import common, compare, figures_page, steps
-from tests.benchmarks.abuse_cost import Cost, Finding
-from tests.benchmarks.compare import Ratio
 from tests.mutants import __main__ as program
 from tests.mutants import survivor, table
 from tests.mutants.areas import AREAS
@@ -147,82 +143,6 @@ def test_ceilings(tmp_path, capsys, action, ceiling, status, after):
         str(after),
         str(max(0, 2 - after)),
     ]
-
-
-# The limits of the benchmarks, and the page of their figures.
-
-MORE = Ratio("policy", "rate_ratio", True)
-LESS = Ratio("policy", "cost_ratio", False)
-FOLDER = docs.CONTRIBUTOR.parent
-KEPT = json.loads((FOLDER / "figures.json").read_text())
-
-
-@pytest.mark.parametrize(
-    ("ratio", "was", "now", "fails"),
-    [
-        (MORE, 2, 2 * 0.69, True),
-        (LESS, 2, 2 / 0.69, True),
-        (MORE, 2, 2 * 0.71, False),
-        (LESS, 2, 2 / 0.71, False),
-        (MORE, 2, 9, False),
-        (MORE, None, 1, True),
-        (MORE, 1, None, True),
-    ],
-)
-def test_a_ratio_fails_if_it_falls_by_a_third_or_is_missing(
-    ratio, was, now, fails
-):
-    assert [
-        each
-        for each, _ in compare.compare(
-            *({"policy": {ratio.name: value}} for value in (was, now)), [ratio]
-        )
-    ] == [ratio] * fails
-
-
-@pytest.mark.parametrize(
-    ("gate", "plain", "beyond"),
-    [
-        ((0.0499, 1), (0.01, 1), False),
-        ((0.0501, 1), (0.01, 1), True),
-        # 20 ms are always free.
-        ((0.0199, 1), (0.0001, 1), False),
-        ((0, 3000 + 65_536), (0, 300), False),
-        ((0, 3001 + 65_536), (0, 300), True),
-    ],
-)
-def test_a_hostile_request_may_cost_so_much(gate, plain, beyond):
-    assert Finding("x", Cost(*gate), Cost(*plain)).beyond is beyond
-
-
-@pytest.mark.parametrize(("value", "status"), [(2, 1), (1, 0)])
-def test_a_missed_bar_is_saved_and_fails(tmp_path, value, status):
-    def bars(figures):
-        return common.shortfalls(common.at_most(figures, "a_us", 1))
-
-    file = tmp_path / "saved.json"
-    arguments = ["--check", "--save", str(file)]
-    assert common.main("x", lambda: {"a_us": value}, bars, arguments) == status
-    saved = json.loads(file.read_text())
-    assert (saved["figures"]["a_us"], len(saved["missed"])) == (value, status)
-
-
-def test_the_page_of_figures_is_what_the_run_has_found():
-    page = figures_page.page(KEPT, steps.known())
-    assert (FOLDER / "figures.inc").read_text() == page
-    for each in compare.RATIOS:
-        assert KEPT[each.benchmark]["figures"][each.name] > 0
-
-
-def test_the_script_knows_every_benchmark():
-    found = re.findall(
-        r"^ +([\w-]+)\) module=([\w.]+) ;;$",
-        (docs.ROOT / "tools" / "bench.sh").read_text(),
-        re.M,
-    )
-    assert set(steps.known()) == set(dict(found)) - set(steps.RUNNERS)
-    for _, module in found:
-        assert (docs.ROOT / f"{module.replace('.', '/')}.py").is_file()
 
 
 # The areas of mutants, the reasons of survivors, and the exit status.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Audits: exemptions by server, and images that are judged once."""
+"""Exemptions that name servers, and lists of them."""
 
 import datetime
 import os
@@ -9,7 +9,6 @@ import pytest
 from osc_lib import exceptions
 
 from nova_vhard.osc import exemption_list
-from nova_vhard.osc.image import images
 from nova_vhard.osc.server.audit import AuditServers
 from nova_vhard.osc.server.servers import Server, violations
 from nova_vhard.policy import document, hardware, subject
@@ -262,76 +261,3 @@ def test_ten_thousand_exemptions_are_looked_up_not_searched(monkeypatch):
         judge(rules, E1000, server=ident(10_000)).rules,
     ) == ([], [CARD])
     assert covers.call_count == 1
-
-
-# An audit judges images that say the same once, and only where it may.
-
-CLEAN = {"hw_disk_bus": "virtio", "os_version": "13", "disk_format": "raw"}
-IMAGES_IDE = {**CLEAN, "hw_disk_bus": "ide"}
-MODEL = {**CLEAN, "hw_vif_model": "ne2k"}
-LONG = {**CLEAN, "hw_vif_model": "n" * 65_535}
-DISKS = {"guest_devices": {"disk_bus": {"allow": ["virtio"]}}}
-
-
-@pytest.fixture
-def judged(monkeypatch):
-    """Return a function that gives the ids of the images that are judged."""
-    judge = mock.Mock(wraps=images.judge)
-    monkeypatch.setattr(images, "judge", judge)
-    return lambda: [call.args[1]["id"] for call in judge.call_args_list]
-
-
-def violates(auditor, properties, uuid="a", owner="p"):
-    return auditor.find({"id": uuid, "owner": owner, **properties}) is not None
-
-
-@pytest.mark.parametrize(
-    ("images_", "expected"),
-    [
-        # clean ones that say the same are judged once
-        ([("a", CLEAN), ("b", {**CLEAN, "os_version": "12"})], "a"),
-        # one that violates is judged each time
-        ([("a", IMAGES_IDE), ("b", IMAGES_IDE)], "ab"),
-        # all that the reader reads is judged
-        *(
-            ([("a", CLEAN), ("b", {**CLEAN, **properties})], "ab")
-            for properties in (
-                {"hw_disk_bus": "ide"},
-                {"hw_cdrom_bus": "ide"},
-                {"disk_format": "iso"},
-                {"block_device_mapping": [{"disk_bus": "ide"}]},
-                {"block_device_mapping": '[{"disk_bus": "ide"}]'},
-                {"vmware_adaptertype": "ide"},
-            )
-        ),
-        # nothing long is remembered
-        ([("a", MODEL), ("b", MODEL)], "a"),
-        ([("a", LONG), ("b", LONG)], "ab"),
-    ],
-)
-def test_which_images_are_judged(judged, images_, expected):
-    auditor = images.Auditor(policy(**DISKS), TODAY)
-    for uuid, properties in images_:
-        violates(auditor, properties, uuid, f"p{uuid}")
-    assert judged() == [*expected]
-
-
-def test_an_exemption_is_for_its_own_project():
-    exemption = {
-        "id": "old",
-        "reason": "r",
-        "projects": ["p"],
-        "rules": {"guest_devices.disk_bus": ["ide"]},
-        "until": "2099-01-01",
-    }
-    auditor = images.Auditor(policy(**DISKS, exemptions=[exemption]), TODAY)
-    assert not violates(auditor, IMAGES_IDE, "a", "p")
-    assert violates(auditor, IMAGES_IDE, "b", "q")
-
-
-def test_no_more_are_remembered_than_a_bound(judged, monkeypatch):
-    monkeypatch.setattr(images, "_MOST_CLEAN", 1)
-    auditor = images.Auditor(policy(**DISKS), TODAY)
-    for uuid, properties in ("ab", CLEAN), ("cd", MODEL), ("ef", MODEL):
-        assert not violates(auditor, properties, uuid)
-    assert judged() == ["ab", "cd", "ef"]
