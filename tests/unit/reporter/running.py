@@ -3,8 +3,9 @@
 
     python -m tests.unit.reporter.running CONFIG WHAT
 
-WHAT is ``check`` (a check hangs), ``publish`` (a publisher hangs) or ``deep``
-(a publisher hangs in a call of C that no exception reaches).
+WHAT is "" (nothing), ``check`` (a check hangs), ``publish`` (a publisher
+hangs) or ``deep`` (a publisher hangs in a call of C that no exception
+reaches).
 """
 
 import ctypes
@@ -59,13 +60,13 @@ def hang_deep(self, current):
     libc.pthread_mutex_lock(mutex)
 
 
+HANGS = {"publish": hang, "deep": hang_deep}
+
+
 def main(config, what):
-    checks = [Hangs(), Fast()] if what == "check" else [Fast()]
-    report.load = lambda: checks
-    if what == "publish":
-        JsonPublisher.publish = hang
-    if what == "deep":
-        JsonPublisher.publish = hang_deep
+    checks = {"": report.load(), "check": [Hangs(), Fast()]}
+    report.load = lambda: checks.get(what, [Fast()])
+    JsonPublisher.publish = HANGS.get(what, JsonPublisher.publish)
     return command.main(["--config-file", config, "run"])
 
 

@@ -1,20 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A reporter in a container sees the host below another root, or says so."""
 
-import datetime
 import json
 import re
 import shutil
 from unittest import mock
 
 import pytest
-from oslo_config import cfg
 
 from nova_vhard.cmd import reporter as command
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.daemon import identity
-from nova_vhard.host import report
-from nova_vhard.host.check import Status
 from nova_vhard.host.root import Unreadable
 from nova_vhard.placement.client import ProviderNotFound
 from nova_vhard.reporter import hosts
@@ -39,10 +35,7 @@ def host(tmp_path):
 
 
 @pytest.fixture
-def conf(host):
-    conf = cfg.ConfigOpts()
-    conf([], project="test")
-    reporter_conf.register(conf)
+def conf(conf, host):
     conf.set_override("root", str(host), "vhard_reporter")
     return conf
 
@@ -64,8 +57,15 @@ def test_the_answers_are_the_hosts(host, tmp_path, capsys):
     }
     assert result.items() >= expected.items()
     config = tmp_path / "reporter.conf"
-    config.write_text(f"[vhard_reporter]\nroot = {host}\n")
-    assert statuses(capsys, "--config-file", str(config), "check") == result
+    config.write_text(
+        f"[vhard_reporter]\nroot = {host}\nstate_path = {tmp_path}\n"
+        "publishers = json\n"
+    )
+    words = ["--config-file", str(config)]
+    assert statuses(capsys, *words, "check") == result
+    assert command.main([*words, "run", "--once"]) == 0
+    reported = json.loads((tmp_path / "report.json").read_text())["results"]
+    assert len(reported) == len(result)
 
 
 @pytest.mark.parametrize(
@@ -81,13 +81,11 @@ def test_what_is_not_mounted_is_unknown(host, capsys, mount, lost):
     assert {result[name] for name in lost} == {"UNKNOWN"}
 
 
-def test_nothing_mounted_proves_nothing(conf, host):
+def test_nothing_mounted_proves_nothing(host, capsys):
     shutil.rmtree(host)
     host.mkdir()
-    now = datetime.datetime.now(datetime.UTC)
-    result = report.inspect(hosts.of_conf(conf), now, report.load())
-    assert result.passed == frozenset()
-    assert Status.FAIL not in {each.status for each in result.results}
+    result = statuses(capsys, "check", "--root", str(host))
+    assert not {"PASS", "FAIL"} & {*result.values()}
 
 
 def test_links_of_the_host_stay_below_the_root(host, capsys):
@@ -100,20 +98,14 @@ def test_links_of_the_host_stay_below_the_root(host, capsys):
     assert result["kernel_aslr"] == "FAIL"
 
 
-def test_the_compute_nodes_id_is_the_one_below_the_root(conf):
-    place = hosts.of_conf(conf).root
+def test_the_compute_node_is_the_one_below_the_root(conf, host, monkeypatch):
+    """Without its id nothing is reported for the container's name."""
     path = conf.vhard_reporter.compute_id_file
     assert path == "/var/lib/nova/compute_id"
-    assert identity.compute_id(place, path) == UUID
-
-
-def test_without_the_id_nothing_is_reported_for_the_containers_name(
-    conf, host, monkeypatch
-):
-    (host / "var/lib/nova/compute_id").unlink()
+    assert identity.compute_id(hosts.of_conf(conf).root, path) == UUID
+    (host / path[1:]).unlink()
     monkeypatch.setattr("socket.getfqdn", lambda: "3f1c0b7a55ee")
     monkeypatch.setattr("socket.gethostname", lambda: "3f1c0b7a55ee")
-
     placement = mock.Mock()
     placement.provider.side_effect = ProviderNotFound("no")
     with pytest.raises(ProviderNotFound, match="name=3f1c0b7a55ee"):
@@ -136,7 +128,5 @@ def test_the_page_mounts_what_the_options_name():
     for name in ("compute_id_file", "run_dir"):
         assert f"{options[name]}:/host{options[name]}:ro" in text
     assert f":{options['state_path']}" in text
-    named = set(
-        re.findall(r"^(\w+) = ", "".join(docs.blocks(PAGE, "ini")), re.M)
-    )
-    assert named <= options.keys()
+    samples = "".join(docs.blocks(PAGE, "ini"))
+    assert {*re.findall(r"^(\w+) = ", samples, re.M)} <= options.keys()

@@ -3,6 +3,7 @@
 
 import os
 import signal
+from unittest import mock
 
 import pytest
 
@@ -10,19 +11,18 @@ from nova_vhard.cmd import attestor, cleaner, guard, reporter
 from nova_vhard.cmd import exporter as exporter
 from nova_vhard.daemon import interrupts
 from nova_vhard.daemon.runtime import Runtime
+from nova_vhard.daemon.systemd import Notifier
 from nova_vhard.placement.connect import AdapterClient
 
 
-class Manager:
-    """Writes down what a service manager would hear."""
+@pytest.fixture
+def manager():
+    """Return what a service manager would hear."""
+    return mock.Mock(spec=Notifier, period=None)
 
-    period = None
 
-    def __init__(self):
-        self.heard = []
-
-    def __getattr__(self, name):
-        return lambda **_: self.heard.append(name)
+def heard(manager):
+    return [name for name, *_ in manager.mock_calls]
 
 
 class Rounds:
@@ -38,22 +38,20 @@ class Rounds:
         return 0.0
 
 
-def test_ready_rounds_and_the_end():
-    manager = Manager()
+def test_ready_rounds_and_the_end(manager):
     service = Rounds(None, None, signal.SIGTERM)
     before = signal.getsignal(signal.SIGTERM)
     Runtime(manager).run(service)
     assert service.signals == []
-    assert manager.heard == ["ready", *["alive"] * 3, "stopping"]
+    assert heard(manager) == ["ready", *["alive"] * 3, "stopping"]
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_sighup_makes_the_service_anew():
-    manager = Manager()
+def test_sighup_makes_the_service_anew(manager):
     fresh = Rounds(signal.SIGTERM)
     Runtime(manager).run(Rounds(signal.SIGHUP), lambda: fresh)
     assert fresh.signals == []
-    assert manager.heard[1:4] == ["alive", "reloading", "ready"]
+    assert heard(manager)[1:4] == ["alive", "reloading", "ready"]
 
 
 @pytest.mark.parametrize(
@@ -72,39 +70,31 @@ def test_sighup_ends_no_daemon_that_starts(program):
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
 
 
-def test_sighup_while_it_starts_makes_the_service_anew():
+def test_sighup_while_it_starts_makes_the_service_anew_once(manager):
     before = signal.getsignal(signal.SIGHUP)
     interrupts.note_hangup()
     os.kill(os.getpid(), signal.SIGHUP)
-    manager, fresh = Manager(), Rounds(signal.SIGTERM)
+    fresh = Rounds(signal.SIGTERM)
     Runtime(manager).run(Rounds(None), lambda: fresh)
     signal.signal(signal.SIGHUP, before)
-    assert manager.heard.count("reloading") == 1
-    # Once.
     Runtime(manager).run(Rounds(signal.SIGTERM))
-    assert manager.heard.count("reloading") == 1
+    assert heard(manager).count("reloading") == 1
 
 
-def test_one_that_cannot_be_made_anew_goes_on(caplog):
-    def again():
-        raise ValueError("interval: not a number")
-
+def test_one_that_cannot_be_made_anew_goes_on(manager, caplog):
+    again = mock.Mock(side_effect=ValueError("interval: not a number"))
     service = Rounds(signal.SIGHUP, signal.SIGTERM)
-    Runtime(Manager()).run(service, again)
+    Runtime(manager).run(service, again)
     assert service.signals == []
     assert "interval: not a number" in caplog.text
 
 
 def test_a_sign_of_life_before_each_request():
-    class Adapter:
-        def get(self, url, **_):
-            return url
-
-        put = delete = get
-
-    signs = []
-    client = AdapterClient(Adapter(), lambda: signs.append(1))
+    heard = mock.Mock()
+    client = AdapterClient(heard.adapter, heard.alive)
     client.get("/", "1.39")
     client.put("/", {}, "1.39")
     client.delete("/", "1.39")
-    assert len(signs) == 3
+    calls = [name for name, *_ in heard.mock_calls]
+    assert calls[::2] == ["alive"] * 3
+    assert calls[1::2] == ["adapter.get", "adapter.put", "adapter.delete"]

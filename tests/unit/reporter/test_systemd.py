@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of notifications to a service manager, over real sockets."""
 
+import contextlib
 import os
+import re
 import socket
 
 import pytest
@@ -28,20 +30,20 @@ def heard(listener):
     return listener.recv(4096).decode().split("\n")
 
 
-def test_each_message(manager):
+@pytest.mark.parametrize(
+    ("method", "arguments", "message"),
+    [
+        ("ready", (), "READY=1"),
+        ("reloading", (), r"RELOADING=1\nMONOTONIC_USEC=[1-9]\d*"),
+        ("stopping", (), "STOPPING=1"),
+        ("status", ("two\nlines  of text",), "STATUS=two lines of text"),
+        ("alive", (True,), "WATCHDOG=1"),
+    ],
+)
+def test_each_message(manager, method, arguments, message):
     listener, address = manager
-    notifier = Notifier(address, watchdog=10)
-    notifier.ready()
-    assert heard(listener) == ["READY=1"]
-    notifier.reloading()
-    first, second = heard(listener)
-    assert first == "RELOADING=1"
-    assert second.partition("=")[0] == "MONOTONIC_USEC"
-    assert int(second.partition("=")[2]) > 0
-    notifier.stopping()
-    assert heard(listener) == ["STOPPING=1"]
-    notifier.status("two\nlines  of text")
-    assert heard(listener) == ["STATUS=two lines of text"]
+    getattr(Notifier(address, watchdog=10), method)(*arguments)
+    assert re.fullmatch(message, "\n".join(heard(listener)))
 
 
 def test_a_sign_of_life_each_half_of_the_watchdogs_time(manager):
@@ -49,19 +51,15 @@ def test_a_sign_of_life_each_half_of_the_watchdogs_time(manager):
     now = [100.0]
     notifier = Notifier(address, watchdog=10, clock=lambda: now[0])
     assert notifier.period == 5
+    listener.setblocking(False)
     times = []
     for _ in range(40):
         notifier.alive()
-        listener.setblocking(False)
-        try:
+        with contextlib.suppress(BlockingIOError):
             assert heard(listener) == ["WATCHDOG=1"]
             times.append(now[0])
-        except BlockingIOError:
-            pass
         now[0] += 0.5
     assert times == [100, 105, 110, 115]
-    notifier.alive(now=True)
-    assert heard(listener) == ["WATCHDOG=1"]
 
 
 def test_of_the_environment(manager):
@@ -80,6 +78,7 @@ def test_of_the_environment(manager):
     assert heard(listener) == ["READY=1"]
 
 
+@pytest.mark.parametrize("address", ["", "relative", "vsock:2:1", "@there"])
 @pytest.mark.parametrize(
     "watchdog",
     [
@@ -87,19 +86,13 @@ def test_of_the_environment(manager):
         {"WATCHDOG_USEC": "0"},
         {"WATCHDOG_USEC": "soon"},
         {"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "1"},
+        {"WATCHDOG_USEC": "1000000"},
     ],
 )
-def test_nobody_watches_this_process(manager, watchdog):
-    _, address = manager
-    result = systemd.of_environment({"NOTIFY_SOCKET": address, **watchdog})
-    assert result.period is None
-
-
-@pytest.mark.parametrize("address", ["", "relative", "vsock:2:1"])
-def test_without_a_manager_nothing_is_said(address):
-    environment = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000000"}
-    notifier = systemd.of_environment(environment)
-    assert notifier.period is None
+def test_no_manager_that_watches_this_process(address, watchdog):
+    notifier = systemd.of_environment({"NOTIFY_SOCKET": address, **watchdog})
+    watches = address == "@there" and watchdog == {"WATCHDOG_USEC": "1000000"}
+    assert notifier.period == (0.5 if watches else None)
     notifier.ready()
     notifier.alive(now=True)
 
