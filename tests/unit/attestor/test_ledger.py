@@ -54,15 +54,13 @@ def take(ledger, verdict, now=NOW):
     return ledger.take(AGENTS, given, now)
 
 
-@pytest.mark.parametrize(("verdict", "attests", "_"), TABLE)
-def test_a_new_host(ledger, verdict, attests, _):
+@pytest.mark.parametrize(("verdict", "attests", "stays"), TABLE)
+def test_a_verdict_of_a_new_host_and_of_one_that_was_attested(
+    ledger, verdict, attests, stays
+):
     reasons = take(ledger, verdict)
     assert (HOST in ledger.attested(NOW)) is attests
     assert bool(reasons) is not attests
-
-
-@pytest.mark.parametrize(("verdict", "_", "stays"), TABLE)
-def test_a_host_that_was_attested(ledger, verdict, _, stays):
     take(ledger, verified(10))
     take(ledger, verdict)
     assert (HOST in ledger.attested(NOW)) is stays

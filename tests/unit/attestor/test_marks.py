@@ -2,7 +2,6 @@
 """Marks: what nobody without the key can make, move or make last longer."""
 
 import datetime
-import os
 import uuid
 
 import pytest
@@ -116,31 +115,31 @@ class TestKeys:
         assert keys == (b"\xab" * 32, b"\xcd" * 40)
 
     @pytest.mark.parametrize(
-        "text",
-        ["", "# none", "ab" * 31, "xy" * 32, "a" * 65, "ab" * 32 + "\nx"],
+        ("text", "mode", "folder", "said"),
+        [
+            *(
+                (text, 0o640, 0o755, None)
+                for text in (
+                    *("", "# none", "ab" * 31, "xy" * 32, "a" * 65),
+                    "ab" * 32 + "\nx",
+                )
+            ),
+            *(
+                ("ab" * 32, mode, 0o755, r"chmod (go-w|o-r)")
+                for mode in (0o644, 0o660, 0o602, 0o604)
+            ),
+            ("ab" * 32, 0o640, 0o777, "chmod go-w"),
+        ],
     )
-    def test_no_key(self, path, text):
+    def test_no_key_or_one_that_is_open_to_others(
+        self, path, text, mode, folder, said
+    ):
         path.write_text(text)
-        with pytest.raises(marks.KeyFileError, match=str(path)):
-            marks.read_keys(str(path))
-
-    @pytest.mark.parametrize("mode", [0o644, 0o660, 0o602, 0o604])
-    def test_open_to_others(self, path, mode):
         path.chmod(mode)
-        with pytest.raises(marks.KeyFileError, match=r"chmod (go-w|o-r)"):
+        path.parent.chmod(folder)
+        with pytest.raises(marks.KeyFileError, match=said) as raised:
             marks.read_keys(str(path))
-
-    def test_in_a_folder_that_others_can_write(self, path):
-        path.parent.chmod(0o777)
-        with pytest.raises(marks.KeyFileError, match="chmod go-w"):
-            marks.read_keys(str(path))
-
-    @pytest.mark.skipif(os.geteuid() != 0, reason="gives a file away")
-    @pytest.mark.parametrize("what", ["file", "folder"])
-    def test_of_another_user(self, path, what):
-        os.chown({"file": path, "folder": path.parent}[what], 65534, -1)
-        with pytest.raises(marks.KeyFileError, match="is not owned by root"):
-            marks.read_keys(str(path))
+        assert str(path.parent) in str(raised.value)
 
     def test_none_there(self, path):
         path.unlink()

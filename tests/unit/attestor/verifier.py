@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 #: Seconds until a server notices that it is to end.
@@ -25,33 +26,30 @@ _EXTENSIONS = f"subjectAltName=DNS:{NAME},DNS:localhost,IP:127.0.0.1"
 
 def make_certificates(folder: pathlib.Path) -> None:
     """Make an authority, ``other`` that is another, a server and a client."""
-    for name in ("ca", "other"):
-        _openssl(
-            folder,
-            *("req", "-x509", "-newkey", "ec", "-pkeyopt"),
-            *("ec_paramgen_curve:P-256", "-nodes", "-days", "2"),
-            *("-keyout", f"{name}.key", "-out", f"{name}.crt"),
-            *("-subj", f"/CN={name}", "-addext", _AUTHORITY),
-        )
+    made = ("req", "-x509", "-newkey", "ec", "-nodes", "-days", "2")
+    curve = ("-pkeyopt", "ec_paramgen_curve:P-256")
     for name, authority in (
+        ("ca", ""),
+        ("other", ""),
         ("server", "ca"),
         ("client", "ca"),
         ("stranger", "other"),
     ):
-        _openssl(
-            folder,
-            *("req", "-x509", "-newkey", "ec", "-pkeyopt"),
-            *("ec_paramgen_curve:P-256", "-nodes", "-days", "2"),
-            *("-keyout", f"{name}.key", "-out", f"{name}.crt"),
-            *("-subj", f"/CN={name}", "-addext", _EXTENSIONS),
+        signed = (
+            *("-addext", _EXTENSIONS, "-CA", f"{authority}.crt"),
             *("-addext", "basicConstraints=critical,CA:FALSE"),
-            *("-CA", f"{authority}.crt", "-CAkey", f"{authority}.key"),
+            *("-CAkey", f"{authority}.key"),
         )
-
-
-def _openssl(folder: pathlib.Path, *arguments: str) -> None:
-    command = ["openssl", *arguments]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        subprocess.run(
+            [
+                *("openssl", *made, *curve, "-subj", f"/CN={name}"),
+                *("-keyout", f"{name}.key", "-out", f"{name}.crt"),
+                *(signed if authority else ("-addext", _AUTHORITY)),
+            ],
+            cwd=folder,
+            check=True,
+            capture_output=True,
+        )
 
 
 def agent(status: str = "PASS", ago: float = 2, **more: Any) -> dict[str, Any]:
@@ -82,6 +80,7 @@ def agent(status: str = "PASS", ago: float = 2, **more: Any) -> dict[str, Any]:
 NEVER = {"attestation_count": 0, "last_successful_attestation": 0}
 
 
+@dataclass
 class Verifier:
     """Serves what it is told.
 
@@ -93,14 +92,13 @@ class Verifier:
     :ivar requests: path of each request
     """
 
-    def __init__(self) -> None:
-        self.agents: dict[str, Any] = {}
-        self.body: bytes | None = None
-        self.status = 200
-        self.headers: dict[str, str] = {}
-        self.encodings: list[str | None] = []
-        self.requests: list[str] = []
-        self.url = ""
+    agents: dict[str, Any] = field(default_factory=dict)
+    body: bytes | None = None
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    encodings: list[str | None] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    url: str = ""
 
     def answer(self, request: http.server.BaseHTTPRequestHandler) -> None:
         """Answer a request."""
@@ -138,6 +136,8 @@ def serving(folder: pathlib.Path) -> Iterator[Verifier]:
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    # So that no thread of a request is left.
+    server.daemon_threads = False
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "server.crt", folder / "server.key")
     context.load_verify_locations(folder / "ca.crt")
