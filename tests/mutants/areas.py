@@ -118,26 +118,24 @@ _PLACEMENT = (
         f"tests/functional/placement/test_{name}.py"
         for name in (
             "attested_lies",
+            "attestor",
             "cleaner",
-            "clock",
-            "device_commands",
             "enroll",
-            "hosts",
             "long_urls",
-            "made_anew",
             "placement",
-            "posture",
             "reporter",
-            "rivals",
+            "rights",
+            "sessions",
             "status",
-            "withdraw",
         )
     ),
 )
 _ATTESTOR = (
     "tests/unit/attestor",
-    "tests/functional/placement/test_attestor.py",
-    "tests/functional/placement/test_attestor_command.py",
+    *(
+        f"tests/functional/placement/test_{name}.py"
+        for name in ("attested_lies", "attestor", "attestor_command")
+    ),
 )
 AREAS = {
     area.name: area

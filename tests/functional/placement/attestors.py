@@ -10,6 +10,7 @@ from nova_vhard.attestor.service import Attestor, Means
 from nova_vhard.attestor.sources.base import SourceError, Verdict
 from nova_vhard.conf import attestor as attestor_conf
 from nova_vhard.daemon.runtime import Runtime
+from nova_vhard.placement import marks
 from nova_vhard.placement.client import Placement
 from nova_vhard.placement.posture import Clock, Posture, Question
 
@@ -108,8 +109,6 @@ class Desk:
         return Attestor(self.conf(**options), means, Runtime())
 
     def keys(self) -> tuple[bytes, ...]:
-        from nova_vhard.placement import marks
-
         return marks.read_keys(str(self.key))
 
     def scheduler(self, question: Question = ATTESTED) -> frozenset[str]:

@@ -4,25 +4,23 @@
 import copy
 import datetime
 import importlib.util
-import io
 import json
 import logging
 import pathlib
 import sqlite3
 import uuid
-from collections.abc import Iterable, Iterator
-from types import SimpleNamespace
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 from oslo_config import cfg
 
 from nova_vhard.catalogue import traits
 from nova_vhard.conf import reporter as reporter_conf
-from nova_vhard.placement import names
+from nova_vhard.placement import names, upkeep
 from nova_vhard.placement.client import Placement
-from nova_vhard.placement.posture import Clock, Posture
 from nova_vhard.reporter.publishers.placement import PlacementPublisher
 from tests.functional.placement import reports
+from tests.unit.attestor.conftest import certificates, verifier  # noqa: F401
 
 MISSING = importlib.util.find_spec("placement") is None
 #: Which role may do what in Placement, as we ship it.
@@ -32,6 +30,9 @@ POLICY = (
     / "nova-vhard"
     / "placement-policy.yaml"
 )
+
+#: Days for which names of reports are made, and of which a host warns.
+DAYS = {name: getattr(names, name) for name in ("DAYS", "FEW_DAYS")}
 
 
 class SkippedModule(pytest.Module):
@@ -125,8 +126,9 @@ def hours(request, monkeypatch):
     A test that uses the fixture ``weeks`` makes as many as in a cloud.
     """
     if "weeks" not in request.fixturenames:
-        monkeypatch.setattr(names, "DAYS", 0)
-        monkeypatch.setattr(names, "FEW_DAYS", 0)
+        # What upkeep reads as it is imported stays.
+        monkeypatch.setattr(upkeep.names, "DAYS", 0)
+        monkeypatch.setattr(upkeep.names, "FEW_DAYS", 0)
 
 
 @pytest.fixture(autouse=True)
@@ -166,56 +168,20 @@ def publisher(cloud, conf):
     return PlacementPublisher(conf, cloud.placement)
 
 
-class Time:
-    """A clock that a test sets."""
-
-    seconds = 1000.0
-
-    def clock(self) -> Clock:
-        """Return it, as a posture takes it."""
-        return Clock(
-            lambda: self.seconds,
-            lambda: reports.NOW + (self.seconds - 1000) * reports.HOUR / 3600,
-        )
-
-
-@pytest.fixture
-def time():
-    return Time()
-
-
-@pytest.fixture
-def posture(cloud, time):
-    """Return what nova-scheduler knows of hosts, by that clock."""
-    return Posture(lambda: Placement(cloud), 60, 600, time.clock())
-
-
-@pytest.fixture
-def openstack(cloud):
-    """Return a function that runs a command of ``openstack vhard``.
-
-    It returns the result of the command, or what it printed; ``client`` is
-    what the command finds as ``client_manager.vhard``.
-    """
-
-    def run(kind, *words, client=None):
-        out = io.StringIO()
-        client = client or SimpleNamespace(placement=cloud.placement)
-        manager = SimpleNamespace(vhard=client)
-        app = SimpleNamespace(client_manager=manager, stdout=out, stderr=out)
-        command = kind(app, SimpleNamespace())
-        options = command.get_parser("test").parse_args(words)
-        return command.take_action(options) or out.getvalue()
-
-    return run
-
-
 @pytest.fixture
 def keystone():
     """Return a Keystone with the project and the roles that enroll needs."""
     from tests.functional.placement.keystone import service_cloud
 
     return service_cloud()
+
+
+@pytest.fixture
+def world(cloud, keystone, tmp_path, monkeypatch, request):
+    """Return a cloud of which sessions tell; its commands run at NOW."""
+    from tests.functional.placement.world import World
+
+    return World(cloud, keystone, tmp_path, monkeypatch, request)
 
 
 @pytest.fixture
@@ -316,46 +282,72 @@ class Cloud:
     def delete(self, url: str, version: str):
         return self._send("DELETE", url, version)
 
+    def send(self, method: str, url: str, body: object = None):
+        """Send what works, past ``requests`` and ``faults``."""
+        headers = {"OpenStack-API-Version": "placement 1.39"}
+        response = self._adapter.request(
+            url, method, json=body, headers=headers
+        )
+        assert response.status_code < 300, response.text
+        return response
+
+    def make(self, **body: str) -> str:
+        """Make a provider; return its uuid."""
+        body = {"uuid": str(uuid.uuid4()), **body}
+        self.send("POST", "/resource_providers", body)
+        return body["uuid"]
+
     def host(self, name: str, traits: Iterable[str] = ()) -> str:
         """Make a root provider with traits; return its uuid."""
-        provider = str(uuid.uuid4())
-        body = {"uuid": provider, "name": name}
-        headers = {"OpenStack-API-Version": "placement 1.39"}
-        response = self._adapter.post(
-            "/resource_providers", json=body, headers=headers
-        )
-        assert response.status_code == 200, response.text
-        self.give(provider, traits, response.json()["generation"])
+        provider = self.make(name=name)
+        self.give(provider, traits)
         return provider
 
-    def give(
-        self,
-        provider: str,
-        traits: Iterable[str],
-        generation: int | None = None,
-    ) -> None:
-        """Replace all traits of a provider, as anybody may.
-
-        :param generation: of the provider; asked for by default
-        """
+    def give(self, provider: str, traits: Iterable[str]) -> None:
+        """Replace all traits of a provider, as any user may."""
         wanted = sorted(traits)
         for name in wanted:
             if name.startswith("CUSTOM_"):
-                self.put(f"/traits/{name}", None, "1.39")
-        if generation is None:
-            generation = self.traits(provider)[1]
-        body = {
-            "traits": wanted,
-            "resource_provider_generation": generation,
-        }
+                self.send("PUT", f"/traits/{name}")
         url = f"/resource_providers/{provider}/traits"
-        response = self.put(url, body, "1.39")
-        assert response.status_code == 200, response.text
+        now = self.send("GET", url).json()
+        self.send("PUT", url, {**now, "traits": wanted})
+
+    def refuse(self, method: str, part: str, *answer: object) -> list[str]:
+        """Answer each request of a kind in place of Placement.
+
+        :param method: "" for any
+        :param part: of its URL
+        :param answer: status and text; none for a connection that fails
+        :returns: the URLs, as they are asked for
+        """
+        refused: list[str] = []
+
+        def fault(how: str, url: str):
+            if not how.startswith(method) or part not in url:
+                return None
+            refused.append(url)
+            if not answer:
+                raise ConnectionError("unreachable")
+            return Answer(*answer)
+
+        self.faults.append(fault)
+        return refused
+
+    def before(self, method: str, part: str, happens: Callable[[], object]):
+        """Call a function before the first request of a kind."""
+
+        def fault(how: str, url: str) -> None:
+            if how == method and part in url:
+                self.faults.clear()
+                happens()
+
+        self.faults.append(fault)
 
     def traits(self, provider: str) -> tuple[set[str], int]:
         """Return a provider's traits and its generation."""
         url = f"/resource_providers/{provider}/traits"
-        body = self.get(url, "1.39").json()
+        body = self.send("GET", url).json()
         return set(body["traits"]), body["resource_provider_generation"]
 
     def claims(self, provider: str) -> tuple[set[str], int]:

@@ -58,11 +58,12 @@ class Keystone:
             raise exceptions.DuplicateResource("more than one")
         return result[0] if result else None
 
-    def find_project(self, name):
-        return self._named(self.projects, name)
+    def find_project(self, name, kind="projects"):
+        things = getattr(self, kind).values()
+        return next((each for each in things if each.name == name), None)
 
     def find_role(self, name):
-        return self._named(self.roles, name)
+        return self.find_project(name, "roles")
 
     def get_user(self, id):
         return self.users[id]
@@ -113,16 +114,14 @@ class Keystone:
             {"name": self.roles[each["id"]].name} for each in more["roles"]
         ]
         made = SimpleNamespace(
-            id=uuid.uuid4().hex, secret=uuid.uuid4().hex, name=name, **more
+            id=uuid.uuid4().hex,
+            secret=uuid.uuid4().hex,
+            name=name,
+            user=user,
+            **more,
         )
         self.credentials.setdefault(user, []).append(made)
         return made
-
-    def _named(self, things, name):
-        (result,) = [
-            each for each in things.values() if each.name == name
-        ] or [None]
-        return result
 
     def _fault(self, name):
         if name in self.faults:

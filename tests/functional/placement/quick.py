@@ -14,13 +14,9 @@ statements and their databases are unchanged.
 
 Placement creates the aliases of its tables, with all of their columns, again
 for every statement. They all have a name: here there is one alias for each.
-
-oslo's policy and middleware inspect each function before they call it: thirty
-microseconds for each rule of each request. Here they inspect it once.
 """
 
 import functools
-import inspect
 import sqlite3
 import types
 from typing import Any
@@ -28,8 +24,6 @@ from typing import Any
 import jsonschema
 import sqlalchemy
 from jsonschema import exceptions, validators
-from oslo_middleware import base as middleware
-from oslo_policy import _checks
 from placement import db_api, util
 from placement.handlers import trait as trait_handler
 from placement.objects import resource_class, trait
@@ -104,14 +98,6 @@ def _alias(table: Any, name: str | None = None, flat: bool = False) -> Any:
     return _named(table, name)
 
 
-_SPEC = functools.cache(inspect.getfullargspec)
-
-
-def _spec(method: Any) -> Any:
-    """Stand in for ``inspect.getfullargspec``, of a method bound or static."""
-    return _SPEC(getattr(method, "__func__", method))
-
-
 @functools.cache
 def install() -> None:
     """Install the cache in this process."""
@@ -121,7 +107,5 @@ def install() -> None:
         FormatChecker=jsonschema.FormatChecker,
         ValidationError=jsonschema.ValidationError,
     )
-    middleware.getfullargspec = _spec
-    _checks.inspect = types.SimpleNamespace(getfullargspec=_spec)
     sqlalchemy.alias = _alias
     _share_statements()

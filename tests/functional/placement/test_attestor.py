@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The attestor on the real Placement: who is attested, and until when."""
 
-import contextlib
 import itertools
 import json
 import uuid
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 
@@ -16,7 +16,6 @@ from nova_vhard.placement import upkeep
 from nova_vhard.placement.client import HOST
 from nova_vhard.placement.fleet import fleet
 from nova_vhard.placement.posture import PostureUnavailable, Question
-from nova_vhard.reporter.publishers.placement import PlacementPublisher
 from tests import logged
 from tests.functional.placement.attestors import (
     MAX_AGE,
@@ -28,152 +27,185 @@ from tests.functional.placement.attestors import (
 IOMMU = traits.of_check("iommu")
 
 
+class Story(Desk):
+    """A desk, and what a row of STORIES names."""
+
+    def __init__(self, cloud, folder):
+        super().__init__(cloud, folder)
+        self.names, self.bad = {}, False
+
+    def happens(self, events):
+        """Let things happen: names of methods with their arguments."""
+        for event in events.split(", "):
+            name, *arguments = event.split()
+            getattr(self, name)(*arguments)
+
+    def hosts_of(self, *names):
+        """Make compute nodes whose agents are verified."""
+        self.names |= {name: self.host(name) for name in names}
+
+    def start(self):
+        """Start an attestor in place of any other; it does a round."""
+        self.running = self.attestor()
+        self.idle(seconds=0)
+
+    def idle(self, rounds=1, seconds=60):
+        """Rounds, a minute each; the verifier has verified no host since."""
+        for _ in range(int(rounds)):
+            self.cloud.requests.clear()
+            done = self.minute(self.running, seconds)
+            assert done is not (self.down or self.bad)
+
+    def verified_again(self, rounds=1):
+        """Rounds, a minute each; the verifier verifies all before each."""
+        for _ in range(int(rounds)):
+            self.verify()
+            self.idle()
+
+    def sleep(self, seconds):
+        """Time passes, and no attestor runs."""
+        self.seconds += int(seconds)
+
+    def at(self, seconds):
+        """Set the clock."""
+        self.seconds = int(seconds)
+
+    def unverified(self):
+        self.verified.clear()
+
+    def fails(self, name):
+        self.failed.add(f"agent of {name}")
+
+    def passes(self, name):
+        self.failed.remove(f"agent of {name}")
+
+    def demands(self, *names):
+        """Let the verifier demand nothing of agents but of these."""
+        named = {f"agent of {name}" for name in names}
+        self.undemanded = self.verified.keys() - named
+
+    def goes(self):
+        """The verifier, or who reads the mapping, does not answer."""
+        self.down = True
+
+    def comes(self):
+        self.down = False
+
+    def damage(self):
+        """The mapping cannot be read."""
+        self.mapping.write_text("hosts: [")
+        self.bad = True
+
+    def mend(self):
+        self.map()
+        self.bad = False
+
+    def unmap(self):
+        """Map another host alone."""
+        self.hosts = {str(uuid.uuid4()): "agent"}
+        self.map()
+
+    def keys_are(self, *keys):
+        self.write_key(*(key * 32 for key in keys))
+
+    # What must hold.
+
+    def attested(self, *names):
+        """A scheduler chooses from these hosts."""
+        assert self.scheduler() == {self.names[name] for name in names}
+
+    def lost(self):
+        """It chooses from none, and none has the trait."""
+        self.attested()
+        assert not self.cloud.placement.providers({TRAIT})
+
+    def swept(self, name):
+        """A sweep takes the trait from a host, without the key."""
+        done = upkeep.sweep(self.cloud.placement, self.now(), 2)
+        assert done.unmarked == [name]
+
+    def undemanded_are(self, *names):
+        """The list of hosts names those."""
+        listed = fleet(self.cloud.placement, self.now(), 2)
+        assert [each.name for each in listed if each.undemanded] == [*names]
+
+    def marks_are(self, number):
+        assert len(self.marks()) == int(number)
+
+    def errors_are(self, kind, number):
+        assert self.running.numbers.errors[kind] == int(number)
+
+    def five_requests(self):
+        """The last round has asked, and written nothing."""
+        methods = [method for method, _ in self.cloud.requests]
+        assert methods == ["GET"] * 5
+
+
 @pytest.fixture
 def desk(cloud, tmp_path):
-    return Desk(cloud, tmp_path)
+    return Story(cloud, tmp_path)
 
 
 @pytest.fixture
 def host(desk):
-    return desk.host("compute1")
+    desk.hosts_of("a")
+    return desk.names["a"]
 
 
 @pytest.fixture
 def attestor(desk, host):
-    attestor = desk.attestor()
-    assert attestor.once()
-    assert desk.scheduler() == {host}
-    return attestor
+    desk.happens("start, attested a")
+    return desk.running
 
 
-@pytest.fixture
-def is_lost(desk, host):
-    """Return a function that checks that no host is attested any longer."""
-
-    def check():
-        assert desk.scheduler() == frozenset()
-        assert TRAIT not in desk.cloud.traits(host)[0]
-
-    return check
-
-
-@pytest.fixture
-def is_attested(desk, host):
-    """Return a function that lets a minute pass, and a round.
-
-    It checks that the host alone is attested then; ``done`` is whether the
-    round had no error.
-    """
-
-    def check(attestor, seconds=60, done=True, verify=True):
-        if verify:
-            desk.verify()
-        assert desk.minute(attestor, seconds) is done
-        assert desk.scheduler() == {host}
-
-    return check
-
-
-def test_a_host_that_was_never_verified(desk, host, is_lost):
-    desk.verified.clear()
-    assert desk.attestor().once()
-    is_lost()
-
-
-def test_where_nothing_changes_five_requests_are_made(desk, attestor):
-    desk.verify()
-    desk.cloud.requests.clear()
-    assert desk.minute(attestor)
-    assert [method for method, _ in desk.cloud.requests] == ["GET"] * 5
-
-
-def test_it_stays_while_it_is_verified(desk, attestor, is_attested):
-    for _ in range(30):
-        is_attested(attestor)
-    assert len(desk.marks()) == 1
+BEGIN = "start, attested a, "
+FEW = "c2 c3 c4 c5 c6 c7 c8 c9"
+#: What happens to host a.
+STORIES = {
+    "never verified": "unverified, start, lost",
+    "nothing changes": f"{BEGIN}verified_again, five_requests",
+    "verified all the time": f"{BEGIN}verified_again 30, attested a, "
+    "marks_are 1",
+    "the first FAIL": f"{BEGIN}fails a, idle, lost, marks_are 0, passes a, "
+    "verified_again, attested a",
+    "an agent that vanishes": f"{BEGIN}unverified, idle, lost",
+    "nothing is demanded of some": f"hosts_of {FEW}, demands a, start, "
+    "attested a, verified_again 3, attested a, marks_are 3, "
+    f"undemanded_are {FEW}, demands a {FEW}, verified_again, "
+    f"attested a {FEW}, undemanded_are",
+    "nothing is demanded of any": "demands, start, attested, undemanded_are a",
+    # The attestor's clock and the verifier's; the scheduler's is right.
+    "a clock that was ahead": "at 3600, verify, start, at 0, attested, "
+    "at 3539, attested, at 3540, attested a",
+    "a pass that is not renewed": f"{BEGIN}idle 9, attested a, idle, lost",
+    "a verifier that is down for a minute": f"{BEGIN}verified_again 2, goes, "
+    "idle, attested a, comes, verified_again, attested a",
+    "a verifier that is down for less than the age": f"{BEGIN}"
+    "verified_again 2, goes, idle 8, attested a, comes, verified_again, "
+    "attested a",
+    "a verifier that is down for longer": f"{BEGIN}verified_again 2, goes, "
+    "idle 8, attested a, idle 2, lost, errors_are verifier 10",
+    # No component has taken the trait, but the mark is over all the same.
+    "an attestor that is down for longer": f"{BEGIN}sleep 600, attested, "
+    "swept a, lost",
+    "a new one while the verifier is down": f"{BEGIN}goes, start, verify, "
+    "idle, attested a, sleep 600, idle, lost",
+    "a bad mapping adds none and takes who is refused": f"{BEGIN}hosts_of b, "
+    "damage, idle, attested a, verified_again, attested a, fails a, idle, "
+    "lost, passes a, idle, lost, mend, verified_again, attested a b",
+    "a bad mapping lets ages pass": f"{BEGIN}damage, start, "
+    "verified_again 10, lost",
+    "a host that leaves the mapping": f"{BEGIN}unmap, idle, lost, "
+    "errors_are mapping 1",
+    "a key is changed without a gap": f"{BEGIN}keys_are ab cd, start, "
+    "verified_again, attested a, keys_are cd ab, start, verified_again 10, "
+    "attested a, keys_are cd, attested a",
+}
 
 
-def test_the_first_fail_takes_it(desk, attestor, is_attested, is_lost):
-    desk.failed.add("agent of compute1")
-    assert desk.minute(attestor)
-    is_lost()
-    assert desk.marks() == set()
-    # When the verifier takes it again:
-    desk.failed.clear()
-    is_attested(attestor)
-    # An agent that has vanished:
-    del desk.verified["agent of compute1"]
-    assert desk.minute(attestor)
-    is_lost()
-
-
-def test_an_agent_of_which_nothing_is_demanded(desk, host, attestor):
-    others = {desk.host(f"compute{number}") for number in range(2, 10)}
-    desk.undemanded = desk.verified.keys() - {"agent of compute1"}
-    for _ in range(3):
-        desk.verify()
-        assert desk.minute(attestor)
-        assert desk.scheduler() == {host}
-        # then the list of hosts names them, and nothing is written again
-        assert {
-            each.name
-            for each in fleet(desk.cloud.placement, desk.now(), 2)
-            if each.undemanded
-        } == {f"compute{number}" for number in range(2, 10)}
-        assert len(desk.marks()) == 3
-    # when something is demanded of them
-    desk.undemanded = set()
-    assert desk.minute(attestor)
-    assert desk.scheduler() == {host} | others
-    assert not any(
-        each.undemanded for each in fleet(desk.cloud.placement, desk.now(), 2)
-    )
-
-
-def test_they_are_named_where_no_host_was_ever_attested(desk):
-    desk.host("compute1")
-    desk.undemanded = {"agent of compute1"}
-    assert desk.attestor().once()
-    (only,) = fleet(desk.cloud.placement, desk.now(), 2)
-    assert only.undemanded and not only.attested
-
-
-def test_a_clock_that_was_ahead_attests_nobody(desk, host):
-    """The attestor's and the verifier's clock; the scheduler's is right."""
-    desk.seconds += 3600
-    desk.verify()
-    assert desk.attestor().once()
-    for seconds, counts in ((0, ()), (3539, ()), (3540, {host})):
-        desk.seconds = seconds
-        assert desk.scheduler() == set(counts)
-
-
-def test_a_pass_that_is_not_renewed(desk, attestor, is_attested, is_lost):
-    for _ in range(9):
-        is_attested(attestor, verify=False)
-    assert desk.minute(attestor)
-    is_lost()
-
-
-@pytest.mark.parametrize("minutes", [1, 8, 10])
-def test_a_verifier_that_is_down(
-    desk, attestor, is_attested, is_lost, minutes
-):
-    """For less than the age, or for longer."""
-    # A success that no mark was made for:
-    is_attested(attestor)
-    is_attested(attestor)
-    desk.down = True
-    for _ in range(min(minutes, 8)):
-        is_attested(attestor, done=False, verify=False)
-    if minutes < 10:
-        desk.down = False
-        is_attested(attestor)
-        return
-    for _ in range(2):
-        assert not desk.minute(attestor)
-    is_lost()
-    assert attestor.numbers.errors["verifier"] == 10
+@pytest.mark.parametrize("events", STORIES.values(), ids=STORIES)
+def test_a_story(desk, host, events):
+    desk.happens(events)
 
 
 @pytest.mark.parametrize("peer", ["verifier", "placement"])
@@ -182,86 +214,24 @@ def test_a_peer_that_is_away_for_two_hours_has_three_lines(
 ):
     clock = SimpleNamespace(monotonic=lambda: desk.seconds)
     monkeypatch.setattr(log, "time", clock)
-
-    def down(method, url):
-        raise ConnectionError("unreachable")
-
-    if peer == "placement":
-        desk.cloud.faults.append(down)
     desk.down = peer == "verifier"
+    if peer == "placement":
+        desk.cloud.refuse("", "")
     for _ in range(24):
         assert not desk.minute(attestor, 300)
-    assert attestor.numbers.errors[peer] == 24
-    desk.down = False
+    desk.errors_are(peer, 24)
     desk.cloud.faults.clear()
-    desk.verify()
-    assert desk.minute(attestor)
-    assert desk.scheduler() == {host}
-    lines = [
-        (level, text)
-        for level, text in logged.lines(caplog, service.LOG.name)
-        if "attested" not in text
-    ]
-    assert [level for level, _ in lines] == ["ERROR", "ERROR", "WARNING"]
-    assert lines[-1][1] == f"No error of {peer} any longer"
-
-
-def test_an_attestor_that_is_down_for_longer(desk, host, attestor, is_lost):
-    desk.seconds += MAX_AGE
-    # Nobody has taken the trait, but the mark is over all the same.
-    assert TRAIT in desk.cloud.traits(host)[0]
-    assert desk.scheduler() == frozenset()
-    # A sweep takes the trait, without the key.
-    done = upkeep.sweep(desk.cloud.placement, desk.now(), 2)
-    assert done.unmarked == ["compute1"]
-    is_lost()
-
-
-def test_a_new_one_while_the_verifier_is_down(
-    desk, attestor, is_attested, is_lost
-):
-    desk.down = True
-    after = desk.attestor()
-    is_attested(after, done=False)
-    desk.seconds += MAX_AGE
-    assert not after.once()
-    is_lost()
-
-
-def test_a_bad_mapping_adds_nobody_and_takes_whom_the_verifier_refuses(
-    desk, host, attestor, is_attested, is_lost
-):
-    new = desk.host("compute2")
-    desk.mapping.write_text("hosts: [")
-    for verify in (False, True):
-        is_attested(attestor, done=False, verify=verify)
-    desk.failed.add("agent of compute1")
-    assert not desk.minute(attestor)
-    is_lost()
-    desk.failed.clear()
-    assert not desk.minute(attestor)
-    is_lost()
-    desk.map()
-    desk.verify()
-    assert desk.minute(attestor)
-    assert desk.scheduler() == {host, new}
-
-
-def test_a_bad_mapping_lets_ages_pass(desk, attestor, is_lost):
-    restarted = desk.attestor()
-    desk.mapping.write_text("hosts: [")
-    for _ in range(10):
-        desk.verify()
-        assert not desk.minute(restarted)
-    is_lost()
-
-
-def test_a_host_that_leaves_the_mapping(desk, attestor, is_lost):
-    desk.hosts = {str(uuid.uuid4()): "agent"}
-    desk.map()
-    assert desk.minute(attestor)
-    is_lost()
-    assert attestor.numbers.errors["mapping"] == 1
+    desk.happens("comes, verified_again, attested a")
+    levels, texts = zip(
+        *(
+            line
+            for line in logged.lines(caplog, service.LOG.name)
+            if "attested" not in line[1]
+        ),
+        strict=True,
+    )
+    assert levels == ("ERROR", "ERROR", "WARNING")
+    assert texts[-1] == f"No error of {peer} any longer"
 
 
 class Killed(BaseException):
@@ -280,57 +250,33 @@ def test_killed_at_every_request(desk):
         desk.seconds += 301
         desk.failed |= {"agent of bad0", "agent of bad1"}
         desk.verify()
-        if not killed(desk, step):
+        # None for a request that goes on.
+        points = itertools.chain([None] * step, [Killed])
+        desk.cloud.faults.append(mock.Mock(side_effect=points))
+        try:
+            desk.attestor().once()
             break
+        except Killed:
+            desk.cloud.faults.clear()
         assert desk.scheduler() >= good, step
         assert desk.attestor().once()
         assert desk.scheduler() == good, step
     assert 10 < step < 40
 
 
-def killed(desk, step):
-    """Run an attestor that is killed before a request; return whether."""
-    left = step
-
-    def kill(method, url):
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise Killed
-
-    desk.cloud.faults.append(kill)
-    with contextlib.suppress(Killed):
-        desk.attestor().once()
-    desk.cloud.faults.clear()
-    return left < 0
-
-
-def test_two_of_them_do_not_fight(desk, attestor, is_attested):
+def test_two_of_them_do_not_fight(desk, attestor):
     other = desk.attestor()
     assert other.once()
-    for _ in range(20):
+    for each in (attestor, other) * 20:
+        desk.verify()
         desk.cloud.requests.clear()
-        is_attested(attestor, 30)
-        is_attested(other, 30)
-        writes = [it for it in desk.cloud.requests if it[0] != "GET"]
-        assert len(writes) <= 2
-    assert len(desk.marks()) == 1
-    desk.failed.add("agent of compute1")
+        assert desk.minute(each, 30)
+        desk.attested("a")
+        assert sum(it[0] != "GET" for it in desk.cloud.requests) <= 2
+    desk.happens("marks_are 1, fails a")
     for each in (other, attestor):
         assert each.once()
-        assert desk.scheduler() == frozenset()
-
-
-def test_a_key_is_changed_without_a_gap(desk, host, attestor, is_attested):
-    old, new = "ab" * 32, "cd" * 32
-    desk.write_key(old, new)
-    is_attested(desk.attestor())
-    desk.write_key(new, old)
-    after = desk.attestor()
-    for _ in range(10):
-        is_attested(after)
-    desk.write_key(new)
-    assert desk.scheduler() == {host}
+        desk.attested()
 
 
 def test_a_scheduler_without_a_key_chooses_nobody(desk, attestor):
@@ -369,26 +315,20 @@ def test_reporter_sweep_and_withdraw_leave_the_trait_alone(
         placement.update(host, lambda ours: {TRAIT}, HOST)
     upkeep.sweep(placement, desk.now(), 2)
     assert upkeep.withdraw(placement, host) == frozenset()
-    assert desk.scheduler() == {host}
+    desk.attested("a")
     assert upkeep.unattest(placement, host) == {TRAIT}
-    assert desk.scheduler() == frozenset()
-    assert PlacementPublisher.name == "placement"
+    desk.lost()
 
 
-def test_events(desk, caplog):
+def test_events(desk, host, caplog):
     """One JSON object for each host that comes or goes, and no other."""
-    host = desk.host("compute1")
     caplog.set_level("INFO", "nova_vhard.attestations")
-    attestor = desk.attestor()
-    assert attestor.once() and desk.minute(attestor)
-    desk.failed.add("agent of compute1")
-    assert desk.minute(attestor) and desk.minute(attestor)
+    desk.happens("start, idle, fails a, idle 2")
     messages = [
-        json.loads(it.getMessage())
-        for it in caplog.records
-        if it.name == "nova_vhard.attestations"
+        json.loads(text)
+        for _, text in logged.lines(caplog, "nova_vhard.attestations")
     ]
-    shared = {"host": "compute1", "provider": host}
+    shared = {"host": "a", "provider": host}
     refused = "the verifier refuses it: FAIL"
     until = int(START.timestamp()) + MAX_AGE
     assert messages == [
@@ -397,14 +337,12 @@ def test_events(desk, caplog):
     ]
 
 
-def test_metrics(desk, attestor, tmp_path):
-    attestor = desk.attestor(textfile_directory=str(tmp_path))
-    desk.host("compute2")
-    desk.failed.add("agent of compute2")
-    assert attestor.once()
+def test_metrics(desk, host, tmp_path):
+    desk.happens("hosts_of b, fails b")
+    assert desk.attestor(textfile_directory=str(tmp_path)).once()
     text = (tmp_path / "nova_vhard_attestor.prom").read_text()
-    assert 'nova_vhard_attested{host="compute1"} 1.0' in text
-    assert 'nova_vhard_attested{host="compute2"} 0.0' in text
+    assert 'nova_vhard_attested{host="a"} 1.0' in text
+    assert 'nova_vhard_attested{host="b"} 0.0' in text
     assert 'nova_vhard_attestor_errors_total{of="verifier"} 0.0' in text
 
 
@@ -414,23 +352,15 @@ def test_many_hosts(desk):
     A thousand hosts: 143 marks, each made and deleted once in five minutes.
     """
     names = [f"c{number}" for number in range(70)]
-    desk.hosts = {
-        desk.cloud.host(name, {"COMPUTE_NODE"}): f"agent of {name}"
-        for name in names
-    }
-    hosts = set(desk.hosts)
-    desk.verified = dict.fromkeys(desk.hosts.values(), 0.0)
-    desk.map()
-    attestor = desk.attestor()
-    assert attestor.once()
-    assert desk.scheduler() == hosts
-    assert len(desk.marks()) == 10
-    desk.cloud.requests.clear()
+    desk.hosts_of(*names)
+    desk.happens("start, marks_are 10")
+    desk.attested(*names)
+    sent = 0
     for _ in range(10):
-        desk.verify()
-        assert desk.minute(attestor)
-    assert len(desk.cloud.requests) <= 10 * 5 + 2 * 2 * 10
+        desk.verified_again()
+        sent += len(desk.cloud.requests)
+    assert sent <= 10 * 5 + 2 * 2 * 10
     # when half of them fail, they are out within the round
     desk.failed |= {f"agent of c{number}" for number in range(35)}
-    assert desk.minute(attestor)
+    desk.idle()
     assert len(desk.scheduler()) == 35

@@ -93,109 +93,105 @@ class Installation(Etc):
         (self.folder / "state").mkdir()
         (self.folder / "state").chmod(state)
 
-    def is_closed(self):
-        """Create a state folder that only its owner may write to."""
-        self.open(0o644, state=0o755)
-
-    def run(self, text):
+    def run(self):
         """Run the commands of a fix."""
-        for command in re.search(r"Run (.+?)\.( |$)", text)[1].split(" and "):
+        (text, _) = re.search(r"Run (.+?)\.( |$)", self.told).groups()
+        for command in text.split(" and "):
             subprocess.run(shlex.split(command), check=True)
 
-    def add_paste(self, text):
+    def add_paste(self):
         """Run the nova-vhard-paste command of a fix."""
-        words = re.search(r"nova-vhard-paste (add \w+ \S+),", text)[1]
+        words = re.search(r"nova-vhard-paste (add \w+ \S+),", self.told)[1]
         assert paste.main(words.split()) == 0
 
-    def is_rolling(self):
-        """Let an old service read a policy that requires a new one."""
-        self.judge()
-        self.write("policy.yaml", f"{POLICY}requires: '>=0.10'\n")
-        self.judge("0.9")
-
-    def hears(self):
-        """Create a host that reports, and no names for future hours."""
-        self.write("policy.yaml", OFFERED)
+    def host(self):
+        """Create a host that reports."""
         self.cloud.host("a", marks())
 
-    def sweep(self, _):
+    def sweep(self):
         self.cloud.insert_swept(datetime.datetime.now(datetime.UTC))
 
 
+AUDIT, ENFORCE, NEW = (
+    ("write", "policy.yaml", f"{POLICY}{line}\n")
+    for line in ("mode: audit", "mode: enforce", "requires: '>=0.10'")
+)
+OFFERS = ("write", "policy.yaml", OFFERED)
 #: What is wrong, the check that names it, how it is broken, text that names
-#: it, and what its fix says.
+#: it, and what its fix says; steps are methods of Installation.
 CASES = {
     "a policy of mode 0600 of another user": (
         "Policy",
-        lambda it: it.open(0o600),
+        [("open", 0o600)],
         r"cannot read it\. Run chown root:\d+ \S+ and chmod 0640",
-        Installation.run,
+        ("run",),
     ),
     "a state_path that is not writable": (
         "Policy",
-        Installation.is_closed,
+        [("open", 0o644, 0o755)],
         r"cannot write to \S+/state: .* Run install -d",
-        Installation.run,
+        ("run",),
     ),
     "no import plugin": (
         "Glance import gate",
-        lambda it: it.glance(GLANCE.replace("[vhard]", "[]")),
+        [("glance", GLANCE.replace("[vhard]", "[]"))],
         r"Add vhard as the last plugin, in glance-api\.conf",
-        lambda it, _: it.glance(GLANCE),
+        ("glance", GLANCE),
     ),
     "no filter": (
         "Scheduler filter",
-        lambda it: it.nova(NOVA.replace("VirtHardeningFilter,", "")),
+        [("nova", NOVA.replace("VirtHardeningFilter,", ""))],
         r"VirtHardeningFilter is not in enabled_filters.*Put it first",
-        lambda it, _: it.nova(NOVA),
+        ("nova", NOVA),
     ),
     "no filter-with in Nova": (
         "Nova API gate",
-        lambda it: it.write("nova/api-paste.ini", shipped("nova")),
+        [("write", "nova/api-paste.ini", shipped("nova"))],
         "Run nova-vhard-paste add nova",
-        Installation.add_paste,
+        ("add_paste",),
     ),
     "no filter-with in Glance": (
         "Glance API gate",
-        lambda it: it.write("glance/glance-api-paste.ini", shipped("glance")),
+        [("write", "glance/glance-api-paste.ini", shipped("glance"))],
         "Run nova-vhard-paste add glance",
-        Installation.add_paste,
+        ("add_paste",),
     ),
     "another wheel in one service": (
         "Policy",
-        lambda it: it.judge("0.9"),
+        [("judge", "0.9")],
         r"nova-api runs nova-vhard 0\.9, and .*: restart nova-api",
-        lambda it, _: it.judge(),
+        ("judge",),
     ),
     "no PciPassthroughFilter": (
         "PCI passthrough",
-        lambda it: it.nova(ON) and it.write("policy.yaml", OFFERED),
+        [("nova", ON), OFFERS],
         r"lacks PciPassthroughFilter.*Add it, in nova\.conf",
-        lambda it, _: it.nova(PCI),
+        ("nova", PCI),
     ),
+    # An old service reads a policy that requires a new one.
     "a policy that the old service refuses": (
         "Policy",
-        Installation.is_rolling,
+        [("judge",), NEW, ("judge", "0.9")],
         r"refuses the file since \S+ \S+:3: requires: .*restart it",
-        lambda it, _: it.judge(),
+        ("judge",),
     ),
     "a clock two hours off": (
         "Placement",
-        lambda it: it.is_told(2),
+        [("is_told", 2)],
         r"clocks .* (1:59|2:00):\S+ apart.* correct the wrong clock",
-        lambda it, _: it.is_told(0),
+        ("is_told", 0),
     ),
     "no sweep for seven days": (
         "Reporters",
-        Installation.hears,
+        [OFFERS, ("host",)],
         r"reports of only 0 more days.*Enable nova-vhard-sweep\.timer",
-        Installation.sweep,
+        ("sweep",),
     ),
     "audit mode": (
         "Policy",
-        lambda it: it.write("policy.yaml", f"{POLICY}mode: audit\n"),
+        [AUDIT],
         "says mode: audit, and nothing is refused.*write mode: enforce",
-        lambda it, _: it.write("policy.yaml", f"{POLICY}mode: enforce\n"),
+        ENFORCE,
     ),
 }
 
@@ -235,11 +231,12 @@ def told(installation, name):
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_broken_installation(installation, case):
-    name, broken, text, repair = CASES[case]
-    broken(installation)
-    code, details = told(installation, name)
+    name, broken, text, (method, *arguments) = CASES[case]
+    for breaks, *more in broken:
+        getattr(installation, breaks)(*more)
+    code, installation.told = told(installation, name)
     assert code != Code.SUCCESS
-    assert re.search(text, details), details
-    repair(installation, details)
+    assert re.search(text, installation.told), installation.told
+    getattr(installation, method)(*arguments)
     code, details = told(installation, name)
     assert code == Code.SUCCESS, details

@@ -5,34 +5,37 @@ import contextlib
 import copy
 import json
 import os
+import pathlib
 import shutil
+import signal
 import stat
 import subprocess
 import sys
-import time
-import uuid
+from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 
 from nova_vhard.catalogue import device_words, traits
 from nova_vhard.cleaner import lock
-from nova_vhard.cleaner.decide import OperatorRequest
 from nova_vhard.cleaner.journal import Journal, State
+from nova_vhard.daemon import runtime
 from nova_vhard.host.root import HostRoot
+from nova_vhard.osc.report import data
 from nova_vhard.placement.client import PlacementError
-from tests.functional.placement.conftest import Answer
 from tests.functional.placement.used import (
     ADDRESS,
+    CLASS,
     GROUP,
     NVME,
     REMOVED,
-    RULES,
     RULES_FILE,
     Compare,
     Repair,
     domain,
 )
 from tests.trees import build
+from tests.unit.docs import SOURCE, extension
 
 DEVICE = f"/sys/bus/pci/devices/{NVME}"
 BROKEN = f"{DEVICE}/4b1c0f6e-0f4c-4f0e-8d7b-5f5f7a1c2d3e"
@@ -40,18 +43,15 @@ FULL = OSError(28, "No space left on device")
 
 
 def test_used_cleaned_and_given_again(used):
-    assert used.candidates()
-    consumer = used.boot()
-    assert used.round()
-    assert used.record.state is State.IN_USE
-    assert used.record.consumers == (consumer,)
-    used.delete()
-    assert not used.candidates()
+    used.happens("offered, boot, round")
+    expected = State.IN_USE, (used.consumer,)
+    assert (used.record.state, used.record.consumers) == expected
+    used.happens("delete, reserved")
     # Here each step runs in a process of its own, as in service.
     used.isolated = True
     assert used.round()
     used.is_released()
-    assert used.record.consumers == (consumer,)
+    assert used.record.consumers == (used.consumer,)
     said = [each.said for each in used.record.steps]
     assert said == ["repaired", "it is good"]
     # Who had it last is not guessed after a use that the cleaner did not see.
@@ -63,7 +63,9 @@ def test_used_cleaned_and_given_again(used):
     assert result.fields["max_unit"] == 2147483647
 
 
-#: Events, and why the device is kept then; "" for one that is released.
+FORCE = "enable trust_placement_requests, "
+#: Events, and why the device is kept then; "" for one that is released. Then
+#: what the last round tells of it.
 HISTORIES = {
     "a use between two rounds": ("use, round", ""),
     "failed, then asked for again": (
@@ -145,12 +147,79 @@ HISTORIES = {
         "enable trust_new, forget, round, renew, infect, round",
         "",
     ),
+    "kept by the configuration": ("keep_reserved, use, round", "KEPT"),
+    # It is not taken back, and it is not a proof of the next use.
+    "released by force": (
+        "spoil, use, round, force, offered, round, offered, use, round",
+        "COMPARE",
+    ),
+    "force for a device on offer": (
+        "use, round, force",
+        "",
+        "it is not reserved",
+    ),
+    "nor does it wait for a use": ("force, spoil, use, round", "COMPARE"),
+    "a request that cannot be taken is not done": (
+        f"{FORCE}spoil, use, round, ask FORCED, refuse PUT /traits, round, "
+        "reserved, answer, round, offered, use, round",
+        "COMPARE",
+    ),
+    # Asked for during a cleaning, a later use is not released by it.
+    "force does not outlive its moment": (
+        f"{FORCE}use, meanwhile ask FORCED, round, offered, spoil, use, round",
+        "COMPARE",
+        "void",
+    ),
+    "nor the next round": (
+        f"{FORCE}use, meanwhile ask FORCED, round, spoil, use, round, round",
+        "COMPARE",
+    ),
+    "a request for no generation": (
+        "spoil, use, round, ask REQUESTED REQUESTED, round",
+        "COMPARE",
+        "void",
+    ),
+    "booted while it is cleaned": (
+        "use, meanwhile lower+boot, round, is_kept VOID, delete, round",
+        "",
+    ),
+    "used while it is cleaned": (
+        "use, meanwhile lower+use, round, is_kept VOID, round",
+        "",
+    ),
+    "a guest of libvirt's comes while it is cleaned": (
+        "use, meanwhile hold, round, is_kept VOID, let_go, round",
+        "",
+    ),
+    "it vanishes while it is cleaned": (
+        "use, meanwhile vanish, round",
+        "GONE",
+    ),
+    "used just before it is claimed": (
+        "use, before PUT /inventories lower+use, round, is_kept VOID, "
+        "cleaned_by 0, round",
+        "",
+    ),
+    "used just before it is released": (
+        "use, before PUT /inventories/ lower+use, round, is_kept VOID, "
+        "cleaned_by 2, round",
+        "",
+    ),
+    # It was not watched since: a guest may have bypassed Nova.
+    "cleaned again after a release that did not work": (
+        "use, stay, refuse PUT /inventories/, round, answer, infect, round",
+        "",
+    ),
 }
 
 
-@pytest.mark.parametrize(("events", "word"), HISTORIES.values(), ids=HISTORIES)
-def test_a_history(used, events, word):
+@pytest.mark.parametrize("history", HISTORIES.values(), ids=HISTORIES)
+def test_a_history(used, history):
+    events, word, *said = history
     used.happens(events)
+    for text in said:
+        assert text in used.done.troubles[NVME]
+    assert used.record.forced == ""
     if word:
         used.is_kept(word)
         return
@@ -159,10 +228,8 @@ def test_a_history(used, events, word):
 
 
 def test_free_devices_of_a_first_roll_out_can_be_trusted(used):
-    used.happens("enable trust_new, forget, round")
-    assert used.candidates()
+    used.happens("enable trust_new, forget, round, offered, cleaned_by 0")
     assert used.record.state is State.AVAILABLE
-    assert not used.record.steps
 
 
 @pytest.mark.parametrize("events", ["round", "spoil, use, round, infect"])
@@ -277,8 +344,7 @@ def test_an_obstacle(used, files, word):
         if not word:
             used.is_released()
             return
-        assert not used.candidates()
-        assert used.words() == {word}
+        used.is_kept(word)
     assert used.firmware.read_text() == "evil"
     used.round()
     used.is_released()
@@ -299,6 +365,7 @@ def test_what_failed_is_not_forgotten(used, name):
 LOOK = """
 import os, sys
 from nova_vhard.host.libvirt.libvirt import NoLibvirt
+from nova_vhard.daemon import runtime
 from nova_vhard.host.root import HostRoot
 from nova_vhard.cleaner import usage
 root, device, path, after = sys.argv[1:]
@@ -336,46 +403,8 @@ def test_the_number_of_an_open_device_counts(used, path, after, held):
     assert ran.returncode == 40 + held
 
 
-@pytest.mark.parametrize("events", ["lower, boot", "lower, use", "hold"])
-def test_while_it_is_cleaned(used, events):
-    used.use()
-    used.steps["compare"].then = lambda: used.happens(events)
-    used.round()
-    used.is_kept("VOID")
-    used.steps["compare"].then = lambda: None
-    used.happens(
-        "delete, let_go, round" if "boot" in events else "let_go, round"
-    )
-    used.is_released()
-
-
-def test_the_device_vanishes_while_it_is_cleaned(used):
-    used.use()
-    link = used.tree / DEVICE.lstrip("/")
-    used.steps["compare"].then = link.unlink
-    used.round()
-    assert not used.candidates()
-
-
 #: The end of the URL of a cleaner's claim, and a part of that of its release.
 CLAIM, RELEASE = "/inventories", "/inventories/"
-
-
-@pytest.mark.parametrize(("what", "steps"), [(CLAIM, 0), (RELEASE, 2)])
-def test_a_write_in_the_last_moment(used, what, steps):
-    used.use()
-
-    def write(method, url):
-        if method == "PUT" and what in url:
-            used.cloud.faults.clear()
-            used.happens("lower, use")
-
-    used.cloud.faults.append(write)
-    used.round()
-    used.is_kept("VOID")
-    assert len(used.record.steps) == steps
-    used.happens("round")
-    used.is_released()
 
 
 def test_of_two_cleaners_that_look_at_once_one_cleans(used, tmp_path):
@@ -390,12 +419,7 @@ def test_of_two_cleaners_that_look_at_once_one_cleans(used, tmp_path):
     other.conf = other.configured()
     other.steps = {"repair": Repair(other), "compare": Compare(other)}
 
-    def look(method, url):
-        if method == "PUT" and url.endswith(CLAIM):
-            used.cloud.faults.clear()
-            assert other.round()
-
-    used.cloud.faults.append(look)
+    used.cloud.before("PUT", CLAIM, other.round)
     used.round()
     assert other.record.state is State.RELEASED
     assert other.firmware.read_text() == "good"
@@ -403,31 +427,9 @@ def test_of_two_cleaners_that_look_at_once_one_cleans(used, tmp_path):
     assert used.firmware.read_text() == "evil"
 
 
-class Hangs(Compare):
-    def run(self, job):
-        time.sleep(600)
-
-
-class Dies(Compare):
-    def run(self, job):
-        os._exit(3)
-
-
-@pytest.mark.parametrize(
-    ("step", "reason"), [(Hangs, "1 seconds"), (Dies, "")]
-)
-def test_a_step_that_does_not_end_well(used, step, reason):
-    used.isolated = True
-    used.steps["compare"] = step(used)
-    build(used.tree, {RULES_FILE: RULES.replace("}]", ", time_limit: '1'}]")})
-    used.happens("use, round")
-    used.is_kept("COMPARE")
-    assert reason in used.record.reason
-
-
-#: Status and text of an answer; None for none.
+#: Status and text of an answer, or none.
 FAULTS = {
-    "down": None,
+    "down": (),
     "409": (409, "conflict"),
     "500": (500, "race"),
     "503": (503, "down"),
@@ -447,23 +449,13 @@ def test_a_fault_of_placement(used, place):
     method, _, part = place.rpartition(" ")
     for answer in FAULTS.values():
         used.use()
-        hits = []
-
-        def fault(how, url, answer=answer, hits=hits):
-            if not how.startswith(method) or part not in url:
-                return None
-            hits.append(url)
-            if answer is None:
-                raise ConnectionError("refused")
-            return Answer(*answer)
-
         for _ in range(2):
-            used.cloud.faults.append(fault)
+            refused = used.cloud.refuse(method, part, *answer)
             with contextlib.suppress(PlacementError):
                 used.round()
-            used.cloud.faults.clear()
+            assert refused
+            used.answer()
             assert not used.candidates() or used.firmware.read_text() == "good"
-        assert hits
         used.happens("round")
         used.is_released()
 
@@ -471,45 +463,22 @@ def test_a_fault_of_placement(used, place):
 def test_a_release_whose_answer_is_lost(used):
     """Also if a guest comes and goes before the cleaner looks again."""
 
-    def lose(method, url):
-        if method == "PUT" and RELEASE in url:
-            used.cloud.faults.clear()
-            (now,) = used.cloud.placement.inventories(used.provider)
-            generation = {"resource_provider_generation": now.generation}
-            body = {**now.fields, "reserved": 0, **generation}
-            used.cloud.put(url, body, "1.39")
-            raise ConnectionError("reset by peer")
+    def lose():
+        used.lower()
+        raise ConnectionError("reset by peer")
 
     for events in ("round", "use, round"):
         used.use()
-        used.cloud.faults.append(lose)
+        used.cloud.before("PUT", RELEASE, lose)
         assert not used.round()
         assert used.record.state is State.CLEAN
-        assert used.candidates()
-        used.happens(events)
+        used.happens(f"offered, {events}")
         used.is_released()
-
-
-def test_cleaned_again_after_a_release_that_did_not_work(used):
-    """The device was not watched since: a guest may have bypassed Nova."""
-    used.use()
-    cleaner = used.cleaner()
-
-    def fault(method, url):
-        refused = method == "PUT" and RELEASE in url
-        return Answer(503, "down") if refused else None
-
-    used.cloud.faults.append(fault)
-    assert not cleaner.once()
-    used.cloud.faults.clear()
-    used.infect()
-    assert cleaner.once()
-    used.is_released()
-    assert used.record.steps
 
 
 HOLD = """
 import sys
+from nova_vhard.daemon import runtime
 from nova_vhard.host.root import HostRoot
 from nova_vhard.cleaner import lock
 with lock.hold(sys.argv[1], sys.argv[2], HostRoot(sys.argv[3])):
@@ -555,9 +524,8 @@ def test_another_process_is_at_it(used, place):
         else lock.hold(str(used.base / "run"), NVME)
     ):
         assert not used.round()
-    assert not used.candidates()
     assert used.firmware.read_text() == "evil"
-    used.happens("round")
+    used.happens("reserved, round")
     used.is_released()
 
 
@@ -635,16 +603,18 @@ DAMAGED = {
 @pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_journal_counts_for_nothing(used, damage):
     used.happens("use, round, infect")
-    path = used.journal.path(NVME)
-    with open(path, "r+", encoding="utf-8") as file:
-        if isinstance(damage, dict):
-            damage = json.dumps({**json.load(file), **damage})
-        file.seek(0)
-        file.truncate()
-        file.write(damage)
+    path = pathlib.Path(used.journal.path(NVME))
+    if isinstance(damage, dict):
+        damage = json.dumps({**json.loads(path.read_text()), **damage})
+    path.write_text(damage)
     used.happens("round")
     used.is_released()
     assert os.path.exists(f"{path}.damaged")
+
+
+def failing(error):
+    """Return a function that fails."""
+    return mock.Mock(side_effect=error)
 
 
 @pytest.mark.parametrize(
@@ -654,14 +624,9 @@ def test_a_damaged_journal_counts_for_nothing(used, damage):
         ("nova_vhard.cleaner.usage.look", RuntimeError("a surprise")),
     ],
 )
-def test_an_error_keeps_the_device(used, monkeypatch, function, error):
+def test_an_error_keeps_the_device(used, function, error):
     used.use()
-
-    def fail(*arguments, **more):
-        raise error
-
-    with monkeypatch.context() as patched:
-        patched.setattr(function, fail)
+    with mock.patch(function, failing(error)):
         done = used.round()
     assert str(error) in done.troubles[NVME]
     used.is_kept("ERROR", "evil")
@@ -670,93 +635,12 @@ def test_an_error_keeps_the_device(used, monkeypatch, function, error):
 @pytest.mark.parametrize(
     "events", ["spoil, use, round, renew", "use, forget, renew"]
 )
-def test_reserved_before_anything_is_written(used, monkeypatch, events):
+def test_reserved_before_anything_is_written(used, events):
     """A full disk leaves no device on offer that is known to be dirty."""
-    used.happens(events)
-
-    def full(path, text, mode=0o600):
-        raise FULL
-
-    monkeypatch.setattr("nova_vhard.common.files.replace", full)
-    assert used.candidates()
-    assert not used.round()
-    assert not used.candidates()
-
-
-def test_kept_by_the_configuration(used):
-    used.set(keep_reserved=[NVME])
-    used.happens("use, round")
-    used.is_kept("KEPT")
-
-
-def force(used):
-    """Release the device by force; return the round."""
-    request = OperatorRequest(force="the vendor has looked at it")
-    return used.round(request=request, only=[NVME])
-
-
-def test_released_by_force(used):
-    used.happens("spoil, use, round")
-    force(used)
-    assert used.candidates()
-    assert used.record.forced == "the vendor has looked at it"
-    assert "not known to be clean" in used.record.history[-1].what
-    # It is not taken back, and it is not a proof of the next use.
-    used.round()
-    assert used.candidates()
-    used.happens("use, round")
-    assert not used.candidates()
-    assert used.record.forced == ""
-
-
-def test_force_for_a_device_on_offer_is_refused(used):
-    assert "it is not reserved" in force(used).troubles[NVME]
-    assert used.record.forced == ""
-    # Nor does it wait for a use.
-    used.happens("spoil, use, round")
-    assert not used.candidates()
-
-
-def test_a_request_that_cannot_be_taken_is_not_done(used):
-    used.happens("enable trust_placement_requests, spoil, use, round")
-    used.ask(device_words.FORCED)
-
-    def fault(method, url):
-        wrong = method == "PUT" and url.endswith("/traits")
-        return Answer(503, "down") if wrong else None
-
-    used.cloud.faults.append(fault)
-    used.round()
-    used.cloud.faults.clear()
-    assert not used.candidates()
-    used.round()
-    assert used.candidates()
-
-
-def test_force_does_not_outlive_its_moment(used):
-    """Asked for during a cleaning, a later use is not released by it."""
-    used.happens("enable trust_placement_requests, use")
-    used.steps["compare"].then = lambda: used.ask(device_words.FORCED)
-    used.round()
-    assert used.candidates()
-    used.steps["compare"].then = lambda: None
-    used.happens("spoil, use")
-    done = used.round()
-    assert not used.candidates()
-    assert "void" in done.troubles[NVME]
-    assert used.record.forced == ""
-    used.round()
-    assert not used.candidates()
-
-
-def test_a_request_for_no_generation_is_void(used):
-    used.happens("spoil, use, round")
-    ours = used.cloud.traits(used.root)[0]
-    old = device_words.of_device(NVME, device_words.REQUESTED)
-    used.cloud.give(used.root, ours | {old})
-    assert "void" in used.round().troubles[NVME]
-    assert used.record.state is State.FAILED
-    assert old not in used.cloud.traits(used.root)[0]
+    used.happens(f"{events}, offered")
+    with mock.patch("nova_vhard.common.files.replace", failing(FULL)):
+        assert not used.round()
+    used.reserved()
 
 
 def test_a_provider_of_another_host_is_left_alone(used):
@@ -765,22 +649,20 @@ def test_a_provider_of_another_host_is_left_alone(used):
     build(used.tree, {"/etc/hostname": "another.example.org\n"})
     with pytest.raises(PlacementError, match=r"another\.example\.org"):
         used.round()
-    assert not used.candidates()
     assert used.firmware.read_text() == "evil"
+    used.reserved()
     used.set(provider_name=used.host)
     used.happens("round")
     used.is_released()
 
 
 def test_an_odd_provider_stops_nothing_but_itself(used):
-    odd = str(uuid.uuid4())
-    body = {"uuid": odd, "name": "odd", "parent_provider_uuid": used.root}
-    used.send("post", "/resource_providers", body)
+    odd = used.cloud.make(name="odd", parent_provider_uuid=used.root)
     used.cloud.give(odd, {traits.ONE_TIME_USE})
     used.use()
     done = used.round()
-    assert any(odd in subject for subject in done.troubles)
-    assert used.candidates()
+    assert odd in str(done.troubles)
+    used.offered()
 
 
 def test_traits_of_others_stay(used):
@@ -793,54 +675,36 @@ def test_traits_of_others_stay(used):
     assert used.cloud.traits(used.root)[0] == mine
 
 
-def test_a_device_that_nobody_has(used):
-    done = used.round(only=["0000:ff:00.0"])
-    assert "no provider" in done.troubles["0000:ff:00.0"]
+def test_the_loop_goes_on_after_a_failure(used, monkeypatch):
+    slept, told = [], []
+    clock = SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append)
+    monkeypatch.setattr(runtime, "time", clock)
+
+    class Told(runtime.Notifier):
+        def status(self, text):
+            told.append(text)
+            used.answer()
+            if len(told) == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    used.happens("use, refuse GET /resource_providers")
+    daemon = runtime.Runtime(Told())
+    daemon.run(used.cleaner(daemon))
+    assert told[0].startswith("Placement: status 503")
+    assert told[1:] == ["1 devices, nothing waits"]
 
 
-#: What has happened before a round that is killed, and every how manieth of
-#: its points is tried.
-KILLED = {
-    # Not the device's first life: there is a journal of it.
-    "it ends clean": ("use, round, use", 1),
-    "a step fails": ("spoil, use", 3),
-    # Asked for, so that what failed is cleaned again.
-    "a new provider": (
-        "spoil, use, round, renew, repair, ask REQUESTED",
-        3,
-    ),
-    "a lost journal": ("use, forget, renew", 3),
-}
+def test_the_words_are_on_the_page_and_in_the_code():
+    page = (SOURCE / "admin/cleaning.rst").read_text(encoding="utf-8")
+    assert ".. include:: ../_generated/device-words.inc\n" in page
+    text = extension().device_words().replace("\\", "")
+    for word, meaning in device_words.WORDS.items():
+        assert f"``{word}``\n     - {meaning}\n" in text
 
 
-@pytest.mark.parametrize(("before", "every"), KILLED.values(), ids=KILLED)
-def test_killed_at_each_point(used, before, every):
-    """Before each request, and before and after each write of a file."""
-    used.happens(before)
-    back = used.kept()
-    names = used.killed_round()
-    assert "repair is half through" in names
-    assert sum("journal" in each for each in names) >= 12
-    back()
-    first = 0
-    if used.candidates() and used.firmware.read_text() == "evil":
-        # Nova has put it on offer, and the first write reserves it.
-        first = next(at for at, name in enumerate(names) if "PUT" in name) + 1
-        assert RELEASE in names[first - 1]
-        assert not any("journal" in each for each in names[:first])
-    for number in range(first + 1, len(names) + 1, every):
-        back()
-        point = used.killed_round(number)[-1]
-        assert point == names[number - 1]
-        safe = used.firmware.read_text() == "good"
-        assert safe or not used.candidates(), point
-        used.round()
-        if used.record.state is State.FAILED and "REQUESTED" in before:
-            # The request was taken, and nothing was done yet: it is still
-            # kept, says so, and can be asked for again.
-            used.is_kept("COMPARE")
-            used.happens("ask REQUESTED, round")
-        if before == "spoil, use":
-            used.is_kept("COMPARE")
-        else:
-            used.is_released()
+def test_the_report_has_what_waits_and_why(used):
+    assert not list(data.device_rows(used.cloud.placement))
+    used.use()
+    (row,) = data.device_rows(used.cloud.placement)
+    why = "no cleaner has reported on it"
+    assert row == (used.host, NVME, CLASS, why)

@@ -8,11 +8,9 @@ Placement get an answer, and the sweep repairs what it can.
 import pytest
 
 from nova_vhard.catalogue import results, traits
-from nova_vhard.osc.host.withdraw import WithdrawHosts
-from nova_vhard.placement import upkeep
+from nova_vhard.placement import names, upkeep
 from nova_vhard.placement.fleet import fleet
 from nova_vhard.placement.posture import Question
-from tests.functional.placement import keystone as keystones
 from tests.functional.placement.attestors import COMPUTE, TRAIT, Desk
 from tests.functional.placement.conftest import Answer
 from tests.functional.placement.reports import (
@@ -36,28 +34,23 @@ FOREIGN = {
 QUESTION = Question(frozenset(("iommu",)), 2, attested=True)
 
 
-def ten_days(cloud):
-    """Hosts have made the names of their hours, and nobody has swept."""
-    cloud.insert({traits.of_hour(NOW - back * HOUR) for back in range(240)})
-
-
-def foreign_names(cloud):
-    """A sweep of three days ago, and somebody has filled Placement up."""
-    cloud.insert_swept(NOW - 3 * DAY)
-    cloud.insert(FOREIGN)
+#: Hosts have made the names of their hours, and nobody has swept.
+TEN_DAYS = {*traits.hours(NOW, -239, 1)}
+#: A sweep of three days ago, and somebody has filled Placement up.
+FILLED = {*traits.hours(NOW - 3 * DAY, 0, 337), *names.of_checks(), *FOREIGN}
 
 
 @pytest.mark.parametrize(
     ("before", "role", "age"),
     [
-        (ten_days, "admin", 239),
-        (foreign_names, "vhard-reporter", 71),
+        (TEN_DAYS, "admin", 239),
+        (FILLED, "vhard-reporter", 71),
     ],
 )
 def test_all_get_an_answer_and_the_sweep_mends(
-    cloud, weeks, acting, openstack, publisher, tmp_path, before, role, age
+    cloud, weeks, acting, world, publisher, tmp_path, before, role, age
 ):
-    before(cloud)
+    cloud.insert(before)
     refused = []
 
     def limit(method, url):
@@ -98,11 +91,10 @@ def test_all_get_an_answer_and_the_sweep_mends(
     publisher.publish(report_of(NOW + 24 * HOUR, iommu="PASS"))
     assert publisher.record.days_ahead == 13
     # host withdraw.
-    client = keystones.client(cloud, keystones.service_cloud())
-    openstack(WithdrawHosts, "--all", "--yes", client=client)
+    world.run("$ vhard host withdraw --all --yes")
     assert cloud.traits(host)[0] == {COMPUTE}
     assert cloud.placement.known({TRAIT, IOMMU}) == frozenset()
     assert not refused
     # No name that somebody else has made is gone: a flavor may ask for it.
     left = cloud.names() & FOREIGN
-    assert len(left) == (2 * 100 if before is foreign_names else 0)
+    assert len(left) == (2 * 100 if before is FILLED else 0)

@@ -12,7 +12,6 @@ from nova_vhard.catalogue import traits
 from nova_vhard.cmd import status
 from nova_vhard.placement.client import PlacementError
 from nova_vhard.status import cloud as checks
-from tests.functional.placement.conftest import Answer
 from tests.unit.cli.nodes import NOVA, POLICY, Etc, compute
 
 OFFERED = f"{POLICY}passthrough: {{allow: {{aliases: [gpu]}}}}\n"
@@ -41,30 +40,48 @@ def look(check, node):
     return status._run(check, node, None)
 
 
-def test_placement_by_both_logins(etc, cloud):
-    result = look(checks.placement, etc.node)
-    assert result.code == Code.SUCCESS
-    assert "login of nova.conf." in result.details
-    etc.write("reporter.conf", login(cloud))
-    result = look(checks.placement, etc.node)
-    assert result.code == Code.SUCCESS
-    assert "reporter.conf and nova.conf" in result.details
+DOWN = "check that Placement runs"
+#: Logins of nova.conf and reporter.conf, None without the file; result.
+LOGINS = {
+    "of nova.conf": ({}, None, Code.SUCCESS, "by the login of nova.conf."),
+    "both": ({}, {}, Code.SUCCESS, "reporter.conf and nova.conf"),
+    "only a reporter here": (
+        None,
+        {},
+        Code.WARNING,
+        "nova.conf does not exist on this node",
+    ),
+    "without the role": (
+        {},
+        {"token": "somebody"},
+        Code.FAILURE,
+        "by the login of reporter.conf: status 403",
+    ),
+    "a Placement that is not there": (
+        {"endpoint": "http://127.0.0.1:1/"},
+        None,
+        Code.FAILURE,
+        DOWN,
+    ),
+}
 
 
-def test_a_login_without_the_role(etc, cloud):
-    etc.write("reporter.conf", login(cloud, token="somebody"))
+@pytest.mark.parametrize(
+    ("nova", "reporter", "code", "text"), LOGINS.values(), ids=LOGINS
+)
+def test_logins(etc, cloud, nova, reporter, code, text):
+    if nova is None:
+        (etc.folder / "nova/nova.conf").unlink()
+    else:
+        etc.nova(NOVA + login(cloud, **nova))
+    if reporter is not None:
+        etc.write("reporter.conf", login(cloud, **reporter))
     result = look(checks.placement, etc.node)
-    assert result.code == Code.FAILURE
-    assert "by the login of reporter.conf: status 403" in result.details
-    assert "the role service" in result.details
-    assert "of nova.conf:" not in result.details
-
-
-def test_a_placement_that_is_not_there(etc, cloud):
-    etc.nova(NOVA + login(cloud, endpoint="http://127.0.0.1:1/"))
-    result = look(checks.placement, etc.node)
-    assert result.code == Code.FAILURE
-    assert "check that Placement runs" in result.details
+    assert result.code == code
+    assert text in result.details
+    # Each login is named that fails, and no other.
+    assert (": status" in result.details) is ("token" in (reporter or ()))
+    assert "nova.conf: status" not in result.details
 
 
 @pytest.mark.parametrize(
@@ -73,11 +90,11 @@ def test_a_placement_that_is_not_there(etc, cloud):
         (401, "correct the login"),
         (403, "the role service"),
         (406, "upgrade Placement: microversion 1.39"),
-        (503, "check that Placement runs"),
+        (503, DOWN),
     ],
 )
 def test_each_refusal_has_its_fix(etc, cloud, monkeypatch, code, fix):
-    cloud.faults.append(lambda method, url: Answer(code, "no"))
+    cloud.refuse("", "", code, "no")
     monkeypatch.setattr(checks, "connect", lambda conf: cloud.placement)
     result = look(checks.placement, etc.node)
     assert result.code == Code.FAILURE
@@ -85,14 +102,6 @@ def test_each_refusal_has_its_fix(etc, cloud, monkeypatch, code, fix):
     with pytest.raises(PlacementError) as raised:
         cloud.placement.known({COMPUTE})
     assert raised.value.status == code
-
-
-def test_only_a_reporter_here(etc, cloud):
-    (etc.folder / "nova/nova.conf").unlink()
-    etc.write("reporter.conf", login(cloud))
-    result = look(checks.placement, etc.node)
-    assert result.code == Code.WARNING
-    assert "nova.conf does not exist on this node" in result.details
 
 
 def hypervisor(name, kind="QEMU"):
@@ -114,45 +123,43 @@ def marks(hours=0):
     return {COMPUTE, traits.of_hour(now - datetime.timedelta(hours=hours))}
 
 
-def test_reporters_of_judged_hosts(etc, cloud):
-    cloud.host("a", marks())
-    cloud.host("b", marks(9))
-    cloud.host("metal", {COMPUTE})
-    everything = [hypervisor(each) for each in "abc"]
-    # The bare metal node does not concern us.
-    metal = hypervisor("metal", "ironic")
-    result = look(checks.reporters, seen(etc, everything[0], metal))
-    assert result.code == Code.WARNING
-    assert "names for the reports of only 0 more days" in result.details
-    # when a sweep has made them
-    cloud.insert_swept(datetime.datetime.now(datetime.UTC))
-    result = look(checks.reporters, seen(etc, everything[0], metal))
-    assert result.code == Code.SUCCESS
-    assert "All 1 hosts have" in result.details
-    # One is stale, one not even known to Placement.
-    result = look(checks.reporters, seen(etc, *everything, metal))
-    assert result.code == Code.WARNING
-    assert "2 of 3 hosts" in result.details
-    assert "(b, c)" in result.details
-    result = look(checks.reporters, seen(etc, *everything[1:]))
-    assert result.code == Code.FAILURE
-
-
-def test_reporters_where_the_policy_asks_nothing_of_hosts(etc, cloud):
-    etc.write("policy.yaml", POLICY)
-    cloud.host("a", {COMPUTE})
-    assert look(checks.reporters, etc.node).code == Code.SUCCESS
-    etc.write("policy.yaml", f"{POLICY}hosts: {{require: [kernel_aslr]}}\n")
-    node = seen(etc, hypervisor("a"))
-    assert look(checks.reporters, node).code == Code.FAILURE
-
-
-def test_reporters_when_the_nova_api_does_not_answer(etc, cloud):
-    cloud.host("a", marks())
+NO_NAMES = "names for the reports of only 0 more days"
+REQUIRES = f"{POLICY}hosts: {{require: [kernel_aslr]}}\n"
+#: Policy, hypervisors, whether a sweep has made names; result. Host a reports,
+#: b is stale, c is not even known to Placement; metal is bare metal, which
+#: does not concern us.
+REPORTERS = {
+    "no sweep": (OFFERED, ["a", "metal"], False, Code.WARNING, NO_NAMES),
+    "swept": (OFFERED, ["a", "metal"], True, Code.SUCCESS, "All 1 hosts have"),
+    "some": (OFFERED, "abc", True, Code.WARNING, "2 of 3 hosts"),
+    "they are named": (OFFERED, "abc", True, Code.WARNING, "(b, c)"),
+    "none": (OFFERED, "bc", True, Code.FAILURE, ""),
     # The login's endpoint is Placement's, which knows no hypervisors.
-    result = look(checks.reporters, etc.node)
-    assert result.code == Code.WARNING
-    assert "not known which hypervisors" in result.details
+    "no Nova API": (OFFERED, None, True, Code.WARNING, "which hypervisors"),
+    "no rule of the policy": (POLICY, "c", True, Code.SUCCESS, ""),
+    "a rule of the policy": (REQUIRES, "c", True, Code.FAILURE, ""),
+}
+
+
+@pytest.mark.parametrize(
+    ("policy", "names", "swept", "code", "text"),
+    REPORTERS.values(),
+    ids=REPORTERS,
+)
+def test_reporters(etc, cloud, policy, names, swept, code, text):
+    for name, has in {"a": marks(), "b": marks(9), "metal": {COMPUTE}}.items():
+        cloud.host(name, has)
+    if swept:
+        cloud.insert_swept(datetime.datetime.now(datetime.UTC))
+    etc.write("policy.yaml", policy)
+    kinds = {"metal": "ironic"}
+    node = etc.node
+    if names is not None:
+        judged = (hypervisor(each, kinds.get(each, "QEMU")) for each in names)
+        node = seen(etc, *judged)
+    result = look(checks.reporters, node)
+    assert result.code == code
+    assert text in result.details
 
 
 def test_the_command(etc, cloud, capsys):
@@ -162,9 +169,11 @@ def test_the_command(etc, cloud, capsys):
     assert status.main(arguments) == Code.FAILURE
     # Placement runs in this process, and its log goes to standard error.
     out = capsys.readouterr().out
-    result = {each["check"]: each for each in json.loads(out)["checks"]}
-    assert result.pop("PCI passthrough")["result"] == Code.FAILURE
-    assert Code.FAILURE not in {each["result"] for each in result.values()}
-    assert result["Placement"]["result"] == Code.SUCCESS
-    assert result["Reporters"]["result"] == Code.WARNING
+    result = {
+        each["check"]: each["result"] for each in json.loads(out)["checks"]
+    }
+    failed = [name for name, code in result.items() if code == Code.FAILURE]
+    assert failed == ["PCI passthrough"]
+    assert result["Placement"] == Code.SUCCESS
+    assert result["Reporters"] == Code.WARNING
     assert "crashed" not in out

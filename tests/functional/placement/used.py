@@ -11,12 +11,12 @@ import pathlib
 import shutil
 import tempfile
 import uuid
-from unittest import mock
 
 from oslo_config import cfg
 
 from nova_vhard.catalogue import device_words, traits
 from nova_vhard.cleaner import journal
+from nova_vhard.cleaner.decide import OperatorRequest
 from nova_vhard.cleaner.journal import State
 from nova_vhard.cleaner.service import Cleaner
 from nova_vhard.cleaner.step import Outcome, Step
@@ -25,7 +25,6 @@ from nova_vhard.host.pci import pci
 from tests import services
 from tests.trees import build, capture, functions_at
 
-VERSION = "1.39"
 NVME = "0000:02:00.0"
 CLASS = "CUSTOM_PCI_1B36_0010"
 GROUP = "11"
@@ -52,10 +51,6 @@ def domain(devices=HOSTDEV):
     }
 
 
-class Killed(BaseException):
-    """The end of the process at a point, which our code does not handle."""
-
-
 class Repair(Step):
     name = "repair"
     priority = 50
@@ -65,15 +60,12 @@ class Repair(Step):
         self.used = used
 
     def run(self, job):
-        self.used.reach("repair begins")
-        self.used.firmware.write_text("half")
-        self.used.reach("repair is half through")
         self.used.firmware.write_text("good")
         return Outcome(True, "repaired")
 
 
 class Compare(Step):
-    """Compare the firmware; ``then`` is called at the end."""
+    """Compare the firmware; ``then`` happens at the end of the first run."""
 
     name = "compare"
     priority = 10
@@ -81,12 +73,12 @@ class Compare(Step):
     good = "good"
 
     def __init__(self, used):
-        self.used, self.then = used, lambda: None
+        self.used, self.then = used, ""
 
     def run(self, job):
-        self.used.reach("compare begins")
-        result = self.used.firmware.read_text()
-        self.then()
+        result, then = self.used.firmware.read_text(), self.then
+        self.then = ""
+        self.used.happens(then)
         return Outcome(result == self.good, f"it is {result}", (result,))
 
 
@@ -112,7 +104,7 @@ class Used:
         folder, self.provider, database = Used._made
         shutil.copytree(f"{folder.name}/vtd-on", self.tree, symlinks=True)
         cloud.put_back(database)
-        cloud.requests.clear()
+        self.done, self.process = None, None
         self.conf = self.configured()
         self.steps = {"repair": Repair(self), "compare": Compare(self)}
         self.journal = journal.Journal(str(self.state / "devices"))
@@ -138,25 +130,22 @@ class Used:
             f"{pci.path(NVME)}/firmware": "good",
         }
         build(pathlib.Path(capture("vtd-on", base, wanted)), files)
-        body = {"uuid": self.root, "name": self.host}
-        self.send("post", "/resource_providers", body)
+        self.cloud.make(uuid=self.root, name=self.host)
         self.cloud.give(self.root, {"COMPUTE_NODE", "CUSTOM_OTHER"})
         self.make_provider()
         return folder, self.provider, self.cloud.copied()
 
-    def configured(self, **options):
+    def configured(self):
         """Return options of a cleaner on this host."""
         conf = cfg.ConfigOpts()
         conf([], project="test")
         cleaner_conf.register(conf)
-        options = {
+        for name, value in {
             "root": str(self.tree),
             "state_path": str(self.state),
             "run_dir": str(self.base / "run"),
             "rules_file": f"{self.tree}{RULES_FILE}",
-            **options,
-        }
-        for name, value in options.items():
+        }.items():
             conf.set_override(name, value, "vhard_cleaner")
         return conf
 
@@ -175,9 +164,18 @@ class Used:
 
         :param events: names of methods with their arguments, by commas
         """
-        for event in events.split(", "):
+        for event in filter(None, events.split(", ")):
             name, *arguments = event.split()
             getattr(self, name)(*arguments)
+
+    def meanwhile(self, *events):
+        """Let things, joined by +, happen while it is compared next."""
+        self.steps["compare"].then = " ".join(events).replace("+", ", ")
+
+    def before(self, method, part, *events):
+        """Let things happen before the first request of a kind."""
+        text = " ".join(events).replace("+", ", ")
+        self.cloud.before(method, part, lambda: self.happens(text))
 
     # What an operator and the host do.
 
@@ -202,12 +200,19 @@ class Used:
     def enable(self, option):
         self.set(**{option: True})
 
+    def keep_reserved(self):
+        self.set(keep_reserved=[NVME])
+
     def disable(self, option):
         self.set(**{option: False})
 
     def rules(self, old, new):
         """Change the rules."""
         build(self.tree, {RULES_FILE: RULES.replace(old, new)})
+
+    def vanish(self):
+        """The device is gone from the host."""
+        (self.tree / pci.path(NVME).lstrip("/")).unlink()
 
     def forget(self):
         """Lose the journal."""
@@ -227,10 +232,8 @@ class Used:
                 place.chmod(content)
             elif content != REMOVED:
                 build(self.tree, {path: content})
-            elif place.is_dir() and not place.is_symlink():
-                shutil.rmtree(place)
             else:
-                place.unlink()
+                place.rename(self.base / "removed")
         yield
         shutil.rmtree(self.tree)
         kept.rename(self.tree)
@@ -238,20 +241,16 @@ class Used:
     # What Nova does.
 
     def make_provider(self):
-        self.provider = str(uuid.uuid4())
-        body = {
-            "uuid": self.provider,
-            "name": self.name,
-            "parent_provider_uuid": self.root,
-        }
-        self.send("post", "/resource_providers", body)
+        self.provider = self.cloud.make(
+            name=self.name, parent_provider_uuid=self.root
+        )
         self.lower()
         self.cloud.give(
             self.provider, {traits.ONE_TIME_USE, "COMPUTE_MANAGED_PCI_DEVICE"}
         )
 
     def delete_provider(self):
-        self.send("delete", f"/resource_providers/{self.provider}")
+        self.cloud.send("DELETE", f"/resource_providers/{self.provider}")
 
     def renew(self):
         """Lose the provider with all that it says, and make another one."""
@@ -264,20 +263,19 @@ class Used:
 
     def inventory(self, reserved):
         url = f"/resource_providers/{self.provider}"
-        result = self.cloud._adapter.get(url).json()
-        self.send("put", f"/resource_classes/{CLASS}")
+        result = self.cloud.send("GET", url).json()
+        self.cloud.send("PUT", f"/resource_classes/{CLASS}")
         body = {
             "resource_provider_generation": result["generation"],
             "inventories": {CLASS: {"total": 1, "reserved": reserved}},
         }
-        self.send("put", f"{url}/inventories", body)
+        self.cloud.send("PUT", f"{url}/inventories", body)
 
     def boot(self):
         """A guest gets the device; what it does with it is not nice."""
         self.allocate()
         self.inventory(reserved=1)
         self.infect()
-        return self.consumer
 
     def allocate(self):
         self.consumer = str(uuid.uuid4())
@@ -288,11 +286,11 @@ class Used:
             "consumer_generation": None,
             "consumer_type": "INSTANCE",
         }
-        self.send("put", f"/allocations/{self.consumer}", body)
+        self.cloud.send("PUT", f"/allocations/{self.consumer}", body)
 
     def delete(self):
         """Delete the last guest."""
-        self.send("delete", f"/allocations/{self.consumer}")
+        self.cloud.send("DELETE", f"/allocations/{self.consumer}")
 
     def use(self):
         """A guest comes and goes."""
@@ -301,18 +299,16 @@ class Used:
 
     def candidates(self):
         """Return whether a boot would get the device."""
-        result = self.cloud.get(
-            f"/allocation_candidates?resources={CLASS}:1", VERSION
-        ).json()
+        url = f"/allocation_candidates?resources={CLASS}:1"
+        result = self.cloud.send("GET", url).json()
         return self.provider in result["provider_summaries"]
 
-    def send(self, method, url, body=None):
-        headers = {"OpenStack-API-Version": f"placement {VERSION}"}
-        more = {} if body is None else {"json": body}
-        send = getattr(self.cloud._adapter, method)
-        response = send(url, headers=headers, **more)
-        assert response.status_code < 300, response.text
-        return response
+    def refuse(self, method, part):
+        """Placement is down for some requests, until ``answer``."""
+        self.cloud.refuse(method, part, 503, "down")
+
+    def answer(self):
+        self.cloud.faults.clear()
 
     # What the cleaner does.
 
@@ -323,9 +319,19 @@ class Used:
             cleaner.isolation.run = lambda step, job: step.run(job)
         return cleaner
 
+    def stay(self):
+        """Let one process do the rounds from now on."""
+        self.process = self.cleaner()
+
     def round(self, **more):
-        """One round of a process that has just started."""
-        return self.cleaner().once(**more)
+        """One round, by default of a process that has just started."""
+        self.done = (self.process or self.cleaner()).once(**more)
+        return self.done
+
+    def force(self):
+        """Release the device by force, on the host."""
+        request = OperatorRequest(force="the vendor has looked at it")
+        self.round(request=request, only=[NVME])
 
     @property
     def record(self):
@@ -336,6 +342,18 @@ class Used:
         ours = self.cloud.traits(self.root)[0]
         result = [device_words.device_of(each) for each in ours]
         return {each[1] for each in result if each and each[0] == NVME}
+
+    def offered(self):
+        """Check that a guest can get it."""
+        assert self.candidates()
+
+    def reserved(self):
+        """Check that no guest can get it."""
+        assert not self.candidates()
+
+    def cleaned_by(self, steps):
+        """Check how many steps the last cleaning had."""
+        assert len(self.record.steps) == int(steps)
 
     def is_released(self):
         """Check that it is clean, on offer, and that nothing is told of it."""
@@ -354,62 +372,9 @@ class Used:
         assert self.words() == {word}
         assert not firmware or self.firmware.read_text() == firmware
 
-    def ask(self, word, generation=None):
+    def ask(self, word, bound=""):
         """Ask through Placement, for this moment by default."""
-        if generation is None:
-            generation = self.cloud.traits(self.provider)[1]
-        ours = self.cloud.traits(self.root)[0]
-        bound = device_words.request_word(word, generation)
-        self.cloud.give(
-            self.root, ours | {device_words.of_device(NVME, bound)}
-        )
-
-    def kept(self):
-        """Return a function that puts Placement and the host back as now."""
-        copy = self.base / "state-as-it-was"
-        if self.state.exists():
-            shutil.copytree(self.state, copy)
-        firmware, provider = self.firmware.read_text(), self.provider
-        database = self.cloud.copied()
-
-        def back():
-            self.forget()
-            if copy.exists():
-                shutil.copytree(copy, self.state)
-            self.firmware.write_text(firmware)
-            self.provider = provider
-            self.cloud.put_back(database)
-
-        return back
-
-    def killed_round(self, last=None):
-        """One round of a process that is killed at a point of it.
-
-        :param last: number of the point; None for none
-        :returns: names of the points
-        """
-        names, replace = [], journal.files.replace
-
-        def reach(point):
-            names.append(point)
-            if len(names) == last:
-                raise Killed
-
-        def write(*arguments):
-            reach("before a journal is written")
-            replace(*arguments)
-            reach("after a journal is written")
-
-        self.reach = reach
-        self.cloud.faults.append(lambda *request: reach(" ".join(request)))
-        with (
-            mock.patch.object(journal.files, "replace", write),
-            contextlib.suppress(Killed),
-        ):
-            self.round()
-        self.cloud.faults.clear()
-        del self.reach
-        return names
-
-    def reach(self, point):
-        """Reach a point at which a test may end the round."""
+        generation = self.cloud.traits(self.provider)[1]
+        bound = bound or device_words.request_word(word, generation)
+        name = device_words.of_device(NVME, bound)
+        self.cloud.give(self.root, self.cloud.traits(self.root)[0] | {name})

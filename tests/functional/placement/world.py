@@ -1,0 +1,524 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small cloud, its clock, its operators' commands and what they leave."""
+
+import contextlib
+import datetime
+import importlib.metadata
+import io
+import re
+import shlex
+import stat
+from types import SimpleNamespace
+from unittest import mock
+
+import yaml
+from keystonemiddleware import auth_token
+from openstack import exceptions as sdk
+from osc_lib import exceptions
+from oslo_config import cfg
+
+from nova_vhard.catalogue import results, traits
+from nova_vhard.cmd import cleaner, reporter
+from nova_vhard.common import log
+from nova_vhard.conf import reporter as reporter_conf
+from nova_vhard.osc.host import enroll, fix, listing, show, withdraw
+from nova_vhard.placement import marks, names, upkeep
+from nova_vhard.placement.client import PlacementError
+from nova_vhard.placement.fleet import fleet
+from nova_vhard.placement.posture import (
+    Clock,
+    Posture,
+    PostureUnavailable,
+    Question,
+)
+from nova_vhard.reporter.publishers.base import PublishError
+from nova_vhard.reporter.publishers.placement import PlacementPublisher
+from tests.functional.placement import keystone as keystones
+from tests.functional.placement.conftest import DAYS, Answer
+from tests.functional.placement.reports import (
+    HOUR,
+    NOW,
+    inspect,
+    report_of,
+)
+from tests.functional.placement.used import Used
+from tests.trees import build
+
+ERRORS = (
+    exceptions.CommandError,
+    PlacementError,
+    PublishError,
+    PostureUnavailable,
+)
+PROGRAMS = {"nova-vhard-cleaner": cleaner, "nova-vhard-reporter": reporter}
+_COMMANDS = importlib.metadata.entry_points(group="openstack.vhard.v1")
+#: What differs from one run to the next.
+_NEVER_THE_SAME = {
+    r"\b[0-9a-f]{32}\b": "<id>",
+    r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b": "<server>",
+    r"\b\d{4}-\d\d-\d\dT[\d:.]+[+:\d]*": "<time>",
+    r'"seconds": [\d.]+': '"seconds": <seconds>',
+}
+
+
+def span(time):
+    """Return the time of a text such as 2h, 29m, 10s or -1h."""
+    return int(time[:-1]) * HOUR / {"h": 1, "m": 60, "s": 3600}[time[-1]]
+
+
+class World:
+    """What the lines of a session do; each method is a step.
+
+    :param request: of pytest, for what few sessions need
+    """
+
+    def __init__(self, cloud, keystone, folder, patch, request):
+        self.cloud, self.keystone, self.patch = cloud, keystone, patch
+        self.folder, self.request, self.now = folder / "desk", request, NOW
+        self.skew, self.log_ = 0 * HOUR, request.getfixturevalue("caplog")
+        self.root, self.reporters = folder / "root", {}
+        self.folder.mkdir()
+        self.url = "https://placement.example/placement"
+        self.uuids, self._used, self._made = {}, None, None
+        world = self
+
+        class Time(datetime.datetime):
+            @classmethod
+            def now(cls, tz=None):
+                return world.now
+
+        clock = SimpleNamespace(
+            monotonic=lambda: (self.now - NOW).total_seconds()
+        )
+        patch.setattr(log, "time", clock)
+        self.jump = 0 * HOUR
+        self.known_hosts = Posture(
+            lambda: cloud.placement,
+            60,
+            600,
+            Clock(clock.monotonic, lambda: self.now + self.jump),
+        )
+        times = SimpleNamespace(datetime=Time, UTC=datetime.UTC)
+        for module in (enroll, fix, listing, show, withdraw):
+            patch.setattr(module, "datetime", times)
+
+    def run(self, line):
+        """Run a line of a session; return the lines that it prints."""
+        line = line.replace("FOLDER", str(self.folder))
+        line = line.replace("TEMP", str(self.folder.parent))
+        for name, uuid in self.uuids.items():
+            line = line.replace(f"<{name}>", uuid)
+        words = shlex.split(line[2:].replace("\\n", "\n"))
+        try:
+            if line.startswith("$ vhard"):
+                text = self._command(*words)
+            elif line.startswith("$"):
+                text = self._program(*words)
+            else:
+                text = getattr(self, words[0])(*words[1:])
+        except ERRORS as error:
+            # Placement's releases word their answers in other ways.
+            text = re.sub(r"(status \d+: )\{.*", r"\1...", f"! {error}")
+        text = (text or "").replace(str(self.folder), "FOLDER")
+        text = text.replace(str(self.folder.parent), "TEMP")
+        for name, uuid in self.uuids.items():
+            text = text.replace(uuid, f"<{name}>")
+        for pattern, name in _NEVER_THE_SAME.items():
+            text = re.sub(pattern, name, text)
+        return [f"  {each.rstrip()}" for each in text.splitlines() if each]
+
+    def _command(self, *words):
+        """Run a command of ``openstack vhard``; it is three words."""
+        out = io.StringIO()
+        self.cloud.requests.clear()
+        vhard = keystones.client(self.cloud, self.keystone, self.url)
+        app = SimpleNamespace(
+            client_manager=SimpleNamespace(vhard=vhard),
+            stdout=out,
+            stderr=out,
+        )
+        command = _COMMANDS["_".join(words[:3])].load()(app, None)
+        options = command.get_parser("openstack").parse_args(words[3:])
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+            code = command.run(options)
+        return out.getvalue() + (f"= {code}" if code else "")
+
+    def _program(self, name, *words):
+        """Run a program; return its output, and what it says of itself."""
+        program, out, errors = PROGRAMS[name], io.StringIO(), io.StringIO()
+        path = self.folder / "program.conf"
+        lines = ["[vhard_cleaner]"]
+        if self._used:
+            options = self._used.conf.vhard_cleaner
+            names = ("root", "state_path", "run_dir", "rules_file")
+            lines += (f"{each} = {options[each]}" for each in names)
+        path.write_text("\n".join(lines))
+        self.patch.setattr(program, "connect", lambda *_: self.cloud.placement)
+        with (
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(errors),
+        ):
+            try:
+                code = program.main(["--config-file", str(path), *words])
+            except SystemExit as end:
+                code = end.code
+        path.unlink()
+        said = [
+            line
+            for line in errors.getvalue().splitlines()
+            if line.startswith("nova-vhard-")
+        ]
+        return "\n".join([out.getvalue(), *said, f"= {code}"]).strip()
+
+    def sudo(self, user=""):
+        """Run programs by sudo of a user, or as one without a name."""
+        self.patch.setenv("SUDO_USER", user)
+        self.patch.setattr("getpass.getuser", None)
+
+    def at(self, time):
+        """Set the time, from NOW on: such as 2h, 29m or -1h."""
+        self.now = NOW + span(time)
+
+    def wrong(self, time):
+        """Let the clock of the hosts, and of the sweep, be wrong."""
+        self.skew = span(time)
+
+    def jumps(self, time):
+        """Let the clock of the scheduler be wrong, but for what it waits."""
+        self.jump = span(time)
+
+    def repeat(self, times, time, *step):
+        """Repeat a step, and let time pass after each."""
+        for _ in range(int(times)):
+            self.run(f"> {shlex.join(step)}")
+            self.now += span(time)
+
+    def weeks(self):
+        """Let sweeps and hosts make the names of weeks, as in a cloud."""
+        for name, days in DAYS.items():
+            self.patch.setattr(names, name, days)
+
+    def log(self):
+        """Print the warnings and errors since the last time."""
+        lines = [
+            each.getMessage()
+            for each in self.log_.records
+            if each.name.startswith("nova_vhard") and each.levelname != "INFO"
+        ]
+        self.log_.clear()
+        return "\n".join(lines)
+
+    # Reporters, sweeps and schedulers.
+
+    def put(self, path, text):
+        """Write a file of the host on which reporters run."""
+        build(self.root, {path: text})
+
+    def identify(self, name):
+        """Let reporters go by the uuid of a provider."""
+        self.put("/var/lib/nova/compute_id", self.uuids[name])
+
+    def machine(self, name):
+        """Name the host on which reporters run."""
+        self.patch.setattr("socket.getfqdn", lambda: f"{name}.example.org")
+        self.patch.setattr("socket.gethostname", lambda: name)
+
+    def report(self, what, reporter="a"):
+        """Report on a captured host, "" for none, or on some checks.
+
+        :param what: such as vtd-on or iommu=PASS,smt=FAIL
+        """
+        if reporter not in self.reporters:
+            conf = cfg.ConfigOpts()
+            conf([], project="test")
+            reporter_conf.register(conf)
+            conf.set_override("root", str(self.root), "vhard_reporter")
+            made = PlacementPublisher(conf, self.cloud.placement)
+            self.reporters[reporter] = made
+        time = self.now + self.skew
+        report = (
+            inspect(what, time)
+            if "=" not in what
+            else report_of(
+                time, **dict(each.split("=") for each in what.split(","))
+            )
+        )
+        self.cloud.requests.clear()
+        self.reporters[reporter].publish(report)
+
+    def ahead(self, reporter="a"):
+        """Print for how many days more there are names for reports."""
+        return str(self.reporters[reporter].record.days_ahead)
+
+    def claims(self, name):
+        """Print what a host claims to have passed, and when."""
+        ours = self.cloud.claims(self.uuids[name])[0]
+        return " ".join(sorted(each for each in ours if "_VHARD_" in each))
+
+    def sweep(self):
+        self.cloud.requests.clear()
+        done = upkeep.sweep(self.cloud.placement, self.now + self.skew, 2)
+        made = sorted(
+            name for name in done.made if name.startswith(traits.REPORTED)
+        )
+        return (
+            f"silent: {sorted(done.silent)}, failed: {sorted(done.failed)}\n"
+            f"deleted: {sorted(done.deleted)}\n"
+            f"made: {len(done.made)}, {' to '.join(made[:1] + made[-1:])}"
+        )
+
+    def hours(self, name, first, count):
+        """Give a provider the marks of hours, besides what it has."""
+        marks = traits.hours(NOW, int(first), int(first) + int(count))
+        self.give(name, *self.cloud.traits(self.uuids[name])[0], *marks)
+
+    def answers_are_short(self, size):
+        """Let only so many bytes of an answer by a prefix be read."""
+        limit = "nova_vhard.placement.client._MOST_BYTES"
+        self.patch.setattr(limit, int(size))
+
+    def no_client(self):
+        """Let no client of Placement be made for the scheduler."""
+        broken = mock.Mock(side_effect=ZeroDivisionError)
+        self.patch.setattr(self.known_hosts, "_connect", broken)
+
+    def acts(self, *roles):
+        """Let the next requests be those of roles, by our sample policy."""
+        self.request.getfixturevalue("acting")(",".join(roles))
+
+    def scheduler(self, check, age="2"):
+        """Print the hosts that a scheduler takes for proven."""
+        self.cloud.requests.clear()
+        question = Question(frozenset(check.split(",")), int(age))
+        found = self.known_hosts.hosts(question)
+        names = (name for name, uuid in self.uuids.items() if uuid in found)
+        return f"hosts: {' '.join(sorted(names))}"
+
+    def before(self, method, part, *step):
+        """Do a step before the first request of a kind."""
+        line = shlex.join(step)
+        self.cloud.before(method, part, lambda: self.run(f"> {line}"))
+
+    # Placement.
+
+    def host(self, name, *traits):
+        """Make a provider with traits; or results, such as smt=FAIL."""
+        self.uuids[name] = self.cloud.host(name, ())
+        self.give(name, *traits)
+
+    def give(self, name, *traits):
+        """Replace the traits of a provider."""
+        told = dict(each.split("=") for each in traits if "=" in each)
+        named = {each for each in traits if "=" not in each}
+        self.cloud.give(self.uuids[name], named.union(results.encode(told)))
+
+    def traits(self, name):
+        return " ".join(sorted(self.cloud.traits(self.uuids[name])[0]))
+
+    def make(self, *names):
+        """Make names of traits."""
+        self.cloud.placement.create_traits(names)
+
+    def names(self):
+        """Print the names of ours that exist."""
+        return " ".join(sorted(self.cloud.names()))
+
+    def known(self, *names):
+        """Print those of some names that exist."""
+        return " ".join(sorted(self.cloud.placement.known(names)))
+
+    def results(self, *checks):
+        """Print what the fleet tells of some checks."""
+        return "\n".join(
+            f"{host.name}: {[host.result(check) for check in checks]}"
+            for host in fleet(self.cloud.placement, self.now, 2, results=True)
+        )
+
+    def mark(self, name, seconds):
+        """Make an attestor's mark that lasts for seconds from now."""
+        end = int(self.now.timestamp()) + int(seconds)
+        made = marks.make(b"k" * 32, max(end, 0), [self.uuids[name]])
+        self.make(made.name)
+
+    def refuse(self, method, part, status, text="no"):
+        """Let Placement answer requests with a status."""
+        self.answer()
+        self.cloud.refuse(method, part, int(status), text)
+
+    def lose(self, name, *traits):
+        """Write traits, and lose the answer."""
+        self.give(name, *traits)
+        raise ConnectionError("reset by peer")
+
+    def unreachable(self):
+        self.cloud.refuse("", "")
+
+    def remove(self, name):
+        """Delete a provider."""
+        self.cloud.send("DELETE", f"/resource_providers/{self.uuids[name]}")
+
+    def drop(self, name):
+        """Delete the name of a trait."""
+        self.cloud.placement.delete_trait(name)
+
+    def answer(self):
+        """Let Placement answer all requests again."""
+        self.cloud.faults.clear()
+
+    def requests(self, part=""):
+        """Print the methods of the last requests to a part of a URL."""
+        asked = self.cloud.requests
+        return " ".join(method for method, url in asked if part in url)
+
+    # Keystone.
+
+    def endpoint(self, url=None):
+        """Set the endpoint of Placement in the catalog."""
+        self.url = url
+
+    def add(self, kind, name, description="", domain="default"):
+        """Add users or groups."""
+        self.keystone.add(
+            kind, name, description=description, domain_id=domain
+        )
+
+    def no_roles(self):
+        self.keystone.roles.clear()
+
+    def grant(self, name, role):
+        """Give a role in the project "service" to users or groups."""
+        (project,) = self.keystone.projects.values()
+        role = self.keystone.find_role(role).id
+        for kind in (self.keystone.users, self.keystone.groups):
+            for each in kind.values():
+                if each.name == name:
+                    self.keystone.held.append((each.id, project.id, role))
+
+    def keystone_fails(self, method, text):
+        self.keystone.faults[method] = sdk.ForbiddenException(text)
+
+    def enrolled(self, name):
+        """Make the user and the credential of a host's reporter."""
+        accounts = keystones.OwnAccounts(self.keystone)
+        accounts.make(name, "0" * 36, "service", ["reporter"])
+
+    def twin(self, name, domain, other=""):
+        """Make a user as enroll made one, with another domain or name."""
+        text = self.keystone.users(name)[0].description
+        self.add("users", other or name, text, domain)
+
+    def widen(self, role, *rules):
+        """Change the one credential that there is.
+
+        :param role: that it has besides; "" for none
+        :param rules: service:method:path of each; none for no rules
+        """
+        ((made,),) = self.keystone.credentials.values()
+        made.roles += [{"name": role}] if role else []
+        names = ("service", "method", "path")
+        made.access_rules = [
+            dict(zip(names, each.split(":"), strict=True)) for each in rules
+        ] or None
+
+    def users(self):
+        """Print all users with their credentials."""
+        lines = []
+        for user in self.keystone.users.values():
+            lines.append(f"{user.name} ({user.domain_id})")
+            for each in self.keystone.application_credentials(user.id):
+                roles = " ".join(role["name"] for role in each.roles)
+                free = each.unrestricted
+                lines.append(f"  {each.name}: {roles}, unrestricted: {free}")
+                lines += (
+                    f"    {rule['service']} {rule['method']} {rule['path']}"
+                    for rule in each.access_rules
+                )
+        return "\n".join(lines)
+
+    # The desk, and a host with a device.
+
+    def credential(self, name):
+        """Print what is known of the one credential and the host's file."""
+        path = self.folder / name / "reporter-placement.conf"
+        text = path.read_text() if path.exists() else ""
+        ((made,),) = self.keystone.credentials.values()
+        old, self._made = self._made, made
+        return (
+            f"known: {made is old}, in the file: {made.secret in text}, "
+            f"a password: {self.keystone.passwords[made.user] in text}"
+        )
+
+    def held_to(self, program):
+        """Refuse what the access rules of the one host's program do."""
+        (made,) = self.keystone.credentials.values()
+        (rules,) = (each.access_rules for each in made if each.name == program)
+
+        def refuse(method, url):
+            path = "/placement" + url.partition("?")[0]
+            fits = any(
+                each["service"] == "placement"
+                and each["method"] == method
+                and auth_token._path_matches(path, each["path"])
+                for each in rules
+            )
+            return None if fits else Answer(401, "not allowed")
+
+        self.cloud.faults[:] = [refuse]
+
+    def moved(self, name):
+        """Hand the file over."""
+        path = self.folder / name / "reporter-placement.conf"
+        path.rename(self.folder / "handed-over")
+
+    def disk_full(self):
+        full = mock.Mock(side_effect=OSError(28, "No space left on device"))
+        self.patch.setattr("nova_vhard.common.files.create", full)
+
+    def other_user(self):
+        """Run the commands as another user than the files'."""
+        self.patch.setattr("os.geteuid", lambda: 12345)
+
+    def file(self, name, text=""):
+        (self.folder / name).write_text(text)
+
+    def place(self, name, mode):
+        """Make the folder of a host, with a mode."""
+        (self.folder / name).mkdir(exist_ok=True)
+        (self.folder / name).chmod(int(mode, 8))
+
+    def link(self, name):
+        """Make the folder of a host a link to the desk."""
+        (self.folder / name).rmdir()
+        (self.folder / name).symlink_to(self.folder)
+
+    def files(self):
+        """Print the files of the desk with their modes."""
+        return "\n".join(
+            f"{stat.S_IMODE(path.stat().st_mode):o} {path}"
+            for path in sorted(self.folder.rglob("*"))
+        )
+
+    def playbook(self):
+        """Print the plays of fix.yml, with their variables and tasks."""
+        lines = []
+        for play in yaml.safe_load((self.folder / "fix.yml").read_text()):
+            lines.append(f"{play['hosts']}: {sorted(play['vars'])}")
+            lines += (
+                f"  {task['tags']} {task['name']}" for task in play["tasks"]
+            )
+        return "\n".join(lines)
+
+    def answers(self, text):
+        """Answer the questions of commands."""
+        self.patch.setattr("sys.stdin", io.StringIO(text))
+
+    def used(self, *events):
+        """What happens to the device of host "node"."""
+        if self._used is None:
+            self._used = Used(self.cloud, self.folder.parent)
+            self.uuids["node"] = self._used.root
+            steps = self._used.steps
+            rules = "nova_vhard.cleaner.rules.installed_steps"
+            self.patch.setattr(rules, lambda: steps)
+        self._used.happens(" ".join(events))
+        self.uuids["device"] = self._used.provider
