@@ -167,7 +167,7 @@ HISTORIES = {
     # Asked for during a cleaning, a later use is not released by it.
     "force does not outlive its moment": (
         f"{FORCE}use, meanwhile ask FORCED, round, offered, spoil, use, round",
-        "COMPARE",
+        "REFUSED",
         "void",
     ),
     "nor the next round": (
@@ -176,7 +176,7 @@ HISTORIES = {
     ),
     "a request for no generation": (
         "spoil, use, round, ask REQUESTED REQUESTED, round",
-        "COMPARE",
+        "REFUSED",
         "void",
     ),
     "booted while it is cleaned": (
@@ -190,10 +190,6 @@ HISTORIES = {
     "a guest of libvirt's comes while it is cleaned": (
         "use, meanwhile hold, round, is_kept VOID, let_go, round",
         "",
-    ),
-    "it vanishes while it is cleaned": (
-        "use, meanwhile vanish, round",
-        "GONE",
     ),
     "used just before it is claimed": (
         "use, before PUT /inventories lower+use, round, is_kept VOID, "
@@ -230,6 +226,10 @@ def test_a_history(used, history):
 def test_free_devices_of_a_first_roll_out_can_be_trusted(used):
     used.happens("enable trust_new, forget, round, offered, cleaned_by 0")
     assert used.record.state is State.AVAILABLE
+
+
+def test_the_device_vanishes_while_it_is_cleaned(used):
+    used.happens("use, meanwhile vanish, round, reserved")
 
 
 @pytest.mark.parametrize("events", ["round", "spoil, use, round, infect"])
