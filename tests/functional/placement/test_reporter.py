@@ -162,7 +162,8 @@ def test_rivals(cloud, conf, host, caplog, events, said):
             tree = "vtd-on" if finds == "+" else "none"
             reporters[name].publish(inspect(tree, time))
             # A host writes the mark of a new hour at a time of its own.
-            has = cloud.claims(host)[0] - MARK - {traits.of_hour(time)}
+            claims = cloud.claims(host)[0]
+            has = {each for each in claims if not traits.hour_of(each)}
             proven = NONE if claimed == "0" else VTD_ON
             assert claimed == "?" or has == FOREIGN | proven, event
     warned = [line for line in caplog.messages if "CUSTOM_VHARD_" in line]
