@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands of ``openstack vhard`` as openstackclient runs them."""
 
+import importlib.metadata
 import io
 import json
+import shlex
 from types import SimpleNamespace
 from typing import Any, NamedTuple
+
+import pytest
+from osc_lib import exceptions
+
+from nova_vhard.cmd import paste
 
 
 class Done(NamedTuple):
@@ -43,3 +50,22 @@ def rows(kind: Any, *arguments: str) -> list[dict[str, Any]]:
     """Return the rows of a command as JSON has them."""
     result: list[dict[str, Any]] = run(kind, *arguments, "-f", "json").json
     return result
+
+
+def typed(line: str, capsys: pytest.CaptureFixture[str]) -> Done:
+    """Run a command line: ours, or words behind ``openstack vhard``."""
+    program, *words = shlex.split(line)
+    try:
+        if program == "nova-vhard-paste":
+            return Done(paste.main(words), *capsys.readouterr())
+        name = f"vhard_{program}_{words[0]}"
+        (entry,) = importlib.metadata.entry_points(
+            group="openstack.vhard.v1", name=name
+        )
+        return run(entry.load().resolve(), *words[1:])
+    except exceptions.CommandError as error:
+        return Done(1, "", str(error))
+    except SystemExit as ended:
+        # argparse spells the usage and the choices by its release
+        said = capsys.readouterr().err.rpartition("error: ")[2]
+        return Done(int(ended.code or 0), "", said.partition(" (choose")[0])

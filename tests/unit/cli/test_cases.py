@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Command lines and files, and how each command ends, as data.
+
+The tables are in ``tests/unit/cli/cases``, and ``tables.py`` reads them. The
+keys of a case are:
+
+``files``
+    name to text, or to a name in ``MADE``; ``-> target`` is a link, and null
+    no file
+``run``, ``more``
+    the command without ``openstack vhard``, and further arguments
+``$NAME``
+    replaces these letters in the command and in the files
+``status``
+    exit status; without it 0
+``out``, ``err``
+    lines of stdout and stderr; without it they are in the golden file
+
+No command here changes a file, or logs a warning.
+"""
+
+import datetime
+import pathlib
+import re
+
+import pytest
+
+from nova_vhard.osc import policies
+from nova_vhard.policy import document
+from tests.unit.cli import decision_logs, desk, image_files, tables
+from tests.unit.docs import ETC
+
+TODAY = datetime.date(2026, 6, 15)
+FILES = sorted(tables.CASES.glob("*.yaml"))
+ALL = [case for path in FILES for case in tables.cases(path)]
+#: Names of files' contents that are no text.
+MADE = image_files.MADE | decision_logs.MADE
+SHIPPED = pathlib.Path(document.shipped("baseline")).parent
+
+
+@pytest.mark.parametrize("case", ALL)
+def test_a_command(case, request, tmp_path, monkeypatch, capsys, caplog):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("nova_vhard.osc.policy.show.today", lambda: TODAY)
+    monkeypatch.setattr(policies, "POLICY_FILE", "policy.yaml")
+    monkeypatch.delenv(policies.ENVIRONMENT, raising=False)
+    for name, text in case.get("files", {}).items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        if text in MADE:
+            path.write_bytes(MADE[text])
+        elif text is not None and text.startswith("-> "):
+            path.symlink_to(text[3:])
+        elif text is not None:
+            path.write_text(filled(text, case))
+    line = filled(f"{case['run']} {case.get('more', '')}", case)
+    before = kept(tmp_path)
+    done = desk.typed(line, capsys)
+    assert done.status == case.get("status", 0), done.err
+    assert kept(tmp_path) == before
+    assert "WARNING" not in {each.levelname for each in caplog.records}
+    printed = {"out": done.out, "err": done.err}
+    said = []
+    for name, text in printed.items():
+        lines = plain(text, tmp_path)
+        if name in case:
+            assert lines == case[name]
+        else:
+            said += [f"{name}| {each}" for each in lines]
+    tables.check(request.node.callspec.id, said)
+
+
+def filled(text, case):
+    """Return a text of a case with its words that begin with a dollar."""
+    for key, value in {"$ETC": ETC, **case}.items():
+        if key.startswith("$"):
+            text = text.replace(key, str(value))
+    return text
+
+
+def plain(text, folder):
+    """Return the lines of a text, without places and digests."""
+    for place, name in (
+        (f"{folder}/", ""),
+        (folder, "."),
+        (SHIPPED, "SHIPPED"),
+    ):
+        text = text.replace(str(place), name)
+    return re.sub(r"\b[0-9a-f]{16}\b", "DIGEST", text).splitlines()
+
+
+def kept(folder):
+    """Return path to content of what is in a folder."""
+    return {
+        each: each.read_bytes() if each.is_file() else each.is_dir()
+        for each in folder.rglob("*")
+    }
+
+
+def test_no_sentences_are_left_of_a_case_that_is_gone():
+    names = {each.id for each in ALL}
+    for path in tables.CASES.glob("*.golden"):
+        assert set(tables.sentences(path)) <= names
