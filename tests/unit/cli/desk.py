@@ -52,20 +52,23 @@ def rows(kind: Any, *arguments: str) -> list[dict[str, Any]]:
     return result
 
 
-def typed(line: str, capsys: pytest.CaptureFixture[str]) -> Done:
+def typed(line: str, capsys: pytest.CaptureFixture[str], **cloud: Any) -> Done:
     """Run a command line: ours, or words behind ``openstack vhard``."""
     program, *words = shlex.split(line)
     try:
         if program == "nova-vhard-paste":
             return Done(paste.main(words), *capsys.readouterr())
-        name = f"vhard_{program}_{words[0]}"
-        (entry,) = importlib.metadata.entry_points(
-            group="openstack.vhard.v1", name=name
-        )
-        return run(entry.load().resolve(), *words[1:])
+        entries = importlib.metadata.entry_points(group="openstack.vhard.v1")
+        for length in (1, 0):
+            name = "_".join(("vhard", program, *words[:length]))
+            if name in entries.names:
+                kind = entries[name].load().resolve()
+                return run(kind, *words[length:], **cloud)
+        raise AssertionError(f"no command {line}")
     except exceptions.CommandError as error:
         return Done(1, "", str(error))
     except SystemExit as ended:
         # argparse spells the usage and the choices by its release
         said = capsys.readouterr().err.rpartition("error: ")[2]
-        return Done(int(ended.code or 0), "", said.partition(" (choose")[0])
+        said = said.partition(" (choose")[0].partition("\n")[0]
+        return Done(int(ended.code or 0), "", said)

@@ -3,7 +3,8 @@
 
 A file has groups of cases. The keys of a group count in each of its rows. A
 row that is a list has the keys in ``columns``, and a mapping of a row is
-added to that of its group. The sentences of a file's cases are in a
+added to that of its group. A key that begins with a dollar replaces that word
+in all others. The sentences of a file's cases are in a
 ``.golden`` file next to it, which ``NOVA_VHARD_GOLDEN=write`` writes again;
 review the difference.
 """
@@ -37,9 +38,26 @@ def cases(path: pathlib.Path) -> list[Any]:
                 if isinstance(row[key], dict)
             }
             case = {**group, **row, **added}
+            words = {key: case.pop(key) for key in [*case] if key[0] == "$"}
+            case = filled(case, words)
             name = f"{path.stem}: {group['name']} {number}"
             result.append(pytest.param(case, id=name))
     return result
+
+
+def filled(value: Any, words: dict[str, str]) -> Any:
+    """Return a case, or a part of it, with these words replaced."""
+    if isinstance(value, dict):
+        return {
+            filled(key, words): filled(each, words)
+            for key, each in value.items()
+        }
+    if isinstance(value, list):
+        return [filled(each, words) for each in value]
+    if isinstance(value, str):
+        for name, text in words.items():
+            value = value.replace(name, text)
+    return value
 
 
 @functools.cache

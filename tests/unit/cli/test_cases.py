@@ -9,8 +9,6 @@ keys of a case are:
     no file
 ``run``, ``more``
     the command without ``openstack vhard``, and further arguments
-``$NAME``
-    replaces these letters in the command and in the files
 ``status``
     exit status; without it 0
 ``out``, ``err``
@@ -52,8 +50,8 @@ def test_a_command(case, request, tmp_path, monkeypatch, capsys, caplog):
         elif text is not None and text.startswith("-> "):
             path.symlink_to(text[3:])
         elif text is not None:
-            path.write_text(filled(text, case))
-    line = filled(f"{case['run']} {case.get('more', '')}", case)
+            path.write_text(text)
+    line = f"{case['run']} {case.get('more', '')}".replace("$ETC", str(ETC))
     before = kept(tmp_path)
     done = desk.typed(line, capsys)
     assert done.status == case.get("status", 0), done.err
@@ -68,14 +66,6 @@ def test_a_command(case, request, tmp_path, monkeypatch, capsys, caplog):
         else:
             said += [f"{name}| {each}" for each in lines]
     tables.check(request.node.callspec.id, said)
-
-
-def filled(text, case):
-    """Return a text of a case with its words that begin with a dollar."""
-    for key, value in {"$ETC": ETC, **case}.items():
-        if key.startswith("$"):
-            text = text.replace(key, str(value))
-    return text
 
 
 def plain(text, folder):

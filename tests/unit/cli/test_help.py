@@ -2,10 +2,7 @@
 """What --help, --version and wrong arguments come to, everywhere."""
 
 import argparse
-import configparser
 import importlib.metadata
-import io
-import pkgutil
 import re
 from types import SimpleNamespace
 
@@ -23,7 +20,7 @@ from nova_vhard.cmd import (
 from nova_vhard.cmd import exporter as exporter
 from nova_vhard.conf import status as status_conf
 from nova_vhard.osc import output
-from tests.unit.docs import ROOT
+from tests.unit.cli import desk
 
 PROGRAMS = {
     "nova-vhard-attestor": attestor,
@@ -37,14 +34,7 @@ ENDED = "nova-vhard-status"
 SENTENCE = re.compile(r"[^a-z ].*[.!]$", re.DOTALL)
 
 
-def commands():
-    setup = configparser.RawConfigParser()
-    setup.read(ROOT / "setup.cfg")
-    lines = setup["options.entry_points"]["openstack.vhard.v1"].split("\n")
-    return dict(re.split(r"\s*=\s*", line) for line in lines if line.strip())
-
-
-COMMANDS = commands()
+COMMANDS = importlib.metadata.entry_points(group="openstack.vhard.v1")
 
 
 def helps(parser):
@@ -62,22 +52,13 @@ def built(kind, name):
     return kind(SimpleNamespace(client_manager=None), None).get_parser(name)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", COMMANDS.names)
 def test_help_of_a_command_is_sentences(name):
-    command = pkgutil.resolve_name(COMMANDS[name]).resolve()
-    base = next(
-        base
-        for base in (output.Lister, output.ShowOne, output.Command)
-        if issubclass(command, base)
-    )
-    body = {"__doc__": ".", "__module__": __name__, "take_action": None}
-    bare = type("Bare", (base,), body)
-    common = set(helps(built(bare, name)))
-    parser = built(command, name)
-    for text in set(helps(parser)) - common:
-        assert text and SENTENCE.match(text), text
-    for part in parser.description.strip().split("\n\n"):
-        assert SENTENCE.match(part.strip()), part
+    kind = COMMANDS[name].load().resolve()
+    options = argparse.ArgumentParser()
+    kind(SimpleNamespace(client_manager=None), None).add_arguments(options)
+    for text in (*helps(options), *kind.__doc__.strip().split("\n\n")):
+        assert text and SENTENCE.match(text.strip()), text
 
 
 #: Say by themselves how many there are, or always have a row.
@@ -93,39 +74,30 @@ COUNTING = {
 }
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", COMMANDS.names)
 @pytest.mark.parametrize(
     ("form", "out"), [("table", ""), ("json", "[]\n"), ("value", "")]
 )
-def test_an_empty_table_is_not_all_that_is_said(name, form, out):
-    kind = pkgutil.resolve_name(COMMANDS[name]).resolve()
+def test_an_empty_table_is_not_all_that_is_said(name, form, out, monkeypatch):
+    kind = COMMANDS[name].load().resolve()
     if not issubclass(kind, output.Lister) or name in COUNTING:
         return
-    app = SimpleNamespace(stdout=io.StringIO(), stderr=io.StringIO())
-    body = {
-        "__module__": __name__,
-        "take_action": lambda *_: (("A",), []),
-    }
-    command = type("Empty", (kind,), body)(app, None)
-    parser = command.get_parser("test")
+    monkeypatch.setattr(kind, "take_action", lambda *_: (("A",), []))
+    parser = built(kind, name)
     needed = ["x" for each in parser._actions if not each.option_strings]
-    assert command.run(parser.parse_args([*needed, "-f", form])) == 0
-    assert app.stdout.getvalue() == out
-    assert app.stderr.getvalue().startswith("0 ")
-    assert app.stderr.getvalue().count("\n") == 1
+    done = desk.run(kind, *needed, "-f", form)
+    assert (done.status, done.out) == (0, out)
+    assert done.err.startswith("0 ")
+    assert done.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_help_of_a_program_is_sentences(name):
     parser = PROGRAMS[name]._parser()
-    for text in helps(parser):
+    of_status = [option.help for option in status_conf.OPTS]
+    for text in (*helps(parser), *of_status):
         assert text and SENTENCE.match(text), text
     assert parser.description.endswith((".", "?"))
-
-
-def test_help_of_status_is_sentences():
-    for option in status_conf.OPTS:
-        assert SENTENCE.match(option.help), option.name
 
 
 @pytest.mark.parametrize("name", [*PROGRAMS, ENDED])
@@ -147,46 +119,47 @@ def test_how_a_program_ends(name, argument, ended, said, capsys):
     assert said in (printed.err if ended else printed.out)
 
 
+#: Group [placement] of a file, and what is said of it.
 LOGINS = [
-    ("nova-vhard-reporter", "sweep"),
-    ("nova-vhard-reporter", "withdraw"),
-    ("nova-vhard-cleaner", "once"),
+    ("", "[placement] of {}: no login to Placement: it has no auth_type"),
+    (
+        "[placement]\nauth_section = mine\n",
+        "[mine] of {}: no login to Placement: it has no auth_type",
+    ),
+    (
+        "[placement]\nauth_type = password\n",
+        "[placement] of {}: Auth plugin requires parameters which were "
+        "not given: auth_url",
+    ),
+    (
+        "[placement]\nauth_type = nonsense\n",
+        "[placement] of {}: The plugin nonsense could not be found",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("name", "command"), LOGINS)
 @pytest.mark.parametrize(
-    ("text", "stated"),
+    ("name", "command"),
     [
-        ("", "[placement] of {}: no login to Placement: it has no auth_type"),
-        (
-            "[placement]\nauth_section = mine\n",
-            "[mine] of {}: no login to Placement: it has no auth_type",
-        ),
-        (
-            "[placement]\nauth_type = password\n",
-            "[placement] of {}: Auth plugin requires parameters which were "
-            "not given: auth_url",
-        ),
-        (
-            "[placement]\nauth_type = nonsense\n",
-            "[placement] of {}: The plugin nonsense could not be found",
-        ),
+        ("nova-vhard-reporter", "sweep"),
+        ("nova-vhard-reporter", "withdraw"),
+        ("nova-vhard-cleaner", "once"),
     ],
 )
+@pytest.mark.parametrize(("text", "stated"), LOGINS)
 def test_login_that_is_missing_is_named(
     name, command, text, stated, tmp_path, capsys
 ):
     path = tmp_path / "a.conf"
-    state = f"state_path = {tmp_path}\n"
-    groups = f"[vhard_cleaner]\n{state}[vhard_reporter]\nprovider_name=a\n"
-    path.write_text(groups + text)
+    path.write_text(
+        f"[vhard_cleaner]\nstate_path = {tmp_path}\n"
+        f"[vhard_reporter]\nprovider_name=a\n{text}"
+    )
     code = PROGRAMS[name].main(["--config-file", str(path), command])
     printed = capsys.readouterr()
     assert (code, printed.out) == (1, "")
-    *logged, line = printed.err.splitlines()
-    assert line.startswith(f"{name}: {stated.format(path)}")
-    assert "Traceback" not in "".join(logged)
+    assert f"\n{name}: {stated.format(path)}" in f"\n{printed.err}"
+    assert "Traceback" not in printed.err
 
 
 @pytest.mark.parametrize("name", sorted({*PROGRAMS} - {"nova-vhard-paste"}))

@@ -16,29 +16,41 @@ from nova_vhard.osc import lazy, output
 ENTRIES = sorted(importlib.metadata.entry_points(group="openstack.vhard.v1"))
 
 LOADED = """
-import importlib.metadata, sys
+import importlib.metadata
 for group in ("openstack.cli.extension", "openstack.vhard.v1"):
     for entry in importlib.metadata.entry_points(group=group):
         if entry.value.startswith("nova_vhard."):
             entry.load()
-print(*sorted(name for name in sys.modules if name.startswith("nova_vhard")))
+"""
+CHECKED = """
+from nova_vhard.osc import lazy
+lazy.policy.show.CheckPolicy.resolve()
 """
 
 
-def test_to_load_all_commands_imports_none():
-    # openstackclient does so before it runs any command
-    done = subprocess.run(
-        [sys.executable, "-c", LOADED],
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    assert done.stdout.split() == [
-        "nova_vhard",
-        "nova_vhard.osc",
-        "nova_vhard.osc.lazy",
-        "nova_vhard.osc.plugin",
+def imported(code):
+    """Return the names of the modules that an interpreter has afterwards."""
+    command = [
+        sys.executable,
+        "-c",
+        f"import sys\n{code}\nprint(*sys.modules)",
     ]
+    return set(subprocess.check_output(command, text=True).split())
+
+
+def test_to_load_all_commands_imports_none():
+    """openstackclient does so before it runs any command."""
+    names = {x for x in imported(LOADED) if x.startswith("nova_vhard")}
+    plugin = {"nova_vhard.osc.lazy", "nova_vhard.osc.plugin"}
+    assert names == {"nova_vhard", "nova_vhard.osc"} | plugin
+
+
+def test_a_check_of_a_policy_imports_nothing_of_an_audit():
+    """What it takes is mostly what it imports."""
+    names = imported(CHECKED)
+    assert "nova_vhard.policy.document" in names
+    audit = {"nova_vhard.osc.audits", "glanceclient", "xml.etree.ElementTree"}
+    assert not names & audit
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
@@ -48,8 +60,7 @@ def test_every_command_is_there(entry):
     assert issubclass(result.resolve(), output.Command)
     # cliff decides so whether the name is passed
     assert "cmd_name" in inspect.getfullargspec(result.__init__).args
-    program = SimpleNamespace(client_manager=None)
-    made = result(program, None, cmd_name=None)
+    made = result(SimpleNamespace(client_manager=None), None, cmd_name=None)
     assert isinstance(made, command.Command)
     assert "nova-vhard plugin" in made.get_parser("x").epilog
 
@@ -59,35 +70,9 @@ def test_a_command_that_is_not_there_is_an_error_of_its_own():
         lazy.Lazy("nothing.here.Command").resolve()
     with pytest.raises(AttributeError):
         lazy.Lazy("policy.show.Nothing").resolve()
-    with pytest.raises(AttributeError):
-        _ = lazy.policy.show._private
-    with pytest.raises(AttributeError):
-        _ = lazy._private
-
-
-CHECKED = """
-import sys
-from nova_vhard.osc import lazy
-lazy.policy.show.CheckPolicy.resolve()
-print(*sys.modules)
-"""
-
-
-def test_a_check_of_a_policy_imports_nothing_of_an_audit():
-    # what it takes is mostly what it imports
-    done = subprocess.run(
-        [sys.executable, "-c", CHECKED],
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    imported = set(done.stdout.split())
-    assert "nova_vhard.policy.document" in imported
-    assert not imported & {
-        "nova_vhard.osc.audits",
-        "glanceclient",
-        "xml.etree.ElementTree",
-    }
+    for place in (lazy, lazy.policy.show):
+        with pytest.raises(AttributeError):
+            _ = place._private
 
 
 class Remembering(command.Command):

@@ -15,7 +15,7 @@ WIDE = 100
 
 def test_help_has_a_line_for_each_command():
     lines = built(ListCommands, "openstack vhard").format_help().splitlines()
-    for name in COMMANDS.keys() - {"vhard"}:
+    for name in COMMANDS.names - {"vhard"}:
         words = name.removeprefix("vhard_").replace("_", " ")
         (line,) = [x for x in lines if x.startswith(f"  {words}  ")]
         assert line.endswith(".")
@@ -25,7 +25,7 @@ def test_help_has_a_line_for_each_command():
 @pytest.mark.parametrize(
     ("words", "status", "shown"),
     [
-        ((), 0, len(COMMANDS) - 1),
+        ((), 0, len(COMMANDS.names) - 1),
         (("device",), 0, 4),
         (("host", "l"), 0, 1),
         (("hots",), 2, 0),
@@ -38,17 +38,14 @@ def test_commands_by_the_beginning_of_a_name(words, status, shown):
 
 
 def test_an_explanation_fits_a_terminal():
-    words = (
-        "--property",
-        "hw_disk_bus=ide",
-        "--property",
-        "hw_vif_model=e1000",
+    properties = (
+        "--property=hw_disk_bus=ide",
+        "--property=hw_vif_model=e1000",
     )
-    done = desk.run(ExplainPolicy, "--policy", "baseline", *words)
+    words = ("--policy", "baseline", *properties)
+    done = desk.run(ExplainPolicy, *words)
     assert {len(line) for line in done.out.splitlines()} == {WIDE}
-    wide = desk.run(
-        ExplainPolicy, "--policy", "baseline", *words, "--max-width", "0"
-    )
+    wide = desk.run(ExplainPolicy, *words, "--max-width", "0")
     assert len(wide.out.splitlines()[0]) > WIDE
 
 

@@ -1,27 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page of ``openstack vhard report``, read as a browser would."""
+"""The page of ``openstack vhard report``, read as a browser would.
+
+Its elements and texts are in ``report.golden``.
+"""
 
 import datetime
 import html.parser
 import itertools
-import re
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from osc_lib import exceptions
 
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.common import source
-from nova_vhard.osc.report import command, data, exemptions, summary
+from nova_vhard.osc.report import data, exemptions, summary
 from nova_vhard.osc.report import page as report_page
 from nova_vhard.osc.report.data import Part
 from nova_vhard.placement.fleet import FRESH, SILENT, STALE, HostPosture
 from nova_vhard.policy import release
 from nova_vhard.policy.watch import PolicyFile
-from tests import report_pages
+from tests import golden, report_pages
 
-TABLES = 7
 _VOID = {"meta", "br"}
 
 
@@ -44,7 +45,8 @@ class Page(html.parser.HTMLParser):
         assert self.open.pop() == tag, tag
 
     def handle_data(self, data):
-        self.texts.append((tuple(self.open), data))
+        if data.strip():
+            self.texts.append((tuple(self.open), data))
 
     def named(self, tag):
         return [attrs for name, attrs in self.tags if name == tag]
@@ -53,8 +55,11 @@ class Page(html.parser.HTMLParser):
         return [text for path, text in self.texts if tag in path]
 
     @property
-    def words(self):
-        return " ".join(text for _, text in self.texts)
+    def lines(self):
+        """Each text, behind the elements that it is in."""
+        return [
+            f"{'.'.join(x[-2:])}: {text.strip()}" for x, text in self.texts
+        ]
 
 
 def shown(made, **changes):
@@ -62,8 +67,8 @@ def shown(made, **changes):
     return Page(report_page.render(replace(made, **changes)))
 
 
-#: Many enough for each kind of row, and quickly rendered.
-HOSTS, VIOLATIONS = 200, 40
+#: Many enough for each kind of row.
+HOSTS, VIOLATIONS = 48, 24
 
 
 @pytest.fixture(scope="module")
@@ -82,13 +87,46 @@ def page(text):
     return Page(text)
 
 
-def test_it_has_what_the_issue_asks_for(made, page):
-    parts = (made.images, made.servers, made.flavors)
-    assert len(made.hosts) == HOSTS
-    assert sum(len(each.rows) for each in parts) == VIOLATIONS
-    # a row a host, a violation, a check, an exemption, a device; the heads
-    rows = HOSTS + VIOLATIONS + len(CHECKS) + 5
-    assert len(page.named("tr")) == rows + TABLES
+def changes(made, tmp_path):
+    """Yield name to what is changed of a report."""
+    names = list(CHECKS)[:5]
+    others = dict(
+        zip(names[1:4], ("FAIL", "UNKNOWN", "NOT_APPLICABLE"), strict=True)
+    )
+    hour = datetime.datetime(2026, 11, 25, 9, tzinfo=datetime.UTC)
+    passed = frozenset(names[:1])
+    yield (
+        "fresh and stale",
+        {
+            "hosts": (
+                HostPosture("fresh", FRESH, passed, hour, others=others),
+                HostPosture("stale", STALE, passed, others=others),
+                HostPosture("silent", SILENT, frozenset()),
+            ),
+        },
+    )
+    trouble = Part(trouble="HTTPForbidden: <b>no</b>")
+    parts = dict.fromkeys(("fleet", "images", "devices"), trouble)
+    yield "what could not be read", {"hosts": (), **parts}
+    none = dict.fromkeys(("images", "servers", "flavors", "devices"), Part())
+    yield "a clean cloud", {"hosts": (), **none}
+    off = replace(made.policy, enabled=False)
+    yield "a policy that is switched off", {"hosts": (), **none, "policy": off}
+    rows = tuple(data.evidence_rows([report_pages.host_report(tmp_path)]))
+    yield "evidence", {"hosts": (), **none, "evidence": Part(rows)}
+
+
+def test_the_page(tmp_path):
+    made = report_pages.report(tmp_path, 4, 12)
+    whole = shown(made).lines
+    lines = ["=== whole", *report_page.render(made).splitlines()]
+    for name, changed in changes(made, tmp_path):
+        others = itertools.groupby(shown(made, **changed).lines)
+        lines += [f"=== {name}", *(x for x, _ in others if x not in whole)]
+    text = "\n".join(lines).replace(made.policy.digest, "DIGEST")
+    text = text.replace(str(release.INSTALLED), "VERSION")
+    path = Path(__file__).with_name("report.golden")
+    golden.check(path, text.splitlines())
 
 
 def test_no_script_and_nothing_from_outside(page):
@@ -134,29 +172,6 @@ def test_every_link_leads_somewhere(page):
     targets = {each["href"].removeprefix("#") for each in page.named("a")}
     assert targets <= set(ids)
     assert page.named("a")[0] == {"class": "skip", "href": "#main"}
-
-
-def test_headings_captions_and_scopes(page):
-    levels = [int(n[1]) for n, _ in page.tags if n in ("h1", "h2", "h3")]
-    assert levels[0] == 1
-    assert levels.count(1) == 1
-    pairs = itertools.pairwise(levels)
-    assert all(after - before <= 1 for before, after in pairs)
-    assert len(page.named("table")) == len(page.named("caption")) == TABLES
-    assert {each.get("scope") for each in page.named("th")} == {"col", "row"}
-    assert page.named("html") == [{"lang": "en"}]
-
-
-def test_the_numbers_on_the_tiles(made, page):
-    numbers = [each for each in page.texts_in("strong") if each.strip()]
-    fresh = sum(each.status == FRESH for each in made.hosts)
-    names = {row[0] for row in made.images.rows}
-    assert numbers[0] == f"{fresh}/{len(made.hosts)}"
-    assert numbers[1] == str(len(names))
-    assert numbers[-1] == "3"
-    # and when exemptions end
-    badges = {"has ended", "ends in 6 days", "217 days left"}
-    assert badges <= {*page.texts_in("span")}
 
 
 def test_what_each_service_runs(tmp_path, made):
@@ -211,22 +226,6 @@ def test_hosts_are_sorted_worst_first(made, text):
     assert places == sorted(places)
 
 
-def test_five_answers_are_told_apart(page):
-    answers = {word.replace("/", ""): word for word in summary.ANSWERS}
-    cells = {attrs["class"] for attrs in page.named("td") if "class" in attrs}
-    assert cells == set(answers) == {"yes", "no", "unknown", "na", "old"}
-    (style,) = page.texts_in("style")
-    looks = [
-        style.partition(f"\n.{word} {{")[2].partition("}")[0]
-        for word in answers
-    ]
-    assert all(looks)
-    assert len(set(looks)) == 5
-    # and each is explained
-    words = " ".join(page.texts_in("li"))
-    assert all(meaning in words for meaning in summary.ANSWERS.values())
-
-
 @pytest.mark.parametrize(
     ("status", "passed", "others", "result"),
     [
@@ -245,105 +244,19 @@ def test_answer(status, passed, others, result):
     assert summary.answer(host, "iommu") == result
 
 
-def test_summary_is_bounded(made, page):
-    listed = page.texts_in("ol")
+def test_summary_is_bounded(made):
+    silent = (HostPosture(f"h{n}", SILENT, frozenset()) for n in range(9))
+    half = (HostPosture(f"i{n}", FRESH, frozenset()) for n in range(9))
+    listed = shown(made, hosts=(*silent, *half)).texts_in("ol")
     assert sum(f": {SILENT}" in text for text in listed) == 5
-    assert (
-        sum(text.startswith(": ") and "PASS" in text for text in listed) == 5
-    )
-    assert any("ends in 6 days" in text for text in listed)
+    assert sum(": " in text and "PASS" in text for text in listed) == 5
 
 
-def test_devices_that_wait_and_why(made, page):
-    words = page.texts_in("span") + page.texts_in("bdi")
-    assert "devices wait for cleaning" in words
-    for row in made.devices.rows:
-        assert set(row) <= set(words)
-    assert not [
-        each
-        for _, each in shown(made, devices=Part()).tags
-        if each.get("id") == "devices"
-    ]
-
-
-def test_what_could_not_be_read_is_no_clean_bill(made):
-    trouble = Part(trouble="HTTPForbidden: <b>no</b>")
-    parts = dict.fromkeys(("fleet", "images", "devices"), trouble)
-    page = shown(made, hosts=(), **parts)
-    assert page.words.count("may hide anything") == 3
-    for name in ("hosts", "images", "devices"):
-        assert f"{name}: not read" in page.words
-    assert trouble.trouble in page.texts_in("bdi")
-    assert "None violates the policy." not in page.words
+def test_a_part_that_could_not_be_read_is_named(made):
+    parts = dict.fromkeys(("fleet", "images", "devices"), Part(trouble="no"))
     assert replace(made, **parts).troubles == [
-        f"{name} could not be read: {trouble.trouble}" for name in parts
+        f"{name} could not be read: no" for name in parts
     ]
-
-
-def test_a_clean_cloud(made):
-    none = dict.fromkeys(("images", "servers", "flavors"), Part())
-    words = shown(made, hosts=(), **none).words
-    assert words.count("None violates the policy.") == 3
-    assert "Placement knows no compute node." in words
-
-
-@pytest.mark.parametrize(
-    ("status", "cells"),
-    [
-        (FRESH, ["yes", "no", "unknown", "n/a", "unknown"]),
-        (STALE, ["old", "unknown", "unknown", "unknown", "unknown"]),
-    ],
-)
-def test_a_cell_says_why_nothing_is_proven(made, status, cells):
-    names = list(CHECKS)[:5]
-    others = dict(
-        zip(names[1:4], ("FAIL", "UNKNOWN", "NOT_APPLICABLE"), strict=True)
-    )
-    passed = frozenset(names[:1])
-    host = HostPosture("compute1", status, passed, others=others)
-    html = report_page.render(replace(made, hosts=(host,)))
-    (row,) = re.findall("<bdi>compute1</bdi></th>(.*)</tr>", html)
-    assert re.findall("<td[^>]*>([^<]*)</td>", row)[:6] == [status, *cells]
-
-
-def test_results_are_counted_apart(made):
-    passed, others = frozenset(["iommu"]), {"smt": "FAIL"}
-    others["nested_off"] = "NOT_APPLICABLE"
-    hosts = (
-        HostPosture("a", FRESH, passed, others=others),
-        HostPosture("b", STALE, passed),
-    )
-    words = shown(made, hosts=hosts).words
-    unknown = len(CHECKS) - 3
-    assert f"1 PASS, 1 FAIL, {unknown} UNKNOWN, 1 NOT_APPLICABLE" in words
-    for check in ("1 PASS, 0 FAIL, 1 UNKNOWN", "0 PASS, 1 FAIL, 1 UNKNOWN"):
-        assert f"{check}, 0 NOT_APPLICABLE" in words
-    assert "lacks" not in words
-
-
-def test_whose_report_it_is_and_when_checks_ran(made):
-    hour = datetime.datetime(2026, 11, 25, 9, tzinfo=datetime.UTC)
-    host = HostPosture("a", FRESH, frozenset(), hour)
-    page = shown(made, hosts=(host,))
-    words = "".join(text for _, text in page.texts)
-    for name, value in report_pages.ORIGIN.items():
-        assert f"; {name}: {value}" in words
-    assert f"; nova-vhard {release.INSTALLED}." in words
-    assert made.policy.digest in words
-    assert "fresh, 2026-11-25 09:00 UTC" in words
-    assert "Physical hardware (PCI passthrough)" in page.texts_in("td")
-
-
-def test_evidence_of_hosts_is_shown_with_time_paragraph_and_reason(
-    made, tmp_path
-):
-    rows = tuple(data.evidence_rows([report_pages.host_report(tmp_path)]))
-    assert {
-        "2026-11-25T09:12:13+00:00",
-        "Physical hardware (PCI passthrough)",
-        "12 groups",
-        f"/sys/kernel/iommu_groups: 12; {report_pages.SCRIPT}",
-    } <= {*shown(made, evidence=Part(rows)).texts_in("bdi")}
 
 
 @pytest.mark.parametrize(
@@ -388,23 +301,3 @@ def test_a_file_of_a_host_that_is_hostile_is_named(tmp_path, text, reason):
         path.write_text(text)
     with pytest.raises(ValueError, match=f"{path}.*({reason})"):
         list(data.evidence_rows([str(path)]))
-
-
-def test_a_policy_that_is_switched_off_says_so(made):
-    off = replace(made.policy, enabled=False)
-    words = shown(made, policy=off).words
-    assert "This policy is switched off" in words
-
-
-def test_a_folder_that_is_not_there_is_said_before_anything_is_asked(
-    tmp_path,
-):
-    policy = tmp_path / "policy.yaml"
-    policy.write_text('version: "1"\n')
-    program = command.WriteReport(None, None)
-    path = tmp_path / "nowhere" / "report.html"
-    options = program.get_parser("test").parse_args(
-        ["--html", str(path), "--policy", str(policy)]
-    )
-    with pytest.raises(exceptions.CommandError, match="there is no folder"):
-        program.take_action(options)
