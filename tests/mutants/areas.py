@@ -65,16 +65,10 @@ _ALONE = tuple(
     )
 )
 _POLICY = (
-    *_unit("test_document", "test_facts"),
-    *_unit("test_judge"),
-    *_unit("test_source", "test_verdict"),
-    *_unit("test_watch", "test_defaults", "test_readers"),
-    *_unit("test_docs"),
-    *_unit("test_notify"),
-    *_unit("test_log"),
-    *_unit("test_judge_texts", "test_server_reader"),
-    *_unit("cli/test_policy_check", "cli/test_policy_explain"),
-    *_unit("cli/test_policy_show", "cli/test_policy_test"),
+    *_unit("test_document", "test_facts", "test_judge", "test_source"),
+    *_unit("test_verdict", "test_watch", "test_defaults", "test_readers"),
+    *_unit("test_docs", "test_notify", "test_log", "test_judge_texts"),
+    *_unit("test_server_reader", "cli/test_cases", "cli/test_policy"),
     *_unit("cli/test_decision"),
     *_unit("cli/test_paste"),
     *_unit("exporter/test_metrics"),
@@ -83,19 +77,13 @@ _POLICY = (
     *_fuzz("scheduler"),
 )
 _EXPLAIN = (
-    *_unit("explain/test_draft", "explain/test_messages"),
-    *_unit("explain/test_search", "explain/test_sentences"),
-    *_unit("test_judge"),
-    *_unit("test_verdict"),
-    *_unit("cli/test_policy_explain"),
+    *_unit("explain/test_search", "test_judge", "test_verdict"),
+    *_unit("cli/test_cases", "cli/test_policy"),
 )
 _REQUEST = (
-    *_unit("test_defaults", "test_verdict"),
-    *_unit("test_readers", "cli/test_policy_test"),
-    *_unit("test_server_reader"),
-    *_unit("test_domain_reader", "guard/test_judge"),
-    *_unit("test_judge_texts"),
-    *_unit("explain/test_draft"),
+    *_unit("test_defaults", "test_verdict", "test_readers"),
+    *_unit("cli/test_cases", "test_server_reader", "test_domain_reader"),
+    *_unit("guard/test_judge", "test_judge_texts", "explain/test_search"),
     *_fuzz("domain", "nova", "scheduler"),
     *_VERDICTS,
 )

@@ -21,17 +21,17 @@ from tests.tempest import table, workspace  # noqa: E402
 
 _ROOT = Path(__file__).resolve().parents[2]
 _WORK = _ROOT / ".cache" / "tempest"
-#: Characters of a failure that are printed: its last calls and its error.
-_EXCERPT = 3000
-_PAGE = _ROOT / "doc" / "source" / "contributor" / "tempest.inc"
 
 
 def main(arguments):
     shutil.rmtree(_WORK, ignore_errors=True)
     _WORK.mkdir(parents=True)
-    plain, gates = (
-        _results(name, _chosen(arguments)) for name in ("without", "enforce")
-    )
+    # The option of tempest run that says which tests are run.
+    chosen = f"--regex={'|'.join(arguments)}"
+    if arguments in ([], ["--few"]):
+        name = "few.txt" if arguments else "subset.txt"
+        chosen = f"--include-list={workspace.HERE / name}"
+    plain, gates = (_results(name, chosen) for name in ("without", "enforce"))
     versions = ", ".join(
         f"{name} {importlib.metadata.version(name.lower())}"
         for name in ("Tempest", "Nova", "Glance", "Cinder", "Neutron")
@@ -40,30 +40,17 @@ def main(arguments):
     if arguments:
         print(text.splitlines()[0])
     else:
-        _PAGE.write_text(text, encoding="utf-8")
+        page = "doc/source/contributor/tempest.inc"
+        (_ROOT / page).write_text(text, encoding="utf-8")
     different = table.differences(plain, gates)
     for test, rules in different.items():
         print(f"{test}: {', '.join(rules) or 'NO RULE'}")
-        if not rules:
-            _explain(test, without=plain, enforce=gates)
-    failed = not all(different.values()) or not gates
-    return 1 if failed else 0
-
-
-def _explain(test, **sides):
-    """Print how a test failed, on the sides where it did."""
-    for side, results in sides.items():
-        if test in results:
-            text = results[test].text[-_EXCERPT:]
-            print(f"{side}: {table.outcome(results, test)}\n{text}")
-
-
-def _chosen(arguments):
-    """Return the option of tempest run that says which tests are run."""
-    if arguments and arguments != ["--few"]:
-        return f"--regex={'|'.join(arguments)}"
-    name = "few.txt" if arguments else "subset.txt"
-    return f"--include-list={workspace.HERE / name}"
+        for side, results in (("without", plain), ("enforce", gates)):
+            if test in results and not rules:
+                # its last calls, and its error
+                text = results[test].text[-3000:]
+                print(f"{side}: {table.outcome(results, test)}\n{text}")
+    return 0 if gates and all(different.values()) else 1
 
 
 def _results(name, chosen):

@@ -97,7 +97,18 @@ def make(facts, folder):
     (folder / "accounts.yaml").write_text(yaml.safe_dump(rows))
     disk = folder / "disk.raw"
     disk.write_bytes(bytes(1 << 20))
-    images = [_image(admin, f"tempest-{n}", disk) for n in range(2)]
+    images = [
+        admin.image.create_image(
+            f"tempest-{number}",
+            filename=str(disk),
+            disk_format="raw",
+            container_format="bare",
+            visibility="public",
+            wait=True,
+            **PROPERTIES,
+        ).id
+        for number in range(2)
+    ]
     (folder / "etc").mkdir()
     text = _CONFIGURATION.format(
         folder=folder,
@@ -118,7 +129,16 @@ def _accounts(facts, identity):
         name = f"tempest-{number}"
         project = identity.create_project(name=name, domain_id="default")
         for place, role in enumerate(ROLES):
-            row = _account(f"{name}-{place}", name, role, facts.password)
+            row = {
+                "username": f"{name}-{place}",
+                "password": facts.password,
+                "project_name": name,
+                "project_domain_name": "Default",
+                "user_domain_name": "Default",
+                "domain_name": "Default",
+                "roles": [role],
+                "types": ["admin"] if role == "admin" else [],
+            }
             user = identity.create_user(
                 name=row["username"],
                 password=row["password"],
@@ -127,32 +147,6 @@ def _accounts(facts, identity):
             identity.assign_project_role_to_user(project, user, roles[role])
             rows.append(row)
     return rows
-
-
-def _account(name, project, role, password):
-    row = {
-        "username": name,
-        "password": password,
-        "project_name": project,
-        "project_domain_name": "Default",
-        "user_domain_name": "Default",
-        "domain_name": "Default",
-        "roles": [role],
-    }
-    return {**row, "types": ["admin"]} if role == "admin" else row
-
-
-def _image(admin, name, disk):
-    image = admin.image.create_image(
-        name,
-        filename=str(disk),
-        disk_format="raw",
-        container_format="bare",
-        visibility="public",
-        wait=True,
-        **PROPERTIES,
-    )
-    return image.id
 
 
 def run(folder, chosen):

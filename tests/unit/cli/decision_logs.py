@@ -67,7 +67,6 @@ def changed(rules, image_id="i1"):
 
 
 PREFIX = "2026-11-25 09:14:02.1 1 INFO nova_vhard.decisions [-] "
-STAMPS = ("2026-11-25 09:14:02.5", "2026-11-24T23:00:00Z", "Nov 25 09:00")
 #: Lines that look like events and cannot be read.
 ODD = (
     PREFIX,
@@ -108,7 +107,12 @@ _LINES = {
     # as services of an older version write it
     "old log of demands": [changed({"rule": ", ".join(_DEMANDS)})],
     "log of three times": [
-        f"{stamp} x nova_vhard.decisions {plain(IDE)}" for stamp in STAMPS
+        f"{stamp} x nova_vhard.decisions {plain(IDE)}"
+        for stamp in (
+            "2026-11-25 09:14:02.5",
+            "2026-11-24T23:00:00Z",
+            "Nov 25 09:00",
+        )
     ],
     "log of an outsider": [
         changed({"rules": ["a\nb"]}, "\u202e\x1b[31m" + "x" * 200)
@@ -131,6 +135,8 @@ MADE = {
         b'{"a": 1}\n\xff\xfe\x00\x80\n\n' + plain(IDE).encode()
     ),
     "packed log": _PACKED,
+    "packed log that is cut": _PACKED + _PACKED[:-9],
+    "packed log that is garbled": _PACKED + b"\xff" * 400,
     # as logrotate compresses with copytruncate
     "log packed in parts": _PACKED * 2,
     **{

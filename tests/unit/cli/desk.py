@@ -11,7 +11,22 @@ from typing import Any, NamedTuple
 import pytest
 from osc_lib import exceptions
 
-from nova_vhard.cmd import paste
+from nova_vhard.cmd import (
+    attestor,
+    cleaner,
+    exporter,
+    guard,
+    paste,
+    reporter,
+    status,
+)
+from nova_vhard.osc import output
+
+COMMANDS = importlib.metadata.entry_points(group="openstack.vhard.v1")
+PROGRAMS = {
+    f"nova-vhard-{module.__name__.rpartition('.')[2]}": module
+    for module in (attestor, cleaner, exporter, guard, paste, reporter, status)
+}
 
 
 class Done(NamedTuple):
@@ -42,8 +57,8 @@ def run(kind: Any, *arguments: str, **cloud: Any) -> Done:
         app.client_manager = SimpleNamespace(**cloud)
     command = kind(app, None)
     options = command.get_parser("test").parse_args(arguments)
-    status = command.run(options)
-    return Done(status, app.stdout.getvalue(), app.stderr.getvalue())
+    ended = command.run(options)
+    return Done(ended, app.stdout.getvalue(), app.stderr.getvalue())
 
 
 def rows(kind: Any, *arguments: str) -> list[dict[str, Any]]:
@@ -56,19 +71,19 @@ def typed(line: str, capsys: pytest.CaptureFixture[str], **cloud: Any) -> Done:
     """Run a command line: ours, or words behind ``openstack vhard``."""
     program, *words = shlex.split(line)
     try:
-        if program == "nova-vhard-paste":
-            return Done(paste.main(words), *capsys.readouterr())
-        entries = importlib.metadata.entry_points(group="openstack.vhard.v1")
-        for length in (1, 0):
-            name = "_".join(("vhard", program, *words[:length]))
-            if name in entries.names:
-                kind = entries[name].load().resolve()
-                return run(kind, *words[length:], **cloud)
-        raise AssertionError(f"no command {line}")
+        if program in PROGRAMS:
+            done = Done(PROGRAMS[program].main(words), *capsys.readouterr())
+        else:
+            names = (f"vhard_{program}_{words[:1][0]}", f"vhard_{program}")
+            name = next(name for name in names if name in COMMANDS.names)
+            rest = words[name.count("_") - 1 :]
+            done = run(COMMANDS[name].load().resolve(), *rest, **cloud)
     except exceptions.CommandError as error:
         return Done(1, "", str(error))
     except SystemExit as ended:
+        done = Done(int(ended.code or 0), *capsys.readouterr())
+    if done.status == output.USAGE:
         # argparse spells the usage and the choices by its release
-        said = capsys.readouterr().err.rpartition("error: ")[2]
-        said = said.partition(" (choose")[0].partition("\n")[0]
-        return Done(int(ended.code or 0), "", said)
+        said = done.err.rpartition("error: ")[2].partition(" (choose")[0]
+        return Done(done.status, done.out, said.partition("\n")[0])
+    return done

@@ -40,7 +40,7 @@ def cases(path: pathlib.Path) -> list[Any]:
             case = {**group, **row, **added}
             words = {key: case.pop(key) for key in [*case] if key[0] == "$"}
             case = filled(case, words)
-            name = f"{path.stem}: {group['name']} {number}"
+            name = f"{path.stem}: {case['name']} {number}"
             result.append(pytest.param(case, id=name))
     return result
 
@@ -68,9 +68,9 @@ def sentences(path: pathlib.Path) -> dict[str, str]:
     return {name: said for name, _, said in blocks}
 
 
-def check(name: str, lines: list[str]) -> None:
+def check(name: str, lines: list[str], folder: pathlib.Path = CASES) -> None:
     """Compare what a case says with its golden file, or write it there."""
-    path = CASES / f"{name.partition(': ')[0]}.golden"
+    path = folder / f"{name.partition(': ')[0]}.golden"
     kept = sentences(path)
     said = "".join(f"{line}\n" for line in lines)
     if os.environ.get("NOVA_VHARD_GOLDEN") == "write":

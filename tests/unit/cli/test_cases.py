@@ -17,22 +17,25 @@ keys of a case are:
 No command here changes a file, or logs a warning.
 """
 
-import datetime
 import pathlib
 import re
 
 import pytest
 
 from nova_vhard.osc import policies
-from nova_vhard.policy import document
+from nova_vhard.policy import document, release
 from tests.unit.cli import decision_logs, desk, image_files, tables
 from tests.unit.docs import ETC
+from tests.unit.helpers import TODAY
 
-TODAY = datetime.date(2026, 6, 15)
-FILES = sorted(tables.CASES.glob("*.yaml"))
-ALL = [case for path in FILES for case in tables.cases(path)]
-#: Names of files' contents that are no text.
+ALL = [
+    case
+    for path in sorted(tables.CASES.glob("*.yaml"))
+    for case in tables.cases(path)
+]
+#: Names of contents that are bytes.
 MADE = image_files.MADE | decision_logs.MADE
+MADE |= {"not UTF-8": b"[DEFAULT]\n\xff"}
 SHIPPED = pathlib.Path(document.shipped("baseline")).parent
 
 
@@ -74,6 +77,7 @@ def plain(text, folder):
         (f"{folder}/", ""),
         (folder, "."),
         (SHIPPED, "SHIPPED"),
+        (release.INSTALLED, "VERSION"),
     ):
         text = text.replace(str(place), name)
     return re.sub(r"\b[0-9a-f]{16}\b", "DIGEST", text).splitlines()

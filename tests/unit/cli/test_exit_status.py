@@ -14,13 +14,11 @@ from nova_vhard.catalogue import results, traits
 from nova_vhard.osc.host.accounts import Accounts
 from nova_vhard.placement.client import Placement
 from tests.unit.cli import desk, test_cases
-from tests.unit.cli.test_help import COMMANDS
+from tests.unit.cli.desk import COMMANDS
 
 NO_RIGHTS = "this user is not allowed to do that (HTTP 403); use one with "
 UUID = "11111111-1111-1111-1111-111111111111"
 DEVICE = ("compute1", "0000:3b:00.0")
-GPU = "trait:CUSTOM_VHARD_IOMMU"
-PASSTHROUGH = {"resources:PGPU": "1", GPU: "required"}
 
 
 def answer(status, body):
@@ -83,9 +81,6 @@ class Images(dict):
             raise self.error
         self[name].pop("", values.pop("remove_props", None))
         self[name].update(values)
-
-    def reactivate(self, name):
-        raise self.error
 
 
 class Denying:
@@ -174,12 +169,14 @@ class Nova(Denying):
         return [SimpleNamespace(id="f", name="gpu", extra_specs=specs)]
 
 
-NOW = datetime.datetime.now(datetime.UTC)
 FAILED = {"COMPUTE_NODE", *results.encode({"smt": "FAIL"})}
-ODD = {"id": "b", "name": "b", "status": "active", "hw_machine_type": "pc*"}
 ENTRY = {"image": "a", "before": {"x": "1"}, "after": {"x": "2"}}
-DEFINITION = {"namespace": "n", "name": "p", "before": "{}"}
-DEFINITION["after"] = {"enum": []}
+DEFINITION = {
+    "namespace": "n",
+    "name": "p",
+    "before": "{}",
+    "after": {"enum": []},
+}
 POLICY = """
 version: "1"
 extends: baseline
@@ -250,7 +247,16 @@ PARTLY = {
     ),
     "an image that no exemption can name": (
         ("image_audit", "--all", *BASELINE, "--write-exemptions", "list"),
-        {"glance": {"b": ODD}},
+        {
+            "glance": {
+                "b": {
+                    "id": "b",
+                    "name": "b",
+                    "status": "active",
+                    "hw_machine_type": "pc*",
+                }
+            }
+        },
         (1, ["no image violates"]),
     ),
     "a flavor that cannot be changed": (
@@ -290,7 +296,10 @@ PARTLY = {
     ),
     "a host that is": (
         ("host_fix", "--ansible", "book"),
-        {"host": FAILED | {traits.of_hour(NOW)}},
+        {
+            "host": FAILED
+            | {traits.of_hour(datetime.datetime.now(datetime.UTC))}
+        },
         (0, ["2 tasks for 1 hosts"]),
     ),
     "a report of a part of the cloud": (

@@ -1,29 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page of ``openstack vhard report``, read as a browser would.
-
-Its elements and texts are in ``report.golden``.
-"""
+"""The files of openstack vhard report: a page, and results for OSCAL."""
 
 import datetime
 import html.parser
 import itertools
+import json
+import re
+import stat
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from osc_lib import exceptions
 
-from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.catalogue.checks import CHECKS, OURS
+from nova_vhard.catalogue.controls import CATALOGS, CONTROLS, TARGETS
 from nova_vhard.common import source
-from nova_vhard.osc.report import data, exemptions, summary
+from nova_vhard.osc.report import (
+    command,
+    component,
+    data,
+    oscal,
+    summary,
+)
 from nova_vhard.osc.report import page as report_page
 from nova_vhard.osc.report.data import Part
 from nova_vhard.placement.fleet import FRESH, SILENT, STALE, HostPosture
 from nova_vhard.policy import release
 from nova_vhard.policy.watch import PolicyFile
 from tests import golden, report_pages
-
-_VOID = {"meta", "br"}
+from tests.unit.cli import desk
 
 
 class Page(html.parser.HTMLParser):
@@ -31,14 +38,14 @@ class Page(html.parser.HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.tags, self.open, self.texts = [], [], []
+        self.text, self.tags, self.open, self.texts = text, [], [], []
         self.feed(text)
         self.close()
         assert self.open == [], "elements that are not closed"
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
-        if tag not in _VOID:
+        if tag not in {"meta", "br"}:
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -67,60 +74,60 @@ def shown(made, **changes):
     return Page(report_page.render(replace(made, **changes)))
 
 
-#: Many enough for each kind of row.
-HOSTS, VIOLATIONS = 48, 24
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
-    return report_pages.report(folder, HOSTS, VIOLATIONS)
+    return report_pages.report(folder, hosts=48, violations=24)
 
 
 @pytest.fixture(scope="module")
-def text(made):
-    return report_page.render(made)
+def page(made):
+    return shown(made)
 
 
-@pytest.fixture(scope="module")
-def page(text):
-    return Page(text)
-
-
-def changes(made, tmp_path):
-    """Yield name to what is changed of a report."""
-    names = list(CHECKS)[:5]
-    others = dict(
-        zip(names[1:4], ("FAIL", "UNKNOWN", "NOT_APPLICABLE"), strict=True)
-    )
-    hour = datetime.datetime(2026, 11, 25, 9, tzinfo=datetime.UTC)
-    passed = frozenset(names[:1])
-    yield (
-        "fresh and stale",
-        {
-            "hosts": (
-                HostPosture("fresh", FRESH, passed, hour, others=others),
-                HostPosture("stale", STALE, passed, others=others),
-                HostPosture("silent", SILENT, frozenset()),
+CLEAN = dict.fromkeys(("images", "servers", "flavors", "devices"), Part())
+CLEAN["hosts"] = ()
+KNOWN = frozenset([*CHECKS][:1])
+OTHERS = dict(
+    zip([*CHECKS][1:4], ("FAIL", "UNKNOWN", "NOT_APPLICABLE"), strict=True)
+)
+#: Name to what is changed of a report.
+CHANGED = {
+    "fresh and stale": {
+        "hosts": (
+            HostPosture(
+                "fresh",
+                FRESH,
+                KNOWN,
+                datetime.datetime(2026, 11, 25, 9, tzinfo=datetime.UTC),
+                others=OTHERS,
             ),
-        },
-    )
-    trouble = Part(trouble="HTTPForbidden: <b>no</b>")
-    parts = dict.fromkeys(("fleet", "images", "devices"), trouble)
-    yield "what could not be read", {"hosts": (), **parts}
-    none = dict.fromkeys(("images", "servers", "flavors", "devices"), Part())
-    yield "a clean cloud", {"hosts": (), **none}
-    off = replace(made.policy, enabled=False)
-    yield "a policy that is switched off", {"hosts": (), **none, "policy": off}
-    rows = tuple(data.evidence_rows([report_pages.host_report(tmp_path)]))
-    yield "evidence", {"hosts": (), **none, "evidence": Part(rows)}
+            HostPosture("stale", STALE, KNOWN, others=OTHERS),
+            HostPosture("silent", SILENT, frozenset()),
+        ),
+    },
+    "what could not be read": {
+        "hosts": (),
+        **dict.fromkeys(
+            ("fleet", "images", "devices"),
+            Part(trouble="HTTPForbidden: <b>no</b>"),
+        ),
+    },
+    "a clean cloud": CLEAN,
+}
 
 
 def test_the_page(tmp_path):
     made = report_pages.report(tmp_path, 4, 12)
     whole = shown(made).lines
     lines = ["=== whole", *report_page.render(made).splitlines()]
-    for name, changed in changes(made, tmp_path):
+    off = replace(made.policy, enabled=False)
+    rows = tuple(data.evidence_rows([report_pages.host_report(tmp_path)]))
+    more = {
+        "a policy that is switched off": CLEAN | {"policy": off},
+        "evidence": CLEAN | {"evidence": Part(rows)},
+    }
+    for name, changed in (CHANGED | more).items():
         others = itertools.groupby(shown(made, **changed).lines)
         lines += [f"=== {name}", *(x for x, _ in others if x not in whole)]
     text = "\n".join(lines).replace(made.policy.digest, "DIGEST")
@@ -153,7 +160,7 @@ def test_no_script_and_nothing_from_outside(page):
     assert csp.startswith("default-src 'none'")
 
 
-def test_names_stay_text(page, text):
+def test_names_stay_text(page):
     assert {
         report_pages.SCRIPT,
         '" onmouseover="alert(1)',
@@ -162,8 +169,9 @@ def test_names_stay_text(page, text):
         "gpj.exe photo",
     } <= {*page.texts_in("bdi")}
     # and none turns the text around
-    assert not set(text) & set("\u202a\u202b\u202d\u202e\u2066\u2067\u2068")
-    assert not [char for char in text if char < " " and char != "\n"]
+    turning = "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
+    assert not set(page.text) & set(turning)
+    assert not [char for char in page.text if char < " " and char != "\n"]
 
 
 def test_every_link_leads_somewhere(page):
@@ -190,26 +198,21 @@ def test_what_each_service_runs(tmp_path, made):
     # when
     rows = tuple(data.service_rows([str(tmp_path)], digest))
     # then
-    assert [row[0] for row in rows] == [
-        f"{tmp_path}: policy-{name}" for name in "abc"
+    assert [(row[0], row[-1].partition(f": {file}")[0]) for row in rows] == [
+        (f"{tmp_path}: policy-a", "judges by the file"),
+        (
+            f"{tmp_path}: policy-b",
+            f"judges by {rows[1][2]}, and the file is {digest}",
+        ),
+        (f"{tmp_path}: policy-c", f"refuses the file since {rows[2][3]}"),
     ]
-    states = [row[-1] for row in rows]
-    assert states[0] == "judges by the file"
-    assert states[1] == f"judges by {rows[1][2]}, and the file is {digest}"
-    assert states[2].startswith(f"refuses the file since {rows[2][3]}: {file}")
     page = shown(made, services=Part(rows))
-    assert {*states} <= {*page.texts_in("bdi")}
+    assert {row[-1] for row in rows} <= {*page.texts_in("bdi")}
     with pytest.raises(ValueError, match="has no file that ends in"):
         list(data.service_rows([str(tmp_path / "empty")], digest))
 
 
-def test_exemptions_that_end_soon(made):
-    today = report_pages.NOW.date()
-    result = exemptions.ending(made.policy.exemptions, today)
-    assert [item.id for item in result] == ["legacy-routers", "old-installer"]
-
-
-def test_hosts_are_sorted_worst_first(made, text):
+def test_hosts_are_sorted_worst_first(made, page):
     hosts = summary.worst_first(made.hosts)
     ranks = [(SILENT, STALE, FRESH).index(host.status) for host in hosts]
     assert ranks == sorted(ranks)
@@ -222,7 +225,8 @@ def test_hosts_are_sorted_worst_first(made, text):
         if host.status == FRESH
     ]
     assert fresh == sorted(fresh, reverse=True)
-    places = [text.index(f'scope="row"><bdi>{x.name}<') for x in hosts[:50]]
+    heads = [f'scope="row"><bdi>{host.name}<' for host in hosts]
+    places = [page.text.index(head) for head in heads]
     assert places == sorted(places)
 
 
@@ -250,13 +254,6 @@ def test_summary_is_bounded(made):
     listed = shown(made, hosts=(*silent, *half)).texts_in("ol")
     assert sum(f": {SILENT}" in text for text in listed) == 5
     assert sum(": " in text and "PASS" in text for text in listed) == 5
-
-
-def test_a_part_that_could_not_be_read_is_named(made):
-    parts = dict.fromkeys(("fleet", "images", "devices"), Part(trouble="no"))
-    assert replace(made, **parts).troubles == [
-        f"{name} could not be read: no" for name in parts
-    ]
 
 
 @pytest.mark.parametrize(
@@ -301,3 +298,181 @@ def test_a_file_of_a_host_that_is_hostile_is_named(tmp_path, text, reason):
         path.write_text(text)
     with pytest.raises(ValueError, match=f"{path}.*({reason})"):
         list(data.evidence_rows([str(path)]))
+
+
+EVERY = frozenset(OURS)
+GOOD = HostPosture("good", FRESH, EVERY)
+OPEN = HostPosture("open", FRESH, EVERY - {"smt"})
+OLD = HostPosture("old", STALE, EVERY)
+LOST = HostPosture("lost\n\x1b[1m", SILENT, frozenset())
+
+
+def results(made, *hosts):
+    text = oscal.render(replace(made, hosts=hosts))
+    content = json.loads(text)["assessment-results"]
+    (result,) = content["results"]
+    return result
+
+
+def test_every_check_has_controls_as_oscal_spells_them():
+    assert CONTROLS.keys() == OURS.keys()
+    for name, pattern in (
+        ("nist", r"[a-z]{2}-\d+(\.\d+)?"),
+        ("bsi", r"(KONF|ASST|DET)(\.\d+){2,3}"),
+        ("iso", r"[5-8]\.\d+"),
+    ):
+        for item in CONTROLS.values():
+            assert all(re.fullmatch(pattern, x) for x in getattr(item, name))
+    nist = {number for each in CONTROLS.values() for number in each.nist}
+    assert all(each.nist for each in CONTROLS.values())
+    assert {name: TARGETS[name][:-4] for name in TARGETS} == {
+        number: number for number in nist
+    }
+
+
+def test_the_time_is_that_of_the_check(made, tmp_path):
+    hour = report_pages.NOW.replace(hour=8, minute=0)
+    hosts = (replace(GOOD, reported=hour), replace(OPEN, reported=hour), LOST)
+    rows = data.evidence_rows([report_pages.host_report(tmp_path)])
+    result = results(replace(made, evidence=Part(tuple(rows))), *hosts)
+    seen = {
+        (
+            item["title"].rpartition(": ")[2],
+            item["collected"],
+            len(item["subjects"]),
+        ): item
+        for item in result["observations"]
+        if ": iommu: " in item["title"]
+    }
+    exact = ("PASS", "2026-11-25T09:12:13+00:00", 1)
+    assert seen.keys() == {
+        exact,
+        ("PASS", hour.isoformat(), 1),
+        ("UNKNOWN", report_pages.NOW.isoformat(), 1),
+    }
+    (proof,) = seen[exact]["relevant-evidence"]
+    assert "12 groups: /sys/kernel/iommu_groups: 12" in proof["description"]
+    assert {(x["name"], x["value"]) for x in seen[exact]["props"]} == {
+        ("check", "iommu"),
+        ("result", "PASS"),
+        ("bsi-grundschutz", "KONF.6.1.2"),
+        ("iso-27001-annex-a", "8.9"),
+        ("openstack-security-guide", "Physical hardware (PCI passthrough)"),
+    }
+
+
+def test_who_made_it_and_by_which_policy(made):
+    text = oscal.render(replace(made, hosts=(GOOD,)))
+    about = json.loads(text)["assessment-results"]["metadata"]
+    assert {each["name"]: each["value"] for each in about["props"]} == {
+        **report_pages.ORIGIN,
+        "policy": made.policy.digest,
+        "nova-vhard": str(release.INSTALLED),
+    }
+    assert about["parties"][0]["name"] == "alice"
+
+
+def test_component_definition_has_each_control_of_each_catalog(made):
+    content = json.loads(component.render(made))["component-definition"]
+    (item,) = content["components"]
+    found = {
+        (part["source"], each["control-id"], prop["value"])
+        for part in item["control-implementations"]
+        for each in part["implemented-requirements"]
+        for prop in each["props"]
+        if prop["name"] == "check"
+    }
+    assert found == {
+        (catalog["href"], control, check)
+        for name, catalog in CATALOGS.items()
+        for check, one in CONTROLS.items()
+        for control in getattr(one, name)
+    }
+
+
+NONE = replace(OPEN, others={"smt": "NOT_APPLICABLE"})
+
+
+@pytest.mark.parametrize(
+    ("hosts", "check", "satisfied"),
+    [
+        ([GOOD], "smt", True),
+        ([GOOD, OPEN], "smt", False),
+        ([GOOD, OPEN], "iommu", True),
+        # A host without a fresh report has proven nothing.
+        ([GOOD, OLD], "iommu", False),
+        ([GOOD, LOST], "iommu", False),
+        # What does not apply is not a failure, and proves nothing.
+        ([GOOD, NONE], "smt", True),
+        ([NONE], "smt", False),
+    ],
+)
+def test_satisfied_is_what_every_host_has_proven(
+    made, hosts, check, satisfied
+):
+    states = {
+        (item["title"].rpartition(": ")[2], item["target"]["status"]["state"])
+        for item in results(made, *hosts)["findings"]
+    }
+    state = "satisfied" if satisfied else "not-satisfied"
+    assert {found for name, found in states if name == check} == {state}
+    if hosts in ([GOOD], [GOOD, OLD], [GOOD, LOST]):
+        assert states == {(name, state) for name in OURS}
+
+
+def ids(items, name="uuid"):
+    return [item[name] for item in items]
+
+
+def test_what_is_referred_to_is_there_once(made):
+    result = results(made, GOOD, OPEN, OLD, LOST)
+    hosts = ids(result["local-definitions"]["inventory-items"])
+    seen, answers = ids(result["observations"]), ids(result["findings"])
+    every = [*hosts, *seen, *answers, result["uuid"]]
+    assert len(set(every)) == len(every)
+    # The same moment gives the same file, and names are cleaned.
+    assert result == results(made, GOOD, OPEN, OLD, LOST)
+    text = json.dumps(result, ensure_ascii=False)
+    assert "\\u001b" not in text and "\x1b" not in text
+    assert "lost" in text
+    for item in result["observations"]:
+        assert {*ids(item["subjects"], "subject-uuid")} <= {*hosts}
+    kinds = {"objective-id": "_obj", "statement-id": "_smt"}
+    for item in result["findings"]:
+        target = item["target"]
+        assert target["target-id"].endswith(kinds[target["type"]])
+        related = ids(item["related-observations"], "observation-uuid")
+        assert {*related} <= {*seen}
+
+
+def written(monkeypatch, report, *words):
+    """Run the command, on a cloud whose report is this."""
+    monkeypatch.setattr(data, "gather", lambda *_: report)
+    desk.run(command.WriteReport, *words, "--policy", "baseline")
+
+
+def test_one_file_or_both(made, tmp_path, monkeypatch):
+    page, result = tmp_path / "page.html", tmp_path / "results.json"
+    report = replace(made, hosts=(GOOD,))
+    written(monkeypatch, report, "--oscal", str(result))
+    assert json.loads(result.read_text())
+    assert stat.S_IMODE(result.stat().st_mode) == 0o600
+    assert not page.exists()
+    both = ("--oscal", str(result), "--html", str(page))
+    written(monkeypatch, report, *both)
+    assert page.exists()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [("no answer", "could not be read.*no an"), (None, "no compute node")],
+)
+def test_what_cannot_be_written_is_one_line(
+    made, tmp_path, monkeypatch, trouble, words
+):
+    path = tmp_path / "results.json"
+    path.write_text("old")
+    report = replace(made, hosts=(), fleet=Part(trouble=trouble))
+    with pytest.raises(exceptions.CommandError, match=words):
+        written(monkeypatch, report, "--oscal", str(path))
+    assert path.read_text() == "old"

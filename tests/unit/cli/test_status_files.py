@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""nova-vhard-status: what it says of a node's files.
+"""nova-vhard-status: a node's files, flavors, and probes of running APIs.
 
 The cases are in status_files.yaml. The keys of a case are:
 
@@ -26,22 +26,27 @@ import pathlib
 import subprocess
 import sys
 from types import SimpleNamespace
+from unittest.mock import MagicMock, Mock
 
 import pytest
+from keystoneauth1 import exceptions
+from oslo_config import cfg
 from oslo_upgradecheck.upgradecheck import Code
 
 from nova_vhard.cmd import status
 from nova_vhard.common import mounts
+from nova_vhard.conf import status as status_conf
+from nova_vhard.explain import messages
 from nova_vhard.policy import check as policy_check
-from nova_vhard.status import files, gates, permissions, policy
+from nova_vhard.status import cloud, files, permissions, policy, probe
 from nova_vhard.status.answers import NotHere
+from nova_vhard.status.node import Node
 from tests.unit.cli import tables
-from tests.unit.cli.nodes import STOCK, Etc, gated, shipped
+from tests.unit.cli.nodes import POLICY, STOCK, Etc, compute, gated, shipped
+from tests.unit.helpers import write
 
 pytestmark = pytest.mark.services
 SUCCESS, WARNING, FAILURE = Code.SUCCESS, Code.WARNING, Code.FAILURE
-OURS = "available_filters = nova_vhard.gates.scheduler.VirtHardeningFilter\n"
-ALL = "available_filters = nova.scheduler.filters.all_filters\n"
 NOVA_CONF = "nova/nova.conf"
 #: Paste files are made of those that Nova and Glance ship.
 MADE = {"shipped": shipped, "gated": gated}
@@ -100,59 +105,6 @@ def test_a_check(etc, monkeypatch, case):
         assert text in result.details
     times = case.get("times", {})
     assert {text: result.details.count(text) for text in times} == times
-
-
-TENANTS = "AggregateMultiTenancyIsolation,ComputeFilter"
-CLASS = "nova_vhard.gates.scheduler.VirtHardeningFilter"
-NOVA_ALL = "nova.scheduler.filters.all_filters"
-
-
-@pytest.mark.parametrize(
-    ("lines", "available", "enabled"),
-    [
-        ("", [NOVA_ALL, CLASS], STOCK),
-        (f"enabled_filters = {TENANTS}", [NOVA_ALL, CLASS], TENANTS),
-        (
-            "available_filters = x.All\navailable_filters = y.Other",
-            ["x.All", "y.Other", CLASS],
-            STOCK,
-        ),
-        # What it has printed once it prints again.
-        (
-            f"{ALL}{OURS}enabled_filters = {TENANTS}, VirtHardeningFilter",
-            [NOVA_ALL, CLASS],
-            TENANTS,
-        ),
-        (
-            "available_filters = nova_vhard.gates.scheduler.all_filters",
-            ["nova_vhard.gates.scheduler.all_filters"],
-            STOCK,
-        ),
-    ],
-)
-def test_the_filters_to_write(etc, capsys, lines, available, enabled):
-    etc.nova(f"[filter_scheduler]\n{lines}\n")
-    assert status.main([*etc.arguments, "filters"]) == 0
-    printed = capsys.readouterr().out
-    etc.nova(printed)
-    group = etc.node.nova.filter_scheduler
-    assert group.available_filters == available
-    assert group.enabled_filters == [
-        "VirtHardeningFilter",
-        *enabled.split(","),
-    ]
-    assert "does not start" not in look(gates.scheduler, etc).details
-    assert status.main([*etc.arguments, "filters"]) == 0
-    assert capsys.readouterr().out == printed
-
-
-def test_no_filters_to_read(etc, capsys):
-    (etc.folder / "nova/nova.conf").unlink()
-    assert status.main([*etc.arguments, "filters"]) == 255
-    assert "nova/nova.conf" in capsys.readouterr().err
-    etc.write("nova/nova.conf", "x")
-    assert status.main([*etc.arguments, "filters"]) == 255
-    assert status.main(["filters", "--bogus"]) == 2
 
 
 def test_the_reporters_login_is_its_hosts_own_where_it_has_one(etc):
@@ -223,14 +175,11 @@ def test_a_node_without_some_of_the_files(etc, capsys, written, code, results):
         assert checks[name]["details"].startswith("Not checked: ")
 
 
-def test_the_table_and_wrong_arguments(etc, capsys):
+def test_the_table_and_the_help(etc, capsys):
     code, (out, _) = run(etc, capsys)
     assert code == FAILURE  # there is no login to Placement
     assert "| Check: Nova API gate" in out
     assert "| Result: Success" in out
-    for wrong in (["upgrade", "check", "--bogus"], [], ["--config-file=/x"]):
-        assert status.main(wrong) == 2, wrong
-        assert "Traceback" not in "".join(capsys.readouterr())
     for asked in (["--help"], ["probe", "--help"], ["probe-scheduler", "-h"]):
         capsys.readouterr()
         assert status.main(asked) == 0
@@ -285,3 +234,233 @@ def test_the_file_of_wsgi_is_the_one_that_nova_itself_finds(environ):
     conf = SimpleNamespace(config_file=["/etc/nova/nova.conf"])
     first, *_ = wsgi_app._get_config_files(environ)
     assert files.wsgi_paste(conf, environ) == first
+
+
+OFFERED = f"{POLICY}passthrough: {{allow: {{aliases: [gpu]}}}}\n"
+IOMMU = "trait:CUSTOM_VHARD_IOMMU"
+GPU = {"pci_passthrough:alias": "gpu:1"}
+SYNCED = {
+    **GPU,
+    IOMMU: "required",
+    "trait:CUSTOM_VHARD_INTERRUPT_REMAPPING": "required",
+}
+
+
+def flavor(name, specs):
+    return SimpleNamespace(name=name, extra_specs=specs)
+
+
+def look_at_flavors(tmp_path, flavors, roles=("admin",), text=OFFERED):
+    etc = Etc(tmp_path)
+    etc.write("policy.yaml", text)
+    node = etc.node
+    node.compute = compute(flavors)
+    node.cloud = Mock()
+    access = node.cloud.session.auth.get_access
+    access.return_value.role_names = roles
+    if roles is None:
+        access.side_effect = AttributeError
+    return status._run(cloud.flavors, node, None)
+
+
+@pytest.mark.parametrize(
+    ("flavors", "code", "text"),
+    [
+        ([], Code.SUCCESS, "0 flavors"),
+        ([flavor("a", {}), flavor("b", SYNCED)], Code.SUCCESS, "1 flavors"),
+        ([flavor("a", GPU)], Code.FAILURE, "1 flavors lack traits"),
+        (
+            [flavor("a", {IOMMU: "required"})],
+            Code.WARNING,
+            "no longer requires",
+        ),
+        (
+            [flavor(f"f{each}", GPU) for each in range(8)],
+            Code.FAILURE,
+            "(f0, f1, f2, f3, f4 and 3 more)",
+        ),
+        ([flavor("a\u202e\n" + "x" * 99, GPU)], Code.FAILURE, "(axxx"),
+    ],
+)
+def test_flavors(tmp_path, flavors, code, text):
+    result = look_at_flavors(tmp_path, flavors)
+    assert result.code == code
+    assert text in result.details
+    assert result.details.isprintable()
+    if code != Code.SUCCESS:
+        assert "openstack vhard flavor sync" in result.details
+
+
+@pytest.mark.parametrize(
+    ("roles", "text"),
+    [(("service",), "has no role admin"), (None, "does not show its roles")],
+)
+def test_what_a_login_cannot_see_is_no_success(tmp_path, roles, text):
+    result = look_at_flavors(tmp_path, [flavor("b", SYNCED)], roles)
+    assert result.code == Code.WARNING
+    assert text in result.details
+    assert "--os-cloud" in result.details
+
+
+def test_an_api_that_does_not_answer(tmp_path):
+    flavors = MagicMock()
+    flavors.__iter__.side_effect = exceptions.ConnectFailure("unreachable")
+    result = look_at_flavors(tmp_path, flavors)
+    assert result.code == Code.WARNING
+    assert "ConnectFailure: unreachable" in result.details
+
+
+@pytest.mark.parametrize(
+    ("check", "text", "code", "words"),
+    [
+        (cloud.flavors, POLICY, Code.WARNING, "not known which flavors"),
+        (cloud.reporters, OFFERED, Code.WARNING, "not known which hosts"),
+        (
+            cloud.flavors,
+            "mode: [\n",
+            Code.FAILURE,
+            "the policy cannot be used",
+        ),
+        (
+            cloud.placement,
+            OFFERED,
+            Code.FAILURE,
+            "no auth_type in group [placement] of nova.conf",
+        ),
+    ],
+)
+def test_no_login_at_all(tmp_path, check, text, code, words):
+    etc = Etc(tmp_path)
+    etc.write("policy.yaml", text)
+    result = status._run(check, etc.node, None)
+    assert result.code == code
+    assert words in result.details
+
+
+def test_a_cloud_that_clouds_yaml_does_not_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "none.yaml"))
+    node = Etc(tmp_path).node
+    node.conf.set_override("os_cloud", "nowhere")
+    result = status._run(cloud.flavors, node, None)
+    assert result.code == Code.WARNING
+    assert "nowhere" in result.details
+
+
+REFUSAL = f"{messages.OPENING}…"
+
+
+@pytest.fixture
+def session():
+    """Answers in turn, the last answer for ever."""
+    session = Mock(answers=[(403, REFUSAL)])
+
+    def request(*_, **__):
+        code, text = session.answers[0]
+        del session.answers[: len(session.answers) > 1]
+        return Mock(status_code=code, text=text)
+
+    session.request.side_effect = request
+    return session
+
+
+@pytest.fixture
+def ask(session, tmp_path):
+    """Return a function that runs one probe."""
+
+    def run(check, policy=POLICY, *options):
+        path = write(tmp_path / "policy.yaml", policy)
+        conf = cfg.ConfigOpts()
+        status_conf.register(conf)
+        words = [f"--policy={path}", *options]
+        conf(words, project="test", default_config_files=[])
+        node = Node(conf)
+        node.cloud = Mock(session=session)
+        client = node.cloud.config.get_session_client.return_value
+        client.get_endpoint.return_value = "http://api/v2.1"
+        return status._run(check, node, None)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("check", "path"),
+    [
+        (probe.nova, "/v2.1/servers"),
+        (probe.nova_legacy, "/v2/servers"),
+        (probe.glance, "/v2.1/v2/images"),
+    ],
+)
+def test_a_gate_that_refuses_is_a_success(ask, session, check, path):
+    result = ask(check)
+    assert result.code == SUCCESS, result.details
+    ((url, method), more) = session.request.call_args
+    assert (url, method) == (f"http://api{path}", "POST")
+    body = json.dumps(more.pop("json"))
+    assert "ide" in body and probe.NAME in body
+    # a new connection each, and an answer of any status
+    headers = {"Connection": "close"}
+    assert more == {"headers": headers, "raise_exc": False}
+
+
+@pytest.mark.parametrize(
+    ("answers", "code", "texts"),
+    [
+        (
+            [(400, "no such flavor")],
+            FAILURE,
+            ["1 400 without a word of the gate"],
+        ),
+        ([(403, "policy")], FAILURE, ["1 403 without a word of the gate"]),
+        # Workers that differ are counted.
+        (
+            [(403, REFUSAL), (400, "no"), (403, REFUSAL)],
+            FAILURE,
+            [
+                "5 times: 1 400 without a word of the gate, 4 refused",
+                "Workers differ.",
+            ],
+        ),
+        # A gate without a policy.
+        (
+            [(503, "The hardening policy of this cloud cannot be read")],
+            FAILURE,
+            ["503 of a gate that cannot judge"],
+        ),
+        # A login that is not accepted tells nothing.
+        ([(401, "Unauthorized")], WARNING, []),
+    ],
+)
+@pytest.mark.parametrize("check", [probe.nova, probe.glance])
+def test_an_answer_without_our_words_is_a_missing_gate(
+    ask, session, check, answers, code, texts
+):
+    session.answers = [*answers]
+    result = ask(check, POLICY, f"--times={len(answers) * 2 - 1}")
+    assert result.code == code
+    assert [text for text in texts if text not in result.details] == []
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "version: '1'\nextends: baseline\nmode: audit\n",
+        "version: '1'\nextends: baseline\nenabled: false\n",
+        "version: '1'\n",
+    ],
+)
+def test_a_policy_that_refuses_nothing_cannot_be_probed(ask, session, policy):
+    result = ask(probe.nova, policy)
+    assert result.code == FAILURE
+    assert "does not enforce disk_bus" in result.details
+    session.request.assert_not_called()
+
+
+def test_the_words_of_a_refusal_are_the_gates():
+    assert messages.OPENING.startswith(probe._REFUSES)
+
+
+def test_the_command_runs_the_probes_alone(monkeypatch, capsys):
+    missing = ["--nova-config-file=/none", "--glance-config-file=/none"]
+    assert status.main([*missing, "probe", "--json"]) == 1
+    printed = json.loads(capsys.readouterr().out)
+    assert [row["check"] for row in printed["checks"]] == list(probe.CHECKS)

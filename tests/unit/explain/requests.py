@@ -1,15 +1,62 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests, and the fixes that the search finds for them, as data."""
+"""Requests, and the fixes that the search finds for them, as data.
+
+``made`` makes the request of a case in ``requests.yaml``. The keys of a case
+are:
+
+``kinds``, ``policy``, ``preset``
+    kinds with their allowed values or rules, further keys of the policy, or
+    the name of a policy that ships
+``operation``, ``image``, ``disk``, ``origin``, ``holder``
+    what is done with an image or a volume: properties, disk format, and who
+    has it, a name in ``HOLDERS`` or a Holder's fields
+``before``
+    the properties that a change of the image begins with
+``subject``
+    id of an image that the request itself names
+``boot``, ``find``
+    the body of a boot from this image, as Nova's API has it; ``find`` are
+    its look-ups, if they matter
+``rescued_with``
+    properties of an image to rescue a server of this image with
+``flavor``, ``body``
+    extra specs of a flavor, or block devices in a body, without an image
+``choices``, ``passthrough``
+    hardware that is in no document
+``edits``, ``left``, ``complete``, ``changes``, ``documents``
+    what the search finds, and the documents as they are left
+``say``
+    what is in the golden file: an answer, a fix or a fault
+"""
+
+from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 from nova_vhard.explain import search
-from nova_vhard.policy.hardware import NOBODY, Holder
-from nova_vhard.policy.subject import BOOT, Subject
-from nova_vhard.request.lookups import Image
-from nova_vhard.request.server_request import of_image
-from tests.unit.helpers import TODAY, policy
+from nova_vhard.explain.draft import Draft
+from nova_vhard.policy.hardware import (
+    NOBODY,
+    STORED,
+    DeviceChoice,
+    HardwareRequest,
+    Holder,
+    Passthrough,
+)
+from nova_vhard.policy.subject import BOOT, RESCUE, Subject
+from nova_vhard.request import block_device
+from nova_vhard.request.compose import with_specs
+from nova_vhard.request.lookups import Flavor, Image
+from nova_vhard.request.nova_api import ServerReader
+from nova_vhard.request.rescue import rescue_disk
+from nova_vhard.request.server_request import ServerRequest, of_image
+from tests.unit.helpers import TODAY, policy, shipped
 
 OWN = Holder("0ef1", "p1", "qcow2")
 FOREIGN = Holder("f0e1", "p2", "qcow2")
+HOLDERS = {"own": OWN, "foreign": FOREIGN, "stored": STORED, "no": NOBODY}
+WHO = SimpleNamespace(project_id="p1", project_domain_id=None, roles=())
 
 
 def allowing(kinds, **keys):
@@ -38,6 +85,99 @@ def change(before, after, operation):
     )
 
 
+def rules(case):
+    """Return the policy of a case."""
+    if "preset" in case:
+        return shipped(case["preset"])
+    return allowing(case.get("kinds", {}), **case.get("policy", {}))
+
+
+def made(case):
+    """Return the request of a case, and its reader if it has one."""
+    operation, origin = case.get("operation"), case.get("origin", "image")
+    if "before" in case:
+        return change(case["before"], case["image"], operation), None
+    name = case.get("holder", "own")
+    holder = HOLDERS[name] if isinstance(name, str) else Holder(*name)
+    image = Image(case.get("image", {}), case.get("disk"), origin, holder)
+    if "subject" in case:
+        subject = Subject(BOOT, "p1", image=case["subject"])
+        return of_image(image, subject), None
+    for key, reader in READERS.items():
+        if key in case:
+            named = "m1 `gpu`" if reader is _hardware else None
+            subject = Subject(operation or BOOT, "p1", flavor=named)
+            read = partial(reader, case, image)
+            return read(Draft(subject)), read
+    return of_image(
+        image, Subject(operation or BOOT, "p1", image=holder.id)
+    ), None
+
+
+def answering(**answers):
+    """Return look-ups with these answers, which count their calls."""
+    lookups = Mock()
+    for name, answer in answers.items():
+        getattr(lookups, name).return_value = answer
+    return lookups
+
+
+def _boot(case, image, draft):
+    find = answering(boot_image=image, boot_flavor=Flavor("m1", "1"))
+    again = draft.lookups(case.get("find") or find)
+    body = again.body({"server": case["boot"]})
+    return ServerReader(again, WHO).boot(body)
+
+
+def _rescue(case, image, draft):
+    rescuer = Image(
+        case["rescued_with"], "raw", holder=Holder("4e5c", "p1", "raw")
+    )
+    disk = rescue_disk(draft.image(rescuer))
+    hardware = replace(draft.image(image).hardware(), rescue_disk=disk)
+    return ServerRequest(hardware, Subject(RESCUE, "p1"))
+
+
+def _documents(case, image, draft):
+    """Read an image, a flavor and the block devices of a body."""
+    hardware = HardwareRequest()
+    if "image" in case:
+        hardware = draft.image(image).hardware()
+    if "flavor" in case:
+        specs = draft.of("flavor", NOBODY, case["flavor"])
+        hardware = with_specs(hardware, specs)
+    if "body" in case:
+        name = "block_device_mapping_v2"
+        body = draft.of("block_device", NOBODY, {name: case["body"]})
+        read = block_device.read(body.get(name, []), name)
+        hardware = hardware.plus(*read)
+    kept = [DeviceChoice(**each) for each in case.get("kept", ())]
+    return ServerRequest(hardware.plus(kept), draft.subject)
+
+
+def _hardware(case, image, draft):
+    choices = tuple(DeviceChoice(**x) for x in case.get("choices", ()))
+    hardware = HardwareRequest(
+        choices,
+        devices=frozenset(),
+        passthrough=tuple(
+            Passthrough(**each) for each in case.get("passthrough", ())
+        ),
+        only=frozenset(x.kind for x in choices) or None,
+    )
+    return ServerRequest(hardware, draft.subject)
+
+
+READERS = {
+    "boot": _boot,
+    "rescued_with": _rescue,
+    "flavor": _documents,
+    "body": _documents,
+    "choices": _hardware,
+    "passthrough": _hardware,
+}
+
+
 def found(rules, request, read=None):
     """Return the refusals of a request, and the results of the search."""
     refusals = request.verdict(rules, TODAY).refusals
@@ -56,10 +196,3 @@ def left(fix):
         for violation in fix.left
         for rule in violation.rules
     ]
-
-
-def helps(rules, request, fix, read=None):
-    """Return whether the judge accepts a request after a fix."""
-    _, again = found(rules, request, read)
-    assert again.draft.edits == fix.draft.edits, "the order is not fixed"
-    return not fix.left

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands of openstack vhard policy: what is not in cases/policy_*.yaml."""
+
+import datetime
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import jsonschema
+import pytest
+import yaml
+
+from nova_vhard.conf.vhard import POLICY_FILE
+from nova_vhard.osc import policies
+from nova_vhard.osc.image import images
+from nova_vhard.osc.policy import case_file, case_options, published
+from nova_vhard.osc.policy.case_file import CASE
+from nova_vhard.osc.policy.published import PrintSchema
+from nova_vhard.osc.policy.show import CheckPolicy
+from nova_vhard.osc.policy.trial import ExplainPolicy, RunPolicyTests
+from nova_vhard.policy import document, watch
+from nova_vhard.policy.hardware import Holder
+from nova_vhard.policy.subject import BOOT
+from nova_vhard.request.described import LOOKED_AT
+from tests import golden
+from tests.unit.cli.desk import COMMANDS, rows, run
+from tests.unit.docs import ETC, IDE_E1000, README, REFUSED, ROOT, words
+from tests.unit.explain import sentences
+from tests.unit.explain.requests import of
+from tests.unit.helpers import TODAY, shipped, write
+from tests.unit.test_docs_samples import EXAMPLES
+
+MACHINE, POINTER = "assume.machine_type.x86_64", "assume.pointer_model"
+#: Places of the notes about each policy that ships.
+NOTES = {
+    "baseline": [MACHINE],
+    "scs": [MACHINE, POINTER],
+    "strict": [MACHINE, POINTER, "guest_devices.firmware_type.allow"],
+}
+
+
+@pytest.mark.parametrize("name", NOTES)
+def test_shipped_policies_are_good(name):
+    done = run(CheckPolicy, name, "--fail-on-warn", "-f", "json")
+    digest = document.load(document.shipped(name)).digest
+    assert done.status == 0
+    assert done.err.startswith(f"0 errors, 0 warnings; policy {digest} of ")
+    assert {each["Severity"] for each in done.json} == {"note"}
+    assert sorted(each["Path"] for each in done.json) == NOTES[name]
+
+
+def test_the_services_log_the_same_warning(tmp_path, caplog, monkeypatch):
+    for module in ("osc.policy.show", "policy.watch"):
+        monkeypatch.setattr(f"nova_vhard.{module}.today", lambda: TODAY)
+    text = """\
+        version: "1"
+        exemptions:
+          - id: a
+            reason: r
+            projects: [0123456789abcdef0123456789abcdef]
+            rules: {guest_devices.disk_bus: [ide]}
+            until: 2026-06-14
+        """
+    path = write(tmp_path / "policy.yaml", text)
+    watch.PolicyFile(path).current()
+    (row,) = rows(CheckPolicy, path)
+    assert row["Message"] in caplog.messages
+
+
+IMAGE = "1c7f6f4a-5f0e-4b52-8a3c-0e9d2f6b7a81"
+
+
+def explained(*arguments):
+    properties = [f"--property={'='.join(each)}" for each in IDE_E1000.items()]
+    words = ("--policy", "baseline", *properties, *arguments, "-f", "json")
+    done = run(ExplainPolicy, *words)
+    return done.status, done.json
+
+
+def test_it_is_what_the_readme_shows():
+    status, answer = explained("--operation=upload")
+    assert (status, answer["verdict"]) == (1, "refuse")
+    assert answer["explanation"] in words(README)
+    assert answer["fault"] in words(REFUSED)
+    assert answer["rules"] == [
+        "guest_devices.disk_bus",
+        "guest_devices.vif_model",
+    ]
+
+
+def test_it_is_what_a_gate_says_of_the_very_image():
+    _, answer = explained(f"--image={IMAGE}")
+    request = of(IDE_E1000, BOOT, Holder(IMAGE, "p1"))
+    text = sentences.answered(shipped("baseline"), request)
+    assert answer["explanation"] == text
+    assert answer["fix"]["text"] in text
+    assert answer["fix"]["changes"] == [
+        {"place": "image", "id": IMAGE, "property": name, "value": "virtio"}
+        for name in ("hw_disk_bus", "hw_vif_model")
+    ]
+
+
+def test_name_of_a_block_device_that_nobody_typed_stays():
+    text = "block_device_mapping_v2[7].disk_bus"
+    assert case_options.devices(text, [{"disk_bus": "ide"}]) == text
+    assert case_options.devices(text, None) == text
+
+
+SAMPLE = ETC / "policy-tests.yaml"
+VMWARE = ETC / "policy-tests-vmware.yaml"
+DAY = datetime.date(2026, 11, 29)
+
+
+def test_the_sample_has_every_operation_and_key():
+    text = SAMPLE.read_text(encoding="utf-8")
+    cases = yaml.safe_load(text)["cases"]
+    assert {each["operation"] for each in cases} == set(LOOKED_AT)
+    # The requester's keys are in an example that is commented out.
+    named = {key for each in cases for key in each}
+    unnamed = CASE["properties"].keys() - named
+    assert {key for key in unnamed if f"#    {key}:" not in text} == {"domain"}
+    # Every key of a case is looked at somewhere.
+    who = {"name", "operation", "project", "domain", "roles", "expect"}
+    parts = frozenset().union(*LOOKED_AT.values())
+    assert CASE["properties"].keys() == who | parts
+
+
+def test_the_samples_examples_are_cases(tmp_path):
+    text = SAMPLE.read_text(encoding="utf-8")
+    head, _, examples = text.partition("# If your policy has an exemption:")
+    lines = [each for each in examples.splitlines() if each.startswith("#  ")]
+    more = "\n".join(line[1:] for line in lines)
+    path = write(tmp_path / "tests.yaml", f"{head}\n{more}\n")
+    result = rows(RunPolicyTests, path, "--policy", "baseline")
+    assert len(lines) > 10
+    assert [each["Result"] for each in result[-2:]] == ["differs", "differs"]
+
+
+def test_guests_from_vmware_under_each_preset():
+    cases = yaml.safe_load(VMWARE.read_text(encoding="utf-8"))["cases"]
+    lines = []
+    for test, said in zip(
+        case_file.read(str(VMWARE)).tests, cases, strict=True
+    ):
+        metadata = said.get("image", said.get("volume"))["properties"]
+        for preset in document.SHIPPED:
+            verdict = test.case.verdict(shipped(preset), DAY)
+            rules = ", ".join(verdict.rules)
+            line = f"{test.name}: {preset}: {verdict.outcome} {rules}"
+            lines.append(line.strip())
+            # image audit --fix has nothing to set.
+            image = {"id": "i1", **metadata}
+            finding = images.find(shipped(preset), image, DAY)
+            assert not (finding and finding.changes)
+    golden.check(Path(__file__).with_name("vmware.golden"), lines)
+
+
+#: ``policy test`` asks each file for the policy that it is for.
+DEFAULTS = {"vhard_policy_test": None}
+
+
+@pytest.fixture(params=["", "strict"])
+def variable(request, monkeypatch):
+    """The variable that names the policy of a cloud; empty names none."""
+    monkeypatch.setenv(policies.ENVIRONMENT, request.param)
+    return request.param
+
+
+def test_the_option_is_the_same_everywhere(variable):
+    names = set()
+    for entry in COMMANDS:
+        app = SimpleNamespace(client_manager=None)
+        parser = entry.load()(app, None).get_parser(entry.name)
+        text = " ".join(parser.format_help().split())
+        if "--policy" in text:
+            names.add(entry.name)
+            assert "a file, or baseline or scs or strict, which ship" in text
+            default = DEFAULTS.get(entry.name, variable or POLICY_FILE)
+            assert parser.get_default("policy") == default, entry.name
+    assert len(names) >= 9
+    assert policies.default_policy() == (variable or POLICY_FILE)
+
+
+def test_cloud_of_the_tools_exports_the_variable():
+    text = (ROOT / "tools" / "cloud" / "config.py").read_text("utf-8")
+    assert f"\nexport {policies.ENVIRONMENT}={{policy}}\n" in text
+
+
+SAMPLES = {
+    "policy": ETC / "policy.yaml",
+    "tests": ETC / "policy-tests.yaml",
+    "cleaning": ETC / "cleaning.yaml.sample",
+}
+#: Names of the schemas, beside the samples.
+FILES = {
+    "policy": "policy.schema.json",
+    "tests": "policy-tests.schema.json",
+    "cleaning": "cleaning.schema.json",
+}
+
+
+@pytest.mark.parametrize("kind", published.SCHEMAS)
+def test_file_is_what_is_printed(kind):
+    done = run(PrintSchema, kind)
+    assert done.status == 0
+    path = ETC / FILES[kind]
+    assert path.read_text(encoding="utf-8") == done.out
+    jsonschema.Draft202012Validator.check_schema(json.loads(done.out))
+    if kind == "policy":
+        assert run(PrintSchema).out == done.out
+    # The sample names its schema.
+    text = SAMPLES[kind].read_text(encoding="utf-8")
+    assert f"yaml-language-server: $schema={FILES[kind]}\n" in text
+
+
+STEP = """
+version: "1"
+devices:
+- name: a
+  match: {{vendor: 144d}}
+  steps: [{{step: function_reset, settings: {{methods: [{}]}}}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "places"),
+    [
+        *((kind, SAMPLES[kind].read_text("utf-8"), []) for kind in SAMPLES),
+        *(
+            ("policy", Path(document.shipped(name)).read_text("utf-8"), [])
+            for name in document.SHIPPED
+        ),
+        *(
+            ("policy", re.sub("^#", "", each, flags=re.M), [])
+            for each in EXAMPLES
+        ),
+        # a number stands for the text that we read
+        ("policy", "version: 1", []),
+        ("policy", "hosts: {max_report_age: 2}", []),
+        ("policy", "mode: enforc", ["$.mode"]),
+        ("policy", "mods: enforce", ["$"]),
+        (
+            "policy",
+            "guest_devices: {disk_buss: {allow: []}}",
+            ["$.guest_devices"],
+        ),
+        (
+            "policy",
+            "passthrough: {allow: {aliases: '?'}}",
+            ["$.passthrough.allow.aliases"],
+        ),
+        (
+            "policy",
+            "hosts: {max_report_age: '25'}",
+            ["$.hosts.max_report_age"],
+        ),
+        ("policy", "enabled: maybe", ["$.enabled"]),
+        # settings are those of the step
+        ("cleaning", STEP.format("flr"), []),
+        (
+            "cleaning",
+            STEP.format("hope"),
+            ["$.devices[0].steps[0].settings.methods[0]"],
+        ),
+    ],
+)
+def test_a_document(kind, text, places):
+    validator = jsonschema.Draft202012Validator(published.SCHEMAS[kind]())
+    # YAML as a stranger's reader has it, dates as JSON has them
+    content = {"version": "1"} | yaml.safe_load(text)
+    plain = json.loads(json.dumps(content, default=datetime.date.isoformat))
+    found = [error.json_path for error in validator.iter_errors(plain)]
+    assert found == places

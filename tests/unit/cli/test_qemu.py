@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands of openstack vhard qemu: what is planned and written."""
+
+import json
+import os
+import pathlib
+import re
+import stat
+
+import pytest
+from osc_lib.exceptions import CommandError
+
+from nova_vhard.catalogue import qemu_parts
+from nova_vhard.catalogue.qemu import DEVICES, TYPES, served
+from nova_vhard.host.checks.qemu_minimal import unwanted
+from nova_vhard.host.host import Expected
+from nova_vhard.osc.qemu import needs
+from nova_vhard.osc.qemu.commands import WriteBuildConfig
+from nova_vhard.policy import document
+from nova_vhard.reporter import hosts
+from tests import golden
+from tests.unit import docs
+from tests.unit.cli import tables
+from tests.unit.cli.desk import run
+from tests.unit.helpers import write
+
+HERE = pathlib.Path(__file__).parent
+NEVER = qemu_parts.XEN | qemu_parts.UNASKED
+
+
+def of(tmp_path, rules, base, arch="x86_64"):
+    """Return the plan of a policy that extends a shipped one."""
+    content = {"version": "1", **rules}
+    if base:
+        content["extends"] = base
+    path = tmp_path / "policy.yaml"
+    path.write_text(json.dumps(content))
+    return needs.make(document.load(str(path)), arch)
+
+
+def shipped(name, *extras, arch="x86_64"):
+    policy = document.load(document.shipped(name))
+    return needs.make(policy, arch, extras)
+
+
+@pytest.mark.parametrize("arch", needs.ARCHITECTURES)
+@pytest.mark.parametrize("name", document.SHIPPED)
+@pytest.mark.parametrize("kind", DEVICES)
+def test_what_is_allowed_is_needed_and_the_rest_is_not(name, kind, arch):
+    plan = shipped(name, arch=arch)
+    refused = hosts.refused(plan.policy).get(kind, frozenset())
+    for value in DEVICES[kind]:
+        for device in set(served(kind, value, arch)) - NEVER:
+            if value not in refused:
+                assert device in plan.devices
+            # Each known device is in one of the lists, with a reason.
+            assert (device in plan.devices) != (device in plan.left_devices)
+            assert plan.devices.get(device) or plan.left_devices[device]
+
+
+@pytest.mark.parametrize("arch", needs.ARCHITECTURES)
+@pytest.mark.parametrize("name", document.SHIPPED)
+def test_the_check_asks_for_nothing_that_the_plan_builds(name, arch):
+    plan = shipped(name, arch=arch)
+    expected = Expected(
+        policy=True,
+        refused=hosts.refused(plan.policy),
+        machines=hosts.machines(plan.policy),
+    )
+    every = {
+        device
+        for kind, values in DEVICES.items()
+        for value in values
+        for device in served(kind, value, arch)
+    } - NEVER
+    # And all that the plan leaves out, the check would miss nowhere.
+    assert every & set(plan.left_devices) == set(
+        unwanted(expected, frozenset(every), arch)
+    )
+
+
+@pytest.mark.parametrize("case", tables.cases(HERE / "qemu_plan.yaml"))
+def test_what_a_policy_builds(tmp_path, case):
+    plan = of(tmp_path, case["rules"], case["base"], case["arch"])
+    every = {*plan.devices, *plan.features, *plan.machines}
+    assert {*case["built"].split()} <= every
+    out = {*plan.left_devices, *plan.left_features, *plan.left_machines}
+    assert {*case["left"].split()} <= out
+    assert not every & out
+
+
+def test_a_plan_for_arm_has_no_symbol_of_x86():
+    """Its other parts are in cases/qemu.golden."""
+    symbols = set(shipped("strict", arch="aarch64").symbols)
+    assert {"ARM_VIRT", "PCIE_PORT"} <= symbols
+    assert symbols.isdisjoint({"VMMOUSE", "HYPERV", "HPET"})
+
+
+def test_without_rules_all_that_nova_has_is_needed(tmp_path):
+    plan = of(tmp_path, {}, base="")
+    assert set(plan.left_devices) == qemu_parts.XEN | qemu_parts.UNASKED
+    assert {"NVDIMM", "SEV", "TPM_EMULATOR"} <= set(plan.symbols)
+    assert not plan.patched()
+    assert set(shipped("strict").patched()) == set(TYPES)
+
+
+@pytest.mark.parametrize("name", sorted(qemu_parts.EXTRAS))
+def test_what_the_operator_adds(name):
+    part = qemu_parts.EXTRAS[name]
+    plan = shipped("strict", name)
+    assert set(part.devices) <= set(plan.devices)
+    assert set(part.options) <= set(plan.features)
+    assert set(part.symbols) <= set(plan.symbols)
+
+
+def test_the_policy_of_the_documentation_for_arm(tmp_path):
+    page = docs.SOURCE / "contributor" / "qemu-build.rst"
+    (text,) = docs.blocks(page, "yaml")
+    path = write(tmp_path / "policy.yaml", text)
+    plan = needs.make(document.load(path), "aarch64")
+    assert {"ich9-ahci", "ide-cd"} <= set(plan.left_devices)
+    assert {"scsi-cd", "tpm-tis-device"} <= set(plan.devices)
+    assert "tpm" in plan.features
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+def configured(out, *arguments, policy="strict"):
+    """Run the command; return the files that it has written."""
+    run(
+        *(WriteBuildConfig, "--policy", str(policy), "--output", str(out)),
+        *arguments,
+    )
+    return {
+        str(path.relative_to(out)): path.read_text()
+        for path in out.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("arch", needs.ARCHITECTURES)
+@pytest.mark.parametrize("policy", document.SHIPPED)
+def test_the_files(out, policy, arch):
+    out.mkdir()
+    result = configured(out, "--architecture", arch, policy=policy)
+    assert set(result) == {
+        "README.rst",
+        "debian/control.nova-vhard",
+        "debian/nova-vhard.mk",
+        "nova-vhard/cflags",
+        "nova-vhard/configure-options",
+        "nova-vhard/devices.mak",
+        "nova-vhard/ldflags",
+        "nova-vhard/types.patch",
+        "rpm/nova-vhard.spec.inc",
+    }
+    assert not re.findall("@[A-Z_]+@", "".join(result.values()))
+    for name in set(result) - {"README.rst"}:
+        assert f"``{name}``" in result["README.rst"]
+    for path in (out, *out.rglob("*")):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == (0o755 if path.is_dir() else 0o644)
+    # Nothing is left beside.
+    assert os.listdir(out.parent) == ["out"]
+
+
+@pytest.mark.parametrize("arch", needs.ARCHITECTURES)
+def test_what_is_written(out, arch):
+    """Each choice has its reason in a comment above it."""
+    lines = []
+    for name, text in sorted(configured(out, "--architecture", arch).items()):
+        text = re.sub(r"\b[0-9a-f]{16}\b", "DIGEST", text)
+        lines += [f"=== {name}", *text.splitlines()]
+    golden.check(HERE / f"qemu_config_{arch}.golden", lines)
+
+
+def test_the_patch_takes_each_type_out_once(out):
+    text = configured(out)["nova-vhard/types.patch"]
+    for device, (path, variable, line) in TYPES.items():
+        assert f"+++ b/{path}\n" in text
+        assert text.count(f"-    type_register_static(&{variable});") == 1
+        assert f"@@ -{line} +{line} @@" in text
+        assert f"no {device} */" in text
+
+
+def test_a_policy_that_needs_each_type_gets_no_patch(out, tmp_path):
+    policy = tmp_path / "policy.yaml"
+    policy.write_text('version: "1"\n')
+    result = configured(out, policy=policy)
+    assert "nova-vhard/types.patch" not in result
+    assert "patch" not in result["README.rst"].partition("By hand")[0]
+    assert "Patch900" not in result["rpm/nova-vhard.spec.inc"]
+
+
+def test_a_failure_leaves_nothing(out, monkeypatch):
+
+    def full(*_arguments, **_more):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+    with pytest.raises(CommandError, match="No space left"):
+        configured(out)
+    assert os.listdir(out.parent) == []
+
+
+def test_names_of_files_stay_comments(out, tmp_path):
+    policy = tmp_path / "a\nCONFIG_E1000_PCI=y\n.yaml"
+    policy.write_text('version: "1"\nextends: strict\n')
+    written = configured(out, policy=policy)
+    assert "\nCONFIG_E1000_PCI" not in written["nova-vhard/devices.mak"]
