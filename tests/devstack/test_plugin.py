@@ -87,15 +87,6 @@ FILES = (
 )
 
 
-def with_sections(text):
-    """Return the lines of a file, each behind its section's header."""
-    result, section = [], ""
-    for line in text.splitlines():
-        section = line if line.startswith("[") else section
-        result.append(f"{section} {line}" if line != section else line)
-    return result
-
-
 class Devstack:
     """A machine on which devstack runs the plugin.
 
@@ -177,8 +168,8 @@ class Devstack:
         """Return what was asked of devstack, and what has changed since."""
         result = self.calls.read_text().splitlines()
         for name, text in self.state().items():
-            old = with_sections(before.get(name, ""))
-            changed = difflib.unified_diff(old, with_sections(text), n=0)
+            old = before.get(name, "").splitlines()
+            changed = difflib.unified_diff(old, text.splitlines(), n=0)
             lines = [each.rstrip() for each in changed if each[:1] in "+-"]
             if lines and "/undo/" not in name:
                 mode = stat.S_IMODE((self.folder / name).stat().st_mode)
