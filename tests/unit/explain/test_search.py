@@ -537,11 +537,14 @@ def test_a_search_is_bounded_by_the_threads_processor_time(monkeypatch):
     assert (judged, fix.complete) == (2, False)
 
 
+LONG = {"x": "y" * 400, "device_type": "disk"}
+
+
 @pytest.mark.parametrize(
     ("mappings", "found_edits", "stays", "complete"),
     [
         (json.dumps([{}] * 257), {}, ["disk_bus"], True),
-        (json.dumps([{"x": "y" * 400}] * 200), {}, ["disk_bus"], False),
+        (json.dumps([LONG] * 200), {}, ["disk_bus"], False),
         ("[" * 9999, {"mappings": None}, [], True),
     ],
     ids=["long", "large", "deep"],
