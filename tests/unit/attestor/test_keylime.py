@@ -70,9 +70,10 @@ ENTRIES = {
             {"tpm_policy": None, "has_runtime_policy": 1},
         )
     },
+    **{f"entry {entry!r:.5}": (entry, NONSENSE) for entry in (None, 7, {})},
     **{
-        f"entry {entry}": (entry, NONSENSE)
-        for entry in (None, 7, {}, agent("GOOD"), agent(None))
+        f"status {status}": (agent(status), NONSENSE)
+        for status in ("GOOD", None)
     },
     **{
         f"time {time!r:.9}": (

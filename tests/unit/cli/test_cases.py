@@ -78,6 +78,8 @@ def plain(text, folder):
         (folder, "."),
         (SHIPPED, "SHIPPED"),
         (release.INSTALLED, "VERSION"),
+        # oslo.utils lists what it has found in the order of a set.
+        ("qcow2,iso", "iso,qcow2"),
     ):
         text = text.replace(str(place), name)
     return re.sub(r"\b[0-9a-f]{16}\b", "DIGEST", text).splitlines()

@@ -69,7 +69,9 @@ class _Failing(output.Command):
 @pytest.mark.parametrize("form", ["json", "yaml", "csv", "value", "shell"])
 def test_a_format(form):
     """Values for programs, else words; numbers are sorted as numbers."""
-    lines = run(_Show, "-f", form).out.splitlines()
+    lines = []
+    if form != "csv":
+        lines += run(_Show, "-f", form).out.splitlines()
     if form != "shell":
         done = run(_List, "-f", form, "--sort-column", "Count")
         lines += done.out.splitlines()
