@@ -9,6 +9,7 @@ import io
 import json
 import logging
 from types import SimpleNamespace
+from unittest import mock
 
 import glanceclient.exc
 import pytest
@@ -30,7 +31,7 @@ from nova_vhard.gates import (
 )
 from nova_vhard.gates.nova_schemas import NotAccepted
 from nova_vhard.request.lookups import NotFound
-from tests import logged, services
+from tests import faults, logged, services
 from tests.functional.nova.test_proven import Placement, host
 from tests.fuzz import nova_stubs as known
 from tests.fuzz.service import Service, environment, sent
@@ -47,8 +48,6 @@ passthrough: {allow: {aliases: [gpu], ports: [vf]}, require: [iommu]}
 """
 #: As Nova's router takes one in a path.
 PROJECT = "0a1b"
-INTERFACES = f"/servers/{known.SERVER}/os-interface"
-ATTACH = {"interfaceAttachment": {"port_id": known.PORT}}
 ACTION = f"/servers/{known.SERVER}/action"
 SPECS = "/flavors/1/os-extra_specs"
 GPU = {"extra_specs": {"pci_passthrough:alias": "gpu:1"}}
@@ -72,15 +71,20 @@ def boot(image=known.CLEAN, flavor="1"):
     }
 
 
-def request(method, path, body=None, version="latest", role="member"):
-    """Return the environment of a user's request."""
+def request(
+    method, path, body=None, version="latest", role="member", more=None
+):
+    """Return the environment of a user's request.
+
+    :param more: what differs in it
+    """
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     environ = environment(method, path, content, "application/json")
     environ["HTTP_OPENSTACK_API_VERSION"] = f"compute {version}"
     environ["nova.context"] = context.RequestContext(
         "user", PROJECT, roles=[role], is_admin=role == "admin"
     )
-    return sent(environ, content)
+    return sent({**environ, **(more or {})}, content)
 
 
 class Cloud:
@@ -88,8 +92,8 @@ class Cloud:
 
     def __init__(self, patch):
         self.placement = Placement("a")
-        service = Service(lambda _request: 202, wsgi.Request)
-        self.gate = known.gate(service, patch)
+        self.service = Service(lambda _request: 202, wsgi.Request)
+        self.gate = known.gate(self.service, patch)
         patch.setattr(
             posture_filter, "_connect", lambda _limit: self.placement
         )
@@ -126,8 +130,11 @@ def cloud(make):
     return make()
 
 
-ATTACHES = ("POST", INTERFACES, ATTACH)
-WARNS = POLICY.replace("require:", "mode: warn, require:")
+ATTACHES = (
+    "POST",
+    (f"/servers/{known.SERVER}/os-interface"),
+    {"interfaceAttachment": {"port_id": known.PORT}},
+)
 EXPLICIT = POLICY.replace("[virtio]", "[virtio], explicit: true")
 #: What hosts have to prove for every new server.
 OF_ALL = POLICY.replace("[iommu]", "[]") + (
@@ -159,7 +166,14 @@ ANSWERS = {
     "unproven": (POLICY, "b", ATTACHES, 403, ("attach", "refuse", REQUIRE), 1),
     "gone": (POLICY, None, ATTACHES, 403, ("attach", "refuse", REQUIRE), 1),
     "ironic": (POLICY, "metal", ATTACHES, 202, ("attach", "allow"), 0),
-    "warned": (WARNS, "b", ATTACHES, 202, ("attach", "warn", REQUIRE), 1),
+    "warned": (
+        POLICY.replace("require:", "mode: warn, require:"),
+        "b",
+        ATTACHES,
+        202,
+        ("attach", "warn", REQUIRE),
+        1,
+    ),
     # The server is there, whatever its host has proven since.
     "of all": (OF_ALL, "b", ATTACHES, 202, ("attach", "allow"), 0),
     "refused port": (
@@ -324,44 +338,26 @@ def test_answers(
         assert (subject["project"], subject["roles"]) == (PROJECT, [role])
 
 
-@pytest.fixture
-def own():
-    """Let a rule ask for the project of the target, which no flavor has."""
+def test_a_write_of_a_flavor_has_no_target(cloud, caplog):
+    """A rule may ask for the project of the target, which no flavor has."""
     authorize = "os_compute_api:os-flavor-extra-specs:create"
     rules = {authorize: "project_id:%(project_id)s"}
     policy.reset()
     policy.set_rules(oslo_policy.Rules.from_dict(rules), overwrite=False)
-    yield
+    answer = cloud.send(request(*ADDS))
     policy.reset()
+    assert (answer.status, logged.decisions(caplog)) == (202, [])
 
 
-def test_a_write_of_a_flavor_has_no_target(cloud, caplog, own):
-    assert cloud.send(request(*ADDS)).status == 202
-    assert logged.decisions(caplog) == []
-
-
-def test_what_is_looked_up_is_looked_up_as_the_user(cloud, monkeypatch):
-    asked = []
-    monkeypatch.setattr(
-        nova_images,
-        "get",
-        lambda who, name: asked.append(who) or {"id": name},
-    )
-    environ = request("POST", "/servers", boot())
-    assert cloud.send(environ).status == 202
-    assert asked == [environ["nova.context"]]
-
-
-def test_what_was_read_before_refuses_nothing(cloud, caplog, monkeypatch):
-    """Its owner may have corrected it."""
-    image = {"id": known.CLEAN}
-    monkeypatch.setattr(nova_images, "get", lambda *_: dict(image))
+def test_what_was_read_before_refuses_nothing(cloud, monkeypatch):
+    """Its owner may have corrected it. It is looked up as the user."""
+    get = mock.Mock()
+    monkeypatch.setattr(nova_images, "get", get)
     for bus, status in (("ide", 403), ("ide", 403), ("virtio", 202)):
-        image["hw_disk_bus"] = bus
+        get.return_value = {"id": known.CLEAN, "hw_disk_bus": bus}
         environ = request("POST", "/servers", boot())
         assert cloud.send(environ).status == status
-    outcomes = [each["outcome"] for each in logged.decisions(caplog)]
-    assert outcomes == ["refuse", "refuse", "allow"]
+        get.assert_called_with(environ["nova.context"], known.CLEAN)
 
 
 @pytest.mark.parametrize(
@@ -382,11 +378,9 @@ def test_an_image_that_may_be_shared_before_nova_looks(
 ):
     """The scheduler's filter judges a boot, and nobody the others."""
 
-    def hidden(*_):
-        error = exception.ImageNotFound(image_id="x")
-        raise error from glanceclient.exc.HTTPNotFound()
-
-    monkeypatch.setattr(nova_images, "get", hidden)
+    error = exception.ImageNotFound(image_id="x")
+    error.__cause__ = glanceclient.exc.HTTPNotFound()
+    monkeypatch.setattr(nova_images, "get", mock.Mock(side_effect=error))
     answer = cloud.send(request("POST", path, body))
     assert (answer.status, answer.text) == (400 if text else 202, text)
 
@@ -408,47 +402,157 @@ def test_the_last_good_policy_is_kept_for_this_service(cloud, tmp_path):
     assert kept == {"policy-nova-api.json", "policy-nova-api.json.runs"}
 
 
+GATES, READER = "nova_vhard.gates", "nova_vhard.request"
+IN_BODY, EVENT = f"{READER}.nova_api.in_body", "nova_vhard.policy.events.write"
+THE_POLICY = f"{GATES}.enforcer.PolicyEnforcer.policy"
+BOOT = ("POST", "/servers", boot())
+OLD_BOOT = ("POST", "/servers", boot(known.OLD))
+#: Requests, and what fails in the order in which a request comes through it.
+FAULTS = (
+    (
+        BOOT,
+        (
+            f"{GATES}.nova_schemas.validate",
+            f"{GATES}.nova_router.Router.call",
+            THE_POLICY,
+            IN_BODY,
+            f"{READER}.nova_api.ServerReader.boot",
+            f"{GATES}.nova_images.read",
+            f"{GATES}.nova_servers.flavor",
+            f"{READER}.server_request.evaluate",
+            EVENT,
+            "nova_vhard.policy.events._names",
+        ),
+    ),
+    (OLD_BOOT, ("nova_vhard.explain.messages.api_message",)),
+    (
+        ("POST", ACTION, REBUILD),
+        (
+            f"{READER}.nova_api.ServerReader._anew",
+            f"{GATES}.nova_servers.read",
+            f"{GATES}.nova_servers.kept_devices",
+            f"{READER}.nova_api.with_kept",
+            f"{READER}.server_request.violated",
+        ),
+    ),
+    (
+        (*ADDS, "latest", "admin"),
+        (
+            f"{GATES}.nova_flavor.changed",
+            f"{GATES}.nova_flavor.lacking",
+            f"{GATES}.nova_api.with_more",
+        ),
+    ),
+)
+
+
 @pytest.mark.parametrize(
-    ("text", "broken", "name", "path", "body", "line"),
+    ("sent", "place", "kind"),
+    [
+        (sent, place, kind)
+        for sent, places in FAULTS
+        for place in places
+        # Errors of these two mean something else, where a body is read.
+        for kind in (
+            faults.KINDS if place in (IN_BODY, EVENT) else [TypeError]
+        )
+    ],
+)
+def test_a_fault_of_ours_is_no_pass(cloud, sent, place, kind):
+    environ = request(*sent)
+    with mock.patch(place, faults.failing(kind)), faults.errors() as logged:
+        answer = cloud.send(environ)
+    text = http.fault_text(environ["nova.context"])
+    assert (answer.status, answer.text) == (503, text)
+    assert cloud.service.bodies == []
+    faults.check_logged(logged, kind)
+
+
+@pytest.mark.parametrize("place", ["draft.Draft.of", "search._Search.run"])
+def test_a_refusal_stays_one_if_the_search_of_its_fix_fails(cloud, place):
+    failing = faults.failing(RuntimeError)
+    with (
+        mock.patch(f"nova_vhard.explain.{place}", failing),
+        faults.errors() as logged,
+    ):
+        answer = cloud.send(request(*OLD_BOOT))
+    assert (answer.status, "To fix" in answer.text) == (403, False)
+    faults.check_logged(logged, RuntimeError)
+    assert "To fix" in cloud.send(request(*OLD_BOOT)).text
+
+
+def test_what_is_not_judged_goes_on_in_spite_of_a_fault(cloud):
+    reboot = request("POST", ACTION, {"reboot": {"type": "HARD"}})
+    with mock.patch(THE_POLICY, faults.failing(RuntimeError)):
+        assert cloud.send(request("GET", "/flavors")).status == 202
+        assert cloud.send(reboot).status == 202
+
+
+@pytest.mark.parametrize(
+    ("log", "sent", "error"),
+    [
+        (faults.DECISIONS, BOOT, None),
+        (faults.OURS, BOOT, None),
+        (faults.OURS, OLD_BOOT, None),
+        # The gate says in its log that it cannot judge.
+        (faults.OURS, ("POST", ACTION, REBUILD), OSError("cut off")),
+    ],
+    ids=["event", "allowed", "refused", "look-up"],
+)
+def test_a_log_that_cannot_be_written_is_no_pass(
+    cloud, monkeypatch, log, sent, error
+):
+    if error:
+        get = mock.Mock(side_effect=error)
+        monkeypatch.setattr(nova_images, "get", get)
+    with faults.broken_log(log):
+        assert cloud.send(request(*sent)).status == 503
+    assert cloud.service.bodies == []
+
+
+@pytest.mark.parametrize(
+    ("text", "broken", "name", "sent", "answered", "lines"),
     [
         # An event that cannot be written changes no answer.
-        (BAD, enforcer.events, "write", "/servers", boot(), None),
+        (BAD, enforcer.events, "write", BOOT, http.NO_POLICY_TEXT, None),
         (
-            POLICY,
-            nova_router.Router,
-            "call",
-            "/servers",
-            boot(),
-            "The gate of Nova's API has failed",
-        ),
-        (
-            POLICY,
-            nova_images,
-            "get",
-            ACTION,
-            REBUILD,
-            "Cannot be judged: image: OSError: cut off",
+            *(POLICY, nova_images, "get", ("POST", ACTION, REBUILD)),
+            http.LOOKUP_TEXT,
+            [("ERROR", "Cannot be judged: image: OSError: cut off")],
         ),
     ],
-    ids=["event", "fault", "look-up"],
+    ids=["event", "look-up"],
 )
 def test_what_fails_is_no_pass_and_logged(
-    make, caplog, monkeypatch, text, broken, name, path, body, line
+    make, caplog, monkeypatch, text, broken, name, sent, answered, lines
 ):
-    def failing(*_):
-        raise OSError("cut off")
-
     cloud = make(text)
+    failing = mock.Mock(side_effect=OSError("cut off"))
     monkeypatch.setattr(broken, name, failing)
-    sent = request("POST", path, body)
-    answer = cloud.send(sent)
-    fault = http.fault_text(sent["nova.context"])
-    assert sent["nova.context"].request_id in fault
-    texts = {"write": http.NO_POLICY_TEXT, "call": fault}
-    assert answer.status == 503
-    assert answer.text == texts.get(name, http.LOOKUP_TEXT)
-    if line:
-        assert logged.lines(caplog, LOGGER) == [("ERROR", line)]
+    answer = cloud.send(request(*sent))
+    assert (answer.status, answer.text) == (503, answered)
+    assert lines in (None, logged.lines(caplog, LOGGER))
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST", "PATCH"])
+@pytest.mark.parametrize("path", ["/servers", "/v2//servers", "/flavors/1"])
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("_method=POST", 400),
+        ("_method=post", 400),
+        ("x=1&_method=POST", 400),
+        ("_method=GET&_method=POST", 400),
+        # Routes looks for the name undecoded, and for the value decoded: a
+        # value that only names it is enough.
+        ("%5fmethod=POST&x=_method", 400),
+        ("name=method&limit=1", 202),
+    ],
+)
+def test_a_query_that_overrides_the_method(cloud, method, path, query, status):
+    """Routes lets ``_method`` replace the method, on any path."""
+    sent = request(method, path, boot(), more={"QUERY_STRING": query})
+    assert cloud.send(sent).status == status
 
 
 NOT_KNOWN = ("DEBUG", "No microversion in the answer: Version 2.9999 is not")
@@ -461,9 +565,8 @@ def test_an_answer_has_the_headers_of_its_version(
     cloud, caplog, version, lines
 ):
     """An unknown microversion does not make the gate fail."""
-    environ = request("POST", "/servers", boot(), version)
-    environ["QUERY_STRING"] = "_method=PUT"
-    answer = cloud.send(environ)
+    query = {"QUERY_STRING": "_method=PUT"}
+    answer = cloud.send(request(*BOOT, version, more=query))
     assert (answer.status, answer.text) == (400, http.OVERRIDE_TEXT)
     assert answer.headers["Content-Type"].startswith("application/json")
     assert answer.headers["OpenStack-API-Version"] == f"compute {version}"
@@ -471,23 +574,6 @@ def test_an_answer_has_the_headers_of_its_version(
         (level, text[: len(NOT_KNOWN[1])])
         for level, text in logged.lines(caplog, LOGGER)
     ] == lines
-
-
-def test_a_gate_without_novas_router_does_not_start(cloud):
-    with pytest.raises(routing.NoRouter) as raised:
-        nova_router.Router(lambda *_: None, ())
-    assert str(raised.value) == (
-        "no router of Nova's API comes after the filter vhard in this pipeline"
-        f" (found: function): {nova_router._PLACE}"
-    )
-    judged = [("ServersController", "action", name) for name in "ba"]
-    with pytest.raises(routing.NoRouter) as raised:
-        nova_router.Router(cloud.gate._application, judged)
-    assert str(raised.value) == (
-        "this Nova has no ('ServersController', 'action', 'a'), "
-        "('ServersController', 'action', 'b'); see the releases that "
-        "nova-vhard supports"
-    )
 
 
 def test_without_a_context_the_path_says_nothing(cloud):
@@ -521,6 +607,17 @@ DEPTH = "maximum recursion depth"
         ((ACTION, {"rebuilt": None}), NotAccepted, ".*rebuilt"),
         ((ACTION, DEEP), routing.Malformed, DEPTH),
         (("/servers", DEEP), routing.Malformed, DEPTH),
+        (
+            (
+                "/servers",
+                boot(),
+                "latest",
+                "member",
+                {"CONTENT_LENGTH": "9999"},
+            ),
+            routing.Malformed,
+            "^the body is shorter than announced$",
+        ),
         pytest.param(
             ("/servers", {"server": {}}),
             NotAccepted,
@@ -538,14 +635,6 @@ def test_why_there_is_no_judgement(cloud, sent, kind, text):
     # What is not accepted is for Nova to answer.
     assert answer.status == status
     assert answer.text == ("" if status == 202 else http.MALFORMED_TEXT)
-
-
-def test_a_body_that_ends_too_early(cloud):
-    environ = request("POST", "/servers", boot())
-    environ["CONTENT_LENGTH"] = "9999"
-    with pytest.raises(routing.Malformed) as raised:
-        cloud.gate._router.call(environ)
-    assert str(raised.value) == "the body is shorter than announced"
 
 
 @pytest.mark.parametrize(
@@ -567,7 +656,6 @@ def test_a_body_that_a_filter_has_read(cloud):
 
 
 SERVER = {"name": "a", "imageRef": known.CLEAN, "flavorRef": "1"}
-NEW = services.needs_nova(34, "request_body_schemas of a method")
 
 
 @pytest.mark.parametrize(
@@ -579,7 +667,7 @@ NEW = services.needs_nova(34, "request_body_schemas of a method")
             {"server": {**SERVER, "odd": "1"}},
             {name: value},
             {"server": SERVER},
-            marks=NEW,
+            marks=services.needs_nova(34, "request_body_schemas of a method"),
         )
         for name, value in (
             ("HTTP_OPENSTACK_API_VERSION", "compute 2.9999"),

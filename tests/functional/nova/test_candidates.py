@@ -10,12 +10,11 @@ import pytest
 
 from nova_vhard.gates import nova_release, one_time_use
 from nova_vhard.policy.model import Mode
-from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE
+from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Message, Violation
 from tests.unit.helpers import policy
 
 POLICY = policy(passthrough={"require": ["one_time_use"]})
 GOOD = {"rp_uuid": "good", "dev_type": "type-PCI", "one_time_use": "true"}
-USED = {"rp_uuid": "used", "dev_type": "type-PCI"}
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +56,12 @@ def candidate(*providers):
     }
 
 
-def host(*candidates, pools=(GOOD, USED), kind="QEMU", version=70):
+def host(
+    *candidates,
+    pools=(GOOD, {"rp_uuid": "used", "dev_type": "type-PCI"}),
+    kind="QEMU",
+    version=70,
+):
     return SimpleNamespace(
         allocation_candidates=list(candidates),
         hypervisor_type=kind,
@@ -81,13 +85,6 @@ def test_hosts_and_candidates_without_a_good_device_go():
         expected = [hosts[index] for index in left]
         assert filter_hosts(hosts, mode) == (expected, [])
         assert both.allocation_candidates == candidates
-
-
-def test_each_device_of_a_request_is_looked_at():
-    two = request(count=2)
-    mixed = host(candidate("good", "used"))
-    whole = host(candidate("good", "good"))
-    assert filter_hosts([mixed, whole], spec=two)[0] == [whole]
 
 
 @pytest.mark.parametrize(
@@ -115,11 +112,13 @@ def test_what_is_no_proof(fields):
     vars(made).update(fields)
     left, (violation,) = filter_hosts([made])
     assert left == []
-    assert violation.rules == (PASSTHROUGH_REQUIRE,)
-    assert violation.mode is Mode.ENFORCE
-    assert violation.cause.text == one_time_use.NO_DEVICE.format(names="gpu")
-    assert violation.cause.value == "one_time_use"
-    assert violation.cause.source == "flavor extra spec pci_passthrough:alias"
+    text = one_time_use.NO_DEVICE.format(names="gpu")
+    source = "flavor extra spec pci_passthrough:alias"
+    assert violation == Violation(
+        (PASSTHROUGH_REQUIRE,),
+        Message(text, source, "one_time_use"),
+        Mode.ENFORCE,
+    )
 
 
 def test_a_nova_that_ignores_the_tag_proves_nothing(monkeypatch):
@@ -127,10 +126,40 @@ def test_a_nova_that_ignores_the_tag_proves_nothing(monkeypatch):
     assert filter_hosts([host(candidate("good"))])[0] == []
 
 
-def test_a_whole_device_may_have_functions():
-    pools = ({**GOOD, "dev_type": "type-PF"},)
-    good = host(candidate("good"), pools=pools)
-    assert filter_hosts([good]) == ([good], [])
+@pytest.mark.parametrize(
+    ("hosts", "more", "left"),
+    [
+        # Each device of a request is looked at.
+        (
+            [
+                host(candidate("good", "used")),
+                host(candidate("good", "good")),
+            ],
+            {"count": 2},
+            [1],
+        ),
+        # A whole device may have functions.
+        (
+            [
+                host(
+                    candidate("good"), pools=({**GOOD, "dev_type": "type-PF"},)
+                )
+            ],
+            {},
+            [0],
+        ),
+        ([host(candidate("good"))], {"kind": "vdpa"}, [0]),
+        # A host that is not judged stays as it is.
+        ([host(candidate("used"), kind="ironic")], {}, [0]),
+    ],
+    ids=["each", "functions", "vdpa", "ironic"],
+)
+def test_which_hosts_are_left(hosts, more, left):
+    candidates = [[*each.allocation_candidates] for each in hosts]
+    result, failed = filter_hosts(hosts, spec=request(**more))
+    assert (result, failed) == ([hosts[index] for index in left], [])
+    for index in left:
+        assert hosts[index].allocation_candidates == candidates[index]
 
 
 USED_ONLY = host(candidate("used"))
@@ -169,17 +198,6 @@ def test_why_no_host_is_left(hosts, spec, text, names):
     left, (violation,) = filter_hosts(hosts, spec=spec)
     assert left == []
     assert violation.cause.text == text.format(names=names)
-
-
-def test_a_vdpa_device_counts():
-    good = host(candidate("good"))
-    assert filter_hosts([good], spec=request(kind="vdpa")) == ([good], [])
-
-
-def test_a_host_that_is_not_judged_stays_as_it_is():
-    ironic = host(candidate("used"), kind="ironic")
-    assert filter_hosts([ironic]) == ([ironic], [])
-    assert len(ironic.allocation_candidates) == 1
 
 
 def test_a_failure_in_mode_warn_leaves_the_hosts():

@@ -5,10 +5,8 @@ Real RequestSpecs and a real policy; only Placement's answer is given.
 """
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
+from unittest import mock
 
 import pytest
 from nova import exception, objects
@@ -20,7 +18,7 @@ from nova_vhard.gates import (
     posture_filter,
     scheduler,
 )
-from tests import logged
+from tests import faults, logged
 from tests.functional.nova import stored
 from tests.functional.nova import test_candidates as candidates
 from tests.functional.nova import test_lookups as lookups
@@ -40,6 +38,13 @@ guest_devices: {disk_bus: {allow: [virtio]}}
 passthrough: {allow: {aliases: [gpu], ports: [vf]}, require: [iommu]}
 """
 A, B, BARE = host("a"), host("b"), host("metal", "ironic")
+OTHERS = tuple(
+    host(kind, kind)
+    for kind in ("ironic", "VMware vCenter Server", "hyperv", "z/VM")
+)
+#: What a flavor's alias asks for.
+GPU = requests()
+del GPU.requests[1:]
 NO_CANDIDATE = (
     "no host with room for this server has passed the checks iommu; try again "
     "later, or use no passthrough devices"
@@ -50,8 +55,7 @@ LOGGER = "nova_vhard.gates"
 OTHER_ID = "5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9"
 HINT = {"scheduler_hints": {"_nova_check_type": ["rebuild"]}}
 REBUILD = {**HINT, "force_hosts": ["a"]}
-DESTINATION = objects.Destination(cell=CELL)
-MOVED = {"requested_destination": DESTINATION}
+MOVED = {"requested_destination": objects.Destination(cell=CELL)}
 OLD = {"pci_passthrough:alias": "old:1"}
 
 
@@ -62,47 +66,44 @@ def flavor(number="1", specs=(), **sizes):
     )
 
 
-@dataclass(frozen=True)
-class Case:
-    """A request to the gate, and what it does.
+#: A request to the gate, and what it does: the policy; properties of the
+#: image; its id, "" for one on a volume; fields of the RequestSpec, and of
+#: the server that Nova has stored; its block devices; classes whose database
+#: does not answer; hosts, and those that are left, none for a refusal; a part
+#: of the reason, and text that it must not have; the event; names that Cinder
+#: is asked for; how often Placement is asked, None for any number.
+USUAL = {
+    "policy": POLICY,
+    "image": {},
+    "image_id": IMAGE,
+    "fields": {},
+    "stored": {},
+    "disks": (),
+    "away": (),
+    "hosts": (A,),
+    "left": (),
+    "text": "",
+    "unsaid": None,
+    "operation": "boot",
+    "outcome": "refuse",
+    "rules": (),
+    "cinder": (),
+    "posture": None,
+}
 
-    :ivar image: properties of the image; None for no other image than usual
-    :ivar image_id: "" for a server on a volume
-    :ivar fields: of the RequestSpec
-    :ivar stored: fields of the server that Nova has stored
-    :ivar disks: its block devices
-    :ivar away: classes whose database does not answer
-    :ivar left: hosts that are left of these; none for a refusal
-    :ivar text: part of the reason
-    :ivar unsaid: text that the reason must not have
-    :ivar rules: those in the event
-    :ivar cinder: names that Cinder is asked for
-    :ivar posture: how often Placement is asked; None for any number
-    """
 
-    policy: str = POLICY
-    image: dict[str, Any] | None = None
-    image_id: str = IMAGE
-    fields: dict[str, Any] = field(default_factory=dict)
-    stored: dict[str, Any] = field(default_factory=dict)
-    disks: tuple[dict[str, Any], ...] = ()
-    away: Sequence[str] = ()
-    hosts: Sequence[Any] = (A,)
-    left: Sequence[Any] = ()
-    text: str = ""
-    unsaid: str | None = None
-    operation: str = "boot"
-    outcome: str = "refuse"
-    rules: Sequence[str] = ()
-    cinder: Sequence[str] = ()
-    posture: int | None = None
+def refuses(**fields):
+    """Return a case, by what differs from the usual one."""
+    assert fields.keys() <= USUAL.keys()
+    return SimpleNamespace(**{**USUAL, **fields})
 
-    def spec(self):
-        """Return the request."""
-        result = {"id": self.image_id} if self.image_id else {}
-        meta = {**result, "properties": self.image or {}}
-        given = {"image": objects.ImageMeta.from_dict(meta), **self.fields}
-        return spec(**given)
+
+def spec_of(case):
+    """Return the request of a case."""
+    shown = {"id": case.image_id} if case.image_id else {}
+    meta = {**shown, "properties": case.image}
+    given = {"image": objects.ImageMeta.from_dict(meta), **case.fields}
+    return spec(**given)
 
 
 BUS, CDROM, ALLOW, REQUIRE, SIGNATURE, KIND, RESCUE = (
@@ -123,7 +124,6 @@ LISTED = {
     "hw_machine_type": "pc",
     "img_block_device_mapping": [{"device_type": "cdrom"}],
 }
-URL = "http://203.0.113.1/image"
 SIGNED = """\
 version: "1"
 guest_devices: {image_signature: {allow: ["?*"], explicit: true}}
@@ -207,7 +207,7 @@ def allowed(*left, **more):
     """Return a case of a request that is let through."""
     rules = more.get("rules")
     more = {"outcome": "warn" if rules else "allow", **more}
-    return Case(left=left, **more)
+    return refuses(left=left, **more)
 
 
 def of_file(image_id, disk, signed):
@@ -218,14 +218,14 @@ def of_file(image_id, disk, signed):
         "image_id": image_id,
         "disks": (disk,),
     }
-    return allowed(A, **more) if signed else Case(rules=[SIGNATURE], **more)
+    return allowed(A, **more) if signed else refuses(rules=[SIGNATURE], **more)
 
 
 CASES = {
     "proven": allowed(A, BARE, hosts=(B, A, BARE)),
     # The hint of a tenant makes no rebuild of a boot.
     "hint": allowed(A, BARE, hosts=(B, A, BARE), fields=HINT),
-    "unproven": Case(hosts=(B,), text=NO_CANDIDATE, rules=[REQUIRE]),
+    "unproven": refuses(hosts=(B,), text=NO_CANDIDATE, rules=[REQUIRE]),
     # Break glass
     "off": allowed(
         A,
@@ -243,7 +243,7 @@ CASES = {
         rules=[REQUIRE],
     ),
     # A device in mode audit, and no host in mode enforce
-    "audited": Case(
+    "audited": refuses(
         policy=POLICY.replace("[virtio]", "[virtio], mode: audit"),
         image=IDE,
         hosts=(B,),
@@ -251,13 +251,13 @@ CASES = {
         rules=[BUS, REQUIRE],
     ),
     # A refused device is for hosts that are not judged.
-    "device": Case(image=IDE, text=IDE_TEXT, rules=[BUS], posture=0),
-    "device, ironic": Case(
+    "device": refuses(image=IDE, text=IDE_TEXT, rules=[BUS], posture=0),
+    "device, ironic": refuses(
         image=IDE, hosts=(A, BARE), left=[BARE], rules=[BUS], posture=0
     ),
     # Nova adds what an image lists to the rows of the BuildRequest.
     "listed": allowed(A, policy=CDROMS, image=LISTED),
-    "listed, stored": Case(
+    "listed, stored": refuses(
         policy=CDROMS,
         image=LISTED,
         disks=(
@@ -271,10 +271,43 @@ CASES = {
         text="block device[0].disk_bus=ide",
         rules=[CDROM],
     ),
+    # A type that is not known yet is judged.
+    "types": refuses(
+        image=IDE,
+        hosts=(
+            *OTHERS,
+            A,
+            *(host(str(kind), kind) for kind in ("qemu", None)),
+        ),
+        left=OTHERS,
+        rules=[BUS],
+        posture=0,
+    ),
+    "every type": refuses(
+        policy=POLICY.replace("[QEMU]", "[QEMU, ironic]"),
+        image=IDE,
+        hosts=(A, BARE),
+        text=IDE_TEXT,
+        rules=[BUS],
+    ),
+    # Nova asks no filter about no host; the filter must not mind.
+    "no host": allowed(hosts=(), policy=POLICY.replace("[iommu]", "[]")),
+    # The devices of each host are judged after the hosts.
+    "once": refuses(
+        policy=ONCE,
+        fields={"pci_requests": GPU},
+        hosts=(candidates.host(candidates.candidate("used")),),
+        text="no device for gpu can be shown to be one_time_use",
+        rules=[REQUIRE],
+    ),
     # The RequestSpec does not keep what a rescue of it would boot.
     **{
-        f"rescue, {origin}": Case(
-            stored={"system_metadata": {"image_base_image_ref": URL}},
+        f"rescue, {origin}": refuses(
+            stored={
+                "system_metadata": {
+                    "image_base_image_ref": "http://203.0.113.1/image"
+                }
+            },
             image_id=image_id,
             text=f"{origin} property base_image_ref=",
             rules=["guest_devices"],
@@ -299,7 +332,7 @@ CASES = {
         operation="resize",
         rules=[ALLOW],
     ),
-    "brought in": Case(
+    "brought in": refuses(
         fields={"flavor": flavor("2", OLD), **MOVED},
         stored={"flavor": flavor("1")},
         text="old",
@@ -326,7 +359,7 @@ CASES = {
         rules=["hosts.require"],
     ),
     # A rebuild is charged with its image alone.
-    "rebuild": Case(
+    "rebuild": refuses(
         image=IDE,
         fields={"flavor": flavor("2", OLD), **REBUILD},
         text=IDE_TEXT,
@@ -344,7 +377,7 @@ CASES = {
         fields=REBUILD,
         operation="rebuild",
     ),
-    "not exempt": Case(
+    "not exempt": refuses(
         policy=EXEMPTS,
         image=IDE,
         fields={"flavor": flavor("2", OLD), **MOVED},
@@ -354,7 +387,7 @@ CASES = {
     ),
     # The RequestSpec does not have the image of a volume.
     **{
-        f"{place} of {image}, {project}": Case(
+        f"{place} of {image}, {project}": refuses(
             policy=by_image(image, project),
             image=IDE,
             image_id="",
@@ -383,7 +416,7 @@ CASES = {
     ),
     # If the cell is down, neither devices nor flavor of a server are known.
     **{
-        f"{asked} away, {image} {specs}": Case(
+        f"{asked} away, {image} {specs}": refuses(
             away=[asked],
             stored={"flavor": flavor("1", specs)},
             image=image,
@@ -429,7 +462,7 @@ CASES = {
         for drive, rules in (("", []), ("True", [CDROM]))
     },
     # No server has what only a rescue would give it.
-    "rescue bus": Case(
+    "rescue bus": refuses(
         policy=POLICY.replace("disk_bus", "rescue_bus"),
         stored={
             "image_ref": IMAGE,
@@ -443,7 +476,7 @@ CASES = {
     ),
     # Nova adds swap and an ephemeral disk on the bus of the image.
     **{
-        f"flavor with {wanted} after {had}": Case(
+        f"flavor with {wanted} after {had}": refuses(
             stored={
                 "flavor": flavor("1", **had),
                 "image_ref": IMAGE,
@@ -485,7 +518,7 @@ CASES = {
             },
         ),
     ),
-    "another disk": Case(
+    "another disk": refuses(
         policy=KINDS,
         disks=(
             {
@@ -498,6 +531,22 @@ CASES = {
         rules=[KIND],
     ),
 }
+
+
+GATES, EVENTS = "nova_vhard.gates", "nova_vhard.policy.events"
+#: What fails, in the order in which a request comes through it.
+FAULTS = (
+    f"{GATES}.enforcer.PolicyEnforcer.policy",
+    f"{GATES}.scheduler.request_spec.read",
+    f"{GATES}.scheduler.request_spec.subject",
+    f"{GATES}.nova_stored._build_request",
+    f"{GATES}.nova_stored.block_device.read",
+    "nova_vhard.request.server_request.evaluate",
+    f"{GATES}.scheduler.host_rules.host_requirements",
+    f"{EVENTS}.write",
+)
+#: What Nova's databases keep of a fault.
+FAULT = 255
 
 
 @pytest.fixture
@@ -528,9 +577,11 @@ def test_verdicts(gate, caplog, case):
     gate.stored.fields, gate.stored.disks = case.stored, case.disks
     gate.stored.away = set(case.away)
     again = scheduler.VirtHardeningFilter()
-    again._volumes = cinder = lookups.Cinder()
-    request = case.spec()
-    if case.left:
+    again._volumes = cinder = mock.Mock()
+    cinder.get.return_value = lookups.IN_CINDER
+    cinder.get_snapshot.return_value = lookups.OF_CINDER
+    request = spec_of(case)
+    if case.outcome != "refuse" or case.left:
         left = again.filter_all(iter(case.hosts), request)
         assert left == list(case.left)
     else:
@@ -546,7 +597,9 @@ def test_verdicts(gate, caplog, case):
     assert bool(gate.stored.asked) is looked_up
     asked = len(gate.placement.asked)
     assert case.posture in (None, asked)
-    assert cinder.asked == [(request._context, name) for name in case.cinder]
+    who = request._context
+    calls = [each.args for each in cinder.mock_calls]
+    assert calls == [(who, name) for name in case.cinder]
     warning = (
         "WARNING",
         f"The cell of server {request.instance_uuid} does not answer, so that "
@@ -556,22 +609,40 @@ def test_verdicts(gate, caplog, case):
     assert lines == [warning] * len(case.away)
 
 
-@pytest.mark.parametrize("requested", [spec(), None], ids=["spec", "none"])
-def test_a_fault_of_ours_is_no_host_and_logged(
-    gate, monkeypatch, caplog, requested
-):
-    """Without a context the id of the request is not known."""
+@pytest.mark.parametrize("kind", faults.KINDS)
+@pytest.mark.parametrize("place", FAULTS)
+def test_a_fault_of_ours_is_no_host_and_logged(gate, place, kind):
+    request = spec()
+    with mock.patch(place, faults.failing(kind)), faults.errors() as logged:
+        text = reason(gate, [A], request)
+    assert text == http.fault_text(request._context)
+    assert len(text) < FAULT
+    faults.check_logged(logged, kind)
 
-    def fail(_spec):
-        raise RuntimeError("broken")
 
-    monkeypatch.setattr(scheduler.request_spec, "read", fail)
-    context = requested._context if requested else None
-    assert reason(gate, [A], requested) == http.fault_text(context)
-    assert logged.lines(caplog, f"{LOGGER}.scheduler") == [
-        ("ERROR", "The gate of the scheduler has failed")
-    ]
-    assert logged.decisions(caplog) == []
+@pytest.mark.parametrize("log", [faults.DECISIONS, faults.OURS])
+def test_a_log_that_cannot_be_written_leaves_no_host(gate, log):
+    request = spec()
+    with faults.broken_log(log):
+        text = reason(gate, [A], request)
+    assert text == http.fault_text(request._context)
+
+
+def test_without_a_context_the_id_of_a_request_is_not_known(gate):
+    assert reason(gate, [A], None) == http.fault_text(None)
+
+
+def test_a_request_of_an_older_nova_lacks_fields(gate):
+    who, flavor_ = spec()._context, objects.Flavor(name="f", flavorid="1")
+    bare = objects.RequestSpec(
+        who, flavor=flavor_, instance_uuid=OTHER_ID, image=None
+    )
+    assert gate.filter_all([A], bare) == [A]
+
+
+def test_it_is_asked_once_a_request(gate):
+    asked = [gate.run_filter_for_index(number) for number in (0, 1)]
+    assert asked == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -594,16 +665,6 @@ def test_the_last_good_policy_is_kept_for_this_service(gate, tmp_path):
         "policy-nova-scheduler.json",
         "policy-nova-scheduler.json.runs",
     }
-
-
-def test_the_devices_of_each_host_are_judged_after_the_hosts(gate):
-    gate.policy_file.write_text(ONCE)
-    alias = requests()
-    del alias.requests[1:]
-    both = candidates.host(candidates.candidate("used"))
-    assert reason(gate, [both], spec(pci_requests=alias)).startswith(
-        "no device for gpu can be shown to be one_time_use"
-    )
 
 
 BUILT = ["BuildRequest"]
@@ -642,7 +703,7 @@ def test_an_exemption_by_an_image_that_cinder_does_not_tell(gate, caplog):
     root, _ = ROOTS["volume"]
     gate.stored.disks = ({**VOLUME, "boot_index": 0, **root},)
     gate._volumes = SimpleNamespace()
-    request = Case(image=IDE, image_id="").spec()
+    request = spec_of(refuses(image=IDE, image_id=""))
     assert IDE_TEXT in reason(gate, [A], request)
     assert logged.lines(caplog, f"{LOGGER}.nova_volumes") == [
         (

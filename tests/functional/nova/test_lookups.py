@@ -4,6 +4,7 @@
 import uuid
 from dataclasses import replace
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 from nova import exception, objects
@@ -32,12 +33,10 @@ from nova_vhard.request.lookups import (
 from tests.functional.nova import (
     helpers,  # noqa: F401 - registers objects
 )
-from tests.functional.nova.test_servers_read import VOLUME as IN_CINDER
-from tests.functional.nova.test_servers_read import device
+from tests.functional.nova.test_servers_read import VOLUME as ATTACHED
+from tests.functional.nova.test_servers_read import device, instance
 
-WHO = RequestContext("u", "p", project_domain_id="d", roles=[], is_admin=False)
-
-
+WHO = RequestContext("u", "p1", project_domain_id="d", is_admin=False)
 #: As Nova's client of Glance raises it of an image that is not shared.
 HIDDEN = exception.ImageNotFound("hidden")
 HIDDEN.__cause__ = nova_images.glanceclient.exc.HTTPNotFound()
@@ -48,23 +47,12 @@ SERVER, IMAGE, VOLUME, SNAPSHOT, OTHER, GONE = (
 SHOWN = {"id": IMAGE, "owner": "p1", "hw_disk_bus": "ide"}
 
 
-class Cinder:
-    """Cinder with one volume and its snapshot, and who asks."""
-
-    def __init__(self):
-        self.asked = []
-
-    def get(self, who, volume):
-        self.asked.append((who, volume))
-        return {
-            "id": VOLUME,
-            "project_id": "p1",
-            "volume_image_metadata": {"hw_disk_bus": "ide", "image_id": IMAGE},
-        }
-
-    def get_snapshot(self, who, snapshot):
-        self.asked.append((who, snapshot))
-        return {"id": SNAPSHOT, "volume_id": VOLUME}
+IN_CINDER = {
+    "id": VOLUME,
+    "project_id": "p1",
+    "volume_image_metadata": {"hw_disk_bus": "ide", "image_id": IMAGE},
+}
+OF_CINDER = {"id": SNAPSHOT, "volume_id": VOLUME}
 
 
 class Everything:
@@ -76,7 +64,11 @@ class Everything:
 
     def __init__(self, patch):
         self.asked = []
-        self.answers = {}
+        self.answers = {
+            "image": SHOWN,
+            "volume": IN_CINDER,
+            "snapshot": OF_CINDER,
+        }
         for owner, name, kind in (
             (objects.Flavor, "get_by_flavor_id", "flavor"),
             (nova_images, "get", "image"),
@@ -101,7 +93,7 @@ class Everything:
             shown = {"id": name, "binding:vnic_type": "normal"}
             answer = {**shown, "port": shown}
             if kind == "server":
-                answer = objects.Instance(uuid=name, project_id=WHO.project_id)
+                answer = instance(uuid=name)
             answer = self.answers.get(kind, answer)
             if isinstance(name, str):
                 answer = self.answers.get(name, answer)
@@ -142,9 +134,9 @@ def test_there_is_an_end_to_what_is_asked_for(nova):
     *few, one_more = [str(number) for number in range(MOST + 1)]
     for port in [*few, *few]:
         nova.find.port(port)
-    with pytest.raises(LookupFailed) as error:
+    text = f"^more than {MOST} objects are referred to$"
+    with pytest.raises(LookupFailed, match=text):
         nova.find.port(one_more)
-    assert str(error.value) == f"more than {MOST} objects are referred to"
     # what was looked up before is known all the same
     assert nova.find.port(few[0])["id"] == few[0]
     assert nova.names() == few
@@ -178,22 +170,8 @@ def test_after_a_failure_nothing_is_asked_for(nova, error, kind, text):
     for name in ("a", "a", "b"):
         with pytest.raises(kind) as raised:
             nova.find.port(name)
-        assert type(raised.value) is kind
-        assert str(raised.value) == text
+        assert (type(raised.value), str(raised.value)) == (kind, text)
     assert nova.names() == ["a"]
-
-
-@pytest.mark.parametrize(
-    ("shown", "text"),
-    [
-        ({"id": "a"}, "a port does not show its vnic type"),
-        (["a"], "the answer about a port is not an object"),
-    ],
-)
-def test_a_port_that_is_shown_in_part(nova, shown, text):
-    nova.answers["port"] = {"port": shown}
-    with pytest.raises(LookupFailed, match=f"^{text}$"):
-        nova.find.port("a")
 
 
 ROOT = {
@@ -202,14 +180,12 @@ ROOT = {
     "boot_index": 0,
     "uuid": VOLUME,
 }
-ON_SNAPSHOT = {**ROOT, "source_type": "snapshot", "uuid": SNAPSHOT}
 LOCAL = {
     **ROOT,
     "source_type": "image",
     "destination_type": "local",
     "uuid": IMAGE,
 }
-COPIED = {**LOCAL, "destination_type": "volume", "volume_size": 1}
 LEGACY = {
     "block_device_mapping": [{"device_name": "vda", "volume_id": VOLUME}]
 }
@@ -231,81 +207,113 @@ def disks(*disks):
     ("body", "expected", "asked"),
     [
         ({"imageRef": IMAGE, **disks(LOCAL)}, OF_IMAGE, [IMAGE]),
-        (disks(COPIED), OF_IMAGE, [IMAGE]),
+        (
+            disks({**LOCAL, "destination_type": "volume", "volume_size": 1}),
+            OF_IMAGE,
+            [IMAGE],
+        ),
         (disks(ROOT), OF_VOLUME, [VOLUME]),
-        (disks(ON_SNAPSHOT), OF_VOLUME, [SNAPSHOT, VOLUME]),
+        (
+            disks({**ROOT, "source_type": "snapshot", "uuid": SNAPSHOT}),
+            OF_VOLUME,
+            [SNAPSHOT, VOLUME],
+        ),
         (LEGACY, OF_VOLUME, [VOLUME]),
     ],
     ids=["both", "copied", "volume", "snapshot", "format 1"],
 )
 def test_the_image_of_a_boot(nova, body, expected, asked):
-    nova.answers["image"] = SHOWN
-    nova.find._services.volumes = cinder = Cinder()
     assert nova.find.boot_image(body) == expected
-    calls = [each[1:] for each in nova.asked] + cinder.asked
+    calls = [each[1:] for each in nova.asked]
     assert calls == [(WHO, name) for name in asked]
 
 
+BY_NAME = [
+    ("nova_flavor", "flavor", [("read_deleted", "no")]),
+    ("image", "image", []),
+    ("volume", "volume", []),
+    ("volume_snapshot", "snapshot", []),
+    ("port", "port", []),
+    (
+        "instance",
+        "server",
+        [("expected_attrs", ["flavor", "system_metadata"])],
+    ),
+]
+
+
+@pytest.mark.parametrize(("look_up", "kind", "more"), BY_NAME)
+def test_each_name_is_asked_for_once_as_the_user(nova, look_up, kind, more):
+    names = (SERVER, OTHER)
+    for name in (*names, *names):
+        getattr(nova.find, look_up)(name)
+    assert nova.asked == [(kind, WHO, name, *more) for name in names]
+
+
 ABSENT = exception.VolumeNotFound(volume_id="x")
-ODD = {"id": VOLUME, "volume_image_metadata": {"min_ram": "x"}}
-
-
-@pytest.mark.parametrize(
-    ("body", "answer", "kind", "text"),
-    [
-        # Nova refuses it.
-        (disks(LOCAL), None, exception.InvalidBDMFormat, None),
-        (disks(ROOT), ABSENT, NotShown, "^the volume is not there: "),
-        (LEGACY, ABSENT, NotShown, "^the volume is not there: "),
-        (disks(ROOT), ODD, NotShown, "invalid literal for int"),
-        (disks(ROOT), OSError("cut off"), LookupFailed, "^volume: OSError: "),
-    ],
-)
-def test_no_image_of_a_boot(nova, body, answer, kind, text):
-    nova.answers["volume"] = answer
-    with pytest.raises(kind, match=text):
-        nova.find.boot_image(body)
-
-
-def test_a_reference_that_is_no_address_names_no_flavor(nova):
-    with pytest.raises(NotFound, match="Invalid IPv6 URL"):
-        nova.find.boot_flavor("http://[")
-
-
-@pytest.fixture
-def server(nova):
-    """Give a server of which all look-ups find something."""
-    nova.answers |= {"record": None, "image": SHOWN}
-    nova.answers["server"] = objects.Instance(
-        uuid=SERVER,
-        project_id=WHO.project_id,
-        image_ref=IMAGE,
-        vm_state="active",
-        config_drive="",
-        launched_at=None,
-        flavor=objects.Flavor(name="f", flavorid="1"),
-        system_metadata={"image_hw_disk_bus": "virtio"},
-    )
-    return nova.answers["server"]
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "text"),
-    [
-        ("project_id", "p2", "the server is not there"),
+#: A look-up and what it is given, answers, and what is raised.
+RAISES = [
+    (
+        *("port", "a", {"port": {"port": {"id": "a"}}}),
+        *(LookupFailed, "a port does not show its vnic type$"),
+    ),
+    (
+        *("port", "a", {"port": {"port": ["a"]}}),
+        *(LookupFailed, "the answer about a port is not an object$"),
+    ),
+    # Nova refuses it.
+    ("boot_image", disks(LOCAL), {}, exception.InvalidBDMFormat, ""),
+    *(
+        ("boot_image", body, {"volume": answer}, kind, text)
+        for body, answer, kind, text in (
+            (disks(ROOT), ABSENT, NotShown, "the volume is not there: "),
+            (LEGACY, ABSENT, NotShown, "the volume is not there: "),
+            (
+                disks(ROOT),
+                {"id": VOLUME, "volume_image_metadata": {"min_ram": "x"}},
+                NotShown,
+                "invalid literal for int",
+            ),
+            (disks(ROOT), OSError("x"), LookupFailed, "volume: OSError: "),
+        )
+    ),
+    # A reference that is no address names no flavor.
+    ("boot_flavor", "http://[", {}, NotFound, "Invalid IPv6 URL"),
+    # Nova answers: it cannot read the server, or the user may not.
+    *(
+        ("server", SERVER, {"server": instance(**fields)}, NotFound, text)
+        for fields, text in (
+            ({"project_id": "p2"}, "the server is not there$"),
+            (
+                {"system_metadata": {"image_hw_cpu_sockets": "x"}},
+                "invalid literal for int.*'x'$",
+            ),
+        )
+    ),
+    *(
         (
-            "system_metadata",
-            {"image_hw_cpu_sockets": "x"},
-            "invalid literal for int() with base 10: 'x'",
-        ),
-    ],
-)
-def test_a_server_that_is_left_to_nova(nova, server, field, value, text):
-    """Nova answers: it cannot read the server, or the user may not."""
-    setattr(server, field, value)
-    with pytest.raises(NotFound) as raised:
-        nova.find.server(SERVER)
-    assert str(raised.value) == text
+            look_up,
+            of,
+            {kind: exception.NotFound("gone")},
+            NotFound,
+            f"the {kind} is not there: gone",
+        )
+        for look_up, kind, of in (
+            *((look_up, kind, GONE) for look_up, kind, _ in BY_NAME),
+            ("recorded_image", "record", Server(SERVER)),
+            ("kept_devices", "devices", Server(SERVER)),
+            ("own_image", "devices", Server(SERVER)),
+            ("host", "host", SERVER),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("look_up", "of", "answers", "kind", "text"), RAISES)
+def test_what_cannot_be_found(nova, look_up, of, answers, kind, text):
+    nova.answers |= answers
+    with pytest.raises(kind, match=f"^{text}"):
+        getattr(nova.find, look_up)(of)
 
 
 @pytest.mark.parametrize(
@@ -321,8 +329,10 @@ def test_a_server_that_is_left_to_nova(nova, server, field, value, text):
         (None, "virtio"),
     ],
 )
-def test_a_resize_goes_by_the_record_of_the_boot(nova, server, record, bus):
-    nova.answers["record"] = record
+def test_a_resize_goes_by_the_record_of_the_boot(nova, record, bus):
+    metadata = {"image_hw_disk_bus": "virtio"}
+    server = instance(uuid=SERVER, system_metadata=metadata)
+    nova.answers |= {"record": record, "server": server}
     result = nova.find.recorded_image(nova.find.server(SERVER))
     assert result == Image({"hw_disk_bus": bus}, holder=STORED)
     assert nova.asked[-1] == ("record", WHO, server)
@@ -336,19 +346,16 @@ def test_each_field_of_an_image():
 
 
 def test_glance_is_asked_as_the_user_by_novas_client(monkeypatch):
-    asked = []
-
-    class Client:
-        def call(self, *arguments, **more):
-            asked.append((arguments, more))
-            if len(asked) > 1:
-                raise nova_images.glanceclient.exc.HTTPForbidden
-            return None, SHOWN
-
-    monkeypatch.setattr(nova_images.glance, "GlanceClientWrapper", Client)
+    client = mock.Mock()
+    client.return_value.call.side_effect = [
+        (None, SHOWN),
+        nova_images.glanceclient.exc.HTTPForbidden,
+    ]
+    monkeypatch.setattr(nova_images.glance, "GlanceClientWrapper", client)
     assert nova_images.get(WHO, IMAGE) == SHOWN
-    url = f"/v2/images/{IMAGE}"
-    assert asked == [((WHO, 2, "get", "http_client"), {"args": (url,)})]
+    client.return_value.call.assert_called_once_with(
+        *(WHO, 2, "get", "http_client"), args=(f"/v2/images/{IMAGE}",)
+    )
     # One that Glance does not show is named.
     with pytest.raises(exception.ImageNotFound, match=IMAGE):
         nova_images.get(WHO, IMAGE)
@@ -356,10 +363,10 @@ def test_glance_is_asked_as_the_user_by_novas_client(monkeypatch):
 
 def test_an_image_is_read_again_after_some_seconds(nova, monkeypatch):
     recent, reads = {}, []
-    clock = SimpleNamespace()
+    clock = mock.Mock()
     monkeypatch.setattr(nova_lookup, "time", clock)
     for now in (0, RECENT - 1, RECENT, RECENT + 1):
-        clock.monotonic = lambda now=now: now
+        clock.monotonic.return_value = now
         find = NovaLookups(SimpleNamespace(), WHO, recent)
         find.image(IMAGE)
         reads.append(len(nova.asked))
@@ -369,25 +376,6 @@ def test_an_image_is_read_again_after_some_seconds(nova, monkeypatch):
     find.forget_recent()
     find.image(IMAGE)
     assert len(nova.asked) == 3
-
-
-ATTRIBUTES = ("expected_attrs", ["flavor", "system_metadata"])
-BY_NAME = [
-    ("nova_flavor", "flavor", [("read_deleted", "no")]),
-    ("image", "image", []),
-    ("volume", "volume", []),
-    ("volume_snapshot", "snapshot", []),
-    ("port", "port", []),
-    ("instance", "server", [ATTRIBUTES]),
-]
-
-
-@pytest.mark.parametrize(("look_up", "kind", "more"), BY_NAME)
-def test_each_name_is_asked_for_once_as_the_user(nova, look_up, kind, more):
-    names = (SERVER, OTHER)
-    for name in (*names, *names):
-        getattr(nova.find, look_up)(name)
-    assert nova.asked == [(kind, WHO, name, *more) for name in names]
 
 
 def test_each_server_has_a_record_devices_and_a_host_of_its_own(
@@ -412,71 +400,52 @@ def test_each_server_has_a_record_devices_and_a_host_of_its_own(
         assert asked == [(kind, *who)] * 2
 
 
-@pytest.mark.parametrize(
-    ("look_up", "kind", "asked"),
-    [
-        *((look_up, kind, GONE) for look_up, kind, _ in BY_NAME),
-        ("recorded_image", "record", Server(SERVER)),
-        ("kept_devices", "devices", Server(SERVER)),
-        ("own_image", "devices", Server(SERVER)),
-        ("host", "host", SERVER),
-    ],
-)
-def test_what_is_not_there_is_named(nova, look_up, kind, asked):
-    nova.answers[kind] = exception.NotFound("gone")
-    with pytest.raises(NotFound, match=f"^the {kind} is not there: gone$"):
-        getattr(nova.find, look_up)(asked)
-
-
 def test_a_worker_has_novas_own_clients(monkeypatch):
     for module in (cinder, neutron, compute):
-        name = module.__name__
-        monkeypatch.setattr(module, "API", lambda name=name: name)
+        monkeypatch.setattr(module, "API", mock.Mock(return_value=module))
     services = Services()
     result = (services.volumes, services.ports, services.servers)
-    assert result == (cinder.__name__, neutron.__name__, compute.__name__)
+    assert result == (cinder, neutron, compute)
 
 
-@pytest.fixture
-def on_volume(nova, server):
-    """Give a function: look-ups of a server on a volume, and Cinder."""
-    server.image_ref, server.root_device_name = "", "/dev/vda"
-    nova.find._services.volumes = Cinder()
+def on_volume(nova, info):
+    """Return a server on a volume.
 
-    def found(info):
-        volume = {**IN_CINDER, "volume_id": VOLUME}
-        root = device(1, **volume, boot_index=0, connection_info=info)
-        rows = objects.BlockDeviceMappingList(objects=[root])
-        nova.answers["devices"] = rows
-        return nova.find, nova.find._services.volumes
+    :param info: of its connection
+    """
+    fields = {"volume_id": VOLUME, "boot_index": 0, "connection_info": info}
+    root = device(1, **{**ATTACHED, **fields})
+    nova.answers |= {
+        "devices": objects.BlockDeviceMappingList(objects=[root]),
+        "server": instance(uuid=SERVER, image_ref="", system_metadata={}),
+    }
+    return nova.find.server(SERVER)
 
-    return found
+
+OF_A_VOLUME = ("volume", WHO, VOLUME)
 
 
 @pytest.mark.parametrize(
     ("info", "expected", "asked"),
     [
-        ('{"driver_volume_type": "iscsi"}', OF_VOLUME, [(WHO, VOLUME)]),
+        ('{"driver_volume_type": "iscsi"}', OF_VOLUME, [OF_A_VOLUME]),
         # Nova looks at no volume whose connection it does not know.
         (None, Image({}, None, ON_A_VOLUME), []),
     ],
     ids=["attached", "not attached"],
 )
-def test_the_own_image_of_a_server_on_a_volume(
-    on_volume, info, expected, asked
-):
-    find, volumes = on_volume(info)
-    assert find.own_image(find.server(SERVER)) == expected
-    assert volumes.asked == asked
+def test_the_own_image_of_a_server_on_a_volume(nova, info, expected, asked):
+    assert nova.find.own_image(on_volume(nova, info)) == expected
+    assert [each for each in nova.asked if each[0] == "volume"] == asked
 
 
-def test_an_exemption_is_by_the_image_that_the_volume_was_made_of(on_volume):
-    find, volumes = on_volume(None)
-    exempted = SimpleNamespace(image_projects={"p"})
-    subject = Subject("attach", project="p", server=SERVER)
+def test_an_exemption_is_by_the_image_that_the_volume_was_made_of(nova):
+    on_volume(nova, None)
+    exempted = SimpleNamespace(image_projects={"p1"})
+    subject = Subject("attach", project="p1", server=SERVER)
     expected = replace(subject, image=IMAGE)
-    assert find.with_image(exempted, subject) == expected
-    assert volumes.asked == [(WHO, VOLUME)]
+    assert nova.find.with_image(exempted, subject) == expected
+    assert nova.asked[-1] == OF_A_VOLUME
 
 
 @pytest.mark.parametrize(
@@ -484,8 +453,7 @@ def test_an_exemption_is_by_the_image_that_the_volume_was_made_of(on_volume):
     [(SHOWN, OF_IMAGE), (exception.ImageNotFound(image_id=IMAGE), None)],
     ids=["image", "gone"],
 )
-def test_the_own_image_of_a_server(nova, server, answer, expected):
+def test_the_own_image_of_a_server(nova, answer, expected):
     nova.answers["image"] = answer
-    result = nova.find.own_image(nova.find.server(SERVER))
-    assert result == expected
-    assert nova.asked[-1] == ("image", WHO, IMAGE)
+    assert nova.find.own_image(Server(SERVER, image=IMAGE)) == expected
+    assert nova.asked == [("image", WHO, IMAGE)]

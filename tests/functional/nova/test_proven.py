@@ -5,6 +5,7 @@ import datetime
 import json
 import logging
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 import requests
@@ -247,64 +248,38 @@ def test_no_type_is_left_alone_where_hosts_must_be_attested(hosts_of):
     """A host says itself of which type it is."""
     proven_hosts, _ = hosts_of()
     proven_hosts._posture.keys = lambda: (b"key",)
-    left, failed = proven_hosts.filter_hosts(
-        RULES, [demand("attested")], [A, BARE]
-    )
+    wanted = [demand("attested")]
+    left, failed = proven_hosts.filter_hosts(RULES, wanted, [A, BARE])
     assert (left, texts(failed)) == ([], fails(NOBODY, "attested"))
 
 
-class TestRequestsForTheSameHosts:
-    """A cached comparison is not used for other hosts."""
-
-    @pytest.fixture(autouse=True)
-    def twice(self, hosts_of):
-        self.hosts = [host("a"), host("b")]
-        self.gate, self.placement = hosts_of("a", "b")
-        for _ in range(2):
-            assert self.left(self.hosts) == self.hosts
-
-    def left(self, hosts, *checks):
-        return self.gate.filter_hosts(RULES, [demand(*checks)], hosts)[0]
-
-    def test_a_host_that_has_become_another(self):
-        # HostStates stay, but their compute node may be recreated
-        self.hosts[1].uuid = "uuid-of-c"
-        assert self.left(self.hosts) == self.hosts[:1]
-
-    @pytest.mark.parametrize("more", ["c", "cd"])
-    def test_others_beside_them(self, more):
-        again = [self.hosts[0], host("a")]
-        others = [*self.hosts, *map(host, more)]
-        for hosts, left in (
-            (again, []),
-            (again, []),
-            (others, self.hosts),
-            (others[::-1], self.hosts[::-1]),
-        ):
-            assert self.left(hosts) == left
-
-    def test_a_host_that_proves_it_no_more(self, hosts_of):
-        self.placement._hosts = ("b",)
-        assert self.left(self.hosts, "kernel_aslr") == [self.hosts[1]]
-        assert self.left(self.hosts) == self.hosts
-        again, _ = hosts_of("a")
-        self.gate._posture = again._posture
-        assert self.left(self.hosts) == self.hosts[:1]
+def test_each_request_is_answered_for_its_own_hosts(hosts_of):
+    """Also if it asks the same of them as the one before."""
+    proven_hosts, placement = hosts_of("a", "b")
+    for hosts, left in (
+        ([A, B], [A, B]),
+        ([A, host("b", uuid="uuid-of-c")], [A]),
+        ([A, host("a")], []),
+        ([C, B, A], [B, A]),
+    ):
+        assert proven_hosts.filter_hosts(RULES, ONE, hosts)[0] == left
+    # Another question has another answer.
+    placement._hosts = ("b",)
+    others = [demand("kernel_aslr")]
+    assert proven_hosts.filter_hosts(RULES, others, [A, B])[0] == [B]
+    assert proven_hosts.filter_hosts(RULES, ONE, [A, B])[0] == [A, B]
 
 
 def test_limits_of_time_are_the_options(monkeypatch):
-    made, limits = [], []
-    monkeypatch.setattr(posture_filter, "_connect", limits.append)
-    monkeypatch.setattr(
-        posture_filter,
-        "Posture",
-        lambda *some, **more: made.append((some, more)) or SimpleNamespace(),
-    )
+    connect, made = mock.Mock(), mock.Mock()
+    monkeypatch.setattr(posture_filter, "_connect", connect)
+    monkeypatch.setattr(posture_filter, "Posture", made)
     posture_filter.PostureFilter(OPTIONS)
-    (((connect, *ages), more),) = made
-    connect()
+    (connects, *ages), more = made.call_args
+    connects()
+    connect.assert_called_once_with(30.0)
     assert more.pop("attestation_max_age")() == OPTIONS.attestation_max_age
-    assert (limits, ages, more) == ([30.0], [60, 600], {"timeout": 30.0})
+    assert (ages, more) == ([60, 600], {"timeout": 30.0})
 
 
 def test_placement_does_not_answer(monkeypatch, caplog):
@@ -331,46 +306,39 @@ CLEANED = "passthrough_one_time_use"
 
 
 @pytest.mark.parametrize(
-    ("services", "left"),
+    ("services", "left", "old"),
     [
-        ((NEW, NEW), [0, 1]),
-        ((OLD, NEW), [1]),
-        (({}, NEW), [1]),
-        ((None, {"version": "70"}), [1]),
-        ((OLD, OLD), []),
+        ((NEW, NEW), [0, 1], []),
+        ((OLD, NEW), [1], ["a, z"]),
+        (({}, NEW), [1], ["a, z"]),
+        ((None, {"version": "70"}), [1], ["a, z"]),
+        ((OLD, OLD), [], ["a, b, z"]),
     ],
     ids=str,
 )
 def test_a_compute_that_is_upgraded_later_has_not_proven_what_it_ignores(
-    hosts_of, caplog, monkeypatch, services, left
+    hosts_of, caplog, monkeypatch, services, left, old
 ):
     """Controllers come first: two releases ahead in a SLURP upgrade."""
     caplog.set_level(logging.INFO, LOGGER)
     monkeypatch.setattr(nova_release, "release", lambda: 33)
     proven_hosts, _ = hosts_of("a", "b", known=("iommu", CLEANED))
-    hosts = [
+    a, b = (
         host(name, service=service)
         for name, service in zip("ab", services, strict=True)
-    ]
+    )
     # of an old one that has proven nothing, nothing is said
     others = [host("z", service=OLD)]
-    kept, failed = proven_hosts.filter_hosts(
-        RULES, [demand(CLEANED, "iommu")], [*hosts, *others]
-    )
-    assert kept == [hosts[index] for index in left]
+    wanted = [demand(CLEANED, "iommu")]
+    kept, failed = proven_hosts.filter_hosts(RULES, wanted, [a, b, *others])
+    assert kept == [(a, b)[index] for index in left]
     checks = f"iommu, {CLEANED}"
-    wrong = [] if left else fails(NO_CANDIDATE, checks)
-    assert texts(failed) == wrong
+    assert texts(failed) == ([] if left else fails(NO_CANDIDATE, checks))
     words = f"nova-compute is too old for the settings that {checks} checks: "
-    named = [
-        line.removeprefix(words)
-        for _, line in logged.lines(caplog, LOGGER)
-        if line.startswith(words)
-    ]
-    old = [each.host for each in [*hosts, *others] if each not in kept]
-    assert named == [", ".join(old)] * (len(old) > 1)
+    said = [text for _, text in logged.lines(caplog, LOGGER) if "old" in text]
+    assert said == [words + hosts for hosts in old]
     # what it does not ignore it has proven
-    assert proven_hosts.filter_hosts(RULES, ONE, hosts)[0] == hosts
+    assert proven_hosts.filter_hosts(RULES, ONE, [a, b])[0] == [a, b]
 
 
 def test_what_nova_ignores_nobody_has_proven(hosts_of, caplog, monkeypatch):
@@ -389,88 +357,77 @@ def test_what_nova_ignores_nobody_has_proven(hosts_of, caplog, monkeypatch):
 
 
 KEYSTONE, PLACEMENT = "http://keystone.test/v3", "http://placement.test"
+PLACEMENT_SECTION = f"""\
+[placement]
+auth_type = v3password
+auth_url = {KEYSTONE}
+username = nova
+password = secret
+user_domain_id = default
+project_id = services
+"""
 
 
-class TestConnect:
+def answer(status, content, headers):
+    """Return an answer of a service."""
+    result = requests.Response()
+    result.status_code, result._content = status, content
+    result.headers.update(headers)
+    result.request, result.url = requests.Request(), KEYSTONE
+    return result
+
+
+@pytest.mark.parametrize(
+    ("limit", "most"), [("", 30.0), ("timeout = 7", 7.0), ("timeout = 60", 30)]
+)
+def test_what_is_sent_to_keystone_and_placement(
+    tmp_path, monkeypatch, limit, most
+):
     """By what the service has in its group ``placement``, as Nova does."""
-
-    @pytest.fixture
-    def configure(self, tmp_path, monkeypatch):
-        """Give a function: set the limit that the group has, if any.
-
-        In a configuration of its own: what a login needs is registered in it,
-        and stays.
-        """
-        path = tmp_path / "nova.conf"
-        conf = cfg.ConfigOpts()
-        for kind in ("auth", "session", "adapter"):
-            register = getattr(loading, f"register_{kind}_conf_options")
-            register(conf, "placement")
-        conf.set_default("service_type", "placement", "placement")
-        conf.set_default("valid_interfaces", ["internal"], "placement")
-        monkeypatch.setattr(posture_filter, "cfg", SimpleNamespace(CONF=conf))
-
-        def configured(limit):
-            lines = [
-                "[placement]",
-                "auth_type = v3password",
-                f"auth_url = {KEYSTONE}",
-                "username = nova",
-                "password = secret",
-                "user_domain_id = default",
-                "project_id = services",
-                *([f"timeout = {limit}"] if limit else ()),
-            ]
-            path.write_text("\n".join(lines))
-            conf([], project="nova", default_config_files=[str(path)])
-
-        return configured
-
-    @pytest.fixture
-    def sent(self, monkeypatch):
-        """Give what is sent to Keystone and to Placement."""
-        requests_sent = []
-        token = keystone.V3Token()
-        token.add_service("placement").add_endpoint("internal", PLACEMENT)
-        headers = {"X-Subject-Token": "token"}
-
-        def send(_adapter, request, timeout=None, **_more):
-            requests_sent.append((request, timeout))
-            answer = requests.Response()
-            answer.request, answer.url = request, request.url
-            if request.url.startswith(KEYSTONE):
-                answer.status_code = 201
-                answer.headers.update(headers)
-                answer._content = json.dumps(token).encode()
-            else:
-                answer.status_code = 503
-                answer._content = b"down"
-            return answer
-
-        monkeypatch.setattr(HTTPAdapter, "send", send)
-        return requests_sent
-
-    @pytest.mark.parametrize(
-        ("limit", "most"), [(None, 30.0), (7, 7.0), (60, 30.0)]
+    # A configuration of its own: what a login needs is registered in it, and
+    # stays.
+    conf = cfg.ConfigOpts()
+    for kind in ("auth", "session", "adapter"):
+        register = getattr(loading, f"register_{kind}_conf_options")
+        register(conf, "placement")
+    conf.set_default("service_type", "placement", "placement")
+    conf.set_default("valid_interfaces", ["internal"], "placement")
+    path = tmp_path / "nova.conf"
+    path.write_text(f"{PLACEMENT_SECTION}{limit}\n")
+    conf([], project="nova", default_config_files=[str(path)])
+    monkeypatch.setattr(posture_filter, "cfg", SimpleNamespace(CONF=conf))
+    token = keystone.V3Token()
+    token.add_service("placement").add_endpoint("internal", PLACEMENT)
+    login = json.dumps(token).encode()
+    send = mock.Mock(
+        side_effect=[
+            answer(201, login, {"X-Subject-Token": "token"}),
+            answer(503, b"down", {}),
+        ]
     )
-    def test_what_is_sent(self, configure, sent, limit, most):
-        configure(limit)
-        client = posture_filter._connect(30.0)
-        # nothing is asked before the first question
-        assert sent == []
-        # an answer of Placement's is for our client to judge
-        with pytest.raises(PlacementError) as raised:
-            client.known({"CUSTOM_VHARD_IOMMU"})
-        assert raised.value.status == 503
-        assert "down" in str(raised.value)
-        (login, first), (question, second) = sent
-        assert (first, second) == (most, most)
-        assert login.url == f"{KEYSTONE}/auth/tokens"
-        user = json.loads(login.body)["auth"]["identity"]["password"]["user"]
-        assert user["name"] == "nova"
-        assert question.url.startswith(f"{PLACEMENT}/traits")
-        assert question.headers["X-Auth-Token"] == "token"
-        assert question.headers["OpenStack-API-Version"] == "placement 1.39"
+    monkeypatch.setattr(HTTPAdapter, "send", send)
+    client = posture_filter._connect(30.0)
+    # nothing is asked before the first question
+    send.assert_not_called()
+    # an answer of Placement's is for our client to judge
+    with pytest.raises(PlacementError, match="down") as raised:
+        client.known({"CUSTOM_VHARD_IOMMU"})
+    assert raised.value.status == 503
+    (login, question), limits = zip(
+        *(
+            (each.args[0], each.kwargs["timeout"])
+            for each in send.call_args_list
+        ),
+        strict=True,
+    )
+    assert limits == (most, most)
+    assert login.url == f"{KEYSTONE}/auth/tokens"
+    user = json.loads(login.body)["auth"]["identity"]["password"]["user"]
+    assert user["name"] == "nova"
+    assert question.url.startswith(f"{PLACEMENT}/traits")
+    headers = ("X-Auth-Token", "OpenStack-API-Version")
+    sent = [question.headers[name] for name in headers]
+    assert sent == ["token", "placement 1.39"]
 
 
 @pytest.mark.parametrize(
@@ -496,9 +453,6 @@ def test_the_keys_of_marks_are_those_of_the_option(tmp_path):
     keys = posture_filter.PostureFilter(options)._posture.keys
     assert keys() == (bytes.fromhex("ab" * 32),)
     options.attestation_key_file = ""
-    with pytest.raises(marks.KeyFileError) as caught:
+    text = r"^\[vhard\] attestation_key_file is not set: name the key file of "
+    with pytest.raises(marks.KeyFileError, match=text):
         keys()
-    assert str(caught.value) == (
-        "[vhard] attestation_key_file is not set: name the key file of "
-        "nova-vhard-attestor"
-    )

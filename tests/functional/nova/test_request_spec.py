@@ -16,7 +16,6 @@ objects.register_all()
 SERVER = "5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9"
 IMAGE = "155d900f-4e14-4e4c-a73d-069cbf4541e6"
 PORT = "3f2a6e04-7c5d-4a59-9a75-2c8c1b0f6f11"
-ALIASES = {"pci_passthrough:alias": "gpu:2"}
 
 
 def spec(**fields):
@@ -30,7 +29,9 @@ def spec(**fields):
     )
     result = {
         "flavor": objects.Flavor(
-            name="m1.small", flavorid="1", extra_specs=ALIASES
+            name="m1.small",
+            flavorid="1",
+            extra_specs={"pci_passthrough:alias": "gpu:2"},
         ),
         "image": objects.ImageMeta.from_dict({"id": IMAGE}),
         "instance_uuid": SERVER,
@@ -52,83 +53,6 @@ OWNER = Subject(
 )
 
 
-@pytest.mark.parametrize(
-    ("request_of", "subject"),
-    [
-        (spec(), OWNER),
-        # Who acts for another project lends no role.
-        (
-            spec(project_id="p2"),
-            replace(OWNER, project="p2", domain=None, roles=frozenset()),
-        ),
-        # Nova has never set its fields.
-        (
-            objects.RequestSpec(flavor=objects.Flavor(), image=None),
-            Subject(BOOT),
-        ),
-    ],
-    ids=["owner", "other", "bare"],
-)
-def test_who_asks(request_of, subject):
-    assert request_spec.subject(request_of) == subject
-
-
-def test_what_a_flavor_chooses_is_with_what_the_image_does():
-    flavor = objects.Flavor(extra_specs={"hw:tpm_model": "tpm-tis"})
-    for read in (request_spec.read, request_spec.without_image):
-        (choice,) = read(spec(flavor=flavor)).choices
-        assert (choice.kind, choice.value) == ("tpm_model", "tpm-tis")
-
-
-@pytest.mark.parametrize("fields", [{}, {"image": None}])
-def test_nothing_is_asked_for_where_nothing_was_set(fields):
-    bare = objects.RequestSpec(flavor=objects.Flavor(), **fields)
-    assert request_spec.read(bare) == HardwareRequest(has_flavor=True)
-    assert request_spec.subject(bare).image is None
-
-
-def test_a_request_without_an_image_is_its_flavors():
-    flavor = objects.Flavor(extra_specs={"vhard:require": "iommu"})
-    request = request_spec.read(objects.RequestSpec(flavor=flavor))
-    whole = HardwareRequest(host_checks=frozenset(("iommu",)), has_flavor=True)
-    assert request == whole
-    rest = request_spec.without_image(objects.RequestSpec(flavor=flavor))
-    kinds = frozenset(("pmu", "rng", "rng_model"))
-    assert rest == replace(whole, devices=(), only=kinds)
-
-
-CELL = objects.CellMapping()
-HINT = {"scheduler_hints": {"_nova_check_type": ["rebuild"]}}
-
-
-@pytest.mark.parametrize(
-    ("fields", "operation"),
-    [
-        ({"requested_destination": objects.Destination()}, BOOT),
-        ({"requested_destination": objects.Destination(cell=None)}, BOOT),
-        ({"requested_destination": objects.Destination(cell=CELL)}, MOVE),
-        (
-            {
-                "requested_destination": objects.Destination(
-                    allow_cross_cell_move=True
-                )
-            },
-            MOVE,
-        ),
-        ({**HINT, "force_hosts": ["host1"]}, REBUILD),
-        # what a tenant has said at the boot, and Nova has kept
-        (HINT, BOOT),
-        ({**HINT, "force_hosts": []}, BOOT),
-        (
-            {**HINT, "requested_destination": objects.Destination(cell=CELL)},
-            MOVE,
-        ),
-    ],
-)
-def test_what_it_is_for(fields, operation):
-    assert request_spec.operation(spec(**fields)) == operation
-
-
 def requests():
     """Return Nova's requests for a flavor's alias and for a port."""
     alias = objects.InstancePCIRequest(count=2, alias_name="gpu", spec=[{}])
@@ -138,32 +62,97 @@ def requests():
     )
 
 
-def test_a_device_is_asked_for_once_by_flavor_and_request():
-    asked = request_spec.read(spec(pci_requests=requests())).passthrough
-    assert [(each.kind, each.name, each.count) for each in asked] == [
-        ("aliases", "gpu", "2"),
-        ("ports", "vf", "1"),
-    ]
+CELL = objects.CellMapping()
+HINT = {"scheduler_hints": {"_nova_check_type": ["rebuild"]}}
 
 
-def test_before_a_move_a_server_has_its_flavors_devices_and_its_ports():
-    old = objects.Flavor(extra_specs={"pci_passthrough:alias": "nic:2"})
-    had = request_spec.had_already(spec(pci_requests=requests()), old)
-    assert [(each.name, each.count) for each in had.passthrough] == [
-        ("nic", "1"),
-        ("nic", "2"),
-        ("vf", "1"),
-    ]
+def going_to(**fields):
+    """Return the fields of a request that goes to a destination."""
+    return {"requested_destination": objects.Destination(**fields)}
 
 
 @pytest.mark.parametrize(
-    ("image", "origin"), [({"id": IMAGE}, "image"), ({}, "volume")]
+    ("fields", "operation"),
+    [
+        (going_to(), BOOT),
+        (going_to(cell=None), BOOT),
+        (going_to(cell=CELL), MOVE),
+        (going_to(allow_cross_cell_move=True), MOVE),
+        ({**HINT, "force_hosts": ["host1"]}, REBUILD),
+        # what a tenant has said at the boot, and Nova has kept
+        (HINT, BOOT),
+        ({**HINT, "force_hosts": []}, BOOT),
+        ({**HINT, **going_to(cell=CELL)}, MOVE),
+    ],
 )
-def test_an_image_without_an_id_is_a_volumes(image, origin):
-    properties = {"properties": {"hw_disk_bus": "ide"}}
-    meta = objects.ImageMeta.from_dict({**image, **properties})
-    (choice,) = request_spec.read_image(meta).choices
-    assert (choice.origin, choice.value) == (origin, "ide")
+def test_what_it_is_for(fields, operation):
+    assert request_spec.operation(spec(**fields)) == operation
+
+
+#: Nova has never set its fields.
+BARE = objects.RequestSpec(flavor=objects.Flavor(), image=None)
+UNSET = objects.RequestSpec(flavor=objects.Flavor())
+DEMANDS = objects.RequestSpec(
+    flavor=objects.Flavor(extra_specs={"vhard:require": "iommu"})
+)
+DEMANDED = HardwareRequest(host_checks=frozenset(("iommu",)), has_flavor=True)
+
+
+@pytest.mark.parametrize(
+    ("read", "of", "expected"),
+    [
+        (request_spec.subject, spec(), OWNER),
+        # Who acts for another project lends no role.
+        (
+            request_spec.subject,
+            spec(project_id="p2"),
+            replace(OWNER, project="p2", domain=None, roles=frozenset()),
+        ),
+        (request_spec.subject, BARE, Subject(BOOT)),
+        (request_spec.subject, UNSET, Subject(BOOT)),
+        # Nothing is asked for where nothing was set.
+        (request_spec.read, BARE, HardwareRequest(has_flavor=True)),
+        (request_spec.read, UNSET, HardwareRequest(has_flavor=True)),
+        # A request without an image is its flavor's.
+        (request_spec.read, DEMANDS, DEMANDED),
+        (
+            request_spec.without_image,
+            DEMANDS,
+            replace(
+                DEMANDED,
+                devices=(),
+                only=frozenset(("pmu", "rng", "rng_model")),
+            ),
+        ),
+    ],
+)
+def test_what_it_says(read, of, expected):
+    assert read(of) == expected
+
+
+def of_image(properties=None, **fields):
+    """Return the metadata of an image."""
+    meta = {**fields, "properties": properties or {}}
+    return objects.ImageMeta.from_dict(meta)
+
+
+IDE = {"hw_disk_bus": "ide"}
+TPM = objects.Flavor(extra_specs={"hw:tpm_model": "tpm-tis"})
+
+
+@pytest.mark.parametrize(
+    ("read", "of", "expected"),
+    [
+        (request_spec.read, spec(flavor=TPM), ("flavor", "tpm-tis")),
+        (request_spec.without_image, spec(flavor=TPM), ("flavor", "tpm-tis")),
+        (request_spec.read_image, of_image(IDE, id=IMAGE), ("image", "ide")),
+        # An image without an id is a volume's.
+        (request_spec.read_image, of_image(IDE), ("volume", "ide")),
+    ],
+)
+def test_what_it_chooses(read, of, expected):
+    (choice,) = read(of).choices
+    assert (choice.origin, choice.value) == expected
 
 
 @pytest.mark.parametrize(
@@ -180,36 +169,57 @@ def test_an_iso_image_is_a_cdrom(fields, devices):
     assert request_spec.read(spec(image=image)).of_type(CDROM) == devices
 
 
-ACCELERATOR = objects.RequestGroup(requester_id=f"device_profile_0{PORT}")
+def test_before_a_move_a_server_has_its_flavors_devices_and_its_ports():
+    old = objects.Flavor(extra_specs={"pci_passthrough:alias": "nic:2"})
+    had = request_spec.had_already(spec(pci_requests=requests()), old)
+    assert [(each.name, each.count) for each in had.passthrough] == [
+        ("nic", "1"),
+        ("nic", "2"),
+        ("vf", "1"),
+    ]
+
+
 #: Nova leaves fields of it unset, and reads those as None.
-BARE = objects.InstancePCIRequest(count=1, spec=[])
+UNNAMED = objects.InstancePCIRequests(
+    requests=[objects.InstancePCIRequest(count=1, spec=[])],
+    instance_uuid=SERVER,
+)
 
 
 @pytest.mark.parametrize(
-    ("fields", "device"),
+    ("fields", "devices"),
     [
+        # A device is asked for once, by flavor and request.
         (
-            {"requested_resources": [ACCELERATOR]},
-            Passthrough(
-                "device_profiles",
-                f"port {PORT}",
-                f"accelerator of port {PORT}",
-            ),
+            {"pci_requests": requests()},
+            [("ports", "vf", f"port {PORT}")],
         ),
         (
             {
-                "pci_requests": objects.InstancePCIRequests(
-                    requests=[BARE], instance_uuid=SERVER
-                )
+                "requested_resources": [
+                    objects.RequestGroup(
+                        requester_id=f"device_profile_0{PORT}"
+                    )
+                ]
             },
-            Passthrough("ports", "vf", "port unknown"),
+            [
+                (
+                    "device_profiles",
+                    f"port {PORT}",
+                    f"accelerator of port {PORT}",
+                )
+            ],
         ),
+        # Neither an alias nor a port
+        ({"pci_requests": UNNAMED}, [("ports", "vf", "port unknown")]),
     ],
-    ids=["accelerator", "neither alias nor port"],
+    ids=["port", "accelerator", "neither"],
 )
-def test_a_device_beside_those_of_the_flavor(fields, device):
+def test_devices_beside_those_of_the_flavor(fields, devices):
     asked = request_spec.read(spec(**fields)).passthrough
-    assert asked[1:] == (device,)
+    flavors = Passthrough("aliases", "gpu", asked[0].source, "2")
+    others = [Passthrough(*each) for each in devices]
+    assert [*asked] == [flavors, *others]
 
 
 @pytest.mark.parametrize(

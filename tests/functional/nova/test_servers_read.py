@@ -5,7 +5,8 @@ Nova's own objects, without a database behind them.
 """
 
 import uuid
-from types import SimpleNamespace
+from dataclasses import replace
+from unittest import mock
 
 import pytest
 from nova import context, exception, objects
@@ -54,73 +55,6 @@ def instance(**fields):
     return objects.Instance(WHO, **{**standard, **fields})
 
 
-def test_each_field_of_a_server():
-    assert nova_servers.read(instance()) == Server(
-        id=SERVER,
-        project="p1",
-        image=IMAGE,
-        flavor=Flavor("m1.gpu", "7", {"hw:pmu": "on"}),
-        hardware=image.read({"hw_disk_bus": "virtio"}, holder=STORED),
-        properties={"hw_disk_bus": "virtio", "base_image_ref": IMAGE},
-        config_drive=False,
-        base_image=IMAGE,
-        shelved_image=SNAPSHOT,
-        offloaded=False,
-        running=True,
-    )
-
-
-def test_a_server_on_a_volume_has_no_image():
-    server = nova_servers.read(instance(image_ref="", system_metadata={}))
-    assert (server.image, server.base_image) == (None, None)
-    assert (server.shelved_image, server.properties) == (None, {})
-
-
-@pytest.mark.parametrize(
-    ("fields", "offloaded", "running", "drive"),
-    [
-        ({"vm_state": vm_states.ACTIVE}, False, True, False),
-        ({"vm_state": vm_states.STOPPED}, False, False, False),
-        # One that is being started may run when Nova looks.
-        (
-            {
-                "vm_state": vm_states.STOPPED,
-                "task_state": task_states.POWERING_ON,
-            },
-            False,
-            True,
-            False,
-        ),
-        (
-            {"vm_state": vm_states.STOPPED, "task_state": None},
-            False,
-            False,
-            False,
-        ),
-        ({"vm_state": vm_states.SHELVED}, False, True, False),
-        ({"vm_state": vm_states.SHELVED_OFFLOADED}, True, True, False),
-        ({"config_drive": "True"}, False, True, True),
-        # Nova requires it.
-        (
-            {"system_metadata": {"image_img_config_drive": "mandatory"}},
-            False,
-            True,
-            True,
-        ),
-    ],
-)
-def test_the_state_of_a_server(fields, offloaded, running, drive):
-    server = nova_servers.read(instance(**fields))
-    facts = (server.offloaded, server.running, server.config_drive)
-    assert facts == (offloaded, running, drive)
-
-
-@pytest.mark.parametrize("specs", [{}, {"extra_specs": {}}])
-def test_a_flavor_without_extra_specs(specs):
-    bare = objects.Flavor(name="m1.small", flavorid="1", **specs)
-    assert nova_servers.flavor(bare) == Flavor("m1.small", "1", {})
-
-
 def device(number, **fields):
     """Return a row of a server's block devices."""
     standard = {
@@ -158,129 +92,201 @@ VOLUME = {
 }
 
 
-def kept(*rows):
-    """Return what is kept of block devices, through Nova's own function."""
-    listed = objects.BlockDeviceMappingList(WHO, objects=list(rows))
-    info = driver.get_block_device_info(instance(), listed)
-    return list(nova_servers.kept_devices(info))
+READ = Server(
+    id=SERVER,
+    project="p1",
+    image=IMAGE,
+    flavor=Flavor("m1.gpu", "7", {"hw:pmu": "on"}),
+    hardware=image.read({"hw_disk_bus": "virtio"}, holder=STORED),
+    properties={"hw_disk_bus": "virtio", "base_image_ref": IMAGE},
+    config_drive=False,
+    base_image=IMAGE,
+    shelved_image=SNAPSHOT,
+    offloaded=False,
+    running=True,
+)
+STOPPED, OFFLOADED = vm_states.STOPPED, vm_states.SHELVED_OFFLOADED
+#: Nova requires a config drive.
+MANDATORY = {"image_img_config_drive": "mandatory"}
 
 
-def test_each_field_of_local_devices():
-    root = device(
-        1,
-        source_type="image",
-        image_id=IMAGE,
-        boot_index=0,
-        device_name="/dev/sda",
-        disk_bus="scsi",
-    )
-    ephemeral = device(
-        2, device_name="/dev/hdb", disk_bus="ide", device_type="cdrom"
-    )
-    swap = device(
-        3, guest_format="swap", device_name="/dev/vdc", disk_bus="virtio"
-    )
-    assert kept(swap, ephemeral, root) == [
-        KeptDevice("scsi", "disk", "sda", named=False, root=True),
-        KeptDevice("ide", "cdrom", "hdb", named=False, root=False),
-        KeptDevice("virtio", None, "vdc", named=False, root=False),
-    ]
+@pytest.mark.parametrize(
+    ("fields", "changed"),
+    [
+        ({}, {}),
+        # A server on a volume has no image.
+        (
+            {"image_ref": "", "system_metadata": {}},
+            {
+                "image": None,
+                "base_image": None,
+                "shelved_image": None,
+                "properties": {},
+                "hardware": image.read({}, None, "volume", STORED),
+            },
+        ),
+        ({"vm_state": STOPPED}, {"running": False}),
+        ({"vm_state": STOPPED, "task_state": None}, {"running": False}),
+        # One that is being started may run when Nova looks.
+        ({"vm_state": STOPPED, "task_state": task_states.POWERING_ON}, {}),
+        ({"vm_state": vm_states.SHELVED}, {}),
+        ({"vm_state": OFFLOADED}, {"offloaded": True}),
+        ({"config_drive": "True"}, {"config_drive": True}),
+        (
+            {"system_metadata": MANDATORY},
+            {
+                "config_drive": True,
+                "base_image": None,
+                "shelved_image": None,
+                "properties": {"img_config_drive": "mandatory"},
+                "hardware": image.read(
+                    {"img_config_drive": "mandatory"}, holder=STORED
+                ),
+            },
+        ),
+    ],
+)
+def test_each_field_of_a_server(fields, changed):
+    assert nova_servers.read(instance(**fields)) == replace(READ, **changed)
 
 
-def test_each_field_of_volumes():
-    root = device(
-        1, **VOLUME, boot_index=0, device_name="/dev/vda", disk_bus="usb"
-    )
-    data = device(
-        2, **VOLUME, device_name="/dev/sdb", device_type="lun", disk_bus="scsi"
-    )
-    bare = device(3, **VOLUME, device_name="/dev/vdc", device_type=None)
-    assert kept(root, data, bare) == [
-        KeptDevice("usb", "disk", "vda", named=False, root=True),
-        KeptDevice("scsi", "lun", "sdb", named=True, root=False),
-        KeptDevice(None, None, "vdc", named=True, root=False),
-    ]
-    assert kept() == []
+@pytest.mark.parametrize("specs", [{}, {"extra_specs": {}}])
+def test_a_flavor_without_extra_specs(specs):
+    bare = objects.Flavor(name="m1.small", flavorid="1", **specs)
+    assert nova_servers.flavor(bare) == Flavor("m1.small", "1", {})
 
 
-class TestCell:
-    """Whose database is read, and as whom."""
+ROOT = {"boot_index": 0}
 
-    @pytest.fixture(autouse=True)
-    def mapped(self, monkeypatch):
-        self.asked = []
-        monkeypatch.setattr(context, "CELL_CACHE", {})
-        mapping = objects.InstanceMapping(cell_mapping=CELL)
-        self.answer(
-            monkeypatch,
-            objects.InstanceMapping,
-            "get_by_instance_uuid",
-            mapping,
-        )
 
-    def answer(self, patch, kind, name, answer):
-        """Let a class method of Nova's note what it is asked, and answer."""
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        # Swap, an ephemeral disk and the root, which Nova sorts
+        (
+            [
+                {
+                    "guest_format": "swap",
+                    "device_name": "/dev/vdc",
+                    "disk_bus": "virtio",
+                },
+                {
+                    "device_name": "/dev/hdb",
+                    "disk_bus": "ide",
+                    "device_type": "cdrom",
+                },
+                {
+                    **ROOT,
+                    "source_type": "image",
+                    "image_id": IMAGE,
+                    "device_name": "/dev/sda",
+                    "disk_bus": "scsi",
+                },
+            ],
+            [
+                KeptDevice("scsi", "disk", "sda", named=False, root=True),
+                KeptDevice("ide", "cdrom", "hdb", named=False, root=False),
+                KeptDevice("virtio", None, "vdc", named=False, root=False),
+            ],
+        ),
+        (
+            [
+                {
+                    **VOLUME,
+                    **ROOT,
+                    "device_name": "/dev/vda",
+                    "disk_bus": "usb",
+                },
+                {
+                    **VOLUME,
+                    "device_name": "/dev/sdb",
+                    "device_type": "lun",
+                    "disk_bus": "scsi",
+                },
+                {**VOLUME, "device_name": "/dev/vdc", "device_type": None},
+            ],
+            [
+                KeptDevice("usb", "disk", "vda", named=False, root=True),
+                KeptDevice("scsi", "lun", "sdb", named=True, root=False),
+                KeptDevice(None, None, "vdc", named=True, root=False),
+            ],
+        ),
+        ([], []),
+    ],
+    ids=["local", "volumes", "none"],
+)
+def test_each_field_of_devices(rows, expected):
+    """Nova's own function sorts them."""
+    listed = [device(number, **row) for number, row in enumerate(rows, 1)]
+    devices = objects.BlockDeviceMappingList(WHO, objects=listed)
+    info = driver.get_block_device_info(instance(), devices)
+    assert list(nova_servers.kept_devices(info)) == expected
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Give a function that lets a class method of Nova's answer.
+
+    It returns a list of those who ask, their cell, and of what.
+    """
+    monkeypatch.setattr(context, "CELL_CACHE", {})
+
+    def answers(kind, name, answer):
+        calls = []
 
         def ask(who, *arguments):
-            cell = getattr(who, "cell_uuid", None)
-            self.asked.append((kind.__name__, who, cell, *arguments))
+            calls.append((who, getattr(who, "cell_uuid", None), *arguments))
             return answer
 
-        patch.setattr(kind, name, ask)
+        monkeypatch.setattr(kind, name, ask)
+        return calls
 
-    def test_the_block_devices(self, monkeypatch):
-        rows = objects.BlockDeviceMappingList(WHO, objects=[])
-        kind = objects.BlockDeviceMappingList
-        self.answer(monkeypatch, kind, "get_by_instance_uuid", rows)
-        assert nova_servers.block_devices(WHO, instance()) is rows
-        (_, who, _, server), (_, targeted, cell, again) = self.asked
-        assert who is WHO
-        assert server == again == SERVER
-        assert targeted.user_id == "user"
-        assert cell == CELL.uuid
+    return answers
 
-    def test_the_host(self, monkeypatch):
-        facts = {"uuid": SERVER, "host": "host1", "hypervisor_type": "QEMU"}
-        for kind, name, answer in (
-            (
-                objects.ComputeNode,
-                "get_by_host_and_nodename",
-                objects.ComputeNode(**facts),
-            ),
-            (
-                objects.Service,
-                "get_by_compute_host",
-                SimpleNamespace(version=70),
-            ),
-        ):
-            self.answer(monkeypatch, kind, name, answer)
-        service = {"version": 70}
-        expected = nova_servers.Host(**facts, service=service)
-        assert nova_servers.host(instance()) == expected
-        (_, who, _, server), *asked = self.asked
-        assert who.is_admin
-        assert server == SERVER
-        for _, targeted, cell, *_names in asked:
-            assert targeted.is_admin
-            assert cell == CELL.uuid
-        assert [names for _, _, _, *names in asked] == [
-            ["host1", "node1"],
-            ["host1"],
-        ]
+
+BY_UUID = "get_by_instance_uuid"
+MAPPING = objects.InstanceMapping(cell_mapping=CELL)
+
+
+def test_block_devices_are_read_in_the_servers_cell_as_the_user(asked):
+    rows = objects.BlockDeviceMappingList(WHO, objects=[])
+    mapped = asked(objects.InstanceMapping, BY_UUID, MAPPING)
+    calls = asked(objects.BlockDeviceMappingList, BY_UUID, rows)
+    assert nova_servers.block_devices(WHO, instance()) is rows
+    assert mapped == [(WHO, None, SERVER)]
+    ((targeted, *rest),) = calls
+    assert (targeted.user_id, *rest) == ("user", CELL.uuid, SERVER)
+
+
+def test_a_host_is_read_in_the_servers_cell_as_an_administrator(asked):
+    facts = {"uuid": SERVER, "host": "host1", "hypervisor_type": "QEMU"}
+    mapped = asked(objects.InstanceMapping, BY_UUID, MAPPING)
+    nodes = asked(
+        objects.ComputeNode,
+        "get_by_host_and_nodename",
+        objects.ComputeNode(**facts),
+    )
+    version = mock.Mock(version=70)
+    services = asked(objects.Service, "get_by_compute_host", version)
+    service = {"version": 70}
+    expected = nova_servers.Host(**facts, service=service)
+    assert nova_servers.host(instance()) == expected
+    calls = [*mapped, *nodes, *services]
+    assert all(who.is_admin for who, *_ in calls)
+    assert [rest for _, *rest in calls] == [
+        [None, SERVER],
+        [CELL.uuid, "host1", "node1"],
+        [CELL.uuid, "host1"],
+    ]
 
 
 @pytest.mark.parametrize(
     "record", [objects.ImageMeta.from_dict({"id": IMAGE}), None]
 )
 def test_the_record_of_a_server(monkeypatch, record):
-    asked = []
-
-    def ask(who, server):
-        asked.append((who, server))
-        if record is None:
-            raise exception.RequestSpecNotFound(instance_uuid=server)
-        return objects.RequestSpec(image=record)
-
-    monkeypatch.setattr(objects.RequestSpec, "get_by_instance_uuid", ask)
+    get = mock.Mock(return_value=objects.RequestSpec(image=record))
+    if record is None:
+        get.side_effect = exception.RequestSpecNotFound(instance_uuid=SERVER)
+    monkeypatch.setattr(objects.RequestSpec, BY_UUID, get)
     assert nova_servers.recorded(WHO, instance()) is record
-    assert asked == [(WHO, SERVER)]
+    get.assert_called_once_with(WHO, SERVER)

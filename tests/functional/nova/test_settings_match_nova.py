@@ -61,32 +61,22 @@ def root(tmp_path_factory):
         )
     tree = build(tmp_path_factory.mktemp("tree"), content)
     with pytest.MonkeyPatch.context() as patch:
-        redirect(patch, tree)
+        there = types.SimpleNamespace(
+            path=types.SimpleNamespace(
+                isdir=lambda each: os.path.isdir(tree + each),
+                join=os.path.join,
+            ),
+            readlink=lambda each: os.readlink(tree + each),
+            listdir=lambda each: os.listdir(tree + each),
+        )
+        patch.setattr(utils, "os", there)
+        patch.setattr(
+            utils,
+            "open",
+            lambda each: builtins.open(tree + each),  # noqa: SIM115 - Nova's
+            raising=False,
+        )
         yield HostRoot(tree)
-
-
-def redirect(patch, tree):
-    def there(path):
-        return tree + path
-
-    path = types.SimpleNamespace(
-        isdir=lambda each: os.path.isdir(there(each)), join=os.path.join
-    )
-    patch.setattr(
-        utils,
-        "os",
-        types.SimpleNamespace(
-            path=path,
-            readlink=lambda each: os.readlink(there(each)),
-            listdir=lambda each: os.listdir(there(each)),
-        ),
-    )
-    patch.setattr(
-        utils,
-        "open",
-        lambda each: builtins.open(there(each)),  # noqa: SIM115 - Nova's
-        raising=False,
-    )
 
 
 def nova_offers(root, entries):
@@ -275,14 +265,14 @@ def test_the_options_are_those_that_nova_registers(group, option):
     real = opts[option.dest]["opt"]
     assert type(option) is type(real)
     assert option.default == real.default
-    former = {(each.name, each.group) for each in real.deprecated_opts}
-    assert {
-        (each.name, each.group) for each in option.deprecated_opts
-    } == former
-    choices = getattr(real.type, "choices", None)
-    assert list(getattr(option.type, "choices", None) or []) == list(
-        choices or []
+    ours, novas = (
+        (
+            {(each.name, each.group) for each in opt.deprecated_opts},
+            list(getattr(opt.type, "choices", None) or []),
+        )
+        for opt in (option, real)
     )
+    assert ours == novas
 
 
 CONFIGURED = """
@@ -329,12 +319,11 @@ def test_the_pre_step_reads_what_nova_reads(tmp_path, text):
     file.write_text(text)
     argument = f"--config-file={file}"
     real = cfg.ConfigOpts()
-    modules = [nova.conf.compute, nova.conf.configdrive, nova.conf.devices]
-    modules += [nova.conf.vnc, nova.conf.spice]
-    for module in modules:
-        module.register_opts(real)
-    nova.conf.libvirt.register_opts(real)
-    nova.conf.pci.register_opts(real)
+    for name in (
+        *("compute", "configdrive", "devices", "vnc", "spice", "libvirt"),
+        "pci",
+    ):
+        getattr(nova.conf, name).register_opts(real)
     real([argument], project="nova", default_config_files=[])
 
     result = nova_reader.read(nova_reader.Sources([argument]))
