@@ -94,7 +94,6 @@ _GATES = (
     *_VERDICTS,
     *_ALONE,
     "tests/functional/nova/test_create.py",
-    "tests/functional/nova/test_stored.py",
     "tests/functional/glance/test_alone.py",
     "tests/functional/glance/test_saved.py",
 )

@@ -14,6 +14,7 @@ from typing import Any
 
 import fixtures
 import nova.conf
+from futurist import _thread
 from nova.tests.functional import integrated_helpers
 from nova.tests.functional.libvirt import base as libvirt_base
 from paste import deploy
@@ -48,6 +49,8 @@ class Gates(OneCloud, Helpers):
         self.policy_file = self.directory / "policy.yaml"
         self._configure()
         super().setUp()
+        # Nova's tests set it, too.
+        _thread.ThreadWorker.MAX_IDLE_FOR = quick.IDLE_SECONDS
         # Nova's fixture turns SQLAlchemy's deprecations into errors, for
         # Nova's developers; a cloud does not.
         quiet = warnings.catch_warnings()
@@ -74,16 +77,13 @@ class Gates(OneCloud, Helpers):
             service.SWITCHED_GATE if self.FILTER else self.API_GATE,
         )
         self.flags(api_paste_config=str(paste), group="wsgi")
-        self.flags(**self._filters(), group="filter_scheduler")
-
-    def _filters(self) -> dict[str, list[str]]:
-        if not self.FILTER:
-            return {}
-        stock = CONF.filter_scheduler.enabled_filters
-        return {
-            "available_filters": [service.STOCK_FILTERS, self.FILTER],
-            "enabled_filters": [self.FILTER.rpartition(".")[2], *stock],
-        }
+        if self.FILTER:
+            stock = CONF.filter_scheduler.enabled_filters
+            self.flags(
+                available_filters=[service.STOCK_FILTERS, self.FILTER],
+                enabled_filters=[self.FILTER.rpartition(".")[2], *stock],
+                group="filter_scheduler",
+            )
 
     @staticmethod
     def load_app(paste: Path) -> Any:

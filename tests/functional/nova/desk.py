@@ -12,7 +12,6 @@ from unittest import mock
 import glanceclient.exc
 from openstack import exceptions as sdk
 
-from nova_vhard.placement.client import Placement
 from tests.functional.nova import images
 from tests.functional.nova.passthrough import cloud
 
@@ -32,51 +31,42 @@ def _answer(body: object, status: int = 200) -> SimpleNamespace:
     )
 
 
-class Images:
-    """glanceclient's images."""
+class Desk:
+    """Glance, Neutron and Cinder, as the commands ask them.
 
-    def __init__(self, glance: Any) -> None:
-        self._glance = glance
-        self.asked: list[str] = []
+    :ivar down: whether Glance and Neutron do not answer
+    :ivar attached: volume id to pairs of server id and device name
+    """
+
+    def __init__(self, case: Any) -> None:
+        self._case = case
         self.down = False
+        self.attached: dict[str, list[tuple[str, str]]] = {}
 
-    @property
-    def http_client(self) -> SimpleNamespace:
-        """Return what reads pages of images."""
-        return SimpleNamespace(get=self._page)
-
-    def _page(self, url: str) -> tuple[None, dict[str, Any]]:
+    def images(self, url: str) -> tuple[None, dict[str, Any]]:
+        """Return a page of glanceclient's images."""
         if self.down:
             raise glanceclient.exc.HTTPForbidden("not yours")
         hidden = "os_hidden=true" in url
-        shown = [] if hidden else self._glance.images.values()
+        shown = [] if hidden else self._case.glance.images.values()
         images = [
             {**image, **image["properties"], "visibility": "public"}
             for image in shown
         ]
         return None, {"images": images}
 
-    def get(self, image_id: str) -> dict[str, Any]:
-        self.asked.append(image_id)
-        return images.shown(self._glance, image_id)
+    def image(self, image_id: str) -> dict[str, Any]:
+        """Return an image, as glanceclient does."""
+        return images.shown(self._case.glance, image_id)
 
-
-class Network:
-    """openstacksdk's network proxy."""
-
-    def __init__(self, neutron: Any) -> None:
-        self._neutron = neutron
-        self.asked: list[list[tuple[str, str]]] = []
-        self.down = False
-
-    def get(self, path: str, params: Any, **more: Any) -> SimpleNamespace:
+    def ports(self, path: str, params: Any, **more: Any) -> SimpleNamespace:
+        """Return the answer of openstacksdk's network proxy."""
         assert path == "/ports", path
-        self.asked.append(params)
         if self.down:
             raise sdk.SDKException("Neutron is down")
         ids = [value for name, value in params if name == "device_id"]
         fields = [value for name, value in params if name == "fields"]
-        result = self._neutron.list_ports(is_admin=True)["ports"]
+        result = self._case.neutron.list_ports(is_admin=True)["ports"]
         ports = [
             {name: port[name] for name in fields if name in port}
             for port in result
@@ -84,29 +74,17 @@ class Network:
         ]
         return _answer({"ports": ports})
 
-
-class BlockStorage:
-    """openstacksdk's block storage proxy.
-
-    :ivar attached: volume id to pairs of server id and device name
-    """
-
-    def __init__(self, cinder: Any) -> None:
-        self._cinder = cinder
-        self.attached: dict[str, list[tuple[str, str]]] = {}
-        self.asked: list[str] = []
-
-    def get(self, path: str, params: Any, **more: Any) -> SimpleNamespace:
-        self.asked.append(path)
+    def volume(self, path: str, params: Any, **more: Any) -> SimpleNamespace:
+        """Return the answer of openstacksdk's block storage proxy."""
         volume = path.rpartition("/")[2]
-        if volume not in self._cinder.volumes:
+        if volume not in self._case.cinder.volumes:
             return _answer({}, 404)
-        shown = dict(self._cinder.volumes[volume])
-        shown["attachments"] = [
+        attachments = [
             {"server_id": server, "device": device}
             for server, device in self.attached.get(volume, ())
         ]
-        return _answer({"volume": shown})
+        shown = self._case.cinder.volumes[volume]
+        return _answer({"volume": {**shown, "attachments": attachments}})
 
 
 def app(case: Any) -> Any:
@@ -114,22 +92,19 @@ def app(case: Any) -> Any:
 
     :param case: a test case of Nova's
     """
-    made = cloud.app(case)
+    made, desk = cloud.app(case), Desk(case)
     client = made.client_manager.vhard
     made.client_manager.vhard = SimpleNamespace(
         compute=client.compute,
         placement=client.placement,
-        images=Images(case.glance),
-        network=Network(case.neutron),
-        block_storage=BlockStorage(case.cinder),
+        images=SimpleNamespace(
+            http_client=SimpleNamespace(get=desk.images),
+            get=mock.Mock(side_effect=desk.image),
+        ),
+        network=SimpleNamespace(get=mock.Mock(side_effect=desk.ports)),
+        block_storage=SimpleNamespace(get=desk.volume),
         origin=client.origin,
     )
-    made.lines = []
+    made.desk, made.lines = desk, []
     made.stderr = SimpleNamespace(write=made.lines.append)
     return made
-
-
-def placement_down() -> Placement:
-    """Return a Placement that gives no answer."""
-    get = mock.Mock(side_effect=ConnectionError("no answer"))
-    return Placement(SimpleNamespace(get=get))

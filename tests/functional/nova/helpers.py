@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Helpers that send requests to Nova as an API user."""
 
+import copy
 import json
 import logging
-import sys
-import threading
-import time
-import traceback
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import fixtures
 import webob
 from nova import context, objects
 from nova.tests.fixtures import PROJECT_ID
@@ -21,19 +19,8 @@ from tests.functional.nova import rest, service, stored
 MEMBER = ("reader", "member")
 ADMIN = ("reader", "member", "admin")
 CLEAN = {"hw_disk_bus": "virtio", "hw_vif_model": "virtio"}
-#: Long enough for a machine that has much else to do.
-WAIT_SECONDS = 300
-POLLS_A_SECOND = 50
+WAIT_SECONDS, POLLS_A_SECOND = rest.WAIT_SECONDS, rest.POLLS_A_SECOND
 IDE = {"hw_disk_bus": "ide"}
-
-
-def stacks() -> str:
-    """Return where every thread stands: what Nova is waiting for."""
-    names = {thread.ident: thread.name for thread in threading.enumerate()}
-    return "\n".join(
-        f"{names.get(ident)}:\n{''.join(traceback.format_stack(frame, 12))}"
-        for ident, frame in sys._current_frames().items()
-    )
 
 
 class Helpers:
@@ -92,6 +79,13 @@ class Helpers:
         }
         return snapshot
 
+    def port(self, kind: str) -> str:
+        """Put a port of a vnic type into Neutron; return its id."""
+        port = copy.deepcopy(self.neutron.port_1)
+        port |= {"id": str(uuid.uuid4()), "binding:vnic_type": kind}
+        self.neutron._ports[port["id"]] = port
+        return str(port["id"])
+
     def disk(self, volume: str, **more: Any) -> dict[str, Any]:
         """Return the root disk made of a volume, in format 2.
 
@@ -129,6 +123,7 @@ class Helpers:
         content_type: str = "application/json",
         token: str | None = None,
         app: Callable[..., Any] | None = None,
+        environ: dict[str, Any] | None = None,
     ) -> webob.Response:
         """Send one request through Nova's whole WSGI pipeline.
 
@@ -136,6 +131,7 @@ class Helpers:
         :param version: microversion; None sends no header
         :param token: what Nova takes for the user's token, and passes on
         :param app: another application than the test's own
+        :param environ: replaces parts of the WSGI environment
         """
         request = webob.Request.blank(path, method=method)
         user = "admin" if "admin" in roles else "fake"
@@ -151,6 +147,7 @@ class Helpers:
             whole = isinstance(body, bytes)
             request.body = body if whole else json.dumps(body).encode()
             request.environ["CONTENT_TYPE"] = content_type
+        request.environ.update(environ or {})
         return request.get_response(
             app or self.application or self.api_fixture.app()
         )
@@ -172,17 +169,19 @@ class Helpers:
         :returns: the server
         """
         server: dict[str, Any] = {}
-        for _ in range(WAIT_SECONDS * POLLS_A_SECOND):
-            if server_id not in self.busy():
-                server = dict(self.admin_api.get_server(server_id))
-                # Nova writes the fault a moment after the status
-                whole = status != "ERROR" or "fault" in server
-                if server["status"] == status and whole:
-                    return server
-                if {server["status"], status} == {"ERROR", "ACTIVE"}:
-                    break
-            time.sleep(1 / POLLS_A_SECOND)
-        raise AssertionError(f"{status} is not reached: {server}\n{stacks()}")
+
+        def rests() -> bool:
+            if server_id in self.busy():
+                return False
+            server.update(self.admin_api.get_server(server_id))
+            failed = {server["status"], status} == {"ERROR", "ACTIVE"}
+            assert not failed, f"{status} is not reached: {server}"
+            # Nova writes the fault a moment after the status
+            whole = status != "ERROR" or "fault" in server
+            return bool(server["status"] == status and whole)
+
+        rest.until(rests, f"{status} is not reached")
+        return server
 
     def active(self, image: str, **more: Any) -> str:
         """Boot a server to ACTIVE; return its id."""
@@ -248,11 +247,7 @@ class Helpers:
         Services that are stopped in the middle of a call wait for ever: let
         this be the first cleanup.
         """
-        for _ in range(WAIT_SECONDS * POLLS_A_SECOND):
-            if not self.busy():
-                return
-            time.sleep(1 / POLLS_A_SECOND)
-        raise AssertionError(f"Nova is still at work: {stacks()}")
+        rest.until(lambda: not self.busy(), "Nova is still at work")
 
     def busy(self) -> set[str]:
         """Return the ids of the servers that Nova is at work on."""
@@ -275,10 +270,8 @@ class Helpers:
         handler.emit = lambda record: events.append(
             json.loads(record.getMessage())
         )
-        logger = logging.getLogger("nova_vhard.decisions")
-        level = logger.level
-        logger.setLevel(logging.DEBUG)
-        logger.addHandler(handler)
-        self.addCleanup(logger.setLevel, level)
-        self.addCleanup(logger.removeHandler, handler)
+        log = fixtures.LogHandler(
+            handler, "nova_vhard.decisions", logging.DEBUG, nuke_handlers=False
+        )
+        self.useFixture(log)
         return events

@@ -8,7 +8,8 @@ and who holds it may wait for a writer that waits for it.
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from nova import objects
@@ -20,12 +21,18 @@ from placement import db_api as placement_database
 API = api_database.context_manager
 PLACEMENT = placement_database.placement_context_manager
 
-AT_WORK = (
-    "SELECT uuid FROM instances WHERE deleted = 0 "
-    "AND (task_state IS NOT NULL OR vm_state = 'building')"
-)
-SERVERS = "SELECT uuid FROM instances WHERE deleted = 0"
-REQUESTED = "SELECT instance_uuid FROM build_requests"
+#: Long enough for a machine that has much else to do.
+WAIT_SECONDS = 300
+POLLS_A_SECOND = 50
+
+
+def until(done: Callable[[], Any], what: str) -> None:
+    """Wait until something is so; fail with a text if it never is."""
+    for _ in range(WAIT_SECONDS * POLLS_A_SECOND):
+        if done():
+            return
+        time.sleep(1 / POLLS_A_SECOND)
+    raise AssertionError(what)
 
 
 def busy(cells: Iterable[objects.CellMapping]) -> set[str]:
@@ -33,16 +40,22 @@ def busy(cells: Iterable[objects.CellMapping]) -> set[str]:
 
     A server goes from the requests into a cell: in that order they are read.
     """
-    return _of_all(cells, AT_WORK)
+    return _of_all(
+        cells,
+        (
+            "SELECT uuid FROM instances WHERE deleted = 0 "
+            "AND (task_state IS NOT NULL OR vm_state = 'building')"
+        ),
+    )
 
 
 def servers(cells: Iterable[objects.CellMapping]) -> set[str]:
     """Return the ids of all servers."""
-    return _of_all(cells, SERVERS)
+    return _of_all(cells, "SELECT uuid FROM instances WHERE deleted = 0")
 
 
 def _of_all(cells: Iterable[objects.CellMapping], query: str) -> set[str]:
-    requested = _ids(API, REQUESTED)
+    requested = _ids(API, "SELECT instance_uuid FROM build_requests")
     managers = (
         database.create_context_manager(cell.database_connection)
         for cell in cells

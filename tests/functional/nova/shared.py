@@ -10,7 +10,6 @@ Tests that need other computes, or have spoiled them, get new ones.
 
 import copy
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,8 +23,6 @@ from nova.scheduler.client import report as report_client
 from tests.functional.nova import rest, service
 
 CONF = conf.CONF
-WAIT_SECONDS = 300
-POLLS_A_SECOND = 50
 #: Most clouds that a process may start.
 MOST_CLOUDS = 8
 
@@ -73,7 +70,6 @@ class OneCloud:
     PCI = 0
     #: The cloud that is running, if tests share it.
     _running: "Cloud | None" = None
-    #: How many clouds this process has started.
     _started = 0
 
     @classmethod
@@ -92,7 +88,11 @@ class OneCloud:
             self._put_back(cloud)
         else:
             OneCloud.stop()
-            self._count()
+            OneCloud._started += 1
+            if self.__module__.startswith(("tests.functional", "tests.fuzz")):
+                # A test without a gate belongs to tests/release.
+                assert self.API_GATE or self.FILTER
+                assert OneCloud._started <= MOST_CLOUDS, "share a cloud"
             if key is None:
                 start()
                 self.start_hosts()
@@ -106,14 +106,6 @@ class OneCloud:
             cloud.hosts = wanted
             self.addCleanup(self._delete_servers)
         self.addCleanup(self.settle)
-
-    def _count(self) -> None:
-        """Count a cloud that starts."""
-        OneCloud._started += 1
-        if self.__module__.startswith(("tests.functional", "tests.fuzz")):
-            # A test without a gate belongs to tests/release.
-            assert self.API_GATE or self.FILTER
-            assert OneCloud._started <= MOST_CLOUDS, "share one of the clouds"
 
     def start_hosts(self) -> None:
         """Start the computes; a cloud may have none."""
@@ -216,12 +208,14 @@ class OneCloud:
         """Delete all servers of the cloud."""
         for server in rest.servers(self.cell_mappings.values()):
             self.admin_api.delete_server(server)
-        for _ in range(WAIT_SECONDS * POLLS_A_SECOND):
-            if not rest.servers(self.cell_mappings.values()):
-                return
-            time.sleep(1 / POLLS_A_SECOND)
-        OneCloud._running.key = ()  # type: ignore[union-attr]
-        raise AssertionError("servers are there that cannot be deleted")
+        cloud, cells = OneCloud._running, self.cell_mappings.values()
+        assert cloud
+        # No other test can use it if that fails.
+        key, cloud.key = cloud.key, ()
+        rest.until(
+            lambda: not rest.servers(cells), "servers cannot be deleted"
+        )
+        cloud.key = key
 
 
 def _clean(cleanups: list[Any]) -> None:

@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Refusals of Nova, followed literally: see tests/refusals.yaml."""
 
-from collections.abc import Callable
 from typing import Any
 
-from nova.compute import power_state, vm_states
 from nova.tests.fixtures import PROJECT_ID
 
 from tests import following, refusals
-from tests.functional.nova import fixes, helpers, typed
+from tests.functional.nova import helpers, typed, verdicts
 
 #: Requests of the table that are sent to Glance.
 GLANCE = ("upload", "change", "older image", "public image")
-ROOT = {"boot_index": 0, "source_type": "image", "destination_type": "local"}
 BLANK = {
     "boot_index": -1,
     "source_type": "blank",
@@ -26,157 +23,149 @@ TRAITS = {
 }
 
 
+#: Requests that bring a device into a server that runs.
+ATTACH = ("attach card", "attach volume", "attach port", "share")
+
+
 class Attempt:
     """A request that is sent, changed as a message says, and sent again.
 
     :ivar sent: properties, extra specs, metadata or keys, from the table
     :ivar done: what was changed, as in the table
-    :ivar image: id of the image that is booted
+    :ivar image: id of the image that is booted, or that an action names
+    :ivar server: id of the server that is acted on, or that gets a device
+    :ivar devices: block devices of the boot, or of its image
+    :ivar flavor: id of the flavor that is booted
+    :ivar written: id of a flavor that is written
     """
 
     flavor = "1"
-    send: Callable[[], Any]
+    server = port = written = ""
+    image: Any
 
     def __init__(self, case: Any, row: refusals.Refusal) -> None:
         self.case, self.row = case, row
         self.sent: dict[str, str | None] = dict(row.sends)
         self.done: dict[str, str | None] = {}
         self.shell = typed.Shell(case)
-        self.image = self._image()
-        getattr(self, "_" + row.request.replace(" ", "_"))()
+        self.devices: list[dict[str, Any]] = []
+        self.image = own = self._image()
+        images = case.glance.images
+        disks = [BLANK | {"disk_bus": "virtio"}, BLANK | self.sent]
+        match row.request:
+            case "boot":
+                self.image = self._image(**self.sent)
+            case "public boot":
+                self.image = self._image(typed.OTHERS, **self.sent)
+            case "volume" | "volume snapshot":
+                self.image = None
+                root = case.volume(**refusals.image(self.sent))
+                more = {}
+                if row.request == "volume snapshot":
+                    root = case.snapshot(root)
+                    more["source_type"] = "snapshot"
+                self.devices = [case.disk(root, **more)]
+            case "rebuild" | "rescue":
+                self.server = case.server(own, **typed.CONTROLLER)
+                self.image = self._image(**self.sent)
+            case "snapshot" | "backup":
+                self.server = case.server(own, **typed.CONTROLLER)
+            case "unshelve":
+                shelved = self._image(**self.sent)
+                self.server = case.server(own, shelved=shelved)
+            case "attach port" | "port":
+                self.port = case.port(self.sent["vnic_type"])
+            case "block device":
+                self.devices = [
+                    {
+                        **verdicts.LOCAL,
+                        "boot_index": 0,
+                        "uuid": own,
+                    },
+                    disks[1],
+                ]
+            case "block device of the image":
+                stored = {"bdm_v2": "True", "block_device_mapping": disks}
+                images[own]["properties"] |= stored
+                self.devices = disks
+            case "flavor" | "resize" | "schedule":
+                self.flavor = self._flavor()
+            case "flavor write":
+                self.written = case._create_flavor()
+        if row.request == "resize":
+            self.server = case.server(own, **typed.CONTROLLER)
+        if row.request in ATTACH:
+            named = {k: v for k, v in self.sent.items() if k != "vnic_type"}
+            image = self._image(**named)
+            self.server = case.server(image, **images[image]["properties"])
 
-    def _image(self, owner=PROJECT_ID, **more):
-        properties = {**refusals.IMAGE, **fixes.CONTROLLER, **more}
+    def _image(self, owner: str = PROJECT_ID, **more: Any) -> str:
+        properties = {**refusals.IMAGE, **typed.CONTROLLER, **more}
         given = {k: v for k, v in properties.items() if v is not None}
-        return self.case.owned(owner, **given)
+        return str(self.case.owned(owner, **given))
 
-    def _posts(self, path, body, **more):
-        self.send = lambda: self.case.call("POST", path, body(), **more)
-
-    def _boots(self, body):
-        whole = {"flavorRef": self.flavor}
-        self.send = lambda: self.case.boot(self.image, **{**whole, **body()})
-
-    def _boot(self, owner=PROJECT_ID):
-        self.image = self._image(owner, **self.sent)
-        self._boots(dict)
-
-    def _public_boot(self):
-        self._boot(fixes.OTHERS)
-
-    def _volume(self):
-        self._boots_from(self._stored())
-
-    def _volume_snapshot(self):
-        snapshot = self.case.snapshot(self._stored())
-        self._boots_from(snapshot, source_type="snapshot")
-
-    def _stored(self):
-        return self.case.volume(**refusals.image(self.sent))
-
-    def _boots_from(self, volume, **more):
-        self.image = None
-        root = self.case.disk(volume, **more)
-        self._boots(lambda: {"block_device_mapping_v2": [root]})
-
-    def _acts(self, name, body):
-        """Send an action of a server, and let the server rest after it."""
-        server = self.case.server(self.image, **fixes.CONTROLLER)
-
-        def send():
-            response = self.case.act(server, {name: body()})
-            typed.rest(server)
-            return response
-
-        self.send = send
-
-    def _rebuild(self):
-        self._acts("rebuild", lambda: {"imageRef": self.image})
-        self.image = self._image(**self.sent)
-
-    def _rescue(self):
-        self._acts("rescue", lambda: {"rescue_image_ref": self.image})
-        self.image = self._image(**self.sent)
-
-    def _snapshot(self, name="createImage", **more):
-        more = {"name": "a snapshot", **more}
-        self._acts(name, lambda: {"metadata": self.sent, **more})
-
-    def _backup(self):
-        self._snapshot("createBackup", backup_type="daily", rotation=1)
-
-    def _image_metadata(self):
-        path = f"/v2.1/images/{self.image}/metadata"
-        self._posts(path, lambda: {"metadata": self.sent}, version="2.38")
-
-    def _unshelve(self):
-        server = self.case.server(self.image)
-        shelved = {"shelved_image_id": self._image(**self.sent)}
-        state = vm_states.SHELVED_OFFLOADED
-        typed.rest(server, state, power_state.SHUTDOWN, **shelved)
-        self.send = lambda: self.case.act(server, {"unshelve": None})
-
-    def _attach(self, what, body):
-        """Attach to a server of an image of what was sent."""
-        image = self._image(**self.sent)
-        stored = self.case.glance.images[image]["properties"]
-        self.server = self.case.server(image, **stored)
-        self._posts(f"/v2.1/servers/{self.server}/{what}", body)
-
-    def _attach_card(self):
-        self._attach("os-interface", dict)
-
-    def _attach_volume(self):
-        body = {"volumeAttachment": {"volumeId": self.case.volume()}}
-        self._attach("os-volume_attachments", lambda: body)
-
-    def _attach_port(self):
-        self.port = self.shell.port(self.sent.pop("vnic_type"))
-        name = "interfaceAttachment"
-        self._attach("os-interface", lambda: {name: {"port_id": self.port}})
-
-    def _share(self):
-        body = {"share": {"share_id": fixes.OTHERS}}
-        self._attach("shares", lambda: body)
-
-    def _block_device(self):
-        root = {**ROOT, "uuid": self.image}
-        self.devices = [root, {**BLANK, **self.sent}]
-        self._boots(lambda: {"block_device_mapping_v2": self.devices})
-
-    def _block_device_of_the_image(self):
-        self.devices = [{**BLANK, "disk_bus": "virtio"}]
-        self.devices.append({**BLANK, **self.sent})
-        stored = {"bdm_v2": "True", "block_device_mapping": self.devices}
-        self.case.glance.images[self.image]["properties"] |= stored
-        self._boots(dict)
-
-    def _with_flavor(self):
+    def _flavor(self) -> str:
         specs = {**TRAITS, **self.sent}
-        self.flavor = self.case._create_flavor(extra_spec=specs)
+        return str(self.case._create_flavor(extra_spec=specs))
 
-    def _flavor(self):
-        self._with_flavor()
-        self._boots(lambda: {"flavorRef": self.flavor})
-
-    def _resize(self):
-        self._with_flavor()
-        self._acts("resize", lambda: {"flavorRef": self.flavor})
-
-    def _schedule(self):
-        """Ask the scheduler's gate about a request that the API accepts."""
-        self._flavor()
-        boot = self.send
-        self.send = lambda: self.case.filtered(boot())
-
-    def _flavor_write(self):
-        path = f"/v2.1/flavors/{self.case._create_flavor()}/os-extra_specs"
-        body = {"extra_specs": self.sent}
-        self._posts(path, lambda: body, roles=helpers.ADMIN)
-
-    def _port(self):
-        self.port = self.shell.port(self.sent["vnic_type"])
-        self._boots(lambda: {"networks": [{"port": self.port}]})
+    def send(self) -> Any:
+        """Send the request as it is now."""
+        case, sent, request = self.case, self.sent, self.row.request
+        snapshot = {"name": "a snapshot", "metadata": sent}
+        daily = {**snapshot, "backup_type": "daily", "rotation": 1}
+        actions = {
+            "rebuild": {"rebuild": {"imageRef": self.image}},
+            "rescue": {"rescue": {"rescue_image_ref": self.image}},
+            "snapshot": {"createImage": snapshot},
+            "backup": {"createBackup": daily},
+            "unshelve": {"unshelve": None},
+            "resize": {"resize": {"flavorRef": self.flavor}},
+        }
+        if request in actions:
+            response = case.act(self.server, actions[request])
+            if request != "unshelve":
+                typed.rest(self.server)
+            return response
+        volume = {"volumeId": case.volume()}
+        server = f"servers/{self.server}"
+        others: dict[str, tuple[str, Any, dict[str, Any]]] = {
+            "image metadata": (
+                f"images/{self.image}/metadata",
+                {"metadata": sent},
+                {"version": "2.38"},
+            ),
+            "flavor write": (
+                f"flavors/{self.written}/os-extra_specs",
+                {"extra_specs": sent},
+                {"roles": helpers.ADMIN},
+            ),
+            "attach card": (f"{server}/os-interface", {}, {}),
+            "attach volume": (
+                f"{server}/os-volume_attachments",
+                {"volumeAttachment": volume},
+                {},
+            ),
+            "attach port": (
+                f"{server}/os-interface",
+                {"interfaceAttachment": {"port_id": self.port}},
+                {},
+            ),
+            "share": (
+                f"{server}/shares",
+                {"share": {"share_id": typed.OTHERS}},
+                {},
+            ),
+        }
+        if request in others:
+            path, body, more = others[request]
+            return case.call("POST", f"/v2.1/{path}", body, **more)
+        keys: dict[str, Any] = {"flavorRef": self.flavor}
+        if self.devices and request != "block device of the image":
+            keys["block_device_mapping_v2"] = self.devices
+        if self.port:
+            keys["networks"] = [{"port": self.port}]
+        response = case.boot(self.image, **keys)
+        return case.filtered(response) if request == "schedule" else response
 
     def follow(self, step: following.Step) -> None:
         """Do what one step of a message says."""
@@ -224,21 +213,15 @@ class Attempt:
         if self.flavor != "1":
             named = self.case.api.get_flavor(self.flavor)["name"]
             self.case.assertIn(words.get("flavor"), (named, None))
-            self._with_flavor()
+            self.flavor = self._flavor()
 
 
-class TestRefusals(fixes.Fixes):
+class TestRefusals(typed.Fixes):
     NAME = "strict"
 
     def setUp(self):
         super().setUp()
-        # What comes after the gate needs a compute.
-        self.taken = []
-        for name in ("attach_volume", "attach_interface", "resize"):
-            self.stub_out(
-                f"nova.compute.api.API.{name}",
-                lambda *_, name=name, **__: self.taken.append(name),
-            )
+        self.taken = self.without_computes()
 
     def follow(self, row):
         self.write_policy(row.policy)

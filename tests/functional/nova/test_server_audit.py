@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``openstack vhard server audit`` on Nova's own API."""
+"""``openstack vhard server audit`` and ``report`` on Nova's own API."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
+from unittest import mock
 
 import fixtures
-from nova import objects
+from nova import context, objects
 from nova.tests.fixtures import PROJECT_ID
 from osc_lib import exceptions
 
 from nova_vhard.osc import paging
+from nova_vhard.osc.report import command
 from nova_vhard.osc.server import audit as server
 from nova_vhard.osc.server.servers import COLUMNS, UNSEEN
-from nova_vhard.policy import document, watch
-from nova_vhard.policy.subject import START
-from nova_vhard.policy.verdict import evaluate
-from nova_vhard.request import domain
+from nova_vhard.placement.client import Placement
 from tests import services
-from tests.functional.nova import base, desk, helpers, verdicts
+from tests.functional.nova import base, desk, helpers, service, verdicts
 
 E1000 = {"hw_vif_model": "e1000", "hw_disk_bus": "virtio"}
 DISK, CARD, CDROM, MACHINE, SOUND = (
@@ -33,8 +33,6 @@ DISK, CARD, CDROM, MACHINE, SOUND = (
 #: What Nova has recorded on a host that picks machine type pc.
 PICKED = {**helpers.CLEAN, "hw_machine_type": "pc", "hw_cdrom_bus": "ide"}
 ON_SCSI = {"hw_disk_bus": "scsi", "hw_scsi_model": "virtio-scsi"}
-SCSI_ONLY = "guest_devices: {disk_bus: {allow: [scsi]}}\n"
-ENFORCED = "moves: {guest_devices: enforce}\n"
 RUNS = "runs with network card e1000; "
 WARNED = f"{RUNS}a rebuild would pass with a warning"
 
@@ -69,7 +67,7 @@ CASES = {
         E1000,
         E1000,
         {CARD: f"{RUNS}would be refused a rebuild"},
-        policy=ENFORCED,
+        policy="moves: {guest_devices: enforce}\n",
     ),
     "corrected": Case(
         E1000, helpers.CLEAN, {CARD: f"{RUNS}a rebuild would fix it"}
@@ -113,7 +111,7 @@ CASES = {
         ON_SCSI,
         {DISK: "probably runs with disk bus ide: evidence, no proof"},
         {"root_device_name": "/dev/hda"},
-        SCSI_ONLY,
+        "guest_devices: {disk_bus: {allow: [scsi]}}\n",
     ),
     "another project": Case(
         E1000, E1000, {CARD: WARNED}, policy=exempt("projects: [another]")
@@ -154,6 +152,10 @@ class Audits:
         columns, rows = program.take_action(options)
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
+    def said(self):
+        """Return what the command has written next to its rows."""
+        return "".join(self.app.lines)
+
     def rows_of(self, server_id):
         """Return the rows about a server, by rule."""
         mine = [
@@ -164,6 +166,17 @@ class Audits:
         rows = {row["Rule"]: row for row in mine}
         self.assertEqual(len(rows), len(mine), mine)
         return rows
+
+    def check(self, server_id, rule, asks_for, means=""):
+        """Check that a server violates one rule; return the row.
+
+        :param asks_for: part of that column
+        """
+        ((name, row),) = self.rows_of(server_id).items()
+        self.assertEqual(rule, name)
+        self.assertIn(asks_for, row["Asks For"])
+        self.assertEqual(means or row["Means"], row["Means"])
+        return row
 
 
 class TestRest(Audits, verdicts.VerdictCase):
@@ -177,36 +190,30 @@ class TestRest(Audits, verdicts.VerdictCase):
     def test_what_each_means(self):
         """The audit and the gate agree."""
         gated = self.worker(policy_file=str(self.policy_file))
+        expected, actual = {}, {}
         for name, case in CASES.items():
-            with self.subTest(name):
-                self.write_policy(case.policy)
-                image = self.image(**(case.now or {}))
-                made = self.server(image, fields=case.fields, **case.had)
-                if case.now is None:
-                    del self.glance.images[image]
-                means = {
-                    rule: row["Means"]
-                    for rule, row in self.rows_of(made).items()
-                }
-                self.assertEqual(case.means, means)
-                body = {"rebuild": {"imageRef": image}}
-                answer = self.act(made, body, app=gated)
-                self.assertEqual(
-                    any(
-                        "refused a rebuild" in each for each in means.values()
-                    ),
-                    answer.status_int == 403,
-                )
+            self.write_policy(case.policy)
+            image = self.image(**(case.now or {}))
+            made = self.server(image, fields=case.fields, **case.had)
+            if case.now is None:
+                del self.glance.images[image]
+            rows = self.rows_of(made)
+            means = {rule: rows[rule]["Means"] for rule in rows}
+            body = {"rebuild": {"imageRef": image}}
+            answer = self.act(made, body, app=gated)
+            refused = "refused a rebuild" in " ".join(case.means.values())
+            expected[name] = case.means, refused
+            actual[name] = means, answer.status_int == 403
+        self.assertEqual(expected, actual)
 
     def test_each_column(self):
         old, image = self.old()
-        row = self.rows_of(old)[CARD]
+        row = self.check(old, CARD, "hw_vif_model='e1000'")
         self.assertEqual(COLUMNS, tuple(row))
         self.assertEqual(
             [PROJECT_ID, verdicts.HOST, old, "a server", CARD, "enforce"],
             [row[name] for name in COLUMNS[:6]],
         )
-        self.assertIn("hw_vif_model='e1000'", row["Asks For"])
         change = {
             "place": "image",
             "id": image,
@@ -225,34 +232,23 @@ class TestRest(Audits, verdicts.VerdictCase):
 
         self.stub_out("nova_vhard.osc.paging.get", older)
         old, _ = self.old()
-        self.assertEqual(
+        self.check(
+            *(old, CARD, "hw_vif_model"),
             "its image asks for it; what it runs with cannot be seen; would "
             "be refused a rebuild if this is new to it",
-            self.rows_of(old)[CARD]["Means"],
         )
-        self.assertIn("microversion 2.98", "".join(self.app.lines))
+        self.assertIn("microversion 2.98", self.said())
 
     @services.needs_nova(32, "hw:sound_model")
     def test_flavors_with_passthrough_and_devices(self):
-        specs = {"hw:sound_model": "ich6"}
-        flavor = objects.Flavor(
-            id=1,
-            flavorid="l",
-            name="loud",
-            extra_specs=specs,
-            memory_mb=1,
-            vcpus=1,
-            root_gb=1,
-            ephemeral_gb=0,
-            swap=0,
-        )
+        name = self._create_flavor(extra_spec={"hw:sound_model": "ich6"})
+        admin = context.get_admin_context()
+        flavor = objects.Flavor.get_by_flavor_id(admin, name)
         image = self.image(**helpers.CLEAN)
-        loud = self.server(image, fields={"flavor": flavor}, **helpers.CLEAN)
-        row = self.rows_of(loud)[SOUND]
-        self.assertIn("hw:sound_model", row["Asks For"])
-        self.assertEqual(
+        self.check(
+            self.server(image, fields={"flavor": flavor}, **helpers.CLEAN),
+            *(SOUND, "hw:sound_model"),
             "runs with sound card ich6; a boot like it would be refused",
-            row["Means"],
         )
 
     def test_ports_that_bring_a_device(self):
@@ -266,10 +262,8 @@ class TestRest(Audits, verdicts.VerdictCase):
             (port, True, UNSEEN, "its ports (Neutron: "),
         ):
             self.neutron._ports["p-1"] = shown
-            self.client.network.down = down
-            ((name, row),) = self.rows_of(old).items()
-            self.assertEqual(rule, name)
-            self.assertIn(text, row["Asks For"])
+            self.app.desk.down = down
+            self.check(old, rule, text)
 
     def test_the_root_volume(self):
         volume = self.volume(hw_vif_model="e1000")
@@ -280,19 +274,14 @@ class TestRest(Audits, verdicts.VerdictCase):
             "boot_index": 0,
         }
         old = self.server("", root)
-        attached = self.client.block_storage.attached
-        attached[volume] = [(old, "/dev/vda")]
-        row = self.rows_of(old)[CARD]
-        self.assertIn("volume property hw_vif_model='e1000'", row["Asks For"])
-        self.assertEqual(
+        self.app.desk.attached[volume] = [(old, "/dev/vda")]
+        self.check(
+            *(old, CARD, "volume property hw_vif_model='e1000'"),
             "its root volume asks for it; a boot from it would be refused",
-            row["Means"],
         )
         # one that cannot be seen
         del self.cinder.volumes[volume]
-        ((rule, row),) = self.rows_of(old).items()
-        self.assertEqual(UNSEEN, rule)
-        self.assertIn(f"volume {volume}", row["Asks For"])
+        self.check(old, UNSEEN, f"volume {volume}")
 
     def test_each_way_to_name_servers(self):
         old, _ = self.old()
@@ -323,59 +312,71 @@ class TestRest(Audits, verdicts.VerdictCase):
         made = {self.server(image, **E1000) for _ in range(7)}
         result = {row["Server"] for row in self.audit("--all-projects")}
         self.assertEqual(made, result)
-        self.assertEqual([image], self.client.images.asked)
-        self.assertEqual(3, len(self.client.network.asked))
-        self.assertIn(
-            "servers: 7 looked at, 7 with violations", self.app.lines[0]
+        self.client.images.get.assert_called_once_with(image)
+        self.assertEqual(3, self.client.network.get.call_count)
+        totals = "servers: 7 looked at, 7 with violations"
+        self.assertIn(totals, self.app.lines[0])
+
+    def test_a_listed_server_keeps_what_it_has_and_no_more(self):
+        """A list of servers that are older than the policy, extended by it."""
+        image = self.image(hw_disk_bus="ide")
+        old, other = (
+            self.server(image, hw_disk_bus="ide", hw_vif_model="virtio")
+            for _ in range(2)
         )
+        target = self.folder / "list.yaml"
+        self.audit(old, "--write-exemptions", str(target))
+        self.policy_file.write_text(f'version: "1"\nextends: {target}\n')
+        named = {row["Server"] for row in self.audit("--all-projects")}
+        self.assertEqual({other}, named)
 
-    def test_no_list_of_a_clean_cloud(self):
-        target = self.folder / "list-of-none.yaml"
-        self.audit("--all-projects", "--write-exemptions", str(target))
-        self.assertFalse(target.exists())
-        self.assertIn("was not written", "".join(self.app.lines))
 
-
-class TestBooted(Audits, base.LibvirtCase):
+class TestReport(Audits, base.LibvirtCase):
     """A server from before the policy: the cloud's own allows everything."""
 
     POLICY = "enabled: false\n"
 
-    def test_a_listed_server_keeps_what_it_has_and_no_more(self):
-        # given a server from before the policy, and a list of such
-        old = self.active(self.image(hw_disk_bus="ide"))
-        target = self.folder / "list.yaml"
-        asked = ("--all-projects", "--write-exemptions", str(target))
-        self.audit(*asked)
+    def report(self):
+        """Write a report; return the page."""
+        page = self.folder / "report.html"
+        program = command.WriteReport(self.app, None)
+        words = ["--html", str(page), "--policy", str(self.policy_file)]
+        program.take_action(program.get_parser("test").parse_args(words))
+        self.assertIn(f"Report: {page}\n", self.app.lines)
+        return page.read_text()
 
-        # when the policy extends the list
-        policy = self.policy_file.read_text()
-        self.policy_file.write_text(
-            policy.replace("extends: baseline", f"extends: {target}")
-        )
-
-        # then what it runs with is nothing that an audit complains of
-        self.assertEqual({}, self.rows_of(old))
-        # nor a host, which refuses another server with the same disk
-        rules = document.load(str(self.policy_file))
-        xml = self.domain_xml(old)
-        other = xml.replace(old, "155d900f-4e14-4e4c-a73d-069cbf4541e6")
-        for text, refused in ((xml, False), (other, True)):
-            result = domain.read(text.encode(), START, "x86_64")
-            verdict = evaluate(
-                rules, result.request, result.subject, watch.today()
-            )
-            # of the rest the fake libvirt keeps too little
-            self.assertEqual(refused, DISK in verdict.rules)
-
-        # and the list is not written over
-        self.assertRaisesRegex(
-            exceptions.CommandError, "already exists", self.audit, *asked
-        )
-        # nor are servers listed that are on other hypervisors
-        self.policy_file.write_text(
-            'version: "1"\nextends: baseline\n'
-            "applies_to: {hypervisor_type: [VMware]}\n"
-        )
+    def test_everything_that_violates_is_on_the_page(self):
+        # given an image, a server and a flavor from before the policy
+        image = self.image(**E1000)
+        server = self.active(image)
+        specs = {"pci_passthrough:alias": "gpu:1"}
+        self._create_flavor(name="with-a-gpu", extra_spec=specs)
+        # Servers on other hypervisors are not listed.
+        kinds = "applies_to: {hypervisor_type: [VMware]}\n"
+        header = 'version: "1"\nextends: baseline\n'
+        service.write_policy(self.policy_file, kinds, header)
         self.assertEqual([], self.audit("--all-projects"))
-        self.assertIn("1 servers on hypervisors", "".join(self.app.lines))
+        self.assertIn("1 servers on hypervisors", self.said())
+        self.write_policy("")
+
+        page = self.report()
+        for wanted in (
+            *(image, server, "with-a-gpu", "<bdi>compute1</bdi>"),
+            *("runs with network card e1000", "1 hosts: "),
+        ):
+            self.assertIn(wanted, page)
+        self.assertNotIn("could not be read", page)
+
+        # what cannot be read is said, and the rest is written
+        get = mock.Mock(side_effect=ConnectionError("no answer"))
+        self.client.placement = Placement(SimpleNamespace(get=get))
+        self.app.desk.down = True
+        page = self.report()
+        self.assertEqual(3, page.count("may hide anything"))
+        self.assertIn("runs with network card e1000", page)
+        for wanted in (
+            "fleet could not be read: Placement: ",
+            "images could not be read: this user is not",
+            "devices could not be read: PlacementError",
+        ):
+            self.assertIn(wanted, self.said())

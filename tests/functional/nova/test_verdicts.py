@@ -1,198 +1,322 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of the judged object, if a request could mean several."""
+"""One request to Nova's API, and what each of the two gates says of it.
 
-import copy
+Each row is true of Nova's own API, on its own database. Requests without a
+database are in test_api_alone, RequestSpecs in test_filter_alone, and devices
+that a server has already in test_devices_one_by_one.
+"""
 
-from tests.functional.nova import base, helpers, verdicts
+import json
+from unittest import mock
 
-OLD_API = "2.38"
-STABLE = {"hw_rescue_device": "disk", "hw_rescue_bus": "scsi"}
-CONTROLLER = {"hw_scsi_model": "virtio-scsi"}
-MISSING = "5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9"
+from nova import exception
 
-
-class Verdicts(verdicts.VerdictCase):
-    def refused(self, response, *names):
-        """Check that the gate refused, and what it named."""
-        self.assertEqual(403, response.status_int, response.text)
-        text = base.text(response)
-        self.assertEqual([], [name for name in names if name not in text])
-
-    def passed(self, response):
-        self.assertIn(response.status_int, (200, 202), response.text)
-
-    def judged(self, response, *names):
-        """Check that it is refused with these names; without any, passed."""
-        if names:
-            self.refused(response, *names)
-        else:
-            self.passed(response)
-
-
-#: Metadata of a volume or an image, and what both gates say of it.
-METADATA = (
-    (helpers.CLEAN, ()),
-    (helpers.IDE, ("hw_disk_bus='ide'",)),
-    (
-        {"hw_disk_bus": "ide", "hw_vif_model": "e1000"},
-        ("hw_disk_bus='ide'", "hw_vif_model='e1000'"),
-    ),
-    ({"vmware_adaptertype": "ide"}, ("(allowed: virtio, scsi)",)),
+from tests.functional.nova.helpers import CLEAN, IDE
+from tests.functional.nova.verdicts import (
+    LOCAL,
+    Row,
+    Rows,
+    boot,
+    image,
+    port,
+    root,
+    server,
+    snapshot,
+    volume,
 )
 
+OLD_API = {"version": "2.38"}
+#: No object has this id.
+MISSING = "5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9"
+CARD = {"hw_vif_model": "e1000"}
+OLD = {**IDE, **CARD}
+BOTH = ("disk_bus", "vif_model")
+CONTROLLER = {"hw_scsi_model": "virtio-scsi"}
+ON_SCSI = {"hw_disk_bus": "scsi"}
+SCSI = {**ON_SCSI, **CONTROLLER}
+STABLE = {"hw_rescue_bus": "virtio", "hw_rescue_device": "disk"}
+PC, Q35 = {"hw_machine_type": "pc"}, {"hw_machine_type": "q35"}
+#: A disk in the body of a boot, beside the root.
+BLANK = {
+    "boot_index": -1,
+    "source_type": "blank",
+    "destination_type": "volume",
+    "volume_size": 1,
+}
+ON_VOLUME = {
+    "source_type": "volume",
+    "destination_type": "volume",
+    "boot_index": 0,
+}
 
-class TestRoots(Verdicts):
-    """Root disks, each by the metadata of what it is made of."""
 
-    def roots(self, **properties):
-        """Return the part of a body that names it, and where the metadata is.
+def disks(*disks):
+    """Return the part of a body that names disks."""
+    return {"block_device_mapping_v2": [*disks]}
 
-        A volume snapshot has the image metadata of its volume.
-        """
-        volume = self.volume(**properties)
-        snapshot = self.snapshot(volume)
-        image = self.image(**properties)
-        copied = self.disk(image, source_type="image", volume_size=1)
-        of_snapshot = self.disk(snapshot, source_type="snapshot")
-        old = {"device_name": "vda", "snapshot_id": snapshot}
-        return (
-            ({"block_device_mapping_v2": [self.disk(volume)]}, "volume"),
-            ({"block_device_mapping_v2": [of_snapshot]}, "volume"),
-            ({"block_device_mapping": [old]}, "volume"),
-            ({"block_device_mapping_v2": [copied]}, "image"),
+
+def roots(properties):
+    """Return root disks by what they are made of, and where it says so."""
+    of, made = volume(**properties), image(**properties)
+    old = {"device_name": "vda", "snapshot_id": snapshot(of)}
+    return {
+        "volume": (disks(root(of)), "volume"),
+        "snapshot": (disks(root(snapshot(of), "snapshot")), "volume"),
+        "format 1": ({"block_device_mapping": [old]}, "volume"),
+        "copied image": (disks(root(made, "image")), "image"),
+    }
+
+
+BOOTS = {
+    "silent image": boot(image()),
+    # What Nova writes into the snapshot of a server on a volume
+    "empty reference": boot(image(base_image_ref="")),
+    **{
+        f"{kind} of {properties}": boot(None, *rules, more=more, source=source)
+        for properties, rules in (
+            (CLEAN, ()),
+            (IDE, ("disk_bus",)),
+            (OLD, BOTH),
+            ({"vmware_adaptertype": "ide"}, ("disk_bus",)),
         )
-
-    def test_a_boot_at_both_gates(self):
-        for properties, names in METADATA:
-            for keys, place in self.roots(**properties):
-                with self.subTest(keys=keys, names=names):
-                    response = self.boot(None, **keys)
-                    self.judged(response, *names)
-                    self.assertIn(
-                        f"{place} property " * bool(names), response.text
-                    )
-                    reason = self.scheduled(self.wish(None, **keys))
-                    self.assertEqual(bool(names), bool(reason))
-                    for name in names:
-                        self.assertIn(name.replace("'", ""), reason)
+        for kind, (more, source) in roots(properties).items()
+    },
+    "port of the host": boot(
+        image(),
+        "passthrough.allow",
+        more={"networks": [{"port": port("direct")}]},
+    ),
+    "port": boot(image(), more={"networks": [{"port": port("normal")}]}),
+}
 
 
-class TestRescue(Verdicts):
-    def rescue(self, server, **properties):
-        body = properties and {"rescue_image_ref": self.image(**properties)}
-        return self.act(server, {"rescue": body or None})
-
-    def test_by_the_image_that_the_servers_image_was_made_of(self):
-        """Nova prefers it to the server's own.
-
-        A reference to no image is refused, since somebody could create an
-        image of that id until Nova looks.
-        """
-        old, clean = self.image(**helpers.IDE), self.image()
-        for own, reference, names in (
-            (clean, old, ("hw_disk_bus='ide'", old)),
-            (old, clean, ()),
-            (clean, MISSING, (MISSING,)),
-        ):
-            server = self.server(own, base_image_ref=reference)
-            self.judged(self.rescue(server), *names)
-
-    def test_a_server_on_a_volume_without_an_image_is_novas_to_answer(self):
-        disk = {"source_type": "volume", "destination_type": "volume"}
-        root = {**disk, "boot_index": 0, "volume_id": self.volume()}
-        response = self.rescue(self.server("", root))
-        self.assertEqual(400, response.status_int)
-
-    def test_a_scsi_bus_needs_a_controller_of_the_server(self):
-        for own, names in (
-            ({"hw_disk_bus": "virtio"}, ("hw_scsi_model", "lsilogic")),
-            (CONTROLLER, ()),
-        ):
-            server = self.server(self.image(**own), **own)
-            self.judged(self.rescue(server, **STABLE), *names)
+def with_root(properties, *rules, rest=(), more=None, **local):
+    """Return the boot of an image with a local root disk of its own."""
+    of = image(**properties)
+    first = {**LOCAL, "boot_index": 0, "uuid": of, **local}
+    return boot(of, *rules, more={**disks(first, *rest), **(more or {})})
 
 
-class TestPorts(Verdicts):
-    def test_kinds_that_bring_a_device_of_the_host(self):
-        path = f"/v2.1/servers/{self.server(self.image())}/os-interface"
-        for kind in ("direct", "macvtap", "virtio-forwarder"):
-            port = self.port(kind)
-            body = {"interfaceAttachment": {"port_id": port}}
-            response = self.call("POST", path, body)
-            self.refused(response, "asks for 'vf'")
-            response = self.boot(self.image(), networks=[{"port": port}])
-            self.refused(response, "asks for 'vf'")
-        networks = [{"port": self.port("normal")}]
-        self.passed(self.boot(self.image(), networks=networks))
-
-    def port(self, kind):
-        port = copy.deepcopy(self.neutron.port_1)
-        port["binding:vnic_type"] = kind
-        self.neutron._ports[port["id"]] = port
-        return port["id"]
-
-
-class TestImageMetadata(Verdicts):
-    """Nova's proxy: PUT of the whole drops what it does not name."""
-
-    def write(self, image, body, method="PUT", path=""):
-        path = f"/v2.1/images/{image}/metadata{path}"
-        return self.call(method, path, body, version=OLD_API)
-
-    def test_a_property_that_another_one_hides(self):
-        legacy = {"vmware_adaptertype": "ide"}
-        whole = {**legacy, "hw_disk_bus": "virtio"}
-        for body, more, names in (
-            ({"metadata": legacy}, (), ("vmware_adaptertype", "ide")),
-            ({"metadata": {"x": "1"}}, ("POST",), ()),
-            ({"meta": {"x": "1"}}, ("PUT", "/x"), ()),
-            ({"metadata": {"x": "1", **whole}}, (), ()),
-            ({"metadata": {}}, (), ()),
-        ):
-            response = self.write(self.image(**whole), body, *more)
-            self.judged(response, *names)
-
-    def test_a_default_that_a_change_causes_is_refused_at_the_boot(self):
-        """By the filter: the API gate has just read the image."""
-        self.stub_out("nova_vhard.gates.nova_lookup.RECENT", 3600)
-        self.write_policy(
-            "guest_devices:\n"
-            "  disk_bus: {allow: [scsi]}\n"
-            "  scsi_model: {allow: [virtio-scsi]}\n"
+#: What the scheduler's gate finds in Nova's record of a new server.
+STORED = {
+    "nothing more": with_root(Q35),
+    "no block device": boot(image(**PC)),
+    "CD-ROM": with_root(PC, "cdrom_bus", device_type="cdrom"),
+    "CD-ROM on SATA": with_root(Q35, device_type="cdrom"),
+    "root on IDE": with_root(Q35, "disk_bus", disk_bus="ide"),
+    "second disk on IDE": with_root(
+        Q35, "disk_bus", rest=[{**BLANK, "disk_bus": "ide"}]
+    ),
+    "floppy": with_root(
+        Q35,
+        *("device_type", "floppy_bus"),
+        rest=[{**BLANK, "device_type": "floppy"}],
+    ),
+    "second CD-ROM": with_root(
+        PC, "cdrom_bus", rest=[{**BLANK, "device_type": "cdrom"}]
+    ),
+    **{
+        f"config drive {drive} on {machine}": boot(
+            image(**machine), *rules, more={"config_drive": drive}
         )
-        for metadata in ({"x": "1"}, {}):
-            image = self.image(hw_disk_bus="scsi", **CONTROLLER)
-            self.passed(self.boot(image))
-            self.passed(self.write(image, {"metadata": metadata}))
-            self.assertIn("hw_disk_bus", self.filtered(self.boot(image)))
-        # one that does not cause it
-        image = self.image(hw_disk_bus="virtio")
-        self.passed(self.write(image, {"metadata": {"x": "1"}}))
+        for drive, machine, rules in (
+            (True, PC, ("cdrom_bus",)),
+            (True, Q35, ()),
+            (False, PC, ()),
+        )
+    },
+    # A RequestSpec does not contain it, and a rescue would boot it.
+    "reference": boot(
+        image(**Q35, base_image_ref="http://203.0.113.1/image"),
+        "guest_devices",
+    ),
+}
 
 
-class TestShares(Verdicts):
-    """A share of Manila is attached, which Nova does to stopped servers."""
+def of_image(had, now=None):
+    """Return an image and a server that was made from it.
 
-    def test_a_share(self):
-        path = f"/v2.1/servers/{self.server(self.image())}/shares"
-        share = {"share": {"share_id": MISSING}}
-        refuses = "guest_devices: {file_system: {allow: []}}\n"
-        for policy, body, status, names in (
-            # The baseline leaves the answer to Nova.
-            ("", share, 409, ("vm_state active",)),
-            (refuses, {"share": "all"}, 400, ()),
-            (
-                refuses,
-                share,
-                403,
-                (
-                    *("virtiofs", "guest_devices.file_system"),
-                    "mount the share in the guest",
-                ),
-            ),
-        ):
-            self.write_policy(policy)
-            response = self.call("POST", path, body, version="2.97")
-            self.assertEqual(status, response.status_int)
-            for name in names:
-                self.assertIn(name, base.text(response))
+    :param had: properties of the image then
+    :param now: its properties today, if they have changed
+    """
+    own = image(**(had if now is None else now))
+    return own, server(own, **had)
+
+
+def on_volume(had):
+    """Return an image and a server on a volume that was made from it."""
+    own = image(**had)
+    disk = {
+        **ON_VOLUME,
+        "volume_id": volume(**had, image_id=own),
+        "device_name": "/dev/hda",
+        "connection_info": json.dumps({"serial": "a volume"}),
+    }
+    return own, server("", disk, **had)
+
+
+def on_scsi(had):
+    """Return an image and a server from it, with its root disk on SCSI."""
+    own = image(**had)
+    disk = {
+        **LOCAL,
+        "image_id": own,
+        "boot_index": 0,
+        "disk_bus": "scsi",
+        "device_name": "/dev/sda",
+    }
+    return own, server(own, disk, **had)
+
+
+def rebuild(made, *rules, other=None):
+    """Return a rebuild of a server with its own or another image."""
+    own, of = made
+    reference = own if other is None else image(**other)
+    return Row({"rebuild": {"imageRef": reference}}, of, rules)
+
+
+def rescue(made, *rules, **properties):
+    """Return a rescue of a server with a new image."""
+    reference = image(**properties)
+    return Row({"rescue": {"rescue_image_ref": reference}}, made[1], rules)
+
+
+#: Only the API's gate can refuse these without harm.
+REBUILDS = {
+    "another clean image": rebuild(of_image(CLEAN), other=CLEAN),
+    "another old image": rebuild(of_image(CLEAN), *BOTH, other=OLD),
+    # Nova reads the image again and calls no scheduler.
+    "changed image": rebuild(of_image(CLEAN, OLD), *BOTH),
+    # The server does not get anything new.
+    "same image": rebuild(of_image(CARD)),
+    # The scheduler would refuse it: it cannot know what the server had.
+    "another like it": rebuild(
+        of_image(CARD),
+        *("vif_model", "video_model"),
+        other={**CARD, "hw_video_model": "cirrus"},
+    ),
+    **{
+        f"older than the policy, {made.__name__} {other}": rebuild(
+            made(OLD), *rules, other=other
+        )
+        for made in (of_image, on_volume)
+        for other, rules in ((None, ()), (OLD, BOTH))
+    },
+    # The new image says nothing of the bus that the disk is on.
+    "with a controller": rebuild(on_scsi(SCSI), other=CONTROLLER),
+    # A server older than the policy, with libvirt's default controller
+    "old controller": rebuild(on_scsi(ON_SCSI)),
+    "new controller": rebuild(on_scsi(ON_SCSI), other=CONTROLLER),
+}
+
+
+def of_reference(own, reference, *rules):
+    """Return a rescue by what the server's image was made of.
+
+    Nova prefers it to the server's own image. A reference to no image is
+    refused, since somebody could create an image of that id until Nova looks.
+    """
+    of = server(image(**own), base_image_ref=reference)
+    return Row({"rescue": None}, of, rules)
+
+
+RESCUES = {
+    "old reference": of_reference(CLEAN, image(**IDE), "disk_bus"),
+    "clean reference": of_reference(IDE, image(**CLEAN)),
+    "lost reference": of_reference(CLEAN, MISSING, "guest_devices"),
+    # Nova says that such a server has no image to rescue it with.
+    "no reference": Row(
+        {"rescue": None},
+        server("", {**ON_VOLUME, "volume_id": volume()}),
+        status=400,
+    ),
+    # In a legacy rescue both disks are on the rescue image's bus.
+    "legacy": rescue(on_scsi(SCSI), hw_disk_bus="virtio"),
+    "stable": rescue(on_scsi(SCSI), **STABLE),
+    # The rescue image needs to name no controller: Nova would not read it.
+    "stable, from SCSI": rescue(
+        on_scsi(SCSI), **{**STABLE, "hw_rescue_bus": "scsi"}
+    ),
+    # A snapshot that cannot be read
+    "unshelve": Row(
+        {"unshelve": None},
+        server(image(), shelved=MISSING),
+        ("guest_devices",),
+    ),
+    "stable, old controller": rescue(on_scsi(ON_SCSI), **STABLE, **CLEAN),
+}
+
+
+LEGACY = {"vmware_adaptertype": "ide"}
+WHOLE = {**LEGACY, "hw_disk_bus": "virtio"}
+
+
+def metadata(body, *rules, of=WHOLE, method="PUT", key=()):
+    """Return a write of image metadata through Nova's proxy."""
+    path = ("images", image(**of), "metadata", *key)
+    return Row(body, path, rules, sent={**OLD_API, "method": method})
+
+
+#: PUT of the whole drops what it does not name.
+METADATA = {
+    "a property that was hidden": metadata({"metadata": LEGACY}, "disk_bus"),
+    "POST": metadata({"metadata": {"x": "1"}}, method="POST"),
+    "PUT of one": metadata({"meta": {"x": "1"}}, key=("x",)),
+    "PUT of all": metadata({"metadata": {"x": "1", **WHOLE}}),
+    "PUT of none": metadata({"metadata": {}}),
+    # The scheduler's gate refuses a boot of it, see test_create.
+    "a default": metadata({"metadata": {"x": "1"}}, of=SCSI),
+}
+
+
+def share(refused, body, *rules, **more):
+    """Return an attachment of a share, which Nova does to stopped servers."""
+    allow = "guest_devices: {file_system: {allow: []}}\n" if refused else ""
+    to = ("servers", server(image()), "shares")
+    sent = {"version": "2.97"}
+    return Row(body, to, rules, policy=allow, sent=sent, **more)
+
+
+SHARE = {"share": {"share_id": MISSING}}
+ATTACHED = {
+    # The baseline leaves the answer to Nova.
+    "share": share(False, SHARE, status=409),
+    "no share": share(True, {"share": "all"}, status=400),
+    "refused share": share(True, SHARE, "file_system"),
+    "port of the host": Row(
+        {"interfaceAttachment": {"port_id": port("direct")}},
+        ("servers", server(image()), "os-interface"),
+        ("passthrough.allow",),
+    ),
+}
+
+
+class TestVerdicts(Rows):
+    def test_boots(self):
+        self.each({**BOOTS, **STORED})
+
+    def test_servers(self):
+        self.each({**REBUILDS, **RESCUES, **ATTACHED})
+
+    def test_a_root_volume_that_is_not_there(self):
+        error = exception.VolumeNotFound(volume_id=MISSING)
+        get = mock.Mock(side_effect=error)
+        self.stub_out("nova.volume.cinder.API.get", get)
+        lost = rescue(on_volume({}), "guest_devices", **STABLE)
+        self.each({"stable rescue": lost})
+
+    def test_image_metadata(self):
+        self.each(METADATA)
+
+    def test_a_refusal_in_novas_own_shape(self):
+        response = self.boot(self.image(**OLD))
+        self.assertEqual("application/json", response.content_type)
+        ((name, fault),) = response.json.items()
+        self.assertEqual(
+            ("forbidden", 403, {"code", "message"}),
+            (name, fault["code"], {*fault}),
+        )
+        for rule in BOTH:
+            self.assertIn(f"[rule guest_devices.{rule}]", fault["message"])
+        self.assertIn("x-openstack-request-id", response.headers)
+        self.assertEqual([], self.servers())

@@ -7,8 +7,6 @@ else changes an image (tests/functional/glance has the command itself).
 """
 
 import argparse
-import copy
-import uuid
 from typing import Any
 
 from nova import context, objects
@@ -16,6 +14,18 @@ from nova.compute import power_state, vm_states
 from nova.tests.fixtures import PROJECT_ID
 
 from tests import following
+from tests.functional.nova import base, service, verdicts
+
+OTHERS = "0f4a5b6c7d8e4f90a1b2c3d4e5f60718"
+CONTROLLER = {"hw_scsi_model": "virtio-scsi"}
+#: Options of the commands, of which each value is kept.
+PARSER = argparse.ArgumentParser()
+for _name in (
+    *("property", "image-property", "file", "disk-format", "image"),
+    *("container-format", "network", "vnic-type"),
+):
+    PARSER.add_argument(f"--{_name}", action="append", default=[])
+PARSER.add_argument("target")
 
 
 class Shell:
@@ -34,83 +44,50 @@ class Shell:
 
     def run(self, words: list[str]) -> None:
         """Run a command; fail on one that is not known, or not allowed."""
-        program, what, verb, *rest = words
-        assert program == "openstack", words
-        method = getattr(self, f"_{what}_{verb}", None)
-        assert method is not None, f"no such command: {words}"
-        method(rest)
+        case = self._case
+        program, what, verb, *options = words
+        given = PARSER.parse_args(options)
+        target = given.target
+        pairs = [*given.property, *given.image_property]
+        match program, what, verb:
+            case "openstack", "image" | "volume", "set":
+                own = self._properties(what, target)
+                own.update(each.split("=", 1) for each in pairs)
+            case "openstack", "image" | "volume", "unset":
+                own = self._properties(what, target)
+                for name in pairs:
+                    del own[name]
+            case "openstack", "image", "save":
+                (file,) = given.file
+                self._saved[file] = target
+            case "openstack", "image", "create":
+                (file,) = given.file
+                original = case.glance.images[self._saved[file]]
+                assert given.disk_format == [original["disk_format"]]
+                assert given.container_format in ([], ["bare"])
+                properties = dict(each.split("=", 1) for each in pairs)
+                self.made[target] = case.owned(**properties)
+            case "openstack", "port", "create":
+                assert given.network == ["NETWORK"]
+                self.made[target] = case.port(*given.vnic_type)
+            case "openstack", "server", "stop":
+                case.passes(case.act(target, {"os-stop": None}))
+                # what its compute would do
+                rest(target, vm_states.STOPPED, power_state.SHUTDOWN)
+            case "openstack", "server", "rescue":
+                assert given.image == ["IMAGE"]
+                body = {"rescue": {"rescue_image_ref": self._image}}
+                case.admitted(case.act(target, body))
+            case _:
+                raise AssertionError(f"no such command: {words}")
 
-    def _own(self, image_id: str) -> dict[str, Any]:
-        image = self._case.glance.images[image_id]
+    def _properties(self, what: str, target: str) -> Any:
+        """Return the properties of an image, or of those that a volume has."""
+        if what == "volume":
+            return self._case.cinder.volumes[target]["volume_image_metadata"]
+        image = self._case.glance.images[target]
         assert image["owner"] == PROJECT_ID, "403: it is another project's"
-        properties: dict[str, Any] = image["properties"]
-        return properties
-
-    def _image_set(self, words: list[str]) -> None:
-        given = _parsed(words, "--property")
-        self._own(given.target).update(_pairs(given.property))
-
-    def _image_unset(self, words: list[str]) -> None:
-        given = _parsed(words, "--property")
-        properties = self._own(given.target)
-        for name in given.property:
-            del properties[name]
-
-    def _image_save(self, words: list[str]) -> None:
-        option, file, image_id = words
-        assert option == "--file"
-        assert image_id in self._case.glance.images
-        self._saved[file] = image_id
-
-    def _image_create(self, words: list[str]) -> None:
-        given = _parsed(
-            words,
-            *("--file", "--disk-format", "--container-format", "--property"),
-        )
-        (file,) = given.file
-        original = self._case.glance.images[self._saved[file]]
-        assert given.disk_format == [original["disk_format"]]
-        assert given.container_format in ([], ["bare"])
-        image = self._case.owned(**_pairs(given.property))
-        self.made[given.target] = image
-
-    def _volume_set(self, words: list[str]) -> None:
-        given = _parsed(words, "--image-property")
-        self._metadata(given.target).update(_pairs(given.image_property))
-
-    def _volume_unset(self, words: list[str]) -> None:
-        given = _parsed(words, "--image-property")
-        for name in given.image_property:
-            del self._metadata(given.target)[name]
-
-    def _metadata(self, volume: str) -> dict[str, Any]:
-        return self._case.cinder.volumes[volume]["volume_image_metadata"]
-
-    def _port_create(self, words: list[str]) -> None:
-        given = _parsed(words, "--network", "--vnic-type")
-        assert given.network == ["NETWORK"]
-        (kind,) = given.vnic_type
-        self.made[given.target] = self.port(kind)
-
-    def port(self, vnic_type: str) -> str:
-        """Make a port in Neutron; return its id."""
-        port = copy.deepcopy(self._case.neutron.port_1)
-        port |= {"id": str(uuid.uuid4()), "binding:vnic_type": vnic_type}
-        self._case.neutron._ports[port["id"]] = port
-        return str(port["id"])
-
-    def _server_stop(self, words: list[str]) -> None:
-        (server,) = words
-        response = self._case.act(server, {"os-stop": None})
-        assert response.status_int == 202, response.text
-        # what its compute would do
-        rest(server, vm_states.STOPPED, power_state.SHUTDOWN)
-
-    def _server_rescue(self, words: list[str]) -> None:
-        option, image, server = words
-        assert (option, image) == ("--image", "IMAGE")
-        body = {"rescue": {"rescue_image_ref": self._image}}
-        self._case.admitted(self._case.act(server, body))
+        return image["properties"]
 
 
 def rest(
@@ -136,19 +113,6 @@ def rest(
         instance.save()
 
 
-def _parsed(words: list[str], *options: str) -> argparse.Namespace:
-    """Return lists of the values of options, and the last word."""
-    parser = argparse.ArgumentParser()
-    for option in options:
-        parser.add_argument(option, action="append", default=[])
-    parser.add_argument("target")
-    return parser.parse_args(words)
-
-
-def _pairs(options: list[str]) -> dict[str, str]:
-    return dict(each.split("=", 1) for each in options)
-
-
 def commands(case: Any, text: str, image: str | None = None) -> Shell:
     """Run all commands of an explanation, which has nothing else to do."""
     shell = Shell(case, image)
@@ -157,3 +121,37 @@ def commands(case: Any, text: str, image: str | None = None) -> Shell:
         for words in step.commands:
             shell.run(words)
     return shell
+
+
+class Fixes(verdicts.VerdictCase):
+    """A cloud under a shipped policy, in which what refusals say is done."""
+
+    NAME = "baseline"
+
+    def write_policy(self, text: str) -> None:
+        header = service.HEADER.replace("baseline", self.NAME)
+        service.write_policy(self.policy_file, text, header)
+
+    def owned(self, owner: str = PROJECT_ID, **properties: str) -> str:
+        """Put an image of a project into Glance; return its id."""
+        image = self.image(**properties)
+        self.glance.images[image]["owner"] = owner
+        return image
+
+    def explained(self, response: Any) -> str:
+        """Return why the gate refuses."""
+        self.assertEqual(403, response.status_int, response.text)
+        return base.text(response)
+
+    def passes(self, response: Any, text: str = "") -> None:
+        """Check that the gates, and Nova, take a request."""
+        answer = (response.status_int, response.text, text)
+        self.assertIn(response.status_int, (200, 202), answer)
+
+    def admitted(self, response: Any) -> None:
+        """Check that the gates let through what needs a compute further on.
+
+        For a server on a volume Nova's API asks for its host.
+        """
+        text = response.text
+        self.assertNotIn(response.status_int, (400, 403, 404, 503), text)

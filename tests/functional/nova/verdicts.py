@@ -7,6 +7,7 @@ to its conductor and computes goes nowhere.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -24,6 +25,14 @@ from tests.functional.nova.base import Gates
 from tests.functional.nova.helpers import MEMBER
 
 HOST = "a-host"
+#: A local root disk, as Nova stores it.
+LOCAL = {"source_type": "image", "destination_type": "local"}
+#: Either status of success.
+ACCEPTED = 200
+SHELVED = {
+    "vm_state": vm_states.SHELVED_OFFLOADED,
+    "power_state": power_state.SHUTDOWN,
+}
 
 
 class VerdictCase(Gates, integrated_helpers._IntegratedTestBase):
@@ -56,6 +65,25 @@ class VerdictCase(Gates, integrated_helpers._IntegratedTestBase):
 
     def settle(self) -> None:
         """Return at once: nothing is at work."""
+
+    def without_computes(self) -> list[str]:
+        """Let what the gate accepts end before a compute is asked.
+
+        :returns: a list that the names of such calls go into
+        """
+        called: list[str] = []
+
+        def stub(name: str, answer: Any) -> None:
+            def call(*_: Any, **__: Any) -> Any:
+                called.append(name)
+                return answer
+
+            self.stub_out(f"nova.compute.api.API.{name}", call)
+
+        stub("attach_volume", "/dev/vdz")
+        stub("attach_interface", {"id": self.neutron.port_1["id"]})
+        stub("resize", None)
+        return called
 
     def scheduled(self, body: object, **who: Any) -> str:
         """Return the scheduler's verdict where the API has no gate.
@@ -99,6 +127,7 @@ class VerdictCase(Gates, integrated_helpers._IntegratedTestBase):
         image: str = "",
         *disks: dict[str, Any],
         fields: dict[str, Any] | None = None,
+        shelved: str = "",
         **metadata: str,
     ) -> str:
         """Store a running server in Nova's database; return its id.
@@ -107,19 +136,48 @@ class VerdictCase(Gates, integrated_helpers._IntegratedTestBase):
         :param disks: fields of its block device mappings, the root first;
             without a root, Nova has not yet named it or its bus
         :param fields: other fields of the server
+        :param shelved: its snapshot, if it is shelved
         :param metadata: image properties that Nova keeps with it
         """
         admin = context.get_admin_context()
         cell = self.cell_mappings["cell1"]
+        kept = {f"image_{name}": value for name, value in metadata.items()}
+        kept.setdefault("image_base_image_ref", image)
+        state = {}
+        if shelved:
+            kept["shelved_image_id"] = shelved
+            state = SHELVED
+        roots = [disk for disk in disks if disk.get("boot_index") == 0]
+        if image and not roots:
+            disks = ({**LOCAL, "image_id": image, "boot_index": 0}, *disks)
         with context.target_cell(admin, cell) as targeted:
-            kept = {**_fields(image, metadata), **(fields or {})}
-            instance = objects.Instance(targeted, **kept)
+            instance = objects.Instance(
+                targeted,
+                **{
+                    "user_id": "fake",
+                    "project_id": PROJECT_ID,
+                    "display_name": "a server",
+                    "hostname": "a-server",
+                    "image_ref": image,
+                    "host": HOST,
+                    "node": HOST,
+                    "compute_id": 1,
+                    "info_cache": objects.InstanceInfoCache(
+                        network_info=network_model.NetworkInfo()
+                    ),
+                    "vm_state": vm_states.ACTIVE,
+                    "power_state": power_state.RUNNING,
+                    "launched_at": timeutils.utcnow(),
+                    "root_device_name": "/dev/vda",
+                    "flavor": objects.Flavor.get_by_flavor_id(admin, "1"),
+                    "old_flavor": None,
+                    "new_flavor": None,
+                    "system_metadata": kept,
+                    **state,
+                    **(fields or {}),
+                },
+            )
             instance.create()
-            root = {"source_type": "image", "destination_type": "local"}
-            if image and not any(
-                disk.get("boot_index") == 0 for disk in disks
-            ):
-                disks = ({**root, "image_id": image, "boot_index": 0}, *disks)
             for disk in disks:
                 objects.BlockDeviceMapping(
                     targeted, instance_uuid=instance.uuid, **disk
@@ -131,48 +189,179 @@ class VerdictCase(Gates, integrated_helpers._IntegratedTestBase):
             project_id=PROJECT_ID,
             user_id="fake",
         ).create()
-        _spec(admin, instance).create()
+        # What Nova keeps of the request that the server was made by.
+        objects.RequestSpec.from_components(
+            admin,
+            instance.uuid,
+            image=objects.ImageMeta.from_instance(instance),
+            flavor=instance.flavor,
+            numa_topology=None,
+            pci_requests=None,
+            filter_properties={},
+            instance_group=None,
+            availability_zone=None,
+        ).create()
         return str(instance.uuid)
 
 
-def _spec(admin: Any, instance: Any) -> objects.RequestSpec:
-    """Return what Nova keeps of the request that a server was made by."""
-    return objects.RequestSpec.from_components(
-        admin,
-        instance.uuid,
-        image=objects.ImageMeta.from_instance(instance),
-        flavor=instance.flavor,
-        numa_topology=None,
-        pci_requests=None,
-        filter_properties={},
-        instance_group=None,
-        availability_zone=None,
-    )
+@dataclass(frozen=True, eq=False)
+class New:
+    """An object that is made when a row names it, and then its id.
+
+    In all places of a row, the same object has the same id.
+
+    :ivar kind: method of VerdictCase that makes it
+    """
+
+    kind: str
+    given: tuple[Any, ...] = ()
+    more: dict[str, Any] = field(default_factory=dict)
 
 
-def _fields(image: str, metadata: dict[str, str]) -> dict[str, Any]:
-    """Return what Nova keeps of a server that runs."""
-    kept = {f"image_{name}": value for name, value in metadata.items()}
-    kept.setdefault("image_base_image_ref", image)
-    flavor = objects.Flavor.get_by_flavor_id(context.get_admin_context(), "1")
+def image(**properties: Any) -> New:
+    """Return a new image."""
+    return New("image", more=properties)
+
+
+def volume(**metadata: str) -> New:
+    """Return a new volume with image metadata."""
+    return New("volume", more=metadata)
+
+
+def snapshot(of: New) -> New:
+    """Return a new snapshot of a volume."""
+    return New("snapshot", (of,))
+
+
+def port(kind: str) -> New:
+    """Return a new port of a vnic type."""
+    return New("port", (kind,))
+
+
+def server(*given: Any, **more: Any) -> New:
+    """Return a new server, see VerdictCase.server."""
+    return New("server", given, more)
+
+
+def root(of: Any, kind: str = "volume", **more: Any) -> dict[str, Any]:
+    """Return a root volume made of something, as a user asks for it."""
     return {
-        "user_id": "fake",
-        "project_id": PROJECT_ID,
-        "display_name": "a server",
-        "hostname": "a-server",
-        "image_ref": image,
-        "host": HOST,
-        "node": HOST,
-        "compute_id": 1,
-        "info_cache": objects.InstanceInfoCache(
-            network_info=network_model.NetworkInfo()
-        ),
-        "vm_state": vm_states.ACTIVE,
-        "power_state": power_state.RUNNING,
-        "launched_at": timeutils.utcnow(),
-        "root_device_name": "/dev/vda",
-        "flavor": flavor,
-        "old_flavor": None,
-        "new_flavor": None,
-        "system_metadata": kept,
+        "boot_index": 0,
+        "uuid": of,
+        "source_type": kind,
+        "destination_type": "volume",
+        "volume_size": 1,
+        **more,
     }
+
+
+@dataclass(frozen=True)
+class Row:
+    """A request to Nova's API, and the rules that it violates.
+
+    :ivar body: the body; by default of a boot
+    :ivar to: whose action it is, or parts of the path below /v2.1
+    :ivar refused: rules by which the gate of the API refuses it
+    :ivar scheduler: rules by which that of the scheduler refuses a boot; None
+        for the same
+    :ivar source: first word of the place of each violation
+    :ivar status: of Nova's own answer, if it refuses
+    :ivar policy: replaces that of the test case
+    :ivar sent: more arguments of Helpers.call
+    """
+
+    body: dict[str, Any]
+    to: New | tuple[Any, ...] | None = None
+    refused: tuple[str, ...] = ()
+    scheduler: tuple[str, ...] | None = None
+    source: str = ""
+    status: int = ACCEPTED
+    policy: str | None = None
+    sent: dict[str, Any] = field(default_factory=dict)
+
+
+def boot(image: Any, *refused: str, more: Any = None, **fields: Any) -> Row:
+    """Return the row of a boot.
+
+    :param more: more of the body
+    """
+    wish = {"name": "a server", "flavorRef": "1", "networks": "none"}
+    if image is not None:
+        wish["imageRef"] = image
+    return Row({"server": {**wish, **(more or {})}}, refused=refused, **fields)
+
+
+class Rows(VerdictCase):
+    """Sends the requests of a table."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.without_computes()
+        self.events = self.decisions()
+        # Servers of earlier rows count.
+        self.flags(instances=-1, cores=-1, ram=-1, group="quota")
+
+    def each(self, rows: dict[str, Row]) -> None:
+        """Send each request; check what the gates say of it."""
+        wrong = {}
+        for name, row in rows.items():
+            self.made: dict[New, str] = {}
+            expected, actual = self.ask(row)
+            if expected != actual:
+                wrong[name] = expected, actual
+        self.assertEqual({}, wrong)
+
+    def ask(self, row: Row) -> tuple[Any, Any]:
+        """Return the expected and the actual answers to a request."""
+        self.write_policy(self.POLICY if row.policy is None else row.policy)
+        to = row.to
+        if isinstance(to, New):
+            to = ("servers", to, "action")
+        path = "/".join(self.known(to or ("servers",)))
+        body = self.known(row.body)
+        sent = {"method": "POST", **row.sent}
+        self.events.clear()
+        response = self.call(path=f"/v2.1/{path}", body=body, **sent)
+        status, refused = response.status_int, self.broken("nova-api")
+        expected: list[Any] = [403 if row.refused else row.status]
+        actual = [ACCEPTED if status in (200, 202) else status]
+        expected.append(dict.fromkeys(row.refused, row.source))
+        actual.append({rule: row.source and refused[rule] for rule in refused})
+        if to is None and actual[0] in (ACCEPTED, 403):
+            who = {key: sent[key] for key in sent if key != "method"}
+            if refused:
+                reason = self.scheduled(body, **who)
+            else:
+                reason = self.filtered(response, **who)
+            rules = row.refused if row.scheduler is None else row.scheduler
+            expected += [{*rules}, bool(rules)]
+            actual += [{*self.broken("scheduler")}, bool(reason)]
+        return expected, actual
+
+    def broken(self, gate: str) -> dict[str, str]:
+        """Return the rules by which a gate refuses, each with its source.
+
+        Of the source the first word: image, volume, flavor ...
+        """
+        return {
+            violation["rule"].removeprefix("guest_devices."): violation[
+                "source"
+            ].partition(" ")[0]
+            for event in self.events
+            for violation in event["violations"]
+            if (event["gate"], violation["mode"]) == (gate, "enforce")
+        }
+
+    def known(self, tree: Any) -> Any:
+        """Return a part of a request with the ids of its new objects."""
+        if isinstance(tree, dict):
+            return {name: self.known(value) for name, value in tree.items()}
+        if isinstance(tree, list | tuple):
+            return [self.known(each) for each in tree]
+        if not isinstance(tree, New):
+            return tree
+        if tree not in self.made:
+            make = getattr(self, tree.kind)
+            given, more = self.known((tree.given, tree.more))
+            self.made[tree] = make(*given, **more)
+        return self.made[tree]
