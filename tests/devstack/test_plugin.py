@@ -168,8 +168,8 @@ class Devstack:
         """Return what was asked of devstack, and what has changed since."""
         result = self.calls.read_text().splitlines()
         for name, text in self.state().items():
-            old = before.get(name, "").splitlines()
-            changed = difflib.unified_diff(old, text.splitlines(), n=0)
+            old = placed(before.get(name, ""))
+            changed = difflib.unified_diff(old, placed(text), n=0)
             lines = [each.rstrip() for each in changed if each[:1] in "+-"]
             if lines and "/undo/" not in name:
                 mode = stat.S_IMODE((self.folder / name).stat().st_mode)
@@ -189,6 +189,15 @@ class Devstack:
         etc.folder = self.folder
         results = [status._run(check, etc.node, None) for check in checks]
         assert {each.code for each in results} <= {Code.SUCCESS}, results
+
+
+def placed(text):
+    """Return lines, each with the section of the file that it is in."""
+    section, result = "", []
+    for line in text.splitlines():
+        section = line if line.startswith("[") else section
+        result.append(line if line == section else f"{section} {line}")
+    return result
 
 
 @pytest.fixture
