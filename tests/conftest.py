@@ -185,6 +185,32 @@ def nothing_left(request: pytest.FixtureRequest):
 
 
 @pytest.fixture(autouse=True)
+def no_policy_refused(request: pytest.FixtureRequest):
+    """Fail a test whose policy is refused, unless it is about that.
+
+    A service goes on with the last valid policy, or refuses everything: what
+    a test then sees says nothing of the policy that it has written.
+    """
+    refused: list[str] = []
+    others = {each.ident for each in threading.enumerate()}
+    others.remove(threading.get_ident())
+
+    def note(record: logging.LogRecord) -> bool:
+        # A thread of an earlier test may still read its own policy.
+        text = record.getMessage()
+        if record.thread not in others and text.startswith("Policy cannot"):
+            refused.append(text)
+        return True
+
+    logger = logging.getLogger("nova_vhard.policy.watch")
+    logger.addFilter(note)
+    yield
+    logger.removeFilter(note)
+    if not request.node.get_closest_marker("refused_policy"):
+        assert not refused
+
+
+@pytest.fixture(autouse=True)
 def fresh_policy_files():
     """Let no gate of a test have what a file of the same name once said."""
     if enforcer := sys.modules.get("nova_vhard.gates.enforcer"):

@@ -179,6 +179,7 @@ def test_what_a_release_has_written_is_read(released, tmp_path):
     } == READ
 
 
+@pytest.mark.refused_policy
 def test_the_last_good_policy_of_a_service_that_is_upgraded(
     released, tmp_path
 ):
@@ -215,6 +216,7 @@ def test_names_in_placement(released):
     }
 
 
+@pytest.mark.refused_policy
 def test_requires_in_a_rolling_upgrade(tmp_path, monkeypatch):
     """The old service keeps the last valid policy, and names the reason.
 

@@ -102,6 +102,7 @@ def test_what_is_undone_is_understood_in_full(later, now, tmp_path):
         definitions.read(str(later("metadefs.json", metadefs=2)), CLOUD)
 
 
+@pytest.mark.refused_policy
 @pytest.mark.parametrize(
     "more",
     [{"later": 1}, {"requires": ">=99"}, {"hosts": {"require": ["later"]}}],

@@ -863,6 +863,7 @@ def test_a_rule_that_became_stricter_is_a_warning_first(
     assert [str(each) for each in document.Reading(path).warnings] == [text]
 
 
+@pytest.mark.refused_policy
 @pytest.mark.parametrize(
     ("text", "written", "runs", "holds"),
     [

@@ -100,6 +100,7 @@ CLEAN = server_request.of_image(lookups.Image(), SUBJECT)
 IDE = server_request.of_image(lookups.Image({"hw_disk_bus": "ide"}), SUBJECT)
 
 
+@pytest.mark.refused_policy
 def test_gates_of_a_process_report_a_bad_policy_once(gated, tmp_path, caplog):
     gates = [gated(), gated()]
     good = {gate.policy().digest for gate in gates}
@@ -285,6 +286,7 @@ def test_a_refusal_names_the_page_of_this_cloud(gated):
     )
 
 
+@pytest.mark.refused_policy
 def test_the_last_good_policy_is_kept_under_the_services_name(gated, tmp_path):
     good = gated().policy()
     assert {each.name for each in (tmp_path / "state").iterdir()} == {

@@ -481,6 +481,7 @@ def test_a_gate_sends_what_it_logs(enforcer, consumer, caplog, level, logs):
     assert [{**event, **about} for event in events] == [payload] * logs
 
 
+@pytest.mark.refused_policy
 def test_a_gate_sends_what_it_runs_again_and_again(
     enforcer, consumer, tmp_path, monkeypatch
 ):

@@ -21,6 +21,7 @@ from nova_vhard.policy import document, release, watch
 from nova_vhard.policy.watch import PolicyFile, PolicyUnavailable
 from tests.unit.helpers import TODAY, write
 
+pytestmark = pytest.mark.refused_policy
 WARN, AUDIT = "version: '1'\nmode: warn\n", "version: '1'\nmode: audit\n"
 BROKEN = "version: '1'\nmode: [\n"
 #: What baseline says of video_model has vga take the place of others.

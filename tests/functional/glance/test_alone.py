@@ -479,6 +479,7 @@ def test_a_fault_of_ours(
     assert cloud.environs == []
 
 
+@pytest.mark.refused_policy
 @pytest.mark.parametrize("wire", [create(IDE), update(TO_IDE)])
 def test_without_a_policy(
     cloud: Cloud,
@@ -785,6 +786,7 @@ def test_a_task_is_no_copy_unless_it_is_said() -> None:
     assert task._copied is False
 
 
+@pytest.mark.refused_policy
 def test_an_import_without_a_policy(cloud: Cloud, tmp_path: Path) -> None:
     (tmp_path / "policy.yaml").write_text("")
     assert refused(OLD) == http.NO_POLICY_TEXT

@@ -11,6 +11,7 @@ from tests.functional.glance.wire import User, Wire, add, message
 BROKEN = BASELINE + "guest_devices: {disk_bus: {allow: [virtoi]}}\n"
 
 
+@pytest.mark.refused_policy
 def test_an_edited_policy_is_obeyed_and_a_broken_one_is_not(
     under: MakeUser, policy_file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -30,6 +31,7 @@ def test_an_edited_policy_is_obeyed_and_a_broken_one_is_not(
         assert message(each.create(hw_disk_bus="ide"))
 
 
+@pytest.mark.refused_policy
 @pytest.mark.parametrize("text", [None, BROKEN, ""])
 def test_without_a_good_policy_only_what_is_judged_stops(
     under: MakeUser, policy_file: Path, plain: User, text: str | None

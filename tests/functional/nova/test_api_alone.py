@@ -385,6 +385,7 @@ def test_an_image_that_may_be_shared_before_nova_looks(
     assert (answer.status, answer.text) == (400 if text else 202, text)
 
 
+@pytest.mark.refused_policy
 def test_without_a_policy_nothing_is_judged(make, tmp_path, caplog):
     cloud = make(BAD)
     answer = cloud.send(request("POST", "/servers", boot()))
@@ -510,6 +511,7 @@ def test_a_log_that_cannot_be_written_is_no_pass(
     assert cloud.service.bodies == []
 
 
+@pytest.mark.refused_policy
 @pytest.mark.parametrize(
     ("text", "broken", "name", "sent", "answered", "lines"),
     [

@@ -7,6 +7,7 @@ Watching a file is in tests/unit/test_watch.
 from pathlib import Path
 
 import fixtures
+import pytest
 from nova import exception
 from nova.scheduler import manager
 
@@ -34,6 +35,7 @@ class TestPolicies(verdicts.VerdictCase):
         actual = [self.boot(image).status_int for image in images]
         self.assertEqual([*statuses], actual)
 
+    @pytest.mark.refused_policy
     def test_there_has_never_been_a_good_one(self):
         folder = Path(self.useFixture(fixtures.TempDir()).path)
         self.policy_file = folder / "policy.yaml"
@@ -55,6 +57,7 @@ class TestPolicies(verdicts.VerdictCase):
         self.boots(202, 403)
         self.judges(self.start())
 
+    @pytest.mark.refused_policy
     def test_a_bad_edit_keeps_what_held_before_it(self):
         """Also in a service that is started again."""
         gate = self.start()

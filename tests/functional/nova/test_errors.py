@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nova's own refusals stay as they are."""
 
+import re
 import uuid
 
 from tests import services
 from tests.functional.nova import helpers, verdicts
 
 NOBODY = str(uuid.UUID(int=7))
+UPDATED = rb'"updated": "[^"]*"'
 
 
 class TestNovasOwnAnswers(verdicts.VerdictCase):
@@ -24,6 +26,9 @@ class TestNovasOwnAnswers(verdicts.VerdictCase):
         self.assertIn(alone.status_int // 100, (2, 3, 4), request)
         for name in ("status", "content_type", "body"):
             values = getattr(alone, name), getattr(gated, name)
+            if name == "body":
+                # A compute may write that between the two.
+                values = (re.sub(UPDATED, b"", each) for each in values)
             self.assertEqual(*values, request)
 
     def test_of_a_boot(self):

@@ -5,6 +5,7 @@ import contextlib
 import datetime
 import importlib.metadata
 import io
+import logging
 import re
 import shlex
 import stat
@@ -203,7 +204,8 @@ class World:
         lines = [
             each.getMessage()
             for each in self.log_.records
-            if each.name.startswith("nova_vhard") and each.levelname != "INFO"
+            if each.name.startswith("nova_vhard")
+            and each.levelno > logging.INFO
         ]
         self.log_.clear()
         return "\n".join(lines)

@@ -183,6 +183,7 @@ def test_every_link_leads_somewhere(page):
     assert page.named("a")[0] == {"class": "skip", "href": "#main"}
 
 
+@pytest.mark.refused_policy
 def test_what_each_service_runs(tmp_path, made):
     # given services that judge by the file and by the one before, and refuse
     file = tmp_path / "policy.yaml"

@@ -188,6 +188,7 @@ def test_status_of_a_host_without_a_guard(run):
     assert "run nova-vhard-guard install" in out
 
 
+@pytest.mark.refused_policy
 def test_status_of_a_guarded_host(run, options, tmp_path, report, monkeypatch):
     run("install")
     domains.report(report, "iommu", "kernel_aslr")
@@ -226,6 +227,7 @@ def test_status_of_a_guarded_host(run, options, tmp_path, report, monkeypatch):
         assert part in text
 
 
+@pytest.mark.refused_policy
 def test_status_of_a_host_with_much_to_say(options, tmp_path):
     """Its answer is not cut off, whatever alphabet its faults are in."""
     key = "\u0416" * 90
@@ -392,6 +394,7 @@ def conf():
     return conf
 
 
+@pytest.mark.refused_policy
 def test_each_decision_is_sent_and_can_be_counted(
     conf, short, judge, policy, events
 ):

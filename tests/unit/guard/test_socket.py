@@ -363,6 +363,7 @@ def shown(answers):
     return json.loads(answers(Request(wire.STATUS, "", b"")).text)
 
 
+@pytest.mark.refused_policy
 def test_without_any_policy(tmp_path, make, events):
     answers = make(str(tmp_path))
     answers.refresh()
@@ -374,6 +375,7 @@ def test_without_any_policy(tmp_path, make, events):
     assert "policy.yaml" in shown(answers)["fault"]
 
 
+@pytest.mark.refused_policy
 def test_a_policy_that_breaks_goes_on_to_hold(answers, path):
     request = Request(wire.PREPARE, "x", xml("sata"))
     assert answers(request).word == "refuse"
@@ -385,6 +387,7 @@ def test_a_policy_that_breaks_goes_on_to_hold(answers, path):
         assert answers(request).word == word
 
 
+@pytest.mark.refused_policy
 def test_the_hook_learns_what_it_does_without_an_answer(
     tmp_path, answers, path
 ):
@@ -447,6 +450,7 @@ def test_a_probe_is_answered_whatever_the_mode_is(answers, path, events):
     assert events() == []
 
 
+@pytest.mark.refused_policy
 def test_what_an_operator_is_shown(answers, path):
     answers(Request(wire.START, "x", xml()))
     said = shown(answers)
