@@ -2,7 +2,7 @@
 """Sanitizing of untrusted text before output.
 
 Every text that leaves passes through here: answers, logs, events, tables, the
-report, the faults of servers (tests/unit/test_text_sink.py).
+report, the faults of servers (tests/unit/test_closed_set.py).
 """
 
 import unicodedata

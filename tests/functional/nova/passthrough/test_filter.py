@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The filter in Nova's own handler, on hosts that are in Placement.
 
-What a policy demands of a host is in tests/unit/test_passthrough.py, who is
+What a policy demands of a host is in tests/unit/test_verdict.py, who is
 left then in test_proven.py and test_filter_alone.py of the folder above.
 """
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Device profiles and accelerators of ports, as Cyborg answers.
 
-What a flavor asks for is in tests/unit/test_passthrough.py.
+What a flavor asks for is in tests/unit/test_verdict.py.
 """
 
 import uuid

@@ -44,7 +44,7 @@ class TestNotSo(reissue.Once):
         self.assertEqual([("boot", "refuse", [RULE])] * 3, judged(events))
 
     def test_a_policy_that_does_not_refuse(self):
-        """For modes and exemptions: tests/unit/test_one_time_use.py."""
+        """For modes and exemptions: tests/unit/test_verdict.py."""
         self.write_policy(
             reissue.POLICY.replace("require", "mode: warn, require")
         )

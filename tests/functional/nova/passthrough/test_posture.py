@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A host's proof appears and is withdrawn.
 
-When a report counts is in tests/functional/placement/test_posture.py.
+When a report counts is in tests/unit/test_posture.py.
 """
 
 import datetime

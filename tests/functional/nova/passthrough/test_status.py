@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """nova-vhard-status on the hypervisors of Nova's own API.
 
-tests/unit/cli/test_status_cloud.py has flavors, and what a login cannot see.
+tests/unit/cli/test_status_files.py has flavors, and what a login cannot see.
 """
 
 import datetime
