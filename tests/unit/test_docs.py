@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pages, samples, units and alerts say what the code says."""
 
+import argparse
 import configparser
 import contextlib
 import datetime
@@ -11,6 +12,7 @@ import io
 import json
 import os
 import re
+import runpy
 import shlex
 import shutil
 import string
@@ -18,7 +20,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Mapping, Set
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,10 +28,12 @@ import promql_parser as promql
 import pytest
 import yaml
 from oslo_config import cfg, generator
+from oslo_context.context import RequestContext
 
 from nova_vhard.attestor import mapping
 from nova_vhard.attestor.metrics import Numbers
 from nova_vhard.attestor.metrics import _Metrics as AttestorMetrics
+from nova_vhard.attestor.sources.list_file import ListFile
 from nova_vhard.catalogue import (
     checks,
     domain_devices,
@@ -48,6 +52,7 @@ from nova_vhard.cmd import (
     status,
 )
 from nova_vhard.common import xml
+from nova_vhard.common.problems import PolicyError
 from nova_vhard.conf import attestor as attestor_conf
 from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.conf import guard as guard_conf
@@ -73,6 +78,7 @@ from nova_vhard.osc.decision import counts, summary
 from nova_vhard.osc.policy import case_file, published, show, trial
 from nova_vhard.policy import (
     document,
+    events,
     hardware,
     hosts,
     model,
@@ -83,8 +89,9 @@ from nova_vhard.policy import (
 from nova_vhard.policy.subject import BOOT, UPLOAD, Subject
 from nova_vhard.reporter.publishers import base, prometheus
 from nova_vhard.request import described, flavor_traits, image, passthrough
+from nova_vhard.status import gates
 from tests import ran
-from tests.trees import build
+from tests.trees import build, capture
 from tests.unit import commands, docs
 from tests.unit.docs import (
     COMMANDS,
@@ -108,7 +115,7 @@ from tests.unit.docs import (
 )
 from tests.unit.explain import sentences
 from tests.unit.explain.requests import of
-from tests.unit.helpers import shipped, write
+from tests.unit.helpers import configured, shipped, write
 
 ALL_PAGES = pytest.mark.parametrize("page", PAGES, ids=docs.name_of)
 BASELINE = shipped("baseline")
@@ -142,6 +149,21 @@ EXPLANATIONS = [
         *(hosts.NOBODY, hosts.NO_CANDIDATE, hosts.ITS_HOST, hosts.UNKNOWN),
     )
 ]
+
+CORPUS = json.loads(text_of(ROOT / "tests" / "data" / "image-properties.json"))
+#: Preset to how many images pass: of the public ones, and of the others.
+PASSED = {
+    name: tuple(
+        sum(
+            not judged(name, each["properties"], each["disk_format"]).refusals
+            for each in CORPUS
+            if ("osism" in each["origin"]) is public
+        )
+        for public in (True, False)
+    )
+    for name in document.SHIPPED
+}
+DRIVES = '[{"device_type": "floppy", "disk_bus": "fdc"}]'
 
 #: Page, or a part of one, and texts that it has.
 TEXTS = {
@@ -194,6 +216,28 @@ TEXTS = {
             ({"vmware_adaptertype": "lsiLogic"},),
         )
     },
+    # Each has other violations, which the page does not show.
+    **{
+        f"refusal of {kind} by {policy}": (
+            REFUSED,
+            [
+                messages.describe([each])
+                for each in judged(policy, properties).violations
+                if each.choice.kind == kind
+            ],
+        )
+        for policy, kind, properties in (
+            ("baseline", "floppy_bus", {"block_device_mapping": DRIVES}),
+            ("strict", "disk_bus", {"os_distro": "ubuntu"}),
+        )
+    },
+    "presets and images": (
+        REFERENCE,
+        [
+            f"``{name}`` {public} pass {others} pass"
+            for name, (public, others) in PASSED.items()
+        ],
+    ),
     "no host for a device": (PASSTHROUGH, EXPLANATIONS),
     "no host, for users": (REFUSED, EXPLANATIONS),
     "answers of the gates": (
@@ -279,6 +323,119 @@ TEXTS = {
 def test_a_page_says_what_the_code_says(page, texts):
     text = words(page)
     assert texts and [each for each in texts if each not in text] == []
+
+
+def loaded(path, text):
+    """Return the policy of a text."""
+    return document.load(write(path, text))
+
+
+def test_readme_shows_the_fault_of_the_policy_for_passthrough(tmp_path):
+    policy = loaded(tmp_path / "policy.yaml", blocks(PASSTHROUGH, "yaml")[0])
+    asked = (
+        hardware.HardwareRequest(
+            passthrough=(
+                hardware.Passthrough("aliases", "gpu", "flavor"),
+                hardware.Passthrough("ports", "vf", "port"),
+            )
+        ),
+        *ASKED[1:],
+    )
+    assert verdict.evaluate(policy, *asked).violations == ()
+    demand = hosts.merge_requirements(
+        hosts.host_requirements(policy, *asked), model.Mode.ENFORCE
+    )
+    message = messages.fault_message([demand.failed(hosts.NOBODY)])
+    assert f"No valid host was found. {message}" in words(README)
+
+
+def test_reference_shows_the_errors_of_a_policy(tmp_path):
+    (broken,) = [
+        each for each in blocks(REFERENCE, "yaml") if "virtoi" in each
+    ]
+    with pytest.raises(PolicyError) as error:
+        loaded(tmp_path / "policy.yaml", broken)
+    assert " ".join(
+        str(each).removeprefix(f"{tmp_path}/") for each in error.value.problems
+    ) in words(REFERENCE)
+
+
+def test_the_event_is_what_the_code_writes(caplog):
+    (shown,) = [json.loads(each) for each in blocks(MONITORING, "json")]
+    who = shown["subject"]
+    result = judged("baseline", IDE)
+    RequestContext(request_id=shown["request"], overwrite=True)
+    with caplog.at_level("INFO", logger=events.LOG.name):
+        events.write(
+            shown["gate"],
+            Subject(
+                shown["operation"],
+                who["project"],
+                who["domain"],
+                frozenset(who["roles"]),
+            ),
+            result,
+            61e-6,
+        )
+    assert json.loads(caplog.messages[-1]) == shown | {"policy": result.policy}
+
+
+def test_the_page_shows_a_real_result(tmp_path):
+    (shown,) = [json.loads(each) for each in blocks(REPORTER, "json")]
+    result = INSTALLED[shown["check"]].run(
+        Host(root.HostRoot(capture("vtd-on", tmp_path)))
+    )
+    assert 0 < shown.pop("seconds") < 1
+    expected = {"id": checks.OURS[result.check], **asdict(result)}
+    assert json.dumps(shown) == json.dumps(expected)
+
+
+def test_the_table_of_hosts_has_columns_that_exist():
+    block = text_of(PASSTHROUGH).partition("-c Host")[2]
+    asked = ["Host", *re.findall(r"-c (\w+)", block)]
+    head = re.search(r"^ *\| (Host .*) \|$", block, re.MULTILINE)[1]
+    assert re.split(r"\s+\|\s+", head.strip()) == asked
+    assert set(asked) <= {"Host", "Status", *checks.CHECKS}
+
+
+def test_pages_include_all_that_the_extension_writes(tmp_path):
+    EXTENSION.write(tmp_path)
+    assert sorted(
+        re.findall(
+            rf"include:: \.\./{EXTENSION.FOLDER}/(\S+)",
+            "".join(text_of(page) for page in PAGES),
+        )
+    ) == sorted(os.listdir(tmp_path / EXTENSION.FOLDER))
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted(
+        {
+            *re.findall(
+                r"^``(nova_vhard\.[\w.]+)``",
+                text_of(MONITORING).partition("Logger  ")[2],
+                re.MULTILINE,
+            )
+        }
+        - {events.LOG.name}
+    ),
+)
+def test_a_logger_that_is_named_exists(name):
+    file = ROOT / f"{name.replace('.', '/')}.py"
+    assert "LOG = get_logger(__name__)" in text_of(file)
+
+
+@pytest.mark.parametrize(
+    ("page", "section", "options"),
+    [
+        (REPORTER, "vhard_reporter", reporter_conf.OPTS),
+        (docs.INSTALL, "vhard", vhard.OPTS),
+    ],
+)
+def test_options_that_are_named_exist(page, section, options):
+    named = {*re.findall(rf"\[{section}\]\s+(\w+)", text_of(page))}
+    assert named and named <= {each.dest for each in options}
 
 
 PLAN = flavor_traits.plan_traits(
@@ -481,6 +638,12 @@ def test_the_optional_rules_of_strict(strictest, properties, refused):
     } & OPTIONAL == refused
 
 
+def test_no_optional_rule_of_strict_holds_on_its_own(strictest):
+    strict = shipped("strict").guest_devices
+    for kind in OPTIONAL:
+        assert strictest.guest_devices[kind] != strict.get(kind)
+
+
 # Commands that pages show exist, and do what the pages say.
 
 QUICK_START = SOURCE / "quick-start.rst"
@@ -570,6 +733,24 @@ def test_a_man_page_has_every_option(name):
     }
 
 
+def test_every_man_page_is_built():
+    conf = runpy.run_path(str(SOURCE / "conf.py"))
+    assert {page: name for page, name, *_ in conf["man_pages"]} == {
+        f"cli/{name}": name for name in SCRIPTS
+    }
+    index = words(SOURCE / "cli" / "index.rst")
+    assert [name for name in SCRIPTS if name not in index] == []
+
+
+def test_what_is_run_is_documented_and_run_where_it_is_said():
+    assert set(RAN) <= DOCUMENTED and len(RAN) == len(set(RAN))
+    for command, script in ran.BY_CI.items():
+        assert command in text_of(ROOT / script)
+    for test in ran.ELSEWHERE.values():
+        file, _, name = test.partition("::")
+        assert re.search(rf"^(def|class) {name}\b", text_of(ROOT / file), re.M)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -616,6 +797,31 @@ def test_every_command_that_is_shown_takes_its_arguments():
     assert {" ".join(parts[:2]) for parts in shown} == set(PARSERS)
     for parts in shown:
         PARSERS[" ".join(parts[:2])].parse_args(parts[2:])
+
+
+def test_options_that_are_named_exist_and_all_of_ours_are():
+    known = {
+        option
+        for parser in PARSERS.values()
+        for option in parser._option_string_actions
+    }
+    ours = {
+        option
+        for parser in PARSERS.values()
+        for group in parser._action_groups[:2]
+        for action in group._group_actions
+        for option in action.option_strings
+        if option.startswith("--") and action.help != argparse.SUPPRESS
+    }
+    named = {*re.findall(r"(?<![-\w])--[a-z][a-z-]*", COMMANDS)}
+    assert ours - {"--help"} <= named <= known
+
+
+def test_the_filter_has_one_name():
+    plugin = text_of(ROOT / "devstack" / "plugin.sh")
+    assert f"NOVA_VHARD_FILTER={gates.FILTER}\n" in plugin
+    scheduler = text_of(ROOT / "nova_vhard" / "gates" / "scheduler.py")
+    assert f"class {gates.FILTER}(" in scheduler
 
 
 # The samples and units in etc/ are what the code takes.
@@ -854,6 +1060,52 @@ def test_the_attestors_unit_fits_its_options():
     mapping.load(str(ETC / "attested-hosts.yaml"))
 
 
+def test_the_page_of_the_attestor_has_files_that_can_be_read(tmp_path):
+    tmp_path.chmod(0o755)
+    path = tmp_path / "file.yaml"
+    path.touch(0o644)
+    conf = configured(attestor_conf, "vhard_attestor", verdicts_file=str(path))
+    page = SOURCE / "admin" / "attestation.rst"
+    mapped, _, agents = blocks(page, "yaml")
+    assert len(mapping.load(write(path, mapped))) == 2
+    path.write_text(agents)
+    assert [
+        (each.failed, bool(each.nonsense))
+        for each in ListFile(conf).verdicts().values()
+    ] == [(False, False), (True, False)]
+
+
+def uncommented(text):
+    return re.sub(r"^#(?=\S|  )", "", text, flags=re.MULTILINE)
+
+
+def given(data):
+    """Yield the path of every key that plain data has."""
+    if isinstance(data, list):
+        for each in data:
+            yield from given(each)
+    elif isinstance(data, dict):
+        for name, value in data.items():
+            yield (name,)
+            yield from ((name, *rest) for rest in given(value))
+
+
+def without_kinds(paths):
+    """Return paths, those within rules of device kinds as of one kind."""
+    return {
+        (path[0], *path[2:]) if path[0] == "guest_devices" else path
+        for path in paths
+    }
+
+
+def test_sample_policy_has_an_example_of_every_key(tmp_path):
+    text = uncommented(POLICY)
+    loaded(tmp_path / "policy.yaml", text)
+    assert without_kinds(schema_keys(schema.SCHEMA)) <= without_kinds(
+        given(yaml.safe_load(text))
+    )
+
+
 def test_sample_policy_is_baseline_as_long_as_nothing_is_uncommented():
     baseline = document.load(document.shipped("baseline"))
     assert document.load(str(ETC / "policy.yaml")).digest == baseline.digest
@@ -863,10 +1115,9 @@ def test_sample_policy_is_baseline_as_long_as_nothing_is_uncommented():
     "example", EXAMPLES, ids=lambda text: text[1:].partition(":")[0]
 )
 def test_each_example_of_the_sample_policy_loads(example, tmp_path):
-    path = tmp_path / "policy.yaml"
-    taken = re.sub(r"^#(?=\S|  )", "", example, flags=re.MULTILINE)
-    path.write_text(POLICY.replace(example, taken))
-    document.load(str(path))
+    loaded(
+        tmp_path / "policy.yaml", POLICY.replace(example, uncommented(example))
+    )
 
 
 # Alert rules, the dashboard and the page name metrics that exist.
@@ -1018,6 +1269,16 @@ def test_an_alert_speaks_of_labels_that_it_has(alert):
 def test_a_legend_has_labels_that_its_panel_has(target):
     labels = labels_of(filled_in(target["expr"]), KNOWN)
     assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) <= labels
+
+
+def test_every_metric_is_looked_at():
+    # The dashboard is of gates and hosts; the others have alerts alone.
+    others = ("nova_vhard_guard_", "nova_vhard_attest")
+    text = " ".join(each["expr"] for each in (*ALERTS, *TARGETS))
+    for name, labels in KNOWN.items():
+        assert series(name) in text or name.startswith(others)
+        # Prometheus would replace these.
+        assert not OF_THE_SCRAPE & labels.keys(), name
 
 
 def series(name):
