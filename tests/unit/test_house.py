@@ -9,6 +9,7 @@ import tarfile
 import zipfile
 
 import pytest
+import yaml
 
 from tests import house
 from tests.mutants import __main__ as program
@@ -242,6 +243,49 @@ def test_a_profile_has_what_its_script_installs(profile):
     assert packages == {
         name for name, words in ROWS.items() if profile in words.split()
     }
+
+
+def test_ci_finds_the_packages_of_its_profile():
+    (script,) = re.findall(
+        r"sed -n '(.+)' bindep\.txt", docs.text_of(ROOT / ".ci" / "run")
+    )
+    rows = [
+        line.split()
+        for line in subprocess.check_output(
+            ["sed", "-n", script, ROOT / "bindep.txt"], text=True
+        ).splitlines()
+    ]
+    # A package, and a command that shows whether it is there.
+    assert {package for package, _ in rows} == {
+        name for name, words in ROWS.items() if "ci" in words.split()
+    }
+    assert ["chromium-driver", "chromedriver"] in rows
+
+
+def test_every_job_of_zuul_is_an_environment_of_tox():
+    tox = docs.text_of(ROOT / "tox.ini")
+    environments = {
+        *re.findall(r"^\[testenv:(\S+)\]", tox, re.MULTILINE),
+        *re.search(r"^env_list = (.*)$", tox, re.M)[1].split(","),
+    }
+    names = {
+        row["job"]["name"]: row["job"]["vars"]["tox_envlist"]
+        for row in yaml.safe_load(docs.text_of(ROOT / "zuul.d/jobs.yaml"))
+        if not row["job"].get("abstract")
+    }
+    assert {*names.values()} <= {each.strip() for each in environments}
+    (row,) = yaml.safe_load(docs.text_of(ROOT / "zuul.d/project.yaml"))
+    assert {*row["project"]["check"]["jobs"]} == names.keys()
+
+
+def test_constraints_of_the_caller_are_honoured():
+    name = "TOX_CONSTRAINTS_FILE"
+    default = re.search(
+        rf"{name}:\{{toxinidir\}}/([^}}]+)\}}", docs.text_of(ROOT / "tox.ini")
+    )
+    # Our own constrain nothing.
+    assert re.findall("^[^#].*", docs.text_of(ROOT / default[1]), re.M) == []
+    assert f'-c "${name}"' in docs.text_of(ROOT / "tools/lib/venv.sh")
 
 
 def version():
