@@ -27,9 +27,10 @@ from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.guard import answers, wire
 from nova_vhard.guard.service import Guard
-from nova_vhard.host import plugins, root
+from nova_vhard.host import cache, plugins, root
 from nova_vhard.host.check import Status
 from nova_vhard.placement import client, devices
+from nova_vhard.policy.watch import PolicyFile, PolicyUnavailable
 from nova_vhard.reporter.publishers.json_file import JsonPublisher
 from nova_vhard.reporter.service import Reporter
 from tests.faults import each_fails
@@ -114,6 +115,33 @@ def test_a_guard_forgets_no_guest_and_lets_in_none(folder):
             assert ask(made, domains.UUID, "sata") is wire.Word.ALLOW
 
     assert each_fails(folder, works, restarted).count("replace") >= 4
+
+
+def test_a_policy_holds_and_no_older_one_after_it(folder):
+    lax, strict = (f"version: '1'\nmode: {m}\n" for m in ("audit", "enforce"))
+    folder.mkdir()
+    path, state = folder / "policy.yaml", str(folder / "state" / "copy")
+    PolicyFile(write(path, lax), state).current()
+    write(path, strict)
+
+    def works(operations):
+        with operations.failing():
+            file = PolicyFile(str(path), state)
+            with contextlib.suppress(PolicyUnavailable):
+                file.current()
+        assert file.current().mode == "enforce"
+
+    def restarted(died):
+        write(path, "mode: [")
+        file = PolicyFile(str(path), state)
+        with contextlib.suppress(PolicyUnavailable):
+            assert died or file.current().mode == "enforce"
+        write(path, strict)
+        assert file.current().mode == "enforce"
+
+    assert {"open", "read", "write", "fsync", "replace"} <= {
+        *each_fails(folder, works, restarted)
+    }
 
 
 class Host(test_model.Host):
@@ -264,6 +292,20 @@ def test_a_full_disk_is_told_once_and_the_old_report_stays(
     assert line.startswith("Not published, tried again later: json: ")
     assert full.strerror in line
     assert end == "Published again: json"
+
+
+def test_a_full_disk_is_told_once_by_the_memory_of_checks(
+    folder, monkeypatch, caplog
+):
+    folder.mkdir()
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(os, "fsync", mock.Mock(side_effect=full))
+    for turn in range(3):
+        kept = cache.Cache(str(folder), "elf", 1)
+        assert kept.get("before") == (turn or None)
+        kept.put("before", turn + 1)
+        kept.save()
+    assert [full.strerror in each for each in caplog.messages] == [True]
 
 
 def test_no_host_is_attested_that_is_not(folder, monkeypatch):
