@@ -174,6 +174,19 @@ def test_what_a_guest_had_follows_it(guard, host, connection):
     )
 
 
+def test_a_guest_from_a_saved_state(guard, host, connection):
+    guard.policy(policy("audit"))
+    guest = connection.defineXML(host.describe("saved", bus="sata"))
+    guest.create()
+    guest.managedSave()
+    guard.policy(policy())
+    guest.create()
+    assert guest.isActive()
+    assert guard.outcomes()[-1] == ("start", "warn")
+    metrics = guard.place / "metrics" / "nova_vhard_guard.prom"
+    wait(lambda: 'operation="restore"' in metrics.read_text())
+
+
 def test_a_restore_that_is_refused_keeps_what_was_saved(
     guard, host, connection, elsewhere
 ):

@@ -2,8 +2,10 @@
 """Every check on this machine, with a guest that runs."""
 
 import contextlib
+import os
 import pathlib
 import re
+import shutil
 import socket
 from xml.etree import ElementTree
 
@@ -144,10 +146,35 @@ LACKS = (
 )
 
 
+DEVICES_GROUP = pathlib.Path("/sys/fs/cgroup/devices")
+
+
+@contextlib.contextmanager
+def closed_devices(pid):
+    """Close the devices of a process, where version 1 of cgroups has them."""
+    if not DEVICES_GROUP.is_dir():
+        yield
+        return
+    group = DEVICES_GROUP / f"nova-vhard-{pid}"
+    group.mkdir()
+    try:
+        (group / "devices.deny").write_text("a")
+        (group / "devices.allow").write_text("c 1:3 rwm")
+        (group / "cgroup.procs").write_text(pid)
+        yield
+    finally:
+        (DEVICES_GROUP / "cgroup.procs").write_text(pid)
+        group.rmdir()
+
+
 def test_a_guest_as_it_should_be(reporter, libvirtd, results):
     said = text(results["guest_cage"])
     assert "CapEff 0000000000000000, NoNewPrivs 1, Seccomp 2" in said
     assert "mountinfo: own mount namespace" in said
+    pid = re.search(r"/proc/(\d+)/status: .*\(tiny\)", said)[1]
+    with closed_devices(pid):
+        caged = reporter.check()["guest_cage"]
+    assert caged["status"] == "PASS", caged
     libvirtd.start("shown", devices=VNC.format("127.0.0.1", 5977))
     try:
         result = reporter.check()["console_encrypted"]
@@ -207,6 +234,40 @@ def test_a_weak_emulator_in_place_of_a_good_one(reporter, place, libvirtd):
         said = answer[name]["status"], first[: len(start)], word in first
         assert said == ("FAIL", start, True)
     assert answer["qemu_canary"]["status"] == "PASS"
+
+
+class Unprivileged(Reporter):
+    """Runs without any capability, and so without root's sight."""
+
+    def command(self, *words):
+        """Return the command line of a subcommand."""
+        sets = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+        return [*sets, *super().command(*words)]
+
+
+def test_a_binary_that_was_replaced(reporter, libvirtd, place):
+    """It had neither RELRO nor NX; the one in its place is good."""
+    weak, good = place / "replaced" / "qemu-weak", place / "replaced" / "good"
+    weak.parent.mkdir()
+    for path in (weak, good):
+        shutil.copy("/usr/bin/qemu-system-x86_64", path)
+    elf_files.change_header(weak, elf_files.PT_GNU_STACK, flags=7)
+    elf_files.change_header(weak, 0x6474E552, type=elf_files.PT_NULL)
+    libvirtd.start("old", devices=f"<emulator>{weak}</emulator>")
+    try:
+        os.replace(good, weak)
+        result = reporter.check()
+        theirs = Unprivileged(place / "user", libvirtd.uri).check()
+    finally:
+        libvirtd.end("old")
+    for name in ("qemu_relro", "qemu_nx"):
+        line = f"{weak} (deleted) (guest old, process "
+        assert line in text(result[name])
+        # Only root can open what nobody else can any more.
+        said = result[name]["status"], theirs[name]["status"]
+        assert said == ("FAIL", "UNKNOWN"), theirs[name]
+        since = "(replaced|changed) since guest old, process"
+        assert re.search(since, text(theirs[name]))
 
 
 def test_a_device_that_is_offered(place, libvirtd):
