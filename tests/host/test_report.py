@@ -241,8 +241,10 @@ class Unprivileged(Reporter):
 
     def command(self, *words):
         """Return the command line of a subcommand."""
-        sets = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
-        return [*sets, *super().command(*words)]
+        return [
+            *("setpriv", "--bounding-set=-all", "--inh-caps=-all"),
+            *super().command(*words),
+        ]
 
 
 def test_a_binary_that_was_replaced(reporter, libvirtd, place):
@@ -261,13 +263,13 @@ def test_a_binary_that_was_replaced(reporter, libvirtd, place):
     finally:
         libvirtd.end("old")
     for name in ("qemu_relro", "qemu_nx"):
-        line = f"{weak} (deleted) (guest old, process "
-        assert line in text(result[name])
+        assert f"{weak} (deleted) (guest old, process " in text(result[name])
         # Only root can open what nobody else can any more.
         said = result[name]["status"], theirs[name]["status"]
         assert said == ("FAIL", "UNKNOWN"), theirs[name]
-        since = "(replaced|changed) since guest old, process"
-        assert re.search(since, text(theirs[name]))
+        assert re.search(
+            "(replaced|changed) since guest old, process", text(theirs[name])
+        )
 
 
 def test_a_device_that_is_offered(place, libvirtd):

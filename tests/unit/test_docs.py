@@ -238,6 +238,14 @@ TEXTS = {
             for name, (public, others) in PASSED.items()
         ],
     ),
+    "the filter's name in DevStack": (
+        ROOT / "devstack" / "plugin.sh",
+        [f" NOVA_VHARD_FILTER={gates.FILTER} "],
+    ),
+    "the filter's name": (
+        ROOT / "nova_vhard" / "gates" / "scheduler.py",
+        [f" class {gates.FILTER}("],
+    ),
     "no host for a device": (PASSTHROUGH, EXPLANATIONS),
     "no host, for users": (REFUSED, EXPLANATIONS),
     "answers of the gates": (
@@ -362,7 +370,6 @@ def test_reference_shows_the_errors_of_a_policy(tmp_path):
 
 def test_the_event_is_what_the_code_writes(caplog):
     (shown,) = [json.loads(each) for each in blocks(MONITORING, "json")]
-    who = shown["subject"]
     result = judged("baseline", IDE)
     RequestContext(request_id=shown["request"], overwrite=True)
     with caplog.at_level("INFO", logger=events.LOG.name):
@@ -370,9 +377,8 @@ def test_the_event_is_what_the_code_writes(caplog):
             shown["gate"],
             Subject(
                 shown["operation"],
-                who["project"],
-                who["domain"],
-                frozenset(who["roles"]),
+                **shown["subject"]
+                | {"roles": frozenset(shown["subject"]["roles"])},
             ),
             result,
             61e-6,
@@ -640,8 +646,11 @@ def test_the_optional_rules_of_strict(strictest, properties, refused):
 
 def test_no_optional_rule_of_strict_holds_on_its_own(strictest):
     strict = shipped("strict").guest_devices
-    for kind in OPTIONAL:
-        assert strictest.guest_devices[kind] != strict.get(kind)
+    assert [
+        kind
+        for kind in sorted(OPTIONAL)
+        if strictest.guest_devices[kind] == strict.get(kind)
+    ] == []
 
 
 # Commands that pages show exist, and do what the pages say.
@@ -815,13 +824,6 @@ def test_options_that_are_named_exist_and_all_of_ours_are():
     }
     named = {*re.findall(r"(?<![-\w])--[a-z][a-z-]*", COMMANDS)}
     assert ours - {"--help"} <= named <= known
-
-
-def test_the_filter_has_one_name():
-    plugin = text_of(ROOT / "devstack" / "plugin.sh")
-    assert f"NOVA_VHARD_FILTER={gates.FILTER}\n" in plugin
-    scheduler = text_of(ROOT / "nova_vhard" / "gates" / "scheduler.py")
-    assert f"class {gates.FILTER}(" in scheduler
 
 
 # The samples and units in etc/ are what the code takes.
@@ -1065,8 +1067,7 @@ def test_the_page_of_the_attestor_has_files_that_can_be_read(tmp_path):
     path = tmp_path / "file.yaml"
     path.touch(0o644)
     conf = configured(attestor_conf, "vhard_attestor", verdicts_file=str(path))
-    page = SOURCE / "admin" / "attestation.rst"
-    mapped, _, agents = blocks(page, "yaml")
+    mapped, _, agents = blocks(SOURCE / "admin" / "attestation.rst", "yaml")
     assert len(mapping.load(write(path, mapped))) == 2
     path.write_text(agents)
     assert [

@@ -410,6 +410,26 @@ CLOSED = errors(LOG)
         (BARE | EMPTY, HEAD, FAIL, ""),
         (BARE | EMPTY, HEAD + event(9, DIGEST), FAIL, ""),
         (BARE | EMPTY | BEGUN, HEAD + LOCALITY, FAIL, ""),
+        # The locality is of the first register.
+        (
+            BARE | PCRS,
+            GOOD + event(1, bytes(32), 3, content=b"StartupLocality\0\x03"),
+            PASS,
+            "",
+        ),
+        # The head is of another register; more events or digests than any
+        # firmware writes.
+        (BARE | PCRS, b"\1" + GOOD[1:], UNKNOWN, ""),
+        (BARE | PCRS, GOOD + event(9, DIGEST) * 20_000, UNKNOWN, ""),
+        (
+            BARE | PCRS,
+            HEAD
+            + struct.pack("<III", 4, 1, 17)
+            + (struct.pack("<H", 11) + DIGEST) * 17
+            + bytes(4),
+            UNKNOWN,
+            "",
+        ),
         (BARE | EMPTY | CLOSED | left(WRONG), GOOD, FAIL, ""),
         # Nothing, a byte, a header, half an event, another format.
         (BARE | PCRS, b"", UNKNOWN, ""),
@@ -472,7 +492,10 @@ def test_tpm(tmp_path, content, log, status, step):
 @pytest.mark.parametrize(
     ("content", "first"),
     # A byte without the name of a locality does not count.
-    [(b"\x03", "0" * 64), (b"StartupLocality\0\x03", "0" * 63 + "3")],
+    [
+        *((b"\x03", "0" * 64), (b"xStartupLocality\0\x03", "0" * 64)),
+        (b"StartupLocality\0\x03", "0" * 63 + "3"),
+    ],
 )
 def test_where_the_firmware_began_is_part_of_the_first_register(
     content, first
