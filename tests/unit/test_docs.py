@@ -908,7 +908,7 @@ UNITS = {
 }
 
 
-def samples_text_of(name):
+def unit_text(name):
     return (ETC / f"nova-vhard-{name}.service").read_text(encoding="utf-8")
 
 
@@ -917,7 +917,7 @@ def unit(name):
     # A list in a unit may span several lines.
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     parser.optionxform = str
-    parser.read_string(samples_text_of(name))
+    parser.read_string(unit_text(name))
     return parser["Service"]
 
 
@@ -974,11 +974,11 @@ def test_a_unit_has_its_settings_and_no_privilege_more(name):
 @pytest.mark.parametrize("name", UNITS)
 def test_a_units_command_is_one_that_its_program_knows(name):
     options, default = command(unit(name))
-    files = handed(samples_text_of(name))
+    files = handed(unit_text(name))
     for path in [each for each in files if not each.endswith(".conf")]:
         # An option must name each file that is not a configuration file.
         del files[path]
-        assert f"=%d/{path.rpartition('/')[2]}\n" in samples_text_of(name)
+        assert f"=%d/{path.rpartition('/')[2]}\n" in unit_text(name)
     # The guard reads its file as root.
     files = files or {path: path for path in default}
     assert options.config_file == list(files)
@@ -1049,7 +1049,7 @@ def test_what_single_commands_do():
 
 
 def test_the_attestors_unit_fits_its_options():
-    text = samples_text_of("attestor")
+    text = unit_text("attestor")
     named = re.findall(
         r"^Environment=OS_VHARD_ATTESTOR__(\w+)=%d/(.+)$", text, re.MULTILINE
     )

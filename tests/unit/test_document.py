@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Policy files: what is loaded, and what is wrong with them."""
+"""Policy files and their YAML, schemas and places: what is loaded, faults."""
 
 import datetime
 import importlib.metadata
@@ -976,7 +976,7 @@ class Lines:
         return 10 + len(path)
 
 
-SAID_CONTENT = {
+TREE_CONTENT = {
     "mode": "warn",
     "guest_devices": {"disk_bus": {"allow": ["virtio", "scsi"]}},
     "exemptions": [{"id": "a", "roles": ["x"]}, {"id": "b"}],
@@ -999,7 +999,7 @@ TREE = {
 
 
 def test_each_value_has_its_place():
-    assert provenance.tree(SAID_CONTENT, "f", Lines) == TREE
+    assert provenance.tree(TREE_CONTENT, "f", Lines) == TREE
 
 
 def test_a_list_below_the_first_names_is_a_value():
@@ -1012,7 +1012,7 @@ def test_a_list_below_the_first_names_is_a_value():
 
 
 def test_the_content_comes_back():
-    assert provenance.plain(TREE) == SAID_CONTENT
+    assert provenance.plain(TREE) == TREE_CONTENT
 
 
 def test_every_value_with_its_path():
@@ -1428,7 +1428,7 @@ def test_what_a_schema_wants():
         assert schema_errors.describe(schema) == text
 
 
-SCHEMA_LONG = "x" * (NAME_LIMIT + 1)
+OVERLONG = "x" * (NAME_LIMIT + 1)
 REQUIRED = keys("a", "c", a=TEXT, b=TEXT, c=BOOL)
 NUMBER = {"type": "string", "pattern": "^[0-9]+$", "title": "a number"}
 
@@ -1443,9 +1443,9 @@ def test_schema_places():
         (array(TEXT, least=1), ["a"], []),
         (mapping(TEXT), {}, []),
         (mapping(TEXT), {"a": ""}, [("a",)]),
-        (mapping(TEXT), {SCHEMA_LONG[1:]: "b"}, []),
-        (mapping(TEXT), {SCHEMA_LONG: "b"}, [(SCHEMA_LONG,)]),
-        (mapping(TEXT), {SCHEMA_LONG: ""}, [(SCHEMA_LONG,)]),
+        (mapping(TEXT), {OVERLONG[1:]: "b"}, []),
+        (mapping(TEXT), {OVERLONG: "b"}, [(OVERLONG,)]),
+        (mapping(TEXT), {OVERLONG: ""}, [(OVERLONG,)]),
         (mapping(TEXT), "a", [()]),
         (mapping(TEXT), ["a"], [()]),
         (any_names, "*", []),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What counts, draws and packs: house, mutants, the wheel."""
+"""Figures of the source, mutants, and files that other tools read."""
 
 import re
 import shutil

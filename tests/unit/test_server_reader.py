@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests about servers: creation, changes, kept devices, rescues."""
+"""Requests about servers, and the verdicts on them: devices, rescues."""
 
 import datetime
 from dataclasses import replace
@@ -435,7 +435,7 @@ def test_who_acts_on_anothers_server_is_judged_as_its_project(action, named):
 
 # Tests of how devices plugged into a running server are judged.
 
-CHANGES_WHO = SimpleNamespace(
+ATTACHING_USER = SimpleNamespace(
     project_id="p1", project_domain_id="d1", roles=("a",)
 )
 RULES = policy(
@@ -447,8 +447,8 @@ RULES = policy(
         "tpm_model": {"allow": []},
     }
 )
-CHANGES_OLD = {"hw_video_model": "cirrus", "hw_vif_model": "e1000"}
-CHANGES_PORTS = {
+OLD_MODELS = {"hw_video_model": "cirrus", "hw_vif_model": "e1000"}
+PORTS_BY_TYPE = {
     kind: {"id": kind, "binding:vnic_type": kind}
     for kind in (
         *("normal", "macvtap", "virtio-forwarder", "new"),
@@ -476,16 +476,16 @@ def attached(method, body, **properties):
         "p1",
         "an-image",
         Flavor("m1.small", "1"),
-        image.read({**CHANGES_OLD, **properties}),
+        image.read({**OLD_MODELS, **properties}),
     )
     return getattr(
         changes.ChangeReader(
             SimpleNamespace(
                 server={server.id: server}.__getitem__,
                 kept_devices=lambda _server: [],
-                port=CHANGES_PORTS.__getitem__,
+                port=PORTS_BY_TYPE.__getitem__,
             ),
-            CHANGES_WHO,
+            ATTACHING_USER,
         ),
         method,
     )(server.id, body)
@@ -642,7 +642,7 @@ def test_a_change_of_an_images_metadata(
     old = Image(IDE, "qcow2", holder=holder)
     request = getattr(
         changes.ChangeReader(
-            SimpleNamespace(image={holder.id: old}.__getitem__), CHANGES_WHO
+            SimpleNamespace(image={holder.id: old}.__getitem__), ATTACHING_USER
         ),
         method,
     )(holder.id, change)
@@ -658,9 +658,11 @@ def test_a_change_of_an_images_metadata(
 
 # Requests for existing servers are judged device by device.
 
-JUDGED_WHO = SimpleNamespace(project_id="p1", project_domain_id="d1", roles=())
+USER_WITHOUT_ROLES = SimpleNamespace(
+    project_id="p1", project_domain_id="d1", roles=()
+)
 OWN, OTHER = (f"155d900f-4e14-4e4c-a73d-{number:012}" for number in (1, 2))
-JUDGED_RULES = policy(
+DEVICE_RULES = policy(
     guest_devices={
         "disk_bus": {"allow": ["virtio", "scsi"]},
         "cdrom_bus": {"allow": ["sata"]},
@@ -675,7 +677,7 @@ JUDGED_RULES = policy(
 
 VIRTIO = KeptDevice("virtio", "disk", "vda", root=True)
 SCSI = KeptDevice("scsi", "disk", "sda", root=True)
-JUDGED_IDE = KeptDevice("ide", "disk", "hda", root=True)
+IDE_DISK = KeptDevice("ide", "disk", "hda", root=True)
 DRIVE = True
 
 PC = {"hw_machine_type": "pc"}
@@ -687,12 +689,12 @@ NEW_CD = {"hw_rescue_device": "cdrom"}
 
 CARDS, GUEST, RESCUE_DISK = "network cards", "", "rescue disk"
 
-JUDGED_RESCUE = ("rescue", {"rescue": {"rescue_image_ref": OTHER}})
+RESCUE_CALL = ("rescue", {"rescue": {"rescue_image_ref": OTHER}})
 OWN_RESCUE = ("rescue", {"rescue": None})
-JUDGED_REBUILD = ("rebuild", {"rebuild": {"imageRef": OTHER}})
+REBUILD_CALL = ("rebuild", {"rebuild": {"imageRef": OTHER}})
 OWN_REBUILD = ("rebuild", {"rebuild": {"imageRef": OWN}})
-JUDGED_UNSHELVE = ("unshelve", {"unshelve": None})
-JUDGED_RESIZE = ("resize", {"resize": {"flavorRef": "2"}})
+UNSHELVE_CALL = ("unshelve", {"unshelve": None})
+RESIZE_CALL = ("resize", {"resize": {"flavorRef": "2"}})
 ATTACH_VOLUME = ("attach_volume", {"volumeAttachment": {"volumeId": "v"}})
 ATTACHED = "attached volume"
 
@@ -739,7 +741,7 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
             changes.ChangeReader
             if method.startswith("attach")
             else nova_api.ServerReader
-        )(find, JUDGED_WHO),
+        )(find, USER_WITHOUT_ROLES),
         method,
     )(server.id, body)
 
@@ -752,7 +754,7 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
         # A stable rescue adds a device. Nova's record of a CD-ROM that is
         # not there excuses none.
         (
-            JUDGED_RESCUE,
+            RESCUE_CALL,
             RECORDED,
             PC | NEW_CD,
             [VIRTIO],
@@ -762,7 +764,7 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
         ),
         # Nor does a CD-ROM that is there, which is another one.
         (
-            JUDGED_RESCUE,
+            RESCUE_CALL,
             RECORDED,
             PC | NEW_CD,
             [VIRTIO],
@@ -771,17 +773,17 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
             {("cdrom_bus", "ide", CONFIG_DRIVE)},
         ),
         (
-            JUDGED_RESCUE,
+            RESCUE_CALL,
             {},
             {"hw_rescue_bus": "ide"},
-            [JUDGED_IDE],
+            [IDE_DISK],
             not DRIVE,
             {("rescue_bus", "ide", GUEST)},
             {("disk_bus", "ide", ROOT)},
         ),
         # The controller is the server's: one that it had, or a new one.
         (
-            JUDGED_RESCUE,
+            RESCUE_CALL,
             {},
             {"hw_rescue_bus": "scsi"},
             [SCSI],
@@ -790,7 +792,7 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
             {("scsi_model", "lsilogic", GUEST)},
         ),
         (
-            JUDGED_RESCUE,
+            RESCUE_CALL,
             {},
             {"hw_rescue_bus": "scsi"},
             [VIRTIO],
@@ -800,7 +802,7 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
         ),
         # What the server's own image says of a rescue does not count.
         (
-            JUDGED_RESCUE,
+            RESCUE_CALL,
             {"hw_rescue_bus": "ide"},
             {"hw_rescue_bus": "virtio"},
             [VIRTIO],
@@ -811,16 +813,16 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
         # The devices of a legacy one are the rescue image's, in the place of
         # the server's.
         (
-            JUDGED_RESCUE,
+            RESCUE_CALL,
             {},
             {"hw_disk_bus": "ide", **CARD},
-            [JUDGED_IDE],
+            [IDE_DISK],
             not DRIVE,
             {("vif_model", "e1000", CARDS)},
             {("disk_bus", "ide", ROOT)},
         ),
         (
-            JUDGED_RESCUE,
+            RESCUE_CALL,
             CARD,
             {"hw_disk_bus": "ide", **CARD},
             [VIRTIO],
@@ -842,7 +844,7 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
             OWN_REBUILD,
             CARD,
             CARD,
-            [JUDGED_IDE],
+            [IDE_DISK],
             not DRIVE,
             set(),
             {("disk_bus", "ide", ROOT), ("vif_model", "e1000", CARDS)},
@@ -877,16 +879,16 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
         ),
         # Another image is one that the scheduler judges as new.
         (
-            JUDGED_REBUILD,
+            REBUILD_CALL,
             CARD,
             CARD,
-            [JUDGED_IDE],
+            [IDE_DISK],
             not DRIVE,
             {("vif_model", "e1000", CARDS)},
             {("disk_bus", "ide", ROOT)},
         ),
         (
-            JUDGED_REBUILD,
+            REBUILD_CALL,
             {},
             {"hw_disk_bus": "ide"},
             [VIRTIO],
@@ -895,7 +897,7 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
             set(),
         ),
         (
-            JUDGED_REBUILD,
+            REBUILD_CALL,
             RECORDED,
             RECORDED,
             [VIRTIO],
@@ -905,7 +907,7 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
         ),
         # A snapshot has what Nova recorded, and what its owner wrote since.
         (
-            JUDGED_UNSHELVE,
+            UNSHELVE_CALL,
             RECORDED,
             RECORDED,
             [VIRTIO],
@@ -914,7 +916,7 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
             set(),
         ),
         (
-            JUDGED_UNSHELVE,
+            UNSHELVE_CALL,
             RECORDED,
             RECORDED | CARD,
             [VIRTIO],
@@ -927,7 +929,7 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
             ATTACH_VOLUME,
             {},
             {},
-            [JUDGED_IDE],
+            [IDE_DISK],
             not DRIVE,
             set(),
             {("disk_bus", "ide", ROOT)},
@@ -936,7 +938,7 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
             ATTACH_VOLUME,
             {"hw_disk_bus": "ide"},
             {},
-            [JUDGED_IDE],
+            [IDE_DISK],
             not DRIVE,
             {("disk_bus", "ide", ATTACHED)},
             {("disk_bus", "ide", ROOT)},
@@ -977,15 +979,15 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
             ("attach_interface", {"interfaceAttachment": {}}),
             CARD | {"hw_disk_bus": "ide"},
             {},
-            [JUDGED_IDE],
+            [IDE_DISK],
             not DRIVE,
             {("vif_model", "e1000", "attached network card")},
             set(),
         ),
         # The CD-ROM that is recorded is not there after a resize, either.
-        (JUDGED_RESIZE, RECORDED, {}, [VIRTIO], not DRIVE, set(), set()),
+        (RESIZE_CALL, RECORDED, {}, [VIRTIO], not DRIVE, set(), set()),
         (
-            JUDGED_RESIZE,
+            RESIZE_CALL,
             RECORDED,
             {},
             [SCSI],
@@ -1002,7 +1004,7 @@ def test_what_a_server_had(
     operation, stored, now, devices, drive, refused, warned
 ):
     verdict = asked(operation, stored, now, devices, drive).verdict(
-        JUDGED_RULES, TODAY
+        DEVICE_RULES, TODAY
     )
     assert (found(verdict.refusals), found(verdict.warnings)) == (
         refused,
@@ -1017,12 +1019,12 @@ def test_what_a_server_had(
         (OWN_RESCUE, NEW_CD, "warn"),
         (OWN_REBUILD, {}, "warn"),
         # what it was made of excuses no other file
-        (JUDGED_RESCUE, {}, "refuse"),
-        (JUDGED_RESCUE, NEW_CD, "refuse"),
-        (JUDGED_RESCUE, {"img_signature": "x"}, "allow"),
-        (JUDGED_REBUILD, {}, "refuse"),
+        (RESCUE_CALL, {}, "refuse"),
+        (RESCUE_CALL, NEW_CD, "refuse"),
+        (RESCUE_CALL, {"img_signature": "x"}, "allow"),
+        (REBUILD_CALL, {}, "refuse"),
         # Nova's own snapshot has none
-        (JUDGED_UNSHELVE, {}, "allow"),
+        (UNSHELVE_CALL, {}, "allow"),
     ],
 )
 def test_a_server_of_a_file_that_nobody_signed(operation, now, outcome):
@@ -1045,12 +1047,12 @@ def found(violations):
     [({}, SOUND, "refuse"), (SOUND, SOUND, "warn"), (SOUND, {}, "allow")],
 )
 def test_a_device_of_the_flavor(before, after, outcome):
-    request = asked(JUDGED_RESIZE, {}, {}, [VIRTIO], False, (before, after))
-    assert request.verdict(JUDGED_RULES, TODAY).outcome == outcome
+    request = asked(RESIZE_CALL, {}, {}, [VIRTIO], False, (before, after))
+    assert request.verdict(DEVICE_RULES, TODAY).outcome == outcome
 
 
 @pytest.mark.parametrize(
-    "operation", [OWN_REBUILD, JUDGED_RESCUE, JUDGED_UNSHELVE]
+    "operation", [OWN_REBUILD, RESCUE_CALL, UNSHELVE_CALL]
 )
 @pytest.mark.parametrize(
     ("rules", "assume", "stored", "outcome"),
@@ -1121,8 +1123,8 @@ def test_another_file_is_judged_by_the_rules_of_files_alone():
     ).rules == ["guest_devices.image_signature"]
 
 
-JUDGED_OLD = Image({"hw_disk_bus": "ide"})
-HARD = JUDGED_OLD.hardware()
+IDE_IMAGE = Image({"hw_disk_bus": "ide"})
+HARD = IDE_IMAGE.hardware()
 EMPTY = HardwareRequest()
 WHOSE = Subject(UPDATE, "p1")
 
@@ -1132,7 +1134,7 @@ WHOSE = Subject(UPDATE, "p1")
     [
         (server_request.ServerRequest(HARD, WHOSE), "refuse"),
         (
-            server_request.ServerRequest(HARD, WHOSE, before=JUDGED_OLD),
+            server_request.ServerRequest(HARD, WHOSE, before=IDE_IMAGE),
             "allow",
         ),
         (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Texts from outside, and files that are written."""
+"""Texts, XML and PCI addresses from outside, and files that are written."""
 
 import errno
 import fcntl

@@ -97,7 +97,7 @@ def test_an_edit(text, settings, expected):
     ],
 )
 def test_what_is_no_setting_is_not_edited(text, settings):
-    with pytest.raises(ValueError, match="is not a setting|cannot be"):
+    with pytest.raises(ValueError, match=r"is not a setting|cannot be"):
         virconf.edit(text, settings)
 
 
