@@ -264,7 +264,7 @@ def test_a_binary_that_was_replaced(reporter, libvirtd, place):
         libvirtd.end("old")
     for name in ("qemu_relro", "qemu_nx"):
         assert f"{weak} (deleted) (guest old, process " in text(result[name])
-        # Only root can open what nobody else can any more.
+        # Without a name, the file can be opened by root alone.
         said = result[name]["status"], theirs[name]["status"]
         assert said == ("FAIL", "UNKNOWN"), theirs[name]
         assert re.search(
