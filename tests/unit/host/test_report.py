@@ -539,7 +539,9 @@ def test_a_check_of_another_package_is_one_like_ours(reported):
 def test_a_faulty_one_is_unknown_with_its_reason(reported, name, reason):
     (result,) = [x for x in reported["results"] if x["check"] == name]
     assert (result["status"], reason in result["reason"]) == ("UNKNOWN", True)
+    # The other package is what must be mended, and not ours.
     assert result["remediation"]
+    assert "pip install" not in result["remediation"]
 
 
 @pytest.mark.parametrize(
