@@ -3,6 +3,7 @@
 
 import contextlib
 import copy
+import itertools
 import json
 import os
 import pathlib
@@ -19,6 +20,7 @@ import pytest
 from nova_vhard.catalogue import device_words, traits
 from nova_vhard.cleaner import lock
 from nova_vhard.cleaner.journal import Journal, State
+from nova_vhard.common import files
 from nova_vhard.daemon import runtime
 from nova_vhard.host.root import HostRoot
 from nova_vhard.osc.report import data
@@ -425,6 +427,86 @@ def test_of_two_cleaners_that_look_at_once_one_cleans(used, tmp_path):
     assert other.firmware.read_text() == "good"
     assert used.record.word == "VOID"
     assert used.firmware.read_text() == "evil"
+
+
+class Hangs(Compare):
+    """A step that does not end when it is told to."""
+
+    def run(self, job):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        while True:
+            signal.pause()
+
+
+class Dies(Compare):
+    """A step that ends without an answer."""
+
+    def run(self, job):
+        os._exit(0)
+
+
+@pytest.mark.parametrize("step", [Hangs, Dies])
+def test_a_step_that_does_not_end_well(used, step):
+    used.isolated = True
+    used.steps["compare"] = step(used)
+    used.rules("}]", ", time_limit: '1'}]")
+    used.happens("use, round")
+    used.is_kept("COMPARE")
+
+
+class Killed(BaseException):
+    """An end of the process, which our code does not handle."""
+
+
+#: What happens before a round that is killed, and why the device is kept
+#: after the next one; "" for one that is released.
+KILLED = {
+    "the last step passes": ("use, round, use", ""),
+    "the last step fails": ("spoil, use", "COMPARE"),
+    "no journal": ("use, forget, renew", ""),
+}
+
+
+@pytest.mark.parametrize(("before", "word"), KILLED.values(), ids=KILLED)
+def test_killed_at_each_request_and_write(used, before, word):
+    """The device is reserved or clean then, and the next round ends it."""
+    used.happens(before)
+    used.state.mkdir(exist_ok=True)
+    kept, database = used.base / "kept", used.cloud.copied()
+    shutil.copytree(used.state, kept)
+    journal, replace = used.journal.path(NVME), files.replace
+    for points in itertools.count():
+        used.forget()
+        shutil.copytree(kept, used.state)
+        used.cloud.put_back(database)
+        used.infect()
+        ends = [None] * points, itertools.repeat(Killed)
+        reach = mock.Mock(side_effect=itertools.chain(*ends))
+
+        def write(*arguments, reach=reach):
+            reach()
+            replace(*arguments)
+            reach()
+
+        used.cloud.faults.append(reach)
+        with (
+            contextlib.suppress(Killed),
+            mock.patch("nova_vhard.common.files.replace", write),
+        ):
+            used.round()
+        used.answer()
+        good = used.firmware.read_text() == "good"
+        # Nova has put it on offer where there is no journal.
+        new = not os.path.exists(journal)
+        assert good or new or not used.candidates(), points
+        used.round()
+        if word:
+            used.is_kept(word)
+        else:
+            used.is_released()
+        if reach.call_count <= points:
+            break
+    assert points > 20
 
 
 #: Status and text of an answer, or none.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The mapping, and the list of source file: bad ones, and what is said."""
 
+import os
 import uuid
 
 import pytest
@@ -70,11 +71,31 @@ def test_a_host_that_is_unknown_is_an_error_and_stops_no_other(path):
     assert wrong.startswith(f"{TWO.uuid} is not a compute node")
 
 
-@pytest.mark.parametrize("mode", [0o666, 0o664, 0o646])
-def test_a_mapping_that_others_can_write(path, mode):
-    path.chmod(mode)
-    with pytest.raises(mapping.MappingError, match="chmod go-w"):
-        mapping.load(str(path))
+@pytest.mark.parametrize(
+    ("mode", "owner"),
+    [
+        (0o664, -1),
+        (0o646, -1),
+        pytest.param(
+            0o644,
+            65534,
+            marks=pytest.mark.skipif(
+                os.geteuid() != 0, reason="gives a file away"
+            ),
+        ),
+    ],
+)
+def test_files_that_others_can_write(path, listed, mode, owner):
+    """A mapping, and a list; both say who is attested."""
+    for read, error in (
+        (lambda text: mapping.load(str(path)), mapping.MappingError),
+        (listed, SourceError),
+    ):
+        path.touch()
+        path.chmod(mode)
+        os.chown(path, owner, -1)
+        with pytest.raises(error, match=r"chmod go-w|is not owned by root"):
+            read("agents: {}")
 
 
 @pytest.fixture
