@@ -77,20 +77,35 @@ class TestOldServer(base.FakeDriverCase):
     def test_each_move_is_refused_where_an_operator_enforces_it(self):
         self.write_policy("moves: {guest_devices: enforce}\n")
         host = self.host()
+        (other,) = {*self.HOSTS} - {host}
         response = self.act(self.server, {"resize": {"flavorRef": "2"}})
         self.assertEqual(403, response.status_int, response.text)
         self.assertEqual([("resize", "refuse", RULES)], self.seen())
         for body, action in (
             ({"migrate": None}, "migrate"),
             ({"os-migrateLive": LIVE}, "live-migration"),
+            ({"os-migrateLive": {**LIVE, "host": other}}, "live-migration"),
         ):
             self.move(body)
             self._wait_for_action_fail_completion(
                 {"id": self.server}, action, FAILED[action]
             )
+            self.settle()
             # Nova gives the admin a text of its own; ours is in the event.
             self.assertEqual([("move", "refuse", RULES)], self.seen())
             self.wait(self.server, "ACTIVE")
             provider = self._get_provider_uuid_by_host(host)
             allocated = [*self.allocations(self.server)]
             self.assertEqual((host, [provider]), (self.host(), allocated))
+        # Nova leaves a server that is not evacuated where it was.
+        self.computes[host].stop()
+        uuid = self.computes[host].service_ref.uuid
+        self.admin_api.put_service(uuid, {"forced_down": True})
+        for outcome, mode in (("error", "refuse"), ("done", "warn")):
+            self.move({"evacuate": {}})
+            self._wait_for_migration_status({"id": self.server}, [outcome])
+            self.settle()
+            self.assertEqual([("move", mode, RULES)], self.seen())
+            now = host if mode == "refuse" else other
+            self.assertEqual(now, self.host())
+            self.write_policy("")

@@ -121,6 +121,39 @@ class TestServerWithDevice(Servers):
             [("resize", "refuse", ALLOW)] * 2, judged(self.events)
         )
 
+    def test_it_is_evacuated_to_a_proven_host_alone(self):
+        # given that only its own host has proven anything
+        self.withdraw(base.OTHER)
+        self.later()
+
+        # when it is rebuilt there, then that is not a move
+        image = self.image()
+        self.move({"rebuild": {"imageRef": image}})
+        server = self.wait(self.server, "ACTIVE")
+        self.assertEqual(image, server["image"]["id"])
+
+        # and when that host fails, then it waits for one that has
+        self.kill(base.PROVEN)
+        self.assertEqual(base.PROVEN, self.evacuate("error"))
+        self.prove(base.OTHER)
+        self.later()
+        self.assertEqual(base.OTHER, self.evacuate("done"))
+        self.assertEqual(
+            [
+                ("rebuild", "warn", ALLOW),
+                ("move", "refuse", [*ALLOW, *REQUIRE]),
+                ("move", "warn", ALLOW),
+            ],
+            judged(self.events),
+        )
+
+    def test_a_resize_without_the_device_goes_anywhere(self):
+        self.withdraw(base.OTHER)
+        self.later()
+        self.resize(self.flavor({}))
+        self.assertIn(self.moved(), (base.OTHER, THIRD))
+        self.assertEqual([("resize", "allow", [])], judged(self.events))
+
 
 class TestServerWithPort(Servers):
     """A port's device comes along; no flavor says so."""

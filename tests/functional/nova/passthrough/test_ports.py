@@ -7,7 +7,7 @@ from nova.tests import fixtures as nova_fixtures
 from nova.tests.functional.libvirt import base as libvirt_base
 
 from nova_vhard.request import passthrough
-from tests.functional.nova.passthrough import base
+from tests.functional.nova.passthrough import base, fleet
 
 NEUTRON = libvirt_base.LibvirtNeutronFixture
 ACCELERATOR = "accelerator-direct"
@@ -22,6 +22,52 @@ KINDS = {
     "vdpa": "vdpa",
     "remote-managed": "remote_managed",
 }
+
+
+class TestBoot(base.Devices):
+    POLICY = "passthrough: {allow: {aliases: [gpu], ports: [pf]}}\n"
+
+    def test_it_lands_on_the_proven_host_only(self):
+        # given a port for a virtual function that is not allowed
+        port = self.port()
+        ports = [{"port": port}]
+        reason = self.refused(networks=ports)
+        self.assertEqual(f"port {port} asks for vf (allowed: pf)", reason)
+
+        # when it is allowed, and no host has proven anything
+        self.write_policy(base.ALLOWED)
+        self.prove(base.OTHER, tree="vtd-off")
+        self.later()
+        self.assertIn(
+            fleet.NOBODY.format("interrupt_remapping, iommu"),
+            self.refused(networks=ports),
+        )
+
+        # then with its proof a server gets it there
+        self.prove(base.PROVEN)
+        self.later()
+        self.assertEqual(base.PROVEN, self.lands_on(networks=ports))
+
+
+class TestSeveral(base.Devices):
+    """Servers of one request; each host has two devices."""
+
+    def several(self, number):
+        """Boot servers in one request; return their ids."""
+        before = {server["id"] for server in self.servers()}
+        self.build(self.wanted, min_count=number, max_count=number)
+        return {server["id"] for server in self.servers()} - before
+
+    def test_none_is_left_half_made_or_on_another_host(self):
+        self.prove(base.PROVEN)
+        self.wanted = self.gpu()
+        # when one too many is asked for, then none boots
+        for server in self.several(3):
+            self.fault(server)
+            self.assertEqual({}, self.allocations(server))
+        for server in self.several(2):
+            self.wait(server, "ACTIVE")
+            self.assertEqual(base.PROVEN, self.instance(server).host)
 
 
 class TestKinds(base.FakeHosts):
