@@ -9,10 +9,18 @@ the properties that it adds or names. A default that a change causes is
 refused at the boot.
 """
 
-import pytest
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import pytest
+import webob
+
+from nova_vhard.gates.routing import NoRouter
 from nova_vhard.status import probe
 from tests import logged
+from tests.functional.glance import service
 from tests.functional.glance.conftest import MakeUser
 from tests.functional.glance.encodings import CREATE, UPDATE, Change, Stored
 from tests.functional.glance.wire import (
@@ -127,3 +135,48 @@ def test_the_request_of_the_probe(gated: User, plain: User) -> None:
     answer = plain.send(create(body))
     assert (answer.status_int, plain.images()) == (400, [])
     assert probe._REFUSES not in answer.text
+
+
+def opaque_factory(global_conf: Any, **local_conf: str) -> Callable[..., Any]:
+    """Return a paste filter that hides the application it wraps."""
+    return lambda application: lambda *arguments: application(*arguments)
+
+
+HIDDEN = {
+    "filter:opaque": {
+        "paste.filter_factory": f"{__name__}:opaque_factory",
+        "filter-with": "vhard",
+    },
+    "composite:rootapp": {"filter-with": "opaque"},
+}
+
+
+@pytest.mark.parametrize("more", [HIDDEN, {}])
+def test_a_gate_that_sees_no_router_does_not_start(
+    directory: Path, tmp_path: Path, more: dict[str, dict[str, str]]
+) -> None:
+    """It would let each request pass unjudged."""
+    paste = service.paste_file(tmp_path / "a.ini", service.GATE, **more)
+    with pytest.raises(NoRouter) if more else contextlib.nullcontext():
+        service.load(paste)
+
+
+MISPLACED = {
+    "filter:vhard": {"paste.filter_factory": service.GATE},
+    "composite:api": {
+        service.FLAVOR: "versionnegotiation authtoken vhard context rootapp"
+    },
+}
+
+
+@pytest.mark.usefixtures("directory")
+def test_a_gate_that_cannot_tell_who_asks_passes_nothing(
+    gated: User, plain: User, tmp_path: Path
+) -> None:
+    """Before the filter for it, or for a request without a token."""
+    paste = service.paste_file(tmp_path / "a.ini", None, **MISPLACED)
+    misplaced = plain.of(service.load(paste))
+    assert misplaced.create(hw_disk_bus="virtio").status_int == 503
+    assert plain.images() == []
+    request = webob.Request(create({"hw_disk_bus": "ide"}).environ())
+    assert request.get_response(gated.app).status_int == 401

@@ -594,7 +594,7 @@ def test_a_killed_cleaner_takes_all_that_it_started_along(root, tmp_path):
     """Also what a program has started, and has no lock any longer."""
     place, folder = tmp_path / "pid", str(tmp_path / "run")
     writes = f"(exec 3>&- 4>&- 5>&-; echo $BASHPID > {place}; exec sleep 600)"
-    program = wipe(tmp_path, f"{writes} & wait", "#!/bin/bash")
+    program = wipe(tmp_path, f"trap '' TERM; {writes} & wait", "#!/bin/bash")
     arguments = [str(root.root), str(program), folder]
     cleaner = subprocess.Popen([sys.executable, "-c", CHILD, *arguments])
     pid = told(place)
