@@ -9,7 +9,7 @@ that a server has already in test_devices_one_by_one.
 import json
 from unittest import mock
 
-from nova import exception
+from nova import context, exception, objects
 
 from tests.functional.nova.helpers import CLEAN, IDE
 from tests.functional.nova.verdicts import (
@@ -307,6 +307,23 @@ class TestVerdicts(Rows):
 
     def test_image_metadata(self):
         self.each(METADATA)
+
+    def test_a_refused_rebuild_leaves_the_server_as_it_was(self):
+        """Nova writes the new image's metadata before it asks a scheduler."""
+        server = self.server(self.image(**CLEAN), **CLEAN)
+
+        def facts():
+            instance = self.instance(server)
+            spec = objects.RequestSpec.get_by_instance_uuid(
+                context.get_admin_context(), server
+            )
+            metadata = {**instance.system_metadata}
+            return instance.image_ref, metadata, str(spec.image)
+
+        before = facts()
+        rebuild = {"rebuild": {"imageRef": self.image(**OLD)}}
+        self.assertEqual(403, self.act(server, rebuild).status_int)
+        self.assertEqual(before, facts())
 
     def test_a_refusal_in_novas_own_shape(self):
         response = self.boot(self.image(**OLD))
