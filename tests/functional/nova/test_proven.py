@@ -244,12 +244,13 @@ def test_who_is_left(
     assert logged.lines(caplog, LOGGER) == lines
 
 
-def test_no_type_is_left_alone_where_hosts_must_be_attested(hosts_of):
+@pytest.mark.parametrize("hosts", [[A, BARE], [BARE]])
+def test_no_type_is_left_alone_where_hosts_must_be_attested(hosts_of, hosts):
     """A host says itself of which type it is."""
     proven_hosts, _ = hosts_of()
     proven_hosts._posture.keys = lambda: (b"key",)
     wanted = [demand("attested")]
-    left, failed = proven_hosts.filter_hosts(RULES, wanted, [A, BARE])
+    left, failed = proven_hosts.filter_hosts(RULES, wanted, hosts)
     assert (left, texts(failed)) == ([], fails(NOBODY, "attested"))
 
 
