@@ -29,6 +29,7 @@ from tests.functional.placement.used import (
     ADDRESS,
     CLASS,
     GROUP,
+    HOSTDEV,
     NVME,
     REMOVED,
     RULES_FILE,
@@ -313,6 +314,10 @@ OBSTACLES = {
             f"{BROKEN}/iommu_group": "-> ../../../../kernel/iommu_groups/44",
             "/proc/77/fd/9": "-> /dev/vfio/44",
         },
+        "HELD",
+    ),
+    "a guest's virtual function": (
+        domain(HOSTDEV.replace("function='0x0'", "function='0x1'")),
         "HELD",
     ),
     "libvirt does not answer": ({"/CMD/virsh-list": REMOVED}, "UNKNOWN"),
