@@ -188,7 +188,7 @@ def nothing_left(request: pytest.FixtureRequest):
 def no_policy_refused(request: pytest.FixtureRequest):
     """Fail a test whose policy is refused, unless it is about that.
 
-    A service goes on with the last valid policy, or refuses everything: what
+    A service keeps the last valid policy, or refuses everything: what
     a test then sees says nothing of the policy that it has written.
     """
     refused: list[str] = []

@@ -219,7 +219,7 @@ def test_what_nova_compute_was_told(
     [
         # not the environment of this process
         (FULL, "virt_type", "qemu"),
-        # a line of a list that is none of it
+        # a line that does not belong to the list
         (
             "[libvirt]\nhw_machine_type = x86_64=q35,\n  password = SECRET\n",
             "hw_machine_type",

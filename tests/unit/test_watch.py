@@ -188,7 +188,7 @@ SCENARIOS = {
         *(("write", BROKEN), ("start", "quick"), ("mode", "warn")),
         *(("start", "other"), ("mode", "warn")),
     ],
-    "a copy that cannot be replaced is no newer one": [
+    "a copy that cannot be replaced stays the older one": [
         *(("write", WARN), ("start", 1), ("mode", "warn")),
         *(("read only", None), ("write", AUDIT), ("start", 2)),
         *(("mode", "audit"), ("said", [("WARNING", "in memory only")])),

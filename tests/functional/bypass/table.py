@@ -88,7 +88,7 @@ BYPASSES = (
     ),
     Bypass(
         7,
-        "disk_bus or device_type stands in the block device mapping of "
+        "disk_bus or device_type is in the block device mapping of "
         "POST /servers, in either format",
         (SCHEDULER, NOVA_API),
         tests=(
@@ -125,7 +125,7 @@ BYPASSES = (
     Bypass(
         11,
         "A server is rescued with another image, or its own as it is now; "
-        "a stable device rescue reads the server's image anew",
+        "a stable device rescue reads the server's image again",
         (NOVA_API,),
         tests=(
             "test_bypass_11_rescue_with_an_old_image",

@@ -110,7 +110,7 @@ DELETE = Wire("DELETE", "/v2/images/{id}")
 
 
 @pytest.mark.parametrize(
-    ("earlier", "meanwhile", "status"),
+    ("earlier", "other", "status"),
     [
         ([], UPLOAD, "active"),
         ([], STAGE, "uploading"),
@@ -126,7 +126,7 @@ def test_the_newer_status_stays(
     plain: User,
     between: Between,
     earlier: list[Wire],
-    meanwhile: Wire,
+    other: Wire,
     status: str | None,
     roles: str,
 ) -> None:
@@ -140,7 +140,7 @@ def test_the_newer_status_stays(
     image = made.json["id"]
     for wire in earlier:
         assert admin.send(wire.about(image)).status_int == 204
-    between(lambda: admin.send(meanwhile.about(image)))
+    between(lambda: admin.send(other.about(image)))
     user = replace(gated, roles=roles)
     response = user.update(image, add("/hw_machine_type", "q35"))
     assert response.status_int == (200 if status else 404)

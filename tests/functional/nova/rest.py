@@ -27,7 +27,7 @@ POLLS_A_SECOND = 50
 
 
 def until(done: Callable[[], Any], what: str) -> None:
-    """Wait until something is so; fail with a text if it never is."""
+    """Wait for a condition; fail with a text if it is never met."""
     for _ in range(WAIT_SECONDS * POLLS_A_SECOND):
         if done():
             return

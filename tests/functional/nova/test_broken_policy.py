@@ -52,7 +52,7 @@ class TestPolicies(verdicts.VerdictCase):
         for text in (str(self.policy_file), "guest_devices.disk_bus"):
             self.assertIn(text, str(error))
         self.assertRegex(str(error), "did you mean .?virtio.?[?]")
-        # A mended policy is obeyed without a restart.
+        # A corrected policy is obeyed without a restart.
         self.write_policy("")
         self.boots(202, 403)
         self.judges(self.start())

@@ -277,7 +277,7 @@ RAISES = [
             (disks(ROOT), OSError("x"), LookupFailed, "volume: OSError: "),
         )
     ),
-    # A reference that is no address names no flavor.
+    # A reference that is not a URL does not name a flavor.
     ("boot_flavor", "http://[", {}, NotFound, "Invalid IPv6 URL"),
     # Nova answers: it cannot read the server, or the user may not.
     *(

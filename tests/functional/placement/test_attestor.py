@@ -96,7 +96,7 @@ class Story(Desk):
         self.mapping.write_text("hosts: [")
         self.bad = True
 
-    def mend(self):
+    def repair(self):
         self.map()
         self.bad = False
 
@@ -192,7 +192,7 @@ STORIES = {
     "idle, attested a, sleep 600, idle, lost",
     "a bad mapping adds none and takes who is refused": f"{BEGIN}hosts_of b, "
     "damage, idle, attested a, verified_again, attested a, fails a, idle, "
-    "lost, passes a, idle, lost, mend, verified_again, attested a b",
+    "lost, passes a, idle, lost, repair, verified_again, attested a b",
     "a bad mapping lets ages pass": f"{BEGIN}damage, start, "
     "verified_again 10, lost",
     "a host that leaves the mapping": f"{BEGIN}unmap, idle, lost, "
@@ -250,7 +250,7 @@ def test_killed_at_every_request(desk):
         desk.seconds += 301
         desk.failed |= {"agent of bad0", "agent of bad1"}
         desk.verify()
-        # None for a request that goes on.
+        # None for a request that is answered.
         points = itertools.chain([None] * step, [Killed])
         desk.cloud.faults.append(mock.Mock(side_effect=points))
         try:

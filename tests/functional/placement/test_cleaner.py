@@ -169,12 +169,12 @@ HISTORIES = {
     ),
     # Asked for during a cleaning, a later use is not released by it.
     "force does not outlive its moment": (
-        f"{FORCE}use, meanwhile ask FORCED, round, offered, spoil, use, round",
+        f"{FORCE}use, during ask FORCED, round, offered, spoil, use, round",
         "REFUSED",
         "void",
     ),
     "nor the next round": (
-        f"{FORCE}use, meanwhile ask FORCED, round, spoil, use, round, round",
+        f"{FORCE}use, during ask FORCED, round, spoil, use, round, round",
         "COMPARE",
     ),
     "a request for no generation": (
@@ -183,15 +183,15 @@ HISTORIES = {
         "void",
     ),
     "booted while it is cleaned": (
-        "use, meanwhile lower+boot, round, is_kept VOID, delete, round",
+        "use, during lower+boot, round, is_kept VOID, delete, round",
         "",
     ),
     "used while it is cleaned": (
-        "use, meanwhile lower+use, round, is_kept VOID, round",
+        "use, during lower+use, round, is_kept VOID, round",
         "",
     ),
     "a guest of libvirt's comes while it is cleaned": (
-        "use, meanwhile hold, round, is_kept VOID, let_go, round",
+        "use, during hold, round, is_kept VOID, let_go, round",
         "",
     ),
     "used just before it is claimed": (
@@ -232,7 +232,7 @@ def test_free_devices_of_a_first_roll_out_can_be_trusted(used):
 
 
 def test_the_device_vanishes_while_it_is_cleaned(used):
-    used.happens("use, meanwhile vanish, round, reserved")
+    used.happens("use, during vanish, round, reserved")
 
 
 @pytest.mark.parametrize("events", ["round", "spoil, use, round, infect"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What enrolled hosts may do; sessions/enroll.txt has the command."""
+"""Rights of enrolled hosts; sessions/enroll.txt has the command."""
 
 import pytest
 from keystoneauth1 import loading

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a playbook edits libvirt's files with; sessions/fix.txt has others."""
+"""Edits of libvirt's files by a playbook; sessions/fix.txt has others."""
 
 import pathlib
 

@@ -108,7 +108,7 @@ def test_the_rights_of_others_do_not_change(shipped, tmp_path, role):
 
 
 def test_the_access_rules_on_the_page_are_those_of_a_reporter():
-    """What they hold it to is in test_enroll.py."""
+    """Requests that they refuse are in test_enroll.py."""
     (shown,) = docs.blocks(docs.SECURITY, "json")
     rules = [rule.as_dict() for rule in access.of_reporter("UUID")]
     assert json.loads(shown) == rules

@@ -168,7 +168,7 @@ class Used:
             name, *arguments = event.split()
             getattr(self, name)(*arguments)
 
-    def meanwhile(self, *events):
+    def during(self, *events):
         """Let things, joined by +, happen while it is compared next."""
         self.steps["compare"].then = " ".join(events).replace("+", ", ")
 

@@ -68,7 +68,7 @@ def span(time):
 
 
 class World:
-    """What the lines of a session do; each method is a step.
+    """Steps of a session: each line names a method.
 
     :param request: of pytest, for what few sessions need
     """
@@ -515,7 +515,7 @@ class World:
         self.patch.setattr("sys.stdin", io.StringIO(text))
 
     def used(self, *events):
-        """What happens to the device of host "node"."""
+        """Use and clean the device of host "node", by steps of ``used``."""
         if self._used is None:
             self._used = Used(self.cloud, self.folder.parent)
             self.uuids["node"] = self._used.root

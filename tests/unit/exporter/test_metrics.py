@@ -217,7 +217,7 @@ def test_what_a_process_runs_in_another_form(exporter, wrong):
 def test_a_bus_is_up_while_anything_comes_through_it(exporter, monkeypatch):
     assert samples(exporter)[UP] == 0
     send(exporter, {}, kind=notify.HEARTBEAT, publisher="nova-vhard-exporter")
-    # A heartbeat is no notification of a service.
+    # A heartbeat is not a notification of a service.
     last = f"bus_last_message_timestamp_seconds bus={BUS}"
     expected = {UP: 1, last: 0, UNREADABLE: 0}
     assert samples(exporter).items() >= expected.items()

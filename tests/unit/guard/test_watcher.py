@@ -147,7 +147,7 @@ def test_a_guest_that_has_not_changed_is_not_judged(make, judge, monkeypatch):
 def test_a_guest_that_cannot_be_read_keeps_no_other_from_being_judged(
     fresh, make, events, caplog, gone
 ):
-    """It is waited for, unless it is gone meanwhile."""
+    """It is waited for until it is gone."""
     connection = FakeConnection(
         {OTHER: xml("ide", server=OTHER), LAST: xml("sata", server=LAST)}
     )

@@ -147,7 +147,7 @@ def conf(*lines):
             *(255, BAD_POLICY),
         ),
         ({}, f"{CHECK} --policy {{root}}/policy.yaml", 255, BAD_POLICY),
-        # A root that is none.
+        # A root that does not exist.
         ({}, f"{CHECK}/missing", 2, "{root}/missing"),
         ({}, f"{CHECK}/missing", 2, "--root"),
         ({"/file": ""}, f"{CHECK}/file", 2, "{root}/file"),
@@ -296,7 +296,7 @@ def test_a_table_is_read_to_its_end(tmp_path):
         ("/sys/out", True),
         ("/etc/secret", True),
         ("/../secret", True),
-        # What is no file is unreadable.
+        # A folder is unreadable.
         ("/sys/loop", False),
         ("/sys/folder", False),
         ("/pipe", False),
@@ -539,7 +539,7 @@ def test_a_check_of_another_package_is_one_like_ours(reported):
 def test_a_faulty_one_is_unknown_with_its_reason(reported, name, reason):
     (result,) = [x for x in reported["results"] if x["check"] == name]
     assert (result["status"], reason in result["reason"]) == ("UNKNOWN", True)
-    # The other package is what must be mended, and not ours.
+    # The fault is in the other package.
     assert result["remediation"]
     assert "pip install" not in result["remediation"]
 

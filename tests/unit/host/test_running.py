@@ -101,7 +101,7 @@ TREE = {
         # What a user may write is not taken for an option.
         (command("a") + EVIL, None, [("a", UUID, "label")]),
     ],
-    ids=["ends meanwhile", "becomes another", "evil words"],
+    ids=["ends while it is read", "becomes another", "evil words"],
 )
 def test_a_guest_by_its_command_line(tmp_path, line, happens, found):
     root = Changing(build(tmp_path, TREE | {"/proc/7/cmdline": line}))
@@ -289,7 +289,7 @@ OLD = MORE.replace("<nvram type='file'><source file='/n/vars'/>", "<nvram>/v")
 
 
 def test_a_domain():
-    """Whatever a guest writes is an image."""
+    """Each file that a guest writes is an image."""
     assert domains.parse(ElementTree.fromstring(XML)) == domains.Domain(
         UUID,
         "a",
