@@ -13,7 +13,7 @@ which moves with every other change of the function.
 """
 
 import subprocess
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,10 +117,3 @@ def reasons(text: str | None = None) -> dict[Mutant, str]:
             raise ValueError(f"twice, or no reason: {mutant}")
         result[mutant] = why
     return result
-
-
-def without_reason(
-    mutants: Iterable[Mutant], known: Mapping[Mutant, str]
-) -> Iterator[Mutant]:
-    """Yield the mutants that nobody has explained."""
-    return (mutant for mutant in mutants if mutant not in known)

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of survivors, in reStructuredText."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.mutants.survivor import Mutant
 
 _HEAD = ".. Written by ``tox -e mutants``; do not edit.\n"
-_NO_REASON = "**none yet**"
 
 
 @dataclass(frozen=True)
@@ -34,56 +33,37 @@ def page(
     """Return the part of the page.
 
     :param known: reasons
-    :param seed: by which mutants were drawn; None where all were to be tried
-    :param since: commit; all mutants of lines changed since were to be tried
+    :param seed: by which mutants were drawn; None where all were tried
+    :param since: commit; all mutants of lines changed since were tried
     """
     rows = [("Area", "Mutants", "Tried", "Killed", "Equivalent", "Open")]
-    rows += [_row(result, known) for result in results]
-    tried = sum(result.tried for result in results)
-    every = sum(result.every for result in results)
-    if since:
-        amount = (
-            f"{tried} of {every} mutants: of lines changed since {since}, "
-            f"and drawn by seed {seed}.\n"
-        )
-    elif seed is not None:
-        amount = f"{tried} of {every} mutants, drawn by seed {seed}.\n"
-    elif tried < every:
-        amount = f"{tried} of {every} mutants: the whole run was stopped.\n"
-    else:
-        amount = f"All {every} mutants.\n"
-    parts = [_HEAD, amount, _table(rows)]
-    survivors = list(_survivors(results, known))
-    if survivors:
-        head = ("Function", "Was", "Became", "Why no test can notice")
-        parts.append(_table([head, *survivors]))
-    return "\n".join(parts)
-
-
-def _row(result: Result, known: Mapping[Mutant, str]) -> tuple[str, ...]:
-    explained = sum(mutant in known for mutant in result.alive)
-    numbers = (
-        result.every,
-        result.tried,
-        result.tried - len(result.alive),
-        explained,
-        len(result.alive) - explained,
-    )
-    return (f"``nova_vhard.{result.area}``", *map(str, numbers))
-
-
-def _survivors(
-    results: Sequence[Result], known: Mapping[Mutant, str]
-) -> Iterator[tuple[str, ...]]:
+    survivors = [("Function", "Was", "Became", "Why no test can notice")]
     for result in results:
-        for mutant in result.alive:
-            module = mutant.module.removeprefix("nova_vhard.")
-            yield (
-                f"``{module}.{mutant.plain_name}``",
+        alive = len(result.alive)
+        explained = sum(mutant in known for mutant in result.alive)
+        numbers = (result.tried - alive, explained, alive - explained)
+        counts = (result.every, result.tried, *numbers)
+        rows.append((f"``nova_vhard.{result.area}``", *map(str, counts)))
+        survivors += (
+            (
+                f"``{mutant.module.removeprefix('nova_vhard.')}"
+                f".{mutant.plain_name}``",
                 _code(mutant.was),
                 _code(mutant.becomes),
-                known.get(mutant, _NO_REASON),
+                known.get(mutant, "**none yet**"),
             )
+            for mutant in result.alive
+        )
+    tried = sum(result.tried for result in results)
+    amount = f"{tried} of {sum(result.every for result in results)} mutants"
+    if seed is None:
+        amount = f"All {tried} mutants"
+    elif since:
+        amount += f": of lines changed since {since}, and drawn by seed {seed}"
+    else:
+        amount += f", drawn by seed {seed}"
+    parts = [_HEAD, f"{amount}.\n", _table(rows)]
+    return "\n".join([*parts, *[_table(survivors)][: len(survivors) > 1]])
 
 
 def _code(lines: str) -> str:
@@ -96,8 +76,6 @@ def _code(lines: str) -> str:
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:
     lines = [".. list-table::", "   :header-rows: 1", ""]
-    for row in rows:
-        for number, cell in enumerate(row):
-            lead = "   * -" if number == 0 else "     -"
-            lines.append(f"{lead} {cell}".rstrip())
-    return "\n".join([*lines, ""])
+    for first, *others in rows:
+        lines += [f"   * - {first}", *(f"     - {each}" for each in others)]
+    return "\n".join([*(line.rstrip() for line in lines), ""])
