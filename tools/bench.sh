@@ -81,6 +81,8 @@ if [ "$name" = reporter ] && ! "$VENV/bin/python" -c 'import libvirt' \
     "$VENV/bin/python" -m pip install --quiet --editable "${PWD}[libvirt]" ||
         lacks "libvirt-python cannot be installed"
 fi
+# Services have their packages compiled, and so has a gate.
+unset PYTHONDONTWRITEBYTECODE
 # The cloud is in tools; libraries keep lists of entry points in a cache.
 export PYTHONPATH=$PWD/tools XDG_CACHE_HOME=$VENV/cache
 exec "$VENV/bin/python" -m "$module" "$@"

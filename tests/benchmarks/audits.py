@@ -80,7 +80,12 @@ def rows(command: Any, clients: Mapping[str, Any], every: str) -> int:
 
 
 def compare(
-    go: Go, fill: Callable[[int, int], None], few: int, many: int, things: str
+    go: Go,
+    fill: Callable[[int, int], None],
+    few: int,
+    many: int,
+    things: str,
+    turns: int = TURNS,
 ) -> common.Figures:
     """Go all ways in an order that is drawn, several times.
 
@@ -91,14 +96,14 @@ def compare(
     fill(0, few)
     small = go(AUDIT)
     fill(few, many)
-    common.progress(f"{TURNS} turns ...")
+    common.progress(f"{turns} turns ...")
     took = common.in_turns(
         {
             AUDIT: lambda: go(AUDIT),
             PAGE: lambda: go(PAGE),
             CONTROL: lambda: go(PAGE),
         },
-        TURNS,
+        turns,
         warm_up=0,
     )
 

@@ -33,6 +33,8 @@ THIRD = 3
 #: That of an audit.
 PAGE_SIZE = 500
 AT_MOST = 1.05
+#: Each is short: a few would say little.
+TURNS = 9
 
 _NOW = "2026-01-01 00:00:00.000000"
 _IMAGE = (
@@ -103,7 +105,7 @@ def measure() -> common.Figures:
     with glance() as (pid, address, database):
         go = partial(audits.run, __spec__.name, (pid,), (address,))
         put = partial(fill, database)
-        return audits.compare(go, put, FEW, MANY, "images")
+        return audits.compare(go, put, FEW, MANY, "images", TURNS)
 
 
 def bars(figures: common.Figures) -> list[str]:
