@@ -57,3 +57,7 @@ def test_no_more_are_remembered_than_a_bound(monkeypatch):
     for flavor in "abc":
         assert auditor.rows(servers.Server("x", flavor=flavor)) == []
         assert 1 <= len(auditor._known) <= 2
+    monkeypatch.setattr(servers, "_LONGEST", 8)
+    for flavor in "ab":
+        assert auditor.rows(servers.Server("x", flavor=flavor)) == []
+        assert len(auditor._known) == 1

@@ -33,7 +33,7 @@ _READ = READ.union(MAPPINGS)
 _KEPT = _READ | {"id", "owner"}
 # How many different sets of properties are remembered, and the characters of
 # the largest: the values are whatever the owners of the images write.
-_MOST = 1024
+_MOST, _LONGEST = 256, 1024
 
 COLUMNS = (
     "ID",
@@ -110,7 +110,7 @@ class Auditor:
         judged = [(name, repr(image[name])) for name in image if name in _READ]
         # For whom an exemption or another mode is, and what is judged.
         who = image.get("owner"), image.get("id")
-        key = self._named.intersection(who), *judged
+        key = *(each in self._named and each for each in who), *judged
         finding = self._known.get(key)
         if finding is None:
             kept = {name: image[name] for name in image if name in _KEPT}
@@ -128,7 +128,7 @@ class Auditor:
                     )
                 ),
             )
-            if len(str(key)) <= _MOST and len(self._known) < _MOST:
+            if len(str(key)) <= _LONGEST and len(self._known) < _MOST:
                 self._known[key] = finding
         return replace(finding, image=image) if finding.violations else None
 

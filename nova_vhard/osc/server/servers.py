@@ -65,8 +65,9 @@ _BUS_OF_NAME: Mapping[str, tuple[str, str]] = MappingProxyType(
         "xvd": ("disk_bus", "xen"),
     }
 )
-#: Of how many different servers the rows are kept; a key can be long.
-_MOST = 256
+#: Of how many different servers the rows are kept, and the characters that
+#: describe one: image owners write them. Of longer ones one is kept.
+_MOST, _LONGEST = 256, 8192
 _AGAIN = {
     Mode.ENFORCE: "would be refused a rebuild",
     Mode.WARN: "a rebuild would pass with a warning",
@@ -175,7 +176,7 @@ class Auditor:
         alike = replace(server, id=named, name="", host="")
         key = repr(alike)
         if key not in self._known:
-            if len(self._known) >= _MOST:
+            if len(self._known) >= _MOST or len(key) > _LONGEST:
                 self._known.clear()
             self._known[key] = [
                 *_violating(self._policy, alike, self._today),
