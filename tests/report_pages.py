@@ -137,13 +137,13 @@ def report(
     images = tuple(data.image_rows(glance, policy, today))
     flavor_rows = tuple(data.flavor_rows(compute, policy, today))
     left = violations - len(images) - len(flavor_rows)
+    auditor = servers.Auditor(policy, today)
     # Some belong to a project that is exempt.
     every = (
         row
         for number in itertools.count()
-        for row in servers.rows(policy, _server(number, names), today)
+        for row in auditor.rows(_server(number, names))
     )
-    result = itertools.islice(every, left)
     return Report(
         made=NOW,
         policy=policy,
@@ -152,7 +152,7 @@ def report(
         fleet=Part(),
         images=Part(images),
         servers=Part(
-            tuple(result),
+            tuple(itertools.islice(every, left)),
             notes=(f"{left} servers looked at, {left} violate",),
         ),
         flavors=Part(flavor_rows),

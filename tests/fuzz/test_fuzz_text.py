@@ -114,7 +114,7 @@ def found(mutator: Mutator, policy: Policy) -> dict[Any, list[Any]]:
     )
     return {
         images.COLUMNS: list(finding.rows("violates")) if finding else [],
-        servers.COLUMNS: servers.rows(policy, server, TODAY),
+        servers.COLUMNS: servers.Auditor(policy, TODAY).rows(server),
     }
 
 

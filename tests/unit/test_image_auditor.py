@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An audit judges images that say the same once, and only where it may."""
+"""Images that share a verdict in an audit."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def judged(monkeypatch):
 
 
 def audited(auditor, uuid, properties, owner="p"):
-    """Return the id of the image that a fix is for, if one is needed."""
+    """Return the ID of the image in the fix; None for a clean image."""
     finding = auditor.find({"id": uuid, "owner": owner, **properties})
     if finding is None:
         return None
@@ -67,7 +67,7 @@ def audited(auditor, uuid, properties, owner="p"):
     ],
 )
 def test_which_images_are_judged(judged, images_, expected, fixed):
-    """Not again one with the same properties; a long one is not kept."""
+    """Equal properties are judged once; long ones are not cached."""
     auditor = images.Auditor(policy(**DISKS), TODAY)
     found = [
         audited(auditor, *image) for image in zip("ab", images_, strict=True)
@@ -91,7 +91,7 @@ def test_an_exemption_and_a_mode_are_for_their_own_project(judged):
         uuid: auditor.find({"id": uuid, "owner": owner, **IDE})
         for uuid, owner in zip("abcde", "pqrqp", strict=True)
     }
-    # A project that an exemption names is not the image of that id.
+    # The exempted project's ID is also the ID of this image.
     assert auditor.find({"id": "p", "owner": "q", **IDE})
     modes = {k: v and v.violations[0].mode for k, v in found.items()}
     expected = (None, "enforce", "audit", "enforce", None)
@@ -99,7 +99,7 @@ def test_an_exemption_and_a_mode_are_for_their_own_project(judged):
     assert judged == [*"abcp"]
 
 
-def test_no_more_are_remembered_than_a_bound(judged, monkeypatch):
+def test_the_cache_is_bounded(judged, monkeypatch):
     auditor = images.Auditor(policy(**DISKS), TODAY)
     monkeypatch.setattr(images, "_MOST", 20)
     for number in range(21):

@@ -421,7 +421,7 @@ def test_tables_have_a_row_for_the_others():
             )
         ),
     )
-    rows = servers.rows(RULES, server, TODAY)
+    rows = servers.Auditor(RULES, TODAY).rows(server)
     assert (len(rows), rows[-1][4:7]) == (
         (MOST + 1),
         (OTHERS, "", f"and {MANY - MOST} more"),

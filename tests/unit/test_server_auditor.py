@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An audit judges servers that are alike once, and only where it may."""
+"""Servers that share a verdict in an audit."""
 
 from nova_vhard.osc.server import servers
 from nova_vhard.request.lookups import Image
 from tests.unit.helpers import TODAY, policy
 
 B = "155d900f-4e14-4e4c-a73d-069cbf4541e6"
+DISKS = {"guest_devices": {"disk_bus": {"allow": ["virtio"]}}}
 IDE = Image({"hw_disk_bus": "ide"}).hardware()
 EXEMPTION = {
     "id": "old",
@@ -16,7 +17,7 @@ EXEMPTION = {
 }
 
 
-def test_servers_that_are_alike_are_judged_once(monkeypatch):
+def test_similar_servers_are_judged_once(monkeypatch):
     judged, violating = [], servers._violating
 
     def counted(rules, server, today):
@@ -24,17 +25,14 @@ def test_servers_that_are_alike_are_judged_once(monkeypatch):
         return violating(rules, server, today)
 
     monkeypatch.setattr(servers, "_violating", counted)
-    disks = {"disk_bus": {"allow": ["virtio"]}}
-    auditor = servers.Auditor(
-        policy(guest_devices=disks, exemptions=[EXEMPTION]), TODAY
-    )
+    auditor = servers.Auditor(policy(**DISKS, exemptions=[EXEMPTION]), TODAY)
     found = [
         auditor.rows(
             servers.Server(uuid, uuid, project, host, had=had, unseen=("x",))
         )
         for uuid, project, host, had in (
             ("a", "p", "h", IDE),
-            (B, "p", "h", IDE),  # an exemption is for this one alone
+            (B, "p", "h", IDE),  # the exempted server
             ("c", "p", "i", IDE),
             ("d", "q", "h", IDE),
             ("e", "p", "h", Image({}).hardware()),
@@ -51,7 +49,7 @@ def test_servers_that_are_alike_are_judged_once(monkeypatch):
     ]
 
 
-def test_no_more_are_remembered_than_a_bound(monkeypatch):
+def test_the_cache_is_bounded(monkeypatch):
     monkeypatch.setattr(servers, "_MOST", 2)
     auditor = servers.Auditor(policy(), TODAY)
     for flavor in "abc":

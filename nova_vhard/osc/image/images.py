@@ -29,10 +29,10 @@ Image = Mapping[str, Any]
 Row = tuple[Any, ...]
 
 _READ = READ.union(MAPPINGS)
-# Of an image that is remembered; the rest can be long.
+# The properties that are stored with a verdict; others can be long.
 _KEPT = _READ | {"id", "owner"}
-# How many different sets of properties are remembered, and the characters of
-# the largest: the values are whatever the owners of the images write.
+# Limits of the cache: sets of properties, and characters of one set. Image
+# owners choose the properties.
 _MOST, _LONGEST = 256, 1024
 
 COLUMNS = (
@@ -51,7 +51,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Finding:
-    """An image, and what it violates.
+    """The violations of an image, and their fixes.
 
     :ivar violations: each of them, whatever its mode
     :ivar changes: property to the safe value that the policy names for it
@@ -71,8 +71,7 @@ class Finding:
             ((origin, holder), name): value
             for ((origin, _), name), value in fix.draft.edits.items()
         }
-        subject = Subject(BOOT, project=holder.project, image=holder.id)
-        return replace(fix, draft=Draft(subject, edits))
+        return replace(fix, draft=Draft(_subject(holder), edits))
 
     def rows(self, state: str) -> Iterator[Row]:
         """Yield a row a violation, and one for those beyond the limit."""
@@ -87,9 +86,9 @@ class Finding:
 class Auditor:
     """Judge of images by one policy.
 
-    Images with the same properties are judged once, and the fix of their
-    violations is searched once, unless the policy names their owners or one
-    of the images.
+    Images with the same properties share one verdict and one search for a
+    fix. An image that the policy names, or whose owner it names, is judged
+    separately.
     """
 
     def __init__(self, policy: Policy, today: datetime.date) -> None:
@@ -108,9 +107,10 @@ class Auditor:
     def find(self, image: Image) -> Finding | None:
         """Judge an image as it is; None where nothing is violated."""
         judged = [(name, repr(image[name])) for name in image if name in _READ]
-        # For whom an exemption or another mode is, and what is judged.
+        # An exemption or a project mode can select the owner or the image.
+        # Two entries: an image id can equal the id of a named project.
         who = image.get("owner"), image.get("id")
-        key = *(each in self._named and each for each in who), *judged
+        key = *(i if i in self._named else None for i in who), *judged
         finding = self._known.get(key)
         if finding is None:
             kept = {name: image[name] for name in image if name in _KEPT}
@@ -161,8 +161,11 @@ def _request(image: Image) -> ServerRequest:
     """Return the request of the image's owner to boot it."""
     holder = _holder(image)
     shown = Shown(image, holder.disk_format, holder=holder)
-    subject = Subject(BOOT, project=holder.project, image=holder.id)
-    return of_image(shown, subject)
+    return of_image(shown, _subject(holder))
+
+
+def _subject(holder: Holder) -> Subject:
+    return Subject(BOOT, project=holder.project, image=holder.id)
 
 
 def _holder(image: Image) -> Holder:

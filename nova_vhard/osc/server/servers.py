@@ -65,8 +65,8 @@ _BUS_OF_NAME: Mapping[str, tuple[str, str]] = MappingProxyType(
         "xvd": ("disk_bus", "xen"),
     }
 )
-#: Of how many different servers the rows are kept, and the characters that
-#: describe one: image owners write them. Of longer ones one is kept.
+# Limits of the cache: servers, and characters of one key. Image owners choose
+# the values in a key, so the cache never has more than one longer key.
 _MOST, _LONGEST = 256, 8192
 _AGAIN = {
     Mode.ENFORCE: "would be refused a rebuild",
@@ -142,26 +142,18 @@ class _Finding(NamedTuple):
     again: Violation | None = None
 
 
-def rows(policy: Policy, server: Server, today: datetime.date) -> list[Row]:
-    """Return a row a violation, and one for each thing that is not seen.
-
-    Of very many violations those that stand for all, and one row that counts
-    the others.
-
-    :param today: the day (UTC) by which exemptions are judged
-    """
-    return Auditor(policy, today).rows(server)
-
-
 class Auditor:
     """Judge of servers by one policy.
 
-    Servers that differ only in what they are called and where they run are
-    judged once, unless the policy names one of them.
+    Servers that differ only in ID, name and host share one verdict. A server
+    that an exemption names is judged separately.
     """
 
     def __init__(self, policy: Policy, today: datetime.date) -> None:
-        """Know of no server yet."""
+        """Judge nothing yet.
+
+        :param today: the day (UTC) by which exemptions are judged
+        """
         self._policy = policy
         self._today = today
         self._named = frozenset().union(
@@ -170,7 +162,10 @@ class Auditor:
         self._known: dict[str, list[Row]] = {}
 
     def rows(self, server: Server) -> list[Row]:
-        """Return the rows of a server, as ``rows`` does."""
+        """Return a row for each violation and each fact that is not visible.
+
+        If there are many violations, the last row counts those not listed.
+        """
         about = server.project, server.host, server.id, server.name
         named = server.id if server.id in self._named else ""
         alike = replace(server, id=named, name="", host="")
