@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of our code: imports, and what every text passes."""
+"""Rules for our code: allowed imports, and sanitized text for users."""
 
 import ast
 import configparser
@@ -66,7 +66,7 @@ CORE = required((ROOT / "requirements.txt").read_text())
 
 
 def run(code):
-    """Run code in a new process; return the last line that it prints."""
+    """Run code in a new process, and return the last line of its output."""
     return subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
         capture_output=True,
@@ -95,7 +95,7 @@ def loaded(names):
 
 
 def test_horizons_plugin_needs_nothing_of_the_client():
-    """Newer Horizons do not bring what the commands need."""
+    """Newer Horizon releases do not install the libraries of the commands."""
     names = set()
     for path in (ROOT / "nova_vhard_dashboard").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -204,21 +204,21 @@ def test_what_would_be_found(source, found):
     assert len([*replaced(source)]) == found
 
 
-# Every text for users passes the sink, including those of new modules.
+# All text for users must go through the sinks, even in new modules.
 
 SINK_ROOT = pathlib.Path(nova_vhard.__file__).parent
 SINKS = (
     "osc/output.py",
     "common/terminal.py",
     "common/log.py",
-    # Stands alone on a host: what it passes on, the daemon has cleaned.
+    # Does not import nova_vhard; the daemon sanitizes the text it passes on.
     "guard/hook.py",
 )
 
-#: What a module takes of logging, beside a logger; the rest would go around.
+#: Names of logging that a module may use; others would bypass the sinks.
 _OF_LOGGING = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOGGER = "nova_vhard.common.log.get_logger"
-#: What sets up the logs of a program.
+#: Statements that set up the logs of a program.
 _SETUP = {
     "cmd/daemon.py": (
         "from oslo_log import log as logging",
@@ -226,7 +226,7 @@ _SETUP = {
         "logging.setup",
     ),
 }
-#: Where a text leaves in an answer or a fault.
+#: Arguments and exceptions whose text is in a response or a fault.
 _KEYWORDS = frozenset(("body", "detail", "explanation", "reason", "text"))
 _RAISED = frozenset(("NoValidHost", "UploadException"))
 _CLEANED = frozenset(
@@ -236,7 +236,7 @@ _CLEANED = frozenset(
         "describe",
         "explanation",  # of gates/enforcer.py: an api_message
         "fault_message",
-        "refusal",  # of gates/enforcer.py likewise
+        "refusal",  # of gates/enforcer.py: an api_message, too
         "fault_text",
         "line",
         "quote",
@@ -246,7 +246,7 @@ _CLEANED = frozenset(
 
 
 def faults(name: str, tree: ast.Module) -> Iterator[str]:
-    """Yield what goes around the sink.
+    """Yield the statements that bypass the sinks.
 
     :param name: path of the module in the package
     """
@@ -263,7 +263,7 @@ def faults(name: str, tree: ast.Module) -> Iterator[str]:
                 )
 
 
-#: Statements and attributes that go around the sink, and what to use.
+#: Statements and attributes that bypass the sinks, and their replacements.
 _AROUND = (
     (ast.Call, r"print\(|warnings\.warn\(", "cli.terminal"),
     (ast.Attribute, r"(.*\.)?std(err|out)\.write$", "cli.terminal"),
@@ -283,7 +283,7 @@ _AROUND = (
 
 
 def _around(name: str, text: str, node: ast.AST) -> str | None:
-    """Return what to use in place of a node; None for a good one."""
+    """Return the replacement for a node, or None if the node is allowed."""
     for kind, pattern, instead in _AROUND:
         if isinstance(node, kind) and re.match(pattern, text):
             setup = instead == LOGGER and text in _SETUP.get(name, ())
@@ -292,7 +292,7 @@ def _around(name: str, text: str, node: ast.AST) -> str | None:
 
 
 def _answers(scope: ast.FunctionDef) -> Iterator[ast.expr]:
-    """Yield the texts of answers in a function that are not clean."""
+    """Yield the unsanitized texts of responses in a function."""
     known: dict[str, list[ast.expr]] = {}
     for node in ast.walk(scope):
         if isinstance(node, ast.Assign):
@@ -305,7 +305,7 @@ def _answers(scope: ast.FunctionDef) -> Iterator[ast.expr]:
 
 
 def _texts(node: ast.AST) -> Iterator[ast.expr]:
-    """Yield what is the text of an answer, or of a fault of a server."""
+    """Yield the text of a response, or of a server's fault."""
     if isinstance(node, ast.Dict):
         for key, value in zip(node.keys, node.values, strict=True):
             if isinstance(key, ast.Constant) and key.value == "message":
@@ -338,7 +338,7 @@ def _is_clean(text: ast.expr, known: dict[str, list[ast.expr]]) -> bool:
     if name in known:
         rest = {each: value for each, value in known.items() if each != name}
         return all(_is_clean(each, rest) for each in known[name])
-    # a constant of ours
+    # one of our constants
     return name.isupper()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pages, samples, units and alerts say what the code says."""
+"""The documentation, samples, units and alerts match the code."""
 
 import argparse
 import configparser
@@ -130,7 +130,8 @@ def literals(*names):
     return [f"``{name}``" for each in names for name in each]
 
 
-#: What a boot asks for; what its hosts must have proven, and lack.
+#: A boot request, the host checks that it requires, and the explanations for
+#: hosts without them.
 ASKED = (
     hardware.HardwareRequest(
         passthrough=tuple(
@@ -151,7 +152,7 @@ EXPLANATIONS = [
 ]
 
 CORPUS = json.loads(text_of(ROOT / "tests" / "data" / "image-properties.json"))
-#: Preset to how many images pass: of the public ones, and of the others.
+#: Preset to the number of public images and of other images that pass.
 PASSED = {
     name: tuple(
         sum(
@@ -165,7 +166,7 @@ PASSED = {
 }
 DRIVES = '[{"device_type": "floppy", "disk_bus": "fdc"}]'
 
-#: Page, or a part of one, and texts that it has.
+#: Page, or a part of a page, and texts that it contains.
 TEXTS = {
     "a refusal in README": (
         README,
@@ -216,7 +217,7 @@ TEXTS = {
             ({"vmware_adaptertype": "lsiLogic"},),
         )
     },
-    # Each has other violations, which the page does not show.
+    # The requests have further violations, which the page does not show.
     **{
         f"refusal of {kind} by {policy}": (
             REFUSED,
@@ -276,7 +277,7 @@ TEXTS = {
                 {
                     path[-1]
                     for path in schema_keys(case_file.SCHEMA)
-                    # the others of a block device are Nova's
+                    # Nova defines the other keys of a block device
                     if "block_devices" not in path[:-1]
                 }
                 - {"cases"},
@@ -334,7 +335,7 @@ def test_a_page_says_what_the_code_says(page, texts):
 
 
 def loaded(path, text):
-    """Return the policy of a text."""
+    """Parse a policy."""
     return document.load(write(path, text))
 
 
@@ -464,7 +465,7 @@ PLAN = flavor_traits.plan_traits(
         (
             ROOT / "devstack" / "README.rst",
             r"^``(NOVA_VHARD_\w+)``",
-            # Where the checkout and the commands are is devstack's matter.
+            # devstack sets the paths of the checkout and of the commands.
             re.findall(
                 r"^(NOVA_VHARD_(?!DIR|BIN_DIR)\w+)=",
                 text_of(ROOT / "devstack" / "settings"),
@@ -515,7 +516,7 @@ def test_the_page_says_what_a_check_reads(name):
     section = text.partition(".. _check-")[0]
     assert "\nRead\n" in section and "\nNot believed\n" in section
     source = inspect.getsource(sys.modules[type(INSTALLED[name]).__module__])
-    # Of a folder with many files the page may say the two parts.
+    # If a folder has many files, the page may list folder and file separately.
     for folder, file in re.findall(
         r"\"(/(?:proc|sys)[^\" ]*)/([^\" /]*)\"", source
     ):
@@ -550,7 +551,7 @@ def test_what_a_page_names_exists(page):
     for module, function in re.findall(
         r"paste\.filter_factory = ([\w.]+):(\w+)", text
     ):
-        # not imported: this test needs neither Nova nor Glance
+        # not imported, so that this test needs neither Nova nor Glance
         source = Path(importlib.util.find_spec(module).origin).read_text()
         assert f"\ndef {function}(" in source
 
@@ -558,8 +559,8 @@ def test_what_a_page_names_exists(page):
 @ALL_PAGES
 def test_every_policy_that_is_shown_can_be_loaded(page, tmp_path):
     path = tmp_path / "policy.yaml"
-    # Errors on purpose, cleaning rules, the attestor's files;
-    # tests of their own read them.
+    # Intended errors, cleaning rules and the attestor's files have their own
+    # tests.
     others = ("virtoi", "\ndevices:", "agents:")
     for block in blocks(page, "yaml"):
         if any(word in block for word in others):
@@ -598,7 +599,7 @@ GOOD = {
 
 @pytest.fixture(scope="module")
 def strictest(tmp_path_factory):
-    """Return strict with its optional rules, as the page shows them."""
+    """Return strict with the optional rules that the page shows."""
     text = Path(document.shipped("strict")).read_text(encoding="utf-8")
     rules = text.partition("\n#guest_devices:\n")[2]
     taken = "\n".join(line.removeprefix("#") for line in rules.splitlines())
@@ -653,12 +654,12 @@ def test_no_optional_rule_of_strict_holds_on_its_own(strictest):
     ] == []
 
 
-# Commands that pages show exist, and do what the pages say.
+# The commands on the pages exist, and do what the pages say.
 
 QUICK_START = SOURCE / "quick-start.rst"
 BREAK_GLASS = SOURCE / "admin" / "break-glass.rst"
 MAN_PAGES = {path.stem: path for path in (SOURCE / "cli").glob("nova-*.rst")}
-#: oslo.config's own, which every program of its has.
+#: Options that oslo.config adds to every program.
 OSLO = {"--config-dir", "--config-file", "--shell_completion"}
 
 
@@ -679,7 +680,8 @@ def test_a_command_that_is_shown_exists_and_takes_its_arguments(command):
 
 
 RAN = (*ran.ON_THE_DEMO, *ran.ELSEWHERE, *ran.BY_CI)
-#: Of README and quick start: in a sentence, perhaps without its arguments.
+#: Commands within a sentence of README or quick start; their arguments may be
+#: missing.
 INLINE = {*commands.inline(README), *commands.inline(QUICK_START)}
 DOCUMENTED = INLINE | {
     command
@@ -699,7 +701,7 @@ def test_a_command_that_is_documented_is_run(command):
         assert command in RAN
 
 
-#: Our programs that are installed, with their functions.
+#: Our installed programs, and their functions.
 SCRIPTS = {
     each.name: each
     for each in importlib.metadata.entry_points(group="console_scripts")
@@ -712,7 +714,7 @@ def options_of(main, *command):
     text = io.StringIO()
     with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
         main([*command, "--help"])
-    # Python before 3.13 has the value behind the short name, too.
+    # Before Python 3.13, the value is after the short name, too.
     options = set(
         re.findall(
             r"^  (?:-\w.*?, )?(--[\w-]+)", text.getvalue(), re.MULTILINE
@@ -826,7 +828,7 @@ def test_options_that_are_named_exist_and_all_of_ours_are():
     assert ours - {"--help"} <= named <= known
 
 
-# The samples and units in etc/ are what the code takes.
+# The code accepts the samples and units in etc/.
 
 PROGRAMS = {
     "attestor": attestor,
@@ -838,8 +840,8 @@ PROGRAMS = {
 POLICY = (ETC / "policy.yaml").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"(?:^#\S.*\n(?:^#  .*\n)*)", POLICY, re.MULTILINE)
 
-#: Files of the generator, and where our options begin: what keystoneauth has
-#: before them varies with its version.
+#: Files of the generator, and the line where our options begin; keystoneauth's
+#: options before it vary with its version.
 GENERATORS = {
     "config-generator.conf": "",
     "config-generator-exporter.conf": "",
@@ -855,9 +857,10 @@ UNPRIVILEGED = {
     "ProtectSystem": "strict",
     "NoNewPrivileges": "yes",
 }
-#: Unit to settings; None is what it must not have. The cleaner is root, since
-#: devices are reset, and nobody else sees who has one open. The guard is root
-#: because only root's libvirt connection can remove a guest's device.
+#: Unit to settings; None if the unit must not have the setting. The cleaner
+#: runs as root because only root can reset devices and see which processes
+#: have them open. The guard runs as root because only root's libvirt
+#: connection can remove a guest's device.
 UNITS = {
     "attestor": {**UNPRIVILEGED, "Type": "notify"},
     "exporter": {
@@ -872,16 +875,16 @@ UNITS = {
     "reporter": {
         **UNPRIVILEGED,
         "Type": "notify",
-        # Twice what a publisher may take.
+        # Twice the limit of a publisher.
         "WatchdogSec": "3min",
         # systemd would end the whole service when a check is out of memory.
         "OOMPolicy": "continue",
         "ExecReload": "/bin/kill -HUP $MAINPID",
-        # The pre-step's folder is root's: systemd would remove one of the
-        # service's own when it stops.
+        # Root owns the pre-step's folder: systemd would remove a folder of the
+        # service when it stops.
         "RuntimeDirectory": None,
         "ReadOnlyPaths": "-/run/nova-vhard",
-        # What checks read.
+        # Paths that checks read.
         "InaccessiblePaths": None,
         "ProcSubset": None,
         "ProtectProc": None,
@@ -902,7 +905,7 @@ UNITS = {
         "CapabilityBoundingSet": "CAP_DAC_READ_SEARCH",
         "PrivateNetwork": "yes",
         "RestrictAddressFamilies": "AF_UNIX",
-        # The socket's folder too: it must not go when the service stops.
+        # The folder of the socket must remain when the service stops.
         "RuntimeDirectoryPreserve": "yes",
     },
 }
@@ -913,7 +916,7 @@ def unit_text(name):
 
 
 def unit(name):
-    """Return group [Service] of a unit."""
+    """Return section [Service] of a unit."""
     # A list in a unit may span several lines.
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     parser.optionxform = str
@@ -922,7 +925,7 @@ def unit(name):
 
 
 def handed(text):
-    """Return what a unit hands over: what a program sees to its source."""
+    """Return the credentials of a unit: path in the service to source."""
     return {
         f"/run/credentials/x/{name}": path
         for name, path in re.findall(
@@ -932,7 +935,7 @@ def handed(text):
 
 
 def command(service):
-    """Return the options of a unit's command, as its program parses it."""
+    """Return the options of a unit's command, parsed by the program."""
     text = service["ExecStart"]
     name, _, value = service.get("Environment", "").partition("=")
     text = text.replace(f"${{{name}}}", value)
@@ -1001,7 +1004,7 @@ def test_a_units_folders_are_the_options(name, conf, key):
     assert defaults["state_path"] == f"/var/lib/{service['StateDirectory']}"
     run = service[key] if key else service["ReadOnlyPaths"].rpartition("/")[2]
     assert defaults["run_dir"] == f"/run/{run}"
-    # A publisher may take half of the watchdog's time at most.
+    # A publisher may take at most half of the watchdog's time.
     assert defaults.get("publish_timeout", 0) <= 3 * 60 / 2
 
 
@@ -1013,8 +1016,8 @@ def test_a_units_folders_are_the_options(name, conf, key):
 @pytest.mark.parametrize(
     ("name", "pattern"),
     [
-        # A host that is not enrolled starts its units: what stands for the
-        # file that is not there is one of oslo.config.
+        # The units of a host that is not enrolled start: if the file is
+        # missing, they get an empty group [placement].
         *(
             (f"{name}.service", rf"{key}=placement\.conf:{value}")
             for name in ("reporter", "cleaner")
@@ -1024,7 +1027,7 @@ def test_a_units_folders_are_the_options(name, conf, key):
             )
         ),
         ("reporter.service", r"ExecStartPre=.*/reporter\.conf facts$"),
-        # First devices that are allowed, then those that are not.
+        # First the allowed system calls, then the denied ones.
         (
             "cleaner.service",
             "SystemCallFilter=@system-service\n(?:(?!SystemCallFilter).*\n)*"
@@ -1081,7 +1084,7 @@ def uncommented(text):
 
 
 def given(data):
-    """Yield the path of every key that plain data has."""
+    """Yield the path of every key in plain data."""
     if isinstance(data, list):
         for each in data:
             yield from given(each)
@@ -1092,7 +1095,7 @@ def given(data):
 
 
 def without_kinds(paths):
-    """Return paths, those within rules of device kinds as of one kind."""
+    """Return paths without the names of device kinds."""
     return {
         (path[0], *path[2:]) if path[0] == "guest_devices" else path
         for path in paths
@@ -1123,17 +1126,17 @@ def test_each_example_of_the_sample_policy_loads(example, tmp_path):
 
 # Alert rules, the dashboard and the page name metrics that exist.
 
-#: What Prometheus itself adds to each series that it fetches.
+#: Labels that Prometheus adds to each series that it scrapes.
 OF_THE_SCRAPE = frozenset(("instance", "job"))
 
 
 def labels_of(
     text: str | promql.Expr, known: Mapping[str, Mapping[str, Set[str] | None]]
 ) -> frozenset[str] | None:
-    """Return the labels that an expression's result has.
+    """Return the labels of the result of an expression.
 
-    :param known: name of each series to its labels, with the values that
-        they can have (None for any)
+    :param known: name of each series to its labels and their possible values
+        (None for any)
     :returns: None for a scalar
     :raises ValueError: if it names something that does not exist, or if two
         sides of an operator can never match
@@ -1180,7 +1183,7 @@ def labels_of(
             if "le" not in vectors[0]:
                 raise ValueError("a quantile needs the label le")
             return vectors[0] - {"le"}
-    # In parentheses, with a sign, a subquery.
+    # Parentheses, a sign, or a subquery.
     return labels_of(result.expr, known)
 
 
@@ -1209,7 +1212,7 @@ VALUES = {
 
 
 def families():
-    """Yield every metric of the exporter and of the reporter, in use."""
+    """Yield every metric of the exporter and of the reporter, with a value."""
     metrics = Metrics(["rabbit1:5672"])
     metrics.decided(
         Decision(
@@ -1273,7 +1276,7 @@ def test_a_legend_has_labels_that_its_panel_has(target):
 
 
 def test_every_metric_is_looked_at():
-    # The dashboard is of gates and hosts; the others have alerts alone.
+    # The dashboard covers gates and hosts; the other metrics only have alerts.
     others = ("nova_vhard_guard_", "nova_vhard_attest")
     text = " ".join(each["expr"] for each in (*ALERTS, *TARGETS))
     for name, labels in KNOWN.items():
@@ -1283,7 +1286,7 @@ def test_every_metric_is_looked_at():
 
 
 def series(name):
-    """Return the name of a metric without the ends that a histogram adds."""
+    """Return the name of a metric without the suffixes of a histogram."""
     return re.sub("_(bucket|count|sum)$", "", name)
 
 
@@ -1301,9 +1304,10 @@ def test_the_pages_have_every_metric():
     assert "{{" not in extension().alerts()
 
 
-# Each alert fires while its fault lasts, and ends after it (promtool).
+# Each alert fires during its fault, and stops after it (promtool).
 
-#: Values of a series, one a minute: a time that stands still and then is now.
+#: Values of a series, one per minute: a timestamp that is stale and then
+#: current.
 LATE = "0x60 3660+60x30"
 ALERT_REFUSED = 'decisions_total{gate="nova-api",outcome="refuse"}'
 UNJUDGED = 'decisions_total{gate="nova-api",outcome="unjudged"}'
@@ -1311,7 +1315,7 @@ DISABLED = 'decisions_total{gate="nova-api",outcome="disabled"}'
 PASSED = 'check{status="PASS",check="iommu"}'
 UNKNOWN = 'check{status="UNKNOWN",check="iommu"}'
 
-#: Alert, series, minutes in which it fires, and in which it does not.
+#: Alert, series, minutes in which it fires, and minutes in which it does not.
 CASES = (
     ("ReporterSilent", {"report_timestamp_seconds": LATE}, [52, 60], [40, 65]),
     (
@@ -1323,7 +1327,7 @@ CASES = (
     ("FewNames", {"names_days_ahead": "5x180 14x9"}, [125, 180], [60, 185]),
     ("PublishErrors", {"publish_errors_total": "0+1x9 9x60"}, [8], [1, 60]),
     ("HostLostCheck", {PASSED: "1x9 0x60 1x9"}, [25, 69], [15, 75]),
-    # until it has passed, however long that takes
+    # until the host passes the check, no matter how long that takes
     ("HostCheckFails", {UNKNOWN: "1x1600 0x9"}, [1450, 1600], [9, 1605]),
     (
         "HostCheckFails",
@@ -1364,7 +1368,7 @@ CASES = (
     ),
     ("RefusalsJump", {ALERT_REFUSED: "0x60 0+10x15 150x60"}, [70], [50, 110]),
     ("RefusesMost", {ALERT_REFUSED: "0+10x20 200x60"}, [15], [1, 60]),
-    # longer than an hour, and no longer than the fault
+    # longer than an hour, but not longer than the fault
     (
         "PolicyUnusable",
         {'policy_usable{service="nova-api"}': "1x5 0x90 1x9"},
@@ -1444,7 +1448,7 @@ def test_the_file_is_good():
     ids=[row[0] for row in CASES],
 )
 def test_alert(tmp_path, alert, series, firing, quiet):
-    """Each alone: promtool evaluates every rule at every minute."""
+    """Test one rule at a time: promtool evaluates every rule each minute."""
     groups = [
         group | {"rules": [rule]}
         for group in GROUPS

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Policy files and their YAML, schemas and places: what is loaded, faults."""
+"""Policy files: loading, YAML, schemas, and the places of faults."""
 
 import datetime
 import importlib.metadata
@@ -387,7 +387,7 @@ def test_entries_that_do_not_look_like_an_id(tmp_path, section, key):
     ]
 
 
-# Every section of a policy, as it is kept.
+# Every section of a policy, as it is stored.
 
 CONTENT = {
     "version": "1",
@@ -502,7 +502,7 @@ POLICY = Policy(
 
 
 def kept(content, files=()):
-    """Return a policy without its digest, and that."""
+    """Return a policy without its digest, and the digest."""
     policy = assemble.policy(content, list(files))
     digest = policy.digest
     fields = {**vars(policy), "digest": ""}
@@ -569,7 +569,7 @@ def test_what_libvirt_says_of_a_host_with_kvm(named, judged):
     assert assemble.policy(data, []).hypervisor_types == judged
 
 
-# ``replace`` of a rule: what may take a refused value's place.
+# ``replace`` of a rule: replacements for refused values.
 
 
 def rule(replace, allow=("virtio", "scsi"), kind="disk_bus"):
@@ -586,7 +586,7 @@ def rule(replace, allow=("virtio", "scsi"), kind="disk_bus"):
         ({"*": "virtio"}, "sata", "virtio"),
         ({"*": "virtio", "ide": "scsi"}, "ide", "scsi"),
         ({"*": "virtio", "ide": "scsi"}, "sata", "virtio"),
-        # what libosinfo would pick is not known
+        # the value that libosinfo would pick is unknown
         ({"*": "virtio"}, None, "virtio"),
         ({"ide": "virtio"}, None, None),
         ({}, "ide", None),
@@ -661,16 +661,16 @@ DISK = "disk_bus: {allow: [virtio], replace: {ide: virtio}}"
             "",
             {"qxl": "virtio"},
         ),
-        # A rule of another file can be given replacements.
+        # A file can add replacements to a rule of the extended file.
         (
             "baseline",
             "disk_bus: {replace: {ide: virtio}}",
             "disk_bus",
             {"ide": "virtio"},
         ),
-        # A file that is extended may have no rules.
+        # The extended file does not need to have rules.
         ("modes.yaml", DISK, "disk_bus", {"ide": "virtio"}),
-        # They go also of a file between the two.
+        # The replacements of an intermediate file are dropped, too.
         ("between.yaml", DISK, "", {}),
         ("between.yaml", DISK, "cdrom_bus", {"ide": "sata"}),
         ("modes.yaml", "disk_bus: {allow: [virtio]}", "disk_bus", {}),
@@ -690,7 +690,7 @@ def test_replacements_that_a_narrower_file_does_not_allow_go(
             "disk_bus: {replace: {ide: sata}}",
             [(4, "guest_devices.disk_bus.replace.ide")],
         ),
-        # It is told with what else is wrong.
+        # The fault is reported together with the others.
         (
             "vif_model: {mode: hard}\n"
             "  disk_bus: {allow: [virtio], replace: {ide: sata}}",
@@ -761,7 +761,7 @@ def test_the_version_that_runs_has_no_suffix(monkeypatch, installed, running):
         ("1.1.0", ">=1.0,<2", True),
         ("1.0.0", ">=1.1", False),
         ("2.0.0", ">=1.0,<2", False),
-        # not known
+        # the running version is unknown
         (None, ">=1.0", False),
     ],
 )
@@ -785,12 +785,12 @@ ONE = 'requires: ">=1.0"\n'
 @pytest.mark.parametrize(
     ("base", "own", "result"),
     [
-        # one is left as it is written
+        # a single requirement is not changed
         ("", "", None),
         (ONE, "", ">=1.0"),
         ("", ONE, ">=1.0"),
         (ONE, ONE, ">=1.0"),
-        # two add up
+        # two requirements are combined
         ('requires: ">=1.1"\n', 'requires: ">=1.0,<2"\n', "<2,>=1.0,>=1.1"),
     ],
 )
@@ -805,8 +805,8 @@ def test_what_two_files_need(monkeypatch, tmp_path, own, base, result):
         assert (stated.file, stated.line) == (path, 2)
 
 
-#: As two files have them: a copy is not used by an older version even if the
-#: outermost file alone is compatible.
+#: The requirements of two files: an older version does not use a copy even if
+#: the outermost file alone is compatible.
 BOTH = ">=1.1,<2,>=1.0"
 
 
@@ -841,7 +841,7 @@ BEFORE = f"{HEAD}mode: warn\n"
 
 
 def stricter(data):
-    """Yield that mode warn is gone."""
+    """Yield a fault for mode warn."""
     if data.get("mode") == "warn":
         yield ("mode",), "'warn' must be enforce"
 
@@ -869,10 +869,10 @@ def test_a_rule_that_became_stricter_is_a_warning_first(
     [
         (BEFORE, "1.0.0", "1.1.0", True),
         (BEFORE, "1.1.0", "1.1.0", True),
-        # it may be a rule that this version does not have
+        # the rule may be unknown to this version
         (BEFORE, "1.2.0", "1.1.0", False),
         (BEFORE, "1.0.0", None, False),
-        # of a package without a version
+        # a copy written by a package without a version
         (BEFORE, None, "0.9.0", True),
         # old and new workers share a copy that breaks no rule
         (f"{HEAD}mode: audit\n", "1.0.0", "1.1.0", True),
@@ -889,7 +889,7 @@ def test_a_good_copy_holds_in_a_stricter_version(
     digest = watch.PolicyFile(path, state).current().digest
     write(tmp_path / "policy.yaml", f"{HEAD}mode: [\n")
     run(monkeypatch, runs)
-    # The rule is an error now.
+    # The rule is now an error.
     real = check.conflicts
     monkeypatch.setattr(
         check, "conflicts", lambda *data: (*real(*data), *stricter(data[0]))
@@ -965,7 +965,7 @@ def test_in_a_flavor():
     ) == PASSTHROUGH | {"kernel_aslr"}
 
 
-# Where each value of a policy was said.
+# The line of each value of a policy.
 
 
 class Lines:
@@ -1036,7 +1036,7 @@ def test_every_value_with_its_path():
         (("guest_devices",), ["virtio", "scsi"]),
         (("guest_devices", "disk_bus", "allow", 1), ["virtio", "scsi"]),
         (("exemptions", 1), "b"),
-        # the next around it
+        # the line of the nearest parent
         (("guest_devices", "disk_bus", "mode"), ["virtio", "scsi"]),
         (("exemptions", 2), "a"),
         (("passthrough", "allow"), "warn"),
@@ -1053,7 +1053,7 @@ def test_what_is_said_at_a_path(path, value):
 
 
 def places(schema, path=()):
-    """Yield every key of the schema, as keys to write, and what it wants."""
+    """Yield the path and the subschema of every key in a schema."""
     for key, below in schema.get("properties", {}).items():
         yield (*path, key), below
         yield from places(below, (*path, key))
@@ -1078,14 +1078,14 @@ TYPES = {
 
 
 def wrong_values(schema):
-    """Return values of every type that a place does not take."""
+    """Return values of every type that a place does not accept."""
     taken = schema.get("type", "string")
     taken = [taken] if isinstance(taken, str) else taken
     return [text for kind, text in TYPES.items() if kind not in taken]
 
 
 def written(path, value):
-    """Return a document with one value, and the number of its line."""
+    """Return a document with one value, and the line of the value."""
     lines = [
         f"{' ' * (2 * depth)}{key}"
         for depth, key in enumerate(
@@ -1122,7 +1122,7 @@ LIFT = "rules: {guest_devices.disk_bus: [ide]}"
 FAULT_EXEMPTION = f"- {{{WHO}, projects: [p], {LIFT}}}\n"
 REPLACE = "guest_devices:\n  disk_bus: {allow: [virtio, sata], replace: "
 
-#: What a policy can say after its version, and the places of its faults.
+#: Text of a policy after its version, and the places of its faults.
 FAULTS = {
     # YAML
     "mode: [warn": [(3, "")],
@@ -1172,7 +1172,7 @@ FAULTS = {
     "requires: soon\nmods: warn": [(2, "requires"), (3, "mods")],
     "requires: [1]": [(2, "requires")],
     "requires: ''": [(2, "requires")],
-    # what a newer version knows is not a fault
+    # a key that a newer version may know is not a fault
     "requires: '>=99'\nmods: warn": [(2, "requires")],
     "extends: [a]": [(2, "extends")],
     "extends: ''": [(2, "extends")],
@@ -1257,7 +1257,7 @@ FAULTS = {
     "extends: baseline\nguest_devices:\n  cdrom_bus: {replace: {ide: usb}}": [
         (4, "guest_devices.cdrom_bus.replace.ide")
     ],
-    # Nothing follows from a list that has a fault itself.
+    # A list with a fault causes no further faults.
     "guest_devices:\n  disk_bus:\n    allow: [virtoi]\n    replace: "
     "{ide: virtio}": [(4, "guest_devices.disk_bus.allow[0]")],
     # Projects and exemptions
@@ -1283,7 +1283,7 @@ FAULTS = {
         (3, "exemptions[0]"),
         (4, "exemptions[1]"),
     ],
-    # A key that is missing hides no other fault of the same exemption.
+    # A missing key hides no other fault of the same exemption.
     f"exemptions:\n- {{id: a, until: 2027-02-30, images: [i], {LIFT}}}": [
         (3, "exemptions[0].images"),
         (3, "exemptions[0].reason"),
@@ -1346,7 +1346,7 @@ UNVERSIONED = {
 
 
 def faults(folder: Path, text: str) -> list[tuple[int, str, str]]:
-    """Return line, place and sentence of each fault in a policy."""
+    """Return line, place and message of each fault in a policy."""
     path = write(folder / "policy.yaml", text)
     with pytest.raises(problems.PolicyError) as caught:
         document.load(path)
@@ -1392,7 +1392,7 @@ def test_sentences(tmp_path):
     golden.check(Path(__file__).with_name("policy_faults.golden"), lines)
 
 
-# Faults that a schema finds: their places, and how they are kept.
+# Faults that a schema finds: their places and messages.
 
 
 def named(count):
@@ -1487,7 +1487,7 @@ def test_schema_places():
         (NUMBER, "ten", ["'ten'", "a number"]),
         (REQUIRED, {"aa": "", "c": True}, ["'a'"]),
         (REQUIRED, {"zzz": "", "a": "b", "c": True}, ["a, b, c"]),
-        # there is no sentence of ours for it
+        # we have no message of our own for this keyword
         ({"minimum": 3}, 2, ["less than the minimum of 3"]),
         ({"const": "x" * 300}, 1, ["x" * 190]),
     ],
@@ -1509,7 +1509,7 @@ def test_words(schema, value, words):
         ("virtoi", ["virtio-scsi", "virtio", "virt"], "virtio"),
         (321, ["32"], "32"),
         (None, ["virtio"], None),
-        # a long word costs too much
+        # a long word would take too much time
         ("a" * 64, ["a" * 63], "a" * 63),
         ("a" * 65, ["a" * 63], None),
     ],
@@ -1534,7 +1534,7 @@ def test_the_nearest_name(word, known, near):
             ("a" * 63 + "…[3]" + f".{'b' * 60}" * 5)[:255] + "…",
             "is odd",
         ),
-        # a message is bounded and clean
+        # a message is truncated and sanitized
         (("a",), "x" * 512, "a", "x" * 512),
         (("a",), "x" * 513, "a", "x" * 511 + "…"),
         (("a",), "a\nb\u202e", "a", "ab"),
@@ -1565,7 +1565,7 @@ def test_the_text_of_an_error_names_the_first_faults(count):
 
 # YAML as plain data: the parsed values, and the place of each fault.
 
-# The first is there if PyYAML was built with libyaml.
+# The first loader exists if PyYAML was built with libyaml.
 LOADERS = [
     getattr(yaml, name)
     for name in ("CSafeLoader", "SafeLoader")
@@ -1634,7 +1634,7 @@ def test_data(reported, text, data):
         ("? &a b\n: c\n*a : d\n", [1, 3]),
         ("a:\n  " + "[" * DEEPEST + "]" * DEEPEST, [2]),
         ("- " * (DEEPEST + 1), [1]),
-        # What is as deep as it may be does not end the search.
+        # The maximum depth does not end the search.
         ("[" * DEEPEST + "&a x,\n&b y" + "]" * DEEPEST, [1, 2]),
         ("a:\n  " + "[" * (DEEPEST + 3) + "]" * (DEEPEST + 3), [2]),
         ("a:\n  - b\n - c\n", [3]),
@@ -1692,7 +1692,7 @@ def test_lines(reported):
         ("c", 1, "e"): 5,
         ("g",): 7,
         ("g", "h"): 8,
-        # missing: the next around it
+        # missing: the line of the nearest parent
         ("g", "x", "y"): 7,
         ("c", 2): 3,
         ("x",): 2,

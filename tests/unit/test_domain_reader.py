@@ -32,7 +32,7 @@ def read(*arguments, host="x86_64", **more):
 
 
 def judged(rules, result):
-    """Return the verdict on the domain that was read."""
+    """Return the verdict on the domain of a result."""
     return evaluate(rules, result.request, result.subject, TODAY)
 
 
@@ -876,11 +876,11 @@ USB = "<controller type='usb' model='qemu-xhci'/>"
 @pytest.mark.parametrize(
     ("arguments", "host", "kind", "values"),
     [
-        # what a host does not run itself is emulated
+        # an architecture that the host cannot run natively is emulated
         (("", "", ARM), "aarch64", "emulation_architecture", []),
         (("", "", ARM), "x86_64", "emulation_architecture", ["aarch64"]),
         (("", "", ARM), "riscv64", "emulation_architecture", ["aarch64"]),
-        # what is added by itself depends on the guest, not on the host
+        # devices that libvirt adds depend on the guest, not on the host
         ((USB,), "aarch64", "usb_model", ["qemu-xhci"]),
         ((USB, "", ARM), "x86_64", "usb_model", []),
     ],
@@ -973,7 +973,7 @@ def test_flavor_names_persistent_memory():
 def test_every_kind_has_a_place_or_a_reason():
     places, untold = domain_xml.PLACES, domain_xml.UNTOLD.keys()
     assert sorted([*places, *untold]) == sorted(KINDS)
-    # every place is of a device that is known
+    # every place belongs to a known device
     assert {
         place.path.split("/")[1].partition("[")[0]
         for each in places.values()

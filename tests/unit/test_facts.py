@@ -91,7 +91,7 @@ def test_the_keys_that_are_needed_and_no_other(command):
         "virt_type": "qemu",
         "force_config_drive": True,
         "hw_machine_type": ("x86_64=q35", "aarch64=virt"),
-        # What is not set is as Nova has it.
+        # Options that are not set have Nova's defaults.
         "use_virtio_for_bridges": True,
         "rescue_image_id": None,
         "report_in_placement": False,
@@ -195,7 +195,7 @@ def test_what_nova_compute_finds_by_itself(command, content, virt_type):
 @pytest.mark.parametrize(
     ("content", "options", "virt_type"),
     [
-        # A later one wins; the file takes the place of those it would find.
+        # The last option wins, and a given file replaces the default files.
         ({}, ["file"], "qemu"),
         ({}, ["file", "dir"], "lxc"),
         ({}, ["dir", "file"], "qemu"),
@@ -219,13 +219,13 @@ def test_what_nova_compute_was_told(
     [
         # not the environment of this process
         (FULL, "virt_type", "qemu"),
-        # a line that does not belong to the list
+        # a continuation line that is not part of the list
         (
             "[libvirt]\nhw_machine_type = x86_64=q35,\n  password = SECRET\n",
             "hw_machine_type",
             ("x86_64=q35",),
         ),
-        # the former names
+        # deprecated names
         *(
             (f"{option} = {{}}\n", "device_spec", ("{}",))
             for option in (
@@ -243,7 +243,7 @@ def test_what_is_read(command, monkeypatch, text, name, value):
 
 
 def refused(command, content, arguments, text):
-    """Check that a call fails with a line, and leaves no facts."""
+    """Check that a call fails with one line of output, and stores no facts."""
     status, error = command(content, *arguments)
     assert (status, error.count("\n")) == (1, 1)
     assert error.startswith("nova-vhard-reporter: ") and text in error

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gates: the judge, its events and texts, bodies, the way to the router."""
+"""Gates: the judge, its events and messages, bodies, and the router."""
 
 import io
 import json
@@ -307,7 +307,7 @@ def test_every_option_says_what_happens_when_it_is_wrong(option):
     assert len(option.help) > 100 and re.search(words, option.help)
 
 
-# Very many violations: the leading ones are shown, the others counted.
+# If there are many violations, the first are shown, and the rest counted.
 
 DISK = ("guest_devices.disk_bus",)
 CARD = ("guest_devices.vif_model",)
@@ -318,7 +318,7 @@ RULES = policy(
         "sound_model": {"allow": [], "mode": "warn"},
     }
 )
-#: As many as an image's property may have, less a few.
+#: Slightly less than the number of block devices that fit in a property.
 MANY = 250
 IMAGE = {
     "id": "1f2e",
@@ -378,7 +378,7 @@ def test_no_more_are_put_into_words(leading_verdict, monkeypatch):
 
 
 def event_of(gate, subject, leading_verdict):
-    """Return what is written of a verdict, which is short enough."""
+    """Return the event of a verdict; its line must not be too long."""
     with written("bare", events.LOG) as stream:
         events.write(gate, subject, leading_verdict, 0.1)
     assert len(stream.getvalue()) <= log.MESSAGE_LIMIT
@@ -392,7 +392,7 @@ def test_an_event_counts_the_others(leading_verdict):
         [{"rules": list(DISK), "mode": "audit", "count": MANY - MOST + 2}],
         leading_verdict.rules,
     )
-    # and who reads events misses none
+    # the event still accounts for every violation
     assert sum(n for *_, n in decisions.violations(event)) == MANY + 2
     counted = payloads.decision(event)
     assert (CARD[0], "enforce", 1) in counted.violations
@@ -409,7 +409,7 @@ def test_tables_have_a_row_for_the_others():
     assert (*map(str, rows[-1][-5:]),) == (
         (OTHERS, "", f"and {MANY + 2 - MOST} more", "", "violates")
     )
-    # one bus twice is one finding, as a rebuild would have it
+    # two devices on one bus are one finding, as for a rebuild
     server = servers.Server(
         "id",
         had=hardware.HardwareRequest(
@@ -445,7 +445,7 @@ def test_no_event_is_longer_than_a_record_may_be():
 
 
 def test_an_event_that_is_too_long_counts_them_all():
-    """A character of an odd name is twelve bytes of JSON."""
+    """Each of these characters takes twelve bytes in JSON."""
     odd = "\U0001f600" * 62
     names = [f"{number:02}{odd}" for number in range(2 * MOST)]
     exemptions = [
@@ -482,7 +482,7 @@ def test_an_event_that_is_too_long_counts_them_all():
     assert event["more"] == [{**kind, "count": MOST}]
 
 
-# Where a refusal points at: [vhard] help_url, and an anchor for each rule.
+# The link in a refusal: [vhard] help_url with an anchor for each rule.
 
 PAGE = "https://docs.example/why"
 URL_RULES = [
@@ -624,7 +624,7 @@ def test_a_body_shorter_than_announced_is_no_body():
         http.read_body(environ, 5)
 
 
-# The application behind a gate, down to the router.
+# The layers of the application below a gate, down to the router.
 
 
 class Layer:
@@ -635,14 +635,14 @@ class Layer:
             setattr(self, name, application)
 
     def __call__(self):
-        """Answer nothing."""
+        """Do nothing."""
 
 
 NAMES = ["application", "app", "_application", "_app", "wrapped"]
 
 
 def stack(*names):
-    """Return middleware, the first outside, and the router behind it."""
+    """Return middleware, outermost first, followed by the router."""
     layers = [Layer()]
     for name in reversed(names):
         layers.insert(0, Layer(name, layers[0]))
@@ -657,7 +657,7 @@ def test_everything_behind_is_found_in_order(names):
 
 
 def found(layers, wanted):
-    """Return the first that is wanted behind a layer, and those before it."""
+    """Return the first wanted layer, and the layers before it."""
     return routing.find(layers[0], wanted.__contains__, "Nova", "there")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records of our loggers, as oslo.log writes them, and events in them."""
+"""Log records in the formats of oslo.log, and the events in them."""
 
 import json
 import logging
@@ -48,7 +48,7 @@ def log_file(tmp_path):
 
 
 def content(result, count):
-    """Return a file of so many clean records."""
+    """Return the content of a log file with this number of records."""
     assert (result.written, result.faults) == (count, [])
     return pathlib.Path(result.baseFilename).read_text(encoding="utf-8")
 
@@ -86,7 +86,7 @@ def test_a_traceback_has_lines_and_each_is_clean(log_file, odd):
 
 
 def test_a_deep_traceback_is_cut(log_file):
-    # The functions change, so that Python leaves no frame out.
+    # The functions alternate, so that Python does not omit repeated frames.
     with pytest.raises(Trouble, match="0") as caught:
         even(400)
     LOG.error("😀" * 100_000, exc_info=caught.value)
@@ -158,7 +158,7 @@ def test_an_exception_that_is_not_handled_now(caplog, as_tuple):
     assert (kind, str(error)) == (type(error), "earlier")
     assert trace is error.__traceback__
     assert trace.tb_frame.f_code.co_name == "raised"
-    # it keeps the name of the function
+    # the name of the function is kept
     assert (kind.__name__, kind.__module__, kind.__qualname__) == (
         Inner.__name__,
         Inner.__module__,
@@ -260,7 +260,7 @@ HOURS = 10_010 + 7200
             [(n, "say", f"{n}", None) for n in (0, 59, 60, 119, 120)],
             ["0", "60", "120"],
         ),
-        # A trouble hides and ends no other.
+        # A problem neither hides nor ends another one.
         (
             {},
             [
@@ -268,7 +268,7 @@ HOURS = 10_010 + 7200
                 (10_000, "over", "1 is back", 1),
                 *((10_010, "say", f"{n} is away now", n) for n in (2, 3)),
                 (10_010, "over", "2 is back", 2),
-                # What was not said for long is forgotten.
+                # A problem that has not been reported for long is forgotten.
                 (HOURS, "say", "4 is away", 4),
                 (HOURS, "over", "3 is back", 3),
             ],
@@ -375,7 +375,7 @@ def test_handlers_are_made_clean_once_and_keep_their_format(monkeypatch):
     assert other.format(library("a\nb")) == "a b"
 
 
-# Decision events in the lines of a log, and when they were written.
+# Decision events in the lines of a log, and their times.
 
 DATA = {"outcome": "allow"}
 TEXT = json.dumps(DATA)
@@ -414,18 +414,18 @@ def test_an_event_is_a_line_or_the_message_of_a_record(stamp, time):
     [
         (f"{PREFIX} {TEXT}", Event(DATA, WRITTEN)),
         (f"1 INFO {DECISIONS} [-] {TEXT}", Event(DATA)),
-        # half characters are replaced
+        # lone surrogates are replaced
         (
             f'1 INFO {DECISIONS} {{"outcome": "\ud800"}}',
             Event({"outcome": "?"}),
         ),
-        # the name of the logger may be in the event again
+        # the event may contain the name of the logger
         (
             f'1 INFO {DECISIONS} {{"outcome": "as {DECISIONS} says"}}',
             Event({"outcome": f"as {DECISIONS} says"}),
         ),
         (f"\udcff {PREFIX} {TEXT}", Event(DATA, WRITTEN)),
-        # no event is behind the name of another logger
+        # a line of another logger has no event
         (f"{HOST} ERROR nova.compute.api {DECISIONS} {TEXT}", None),
         (f"{HOST} ERROR {DECISIONS} {TEXT}", Event(DATA)),
     ],
@@ -514,7 +514,7 @@ def test_what_is_no_event_says_why(message, why):
 def test_reads_an_event_as_it_is_written(
     name, properties, mode, outcome, rules
 ):
-    """In a file, behind syslog's prefix, and in a record of the journal."""
+    """In a file, after syslog's prefix, and in a record of the journal."""
     text = event(name, properties)
     for each in [
         *[text, json.dumps({"PRIORITY": "6", "MESSAGE": text})],
@@ -530,7 +530,7 @@ def test_reads_an_event_as_it_is_written(
 
 
 def test_a_journal_in_a_journal_says_nothing():
-    """As deep as it may be, somebody could write one level more."""
+    """A nested record of the journal is not an event."""
     inner = {"MESSAGE": event("context")}
     entry = {"MESSAGE": json.dumps(inner)}
     assert decisions.read(json.dumps(entry).encode()).data == inner
@@ -544,7 +544,7 @@ def test_a_journal_in_a_journal_says_nothing():
     ],
 )
 def test_the_text_of_an_exception_says_nothing(forged):
-    """A traceback of the service's own: oslo.log writes no brackets there."""
+    """oslo.log writes no brackets in the lines of a service's traceback."""
     log = logging.getLogger("nova.compute.api")
     with written("context", log) as stream:
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kinds and checks: QEMU's names, every place, and their results."""
+"""Device kinds and checks: QEMU's names, places in the code, results."""
 
 import itertools
 import pathlib
@@ -22,8 +22,8 @@ DATA = pathlib.Path(__file__).parents[1] / "data" / "qemu"
 NAMED = {each for values in qemu.DEVICES.values() for each in values.values()}
 MAPPED = {device for devices in NAMED for device in devices}
 
-# Kinds that choose no device of QEMU's by themselves: the machine and its
-# settings, and switches of what is always there.
+# Kinds that do not select a QEMU device: the machine, its settings, and
+# options of devices that always exist.
 NO_DEVICE = {
     "architecture",
     "boot_menu",
@@ -52,7 +52,7 @@ NO_DEVICE = {
 }
 
 
-# Of Debian's packages of modules, which were not installed for Arm's list.
+# From module packages of Debian, which the Arm list does not include.
 MODULES = {"qxl", "qxl-vga", "virtio-gpu-gl-device", "virtio-gpu-gl-pci"}
 
 
@@ -76,7 +76,7 @@ def listed(arch):
 def test_every_device_exists(arch):
     assert len(listed(arch)) > 400
     assert listed(arch) >= MAPPED - qemu.ELSEWHERE[arch]
-    # And what is said to be elsewhere is, and is mapped.
+    # Devices in ELSEWHERE are mapped, and this architecture lacks them.
     assert not qemu.ELSEWHERE[arch] & listed(arch)
     assert qemu.ELSEWHERE[arch] <= MAPPED
 
@@ -91,7 +91,7 @@ def test_every_value_of_nova_is_mapped(kind):
 def test_the_lists_have_no_leftovers():
     assert set(qemu.KCONFIG) <= MAPPED
     assert set().union(*qemu.SELECTED.values()) <= set(qemu.KCONFIG.values())
-    # Only these are not separate parts of QEMU's build.
+    # Only these have no configuration symbol of their own in QEMU.
     assert MAPPED - set(qemu.KCONFIG) == {
         "spapr-vlan",
         "usb-redir",
@@ -150,7 +150,7 @@ def test_all_places_are_there():
     assert [place for place in places if not [*ROOT.glob(place)]] == []
 
 
-# Traits that tell results apart: written, read, and read when damaged.
+# Traits of check results: encoding, decoding, and damaged traits.
 
 
 @pytest.mark.parametrize("shift", range(len(Status)))
@@ -162,7 +162,7 @@ def test_what_is_written_is_read(shift):
             strict=False,
         )
     )
-    # The trait of its own says that a check has passed, and nothing else.
+    # Only the check's own trait says that the check has passed.
     assert results.decode(results.encode(statuses)) == {
         name: statuses[name]
         for name in checks.OURS
@@ -175,7 +175,7 @@ def test_they_are_few_short_names_that_placement_takes():
         frozenset(),
         (3 * len(checks.OURS)),
     )
-    # Nova puts all traits of a host into one URL.
+    # All traits of a host are in a single URL.
     most = results.encode(dict.fromkeys(checks.CHECKS, Status.FAIL))
     assert len(",".join(most)) < 700
     for name in results.TRAITS:

@@ -103,19 +103,19 @@ def test_no_host_has_passed_what_no_check_is_called(placement, posture, name):
 
 
 ABOUT = posture_answers.MOST + 20
-#: Limit, and steps: what is done or asserted, with its argument.
+#: Limit, and steps: an action or assertion with its argument.
 SCENARIOS = {
     "another takes over after the limit": (
         LIMIT,
         [
-            # given an answer, and a refresh that hangs
+            # given a cached response, and a refresh that hangs
             *(("ask", {"a"}), ("later", 70), ("hosts", {"old"}), ("hang", 1)),
-            # when its time is not over, the others continue without asking
+            # before its limit, other callers do not send a request
             *(("later", LIMIT - 1), ("hosts", {"new"}), ("ask", {"a"})),
             ("times", 2),
-            # when it is over, the next asks, and all have what it got
+            # after the limit, the next caller does, and all use the response
             *(("later", 1), ("ask", {"new"}), ("times", 3)),
-            # and the late answer overwrites nothing
+            # and the late response overwrites nothing
             *(("end", {"new"}), ("ask", {"new"})),
         ],
     ),
@@ -123,7 +123,7 @@ SCENARIOS = {
         LIMIT,
         [
             *(("hang", 1), ("later", LIMIT + 1), ("end", {"a"})),
-            # it is as old as its question
+            # the age of a response is that of its request
             *(("later", 600 - LIMIT), ("down", client.PlacementError("down"))),
             ("unknown", "601 seconds"),
         ],
@@ -134,22 +134,22 @@ SCENARIOS = {
             *(("ask", {"a"}), ("later", 70), ("hang", 1), ("later", LIMIT)),
             *(("ask", {"a"}), ("times", 3)),
             *(("down", client.PlacementError("down")), ("end", {"a"})),
-            # the answer is kept for its time, not asked for again after a
-            # tenth
+            # the response is cached for the full time, not refreshed after a
+            # tenth of it
             *(("later", 10), ("ask", {"a"}), ("times", 3)),
         ],
     ),
     "who begins a refresh waits no longer than its limit": (
-        # over at once
+        # a limit that is over at once
         0.05,
         [
             *(("hangs", True), ("unknown", "not answered yet")),
             ("logged", "passed iommu: no answer within 0.05 seconds"),
-            # for a while no caller waits for such a Placement
+            # for a while, no caller waits for a Placement that hangs
             *(("unknown", "."), ("times", 1)),
-            # then the next one tries, and gets an answer
+            # then the next caller tries, and gets a response
             *(("hangs", False), ("later", 7), ("ask", {"a"})),
-            # which holds for who has waited in vain
+            # which callers that waited in vain can use
             *(("hangs", True), ("later", 70), ("ask", {"a"})),
         ],
     ),
@@ -162,7 +162,7 @@ SCENARIOS = {
         [
             *(("hang", 1), ("later", LIMIT)) * posture_answers.HANGING,
             *(("unknown", "."), ("times", posture_answers.HANGING)),
-            # when they come to an end, the next one does
+            # when they end, the next request is sent
             *(("end", None), ("later", 100), ("hosts", {"new"})),
             ("ask", {"new"}),
         ],
@@ -185,7 +185,7 @@ SCENARIOS = {
                     *(("later", 0.1), ("about", number), ("ask", {"a"})),
                 )
             ),
-            # the one that was used all the time has been asked for once
+            # the response that was used all the time was requested once
             *(("kept", posture_answers.MOST), ("times", 1)),
         ],
     ),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Readers: what an image, a flavor, a mapping or a description says."""
+"""Readers of images, flavors, block device mappings and descriptions."""
 
 import datetime
 import json
@@ -477,7 +477,7 @@ def test_an_images_choice_is_shown_as_it_was_written(
     )
 
 
-# What ``openstack vhard flavor sync`` would do to a flavor.
+# Changes that ``openstack vhard flavor sync`` would make to a flavor.
 
 RULE = PassthroughRule(
     allow={
@@ -509,11 +509,11 @@ def made(specs):
             set(),
             set(),
         ),
-        # Forbidden is not required.
+        # A forbidden trait is not a required one.
         ({**ALIAS, IOMMU: "forbidden"}, {IOMMU, REMAPPING}, set()),
-        # Nothing demands it any more.
+        # The trait is no longer needed.
         ({IOMMU: "required"}, set(), {IOMMU}),
-        # The flavor's own demand.
+        # The flavor itself requires a check.
         ({"vhard:require": "kernel_aslr"}, {ASLR}, set()),
         (
             {"vhard:require": "kernel_aslr", ASLR: "required"},
@@ -557,7 +557,7 @@ def test_what_is_asked_for_is_named_with_its_kind():
     assert plan.differs
 
 
-# Who asks, by the context of a service.
+# The requester, from the context of a service.
 
 
 def context(project="p1", roles=("Member", "ADMIN"), domain="d1"):
@@ -577,9 +577,9 @@ OWN = ("p1", "d1", {"member", "admin"})
             (context(roles=roles), "p1", ("p1", "d1", set()))
             for roles in (None, (), [])
         ),
-        # without a valid project, the caller's counts
+        # without a valid project, the caller's project is used
         *((context(), project, OWN) for project in (None, "", 7, ["p1"])),
-        # another project has no use of the caller's roles and domain
+        # the caller's roles and domain do not apply to another project
         (context(), "p2", ("p2", None, set())),
         # a service without a context
         (None, "p2", ("p2", None, set())),
@@ -607,7 +607,7 @@ def test_image_and_flavor_are_named(named, facts):
     assert (subject.image, subject.flavor, subject.flavor_id) == facts
 
 
-# Objects in a description have the same names as in a cloud.
+# Objects in a description have the names that they have in a cloud.
 
 IDE, ISO = {"properties": {"hw_disk_bus": "ide"}}, {"disk_format": "iso"}
 DESCRIBED_ALIAS = {"extra_specs": {"pci_passthrough:alias": "gpu"}}
@@ -644,7 +644,7 @@ RESCUED = {
 @pytest.mark.parametrize(
     ("operation", "data", "expected"),
     [
-        # a root is an image or a volume
+        # the root disk is an image or a volume
         *(
             (
                 operation,
@@ -661,7 +661,7 @@ RESCUED = {
                 ("volume", VOLUME, NOBODY),
             )
         ),
-        # a root volume is named by the image that it was made of
+        # a root volume is identified by the image that it was created from
         ("boot", {"volume": MADE_OF}, {"subject.image": "i1"}),
         (
             "boot",
@@ -688,13 +688,13 @@ RESCUED = {
                 ({"vnic_type": "direct", "id": "a-port"}, "a-port"),
             )
         ),
-        # a resize is from the flavor that the server has
+        # a resize starts from the current flavor of the server
         (
             "resize",
             {"server": DESCRIBED_ALIAS, "flavor": {"name": "large"}},
             {"hardware.passthrough": (), "subject.flavor": "large"},
         ),
-        # a stable rescue is under the server's own image
+        # a stable rescue keeps the server's own image
         *(
             (
                 "rescue",
@@ -726,7 +726,7 @@ def test_what_a_description_is_read_as(operation, data, expected):
 )
 def test_described_who_asks(operation):
     data = {"project": "p1", "domain": "d1", "roles": ["Reader"]}
-    # An image that is uploaded again has an id.
+    # An image that is uploaded again already has an id.
     subject = read(
         operation,
         **data,
@@ -738,7 +738,7 @@ def test_described_who_asks(operation):
     )
 
 
-#: A server as described, and as it is then known.
+#: Description of a server, and the resulting Server.
 SERVERS = [
     (
         {
@@ -766,7 +766,7 @@ SERVERS = [
     )
     for same, own in ((False, "its own image"), (True, "i1"))
 ]
-#: Nothing is known of one that is not described.
+#: Without a description, nothing is known about the server.
 SERVERS += [
     (
         {"operation": "resize"},
@@ -814,14 +814,14 @@ def on(value):
         ({}, on("virtio"), []),
         ({"disk_format": "raw"}, on("virtio"), []),
         (IDE, on("ide"), []),
-        # its bus is what libosinfo picked, or what the image said
+        # libosinfo or the image selected the bus of the root disk
         ({"properties": {"os_distro": "x"}}, [], []),
         (
             {"properties": {"os_distro": "x", "hw_disk_bus": "ide"}},
             on("ide"),
             [],
         ),
-        # the bus of one block device is not the root's
+        # the bus of a block device is not that of the root disk
         (
             {"properties": {"mappings": '[{"disk_bus": "usb"}]'}},
             on("virtio"),
@@ -852,14 +852,14 @@ def test_a_server_keeps_its_root_disk(server, choices, devices):
             for operation in ("boot", "move", "resize")
         ),
         ("boot", {"passthrough": {**PROVEN, "mode": "warn"}}, set()),
-        # no host is chosen
+        # no host is selected
         ("rebuild", {"passthrough": PROVEN}, set()),
         ("rescue", {"passthrough": PROVEN}, set()),
-        # a resize looks for a host as a move does
+        # a resize selects a host like a boot; a move does not enforce checks
         ("boot", SMT, {"smt"}),
         ("move", SMT, set()),
         ("resize", SMT, set()),
-        # a flavor demands checks of a host
+        # a flavor requires host checks
         *(
             (operation, {}, {"kernel_aslr"})
             for operation in ("boot", "move", "resize")
@@ -881,7 +881,7 @@ def test_what_a_host_and_its_devices_must_have_proven(
 @pytest.mark.parametrize(
     ("operation", "data", "first", "drives"),
     [
-        # what is there already is the server's alone
+        # existing devices depend on the server alone
         ("resize", {"server": ISO}, [], [ROOT]),
         ("resize", {"server": {**IDE, "origin": VOLUME}}, [VOLUME], []),
         (
@@ -968,7 +968,7 @@ def test_an_exemption_from_what_a_host_must_have_proven_has_an_end():
             (operation, {"image": {**ISO, **IDE}}, [ROOT])
             for operation in ("boot", "upload", "move", "rebuild")
         ),
-        # an ISO image takes the place of the root disk
+        # an ISO image replaces the root disk
         *(
             ("rebuild", {"server": server, "image": ISO}, [ROOT])
             for server in ({}, IDE, ISO)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests about servers, and the verdicts on them: devices, rescues."""
+"""Requests for servers and verdicts on them: devices and rescues."""
 
 import datetime
 from dataclasses import replace
@@ -433,7 +433,7 @@ def test_who_acts_on_anothers_server_is_judged_as_its_project(action, named):
     )
 
 
-# Tests of how devices plugged into a running server are judged.
+# Devices that are attached to a running server.
 
 ATTACHING_USER = SimpleNamespace(
     project_id="p1", project_domain_id="d1", roles=("a",)
@@ -470,7 +470,7 @@ SUBJECT = Subject(
 
 
 def attached(method, body, **properties):
-    """Return the request to attach something to a server of an image."""
+    """Return the request to attach a device to a server with an image."""
     server = Server(
         "a-server",
         "p1",
@@ -497,7 +497,7 @@ def attached(method, body, **properties):
         ("virtio", set()),
         ("ide", {("disk_bus", "ide")}),
         ("scsi", {("disk_bus", "scsi"), ("scsi_model", "lsilogic")}),
-        # Nova calls it sda, and plugs a later sdb in as scsi.
+        # Nova names the disk sda, and attaches sdb on the scsi bus later.
         (
             "sata",
             {
@@ -538,7 +538,7 @@ def test_a_later_volume_is_what_brings_scsi_in():
     hardware = attached("attach_volume", {}, hw_disk_bus="usb").hardware
     choice = hardware.choices[-1]
     assert (choice.kind, choice.value) == ("disk_bus", "scsi")
-    # by the bus that Nova keeps of the image: another image fixes it
+    # a rebuild with another image fixes the bus, which Nova stores
     assert (choice.setting, choice.origin, choice.holder) == (
         "hw_disk_bus",
         IMAGE,
@@ -566,7 +566,7 @@ def test_a_device_without_a_card_is_judged_on_the_servers_host(port_id):
 
 @pytest.mark.parametrize("port_id", ["macvtap", "virtio-forwarder", "new"])
 def test_a_device_behind_a_card_of_the_image(port_id):
-    """libvirt gives such a port the model that the image names."""
+    """libvirt uses the image's model for such a port."""
     request, card = of_port(port_id), attached("attach_interface", {})
     assert request.hardware == replace(
         card.hardware,
@@ -637,7 +637,7 @@ IDE = {"hw_disk_bus": "ide"}
 def test_a_change_of_an_images_metadata(
     method, change, new, touched, project, facts
 ):
-    """The change is of the image's project, regardless of the sender."""
+    """The project is the image's, regardless of the requester."""
     holder = Holder("an-image", project, "qcow2")
     old = Image(IDE, "qcow2", holder=holder)
     request = getattr(
@@ -681,7 +681,7 @@ IDE_DISK = KeptDevice("ide", "disk", "hda", root=True)
 DRIVE = True
 
 PC = {"hw_machine_type": "pc"}
-#: As Nova records it for each server of this machine type.
+#: The bus that Nova records for each server with this machine type.
 RECORDED = PC | {"hw_cdrom_bus": "ide"}
 CARD, SOUND = {"hw_vif_model": "e1000"}, {"hw:sound_model": "ich6"}
 SIGNED = {"allow": ["?*"], "explicit": True}
@@ -746,13 +746,13 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
     )(server.id, body)
 
 
-# Operation; stored properties, those of the image of the moment, block
-# devices and config drive; what is refused, and what is warned of.
+# Operation; stored properties; properties of the requested image or snapshot;
+# block devices; config drive; refused devices; devices with a warning.
 @pytest.mark.parametrize(
     ("operation", "stored", "now", "devices", "drive", "refused", "warned"),
     [
-        # A stable rescue adds a device. Nova's record of a CD-ROM that is
-        # not there excuses none.
+        # A stable rescue adds a device. Nova records a bus for CD-ROMs even if
+        # the server has no CD-ROM, so the record does not excuse one.
         (
             RESCUE_CALL,
             RECORDED,
@@ -762,7 +762,7 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
             {("cdrom_bus", "ide", RESCUE_DISK)},
             set(),
         ),
-        # Nor does a CD-ROM that is there, which is another one.
+        # Another CD-ROM of the server does not excuse the new one.
         (
             RESCUE_CALL,
             RECORDED,
@@ -781,7 +781,7 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
             {("rescue_bus", "ide", GUEST)},
             {("disk_bus", "ide", ROOT)},
         ),
-        # The controller is the server's: one that it had, or a new one.
+        # The controller belongs to the server, and existed or is new.
         (
             RESCUE_CALL,
             {},
@@ -800,7 +800,7 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
             {("scsi_model", "lsilogic", GUEST)},
             set(),
         ),
-        # What the server's own image says of a rescue does not count.
+        # Rescue properties of the server's own image are ignored.
         (
             RESCUE_CALL,
             {"hw_rescue_bus": "ide"},
@@ -810,8 +810,8 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
             set(),
             set(),
         ),
-        # The devices of a legacy one are the rescue image's, in the place of
-        # the server's.
+        # In a legacy rescue, the devices of the rescue image replace those of
+        # the server.
         (
             RESCUE_CALL,
             {},
@@ -839,7 +839,7 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
             set(),
             {("cdrom_bus", "ide", CONFIG_DRIVE)},
         ),
-        # A rebuild with the same image: its devices may be as they were.
+        # A rebuild with the same image may keep its devices.
         (
             OWN_REBUILD,
             CARD,
@@ -858,7 +858,7 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
             {("vif_model", "e1000", CARDS)},
             set(),
         ),
-        # A disk with a bus of its own does not take the image's.
+        # A disk with its own bus does not use the image's bus.
         (
             OWN_REBUILD,
             {},
@@ -877,7 +877,7 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
             {("disk_bus", "ide", "disk vdb")},
             set(),
         ),
-        # Another image is one that the scheduler judges as new.
+        # The scheduler judges another image as new.
         (
             REBUILD_CALL,
             CARD,
@@ -905,7 +905,7 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
             set(),
             {("cdrom_bus", "ide", CONFIG_DRIVE)},
         ),
-        # A snapshot has what Nova recorded, and what its owner wrote since.
+        # A snapshot has the recorded properties and its owner's changes.
         (
             UNSHELVE_CALL,
             RECORDED,
@@ -961,7 +961,7 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
             {("scsi_model", "lsilogic", GUEST)},
             set(),
         ),
-        # Nova calls it sdb, and plugs it in as scsi.
+        # Nova names the disk sdb, and attaches it on the scsi bus.
         (
             ATTACH_VOLUME,
             {"hw_disk_bus": "sata"},
@@ -974,7 +974,7 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
             },
             set(),
         ),
-        # So is a network card.
+        # A network card is new, too.
         (
             ("attach_interface", {"interfaceAttachment": {}}),
             CARD | {"hw_disk_bus": "ide"},
@@ -984,7 +984,7 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
             {("vif_model", "e1000", "attached network card")},
             set(),
         ),
-        # The CD-ROM that is recorded is not there after a resize, either.
+        # A recorded CD-ROM bus adds no CD-ROM in a resize, either.
         (RESIZE_CALL, RECORDED, {}, [VIRTIO], not DRIVE, set(), set()),
         (
             RESIZE_CALL,
@@ -1018,12 +1018,12 @@ def test_what_a_server_had(
         (OWN_RESCUE, {}, "warn"),
         (OWN_RESCUE, NEW_CD, "warn"),
         (OWN_REBUILD, {}, "warn"),
-        # what it was made of excuses no other file
+        # the unsigned image of the server does not excuse another one
         (RESCUE_CALL, {}, "refuse"),
         (RESCUE_CALL, NEW_CD, "refuse"),
         (RESCUE_CALL, {"img_signature": "x"}, "allow"),
         (REBUILD_CALL, {}, "refuse"),
-        # Nova's own snapshot has none
+        # a snapshot of Nova has no signature
         (UNSHELVE_CALL, {}, "allow"),
     ],
 )
@@ -1057,7 +1057,7 @@ def test_a_device_of_the_flavor(before, after, outcome):
 @pytest.mark.parametrize(
     ("rules", "assume", "stored", "outcome"),
     [
-        # The tablet that Nova picks, as it records it; a virtio one, too.
+        # The tablet that Nova selects and records; also a virtio tablet.
         (
             {
                 "input_bus": ["virtio"],
@@ -1074,7 +1074,7 @@ def test_a_device_of_the_flavor(before, after, outcome):
             {"hw_input_bus": "virtio", "hw_pointer_model": "usbtablet"},
             "refuse",
         ),
-        # A default that only the flavor or the image keeps away.
+        # A default that only the flavor or the image can override.
         ({"pmu": ["false"]}, {"cpu_mode": "host-passthrough"}, {}, "warn"),
         (
             {"pmu": ["false"]},
@@ -1182,15 +1182,15 @@ def test_exemptions_hold_up_to_their_last_day(request_, outcome, day):
     )
     verdict = request_.verdict(rules, TODAY + datetime.timedelta(days=day))
     assert verdict.outcome == (outcome if day > 0 else "allow")
-    # what both say is said once
+    # a violation in both is reported once
     assert len(verdict.violations) <= 1
 
 
-# Devices that a server keeps under the image that comes.
+# Devices that a server keeps with its next image.
 
 
 def keep_kept(device, request=None):
-    """Return the buses and the devices that come of one that stays."""
+    """Return the buses and the devices that result from a kept device."""
     result = kept_devices.with_kept(
         request or HardwareRequest(), [device], False, EMPTY
     )
@@ -1208,9 +1208,9 @@ KEEP_DRIVE = [(CDROM, "cdrom 0", "the server's cdrom")]
 @pytest.mark.parametrize(
     ("device", "request_", "buses", "devices"),
     [
-        # a bus that Nova knows stays
+        # a bus that Nova knows is kept
         (KeptDevice("scsi", "disk"), None, [("disk_bus", "scsi")], []),
-        # without one that it knows the name decides
+        # without a known bus, the name decides
         *(
             (KeptDevice(device_name=name, **device), None, [bus], [])
             for name, bus in (
@@ -1224,11 +1224,11 @@ KEEP_DRIVE = [(CDROM, "cdrom 0", "the server's cdrom")]
                 {"disk_bus": "uml"},
             )
         ),
-        # without a name the kind decides
+        # without a name, the device type decides
         (KeptDevice(device_type="cdrom", named=True), None, [], KEEP_DRIVE),
         (KeptDevice("xen", "cdrom"), None, [], KEEP_DRIVE),
-        # a local disk without a bus is on the disks' bus, regardless of kind
-        # and name: get_disk_mapping passes that bus
+        # a local disk without a bus uses the bus of the disks, regardless of
+        # type and name: get_disk_mapping passes that bus
         *(
             (
                 KeptDevice(bus, "cdrom", "hda"),
@@ -1238,8 +1238,8 @@ KEEP_DRIVE = [(CDROM, "cdrom 0", "the server's cdrom")]
             )
             for bus in (None, "")
         ),
-        # an ISO image replaces the root: get_root_info takes bus and kind
-        # from the image then
+        # an ISO image replaces the root disk: get_root_info then takes bus
+        # and type from the image
         (
             KeptDevice("scsi", "disk", "sda", root=True),
             ISO,
@@ -1327,7 +1327,7 @@ def test_a_config_drive_stays_and_is_one_device(properties):
 @pytest.mark.parametrize(
     ("device", "disks"),
     [
-        # its own bus: it does not take what the image of the moment says
+        # a disk with its own bus does not use the bus of the next image
         (KeptDevice("virtio", "disk", "vda", root=True), []),
         (KeptDevice(None, "disk", "vda", root=True), [ROOT]),
         (KeptDevice("virtio", "disk", "vdb"), [ROOT]),
@@ -1351,7 +1351,7 @@ def test_disks_that_take_the_bus_of_the_image(device, disks):
         ("scsi", None, [("disk_bus", "scsi")]),
         ("virtio", None, [("disk_bus", "virtio")]),
         ("ide", None, [("disk_bus", "ide")]),
-        # it has a name already, which decides
+        # the existing name decides
         ("sata", "vdb", [("disk_bus", "virtio")]),
     ],
 )
@@ -1366,7 +1366,7 @@ def test_a_volume_without_a_name_is_named_by_the_stored_image(bus, name, made):
     ] == made
 
 
-# Tests of the image of a rescue, and of rescues that cannot be judged.
+# The image of a rescue, and rescues that cannot be judged.
 
 IMAGE_ID = "5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9"
 BASE_ID = "155d900f-4e14-4e4c-a73d-069cbf4541e6"
@@ -1396,7 +1396,7 @@ def rescue_server(**more):
         ({"base_image": BASE_ID}, IMAGE_ID, IMAGE_ID),
         ({"base_image": BASE_ID, "image": None}, None, BASE_ID),
         ({"base_image": ADDRESS}, BASE_ID, BASE_ID),
-        # Nova's to answer
+        # Nova responds to these
         ({"image": None}, None, None),
         ({}, "gone", None),
     ],
@@ -1453,7 +1453,7 @@ def test_a_root_volume_that_cannot_be_read():
 
 
 def test_a_legacy_rescue_is_of_the_rescue_image_alone():
-    """Its own references are not followed, nor is it ever a CD-ROM."""
+    """References in the rescue image are ignored; it is never a CD-ROM."""
     properties = {"hw_disk_bus": "ide", "base_image_ref": ADDRESS}
     properties["img_config_drive"] = "mandatory"
     of_disk = image.read({"hw_disk_bus": "ide"})
@@ -1469,7 +1469,7 @@ def test_a_legacy_rescue_is_of_the_rescue_image_alone():
     "own", [None, Image({"hw_disk_bus": "sata"}, origin=VOLUME)]
 )
 def test_a_stable_rescue_adds_a_disk_to_what_the_server_has(own):
-    # The last one is named by the stored image.
+    # The stored image determines the name of the last device.
     stays = [KeptDevice("scsi", "lun", "sdb"), KeptDevice(named=True)]
     existing = rescue_server(
         properties={"hw_disk_bus": "ide"}, config_drive=True
@@ -1515,7 +1515,7 @@ def test_the_kind_of_the_disk_of_a_stable_rescue(device, expected, bus):
         (RESCUE_BOTH | {bus}),
         (),
     )
-    # Nova picks no bus on which libvirt adds a controller.
+    # Nova does not select a bus for which libvirt adds a controller.
     assert "usb_model" not in {
         each.kind
         for each in defaults.implied(
@@ -1552,5 +1552,5 @@ def test_a_server_that_shuts_down_slowly(value, running, slow):
     assert [(each.source, each.value) for each in faults] == (
         [(place, str(value))] if slow else []
     )
-    # a legacy one reads none of it
+    # a legacy rescue does not read the property
     assert rescue.rescued(find, existing, Image()).faults == ()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Texts, XML and PCI addresses from outside, and files that are written."""
+"""External text, XML and PCI addresses, and files that we write."""
 
 import errno
 import fcntl
@@ -39,7 +39,7 @@ def irregular(kind):
         # The kernel has nodes without a type, such as those of events.
         ("event", irregular("no file")),
         ("nothing", "cannot be read: No such file or directory"),
-        # a name that no file can have
+        # an invalid file name
         ("nothing\0", "embedded null"),
     ],
 )
@@ -116,7 +116,7 @@ def private(tmp_path):
 
 
 def outcome(path, secret=True):
-    """Return the text of a private file, or why it is not read."""
+    """Return the text of a private file, or the reason why it is not read."""
     try:
         return source.read_private(str(path), secret)
     except source.UnreadableError as error:
@@ -198,11 +198,11 @@ def test_a_private_file_that_a_link_of_a_strangers_leads_to(private):
     assert outcome(private) == text
 
 
-# Text from outside made safe, and texts that must fit.
+# External text is sanitized and truncated.
 
 
 class Broken:
-    """A value that cannot be written out."""
+    """A value that cannot be converted to text."""
 
     def __str__(self):
         raise RuntimeError("broken")
@@ -286,11 +286,11 @@ class Broken:
     ],
 )
 def test_texts_that_are_safe_and_fit(function, arguments, expected):
-    """Text that is cut off is not read, and a quote is not closed within."""
+    """Text beyond the limit is not read, and quoted text contains no quote."""
     assert function(*arguments) == expected
 
 
-# Tests of a program's output, and of the stream that it goes to.
+# The output of programs, and its stream.
 
 ODD = "a\x1b[2J\nb"
 
@@ -302,7 +302,7 @@ ODD = "a\x1b[2J\nb"
         (terminal.say, 7, "7\n", ""),
         (terminal.complain, ODD, "", "a[2J b\n"),
         (terminal.show, ODD, "a[2J\nb\n", ""),
-        # who calls these has made each value safe
+        # callers of these functions sanitize each value
         (terminal.show_data, "a\nb", "a\nb\n", ""),
         (
             terminal.show_json,
@@ -324,7 +324,7 @@ def test_a_line_goes_to_the_stream_that_is_given(capsys):
     assert capsys.readouterr() == ("", "")
 
 
-# XML of others: what is read, and how much of it.
+# External XML: allowed content and limits.
 
 
 @pytest.mark.parametrize(
@@ -394,7 +394,7 @@ def test_what_is_refused_says_why(text, message):
     assert str(caught.value) == message
 
 
-# Tests of the texts that are addresses of PCI functions.
+# Texts that are addresses of PCI functions.
 
 
 # The three outcomes of a state file: absent, unreadable, damaged.
@@ -436,12 +436,12 @@ def test_a_damaged_file_is_an_error_and_stays(tmp_path, text, parse):
     assert (tmp_path / "file.damaged").read_text() == text
 
 
-# The way to a file, as the kernel goes it.
+# Path resolution, which must match the kernel's.
 
 
 @pytest.fixture
 def home(tmp_path):
-    """A folder with a file in it, and another one beside."""
+    """A folder with two folders, each of which contains a file."""
     for name in ("one", "two/deep"):
         (tmp_path / name).mkdir(parents=True)
     for name in ("one", "two"):
@@ -451,7 +451,7 @@ def home(tmp_path):
 
 
 def content(path):
-    """Return what is in the file that may be read in place of a path."""
+    """Return the content of the trusted file that a path leads to."""
     place = trusted.check(str(path))
     assert place == os.path.realpath(path)
     return pathlib.Path(place).read_text()
@@ -473,10 +473,10 @@ def trusted_refused(path):
         ("{home}/two/deep//../key", "two"),
         ("{home}/two/deep/../../one/key", "one"),
         ("{home}/../../../../../../../../../../..{home}/one/key", "one"),
-        # from the folder that a program runs in
+        # relative to the working directory
         ("key", "two"),
         ("../one/key", "one"),
-        # What follows a link is beside its target.
+        # A path after a link is relative to the link's target.
         *(f"{{home}}/link{n}/../key two".split() for n in range(3)),
         ("{home}/one/link", "two"),
     ],
@@ -507,7 +507,7 @@ def test_a_folder_is_no_file(home, path):
     assert trusted_refused(folder) == f"{folder} is not a regular file"
 
 
-# A replaced file is complete despite killed or concurrent writers.
+# A replaced file is complete even if writers are killed or concurrent.
 
 
 @pytest.fixture
@@ -517,14 +517,14 @@ def path(tmp_path):
 
 @pytest.fixture
 def new(tmp_path):
-    """Return what is written first."""
+    """Return the temporary file, which is written first."""
     return tmp_path / ".state.json.new"
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 @pytest.mark.parametrize("write", [files.replace, files.create])
 def test_what_a_kill_leaves_is_taken_by_the_next_write(path, call, write):
-    """It may be a secret."""
+    """The temporary file may contain a secret."""
     before = {"state.json": "old"} if write is files.replace else {}
     for name, text in before.items():
         path.with_name(name).write_text(text)
@@ -541,7 +541,7 @@ def test_what_a_kill_leaves_is_taken_by_the_next_write(path, call, write):
 
 
 def left_alone(path):
-    """Return content and mode of the only file in a folder."""
+    """Return the content and mode of the file, the only one in its folder."""
     assert os.listdir(path.parent) == [path.name]
     return path.read_text(), path.stat().st_mode & 0o777
 
@@ -569,7 +569,7 @@ def test_a_text_that_cannot_be_written_leaves_nothing(path, write):
     [("fsync", OSError("its fault")), ("replace", PermissionError("broken"))],
 )
 def test_the_first_fault_is_raised(path, new, monkeypatch, call, error):
-    """Even if somebody has removed the new file."""
+    """Also if another process has removed the temporary file."""
     path.write_text("old")
 
     def fails(*_):
@@ -589,7 +589,7 @@ def test_a_file_that_another_writer_has_renamed_is_left_to_it(
     lock = fcntl.flock
 
     def renamed(handle, how):
-        """Get the lock when the other writer is ready."""
+        """Acquire the lock after the other writer has renamed the file."""
         monkeypatch.setattr(fcntl, "flock", lock)
         new.rename(theirs)
         lock(handle, how)
@@ -610,7 +610,7 @@ def test_a_file_is_created(tmp_path, arguments, mode):
 
 @pytest.mark.parametrize("there", ["policy.yaml", "nothing"])
 def test_what_is_there_is_not_created(tmp_path, there):
-    """A link that leads nowhere is there as well."""
+    """A dangling link also counts as an existing file."""
     path = tmp_path / "policy.yaml"
     if there == "nothing":
         path.symlink_to(there)
@@ -650,7 +650,7 @@ def test_nothing_is_written_through_a_link(path, new):
 
 @pytest.fixture
 def no_wait():
-    """Interrupt what waits for somebody else."""
+    """Fail a test that waits for another process."""
 
     def fail(*_):
         pytest.fail("it waits")
@@ -663,7 +663,7 @@ def no_wait():
 
 
 def test_no_reader_of_a_pipe_is_waited_for(path, new, no_wait):
-    """A folder of metrics may be another user's."""
+    """The folder of metrics may belong to another user."""
     os.mkfifo(new)
     with pytest.raises(OSError, match="No such device"):
         files.replace(str(path), "new")
@@ -674,7 +674,7 @@ def test_no_reader_of_a_pipe_is_waited_for(path, new, no_wait):
 
 
 def test_no_lock_is_waited_for_that_others_can_take(path, new, no_wait):
-    """A kill left what is about to be read by all, and somebody opened it."""
+    """Another user has opened the world-readable file of a killed writer."""
     new.write_text("left behind")
     new.chmod(0o644)
     with new.open() as file:
@@ -684,7 +684,7 @@ def test_no_lock_is_waited_for_that_others_can_take(path, new, no_wait):
 
 
 def test_who_changes_the_folder_all_the_time_is_given_up(path, monkeypatch):
-    """A folder of metrics may be another user's."""
+    """The folder of metrics may belong to another user."""
     monkeypatch.setattr(files, "_is", lambda *_: False)
     with pytest.raises(BlockingIOError):
         files.replace(str(path), "new")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verdicts: modes, moves, exemptions, changes, devices of the host."""
+"""Verdicts: modes, moves, exemptions, changes and host devices."""
 
 import datetime
 import json
@@ -92,7 +92,7 @@ IN_AUDIT = {"projects": [{"projects": ["p1"], "mode": "audit"}]}
 LAB = {"projects": [{"domains": ["d1"], "mode": "warn"}]}
 IDE_DISK = {"hw_disk_bus": "ide"}
 SIGNATURE = {"allow": ["?*"], "explicit": True}
-#: A server that goes on needs no signature.
+#: A move or an unshelve needs no signature.
 SIGNED = {
     "guest_devices": {
         "image_signature": SIGNATURE,
@@ -122,7 +122,7 @@ SIGNED = {
         (LAB, OLD, {"domain": None}, "refuse"),
         # A rule's own mode comes before the project's.
         (IN_AUDIT, {"hw_machine_type": "pc"}, {"project": "p1"}, "warn"),
-        # A move is never judged harder than "moves" says.
+        # A move is never judged more strictly than "moves" says.
         *(
             (
                 {"mode": mode, "moves": {"guest_devices": moves}},
@@ -274,9 +274,9 @@ def test_an_exemption_lifts_only_what_it_names(keys, rules, properties, left):
 @pytest.mark.parametrize(
     ("before", "after", "touched", "refused"),
     [
-        # A new name for an old image is nobody's fault.
+        # An old image may be renamed.
         (OLD, OLD, {"name"}, set()),
-        # What is touched must be right afterwards.
+        # Touched properties must comply after the change.
         (OLD, OLD, {"hw_disk_bus"}, {"disk_bus"}),
         (OLD, {**OLD, "hw_disk_bus": "virtio"}, {"hw_disk_bus"}, set()),
         # What comes in is charged, wherever it comes from.
@@ -519,16 +519,16 @@ IN_BODY = HardwareRequest(
 @pytest.mark.parametrize(
     ("exempt", "named", "request_", "outcome"),
     [
-        # the image of the server, and the one that it is rescued with
+        # the image of the server, and the rescue image
         ("i1", "i1", of_image("i1"), "allow"),
         ("i1", "i1", of_image("i2"), "refuse"),
         ("i2", "i1", of_image("i2"), "allow"),
         ("i2", "i1", of_image("i1"), "refuse"),
-        # a choice that is not in any known image
+        # a choice without a known image
         ("i1", "i1", of_image(None), "allow"),
         ("i1", None, of_image("i1"), "allow"),
         ("i1", None, of_image(None), "refuse"),
-        # a volume and, in a rescue, the image beside it
+        # a volume and, in a rescue, the rescue image
         ("i1", None, of_volume("i1"), "allow"),
         ("i1", "i2", of_volume("i1"), "allow"),
         ("i1", "i1", of_volume("i2"), "refuse"),
@@ -539,7 +539,7 @@ IN_BODY = HardwareRequest(
             for named in (None, "i1", "i2")
             for made_of in (None, "i1", "i2")
         ),
-        # a choice that is not the image's is the request's
+        # a choice that does not come from the image belongs to the request
         ("i1", "i1", IN_BODY, "allow"),
         ("i1", "i2", IN_BODY, "refuse"),
     ],
@@ -561,7 +561,7 @@ def test_the_image_that_a_choice_is_in(exempt, named, request_, outcome):
         (IMAGE, Holder("i1"), "allow"),
         (IMAGE, Holder("i2"), "refuse"),
         (IMAGE, Holder(), "refuse"),
-        # nothing proves what a volume has in it
+        # the content of a volume cannot be verified
         (VOLUME, Holder("v1", made_of="i1"), "refuse"),
         (VOLUME, Holder("i1"), "refuse"),
         (VOLUME, Holder(), "refuse"),
@@ -609,7 +609,7 @@ def test_what_a_server_violates_by_a_day(days, project, lifted):
         ("ide", "i*", True),
         ("ide", "sata", False),
         (None, "*", True),
-        # what Nova or libosinfo picks is not called "None"
+        # a value that Nova or libosinfo picks does not match "None"
         (None, "*o*", False),
     ],
 )
@@ -651,7 +651,7 @@ def test_what_must_be_said_of_a_kind_without_a_default(complete):
     rules = {
         "guest_devices": {
             "tpm_version": {"allow": ["2.0"], "explicit": True},
-            # no disk is on scsi, so nothing is to be said of it
+            # no disk uses scsi, so the image does not have to set it
             "scsi_model": {"allow": ["virtio-scsi"], "explicit": True},
         }
     }
@@ -699,7 +699,7 @@ def test_a_rule_of_the_hosts_has_a_mode_of_its_own(mode):
     assert hosts.one_time_use(*asked) is mode
 
 
-# ``passthrough.require: [one_time_use]``: what the policy itself says.
+# ``passthrough.require: [one_time_use]``: verdicts of the policy itself.
 
 RULE = "passthrough.require"
 EVERY = {
@@ -812,9 +812,9 @@ def test_whether_hosts_are_asked(require, keys, asked, operation, expected):
 @pytest.mark.parametrize(
     ("keys", "asked", "operation", "outcome", "devices"),
     [
-        # What an alias leads to is judged.
+        # The devices of an alias are judged.
         ({}, [ONE_TIME_GPU, NEVER[0]], BOOT, "refuse", [{"vf"}]),
-        # A server that stays keeps its devices.
+        # A server that stays on its host keeps its devices.
         ({}, NEVER, REBUILD, "allow", []),
         ({}, NEVER, RESCUE, "allow", []),
         ({"exemptions": [LIFTED]}, NEVER, BOOT, "allow", []),
@@ -855,7 +855,7 @@ def test_a_described_request_tells_it_too():
     }
 
 
-# Passthrough and host demands: what is read, and what the policy says.
+# Passthrough and host checks: the request, and the verdict of the policy.
 
 PORT = "3f2a6e04-7c5d-4a59-9a75-2c8c1b0f6f11"
 
@@ -900,7 +900,7 @@ def test_a_flavor(specs, expected):
         ("is_resource", "resources_GPU:CUSTOM_MDEV_A", True),
         ("is_resource", "resources:VGPU", True),
         ("is_resource", "resources:VCPU", False),
-        # words that are not checks
+        # names that are not checks
         ("unknown_requirements", "iommu , kernel_aslr", []),
         (
             "unknown_requirements",
@@ -908,7 +908,7 @@ def test_a_flavor(specs, expected):
             ["iomu", "strict one"],
         ),
         ("unknown_requirements", "", [""]),
-        # checks that a flavor demands
+        # checks that a flavor requires
         (
             "host_checks",
             {"vhard:require": "iommu, kernel_aslr,"},
@@ -1073,7 +1073,7 @@ def test_an_exemption_from_passthrough():
             ["nic"],
             ["gpu"],
         ),
-        # more than a server had
+        # more devices than the server had
         ([replace(ONE_TIME_GPU, count="2")], [ONE_TIME_GPU], [], ["gpu"]),
         ([ONE_TIME_GPU], [replace(ONE_TIME_GPU, count="2")], ["gpu"], []),
     ],
@@ -1111,7 +1111,7 @@ REQUIRE = {
             {("iommu", "enforce"), ("kernel_aslr", "enforce")},
         ),
         ({}, BOOT, [], {("kernel_aslr", "enforce")}),
-        # A device is never moved to a host without proof.
+        # A device is never moved to a host that has not passed its checks.
         (
             {},
             MOVE,
@@ -1124,7 +1124,7 @@ REQUIRE = {
             [],
             {("kernel_aslr", "enforce")},
         ),
-        # A rebuild stays where it is.
+        # A rebuild stays on its host.
         ({}, REBUILD, [ONE_TIME_GPU], set()),
         (
             {"mode": "audit"},
@@ -1264,7 +1264,7 @@ def test_who_has_a_number_of_devices_has_each_smaller_one(count, counts):
     )
 
 
-# References of a request that nobody can judge.
+# References of a request that cannot be judged.
 
 DISKS = {"disk_bus": {"allow": ["virtio"]}}
 REFERENCE_RULES = policy(guest_devices=DISKS)
@@ -1344,7 +1344,7 @@ def test_a_fix_of_its_own():
             model.Mode.AUDIT,
         ),
         ({"mode": "warn"}, subject.BOOT, model.Mode.WARN),
-        # it could break the strongest of the rules
+        # the reference could break the strictest rule
         (
             {
                 "mode": "audit",
@@ -1356,7 +1356,7 @@ def test_a_fix_of_its_own():
             subject.BOOT,
             model.Mode.WARN,
         ),
-        # whatever moves are allowed: no server had it
+        # no server had it, so the mode for moves does not apply
         ({}, subject.MOVE, model.Mode.ENFORCE),
     ],
 )
@@ -1377,7 +1377,7 @@ SAID = {
     "hw_input_bus": "virtio",
 }
 CONTROLLER = {"hw_scsi_model": "virtio-scsi"}
-#: libvirt's own choice of a controller for Nova's CD-ROM.
+#: The controller that libvirt picks for Nova's CD-ROM.
 LSI = ("scsi_model", "lsilogic")
 KEYBOARD = {("input_bus", "usb"), ("usb_model", "qemu-xhci")}
 
@@ -1409,7 +1409,7 @@ def test_baseline(properties, violations):
         # Nova's keyboard needs a controller.
         ({**SAID, "hw_input_bus": "usb"}, KEYBOARD),
         ({k: SAID[k] for k in SAID if k != "hw_input_bus"}, KEYBOARD),
-        # QEMU has no other for Arm: a policy of its own has to allow it.
+        # QEMU has no other model for Arm, so a site's policy must allow it.
         ({**SAID, "hw_tpm_version": "2.0"}, {("tpm_model", "tpm-tis")}),
     ],
 )
@@ -1422,8 +1422,7 @@ def test_strict(name, properties, violations):
 IMAGES = json.loads((DATA / "image-properties.json").read_text())
 BASELINE = shipped("baseline")
 
-# Property and the value of it that baseline refuses, read by eye: the only
-# ones that these images use.
+# Properties of these images whose values baseline refuses, found by reading.
 REFUSED = {
     "hw_disk_bus": ("disk_bus", "ide"),
     "hw_vif_model": ("vif_model", "e1000"),

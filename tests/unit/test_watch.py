@@ -103,7 +103,7 @@ def test_a_policy_that_holds_is_named_once(path, caplog, text, level, said):
 )
 def test_a_bad_file_keeps_the_last_good_policy(file, path, bad, words, caplog):
     digest = file.current().digest
-    # A fault that another change leaves is not told again.
+    # A fault that remains after another change is not reported again.
     for _ in range(3):
         path.unlink(missing_ok=True)
         if bad == PIPE:
@@ -132,7 +132,8 @@ OURS = '{"path": "PATH", "data": '
 KEPT = [("write", WARN), ("start", 1), ("mode", "warn")]
 #: JSON is longer than YAML, and a policy can extend other files.
 LONGEST = 16 * len(WARN)
-#: A copy, and why it is not used; None if it is of another policy file.
+#: A copy, and the reason why it is not used; None if it is a copy of another
+#: policy file.
 DAMAGED = (
     ("{", "JSON"),
     ("[]", "TypeError"),
@@ -147,8 +148,8 @@ DAMAGED = (
     (f'{OURS}{{"version": "9"}}}}', "test.json:1: version: '9' must be 1"),
     ('{"path": "/else.yaml", "data": {"version": "1"}}', None),
 )
-#: What is done or asserted, with its argument. Workers start by a name; a
-#: policy is known by its mode, or by the text whose digest it has.
+#: Actions and assertions, with their arguments. Workers have names; a policy
+#: is identified by its mode, or by the text with the same digest.
 SCENARIOS = {
     "a change of an extended file": [
         *(("write", OUTER), ("start", 1), ("none", "not found")),
@@ -173,14 +174,14 @@ SCENARIOS = {
         *(("write", EXTENDS), ("start", 1), ("digest", EXTENDS)),
         *(("write", BROKEN), ("start", 2), ("digest", EXTENDS)),
     ],
-    # no policy older than the last good one holds again, in no worker
+    # no worker goes back to a policy that is older than the last good one
     "idle worker": [
         *(("write", WARN), ("start", "idle"), ("mode", "warn")),
         *(("write", AUDIT), ("start", "busy"), ("mode", "audit")),
         *(("write", BROKEN), ("start", "idle"), ("mode", "audit")),
         *(("start", "busy"), ("mode", "audit")),
     ],
-    # the policy that another worker kept is older than its own
+    # the copy that another worker saved is older than the worker's own policy
     "own policy": [
         *(("write", WARN), ("start", "quick"), ("mode", "warn")),
         *(("write", AUDIT), ("start", "other"), ("mode", "audit")),
@@ -219,7 +220,7 @@ SCENARIOS = {
         *(("write", WARN), ("start", 1), ("mode", "warn"), ("loop", None)),
         *(("write", AUDIT), ("start", 2), ("mode", "audit")),
         *(("write", BROKEN), ("start", 3), ("mode", "audit")),
-        # one that is not a file counts as none
+        # a copy that is not a regular file counts as missing
         *(("pipe", None), ("start", 4), ("none", "policy.yaml:3: ")),
     ],
     "a file beside it disables the policy at once": [
@@ -266,12 +267,12 @@ SCENARIOS = {
                 ("ERROR", ""),
             ],
         ),
-        # nor is a file larger
+        # a larger file is not read, either
         *(("write", f"{WARN}# a comment"), ("start", 4)),
         ("none", f"than {len(WARN)} bytes"),
     ],
-    # For example, the process has too many open files. Then the file is read
-    # again without a change.
+    # For example, the process has too many open files. The file is then read
+    # again even if it has not changed.
     "a file that cannot be opened for a while": [
         *(*KEPT, ("write", AUDIT), ("open", False)),
         *(("mode", "warn"), ("mode", "warn"), ("open", True)),
@@ -357,7 +358,7 @@ def test_what_holds(path, state, monkeypatch, logged, steps):
 
 
 def test_a_file_that_cannot_be_opened_has_another_stamp(path, monkeypatch):
-    """None, the stamp of a missing file, would hide that it is deleted."""
+    """None, the stamp of a missing file, would hide a later deletion."""
     full = OSError(errno.EMFILE, "too many")
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", failing(full))
@@ -489,7 +490,7 @@ def test_a_copy_takes_the_room_of_the_old_one(
     assert [os.strerror(errno.ENOSPC) in text for _, text in logged()] == (
         [] if kept else [True]
     )
-    # With room, the same policy is kept when it is written once more.
+    # With enough space, the same policy is saved when it is written again.
     os.utime(write(path, AUDIT), (1, 1))
     file.current()
     write(path, BROKEN)
@@ -499,7 +500,7 @@ def test_a_copy_takes_the_room_of_the_old_one(
 def test_exemptions_that_end_soon_are_named_once_a_day(
     path, logged, monkeypatch
 ):
-    """A clock that was a day ahead is set back, and is a day behind then."""
+    """A clock that is a day ahead is set back until it is a day behind."""
     exemption = (
         "{{id: {0}, reason: r, until: {1}, domains: [default], "
         "rules: {{guest_devices.disk_bus: '*'}}}}"
@@ -537,7 +538,7 @@ def test_exemptions_that_end_soon_are_named_once_a_day(
 def test_a_file_is_taken_up_whatever_its_date(path, shift):
     file = PolicyFile(str(path))
     stamp = 1_700_000_000
-    # the same size, and a date in the future or the past; and back
+    # the same size, and a date in the future or in the past, then back
     for text, seconds in ((WARN, 0), (AUDIT, shift), (WARN, 0)):
         os.utime(write(path, text), (stamp + seconds,) * 2)
         assert f"mode: {file.current().mode}\n" in text
@@ -554,7 +555,7 @@ def test_a_day_is_one_of_utc(monkeypatch):
 
 
 class Slow:
-    """Reads a policy only when it is let, as from a slow file system."""
+    """Block the reading of a policy, as a slow file system would."""
 
     def __init__(self, monkeypatch):
         self.reading = threading.Event()
@@ -588,7 +589,7 @@ def test_others_go_on_with_the_last_good_one_while_one_reads(
     # when others ask in the meantime, then none waits, and only one reads
     for _ in range(5):
         assert (file.current().mode, slow.times) == ("warn", 1)
-    # and a change of the file is not lost
+    # a change of the file in the meantime is not lost
     write(path, "version: '1'\nmode: enforce\n")
     slow.go_on.set()
     assert reader.result().mode == "audit"

@@ -31,7 +31,7 @@ def test_the_table_has_every_step_with_its_priority():
 def test_every_way_to_reset_and_to_erase():
     named = set(re.findall(r"``(\w+)``", words(PAGE)))
     assert named >= set(function_reset.METHODS)
-    # The os-traits of Nova 31 has none of them.
+    # The os-traits release of Nova 31 does not have these traits.
     known = os_traits.get_traits("HW_NVME")
     for name, method in nvme.METHODS.items():
         row = re.search(

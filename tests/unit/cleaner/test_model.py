@@ -49,20 +49,21 @@ ROOT, CLASS = "root", "CUSTOM_CARD"
 
 
 def answer(status_code, body=None):
-    """Return an answer as keystoneauth's, to a request."""
+    """Return a response with the interface of keystoneauth's."""
     return SimpleNamespace(
         status_code=status_code, text=json.dumps(body), json=lambda: body
     )
 
 
 class Cloud:
-    """A client for ``nova_vhard.placement.client.Placement``: one device.
+    """An HTTP client for ``Placement`` in a cloud that has one device.
 
-    Generations are Placement's: each write of an inventory, of traits or of an
-    allocation makes a new one, and a write with an old one is a conflict.
+    Generations work as in Placement: each write of an inventory, traits or an
+    allocation increments the generation, and a write with an old generation
+    is a conflict.
 
-    :ivar before: called with method and address before each request
-    :ivar after: likewise after it, when it is carried out
+    :ivar before: called with the method and URL before each request
+    :ivar after: called with the method and URL after each request
     :ivar on_offer: called when a write puts the device on offer
     """
 
@@ -72,7 +73,7 @@ class Cloud:
         self.on_offer = lambda: None
         self.make()
 
-    # What Nova and operators do.
+    # Actions of Nova and of operators.
 
     def make(self):
         """Create the device's resource provider, or replace it."""
@@ -100,7 +101,7 @@ class Cloud:
     def offered(self):
         return not self.consumers and not self.reserved
 
-    # What the cleaner asks.
+    # Requests of the cleaner.
 
     def get(self, url, version):
         return self._answer("GET", url)
@@ -159,22 +160,22 @@ class Cloud:
 
 
 class Killed(BaseException):
-    """Stands for SIGKILL: nothing of ours may catch it."""
+    """Simulate SIGKILL: our code must not catch it."""
 
 
 class Host:
-    """One host and its cleaners: what a kill does not take away.
+    """One host and its cleaners: the state that survives a kill.
 
-    :ivar dirty: whether a guest's leavings are in the device
+    :ivar dirty: whether the device contains data of a guest
     :ivar guest: whether a guest is on the host
-    :ivar excused: whether somebody else put it on offer
-    :ivar vouched: whether an operator put it on offer so
-    :ivar force: whether an operator vouches for it, now
-    :ivar trust: whether a device without a journal is clean
-    :ivar late: whether somebody came, and no look has seen it
-    :ivar works: whether the steps find it clean
+    :ivar excused: whether another party put the device on offer
+    :ivar vouched: whether an operator put the device on offer with force
+    :ivar force: whether an operator now vouches for the device
+    :ivar trust: whether a device without a journal counts as clean
+    :ivar late: whether a guest arrived that the cleaner has not seen yet
+    :ivar works: whether the cleaning steps succeed
     :ivar silent: whether libvirt does not answer
-    :ivar events: what happens at which points of a round
+    :ivar events: events, and the points of a round at which they happen
     """
 
     dirty = guest = excused = vouched = force = trust = late = False
@@ -195,14 +196,14 @@ class Host:
             event()
 
     def offered(self):
-        """Hold what a cleaner must never do."""
+        """Check that the cleaner may put the device on offer."""
         excused = self.force or self.late
         if not excused:
             assert not self.guest, "released while a guest has it"
             assert not self.dirty, "released as a guest left it"
         self.excused = self.vouched = excused
 
-    # The host, as the cleaner sees it.
+    # The cleaner's view of the host.
 
     def usage(self, *_):
         self.reach("look")
@@ -302,7 +303,7 @@ class Host:
         raise ConnectionError("reset by peer")
 
 
-#: What happens at which points of a round.
+#: Events, and the points of a round at which they happen.
 EVENTS = st.dictionaries(
     #: A round that cleans and releases has 35.
     st.integers(1, 38),

@@ -32,7 +32,7 @@ def rules(tmp_path, text):
 
 
 def faults(tmp_path, text):
-    """Return each fault, and its line and place alone."""
+    """Return the faults, and the line and place of each."""
     with pytest.raises(RulesError) as caught:
         rules(tmp_path, text)
     said, start = map(str, caught.value.problems), f"{tmp_path}/cleaning.yaml:"
@@ -104,7 +104,7 @@ NONE = "version: '1'\ndevices: []"
 def test_which_entry_is_for_a_device(
     tmp_path, text, vendor, product, device_class, name
 ):
-    """Of the sample, or of rules of this test."""
+    """Use the sample, or the rules of this test."""
     result = rules(tmp_path, text) if text else load(SAMPLE)
     entry = result.entry_for(device(vendor, product), device_class)
     assert (entry and entry.name) == name
@@ -226,7 +226,7 @@ TWICE = entries(
             "version: !!python/name:os.system ''\ndevices: []",
             ["1: version", "1: version"],
         ),
-        # A name stands for one entry.
+        # Each entry needs its own name.
         (TWICE.replace("n1", "n0"), ["7: devices[1].name"]),
         # All faults at once, each with its place.
         (

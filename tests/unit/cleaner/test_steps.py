@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each step, on good, changed and unreadable devices, and its process."""
+"""Tests of each cleaning step and of the process that it runs in."""
 
 import functools
 import json
@@ -67,7 +67,7 @@ def test_the_first_way_is_used_alone_and_the_others_are_left(root):
         (NVME, ["af_flr", "bus"], "reset by bus", BESIDES),
         (IGB, None, "reset by flr", ""),
         (E1000E, None, "reset by pm", ""),
-        # Not what the rules demand.
+        # The kernel does not have the method that the rules demand.
         (
             E1000E,
             ["flr"],
@@ -80,7 +80,7 @@ def test_the_first_way_is_used_alone_and_the_others_are_left(root):
 def test_a_device_of_the_captured_machine(
     tmp_path, address, methods, said, evidence
 ):
-    """In a process of its own: the file is really written."""
+    """The step runs in its own process, and the file is really written."""
     root = trees.tree(tmp_path, address, others=address == IGB)
     settings = {"methods": methods} if methods else {}
     result = reset(trees.job(root, settings, address))
@@ -125,7 +125,7 @@ def test_a_device_of_the_captured_machine(
 def test_a_device_that_is_not_well_after_it(root, more, text):
     result = reset(trees.job(root, **more))
     assert (result.clean, text in result.said) == (False, True)
-    # The choice is back.
+    # The order of the reset methods is restored.
     method = trees.folder(root) / "reset_method"
     assert method.read_text().strip() == "flr bus"
 
@@ -173,7 +173,7 @@ def root(tmp_path, monkeypatch):
 
 @pytest.fixture
 def cli(tmp_path, root):
-    """Return a nvme-cli before a drive on which a guest has left something."""
+    """Return an nvme-cli for a drive that contains data of a guest."""
     disk = pathlib.Path(root.root) / "dev" / "nvme0n1"
     disk.parent.mkdir(exist_ok=True)
     disk.write_bytes(bytes(range(256)) * (SIZE // 512) + bytes(SIZE // 2))
@@ -190,7 +190,7 @@ def erase(root, cli, driver="nvme", refuses="", **settings):
 
 
 def orders(cli):
-    """Return what was told to the drive, and not asked of it."""
+    """Return the commands that change the drive, without the queries."""
     return [
         line for line in cli.asked if line.startswith(("format", "sanitize /"))
     ]
@@ -213,7 +213,7 @@ def test_a_format_by_which_everything_is_gone(root, cli):
 
 
 def has(**fields):
-    """Return the answer of a controller that says something else."""
+    """Return the output of id-ctrl with these fields changed."""
     return call("id-ctrl", changed("nvme-cli/id-ctrl.json", **fields))
 
 
@@ -236,7 +236,7 @@ UNTOLD = "percent_used: no number"
 @pytest.mark.parametrize(
     ("answers", "settings", "said", "order"),
     [
-        # What the controller says that it has, the best first.
+        # The best method that the controller reports is used.
         ([has(sanicap=3), SANITIZES], {}, ERASED, "sanact=4"),
         ([has(sanicap=2, fna=4), SANITIZES], {}, ERASED, "sanact=2"),
         ([has(fna=4)], {}, ERASED, "ses=2"),
@@ -253,20 +253,20 @@ UNTOLD = "percent_used: no number"
             ERASED,
             "sanact=2",
         ),
-        # What it does not say is never tried.
+        # Methods that the controller does not report are never tried.
         ([], {"methods": ["format_crypto"]}, NO_WAY, None),
         ([], BY_BLOCKS, NO_WAY, None),
         ([has(oacs=8, fna=4)], {}, NO_WAY, None),
         ([has(sanicap=4, oacs=0)], {}, NO_WAY, None),
-        # Its storage is of several controllers.
+        # Several controllers share the storage.
         ([has(cmic=2)], {}, ".*other controllers", None),
-        # A worn drive is left alone.
+        # A worn drive is not erased.
         ([used(90)], {}, ERASED, "ses=1"),
         ([used(91)], {}, "it is worn: 91 % used", None),
         ([used(6)], {"wear_limit": "5"}, "it is worn: 6 % used", None),
         ([used(200)], {"wear_limit": "255"}, ERASED, "ses=1"),
         *(([used(each)], {}, UNTOLD, None) for each in (None, -1, "4", True)),
-        # A namespace that is out of reach.
+        # A namespace without a block device.
         (
             [spaces(1, 2)],
             {},
@@ -274,7 +274,7 @@ UNTOLD = "percent_used: no number"
             None,
         ),
         ([spaces()], {}, ".*no namespace", None),
-        # It says that it erases, and does not.
+        # The drive reports success but does not erase.
         (
             [call("format", FORMAT)],
             {},
@@ -287,7 +287,7 @@ UNTOLD = "percent_used: no number"
             "1 samples are as they were before$",
             "ses=1",
         ),
-        # It says why it does not.
+        # The drive reports an error.
         (
             [call("format", INVALID, status=1)],
             {},
@@ -315,7 +315,7 @@ UNTOLD = "percent_used: no number"
                 (["no JSON"], ".*prints no JSON object"),
             )
         ),
-        # What another driver has is left to it, and what none takes.
+        # Another driver is bound, or no driver binds to the device.
         ([], {"driver": "lpfc"}, ".*lpfc has it", None),
         (
             [],
@@ -333,7 +333,7 @@ def test_a_drive(root, cli, answers, settings, said, order):
     assert outcome.clean == (said == ERASED)
     (told,) = orders(cli) or [None]
     assert told is order or order in told
-    # What another driver has is not even asked.
+    # A device with another driver is not even queried.
     assert bool(cli.asked) == ("driver" not in settings)
     # A guest may have detached a namespace: those are listed, too.
     assert all("--all" in x for x in cli.asked if x.startswith("list-ns"))
@@ -349,7 +349,7 @@ def test_the_traits_that_a_controller_stands_for(root, cli):
     ("states", "before", "after"),
     [
         ([NEVER, *[RUNNING] * 5, SANITIZED], 1, 6),
-        # Another one's sanitize is waited for first.
+        # The step first waits for a sanitize that is already running.
         ([RUNNING, RUNNING, SANITIZED], 3, 1),
     ],
 )
@@ -363,7 +363,7 @@ def test_a_sanitize_is_waited_for(root, cli, states, before, after):
 
 
 def test_a_sanitize_without_end(root, cli, monkeypatch):
-    """Less time is left than until the next look."""
+    """The remaining time is shorter than the polling interval."""
     for answer in (has(sanicap=3), call("sanitize-log", NEVER, RUNNING)):
         cli.answers(*answer.args)
     monkeypatch.setattr(nvme, "POLL", 1000.0)
@@ -388,7 +388,7 @@ def test_the_driver_is_lent_and_taken_back(root, cli, before, after, status):
     assert override.read_text() == "(null)\n"
 
 
-# A step that hangs, dies or starts others is ended with all of them.
+# A step that hangs, dies or starts processes is killed with all of them.
 
 
 STEPS = installed_steps()
@@ -397,7 +397,7 @@ DONE = Outcome(True, "done")
 
 
 class Does(Step):
-    """A step that does something, and then has an outcome."""
+    """A step that calls a function and then returns an outcome."""
 
     name, priority, schema = "does", 1, {"type": "object"}
 
@@ -415,7 +415,7 @@ def short(monkeypatch):
 
 
 def told(path):
-    """Return the number that a process writes to a file."""
+    """Return the PID that a process writes to a file."""
     while not (path.exists() and path.read_text().strip()):
         time.sleep(0.01)
     return int(path.read_text())
@@ -446,7 +446,7 @@ def leave():
         (Does(leave), "exit status 0"),
         (Does(sys.exit), "SystemExit: "),
         (Does(divide), "ZeroDivisionError"),
-        # Outcomes that make no sense.
+        # Invalid outcomes.
         (Does(outcome=Outcome("no", "dirty")), "no sense: clean no"),
         (Does(outcome=Outcome(1, "exit status 1")), "no sense: clean 1"),
         (Does(outcome=Outcome(None, "not known")), "no sense: clean None"),
@@ -509,7 +509,7 @@ time.sleep(60)
     ("after", "limit"), [(hang, 3), (dict, 10), (die, 10)]
 )
 def test_what_a_step_has_started_is_ended(root, tmp_path, after, limit):
-    """However it ends: a killed one cannot end the rest itself."""
+    """Also if the step is killed and cannot end its processes itself."""
 
     def start():
         subprocess.Popen([sys.executable, "-c", GETS_AWAY, tmp_path / "pid"])
@@ -578,8 +578,8 @@ with lock.hold(run, "device"):
 """
 
 
-def test_whoever_was_started_holds_the_lock(tmp_path):
-    """A cleaner that is killed leaves no device to another one too early."""
+def test_child_processes_hold_the_lock(tmp_path):
+    """Another cleaner must not take a device while a step still runs."""
     folder = str(tmp_path / "run")
     with lock.hold(folder, "device"):
         words = {"pass_fds": lock.descriptors()}
@@ -590,8 +590,8 @@ def test_whoever_was_started_holds_the_lock(tmp_path):
     assert (*held, free(folder)) == ((), False, True)
 
 
-def test_a_killed_cleaner_takes_all_that_it_started_along(root, tmp_path):
-    """Also what a program has started, and has no lock any longer."""
+def test_processes_of_a_killed_cleaner_are_ended(root, tmp_path):
+    """Including a process that has closed the file descriptor of the lock."""
     place, folder = tmp_path / "pid", str(tmp_path / "run")
     writes = f"(exec 3>&- 4>&- 5>&-; echo $BASHPID > {place}; exec sleep 600)"
     program = wipe(tmp_path, f"trap '' TERM; {writes} & wait", "#!/bin/bash")
@@ -607,7 +607,7 @@ def test_a_killed_cleaner_takes_all_that_it_started_along(root, tmp_path):
 
 
 def wipe(folder, text, head="#!/bin/sh"):
-    """Return a program."""
+    """Write a shell script, and return its path."""
     place = folder / "wipe"
     place.write_text(f"{head}\n{text}\n")
     place.chmod(0o755)
@@ -649,14 +649,14 @@ OK = "exit status 0"
             OK,
             ("wiped a b; $(false) 2", "done"),
         ),
-        # Nothing of the cleaner's own environment, as its password.
+        # The cleaner's own environment may contain its password.
         (
             "/usr/bin/env | /usr/bin/grep -Ev '^(PWD|_)=' | /usr/bin/sort",
             20,
             OK,
             VARIABLES,
         ),
-        # Output is cut and cleaned.
+        # Output is truncated and sanitized.
         (
             LONG,
             20,
@@ -672,7 +672,7 @@ OK = "exit status 0"
         ("kill -9 $$", 20, "killed by SIGKILL", ()),
         ("sleep 60 >/dev/null 2>&1 & exit 0", 20, "left 1 processes", ()),
         ("setsid sleep 60 & exit 0", 20, "left 1 processes", ()),
-        # It ends with its step, however that ends.
+        # The program ends with its step, also if the step is killed.
         (
             "sleep 62 & echo $! > {pid}; kill -9 $PPID; wait",
             20,
@@ -707,7 +707,7 @@ def test_what_a_program_does(root, tmp_path, text, limit, said, printed):
         ("wipe", "wipe", 0o775, "others can write to"),
         ("wipe", "wipe", 0o775, "mode 0775"),
         ("wipe", ".", 0o777, "others can write"),
-        # A link that others can turn.
+        # A link that other users can change.
         ("link", "theirs", 0o777, "others can write"),
         ("wipe", "wipe", 0o644, "is not a program"),
         ("missing", "wipe", 0o755, "No such file"),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A captured machine whose devices can be cleaned, and a tool that does it.
+"""A captured host whose devices can be cleaned, and a fake nvme-cli.
 
-Its files are real, and do what the kernel would do when they are written to.
-The tool stands for nvme-cli, and prints what that has printed.
+The files of the host are real files, and writes to them have the effects that
+they have in the kernel. The fake nvme-cli prints recorded output.
 """
 
 import json
@@ -100,11 +100,9 @@ DATA = pathlib.Path(__file__).resolve().parents[2] / "data"
 
 
 class Nvme:
-    """A nvme-cli before QEMU's drive, whose namespace is a file.
+    """A fake nvme-cli for QEMU's drive, whose namespace is a file.
 
-    Its answers are files, each for the times it is asked.
-
-    :param folder: for it and all that is its
+    :param folder: folder of the program and its files
     :param disk: the namespace, which a format or a sanitize clears
     """
 
@@ -121,11 +119,11 @@ class Nvme:
         self.answers("format", text, also=f": > {{disk}}\n{CLEAR}")
 
     def answers(self, words, *texts, status=0, also=""):
-        """Set the output of command lines that begin with words.
+        """Set the output of command lines that begin with these words.
 
         :param texts: output of the first run, the second, …; the last one is
             repeated
-        :param also: lines of shell to run, on ``{disk}``
+        :param also: shell commands to run; ``{disk}`` is the namespace
         """
         number = len(self._cases)
         for count, text in enumerate(texts):
@@ -133,7 +131,7 @@ class Nvme:
         counter = shlex.quote(str(self.folder / f"{number}.count"))
         last = len(texts) - 1
         place = shlex.quote(str(self.folder / str(number)))
-        # The latest answer counts.
+        # The latest output takes precedence.
         self._cases.insert(
             0,
             f"""\
@@ -153,7 +151,7 @@ class Nvme:
 
     @property
     def asked(self):
-        """The command lines that it got."""
+        """The command lines that the program was called with."""
         log = self.folder / "log"
         return log.read_text().splitlines() if log.exists() else []
 
@@ -163,14 +161,14 @@ def data(name):
 
 
 def changed(name, **fields):
-    """Return a recorded JSON object with other values."""
+    """Return a recorded JSON object with these fields replaced."""
     return json.dumps(json.loads(data(name)) | fields)
 
 
 class Bound(Kernel):
-    """A job on a machine that binds drivers as the kernel does.
+    """A job on a host that binds drivers as the kernel does.
 
-    :ivar refuses: name of a driver that does not take the device
+    :ivar refuses: name of a driver that does not bind to the device
     """
 
     def write(self, path, text):
@@ -191,7 +189,7 @@ class Bound(Kernel):
 
 
 def bound(root, settings, driver="", **more):
-    """Return a job on a device that a driver has; empty for none."""
+    """Return a job on a device with this driver; "" for no driver."""
     place = folder(root)
     (place / "driver_override").write_text("(null)\n")
     if driver:

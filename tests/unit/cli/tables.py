@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables of cases in YAML, and the sentences that belong to them.
+"""Tables of test cases in YAML, and golden files with their output.
 
-A file has groups of cases. The keys of a group count in each of its rows. A
-row that is a list has the keys in ``columns``, and a mapping of a row is
-added to that of its group. A key that begins with a dollar replaces that word
-in all others. The sentences of a file's cases are in a
-``.golden`` file next to it, which ``NOVA_VHARD_GOLDEN=write`` writes again;
-review the difference.
+A file has groups of cases. Each row inherits the keys of its group. If a row
+is a list, ``columns`` has its keys. If a row and its group have a mapping
+under the same key, the mappings are merged. A key that begins with a dollar
+sign is a variable: its value replaces it in all other keys and values. The
+output is in a ``.golden`` file next to the YAML file. To update it, run the
+tests with ``NOVA_VHARD_GOLDEN=write`` and review the difference.
 """
 
 import functools
@@ -18,9 +18,9 @@ import pytest
 import yaml
 
 CASES = pathlib.Path(__file__).parent / "cases"
-#: The one in C is ten times as fast.
+#: The C implementation is ten times as fast.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-#: In front of the name of a case in a golden file.
+#: Prefix of the name of a case in a golden file.
 HEAD = "=== "
 
 
@@ -46,7 +46,7 @@ def cases(path: pathlib.Path) -> list[Any]:
 
 
 def filled(value: Any, words: dict[str, str]) -> Any:
-    """Return a case, or a part of it, with these words replaced."""
+    """Return a case, or a part of it, with its variables replaced."""
     if isinstance(value, dict):
         return {
             filled(key, words): filled(each, words)
@@ -62,14 +62,14 @@ def filled(value: Any, words: dict[str, str]) -> Any:
 
 @functools.cache
 def sentences(path: pathlib.Path) -> dict[str, str]:
-    """Return what the cases of a file say, by their names."""
+    """Return the expected output of each case in a golden file."""
     text = path.read_text("utf-8") if path.exists() else ""
     blocks = [block.partition("\n") for block in text.split(HEAD)[1:]]
     return {name: said for name, _, said in blocks}
 
 
 def check(name: str, lines: list[str], folder: pathlib.Path = CASES) -> None:
-    """Compare what a case says with its golden file, or write it there."""
+    """Compare the output of a case with its golden file, or update that."""
     path = folder / f"{name.partition(': ')[0]}.golden"
     kept = sentences(path)
     said = "".join(f"{line}\n" for line in lines)

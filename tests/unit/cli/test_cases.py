@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Command lines and files, and how each command ends, as data.
+"""Command lines with their input files, output and exit status, as data.
 
-The tables are in ``tests/unit/cli/cases``, and ``tables.py`` reads them. The
-keys of a case are:
+The tables are in ``tests/unit/cli/cases``; ``tables.py`` reads them. The keys
+of a case are:
 
 ``files``
-    name to text, or to a name in ``MADE``; ``-> target`` is a link, and null
-    no file
+    name to text, or to a name in ``MADE``; ``-> target`` is a symbolic link,
+    and null removes the file
 ``run``, ``more``
     the command without ``openstack vhard``, and further arguments
 ``status``
-    exit status; without it 0
+    exit status (default: 0)
 ``out``, ``err``
-    lines of stdout and stderr; without it they are in the golden file
+    lines of stdout and stderr (default: those in the golden file)
 
-No command here changes a file, or logs a warning.
+These commands change no file and log no warning.
 """
 
 import pathlib
@@ -72,13 +72,13 @@ def test_a_command(case, request, tmp_path, monkeypatch, capsys, caplog):
 
 
 def plain(text, folder):
-    """Return the lines of a text, without places and digests."""
+    """Return the lines of a text, with paths and digests replaced."""
     for place, name in (
         (f"{folder}/", ""),
         (folder, "."),
         (SHIPPED, "SHIPPED"),
         (release.INSTALLED, "VERSION"),
-        # oslo.utils lists what it has found in the order of a set.
+        # oslo.utils lists the formats of a file in the order of a set.
         ("qcow2,iso", "iso,qcow2"),
     ):
         text = text.replace(str(place), name)
@@ -86,7 +86,7 @@ def plain(text, folder):
 
 
 def kept(folder):
-    """Return path to content of what is in a folder."""
+    """Return the paths in a folder, and the content of each file."""
     return {
         each: each.read_bytes() if each.is_file() else each.is_dir()
         for each in folder.rglob("*")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``openstack vhard decision summary``: what is not in cases/decision.yaml."""
+"""``openstack vhard decision summary``: cases not in cases/decision.yaml."""
 
 import gzip
 import io
@@ -52,7 +52,7 @@ def test_groups_are_bounded(tmp_path, monkeypatch):
     assert "more than 3 groups" in done.err
 
 
-#: Three lines of as many bytes; the end of the log is read.
+#: Three lines of the same length.
 LINES = [plain(IDE, image=f"i{number}") for number in range(3)]
 
 
@@ -62,7 +62,7 @@ LINES = [plain(IDE, image=f"i{number}") for number in range(3)]
     ids=["nothing", "a byte", "a line", "all"],
 )
 def test_the_end_of_a_file_that_is_written(tmp_path, most, events):
-    """Whole lines only, and none that is appended during the read."""
+    """Lines that are incomplete, or appended during the read, are ignored."""
     path = file(tmp_path, *LINES)
     read, images = decision_log.Read(), []
     for each in decision_log.recent(path, read, most):

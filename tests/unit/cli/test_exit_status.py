@@ -196,8 +196,8 @@ def journal(*entries):
     return lines({"journal": 1, "cloud": "http://g"}, ENTRY, *entries)
 
 
-#: What a command is given, how it ends, and what it says of what failed.
-#: File "f" is there with the content under "file".
+#: Command line, input data, exit status, and output for each failure.
+#: The content of file "f" is under "file".
 PARTLY = {
     "restore refused": (
         ("image_restore", "f"),
@@ -330,7 +330,7 @@ def test_every_command_is_in_a_table():
     names |= {case[0] for case in DENIALS}
     lines = [case.values[0]["run"] for case in test_cases.ALL]
     names |= {"_".join(line.split()[:2]) for line in lines}
-    # The first two print what is in the package.
+    # These two only print data of the package.
     assert COMMANDS.names - {f"vhard_{name}" for name in names} == {
         *("vhard", "vhard_policy_schema"),
     }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Help of all commands and programs, what they cost, and their options."""
+"""Help, imports and options of all commands and programs."""
 
 import argparse
 import contextlib
@@ -92,7 +92,7 @@ def test_an_empty_table_is_not_all_that_is_said(name, form, out, monkeypatch):
     assert done.err.count("\n") == 1
 
 
-#: Group [placement] of a file, and what is said of it.
+#: Group [placement] of a file, and the error message.
 LOGINS = [
     ("", "[placement] of {}: no login to Placement: it has no auth_type"),
     (
@@ -206,7 +206,7 @@ def test_lists_fit_a_terminal():
 
 
 def imported(code):
-    """Return the names of the modules that an interpreter has afterwards."""
+    """Return the names of the modules that are loaded after this code."""
     command = [
         sys.executable,
         "-c",
@@ -216,7 +216,7 @@ def imported(code):
 
 
 def test_to_load_all_commands_imports_none():
-    """openstackclient does so before it runs any command."""
+    """openstackclient loads all commands before it runs any."""
     names = imported(
         """
 import importlib.metadata
@@ -232,7 +232,7 @@ for group in ("openstack.cli.extension", "openstack.vhard.v1"):
 
 
 def test_a_check_of_a_policy_imports_nothing_of_an_audit():
-    """Most of its time is its imports."""
+    """The command spends most of its time on imports."""
     names = imported(
         "from nova_vhard.osc import lazy\n"
         "lazy.policy.show.CheckPolicy.resolve()"
@@ -247,7 +247,7 @@ def test_every_command_is_there(entry):
     result = entry.load()
     assert isinstance(result, lazy.Lazy)
     assert issubclass(result.resolve(), output.Command)
-    # cliff decides so whether the name is passed
+    # cliff passes the name if the signature has this argument
     assert "cmd_name" in inspect.getfullargspec(result.__init__).args
     made = result(SimpleNamespace(client_manager=None), None, cmd_name=None)
     assert isinstance(made, command.Command)
@@ -265,12 +265,12 @@ def test_a_command_that_is_not_there_is_an_error_of_its_own():
 
 
 class Remembering(command.Command):
-    """A command that keeps the name by which cliff looks for its hooks."""
+    """A command that records the name with which cliff finds its hooks."""
 
     names = []
 
     def take_action(self, parsed_args):
-        """Keep the name."""
+        """Record the name."""
         self.names.append(self.cmd_name)
 
 
@@ -282,7 +282,7 @@ def test_cliff_passes_the_name_of_a_command(monkeypatch):
     assert Remembering.names == ["vhard policy check"]
 
 
-#: Program, a package that it needs, and the extra that brings it.
+#: Program, a package that it needs, and the extra that requires it.
 _LACKING = [
     ("attestor", "stevedore", "attestor"),
     ("cleaner", "stevedore", "cleaner"),
@@ -352,7 +352,7 @@ def test_a_hosts_own_login_holds_before_that_of_the_other_file(tmp_path):
 
 
 def configure(tmp_path, module, name, value):
-    """Read a configuration with one option that is not its default."""
+    """Return the value of an option that a configuration file sets."""
     path = tmp_path / "a.conf"
     path.write_text(f"[{module.GROUP.name}]\n{name} = {value}\n")
     program = daemon.Program("a", (), module)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cells, audits and paging, which the openstack commands share."""
+"""Cells, audits and paging of the openstack commands."""
 
 import argparse
 import json
@@ -34,7 +34,7 @@ ROW = (
 
 
 class _List(output.Lister):
-    """List what a test is about."""
+    """List two rows."""
 
     def take_action(self, parsed_args):
         return COLUMNS, [
@@ -51,14 +51,14 @@ class _List(output.Lister):
 
 
 class _Show(output.ShowOne):
-    """Show what a test is about."""
+    """Show one row."""
 
     def take_action(self, parsed_args):
         return COLUMNS, ROW
 
 
 class _Failing(output.Command):
-    """End with an error that has an escape in it."""
+    """Raise an error whose text contains an escape character."""
 
     error = output.UsageError("--a is for\x1b --b")
 
@@ -68,7 +68,7 @@ class _Failing(output.Command):
 
 @pytest.mark.parametrize("form", ["json", "yaml", "csv", "value", "shell"])
 def test_a_format(form):
-    """Values for programs, else words; numbers are sorted as numbers."""
+    """Formats for programs get values; numbers are sorted as numbers."""
     lines = []
     if form != "csv":
         lines += run(_Show, "-f", form).out.splitlines()
@@ -238,7 +238,7 @@ def test_the_oldest_is_forgotten(glance, monkeypatch):
 
 
 def proxy(*answers):
-    """Return a service whose answers are given."""
+    """Return an SDK proxy that returns these responses."""
     proxy = Mock()
     proxy.get.side_effect = [
         Mock(status_code=200, json=Mock(return_value=body)) for body in answers

@@ -104,10 +104,10 @@ def test_the_old_form_counts_and_is_converted(name):
 
 @pytest.mark.parametrize("case", tables.cases(HERE / "paste.yaml"))
 def test_a_file(case, request, tmp_path, capsys):
-    """Twice is once, and remove restores every byte that add has changed.
+    """Both actions are idempotent, and remove undoes add byte for byte.
 
-    What cannot be changed is left alone. What is said, and the lines that are
-    added and removed, are in the golden file.
+    A file that cannot be changed stays as it is. The golden file has the
+    output and the lines that are added and removed.
     """
     text = case["text"].rstrip("\n") + case.get("end", "\n")
     text = text.replace("FACTORY", NOVA.factory)
@@ -119,7 +119,7 @@ def test_a_file(case, request, tmp_path, capsys):
         before = file.read_text(encoding="utf-8").splitlines()
         status = paste.main([action, case.get("service", "nova"), str(file)])
         printed = "".join(capsys.readouterr()).replace(f"{tmp_path}/", "")
-        # Python says what is wrong with a line.
+        # The rest of the message comes from Python.
         printed = "".join(printed.partition("is not a paste file")[:2])
         after = file.read_text(encoding="utf-8")
         said += [f"{action}: {status} {printed.strip()}; {gaps(after)} left"]
@@ -132,7 +132,7 @@ def test_a_file(case, request, tmp_path, capsys):
 
 
 def gaps(text):
-    """Count the pipelines of users without a gate, if the file has any."""
+    """Return the number of user pipelines without a gate."""
     try:
         return len(unguarded(text, NOVA))
     except PasteError:
@@ -140,7 +140,7 @@ def gaps(text):
 
 
 def test_what_is_not_ours_stays():
-    """A gate with another name is ours, a filter of others is not."""
+    """A gate with another name is removed; other filters are kept."""
     text = add(shipped("nova"), NOVA)
     other = "\n[filter:other]\npaste.filter_factory = other:factory\n"
     assert remove(text + other, NOVA) == shipped("nova") + other
@@ -148,7 +148,7 @@ def test_what_is_not_ours_stays():
     named = named.replace("filter:vhard", "filter:hardening")
     assert add(named, NOVA) == named
     assert remove(named, NOVA) == shipped("nova")
-    # The application has the gate, and it would see no user.
+    # A gate in the application would not see a user.
     assert not guarded(read(text), "cors osapi_compute_app_v21", NOVA)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands of openstack vhard policy: what is not in cases/policy_*.yaml."""
+"""Commands of openstack vhard policy: cases not in cases/policy_*.yaml."""
 
 import datetime
 import json
@@ -32,7 +32,7 @@ from tests.unit.helpers import TODAY, shipped, write
 from tests.unit.test_docs import EXAMPLES
 
 MACHINE, POINTER = "assume.machine_type.x86_64", "assume.pointer_model"
-#: Places of the notes about each policy that ships.
+#: Places of the notes on each shipped policy.
 NOTES = {
     "baseline": [MACHINE],
     "scs": [MACHINE, POINTER],
@@ -116,11 +116,11 @@ def test_the_sample_has_every_operation_and_key():
     text = SAMPLE.read_text(encoding="utf-8")
     cases = yaml.safe_load(text)["cases"]
     assert {each["operation"] for each in cases} == set(LOOKED_AT)
-    # The requester's keys are in an example that is commented out.
+    # The keys of the requester are in an example that is commented out.
     named = {key for each in cases for key in each}
     unnamed = CASE["properties"].keys() - named
     assert {key for key in unnamed if f"#    {key}:" not in text} == {"domain"}
-    # Every key of a case is looked at somewhere.
+    # At least one operation reads every key of a case.
     who = {"name", "operation", "project", "domain", "roles", "expect"}
     parts = frozenset().union(*LOOKED_AT.values())
     assert CASE["properties"].keys() == who | parts
@@ -149,20 +149,20 @@ def test_guests_from_vmware_under_each_preset():
             rules = ", ".join(verdict.rules)
             line = f"{test.name}: {preset}: {verdict.outcome} {rules}"
             lines.append(line.strip())
-            # image audit --fix has nothing to set.
+            # image audit --fix sets no property.
             image = {"id": "i1", **metadata}
             finding = images.find(shipped(preset), image, DAY)
             assert not (finding and finding.changes)
     golden.check(Path(__file__).with_name("vmware.golden"), lines)
 
 
-#: ``policy test`` asks each file for the policy that it is for.
+#: ``policy test`` uses the policy that each file names.
 DEFAULTS = {"vhard_policy_test": None}
 
 
 @pytest.fixture(params=["", "strict"])
 def variable(request, monkeypatch):
-    """The variable that names the policy of a cloud; empty names none."""
+    """Set the variable that names the policy of a cloud; "" names none."""
     monkeypatch.setenv(policies.ENVIRONMENT, request.param)
     return request.param
 
@@ -192,7 +192,7 @@ SAMPLES = {
     "tests": ETC / "policy-tests.yaml",
     "cleaning": ETC / "cleaning.yaml.sample",
 }
-#: Names of the schemas, beside the samples.
+#: File names of the schemas, in the folder of the samples.
 FILES = {
     "policy": "policy.schema.json",
     "tests": "policy-tests.schema.json",
@@ -209,7 +209,7 @@ def test_file_is_what_is_printed(kind):
     jsonschema.Draft202012Validator.check_schema(json.loads(done.out))
     if kind == "policy":
         assert run(PrintSchema).out == done.out
-    # The sample names its schema.
+    # The sample refers to its schema.
     text = SAMPLES[kind].read_text(encoding="utf-8")
     assert f"yaml-language-server: $schema={FILES[kind]}\n" in text
 
@@ -235,7 +235,7 @@ devices:
             ("policy", re.sub("^#", "", each, flags=re.M), [])
             for each in EXAMPLES
         ),
-        # a number stands for the text that we read
+        # the schema accepts a number where our parser reads text
         ("policy", "version: 1", []),
         ("policy", "hosts: {max_report_age: 2}", []),
         ("policy", "mode: enforc", ["$.mode"]),
@@ -256,7 +256,7 @@ devices:
             ["$.hosts.max_report_age"],
         ),
         ("policy", "enabled: maybe", ["$.enabled"]),
-        # settings are those of the step
+        # the settings must match the step
         ("cleaning", STEP.format("flr"), []),
         (
             "cleaning",
@@ -267,7 +267,7 @@ devices:
 )
 def test_a_document(kind, text, places):
     validator = jsonschema.Draft202012Validator(published.SCHEMAS[kind]())
-    # YAML as a stranger's reader has it, dates as JSON has them
+    # parsed by another YAML parser; dates are text, as in JSON
     base = {} if kind == "tests" else {"version": "1"}
     content = base | yaml.safe_load(text)
     plain = json.loads(json.dumps(content, default=datetime.date.isoformat))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands of openstack vhard qemu: what is planned and written."""
+"""Commands of openstack vhard qemu: the plan and the written files."""
 
 import json
 import os
@@ -29,7 +29,7 @@ NEVER = qemu_parts.XEN | qemu_parts.UNASKED
 
 
 def of(tmp_path, rules, base, arch="x86_64"):
-    """Return the plan of a policy that extends a shipped one."""
+    """Return the plan of a policy that extends a shipped policy."""
     content = {"version": "1", **rules}
     if base:
         content["extends"] = base
@@ -53,7 +53,7 @@ def test_what_is_allowed_is_needed_and_the_rest_is_not(name, kind, arch):
         for device in set(served(kind, value, arch)) - NEVER:
             if value not in refused:
                 assert device in plan.devices
-            # Each known device is in one of the lists, with a reason.
+            # Exactly one list has each known device, with a reason.
             assert (device in plan.devices) != (device in plan.left_devices)
             assert plan.devices.get(device) or plan.left_devices[device]
 
@@ -73,7 +73,7 @@ def test_the_check_asks_for_nothing_that_the_plan_builds(name, arch):
         for value in values
         for device in served(kind, value, arch)
     } - NEVER
-    # And all that the plan leaves out, the check would miss nowhere.
+    # The check reports every device that the plan leaves out.
     assert every & set(plan.left_devices) == set(
         unwanted(expected, frozenset(every), arch)
     )
@@ -90,7 +90,7 @@ def test_what_a_policy_builds(tmp_path, case):
 
 
 def test_a_plan_for_arm_has_no_symbol_of_x86():
-    """Its other parts are in cases/qemu.golden."""
+    """The other parts of the plan are in cases/qemu.golden."""
     symbols = set(shipped("strict", arch="aarch64").symbols)
     assert {"ARM_VIRT", "PCIE_PORT"} <= symbols
     assert symbols.isdisjoint({"VMMOUSE", "HYPERV", "HPET"})
@@ -129,7 +129,7 @@ def out(tmp_path):
 
 
 def configured(out, *arguments, policy="strict"):
-    """Run the command; return the files that it has written."""
+    """Run the command, and return the files that it writes."""
     run(
         *(WriteBuildConfig, "--policy", str(policy), "--output", str(out)),
         *arguments,
@@ -163,13 +163,13 @@ def test_the_files(out, policy, arch):
     for path in (out, *out.rglob("*")):
         mode = stat.S_IMODE(path.stat().st_mode)
         assert mode == (0o755 if path.is_dir() else 0o644)
-    # Nothing is left beside.
+    # No temporary file remains next to the folder.
     assert os.listdir(out.parent) == ["out"]
 
 
 @pytest.mark.parametrize("arch", needs.ARCHITECTURES)
 def test_what_is_written(out, arch):
-    """Each choice has its reason in a comment above it."""
+    """A comment above each choice gives the reason."""
     lines = []
     for name, text in sorted(configured(out, "--architecture", arch).items()):
         text = re.sub(r"\b[0-9a-f]{16}\b", "DIGEST", text)

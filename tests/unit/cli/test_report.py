@@ -63,7 +63,7 @@ class Page(html.parser.HTMLParser):
 
     @property
     def lines(self):
-        """Each text, behind the elements that it is in."""
+        """Each text, preceded by the elements that contain it."""
         return [
             f"{'.'.join(x[-2:])}: {text.strip()}" for x, text in self.texts
         ]
@@ -91,7 +91,7 @@ KNOWN = frozenset([*CHECKS][:1])
 OTHERS = dict(
     zip([*CHECKS][1:4], ("FAIL", "UNKNOWN", "NOT_APPLICABLE"), strict=True)
 )
-#: Name to what is changed of a report.
+#: Name to the changed fields of a report.
 CHANGED = {
     "fresh and stale": {
         "hosts": (
@@ -404,7 +404,7 @@ NONE = replace(OPEN, others={"smt": "NOT_APPLICABLE"})
         # A host without a fresh report has proven nothing.
         ([GOOD, OLD], "iommu", False),
         ([GOOD, LOST], "iommu", False),
-        # What does not apply is not a failure, and proves nothing.
+        # A check that does not apply is neither a failure nor a proof.
         ([GOOD, NONE], "smt", True),
         ([NONE], "smt", False),
     ],
@@ -432,7 +432,7 @@ def test_what_is_referred_to_is_there_once(made):
     seen, answers = ids(result["observations"]), ids(result["findings"])
     every = [*hosts, *seen, *answers, result["uuid"]]
     assert len(set(every)) == len(every)
-    # The same moment gives the same file, and names are cleaned.
+    # The same time gives the same file, and names are sanitized.
     assert result == results(made, GOOD, OPEN, OLD, LOST)
     text = json.dumps(result, ensure_ascii=False)
     assert "\\u001b" not in text and "\x1b" not in text
@@ -448,7 +448,7 @@ def test_what_is_referred_to_is_there_once(made):
 
 
 def written(monkeypatch, report, *words):
-    """Run the command, on a cloud whose report is this."""
+    """Run the command for a cloud with this report."""
     monkeypatch.setattr(data, "gather", lambda *_: report)
     desk.run(command.WriteReport, *words, "--policy", "baseline")
 

@@ -6,18 +6,17 @@ The cases are in status_files.yaml. The keys of a case are:
 ``check``
     name of a check
 ``keep``, ``runs``
-    services that have a saved policy, and service to what it runs
+    services that have a saved policy; service to the policy in use
 ``files``
     name to text; ``shipped`` and ``gated`` are paste files, ``-> target`` is
-    a link, null no file; ``nova`` and ``glance`` are nova.conf and
-    glance-api.conf with our options
+    a symbolic link, null deletes the file; ``nova`` and ``glance`` are
+    nova.conf and glance-api.conf with our options
 ``modes``, ``environ``, ``root``
-    name to mode, environment variables, and who owns the files: without it
-    root
+    name to mode; environment variables; owner of the files (default: root)
 ``result``, ``text``
-    result, and parts of the details, with `` … `` between them
+    result, and parts of the details, separated by `` … ``
 ``times``
-    text to how often it is in the details
+    text to the number of its occurrences in the details
 """
 
 import json
@@ -48,14 +47,14 @@ from tests.unit.helpers import write
 pytestmark = pytest.mark.services
 SUCCESS, WARNING, FAILURE = Code.SUCCESS, Code.WARNING, Code.FAILURE
 NOVA_CONF = "nova/nova.conf"
-#: Paste files are made of those that Nova and Glance ship.
+#: Functions that make paste files from those of Nova and Glance.
 MADE = {"shipped": shipped, "gated": gated}
 CASES = tables.cases(pathlib.Path(__file__).with_name("status_files.yaml"))
 
 
 @pytest.fixture
 def etc(tmp_path, monkeypatch):
-    # Whoever runs the tests stands for root.
+    # The user that runs the tests takes the role of root.
     monkeypatch.setattr(permissions, "_ROOT", os.getuid())
     monkeypatch.setattr(permissions, "HOOK", str(tmp_path / "hook"))
     return Etc(tmp_path)
@@ -351,7 +350,7 @@ REFUSAL = f"{messages.OPENING}…"
 
 @pytest.fixture
 def session():
-    """Answers in turn, the last answer for ever."""
+    """Return a session that repeats the last of its responses."""
     session = Mock(answers=[(403, REFUSAL)])
 
     def request(*_, **__):
@@ -397,7 +396,7 @@ def test_a_gate_that_refuses_is_a_success(ask, session, check, path):
     assert (url, method) == (f"http://api{path}", "POST")
     body = json.dumps(more.pop("json"))
     assert "ide" in body and probe.NAME in body
-    # a new connection each, and an answer of any status
+    # a new connection for each request, and a response with any status
     headers = {"Connection": "close"}
     assert more == {"headers": headers, "raise_exc": False}
 
@@ -411,7 +410,7 @@ def test_a_gate_that_refuses_is_a_success(ask, session, check, path):
             ["1 400 without a word of the gate"],
         ),
         ([(403, "policy")], FAILURE, ["1 403 without a word of the gate"]),
-        # Workers that differ are counted.
+        # Workers that respond differently are counted.
         (
             [(403, REFUSAL), (400, "no"), (403, REFUSAL)],
             FAILURE,
@@ -426,7 +425,7 @@ def test_a_gate_that_refuses_is_a_success(ask, session, check, path):
             FAILURE,
             ["503 of a gate that cannot judge"],
         ),
-        # A login that is not accepted tells nothing.
+        # A rejected login proves nothing.
         ([(401, "Unauthorized")], WARNING, []),
     ],
 )

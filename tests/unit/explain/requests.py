@@ -1,32 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests, and the fixes that the search finds for them, as data.
 
-``made`` makes the request of a case in ``requests.yaml``. The keys of a case
+``made`` returns the request of a case in ``requests.yaml``. The keys of a case
 are:
 
 ``kinds``, ``policy``, ``preset``
-    kinds with their allowed values or rules, further keys of the policy, or
-    the name of a policy that ships
+    kinds with their allowed values or rules; further keys of the policy; the
+    name of a shipped policy
 ``operation``, ``image``, ``disk``, ``origin``, ``holder``
-    what is done with an image or a volume: properties, disk format, and who
-    has it, a name in ``HOLDERS`` or a Holder's fields
+    operation on an image or a volume; image properties; disk format; the
+    holder, as a name in ``HOLDERS`` or as the fields of a Holder
 ``before``
-    the properties that a change of the image begins with
+    properties of the image before the change
 ``subject``
-    id of an image that the request itself names
+    id of the image that the request names
 ``boot``, ``find``
-    the body of a boot from this image, as Nova's API has it; ``find`` are
-    its look-ups, if they matter
+    request body of a boot from this image, in the format of Nova's API;
+    responses to its look-ups
 ``rescued_with``
-    properties of an image to rescue a server of this image with
+    properties of the rescue image for a server of this image
 ``flavor``, ``body``
-    extra specs of a flavor, or block devices in a body, without an image
+    extra specs of a flavor; block devices in a request body without an image
 ``choices``, ``passthrough``
-    hardware that is in no document
+    hardware that no document describes
 ``edits``, ``left``, ``complete``, ``changes``, ``documents``
-    what the search finds, and the documents as they are left
+    result of the search, and the documents after the edits
 ``say``
-    what is in the golden file: an answer, a fix or a fault
+    kind of text in the golden file: an answer, a fix or a fault
 """
 
 from dataclasses import replace
@@ -115,7 +115,7 @@ def made(case):
 
 
 def answering(**answers):
-    """Return look-ups with these answers, which count their calls."""
+    """Return a mock of the look-ups with these return values."""
     lookups = Mock()
     for name, answer in answers.items():
         getattr(lookups, name).return_value = answer

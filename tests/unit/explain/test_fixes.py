@@ -43,7 +43,7 @@ BY_ARCHITECTURE = pytest.mark.parametrize(
 
 
 def answer(rules, request, read=None):
-    """Return what is refused, and the fix, as data and as an API says it."""
+    """Return the refusals and the fix, as data and as an API message."""
     refusals, fix = found(rules, request, read)
     return refusals, fix, messages.api_message(refusals, fixes.words(fix))
 
@@ -89,7 +89,7 @@ def follow(properties, text):
             entries = json.loads(after[name])
             rewrite(entries, words)
             after[name] = json.dumps(entries)
-        # Properties are sent again, others than before.
+        # The client sends other properties than before.
         if step.kind in {
             "upload",
             "change",
@@ -305,7 +305,7 @@ IMAGES = st.fixed_dictionaries(
     ids=["own", "foreign", "update", "snapshot"],
 )
 def test_any_request(name, operation, holder, examples):
-    """A boot from an image that somebody has, or a change of one."""
+    """A boot from an image with this holder, or a change of an image."""
     rules = DIFFICULT[name]
     befores = st.just({}) if holder else IMAGES
 

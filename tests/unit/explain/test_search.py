@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The search for a fix, and what the user of a request is told.
+"""The search for a fix, and the message to the user.
 
 Most cases are in requests.yaml.
 """
@@ -67,7 +67,7 @@ def test_a_request(case, request):
     rules = requests.rules(case)
     asked, read = requests.made(case)
     _, fix = requests.found(rules, asked, read)
-    # the documents themselves stay what they were
+    # the documents themselves are not modified
     assert case == before
     result = {
         "edits": requests.edits(fix),
@@ -86,7 +86,7 @@ def test_a_request(case, request):
     assert text.isprintable()
     assert "\N{HORIZONTAL ELLIPSIS}" not in text
     assert len(text.encode()) <= MESSAGE_LIMIT
-    # each backtick is of a command, and each command is whole
+    # only commands are in backticks, and no command is truncated
     commands = text.partition(messages.TO_FIX)[2].split("`")[1::2]
     assert all(
         word.startswith(("openstack ", "--property ")) for word in commands
@@ -111,7 +111,7 @@ BASELINE = shipped("baseline")
 
 
 def choice(source, why=None, allowed=()):
-    """Return a violation by a network card."""
+    """Return a violation for a network card."""
     card = DeviceChoice("vif_model", "e1000", source, "hw_x", implied=why)
     return Violation(("guest_devices.vif_model",), card, Mode.ENFORCE, allowed)
 
@@ -123,15 +123,15 @@ NONE = " (allowed: no value)"
 @pytest.mark.parametrize(
     ("violation", "asked"),
     [
-        # what others wrote is bounded
+        # untrusted text is truncated
         (choice("", "x" * 512), f"hw_x is not set, and {'x' * 512}{NONE}"),
         (choice("", "x" * 513), f"hw_x is not set, and {'x' * 509}…{NONE}"),
         (choice("x" * 128), f"{'x' * 128}='e1000'{NONE}"),
         (choice("x" * 129), f"{'x' * 127}…='e1000'{NONE}"),
-        # what is allowed
+        # allowed values are listed
         (choice("x", None, ("a",)), "x='e1000' (allowed: a)"),
         (choice("x", None, ("a", "b\n")), "x='e1000' (allowed: a, b)"),
-        # a message is its text
+        # only the text of a message is used
         (Violation(("hosts.require",), NO_HOST, Mode.WARN), NO_HOST.text),
     ],
     ids=["why", "long-why", "source", "long-source", "one", "two", "message"],
@@ -191,7 +191,7 @@ def test_what_an_answer_has_at_most_is_its_sentences_and_its_whole_fix():
     assert "…" not in text
     assert " (12) x'" in sentences
     assert "`" not in text
-    # nothing is cut that has the room
+    # nothing that fits is truncated
     text = messages.api_message([violation] * 10, fix)
     assert " (10) " + message.text.replace("`", "'") + ". [rule " in text
     assert text.endswith(f"[rule hosts.require]{messages.TO_FIX}{fix}")
@@ -483,7 +483,7 @@ AT_ONCE = search.MOST_VIOLATIONS
         # by judgements: whether anything else helps is not known
         *(
             (
-                # one of these has no allowed value that Nova could have
+                # Nova supports none of the values that one of these allows
                 {"vif_model": ["lan9118"], "disk_bus": ["virtio"]},
                 TWO,
                 {"MOST_JUDGEMENTS": most},
@@ -574,7 +574,7 @@ def edited(document, edits, before=None, place=PLACE):
     [
         ({"a": "1"}, {"a": "2", "b": "3"}, {"a": "2", "b": "3"}),
         ({"a": "1", "b": "2"}, {"a": None, "c": None}, {"b": "2"}),
-        # a list as text, and as a list
+        # a list in a string, and a list
         ({"a": "[{}, {}]"}, {"a[1].b": "c"}, {"a": '[{}, {"b": "c"}]'}),
         ({"a": [{}, {"b": "d"}]}, {"a[1].b": "c"}, {"a": [{}, {"b": "c"}]}),
         ({"a": [{"b": "d", "e": 1}]}, {"a[0].b": None}, {"a": [{"e": 1}]}),
@@ -601,13 +601,13 @@ SUBJECTLE = {"hw_pmu": "true", "x": "1", "mappings": "[{}]"}
 @pytest.mark.parametrize(
     ("document", "edits", "before", "place", "result"),
     [
-        # a change: what is not changed is as it was
+        # a change: unchanged properties keep their values
         (AFTER, {}, BEFORE, PLACE, AFTER),
         (AFTER, {"a": None}, BEFORE, PLACE, {"a": "1", "b": "2"}),
         (AFTER, {"b": None}, BEFORE, PLACE, {"a": "2"}),
         (AFTER, {"c": None}, BEFORE, PLACE, {**AFTER, "c": "1"}),
         (AFTER, {"a": "3"}, BEFORE, PLACE, {"a": "3", "b": "2"}),
-        # a copy has only what a command gives it
+        # a copy has only the properties that a command sets
         (SUBJECTLE, {}, None, COPY, SUBJECTLE),
         (SUBJECTLE, DISK, None, COPY, {"hw_pmu": "true", **DISK}),
         (
@@ -618,7 +618,7 @@ SUBJECTLE = {"hw_pmu": "true", "x": "1", "mappings": "[{}]"}
             {"hw_pmu": "true"},
         ),
         (SUBJECTLE, {"hw_pmu": None}, None, COPY, {}),
-        # and only values that a shell takes
+        # and only values that need no quotes in a shell
         ({"hw_serial_port_count": "a b"}, DISK, None, COPY, DISK),
         ({"hw_serial_port_count": "$(x)"}, DISK, None, COPY, DISK),
         (
@@ -673,7 +673,7 @@ def test_an_answer_is_edited_and_kept():
         attach = Draft(replace(SUBJECT, operation=ATTACH), edits, answers)
         (choice,) = attach.lookups(lookups).server("s1").hardware.choices
         assert choice.value == "ide"
-        # a draft does not edit these
+        # a draft does not edit ports and own images
         assert again.port("p") == {"a": "1"}
         assert again.own_image(server) is None
     assert len(lookups.mock_calls) == 6

@@ -20,7 +20,7 @@ REFUSED = payloads.Decision(
     (("guest_devices.disk_bus", "enforce", 1),),
     61e-6,
 )
-#: What is read, of what, and how.
+#: Function, payload, and the result.
 READABLE = [
     (payloads.decision, payload(IDE), REFUSED),
     (
@@ -28,7 +28,7 @@ READABLE = [
         payload(),
         payloads.Decision("nova-api", None, "allow", (), 61e-6),
     ),
-    # A later version may have more.
+    # A later version may have more fields.
     (payloads.decision, payload(IDE) | LATER, REFUSED),
     (payloads.dropped, payload(IDE) | LATER, 0),
     (payloads.dropped, payload(dropped=10**9), 10**9),
@@ -42,7 +42,7 @@ READABLE = [
     ),
 ]
 VERSIONS = ["2.0", "1", "1.", "1.x", "1.00000", "1.0\n", "", 1, 1.0, None]
-#: Changes of a decision, and what is said of each.
+#: Changed fields of a decision, and the error message.
 CHANGES = [
     ({"gate": None}, "text expected"),
     ({"mode": 1}, "text expected"),

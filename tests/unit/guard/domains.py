@@ -104,15 +104,15 @@ CAPABILITIES = (
 
 
 class FakeConnection:
-    """Guests by their uuid, and what they do with a device.
+    """A fake libvirt connection, whose guests release a device or keep it.
 
-    :ivar running: uuid to live XML
-    :ivar stopped: uuid to XML
-    :ivar gives: how often a guest is asked until it gives up a device;
-        None: it never does
-    :ivar sick: uuids of those that libvirt cannot tell anything about
-    :ivar read: uuids of those whose XML was asked for
-    :ivar says: libvirt's word on a probe, given the probe's name
+    :ivar running: UUID to live XML
+    :ivar stopped: UUID to XML
+    :ivar gives: number of requests until a guest releases a device; None if
+        it never does
+    :ivar sick: UUIDs of the guests for which libvirt raises an error
+    :ivar read: UUIDs of the guests whose XML was read
+    :ivar says: function that returns libvirt's response to a probe
     """
 
     alive, closed, gives, changed = True, False, None, None

@@ -267,7 +267,7 @@ HARD = "moves: {hosts: enforce}\n"
         (False, NEEDS, False, "refuse"),
         (True, NEEDS, False, "warn"),
         (True, NEEDS + HARD, False, "refuse"),
-        # An attested host proves the rest itself.
+        # An attestation proves the other checks of the host.
         (False, attested("iommu") + HARD, True, "allow"),
     ],
 )
@@ -345,7 +345,7 @@ def path(tmp_path):
 
 
 def test_it_is_what_the_reporter_writes(path):
-    """The publisher json writes a report's content."""
+    """The file has the format that the publisher json writes."""
     names = ("iommu", "kernel_aslr", "mac_guests", "selinux_booleans")
     results = tuple(
         Result(check, status, "why")
@@ -398,7 +398,7 @@ def test_no_report_proves_nothing(tmp_path, name, text):
         posture.passed(str(tmp_path / name), 24, NOW)
 
 
-# Earlier choices of guests: kept, unreadable, damaged, full, forgotten.
+# Earlier choices of guests: stored, unreadable, damaged, full, forgotten.
 
 
 A = Choice("disk_bus", "ide")
@@ -427,7 +427,7 @@ def test_what_is_saved_is_what_was_kept(tmp_path, clock):
     again = Memory(str(tmp_path / "state"), clock)
     known = [again.choices(name) for name in ("one", "two", "three")]
     assert (again.adopted, known) == (True, [{A, B, C}, {A, B}, None])
-    # Nothing changed: nothing is written.
+    # The file is written only if something changed.
     path.unlink()
     again.save()
     assert not path.exists()
@@ -454,7 +454,7 @@ def test_a_damaged_file_is_as_none_with_an_alert(tmp_path, caplog, text):
     path.write_bytes(text.encode(errors="surrogateescape"))
     result = Memory(str(tmp_path))
     assert (len(result), result.adopted) == (0, False)
-    # It is kept aside, and replaced without a change.
+    # The damaged file is renamed, and a new one is written.
     result.save()
     assert path.with_name(f"{path.name}.damaged").exists()
     assert json.loads(path.read_text())["guests"] == {}
@@ -506,9 +506,9 @@ def test_a_file_that_can_be_read_again_forgets_nobody(unread):
 @pytest.mark.parametrize(
     ("text", "adopted"),
     [
-        # It was there: it is not as if the daemon ran for the first time.
+        # The file existed, so this is not the first run of the daemon.
         (None, True),
-        # As when the daemon starts with such a file.
+        # The result is that of a daemon that starts with such a file.
         ("{", False),
         ('{"version": 1, "adopted": false, "guests": {}}', False),
     ],
@@ -548,12 +548,12 @@ def test_who_is_gone_for_long_is_forgotten(tmp_path, clock):
     for name in ("stays", "goes"):
         result.keep(name, {A})
     for seconds, there, forgotten in (
-        # As between the two halves of a hard reboot.
+        # The guest is missing for a moment, as during a hard reboot.
         (0, [], []),
         (FORGOTTEN - 1, ["stays"], []),
         (1, ["stays"], ["goes"]),
-        # A clock that is set back forgets no guest, and one set ahead no
-        # guest that runs.
+        # No guest is forgotten if the clock is set back, and no running guest
+        # if it is set ahead.
         (-10 * FORGOTTEN, [], []),
         (50 * FORGOTTEN, ["stays"], []),
     ):
@@ -587,7 +587,7 @@ def test_a_memory_has_a_limit(tmp_path, monkeypatch):
     assert (len(result), kept) == (3, [2, 0, 2, 2])
 
 
-# A device that is plugged in: judged, taken away, or kept.
+# Hot-plugged devices: judged, detached, or kept.
 
 
 DETACH = "on_host: {mode: enforce, hot_plug: detach}\n"
@@ -600,9 +600,10 @@ def hot_plug(judge):
 
 @pytest.fixture
 def change(judge, hot_plug):
-    """Return a function that has a guest change; its threads have ended.
+    """Return a function that reports a change of a guest's devices.
 
-    It returns whether the change is refused, and the number of threads.
+    The function waits for the threads that detach devices. It returns whether
+    the change is refused, and the number of threads.
     """
 
     def changed(holds, before, after, connection):
@@ -632,7 +633,7 @@ def counts(hot_plug):
 def test_a_card(
     change, judge, hot_plug, policy, events, caplog, more, gives, asked, said
 ):
-    """It is detached, or kept."""
+    """The guest releases the card or keeps it."""
     holds = policy(more)
     judge.judge(holds, xml(), START)
     connection = FakeConnection({UUID: xml(devices=CARD)})
@@ -657,16 +658,16 @@ AGAIN = b"<domain type='kvm' id='9'"
         (xml(devices=CARD), xml(devices=CARD + OTHER), []),
         # A disk moves to another bus. The card is not new.
         (xml(devices=CARD), xml("sata", CARD, inside="<mirror/>"), ["disk0"]),
-        # The disk changes, and it is refused, but not because of that.
+        # A disk that already breaks the rule changes in another way.
         (xml("sata"), xml("sata", inside="<mirror/>"), []),
-        # It is because of that: a block copy, changed media, a snapshot.
+        # The change itself breaks the rule: block copy, media, snapshot.
         (xml(), xml(inside=SOCKET), ["disk0"]),
         (xml(inside=SOCKET), xml(inside=SOCKET + "<mirror/>"), []),
         (xml("sata"), xml("sata", inside=SOCKET), ["disk0"]),
         (xml(), xml(source="../x"), ["disk0"]),
-        # Two at once
+        # Two devices at once.
         (xml(), xml("sata", CARD), ["disk0", "net1"]),
-        # What a guest has had since it was started again
+        # The devices that a guest has had since its last start.
         (xml(), xml(devices=CARD).replace(b"<domain type='kvm'", AGAIN), []),
         (xml(), b"<domain", []),
         (xml(), xml(devices="<smartcard/>"), []),
@@ -693,19 +694,19 @@ NEEDS_SMT = domain_texts.instance(domain_texts.spec("vhard:require", "smt"))
 @pytest.mark.parametrize(
     ("more", "before", "after"),
     [
-        # The host has not proven what every guest needs of it.
+        # The host has not passed a check that every guest requires.
         (
             "hosts: {require: [iommu]}\nmoves: {hosts: enforce}\n",
             xml(),
             xml(devices=GOOD),
         ),
-        # The guest's flavor needs a proof.
+        # The guest's flavor requires a check.
         (
             "",
             domain_texts.text("", meta=NEEDS_SMT),
             domain_texts.text(GOOD, meta=NEEDS_SMT),
         ),
-        # Its machine is refused also when it moves.
+        # The guest's machine type is refused even for moves.
         (
             "moves: {guest_devices: enforce}\n"
             "guest_devices: {machine_type: {mode: enforce}}\n",
@@ -727,9 +728,9 @@ def test_no_device_is_to_blame_for_the_rest(
 @pytest.mark.parametrize(
     ("allowed", "specs", "first", "second", "alias"),
     [
-        # one of two, of which the guest may keep the first
+        # one of two devices; the guest may keep the first
         (NEEDS_NONE, "", VF("vf0"), VF("vf1"), "vf1"),
-        # beside what the flavor's alias asks for
+        # a device in addition to the one that the flavor requests
         (
             "passthrough: {allow: {aliases: [gpu]}, require: []}\n",
             domain_texts.spec("pci_passthrough:alias", "gpu:1"),
@@ -737,9 +738,9 @@ def test_no_device_is_to_blame_for_the_rest(
             PASSED.replace("hostdev0", "hostdev1"),
             "hostdev1",
         ),
-        # of what no rule is about
+        # a device without a rule
         ("", "", STICK.replace("hostdev1", "hostdev0"), STICK, "hostdev1"),
-        # of a host that has not proven what the device needs
+        # a device that needs a check that the host has not passed
         (
             "passthrough: {allow: {aliases: ['*'], ports: [vf]}, "
             "require: [iommu]}\n",

@@ -125,14 +125,14 @@ def test_the_hook_has_no_alarm_left_behind_an_answer(monkeypatch, operation):
     [
         ((), 0),
         (("refuse",), 1),
-        # The glass can be broken where the daemon cannot be started any more.
+        # The policy can be disabled even if the daemon cannot start.
         (("refuse", "policy.yaml.disabled"), 0),
     ],
 )
 @pytest.mark.parametrize("answers", [None, UNANSWERED])
 @pytest.mark.parametrize("operation", ["prepare", "start"])
 def test_the_hook_without_an_answer(short, files, status, answers, operation):
-    """The host's log has one alert a start."""
+    """The host's log has one alert for each start."""
     for name in files:
         pathlib.Path(short, name).touch()
     daemon = contextlib.nullcontext()
@@ -164,7 +164,7 @@ def test_a_request_and_its_answer(short):
     with serving(short, lambda request: REFUSE) as (path, _):
         answer = wire.ask(path, Request(wire.PREPARE, "a guest", XML), 5)
         mode = os.stat(path).st_mode & 0o777
-    # Always a single line; and the socket is its owner's.
+    # The answer is a single line, and only the owner can use the socket.
     assert (answer, mode) == (Answer(Word.REFUSE, "no such disk"), 0o600)
 
 
@@ -219,7 +219,7 @@ REQUEST = b"prepare x\n<domain/>"
             None,
             "",
         ),
-        # One that does not end; and of who may not ask.
+        # A request without an end, and one of an unauthorized user.
         (b"prepare x\n", False, None, ""),
         (REQUEST, True, OTHER, f"user {os.geteuid()} may not ask"),
     ],
@@ -289,7 +289,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def make(judge, path):
-    """Return what answers, with its files in a folder."""
+    """Return a function that makes Answers with their files in a folder."""
 
     def made(folder, **more):
         return Answers(PolicyFile(str(path), **more), judge, Metrics(), folder)
@@ -342,7 +342,7 @@ def test_an_answer(answers, requests):
 def test_one_event_a_start_by_what_libvirt_finds_out_last(
     answers, judge, events, chain, outcome, known
 ):
-    """What ``prepare`` lets pass is not what the guest had before."""
+    """``prepare`` does not record the devices of a guest; ``start`` does."""
     assert answers(Request(wire.PREPARE, "x", xml())).word == "allow"
     assert judge.memory.choices(UUID) is None
     whole = xml(inside=f"<backingStore type='{chain}'/>")
@@ -381,7 +381,7 @@ def test_a_policy_that_breaks_goes_on_to_hold(answers, path):
     assert answers(request).word == "refuse"
     for text, word in (("version: [", "refuse"), (domains.POLICY, "allow")):
         path.write_text(text)
-        # Read beside the answers, never for one.
+        # The file is read in the background, never during a request.
         assert answers(request).word == "refuse"
         answers.refresh()
         assert answers(request).word == word
@@ -397,10 +397,10 @@ def test_the_hook_learns_what_it_does_without_an_answer(
         (refuse, True),
         (domains.POLICY + "on_host: {unanswered: allow}\n", False),
         (refuse, True),
-        # A policy that is switched off refuses nothing.
+        # A disabled policy refuses nothing.
         (refuse + "enabled: false\n", False),
         (refuse, True),
-        # The last valid policy counts.
+        # The last valid policy stays in force.
         ("version: [", True),
     ):
         path.write_text(text)

@@ -19,20 +19,20 @@ a row that is a list has the keys in ``columns``. The keys of a case are:
 ``closed``
     paths that cannot be read
 ``closed_to_users``
-    path of a file that they see, and cannot read
+    path of a file that users see but cannot read
 ``times``
-    path to the seconds of its last change, if it is there
+    path to the time of its last change in seconds, if it exists
 ``pre_step``
-    what the pre-step finds of emulators is left, and then these paths are put
+    store the pre-step's results on emulators, and then add these paths
 ``expected``
     fields of Expected
 ``libvirt``
-    why libvirt cannot be asked
+    reason why libvirt is unavailable
 name of a check
     its status
 
-The sentences are in ``*.golden`` beside the cases: ``NOVA_VHARD_GOLDEN=write``
-writes them again; review the difference.
+The messages are in ``*.golden`` next to the cases. To update them, run the
+tests with ``NOVA_VHARD_GOLDEN=write`` and review the difference.
 """
 
 import errno
@@ -253,7 +253,7 @@ class Closed(HostRoot):
 
 
 def host_of(tree, case):
-    """Return the Host of a tree, as a case has it."""
+    """Return the Host of a tree, with the settings of a case."""
     root = Closed(str(tree.root))
     root.path = case.get("closed_to_users")
     asked = libvirt.of_tree(root, None)
@@ -267,12 +267,12 @@ def host_of(tree, case):
 
 
 def answer(name, host):
-    """Return the answer of a check, and what it says."""
+    """Return the result of a check, and its messages."""
     result, own = CHECKS[name].run(host), CHECKS[name].remediation
     assert "check failed" not in result.reason
     doubted = result.status in (Status.FAIL, Status.UNKNOWN)
     assert bool(result.remediation) is doubted
-    # The step of a check is for a host that fails it.
+    # A check's own remediation is only for a host that fails the check.
     assert result.status is not Status.UNKNOWN or result.remediation != own
     said = [result.reason, *result.evidence]
     if result.remediation not in (None, own):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks, beside the cases in cases: what no table of files can say."""
+"""Checks: tests that the tables in cases do not cover."""
 
 import datetime
 import hashlib
@@ -34,7 +34,7 @@ from tests.unit.host.test_cases import ALL, CHECKS, Closed, Tree
 
 PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
 
-#: These are states of guests, which have no host of their own.
+#: These are states of guests, not of a host.
 GUESTS = {"apparmor-domains", "selinux-domains-permissive"}
 
 
@@ -55,7 +55,7 @@ def test_no_check_passes_under_xen(tmp_path):
     assert {each.run(host).status for each in CHECKS.values()} == {UNKNOWN}
 
 
-# The evidence of a check: bounded, sanitized, and of no other check.
+# The evidence of a check: limited, sanitized, and separate for each check.
 
 MANY = tuple(map(str, range(MAX_EVIDENCE + 3)))
 
@@ -91,7 +91,7 @@ def test_what_is_read_is_evidence_and_what_is_looked_at_is_not(tmp_path):
 
 
 class Reads(Check):
-    """Reads a file, and fails without another."""
+    """Read two files, and fail if the second is missing."""
 
     def __init__(self, path, other):
         self.name, self.paths = path, (path, other)
@@ -123,7 +123,7 @@ def test_in_one_round_each_check_has_the_evidence_that_it_has_alone(
     assert together == [check.run(host()) for check in checks]
 
 
-# guard_in_force: proofs with a time.
+# guard_in_force: proofs of different ages.
 
 PROOF = f"{guard_proof.FOLDER}/{guard_proof.FILE}"
 GUARDED = probe.Proof(True, "libvirt asks the guard")
@@ -141,7 +141,7 @@ NO_FILE = probe.Proof(False, "no storage file")
         (GUARDED, "enforce", 1790, {}, PASS, "refuses"),
         (GUARDED, "enforce", 1810, {}, UNKNOWN, "may not be running"),
         (GUARDED, "enforce", -3600, {}, UNKNOWN, "may not be running"),
-        # It makes no sense.
+        # Invalid fields.
         *(
             (GUARDED, "enforce", 0, fields, UNKNOWN, "")
             for fields in (
@@ -156,7 +156,7 @@ NO_FILE = probe.Proof(False, "no storage file")
     ],
 )
 def test_a_proof(tmp_path, result, mode, seconds, fields, status, text):
-    """It was left, and changed, some seconds ago."""
+    """The guard left the proof this many seconds ago."""
     probe.leave(str(tmp_path), result, mode, 1800)
     content = json.loads((tmp_path / guard_proof.FILE).read_text())
     now = datetime.datetime.now(datetime.UTC)
@@ -188,7 +188,7 @@ def test_the_proof_is_where_the_guard_leaves_it():
 def test_a_qemu_that_cannot_filter_system_calls(
     tmp_path, library, status, remedy
 ):
-    """libvirt starts it all the same, and without a filter."""
+    """libvirt starts such a QEMU without a filter."""
     (tmp_path / "kept").mkdir()
     root = mac_trees.apparmor("require-confined", tmp_path)
     no_guest = {
@@ -265,12 +265,12 @@ def test_the_pre_step_leaves_what_an_ordinary_user_needs(tmp_path):
 
 
 def test_this_machine_has_a_whole_process_table():
-    """The live /proc, with whatever runs here."""
+    """Read the live /proc of the machine that runs the tests."""
     assert "check failed" not in CHECKS["mac_guests"].run(Host()).reason
 
 
 def test_labels_are_attributes_of_files(tmp_path):
-    """On a live host: the kernel's own answer, through the root's links."""
+    """On a live host, the kernel resolves the links below the root."""
     root = HostRoot(build(tmp_path, {"/real": "", "/link": "-> /real"}))
     label = "system_u:object_r:svirt_image_t:s0:c835,c966"
     os.setxattr(tmp_path / "real", "user.selinux", f"{label}\0".encode())
@@ -290,7 +290,7 @@ def test_the_kernel_is_asked_in_its_own_files_only(tmp_path):
 def test_daemons_that_end_while_they_are_looked_at(
     tmp_path, monkeypatch, name
 ):
-    """The next one reads what is there: it is judged, and not nobody."""
+    """The daemon's successor is judged by the files on the host."""
     content = {
         **WHOLE,
         **process(1, ["/sbin/init"]),
@@ -309,11 +309,11 @@ def test_daemons_that_end_while_they_are_looked_at(
     assert CHECKS[name].run(host).status is FAIL
 
 
-# Offered devices: their types, and many.
+# Offered devices: their types, and large numbers of devices.
 
 
 def test_types_are_those_that_libvirt_tells(tmp_path):
-    """Nova takes them from libvirt's node devices, which were captured."""
+    """Nova uses the types of libvirt's node devices, which were captured."""
     root = capture("vtd-on", tmp_path)
     given = {}
     text = pathlib.Path(root, "CMD/virsh-nodedev").read_text()
@@ -330,7 +330,7 @@ def test_types_are_those_that_libvirt_tells(tmp_path):
     assert parents == {"0000:01:00.0", "0000:02:00.0"}
 
 
-# A TPM 2.0 and its boot event log, and what the pre-step leaves of them.
+# A TPM 2.0, its boot event log, and the pre-step's results on them.
 
 
 CHECK = CHECKS["tpm_measured_boot"]
@@ -399,25 +399,25 @@ CLOSED = errors(LOG)
         ({"/sys/class/tpm": None}, None, FAIL, ""),
         (BARE | PCRS | {MAJOR: "1\n"}, GOOD, FAIL, ""),
         (BARE | PCRS, None, FAIL, ""),
-        # The log is of another boot, or of somebody else.
+        # The log is from another boot, or forged.
         (BARE | PCRS, HEAD + event(4, bytes(32)), FAIL, ""),
         (BARE | PCRS, HEAD, FAIL, ""),
         (BARE | PCRS, GOOD + event(7, DIGEST), FAIL, ""),
-        # An event that is not a measurement; a later one of the host's own.
+        # An event that is not a measurement; a later event of the host.
         (BARE | PCRS, GOOD + event(7, DIGEST, kind=3), PASS, ""),
         (BARE | PCRS, GOOD + event(11, DIGEST), PASS, ""),
-        # Nothing was measured: the registers are as the power left them.
+        # Nothing was measured: the registers have their initial values.
         (BARE | EMPTY, HEAD, FAIL, ""),
         (BARE | EMPTY, HEAD + event(9, DIGEST), FAIL, ""),
         (BARE | EMPTY | BEGUN, HEAD + LOCALITY, FAIL, ""),
-        # The locality is of the first register.
+        # The locality is that of the first register.
         (
             BARE | PCRS,
             GOOD + event(1, bytes(32), 3, content=b"StartupLocality\0\x03"),
             PASS,
             "",
         ),
-        # The head is of another register; more events or digests than any
+        # The header has another register; more events or digests than any
         # firmware writes.
         (BARE | PCRS, b"\1" + GOOD[1:], UNKNOWN, ""),
         (BARE | PCRS, GOOD + event(9, DIGEST) * 20_000, UNKNOWN, ""),
@@ -431,7 +431,7 @@ CLOSED = errors(LOG)
             "",
         ),
         (BARE | EMPTY | CLOSED | left(WRONG), GOOD, FAIL, ""),
-        # Nothing, a byte, a header, half an event, another format.
+        # An empty log, a byte, a header, half an event, another format.
         (BARE | PCRS, b"", UNKNOWN, ""),
         (BARE | PCRS, b"\0", UNKNOWN, ""),
         (BARE | PCRS, HEAD[:-3], UNKNOWN, ""),
@@ -440,13 +440,13 @@ CLOSED = errors(LOG)
         (BARE | PCRS, SHA1, UNKNOWN, "tpm2_pcrallocate"),
         (BARE | PCRS, bytes(64), UNKNOWN, ""),
         (BARE | PCRS, b"\xff" * 4096, UNKNOWN, ""),
-        # The TPM does not answer: the kernel's files have no text then.
+        # The TPM does not respond, so the kernel's files are empty.
         (BARE | dict.fromkeys(PCRS, ""), GOOD, UNKNOWN, "tpm2_pcrread"),
         (BARE | PCRS | {f"{FOLDER}/pcr-sha256/7": "\n"}, GOOD, UNKNOWN, ""),
         (BARE | PCRS | {f"{FOLDER}/pcr-sha256/7": "F" * 64}, GOOD, FAIL, ""),
         # The kernel does not show the registers.
         (BARE, GOOD, UNKNOWN, ""),
-        # Read by root alone.
+        # Only root can read the log.
         (BARE | PCRS | CLOSED, GOOD, UNKNOWN, ""),
         (BARE | PCRS | CLOSED | left(REPLAY), GOOD, PASS, ""),
         (BARE | PCRS | CLOSED | left(WRONG), GOOD, FAIL, ""),
@@ -455,7 +455,7 @@ CLOSED = errors(LOG)
         (BARE | PCRS | CLOSED | left({"sha256": 7}), GOOD, UNKNOWN, ""),
         (BARE | PCRS | CLOSED | left({"sha256": {"4": "zz"}}), GOOD, FAIL, ""),
         (BARE | PCRS | CLOSED | left(None), GOOD, FAIL, ""),
-        # It ran before the driver, or where securityfs was not mounted.
+        # The pre-step ran before the driver was loaded, or without securityfs.
         (
             BARE | PCRS | CLOSED | {LEFT: '{"tpm_replays": {}}'},
             GOOD,
@@ -517,8 +517,8 @@ def test_a_changed_digest_of_a_real_log_is_noticed(tmp_path):
         place.write_bytes(changed)
         status = CHECK.run(Host(HostRoot(root))).status
         assert start or status is PASS
-        # Nobody can compare the digests of a bank that the TPM has off, and
-        # what an event says beside its digests is not measured.
+        # The digests of a bank that is disabled in the TPM cannot be compared,
+        # and only the digests of an event are measured.
         if status is PASS:
             now = event_log.replay(bytes(changed))["sha256"]
             assert now == replay["sha256"]
@@ -564,7 +564,7 @@ def test_what_the_pre_step_leaves(
 
 
 def test_a_log_that_the_pre_step_did_not_see(tmp_path):
-    """Its file is there now, and closed to who is not root."""
+    """The log file exists now, but only root can read it."""
     root = Closed(tree(tmp_path, BARE | PCRS | left(None)).root)
     root.path = LOG
     result = CHECK.run(Host(root))

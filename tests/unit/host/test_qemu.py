@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How QEMU was built: the checks over compiled binaries, and ELF files."""
+"""QEMU's build properties: checks on compiled binaries and ELF files."""
 
 import functools
 import gc
@@ -80,7 +80,7 @@ class Tree:
             build(self.root, {path: text})
 
     def put(self, path, *flags):
-        """Put a binary into the tree; the last of its flags is a source."""
+        """Put a binary into the tree; the last flag may be a source."""
         source = elf_files.SOURCE
         if flags and flags[-1] in (LIBRARY, SMALL):
             *flags, source = flags
@@ -95,7 +95,7 @@ class Tree:
         return CHECKS[f"qemu_{name}"].run(self.host(state_dir))
 
     def run_all(self):
-        """Run all checks in one round, which shares what it finds out."""
+        """Run all checks in one round; they share the results."""
         host = self.host()
         return {name: CHECKS[f"qemu_{name}"].run(host) for name in NAMES}
 
@@ -304,7 +304,7 @@ GIVEN = struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0)
     [
         (0o4755, None, ", setuid"),
         (0o2755, None, ", setgid"),
-        # As setuid: a guest's process gets what libvirt did not give it.
+        # Like setuid, capabilities give a guest's process more privileges.
         pytest.param(
             *(0o755, GIVEN, ", with capabilities"),
             marks=pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
@@ -400,7 +400,7 @@ def test_a_changed_binary_does_not_go_unnoticed(tree, rounds):
     rounds()
 
     def set_flag():
-        """Change its content, not its length, and set the time back."""
+        """Change the content, but restore the size and the times."""
         before = place.stat()
         elf_files.change_header(place, elf_files.PT_GNU_STACK, flags=7)
         os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))
@@ -466,7 +466,7 @@ def test_a_folder_that_cannot_be_written_is_one_warning(
 
 
 def test_what_one_check_has_read_the_others_of_a_round_judge(tree):
-    """But not what could not be told."""
+    """A round does not share UNKNOWN results."""
     host, hidden = tree.host(), tree.root / "hidden"
     relro, canary = CHECKS["qemu_relro"], CHECKS["qemu_canary"]
     (tree.root / "CMD").rename(hidden)
@@ -479,7 +479,7 @@ def test_what_one_check_has_read_the_others_of_a_round_judge(tree):
     assert tree.run("canary").status is tree.run("relro").status is FAIL
 
 
-# Build properties of binaries: compiled, damaged and hostile ones.
+# Build properties of compiled, damaged and malicious binaries.
 
 
 NONE, PARTIAL, FULL = Relro.NONE, Relro.PARTIAL, Relro.FULL
@@ -494,8 +494,8 @@ NO_FORTIFY = ("-U_FORTIFY_SOURCE",)
 NO_PIE = ("-fno-pie", "-no-pie")
 NAKED = ("-nostdlib", "-ffreestanding", "-static", *NO_CANARY, *NO_PIE)
 
-# What is said of each is what its flags mean, written down by hand: kind,
-# RELRO, NX, canary, FORTIFY; None where nobody can tell.
+# The expected results of each set of flags, written by hand: kind, RELRO, NX,
+# canary, FORTIFY; None if it cannot be determined.
 BUILDS = [
     ("good", (), PIE, FULL, True, True, True),
     ("lazy", (*LAZY,), PIE, PARTIAL, True, True, True),
@@ -538,7 +538,7 @@ BUILDS = [
         *(STATIC, FULL, True, None, None),
     ),
     (
-        # glibc's IFUNC slots: outside of what is made read-only.
+        # glibc's IFUNC slots are outside the read-only area.
         "static-lazy",
         (*NO_PIE, "-static", *LAZY),
         *(STATIC, PARTIAL, True, None, None),
@@ -579,7 +579,7 @@ def of(path):
 
 
 def build_of(path):
-    """Return what a binary was built with, without what it is loaded with."""
+    """Return the facts on the build of a binary, without those on loading."""
     return replace(of(path), needed=(), search=(), machine="")
 
 
@@ -589,7 +589,7 @@ def built(folder, name, *flags, source=elf_files.SOURCE):
 
 @pytest.fixture
 def binary(tmp_path):
-    """Return a good build that a test changes."""
+    """Return a good binary for a test to modify."""
     return built(tmp_path, "binary")
 
 
@@ -625,12 +625,12 @@ def test_every_combination_of_flags(
 def test_stripped(tmp_path, sections, flags, kind, canary, fortify):
     path = built(tmp_path, "stripped", *flags, "-s")
     if not sections:
-        # As strip --strip-section-headers does it.
+        # Same as strip --strip-section-headers.
         data = bytearray(path.read_bytes())
         data[40:48] = bytes(8)
         data[60:64] = bytes(4)
         path.write_bytes(data)
-    # A static program's relocations are found by section headers alone.
+    # Only section headers lead to the relocations of a static program.
     relro = FULL if sections or kind is not STATIC else None
     expected = (kind, relro, True, canary, fortify)
     assert build_of(path) == ElfFacts(*expected, True, False, False)
@@ -657,7 +657,7 @@ _RELACOUNT = 0x6FFFFFF9
     ],
 )
 def test_each_spelling_of_immediate_binding(binary, flags, more, tag, relro):
-    # In place of a tag that only saves the loader some time.
+    # Replace a tag that only saves the loader some time.
     other = {_RELACOUNT: (tag, 0)} if tag else {}
     changes = {
         DT_FLAGS: (DT_FLAGS, flags),
@@ -674,7 +674,7 @@ def test_each_spelling_of_immediate_binding(binary, flags, more, tag, relro):
     [(1 << 21, 4096), (1 << 29, 65536), (7, 4096), ("", 4096)],
 )
 def test_what_is_protected_ends_with_a_page_of_the_kernels(binary, huge, page):
-    """The loader rounds down: what ends within a page stays writable."""
+    """The loader rounds down: the rest of the last page stays writable."""
     root = HostRoot(build(binary.parent, {elf._HUGE: f"{huge}\n"}))
     assert page_size(root) == page
     expected = PARTIAL if elf_files.relro_end(binary) % page else FULL
@@ -684,7 +684,7 @@ def test_what_is_protected_ends_with_a_page_of_the_kernels(binary, huge, page):
 
 @compiled
 def test_what_a_linker_would_not_write(binary):
-    """No word on the stack; code that can be written; an older PIE."""
+    """No stack header; writable code; an older PIE."""
     good = binary.read_bytes()
     for kind, change in (
         (elf_files.PT_GNU_STACK, {"type": elf_files.PT_NULL}),
@@ -733,7 +733,7 @@ def test_setuid(binary, mode, setuid, setgid):
     ("names", "canary", "fortify"),
     [
         ([b"__stack_chk_fail", b"__memcpy_chk"], True, True),
-        # The canary's function is not FORTIFY.
+        # The canary's function is not one of FORTIFY.
         ([b"__stack_chk_fail", b"memcpy"], True, False),
         ([b"memcpy", b"__memcpy_chk"], False, True),
         # Parts of names do not match.
@@ -785,11 +785,11 @@ def test_without_pyelftools_it_says_so(tmp_path, monkeypatch):
 
 
 def mutated(data, rng):
-    """Return a file with a few bytes or fields changed, or cut off."""
+    """Return a file with a few bytes or fields changed, or truncated."""
     changed = bytearray(data)
     extreme = (0, 1, 0x7F, 0x80, 0xFF)
     for _ in range(rng.randint(1, 8)):
-        # Mostly where it matters: headers, and the tables behind them.
+        # Most changes are in the headers and in the tables after them.
         end = rng.choice((64, 1024, len(changed)))
         place = rng.randrange(min(end, len(changed)))
         length = rng.choice((1, 1, 2, 4, 8))
@@ -826,7 +826,7 @@ def test_a_binary_that_was_examined_is_not_mapped_any_longer(
 ):
     program = tmp_path / "program"
     program.write_bytes(pathlib.Path("/proc/self/exe").read_bytes())
-    # A collection would unmap it too, some day.
+    # The garbage collector would also unmap the file at some point.
     gc.disable()
     try:
         of(program)

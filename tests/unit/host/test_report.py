@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A host's report, the command that prints it, and what it is read from."""
+"""A host's report, the command that prints it, and the files it reads."""
 
 import collections
 import csv
@@ -86,7 +86,7 @@ def checked(tmp_path, capsys):
 
 @pytest.fixture
 def results(checked):
-    """Return what gives the results of a captured tree, by check."""
+    """Return a function that returns the results of a tree, by check."""
 
     def found(*words):
         results = json.loads(checked("-f", "json", *words))["results"]
@@ -140,7 +140,7 @@ def conf(*lines):
 @pytest.mark.parametrize(
     ("content", "words", "code", "said"),
     [
-        # A policy with errors checks nothing.
+        # No check runs if the policy has errors.
         (
             {"/policy.yaml": "version: 1\nmodes: x\n"},
             f"{CHECK} --policy {{root}}/policy.yaml",
@@ -175,7 +175,7 @@ def test_what_cannot_be_is_one_line(
     assert reporter.main(words) == code
     out, err = capsys.readouterr()
     assert out == ""
-    # The faults of a policy are a line each.
+    # Each fault of a policy has its own line.
     assert code == 255 or err.count("\n") == 1
     assert said.format(root=tmp_path) in err
 
@@ -245,7 +245,7 @@ def test_a_crash_ends_with_255_and_a_wrong_argument_with_2(
     assert caught.value.code == 2
 
 
-# HostRoot: nothing outside the root, nothing that hangs, no guessing.
+# HostRoot: does not leave the root, does not hang, and does not guess.
 
 
 @pytest.fixture
@@ -292,7 +292,7 @@ def test_a_table_is_read_to_its_end(tmp_path):
 @pytest.mark.parametrize(
     ("path", "missing"),
     [
-        # No path leads out.
+        # Paths that lead out of the root.
         ("/sys/out", True),
         ("/etc/secret", True),
         ("/../secret", True),
@@ -341,7 +341,7 @@ def test_what_a_capture_could_not_read_is_unreadable(tmp_path):
         '[["/sys", "__name__"]]',
         "\xff",
         "a pipe",
-        # A link without an end, and a folder.
+        # A link to an endless file, and a folder.
         "-> /dev/zero",
         None,
     ],
@@ -376,7 +376,7 @@ def test_a_process_is_read_where_the_kernel_shows_it():
 
 
 def test_a_process_of_a_tree_is_not_one_of_this_machine(tmp_path):
-    # neither where /proc is a link, nor where a process is one
+    # neither if /proc is a link, nor if the folder of a process is a link
     name = f"/proc/{os.getpid()}"
     linked = build(tmp_path / "linked", {"/proc": "-> /proc"})
     (tmp_path / "copied" / "proc").mkdir(parents=True)
@@ -388,7 +388,7 @@ def test_a_process_of_a_tree_is_not_one_of_this_machine(tmp_path):
         assert not HostRoot(folder).live or folder == linked
 
 
-# A check of another package is one like ours, and a faulty one is UNKNOWN.
+# Checks of other packages work like ours, and faulty ones are UNKNOWN.
 
 
 TINY = """
@@ -482,7 +482,7 @@ json.dump(said, sys.stdout)
 
 @pytest.fixture(scope="module")
 def reported(tmp_path_factory):
-    """Return what a program says that sees a tiny package."""
+    """Return the output of a program that can import a tiny package."""
     folder = tmp_path_factory.mktemp("site")
     lines = [f"{name} = tiny:{kind}" for name, kind in ENTRIES.items()]
     points = "\n".join(["[nova_vhard.host_checks]", *lines, ""])
@@ -512,8 +512,8 @@ def test_a_check_of_another_package_is_one_like_ours(reported):
     fields = result["status"], result["id"], result["evidence"]
     assert fields == ("PASS", "Site-01", ["a fact"])
     assert reported["passed"] == ["CUSTOM_VHARD_NO_KEXEC"]
-    # Policies and flavors require it and load nothing of it; those that may
-    # be required are those that Python knows.
+    # Policies and flavors can require the check without loading it, and every
+    # check with an entry point and a valid name can be required.
     known, plugged = reported["known"], reported["plugged"]
     assert reported["loaded"] == []
     assert known[: len(OURS)] == [*OURS]
@@ -539,7 +539,7 @@ def test_a_check_of_another_package_is_one_like_ours(reported):
 def test_a_faulty_one_is_unknown_with_its_reason(reported, name, reason):
     (result,) = [x for x in reported["results"] if x["check"] == name]
     assert (result["status"], reason in result["reason"]) == ("UNKNOWN", True)
-    # The fault is in the other package.
+    # The other package has the fault, so nova-vhard is not reinstalled.
     assert result["remediation"]
     assert "pip install" not in result["remediation"]
 

@@ -41,7 +41,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 @contextlib.contextmanager
 def started(*words, **how):
-    """Run a process for a while; yield its number."""
+    """Run a process, and yield its PID."""
     child = subprocess.Popen(words, **how)
     try:
         yield child.pid
@@ -57,15 +57,15 @@ def test_a_live_process_is_known_by_its_file(tmp_path):
         pid = str(number)
         result = {each.pid: each for each in guests.table(Host()).guests}
         assert result[pid].name == f"process {pid}"
-        # A kernel without a security module has no labels: that is said.
+        # Without a security module there is no label, which is reported.
         assert result[pid].label or "attr/current: " in result[pid].trouble
     assert pid not in {each.pid for each in guests.table(Host()).guests}
 
 
 class Changing(HostRoot):
-    """A host on which something happens before a guest's label is read.
+    """A host on which a guest changes before its label is read.
 
-    :ivar happens: the folder of a process goes, or gets this command line
+    :ivar happens: new command line of the process; "" ends the process
     """
 
     happens = None
@@ -98,7 +98,7 @@ TREE = {
         (command("first"), "", []),
         # Its PID is reused by another guest.
         (command("first"), command("second"), [("second", UUID, "label")]),
-        # What a user may write is not taken for an option.
+        # Text that a user controls is not parsed as an option.
         (command("a") + EVIL, None, [("a", UUID, "label")]),
     ],
     ids=["ends while it is read", "becomes another", "evil words"],
@@ -115,11 +115,11 @@ def test_a_guest_by_its_command_line(tmp_path, line, happens, found):
     [
         ("0 0 0 0", True),
         ("1000 1000 1000 1000", False),
-        # set-user-ID, by a user who has picked its words
+        # set-user-ID, started by a user who chose the arguments
         ("1000 0 0 0", False),
-        # root in a container of a user's own
+        # root in a user's own container
         ("100000 100000 100000 100000", False),
-        # A capture that has kept no status.
+        # A capture without the status file.
         (None, True),
     ],
 )
@@ -154,14 +154,14 @@ NUMBERS = ("dac", "+64055:+64055")
         (NUMBERS, "", 64055, "qemu-kvm", True),
         (NUMBERS, "", 1000, "qemu-kvm", False),
         (NUMBERS, "", 1000, "qemu-kvm -machine q35", False),
-        # As an administrator runs it without libvirt
+        # Started by an administrator without libvirt.
         (NUMBERS, "", 0, "qemu-kvm", True),
-        # Any user picks the words of a program such as sudo.
+        # Any user can choose the arguments of a program such as sudo.
         (NUMBERS, "", 0, "sudo -machine q35", False),
         (("dac", "+0:+0"), "", 0, "wrapped -machine q35", True),
-        # It was started before qemu.conf was changed, or has its own user.
+        # The guest is older than a change of qemu.conf, or has its own user.
         (NUMBERS, "+1000:+1000", 1000, "qemu-kvm", True),
-        # libvirt does not say it, or not in numbers.
+        # libvirt does not report the user, or not as a number.
         (("selinux", "x"), "", 1000, "qemu-kvm", True),
         (("dac", "qemu:qemu"), "", 1000, "qemu-kvm", True),
         (NUMBERS, "a:a", 1000, "qemu-kvm", True),
@@ -171,7 +171,7 @@ NUMBERS = ("dac", "+64055:+64055")
 def test_a_guest_is_one_that_a_user_of_libvirts_runs(
     tmp_path, said, own, user, command, seen
 ):
-    """Any user may start a QEMU, and takes no host out of service so."""
+    """A user who starts QEMU must not be able to disable the host."""
     line = "\0".join((*command.split(), "-uuid", UUID, ""))
     domain = f"<domain><uuid>x</uuid><seclabel model='dac'><label>{own}"
     files = {
@@ -190,7 +190,7 @@ def test_a_guest_is_one_that_a_user_of_libvirts_runs(
 
 @pytest.fixture
 def walks(tmp_path, monkeypatch):
-    """Return what lists processes, of this process and those it forks."""
+    """Return a function that lists all readings of /proc by our processes."""
     seen, real = tmp_path / "walks", os.listdir
 
     def listdir(path="."):
@@ -205,7 +205,7 @@ def walks(tmp_path, monkeypatch):
 
 
 def test_one_walk_through_proc_a_round(tmp_path, walks):
-    """By all checks, in a process of their own, on a host with guests."""
+    """All checks run in their own process on a host with guests."""
     root = HostRoot(str(mac_trees.apparmor("enforce", tmp_path)))
     now = datetime.datetime.now(datetime.UTC)
     for rounds in (1, 2):
@@ -289,7 +289,7 @@ OLD = MORE.replace("<nvram type='file'><source file='/n/vars'/>", "<nvram>/v")
 
 
 def test_a_domain():
-    """Each file that a guest writes is an image."""
+    """Every file that a guest can write is an image."""
     assert domains.parse(ElementTree.fromstring(XML)) == domains.Domain(
         UUID,
         "a",

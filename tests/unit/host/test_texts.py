@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Texts of the kernel, systemd and QEMU, as the checks read them."""
+"""Parsers for texts of the kernel, systemd and QEMU."""
 
 import json
 import os
@@ -49,7 +49,7 @@ RESET = "[Socket]\nListenStream=\n"
         ({UNIT: "[Socket]\n# \\\nListenStream=1\n"}, {1}),
         ({UNIT: "[Unit]\nListenStream=1\n[Socket]\n"}, set()),
         ({UNIT: "ListenStream=1\n"}, set()),
-        # Taken back, and what comes behind.
+        # A reset, and the addresses after it.
         ({UNIT: f"{STREAM.format(1)}ListenStream=\n"}, set()),
         ({UNIT: f"{STREAM.format(1)}ListenStream=\nListenStream=2\n"}, {2}),
         ({UNIT: f"{STREAM.format(1)}ListenDatagram=\n"}, set()),
@@ -71,7 +71,7 @@ RESET = "[Socket]\nListenStream=\n"
             },
             {2},
         ),
-        # The first drop-in of a name counts, and masks the others.
+        # The first drop-in with a name masks the others.
         (
             {
                 UNIT: STREAM.format(1),
@@ -89,7 +89,7 @@ RESET = "[Socket]\nListenStream=\n"
             {1},
         ),
         ({UNIT: STREAM.format(1), f"{UNIT}.d/x": RESET}, {1}),
-        # Those of more than one unit.
+        # Drop-ins for several units.
         (
             {
                 UNIT: STREAM.format(1),
@@ -183,7 +183,7 @@ OBJECT = ("-object", "rng-random,id=t", "-object", "iothread,id=u", "-name")
         (("-vnc", ":0"), [False]),
         (("--vnc", ":0"), [False]),
         (("-vnc", "vnc=unix:/run/x.sock"), [True]),
-        # Encrypted is not authenticated.
+        # Encryption does not authenticate the client.
         (("-vnc", ":0,tls-creds=t"), [False]),
         ((*OBJECT, "t", "-vnc", ":0,tls-creds=t"), [False]),
         *(
@@ -228,7 +228,7 @@ OBJECT = ("-object", "rng-random,id=t", "-object", "iothread,id=u", "-name")
         (("-vnc", "127.0.0.1:0,websocket=127.0.0.1:5700"), [True, True]),
         (("-vnc", "127.0.0.1:0,websocket=0.0.0.0:5700"), [True, False]),
         (("-vnc", "127.0.0.1:0,websocket=:5700"), [True, False]),
-        # QEMU takes the host of the one address, and every address without.
+        # QEMU uses the host of a single address, otherwise all addresses.
         (("-vnc", "unix:/x,websocket=5700"), [True, False]),
         (
             ("-vnc", "127.0.0.1:0,vnc=127.0.0.1:1,websocket=5700"),
@@ -267,9 +267,9 @@ KINDS = ("remapped", "translated", "direct", "strange")
     ("line", "more", "kind"),
     [
         ("PCI-MSI-0000:00:00.2 0-edge AMD-Vi", IOMMU, ""),
-        # Domain, bus, device and function in the number, on older kernels.
+        # On older kernels, the number has domain, bus, device and function.
         ("PCI-MSI 4096-edge AMD-Vi", IOMMU, ""),
-        # The name of the action is a driver's to choose.
+        # The driver chooses the name of the action.
         ("PCI-MSI-0000:00:00.2 0-edge AMD-Vi", CARD, "direct"),
         ("PCI-MSI 4096-edge AMD-Vi", CARD, "direct"),
         ("PCI-MSI 6144-edge AMD-Vi", IOMMU, "direct"),
@@ -289,12 +289,12 @@ KINDS = ("remapped", "translated", "direct", "strange")
         ("GICv2m-PCI-MSIX-0000:00:02.0 0 Edge pciehp", {}, "direct"),
         ("MSI 16384 Edge nvme0q0", {}, "direct"),
         ("HV-PCI-MSIX-0001:00:02.0 0-edge mlx5", {}, "strange"),
-        # Before Linux 6.17, and since.
+        # Before Linux 6.17, and since then.
         ("VMD-MSI 0-edge nvme0q0", {}, ""),
         ("VMD-PCI-MSIX-10000:e1:00.0 0-edge nvme0q0", {}, ""),
         (f"PCI-MSI {'9' * 5000}-edge eth0", {}, "direct"),
         ("PCI-MSI ²-edge eth0", {}, "direct"),
-        # Controllers of several words that nobody has looked at.
+        # Unknown controllers with several words in their names.
         ("Hyper-V PCIe MSI 540528640-edge mlx5", {}, "strange"),
         ("X-Gene1 MSI 5 Edge eth0", {}, "strange"),
         ("GICv3 27 Level an MSI driver", {}, ""),
@@ -353,7 +353,7 @@ BUILT_IN = {
         ("m_x.unsafe=0 m_x.unsafe=N", {}, False),
         ("m_x.unsafely=1 xm_x.unsafe=1", {}, False),
         ('a="b m_x.unsafe=1"', {}, False),
-        # What follows is for init.
+        # The arguments after "--" are for init.
         ("quiet -- m_x.unsafe=1", {}, False),
         ("", {PLACE: "options m-x unsafe=1\n"}, True),
         ("", {PLACE: "options m_x a=0 \\\n  unsafe\n"}, True),
@@ -362,7 +362,7 @@ BUILT_IN = {
         ("", {PLACE: "options m_y unsafe=1\n"}, False),
         ("", {"/etc/modprobe.d/x": "options m_x unsafe=1\n"}, False),
         ("", {"/usr/lib/modprobe.d/a.conf": "options m_x unsafe=1\n"}, True),
-        # The first of a name counts, and nothing is as good as any.
+        # The first file with a name counts, even if it is empty.
         (
             "",
             {
@@ -386,7 +386,7 @@ BUILT_IN = {
             {PLACE: 'install m_x sh -c "modprobe -i m_x unsafe=0 a=1"\n'},
             False,
         ),
-        # What is part of the kernel gets nothing from modprobe.
+        # modprobe does not configure built-in modules.
         ("", {PLACE: "options m_x unsafe=1\n", **BUILT_IN}, False),
         ("", {PLACE: "options m_y unsafe=1\n", **BUILT_IN}, False),
         ("m_x.unsafe=1", BUILT_IN, True),
@@ -444,24 +444,24 @@ def test_a_configuration_that_cannot_be_read_is_no_answer(tmp_path):
         # spectre_v2_user=off: no barrier between two guests
         ("Mitigation: Retpolines; IBPB: disabled; RSB filling", 0, "open"),
         ("Mitigation: Retpolines; IBPB: conditional", False, State.CLOSED),
-        # the words of kernels before 6.6
+        # kernels before 6.6
         ("Mitigation: safe RET, no microcode", True, State.OPEN),
-        # tsa=user: nothing is cleared on the way out of a guest
+        # tsa=user: buffers are not cleared when a guest exits
         ("Mitigation: Clear CPU buffers: user/kernel boundary", 0, "open"),
         ("Mitigation: Clear CPU buffers: VM", False, State.CLOSED),
-        # indirect_target_selection=vmexit: nothing has to be done for guests
+        # indirect_target_selection=vmexit: guests need no mitigation
         ("Mitigation: Vulnerable, KVM: Not affected", False, State.CLOSED),
         ("Vulnerable, KVM: Not affected", False, State.CLOSED),
         ("Vulnerable, KVM: Vulnerable", False, State.OPEN),
-        # gather_data_sampling=force: what is gathered from is not there
+        # gather_data_sampling=force: AVX, which leaks the data, is disabled
         ("Mitigation: AVX disabled, no microcode", False, State.CLOSED),
         ("Something new", False, State.UNKNOWN),
         ("", False, State.UNKNOWN),
-        # A barrier between guests that no word is on.
+        # The text does not mention the barrier between guests.
         *(
             (text, None, state)
             for text, state in (
-                # a processor, or another hypervisor, without the barrier
+                # the processor or the outer hypervisor has no barrier
                 ("Mitigation: Retpolines; STIBP: disabled", State.OPEN),
                 ("Mitigation: Full generic retpoline", State.OPEN),
                 (
@@ -471,12 +471,12 @@ def test_a_configuration_that_cannot_be_read_is_no_answer(tmp_path):
                 ("Mitigation: LFENCE", State.OPEN),
                 ("Mitigation: Retpolines; IBPB: disabled", State.OPEN),
                 ("Mitigation: Retpolines; IBPB: always-on", State.CLOSED),
-                # the words of kernels before 4.19
+                # kernels before 4.19
                 (
                     "Mitigation: Full generic retpoline, IBPB, IBRS_FW",
                     State.CLOSED,
                 ),
-                # other architectures, which have none
+                # other architectures, which have no such barrier
                 ("Mitigation: CSV2, BHB", State.CLOSED),
                 ("Mitigation: Software count cache flush", State.CLOSED),
                 ("Mitigation: execute trampolines", State.CLOSED),
@@ -486,7 +486,7 @@ def test_a_configuration_that_cannot_be_read_is_no_answer(tmp_path):
     ],
 )
 def test_the_kernels_words(text, apart, state):
-    """Of mds, or of spectre_v2 where threads do not matter."""
+    """The state of mds, or of spectre_v2, where SMT does not matter."""
     name = "spectre_v2" if apart is None else "mds"
     assert vulnerabilities.state(name, text, bool(apart)) is State(state)
 
@@ -511,13 +511,13 @@ def test_an_option_names_what_is_accepted(tmp_path, capsys):
 
 
 def test_a_list_that_is_longer_than_any_kernels():
-    """It would be counted out for minutes."""
+    """The parser would take minutes to expand the list."""
     with pytest.raises(ValueError, match="more processors"):
         cpu_threads.cpu_set("0-99999," * 60_000)
 
 
 def test_a_process_that_lists_no_processors_is_not_judged(monkeypatch):
-    """Nothing that may run nowhere is taken for one that runs where it may."""
+    """A missing list must not be taken for a list of no processors."""
     root = HostRoot()
     (listed,) = guest_cpus._of_process(root, str(os.getpid()))
     assert cpu_threads.cpu_set(listed) >= os.sched_getaffinity(0)

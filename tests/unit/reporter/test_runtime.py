@@ -17,7 +17,7 @@ from nova_vhard.placement.connect import AdapterClient
 
 @pytest.fixture
 def manager():
-    """Return what a service manager would hear."""
+    """Return a mock of the notifications to the service manager."""
     return mock.Mock(spec=Notifier, period=None)
 
 
