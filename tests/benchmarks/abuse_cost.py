@@ -65,18 +65,16 @@ class Finding:
 
     def __str__(self) -> str:
         """Return a line for who waits."""
+        costs = (
+            f"{cost.status} {cost.cpu_s * 1000:.1f} ms {cost.size} B "
+            f"{cost.lookups} look-ups"
+            for cost in (self.gate, self.plain)
+        )
         return (
             f"{'BEYOND ' if self.beyond else ''}{self.name}: "
-            f"{_text(self.gate)} with, {_text(self.plain)} without, "
+            f"{' with, '.join(costs)} without, "
             f"ratios {self.cpu:.2f} and {self.size:.2f}"
         )
-
-
-def _text(cost: Cost) -> str:
-    return (
-        f"{cost.status} {cost.cpu_s * 1000:.1f} ms {cost.size} B "
-        f"{cost.lookups} look-ups"
-    )
 
 
 def figures(findings: Iterable[Finding]) -> common.Figures:

@@ -12,7 +12,14 @@ services.choose_threads()
 
 from tests.benchmarks import abuse_service, glance_server  # noqa: E402
 from tests.benchmarks.abuse_cost import Finding  # noqa: E402
-from tests.benchmarks.abuse_service import MIB, Case, filled, seeded  # noqa: E402
+from tests.benchmarks.abuse_service import (  # noqa: E402
+    MIB,
+    Case,
+    case,
+    filled,
+    seeded,
+    sent,
+)
 from tests.benchmarks.client import TOKEN  # noqa: E402
 from tests.functional.glance import service  # noqa: E402
 from tests.functional.glance.wire import PATCH_20, PATCH_21  # noqa: E402
@@ -22,27 +29,25 @@ RANDOM = 100
 IMAGES = "/v2/images"
 DEEP = 90_000
 CHANGES = 50
+IDE_BUS = {"disk_bus": "ide"}
 
 
 def post(name: str, /, **properties: Any) -> Case:
     """Return the creation of an image."""
-    body = json.dumps({"os_distro": "debian", **properties}).encode()
-    return Case(f"glance_{name}", "POST", IMAGES, body)
+    body = {"os_distro": "debian", **properties}
+    return case(f"glance_{name}", "POST", IMAGES, body)
 
 
-def mapped(name: str, size: int, entry: Any = None) -> Case:
+def mapped(name: str, size: int, entry: Any = lambda _: IDE_BUS) -> Case:
     """Return the creation of an image with so many bytes of devices."""
-    make = entry or (lambda _: {"disk_bus": "ide"})
-    return post(name, block_device_mapping=json.dumps(filled(make, size)))
+    return post(name, block_device_mapping=json.dumps(filled(entry, size)))
 
 
 def patch(
     name: str, changes: Any, image: str = odd.IMAGE, kind: str = PATCH_21
 ) -> Case:
     """Return an update of an image."""
-    body = json.dumps(changes).encode()
-    path = f"{IMAGES}/{image}"
-    return Case(f"glance_{name}", "PATCH", path, body, kind)
+    return case(f"glance_{name}", "PATCH", f"{IMAGES}/{image}", changes, kind)
 
 
 def add(path: str, value: Any = "ide") -> dict[str, Any]:
@@ -59,7 +64,7 @@ POSTS = (
     mapped("bdm_other_values", MIB, lambda n: {"disk_bus": f"x{n}"}),
     mapped("bdm_long_values", MIB, lambda _: LONG),
     post("bdm_deep", block_device_mapping="[" * DEEP),
-    post("bdm_as_list", block_device_mapping=[{"disk_bus": "ide"}] * 9999),
+    post("bdm_as_list", block_device_mapping=[IDE_BUS] * 9999),
     *(
         post(f"long_{name}", **{name: "x" * 5 * MIB})
         for name in ("hw_disk_bus", "hw_machine_type", "name", "owner")
@@ -91,7 +96,7 @@ PATHS = {
 
 SAME = [add("hw_disk_bus")] * CHANGES
 TURNS = [add("hw_disk_bus"), {"op": "remove", "path": "/hw_disk_bus"}]
-MAPPING = json.dumps([{"disk_bus": "ide"}] * 60_000)
+MAPPING = json.dumps([IDE_BUS] * 60_000)
 #: Updates; Glance itself takes 5 ms a change.
 PATCHES = (
     patch("patch_same", SAME),
@@ -113,29 +118,27 @@ PATCHES = (
 
 def cases() -> Iterator[Case]:
     """Yield all requests."""
+    image = {"id": odd.IMAGE, "name": "image", "hw_disk_bus": "virtio"}
+    yield post("the_image", **image)
+    yield post("warm_up")
     yield from POSTS
     for name, body in BODIES.items():
-        yield Case(f"glance_{name}", "POST", IMAGES, body)
+        yield case(f"glance_{name}", "POST", IMAGES, body)
     for name, path in PATHS.items():
-        yield Case(f"glance_{name}", "POST", path, IDE)
+        yield case(f"glance_{name}", "POST", path, IDE)
     yield from PATCHES
     yield from seeded(odd.wish, RANDOM, "glance", MIB)
 
 
-def find(directory: Path) -> list[Finding]:
-    """Return what requests cost Glance from a directory, with an image."""
+def find(directory: Path) -> Iterator[Finding]:
+    """Yield what requests cost Glance from a directory, with an image."""
     glance_server.prepare(directory, service.GATE)
     gate = glance_server.load(directory)
     plain = service.load(service.paste_file(directory / "plain.ini", None))
-    image = {"id": odd.IMAGE, "name": "image", "hw_disk_bus": "virtio"}
-    made = {**post("", **image).made(), "HTTP_X_AUTH_TOKEN": TOKEN}
-    status, _ = abuse_service.answered(plain, made)
-    assert status == 201, status
-    database = directory / "glance.sqlite"
-    log = directory / "glance.log"
-    made = abuse_service.Service(gate, plain, log, [database], TOKEN)
-    return abuse_service.found(made, post("warm_up"), cases())
-
-
-if __name__ == "__main__":
-    abuse_service.main(find)
+    image, *others = cases()
+    made = {"HTTP_X_AUTH_TOKEN": TOKEN, **sent(*image[1:])}
+    assert abuse_service.answered(plain, made)[0] == 201
+    databases, log = [directory / "glance.sqlite"], directory / "glance.log"
+    yield from abuse_service.found(
+        (gate, plain), log, databases, TOKEN, others
+    )

@@ -7,7 +7,8 @@ needs a body that is as large as Nova takes is just below that.
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,12 @@ from tests.benchmarks import (  # noqa: E402
     nova_server,
 )
 from tests.benchmarks.abuse_cost import Finding  # noqa: E402
-from tests.benchmarks.abuse_service import Case, filled, seeded  # noqa: E402
+from tests.benchmarks.abuse_service import (  # noqa: E402
+    Case,
+    case,
+    filled,
+    seeded,
+)
 from tests.benchmarks.forked import PASS_ON  # noqa: E402
 from tests.benchmarks.nova_network import ABSENT, FREE, USED  # noqa: E402
 from tests.functional.glance import identity  # noqa: E402
@@ -39,6 +45,20 @@ SIZE = 112_000
 DEEP = 50_000
 #: Nova itself takes half a minute for thousands.
 KEYS, SPECS = 500, 60
+SERVERS = "/v2.1/servers"
+MAPPING = "block_device_mapping_v2"
+DEVICES = json.dumps(filled(lambda _: {"disk_bus": "ide"}, 82_000))
+NUMBERS = {
+    "infinity": "Infinity",
+    "1e400": "1e400",
+    "minus_1e999": "-1e999",
+    "nan": "NaN",
+}
+BOOT = {
+    "name": "a server",
+    "flavorRef": nova_cloud.FLAVOR,
+    "networks": "none",
+}
 SERVER = f"/v2.1/servers/{nova_cloud.ACTED_ON}"
 ACTION = f"{SERVER}/action"
 EXTRA_SPECS = f"/v2.1/flavors/{nova_cloud.FLAVOR}/os-extra_specs"
@@ -62,24 +82,11 @@ def name_of(first: str, number: int) -> str:
     return first + str(uuid.UUID(int=number))[1:]
 
 
-def case(
+def request(
     name: str, path: str, body: Any, method: str = "POST", **environ: str
 ) -> Case:
-    """Return a request; a body that is not bytes is sent as JSON."""
-    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Case(f"nova_{name}", method, path, raw, environ=environ or VERSION)
-
-
-def boot(name: str, /, image: str, **more: Any) -> Case:
-    """Return a boot."""
-    server = {
-        "name": "a server",
-        "imageRef": image,
-        "flavorRef": nova_cloud.FLAVOR,
-        "networks": "none",
-        **more,
-    }
-    return case(f"boot_{name}", "/v2.1/servers", {"server": server})
+    """Return a request to Nova."""
+    return case(f"nova_{name}", method, path, body, **environ or VERSION)
 
 
 def device(kind: str, name: str, index: int, **more: Any) -> dict[str, Any]:
@@ -93,88 +100,106 @@ def device(kind: str, name: str, index: int, **more: Any) -> dict[str, Any]:
     }
 
 
-def unread(image: str, disks: list[str]) -> Iterator[Case]:
-    """Yield requests that Nova refuses before its first look-up.
+def boots(image: str, disks: list[str]) -> Iterator[Case]:
+    """Yield boots with many ports, many block devices, or odd bodies.
+
+    What is in the name of ``unread`` Nova refuses before its first look-up.
 
     :param disks: images for the disks of a boot
     """
     free = [name_of(FREE, number) for number in range(len(disks))]
-    ports = [{"port": name} for name in free]
     wrong = {"min_count": 2, "max_count": 1}
-    for kind in ("image", "volume", "snapshot"):
-        names = disks if kind == "image" else free
-        devices = [
-            device(kind, name, index, volume_size=1)
-            for index, name in enumerate(names)
-        ]
-        yield boot(
-            f"unread_{kind}s", image, block_device_mapping_v2=devices, **wrong
+    unread_ports = [{"port": name} for name in free]
+    ports = {
+        kind: filled(lambda n, first=first: {"port": name_of(first, n)}, SIZE)
+        for kind, first in (("absent", ABSENT), ("used", USED), ("free", FREE))
+    }
+    used = partial(name_of, "1")
+    devices = {
+        kind: filled(
+            lambda n, kind=kind, name=name: device(
+                kind, name(n), 0, disk_bus="ide"
+            ),
+            SIZE,
         )
-    yield boot("unread_ports", image, networks=ports, **wrong)
-    yield boot(
-        "unread_ports_of_two", image, networks=ports, min_count=2, max_count=2
-    )
-    specs = {"extra_specs": {"pci_passthrough:alias": "gpu:1"}}
-    yield case("specs_unread_of_a_member", EXTRA_SPECS, specs)
-
-
-def boots(image: str) -> Iterator[Case]:
-    """Yield boots with many ports, many block devices, or odd bodies."""
-    for kind, first in (("absent", ABSENT), ("used", USED), ("free", FREE)):
-        ports = filled(lambda n, f=first: {"port": name_of(f, n)}, SIZE)
-        same = ports[:1] * len(ports)
-        yield boot(f"ports_{kind}", image, networks=ports)
-        yield boot(f"port_{kind}_repeated", image, networks=same)
-    yield boot("port_ids_odd", image, networks=[{"port": "x"}] * 7000)
-
-    def entry(kind: str, number: int) -> dict[str, Any]:
-        name = image if kind == "image" else name_of("1", number)
-        return device(kind, name, 0, disk_bus="ide")
-
-    for kind in ("image", "volume", "snapshot"):
-        devices = filled(lambda n, kind=kind: entry(kind, n), SIZE)
-        yield boot(f"{kind}s", image, block_device_mapping_v2=devices)
-        yield boot(f"{kind}s_no_image", "", block_device_mapping_v2=devices)
-    old = filled(
-        lambda n: {"volume_id": name_of("1", n), "device_name": "vda"}, SIZE
-    )
-    yield boot("volumes_format_1", "", block_device_mapping=old)
-    buses = [{"disk_bus": f"ide{n}", "boot_index": n} for n in range(2000)]
-    yield boot("buses", image, block_device_mapping_v2=buses)
-    one = boot(
-        "",
-        "",
-        block_device_mapping_v2=[device("volume", name_of("1", 1), 7777)],
-    )
-    for name, number in {
-        "infinity": b"Infinity",
-        "1e400": b"1e400",
-        "minus_1e999": b"-1e999",
-        "nan": b"NaN",
-    }.items():
-        body = one.body.replace(b"7777", number)
-        yield case(f"boot_index_{name}", one.path, body)
-    mapping = json.dumps(filled(lambda _: {"disk_bus": "ide"}, 82_000))
-    yield boot("metadata", image, metadata={"block_device_mapping": mapping})
-    yield boot("hints", image, **{"os:scheduler_hints": {"group": mapping}})
-    yield boot("image_long", "x" * SIZE)
-    yield boot("flavor_long", image, flavorRef="http://[" * 14_000)
-    good = boot("", image)
-    for name, body in {
+        for kind, name in (
+            ("image", lambda _: image),
+            ("volume", used),
+            ("snapshot", used),
+        )
+    }
+    servers: dict[str, dict[str, Any]] = {
+        **{
+            f"boot_unread_{kind}s": {
+                MAPPING: [
+                    device(kind, name, index, volume_size=1)
+                    for index, name in enumerate(names)
+                ],
+                **wrong,
+            }
+            for kind, names in (
+                ("image", disks),
+                ("volume", free),
+                ("snapshot", free),
+            )
+        },
+        "boot_unread_ports": {"networks": unread_ports, **wrong},
+        "boot_unread_ports_of_two": {
+            "networks": unread_ports,
+            "min_count": 2,
+            "max_count": 2,
+        },
+        **{f"boot_ports_{kind}": {"networks": ports[kind]} for kind in ports},
+        **{
+            f"boot_port_{kind}_repeated": {"networks": all_[:1] * len(all_)}
+            for kind, all_ in ports.items()
+        },
+        "boot_port_ids_odd": {"networks": [{"port": "x"}] * 7000},
+        **{f"boot_{kind}s": {MAPPING: devices[kind]} for kind in devices},
+        **{
+            f"boot_{kind}s_no_image": {"imageRef": "", MAPPING: all_}
+            for kind, all_ in devices.items()
+        },
+        "boot_volumes_format_1": {
+            "imageRef": "",
+            "block_device_mapping": filled(
+                lambda n: {"volume_id": used(n), "device_name": "vda"}, SIZE
+            ),
+        },
+        "boot_buses": {
+            MAPPING: [
+                {"disk_bus": f"ide{n}", "boot_index": n} for n in range(2000)
+            ]
+        },
+        "boot_metadata": {"metadata": {"block_device_mapping": DEVICES}},
+        "boot_hints": {"os:scheduler_hints": {"group": DEVICES}},
+        "boot_image_long": {"imageRef": "x" * SIZE},
+        "boot_flavor_long": {"flavorRef": "http://[" * 14_000},
+    }
+    plain = {**BOOT, "imageRef": image}
+    for name, more in servers.items():
+        yield request(name, SERVERS, {"server": plain | more})
+    good = json.dumps({"server": plain}).encode()
+    disk = device("volume", used(1), 7777)
+    one = json.dumps({"server": {**BOOT, "imageRef": "", MAPPING: [disk]}})
+    bodies = {
+        **{
+            f"boot_index_{name}": one.replace("7777", number).encode()
+            for name, number in NUMBERS.items()
+        },
         "deep_list": b"[" * DEEP + b"]" * DEEP,
         "deep_object": b'{"a":' * (DEEP // 3) + b"1" + b"}" * (DEEP // 3),
         "deep_server": b'{"server":' + b"[" * DEEP + b"]" * DEEP + b"}",
         "unfinished": b'{"server":' * (DEEP // 5),
-        "too_long": good.body + b" " * (5 << 20),
-        "same_key": b"{"
-        + b'"server": {"imageRef": 1},' * 4000
-        + good.body[1:],
-    }.items():
-        yield case(name, good.path, body)
-    yield case("trailing_slash", good.path + "/", good.body)
-    yield case("newline", good.path + "\n", good.body)
-    yield case("slashes", "/v2.1" + "/" * 60_000 + "servers", good.body)
-    yield case("oldest", good.path, good.body, **OLDEST)
+        "too_long": good + b" " * (5 << 20),
+        "same_key": b"{" + b'"server": {"imageRef": 1},' * 4000 + good[1:],
+    }
+    for name, body in bodies.items():
+        yield request(name, SERVERS, body)
+    yield request("trailing_slash", f"{SERVERS}/", good)
+    yield request("newline", f"{SERVERS}\n", good)
+    yield request("slashes", "/v2.1" + "/" * 60_000 + "servers", good)
+    yield request("oldest", SERVERS, good, **OLDEST)
 
 
 def stored(images: dict[str, str]) -> Iterator[Case]:
@@ -186,58 +211,54 @@ def stored(images: dict[str, str]) -> Iterator[Case]:
     for kind, name in images.items():
         rescue = {"rescue": {"rescue_image_ref": name}}
         path = f"/v2.1/images/{name}/metadata"
-        yield boot(f"of_image_{kind}", name)
-        yield case(f"rebuild_{kind}", ACTION, {"rebuild": {"imageRef": name}})
-        yield case(f"rescue_{kind}", ACTION, rescue)
-        yield case(f"image_metadata_{kind}", path, meta, **OLDEST)
+        server = {"server": {**BOOT, "imageRef": name}}
+        rebuild = {"rebuild": {"imageRef": name}}
+        yield request(f"boot_of_image_{kind}", SERVERS, server)
+        yield request(f"rebuild_{kind}", ACTION, rebuild)
+        yield request(f"rescue_{kind}", ACTION, rescue)
+        yield request(f"image_metadata_{kind}", path, meta, **OLDEST)
 
 
 def changes(image: str) -> Iterator[Case]:
     """Yield actions, and writes of metadata and of extra specs."""
-    mapping = json.dumps(filled(lambda _: {"disk_bus": "ide"}, 82_000))
     keys = {f"hw_{number}": "ide" for number in range(KEYS)}
     path = f"/v2.1/images/{image}/metadata"
     for name, meta in {
-        "bdm": {"block_device_mapping": mapping},
+        "bdm": {"block_device_mapping": DEVICES},
         "keys": keys,
         "long": {"hw_disk_bus": "ide" * 30_000},
     }.items():
-        body = {"name": "x", "metadata": meta}
         metadata = {"metadata": meta}
-        yield case(f"createimage_{name}", ACTION, {"createImage": body})
-        yield case(f"createbackup_{name}", ACTION, {"createBackup": body})
-        yield case(f"metadata_{name}", path, metadata, **OLDEST)
-        yield case(f"put_metadata_{name}", path, metadata, "PUT", **OLDEST)
-    for name, specs in {
-        "keys": dict(list(keys.items())[:SPECS]),
-        "aliases": {"pci_passthrough:alias": "gpu:1," * 16_000},
-        "checks": {"vhard:require": "iommu," * 16_000},
-    }.items():
+        for action in ("createImage", "createBackup"):
+            body = {action: {"name": "x", **metadata}}
+            yield request(f"{action.lower()}_{name}", ACTION, body)
+        yield request(f"metadata_{name}", path, metadata, **OLDEST)
+        yield request(f"put_metadata_{name}", path, metadata, "PUT", **OLDEST)
+    for name, specs, environ in (
+        ("unread_of_a_member", {"pci_passthrough:alias": "gpu:1"}, VERSION),
+        ("keys", dict(list(keys.items())[:SPECS]), ADMIN),
+        ("aliases", {"pci_passthrough:alias": "gpu:1," * 16_000}, ADMIN),
+        ("checks", {"vhard:require": "iommu," * 16_000}, ADMIN),
+    ):
         body = {"extra_specs": specs}
-        yield case(f"specs_{name}", EXTRA_SPECS, body, **ADMIN)
-    yield case("actions", ACTION, dict.fromkeys([*keys, "rebuild", "rescue"]))
-    for name, port in {
-        "attach_long": "1" * SIZE,
-        "attach": name_of("1", 1),
-    }.items():
+        yield request(f"specs_{name}", EXTRA_SPECS, body, **environ)
+    actions = dict.fromkeys([*keys, "rebuild", "rescue"])
+    yield request("actions", ACTION, actions)
+    for name, port in (("_long", "1" * SIZE), ("", name_of("1", 1))):
         body = {"interfaceAttachment": {"port_id": port}}
-        yield case(name, f"{SERVER}/os-interface", body)
+        yield request(f"attach{name}", f"{SERVER}/os-interface", body)
 
 
-def seeded_case(ids: dict[str, str]) -> Callable[[Any], Any]:
-    """Return what makes odd requests about objects of this cloud.
+def wish(ids: dict[str, str], mutator: Any) -> tuple[dict[str, Any], bytes]:
+    """Return an odd request about objects of this cloud.
 
     :param ids: of the fuzz tests, and what stands for them here
     """
-
-    def made(mutator: Any) -> tuple[dict[str, Any], bytes]:
-        environ, body = odd.wish(mutator)
-        text, path = body.decode("latin-1"), environ["PATH_INFO"]
-        for name, real in ids.items():
-            text, path = text.replace(name, real), path.replace(name, real)
-        return {**environ, "PATH_INFO": f"/v2.1{path}"}, text.encode("latin-1")
-
-    return made
+    environ, body = odd.wish(mutator)
+    text, path = body.decode("latin-1"), environ["PATH_INFO"]
+    for name, real in ids.items():
+        text, path = text.replace(name, real), path.replace(name, real)
+    return {**environ, "PATH_INFO": f"/v2.1{path}"}, text.encode("latin-1")
 
 
 def cases(images: dict[str, str]) -> Iterator[Case]:
@@ -245,24 +266,28 @@ def cases(images: dict[str, str]) -> Iterator[Case]:
 
     :param images: ids by what is in them
     """
-    clean, old = images.pop("clean"), images.pop("ide")
+    clean = images["clean"]
     ids = {
         known.CLEAN: clean,
-        known.OLD: old,
+        known.OLD: images["ide"],
         known.SERVER: nova_cloud.ACTED_ON,
         known.PORT: name_of("1", 1),
         known.VOLUME: name_of("1", 2),
     }
-    disks = [name for name in images if name.startswith("disk_")]
-    yield from unread(clean, [images.pop(name) for name in disks])
-    yield from boots(clean)
-    yield from stored(images)
+    disks = {x: y for x, y in images.items() if x.startswith("disk_")}
+    apart = {"clean", "ide", *disks}
+    server = {"server": {**BOOT, "imageRef": clean}}
+    yield request("boot_warm_up", SERVERS, server)
+    yield from boots(clean, list(disks.values()))
+    yield from stored({x: images[x] for x in images if x not in apart})
     yield from changes(clean)
-    yield from seeded(seeded_case(ids), RANDOM, "nova", SIZE)
+    yield from seeded(partial(wish, ids), RANDOM, "nova", SIZE)
 
 
-def find(directory: Path, images: dict[str, str], peers: str) -> list[Finding]:
-    """Return what requests cost Nova from a directory with its databases.
+def find(
+    directory: Path, images: dict[str, str], peers: str
+) -> Iterator[Finding]:
+    """Yield what requests cost Nova from a directory with its databases.
 
     :param peers: the address of the volume service
     """
@@ -272,15 +297,10 @@ def find(directory: Path, images: dict[str, str], peers: str) -> list[Finding]:
     other.mkdir()
     nova_cloud.write_paste_file(directory, GATE)
     nova_cloud.write_paste_file(other, PASS_ON)
-    gate = nova_server.load(directory)
-    paste = (other / "api-paste.ini").resolve()
-    plain = deploy.loadapp(f"config:{paste}", name="osapi_compute")
-    databases = sorted(directory.glob("*.sqlite"))
-    log = directory / "nova-api.log"
-    made = abuse_service.Service(gate, plain, log, databases, TOKEN)
-    warm_up = boot("warm_up", images["clean"])
-    return abuse_service.found(made, warm_up, cases(images))
-
-
-if __name__ == "__main__":
-    abuse_service.main(find)
+    paste = other.resolve() / "api-paste.ini"
+    apps = (
+        nova_server.load(directory),
+        deploy.loadapp(f"config:{paste}", name="osapi_compute"),
+    )
+    log, databases = directory / "nova-api.log", directory.glob("*.sqlite")
+    yield from abuse_service.found(apps, log, databases, TOKEN, cases(images))

@@ -6,27 +6,18 @@ a host is chosen by the default filters, with ours and without. The fleet is
 that of the benchmark ``scheduler``.
 """
 
-import gc
 import json
 import logging
-import os
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-# As in nova-scheduler 33 and later; must precede any import of Nova.
-os.environ.setdefault("OS_NOVA_DISABLE_EVENTLET_PATCHING", "1")
 
 from nova import context, objects
 from oslo_messaging.rpc.dispatcher import ExpectedException
 
-from tests.benchmarks import (
-    abuse_service,
-    common,
-    filter_fleet,
-    scheduler_fleet,
-)
+from tests.benchmarks import abuse_service, filter_fleet, scheduler_fleet
 from tests.benchmarks.abuse_cost import Cost, Finding
 
 HOSTS = 10
@@ -70,25 +61,30 @@ def message(properties: dict[str, Any], specs: dict[str, str]) -> str:
     return json.dumps(made.obj_to_primitive())
 
 
+def answered(scheduler: Any, text: str) -> tuple[int, str]:
+    """Return the status of a boot, and why there is no valid host."""
+    try:
+        spec = objects.RequestSpec.obj_from_primitive(json.loads(text))
+        scheduler.select_destinations(
+            context.get_admin_context(),
+            spec_obj=spec,
+            instance_uuids=[str(uuid.uuid4())],
+            return_objects=True,
+            return_alternates=True,
+        )
+    except ExpectedException as error:
+        # NoValidHost, as oslo.messaging has it.
+        return 500, str(error.exc_info[1])
+    return 202, ""
+
+
 def cost(scheduler: Any, text: str, log: Path) -> Cost:
-    """Return what a request takes; its status is that of the boot."""
-    admin = context.get_admin_context()
-    logged, answer, status = log.stat().st_size, "", 202
-    with abuse_service.Clock() as clock:
-        try:
-            spec = objects.RequestSpec.obj_from_primitive(json.loads(text))
-            scheduler.select_destinations(
-                admin,
-                spec_obj=spec,
-                instance_uuids=[str(uuid.uuid4())],
-                return_objects=True,
-                return_alternates=True,
-            )
-        except ExpectedException as error:
-            # NoValidHost, as oslo.messaging has it.
-            answer, status = str(error.exc_info[1]), 500
+    """Return what a request takes."""
+    logged = log.stat().st_size
+    call = partial(answered, scheduler, text)
+    seconds, (status, answer) = abuse_service.clocked(call)
     size = len(answer.encode()) + log.stat().st_size - logged
-    return Cost(clock.seconds, size, status)
+    return Cost(seconds, size, status)
 
 
 def find(directory: Path) -> Iterator[Finding]:
@@ -99,20 +95,7 @@ def find(directory: Path) -> Iterator[Finding]:
     schedulers = fleet.scheduler(OURS), fleet.scheduler()
     log = directory / "nova-scheduler.log"
     logging.getLogger("nova").info("The log is there.")
-    gc.freeze()  # what stays is not looked through before each request
-    for name, (properties, specs) in CASES.items():
-        text = message(properties, specs)
-        costs = [
-            abuse_service.cheapest(
-                lambda made=made, text=text: cost(made, text, log)
-            )
-            for made in schedulers
-        ]
-        finding = Finding(f"scheduler_{name}", *costs)
-        common.progress(str(finding))
-        if name != "warm_up":
-            yield finding
-
-
-if __name__ == "__main__":
-    abuse_service.main(find)
+    for name, case in CASES.items():
+        text = message(*case)
+        spends = (partial(cost, each, text, log) for each in schedulers)
+        yield abuse_service.finding(f"scheduler_{name}", *spends)

@@ -4,69 +4,71 @@
 Requests are WSGI environments: written down, and from a seed. The service is
 in a process of its own, with the gate and without.
 
-A module that is run as ``python -m MODULE SETTINGS`` calls ``main``. Both
-applications are loaded from one configuration and share its databases, which
-are put back before each request. They log to a file, as in production.
+A service's module has a function ``find``, which yields findings; the first
+one warms the service up. Both applications are loaded from one configuration
+and share its databases, which are put back before each request. They log to a
+file, as in production.
 """
 
-import contextlib
 import gc
 import io
 import json
+import multiprocessing
 import os
 import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import requests
+import webob
 
-from tests.benchmarks import client, common
+from tests.benchmarks import common
 from tests.benchmarks.abuse_cost import Cost, Finding
-from tests.fuzz.mutate import Hang, Mutator, patience
+from tests.fuzz.mutate import Hang, Mutator, _nodes, patience
 from tests.fuzz.service import environment, sent
-
-Odd = Callable[[Mutator], tuple[dict[str, Any], bytes]]
 
 JSON = "application/json"
 MIB = 1 << 20
+#: An input is measured so often, while a try takes less than ``SLOW_S``.
+TRIES, SLOW_S = 3, 0.5
+
+#: A request: its name, its WSGI environment and its body.
+Case = tuple[str, dict[str, Any], bytes]
 
 
-@dataclass(frozen=True)
-class Case:
-    """A request.
+def case(
+    name: str, method: str, path: str, body: Any, kind: str = JSON, **more: str
+) -> Case:
+    """Return a request; a body that is not bytes is sent as JSON.
 
-    :ivar environ: other keys of the WSGI environment
+    :param more: other keys of the WSGI environment
     """
-
-    name: str
-    method: str
-    path: str
-    body: bytes = b""
-    kind: str = JSON
-    environ: Mapping[str, Any] = field(default_factory=dict)
-
-    def made(self) -> dict[str, Any]:
-        """Return the WSGI environment, with the body still to be read."""
-        base = environment(self.method, self.path, self.body, self.kind)
-        return sent({**base, **self.environ}, self.body)
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return name, environment(method, path, raw, kind) | more, raw
 
 
 def filled(entry: Callable[[int], Any], size: int) -> list[Any]:
     """Return as many entries as take so many bytes of JSON."""
     made: list[Any] = []
-    left = size
-    while left > 0:
+    while size > 0:
         made.append(entry(len(made)))
-        left -= len(json.dumps(made[-1])) + 2
+        size -= len(json.dumps(made[-1])) + 2
     return made[:-1]
 
 
-def seeded(odd: Odd, count: int, prefix: str, most: int) -> Iterator[Case]:
+def seeded(
+    odd: Callable[[Mutator], tuple[dict[str, Any], bytes]],
+    count: int,
+    prefix: str,
+    most: int,
+) -> Iterator[Case]:
     """Yield odd requests; every other one has grown.
 
     :param odd: returns the environment and the body of one
@@ -79,17 +81,9 @@ def seeded(odd: Odd, count: int, prefix: str, most: int) -> Iterator[Case]:
         if number % 2:
             body = grown(mutator, body, most)
             environ["CONTENT_LENGTH"] = str(len(body))
-        yield Case(
-            f"{prefix}_random_{number}",
-            environ["REQUEST_METHOD"],
-            environ["PATH_INFO"],
-            body,
-            environ={
-                name: value
-                for name, value in environ.items()
-                if name.isupper() and name != "PATH_INFO"
-            },
-        )
+        more = {name: x for name, x in environ.items() if name.isupper()}
+        base = environment("POST", "/", body, JSON)
+        yield f"{prefix}_random_{number}", base | more, body
 
 
 def grown(mutator: Mutator, body: bytes, most: int) -> bytes:
@@ -101,12 +95,13 @@ def grown(mutator: Mutator, body: bytes, most: int) -> bytes:
     """
     try:
         tree = json.loads(body)
-        places = list(_places(tree))
-        size = most - len(body)
-        if not places or size <= 0:
-            return body
+        places = [
+            (node, key)
+            for node in _nodes(tree)
+            for key in (node if isinstance(node, dict) else range(len(node)))
+        ]
         node, key = mutator.one_of(places)
-        value = node[key]
+        value, size = node[key], most - len(body)
         if isinstance(value, str) and value and mutator.chance(0.3):
             node[key] = value * (size // len(json.dumps(value)))
         elif isinstance(node, list):
@@ -115,116 +110,79 @@ def grown(mutator: Mutator, body: bytes, most: int) -> bytes:
             times = size // (len(json.dumps([key, value])) + 8)
             node |= {f"{key}{number}": value for number in range(times)}
         return json.dumps(tree).encode()
-    except (ValueError, RecursionError):
-        # No JSON, or nested so deep that it is hostile already.
+    except (ValueError, LookupError, RecursionError):
+        # No JSON, no place, or nested so deep that it is hostile already.
         return body
 
 
-def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield what holds a value, and under which key, for each value."""
-    nodes = [tree]
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, dict | list):
-            keys = node if isinstance(node, dict) else range(len(node))
-            yield from ((node, key) for key in keys)
-            nodes += [node[key] for key in keys]
+def finding(name: str, *spends: Callable[[], Cost]) -> Finding:
+    """Return what a request costs with the gate and without; it is shown.
 
-
-#: An input is measured so often, while a try takes less than ``SLOW_S``.
-TRIES, SLOW_S = 3, 0.5
-
-
-def cheapest(spend: Callable[[], Cost]) -> Cost:
-    """Return the cheapest of a few tries.
-
-    Other load, and what a service logs now and then, only adds to them.
+    The cheapest of a few tries counts: other load, and what a service logs now
+    and then, only adds to them.
     """
-    tries = [spend()]
-    while len(tries) < TRIES and tries[-1].cpu_s < SLOW_S:
-        tries.append(spend())
-    return replace(
-        min(tries, key=lambda cost: cost.cpu_s),
-        size=min(cost.size for cost in tries),
-    )
+    costs = []
+    for spend in spends:
+        tries = [spend()]
+        while len(tries) < TRIES and tries[-1].cpu_s < SLOW_S:
+            tries.append(spend())
+        size = min(each.size for each in tries)
+        fast = min(tries, key=lambda each: each.cpu_s)
+        costs.append(replace(fast, size=size))
+    result = Finding(name, *costs)
+    common.progress(str(result))
+    return result
 
 
-class Clock:
-    """Counts the processor time of this process within its block."""
-
-    def __enter__(self) -> "Clock":
-        """Start, without the garbage of what was before."""
-        gc.collect()
-        self._start = time.process_time()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop."""
-        self.seconds = time.process_time() - self._start
+def clocked(call: Callable[[], Any]) -> tuple[float, Any]:
+    """Return the processor time of this process in a call, and its result."""
+    gc.collect()  # the garbage of what was before
+    start = time.process_time()
+    result = call()
+    return time.process_time() - start, result
 
 
-class Lookups:
-    """Counts what this process asks of other services."""
+def found(
+    apps: tuple[Any, Any],
+    log: Path,
+    databases: Iterable[Path],
+    token: str,
+    cases: Iterable[Case],
+) -> Iterator[Finding]:
+    """Yield what requests cost a service.
 
-    def __init__(self) -> None:
-        """Wrap the connections of every HTTP client."""
-        self.count = 0
-        send = requests.adapters.HTTPAdapter.send
-
-        def counted(*args: Any, **named: Any) -> Any:
-            self.count += 1
-            return send(*args, **named)
-
-        requests.adapters.HTTPAdapter.send = counted
-
-
-@dataclass
-class Service:
-    """The applications of a service.
-
-    :ivar log: its log file
-    :ivar databases: SQLite files that are to be as they are now
-    :ivar token: of a request that has none
+    :param apps: with the gate, and without
+    :param databases: SQLite files that are to be as they are now
+    :param token: of a request that has none
     """
+    kept = {each: each.with_suffix(".kept") for each in databases}
+    for file, copy in kept.items():
+        shutil.copy(file, copy)
+    log.touch()
+    lookups = []
+    send = requests.adapters.HTTPAdapter.send
 
-    gate: Any
-    plain: Any
-    log: Path
-    databases: list[Path]
-    token: str
+    def counted(*words: Any, **more: Any) -> Any:
+        lookups.append(words)
+        return send(*words, **more)
 
-    def __post_init__(self) -> None:
-        """Keep the databases."""
-        self.lookups = Lookups()
-        for file in self.databases:
-            shutil.copy(file, file.with_suffix(".kept"))
+    requests.adapters.HTTPAdapter.send = counted
 
-    def find(self, cases: Iterable[Case]) -> list[Finding]:
-        """Return what requests cost; each is shown to who waits."""
-        result = []
-        for case in cases:
-            costs = [
-                cheapest(lambda app=app, case=case: self._cost(app, case))
-                for app in (self.gate, self.plain)
-            ]
-            result.append(Finding(case.name, *costs))
-            common.progress(str(result[-1]))
-        return result
+    def spend(app: Any, environ: dict[str, Any], body: bytes) -> Cost:
+        for file, copy in kept.items():
+            shutil.copy(copy, file)
+        lookups.clear()
+        logged, errors = log.stat().st_size, io.StringIO()
+        made = {"HTTP_X_AUTH_TOKEN": token, **sent(environ, body)}
+        made["wsgi.errors"] = errors
+        seconds, (status, size) = clocked(partial(answered, app, made))
+        size += len(errors.getvalue()) + log.stat().st_size - logged
+        return Cost(seconds, size, status, len(lookups))
 
-    def _cost(self, app: Any, case: Case) -> Cost:
-        for file in self.databases:
-            shutil.copy(file.with_suffix(".kept"), file)
-        logged, asked = self._logged(), self.lookups.count
-        environ = {"HTTP_X_AUTH_TOKEN": self.token, **case.made()}
-        environ["wsgi.errors"] = errors = io.StringIO()
-        with Clock() as clock:
-            status, size = answered(app, environ)
-        size += len(errors.getvalue()) + self._logged() - logged
-        asked = self.lookups.count - asked
-        return Cost(clock.seconds, size, status, asked)
-
-    def _logged(self) -> int:
-        return self.log.stat().st_size if self.log.exists() else 0
+    for name, environ, body in cases:
+        yield finding(
+            name, *(partial(spend, app, environ, body) for app in apps)
+        )
 
 
 def answered(app: Any, environ: dict[str, Any]) -> tuple[int, int]:
@@ -233,61 +191,29 @@ def answered(app: Any, environ: dict[str, Any]) -> tuple[int, int]:
     A server answers 500 to what comes out of the whole pipeline; that stands
     for no answer in time, too.
     """
-    result: list[str] = []
     try:
         with patience():
-            parts = app(environ, lambda status, *_: result.append(status))
-            size = sum(len(part) for part in parts)
-            with contextlib.suppress(AttributeError):
-                parts.close()
+            answer = webob.Request(environ).get_response(app)
+            return answer.status_int, len(answer.body)
     except (Exception, Hang):
         return 500, 0
-    return int(result[-1].split()[0]), size
-
-
-def main(find: Callable[..., Iterable[Finding]]) -> None:
-    """Save the findings of a service where ``run`` reads them.
-
-    :param find: is called with the directory and the settings
-    """
-    file = Path(sys.argv[1])
-    settings = json.loads(file.read_text())
-    home = Path(settings.pop("directory"))
-    os.chdir(home)
-    # What ends this process is to be seen, not logged.
-    sys.excepthook = sys.__excepthook__
-    result = [asdict(finding) for finding in find(home, **settings)]
-    file.with_suffix(".found").write_text(json.dumps(result))
-    # Glance would want to end threads that it has never had.
-    os._exit(0)
-
-
-def found(
-    service: Service, warm_up: Case, cases: Iterable[Case]
-) -> list[Finding]:
-    """Return what requests cost, after one that is not measured."""
-    service.find([warm_up])
-    gc.freeze()  # what stays is not looked through before each request
-    return service.find(cases)
 
 
 def run(module: str, directory: Path, **settings: Any) -> list[Finding]:
-    """Run a module that calls ``main``; return what it finds.
+    """Return what a service's module finds, in a new process.
 
     :param settings: for the module
-    :raises RuntimeError: if it ends badly
     """
-    file = directory / "settings.json"
-    file.write_text(json.dumps({"directory": str(directory), **settings}))
-    command = [sys.executable, "-W", "ignore", "-m", module, str(file)]
-    with (directory / "output").open("w") as output:
-        # Progress is for who waits; what else is written is not.
-        done = subprocess.run(
-            command, cwd=client.ROOT, stdout=output, check=False
-        )
-    if done.returncode:
-        raise RuntimeError(f"{module} ends with {done.returncode}")
-    return [
-        Finding(each["name"], Cost(**each["gate"]), Cost(**each["plain"]))
-        for each in json.loads(file.with_suffix(".found").read_text())
-    ]
+    fork = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(1, fork) as pool:
+        return pool.submit(_run, module, directory, settings).result()
+
+
+def _run(module: str, home: Path, settings: dict[str, Any]) -> list[Finding]:
+    os.dup2(2, 1)  # what services print is not a figure
+    os.chdir(home)
+    warnings.simplefilter("ignore")
+    findings = import_module(module).find(home, **settings)
+    next(findings)
+    gc.freeze()  # what stays is not looked through before each request
+    return list(findings)

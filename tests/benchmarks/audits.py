@@ -14,64 +14,42 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
 from nova_vhard.policy import document
 from tests.benchmarks import client, common
 
-TURNS = 3
-AUDIT, PAGE, CONTROL = "audit", "page", "control"
-
 #: ``processor`` and ``client`` (seconds), ``count``, ``peak`` (MiB).
 Took = dict[str, float]
-#: Goes one way in a new process.
-Go = Callable[[str], Took]
+#: Adds the things from the first number to the last, and the services.
+Filled = tuple[Callable[[int, int], None], list[client.Client]]
 
 
-def run(
-    module: str, services: Sequence[int], addresses: Sequence[str], way: str
-) -> Took:
-    """Run a benchmark's module as a process; return what it took.
+def run(module: str, services: Sequence[client.Client], way: str) -> Took:
+    """Go one way of a benchmark's module in a process; return what it took.
 
-    :param services: process ids of what it asks
+    :param services: what it asks
     """
-    begun = sum(map(client.processor_time, services))
-    done = subprocess.run(
-        [sys.executable, "-m", module, way, *addresses],
-        cwd=client.ROOT,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    took: Took = json.loads(done.stdout)
-    asked = sum(map(client.processor_time, services)) - begun
+    pids = [each.pid for each in services]
+    command = [sys.executable, "-m", __name__, module, way]
+    command += [each.url for each in services]
+    begun = sum(map(client.processor_time, pids))
+    done = subprocess.check_output(command, cwd=client.ROOT)
+    asked = sum(map(client.processor_time, pids)) - begun
+    took: Took = json.loads(done)
     return {**took, "processor": took["client"] + asked}
 
 
-def child(go: Callable[[Any], int], clients: Any) -> None:
-    """Be the new process: go, and print what it took.
-
-    :param go: returns how many there were
-    """
-    begun = time.process_time()
-    count = go(clients)
-    took = {
-        "client": time.process_time() - begun,
-        "count": count,
-        "peak": client.peak_mib(),
-    }
-    print(json.dumps(took))
-
-
-def rows(command: Any, clients: Mapping[str, Any], every: str) -> int:
+def audit(command: Any, clients: dict[str, Any], every: str) -> int:
     """Run a command that audits; return the number of its rows.
 
     :param every: its option for all things of all projects
     """
-    vhard = SimpleNamespace(**clients)
-    manager = SimpleNamespace(vhard=vhard)
+    manager = SimpleNamespace(vhard=SimpleNamespace(**clients))
     app = SimpleNamespace(client_manager=manager, stderr=io.StringIO())
     made = command(app, None)
     policy = document.shipped("baseline")
@@ -79,49 +57,33 @@ def rows(command: Any, clients: Mapping[str, Any], every: str) -> int:
     return len(list(made.take_action(parsed)[1]))
 
 
-def compare(
-    go: Go,
-    fill: Callable[[int, int], None],
-    few: int,
-    many: int,
-    things: str,
-    turns: int = TURNS,
-) -> common.Figures:
+def compare(module: Any, things: str) -> common.Figures:
     """Go all ways in an order that is drawn, several times.
 
-    :param fill: adds the things from the first number to the last
-    :param few: number of things of an audit that is compared for its memory
+    :param module: of a benchmark: ``cloud`` runs the services and yields them
+        with a function that fills them, FEW and MANY are numbers of things,
+        ``clients``, ``page`` and ``audit`` are for the new processes
     :param things: what there is; the name of the figure that counts it
     """
-    fill(0, few)
-    small = go(AUDIT)
-    fill(few, many)
-    common.progress(f"{turns} turns ...")
-    took = common.in_turns(
-        {
-            AUDIT: lambda: go(AUDIT),
-            PAGE: lambda: go(PAGE),
-            CONTROL: lambda: go(PAGE),
-        },
-        turns,
-        warm_up=0,
-    )
-
-    def ratio(way: str) -> common.Interval:
-        pairs = zip(took[way], took[PAGE], strict=True)
-        return common.median_ratio(
-            (it["processor"], by["processor"]) for it, by in pairs
-        )
-
-    large, paged = took[AUDIT][-1], took[PAGE][-1]
+    with module.cloud() as (fill, services):
+        go = partial(run, module.__name__, services)
+        fill(0, module.FEW)
+        small = go("audit")
+        fill(module.FEW, module.MANY)
+        common.progress(f"{module.TURNS} turns ...")
+        ways = {"audit": "audit", "page": "page", "control": "page"}
+        runs = {name: partial(go, way) for name, way in ways.items()}
+        took = common.in_turns(runs, module.TURNS, warm_up=0)
+    both = {n: [x["processor"] for x in took[n]] for n in ways}
+    large, paged = took["audit"][-1], took["page"][-1]
     return {
         things: int(paged["count"]),
         "violations": int(large["count"]),
-        **ratio(AUDIT).figures("audit_ratio"),
-        **ratio(CONTROL).figures("control_ratio"),
+        **common.ratio(both, "audit", "page", "audit_ratio"),
+        **common.ratio(both, "control", "page", "control_ratio"),
         **{
             f"{way}{part}_us": common.median_us(it[kind] for it in took[way])
-            for way in (AUDIT, PAGE)
+            for way in ("audit", "page")
             for part, kind in (("", "processor"), ("_client", "client"))
         },
         "audit_peak_mib": large["peak"],
@@ -130,15 +92,16 @@ def compare(
     }
 
 
-def bars(
-    figures: common.Figures, things: str, many: int, most: float
-) -> list[str]:
-    """Name the bars that are missed.
+def main(name: str, way: str, *addresses: str) -> None:
+    """Be the new process: go, and print what it took."""
+    module = import_module(name)
+    clients = module.clients(*addresses)
+    begun = time.process_time()
+    count = getattr(module, way)(clients)
+    taken = time.process_time() - begun
+    took = {"client": taken, "count": count, "peak": client.peak_mib()}
+    print(json.dumps(took))
 
-    :param most: of an audit, in terms of paging
-    """
-    return common.shortfalls(
-        common.ratio_bar(figures, "audit_ratio", at_most=most, width=0.05),
-        common.at_least(figures, things, many),
-        common.at_most(figures, "audit_growth_mib", 32),
-    )
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

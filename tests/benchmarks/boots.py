@@ -22,11 +22,9 @@ Needs MariaDB and RabbitMQ.
 
 import contextlib
 import json
-import random
-import sys
 import time
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -37,10 +35,10 @@ from cloud.cloud import Cloud
 from cloud.place import Place
 from tests.benchmarks import client, common, pairs
 
-AT_MOST = 1.05
-WIDTH = 0.05
-#: Of an interval that needs no more turns.
-NARROW = 0.03
+BARS = {
+    "boot_ratio": {"at_most": 1.05, "width": 0.05},
+    "boot_8_at_once_ratio": {"at_most": 1.05, "width": 0.05},
+}
 POLICY = policies.BASELINE + "hosts: {require: [kernel_aslr], mode: enforce}\n"
 # posture_ttl is 1 second in that cloud, so that a person need not wait.
 POSTURE = {"posture_ttl": 60}
@@ -55,28 +53,13 @@ SLACK = 0.004
 _VERSION = {"OpenStack-API-Version": "compute 2.90"}
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Number of servers booted at once on each cloud, and number of turns.
-
-    :ivar least: minimum number of turns
-    :ivar most: maximum number of turns, even if the intervals are still wide
-    :ivar seconds: time after which no turn is added, once ``least`` are done
-    """
-
-    servers: int
-    least: int
-    most: int
-    seconds: float
-
-    @property
-    def name(self) -> str:
-        """Return the prefix of the figures' names."""
-        return "boot" if self.servers == 1 else f"boot_{self.servers}_at_once"
-
-
-#: Together with the start of the clouds in ten minutes.
-PLANS = (Plan(1, 20, 60, 150), Plan(8, 6, 16, 150))
+#: By the names of figures: how many servers are booted at once. Together with
+#: the start of the clouds in ten minutes.
+SERVERS = {"boot": 1, "boot_8_at_once": 8}
+PLANS = {
+    "boot": pairs.Plan(1, 20, 60, narrow=0.03, seconds=150),
+    "boot_8_at_once": pairs.Plan(1, 6, 16, narrow=0.03, seconds=150),
+}
 
 
 class Meter:
@@ -196,32 +179,25 @@ class Side:
             time.sleep(0.2)
 
 
-def measured(plan: Plan, sides: Sequence[Side]) -> common.Figures:
+def measured(name: str, sides: Sequence[Side]) -> common.Figures:
     """Boot by turns until the intervals are narrow, or time is up.
 
     :param sides: with the gates, without, the control; in an order that is
         drawn for each turn
     """
-    common.progress(f"{plan.servers} boot(s) at once ...")
+    servers = SERVERS[name]
     for side in sides:
-        side.boots(plan.servers)  # warms up
+        side.boots(servers)  # warms up
         side.clear()
-    draw, begun = random.Random(common.SEED), time.monotonic()
-    turns: list[pairs.Turn] = []
-    while len(turns) < plan.most:
-        took = {
-            index: sides[index].boots(plan.servers)
-            for index in draw.sample(range(3), 3)
-        }
-        turns.append((took[0], took[1], took[2]))
+    runs = {n: partial(side.boots, servers) for n, side in enumerate(sides)}
+    turns: dict[str, list[pairs.Turn]] = {name: []}
+    for _ in pairs.rounds(PLANS[name], turns):
+        took = common.in_turns(runs, 1, warm_up=0)
+        turns[name].append((took[0][0], took[1][0], took[2][0]))
         for side in sides:
             side.clear()
-        common.progress(f"  turn {len(turns)}: {pairs.ratio(turns)}")
-        width = max(pairs.ratio(turns, side).width for side in (0, 2))
-        late = time.monotonic() - begun > plan.seconds
-        if len(turns) >= plan.least and (late or width <= NARROW):
-            break
-    return pairs.figures({plan.name: turns}, "gates")
+        common.progress(f"  {pairs.ratio(turns[name])}")
+    return pairs.figures(turns, "gates")
 
 
 @contextlib.contextmanager
@@ -263,22 +239,6 @@ def measure() -> common.Figures:
         ]
         for side in sides:
             side.meter.settle()
-        for plan in PLANS:
-            result |= measured(plan, sides)
+        for name in PLANS:
+            result |= measured(name, sides)
     return result
-
-
-def bars(figures: common.Figures) -> list[str]:
-    """Return what falls short."""
-    return common.shortfalls(
-        *(
-            common.ratio_bar(
-                figures, f"{plan.name}_ratio", at_most=AT_MOST, width=WIDTH
-            )
-            for plan in PLANS
-        )
-    )
-
-
-if __name__ == "__main__":
-    sys.exit(common.main(__doc__, measure, bars))

@@ -2,14 +2,14 @@
 """The client of a benchmark's servers, how it starts them, and their cost."""
 
 import http.client
-import os
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,22 +61,12 @@ def spent(
     :param text: its standard input
     :raises subprocess.CalledProcessError: if it fails
     """
-    with subprocess.Popen(
-        command,
-        env=env,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        assert process.stdin is not None
-        with suppress(BrokenPipeError):
-            process.stdin.write(text)
-            process.stdin.close()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    return usage.ru_utime + usage.ru_stime
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(
+        command, env=env, input=text, capture_output=True, check=True
+    )
+    now = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
 
 
 class Client:
@@ -89,10 +79,15 @@ class Client:
     def __init__(
         self, pid: int, port: int, *behind: int, gated: bool = False
     ) -> None:
-        self.pid, self._all = pid, (pid, *behind)
+        self.pid, self.port, self._all = pid, port, (pid, *behind)
         self.sent = {"X-Auth-Token": TOKEN, GATED: str(int(gated))}
         self.url = f"http://127.0.0.1:{port}"
         self._http = http.client.HTTPConnection("127.0.0.1", port)
+
+    def wait(self) -> None:
+        """Wait until the server is there."""
+        self._http.request("GET", "/", headers=self.sent)
+        self._http.getresponse().read()
 
     def ask(
         self,
@@ -129,49 +124,37 @@ class Client:
 
     def _at_rest(self) -> float:
         """Wait until no process works; return how long they have run."""
-        ran = sum(map(processor_time, self._all))
+        before, ran = -1.0, 0.0
         for _ in range(_LOOKS):
-            time.sleep(_REST)
             before, ran = ran, sum(map(processor_time, self._all))
             if before == ran:
                 break
+            time.sleep(_REST)
         return ran
 
 
 @contextmanager
 def serve(
-    module: str, *servers: tuple[Path, str]
-) -> Iterator[list[tuple[int, int]]]:
+    module: str, *servers: tuple[Path, str], kind: Any = Client
+) -> Iterator[list[Any]]:
     """Run a server for each directory and filter until the block ends.
 
     :param module: one that calls ``forked.main``
-    :returns: process id and port of each, in the order of ``servers``
-    :raises RuntimeError: if one cannot start
+    :param kind: makes a client of process id and port
     """
     arguments = [str(part) for server in servers for part in server]
-    log = servers[0][0].parent / "log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-    assert process.stdin is not None
-    assert process.stdout is not None
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", module, *arguments],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
-        # A server is known by its index, not by when it got ready.
-        ready = {}
-        for _ in servers:
-            index, *where = map(int, process.stdout.readline().split() or [0])
-            if not where:
-                raise RuntimeError(log.read_text())
-            ready[index] = (where[0], where[1])
-        yield [ready[index] for index in range(len(servers))]
+        lines = [process.stdout.readline() for _ in servers]
+        clients = [kind(*map(int, line.split())) for line in lines]
+        for each in clients:
+            each.wait()
+        yield clients
     finally:
-        process.stdin.close()
-        process.stdout.read()  # ends when the last of them has ended
-        process.wait()
+        process.communicate()  # they end with their input

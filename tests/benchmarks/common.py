@@ -2,33 +2,32 @@
 """Code shared by all benchmarks: statistics, bars and output.
 
 A benchmark is a module with a ``measure`` function that returns its figures
-(a flat dictionary whose keys end in the unit, such as ``post_gate_us``) and a
-``bars`` function that returns the bars that the figures miss::
+(a flat dictionary whose keys end in the unit, such as ``post_gate_us``) and
+with ``BARS``: the names of figures, or patterns of them, to the arguments of
+``bar``::
+
+    BARS = {
+        "post_ratio": {"at_most": 1.03, "width": 0.02},
+        "host_us": {"at_most": 0.5},
+    }
 
     def measure() -> dict[str, object]:
         ratio = common.median_ratio(pairs)          # [(with, without), ...]
         return {**ratio.figures("post_ratio"), "host_us": 0.31}
 
-    def bars(figures) -> list[str]:
-        return common.shortfalls(
-            common.ratio_bar(figures, "post_ratio", at_most=1.03, width=0.02),
-            common.at_most(figures, "host_us", 0.5),
-        )
+``python -m tests.benchmarks MODULE`` prints one JSON object on standard
+output.  With ``--check`` it then prints the missed bars, one per line, and the
+exit status is 1.  If a figure cannot be measured on this machine, ``measure``
+raises ``Unavailable`` and the exit status is 2.
 
-    if __name__ == "__main__":
-        sys.exit(common.main(__doc__, measure, bars))
-
-``main`` prints one JSON object on standard output.  With ``--check`` it then
-prints the missed bars, one per line, and the exit status is 1.  If a figure
-cannot be measured on this machine, ``measure`` raises ``Unavailable`` and the
-exit status is 2.
-
-A benchmark whose ratios are compared in CI (``compare``) also passes
+A benchmark whose ratios are compared in CI (``compare``) also has a function
 ``quick``, which returns the same figures from a few rounds.
 """
 
 import argparse
+import fnmatch
 import json
+import math
 import pathlib
 import random
 import signal
@@ -42,10 +41,8 @@ Figures = dict[str, Any]
 
 RESAMPLES = 2000
 SEED = 20260831  # the same samples always give the same interval
-
-
-#: What bars have asked for, by figure: for the page of figures.
-_WANTED: dict[str, str] = {}
+#: The order of turns, which is the same in each run.
+DRAW = random.Random(SEED)
 
 
 class Unavailable(Exception):
@@ -59,11 +56,6 @@ class Interval:
     median: float
     low: float
     high: float
-
-    @property
-    def width(self) -> float:
-        """Return the distance between the bounds."""
-        return self.high - self.low
 
     def figures(self, name: str) -> Figures:
         """Return ``name``, ``name_low`` and ``name_high``, rounded.
@@ -81,10 +73,7 @@ def bootstrap_median(samples: Sequence[float]) -> Interval:
     """Return the median of ``samples`` and its 95 % interval.
 
     Percentile bootstrap: the median of RESAMPLES draws with replacement.
-    Raises ValueError when there is no sample.
     """
-    if not samples:
-        raise ValueError("no samples")
     draw = random.Random(SEED)
     medians = sorted(
         statistics.median(draw.choices(samples, k=len(samples)))
@@ -111,63 +100,52 @@ def median_us(seconds: Iterable[float]) -> float:
     return round(statistics.median(seconds) * 1e6, 2)
 
 
-def ratio_bar(
+def bar(
     figures: Figures,
     name: str,
-    *,
-    at_most: float | None = None,
-    at_least: float | None = None,
-    width: float,
-) -> str | None:
-    """Return how a ratio with an interval misses its bar, or None.
+    at_most: float = math.inf,
+    at_least: float = -math.inf,
+    width: float | None = None,
+) -> tuple[str, str | None]:
+    """Return what is wanted of a figure, and how it misses that, or None.
 
-    The bar is missed if the whole interval is above ``at_most`` or below
-    ``at_least``.  An interval with the bar in it proves nothing if it is
-    wider than ``width``.  ``name`` is the key that was passed to
-    ``Interval.figures``.
+    :param width: of a ratio with an interval. It misses the bar if the whole
+        interval is beyond it; an interval with the bar in it proves nothing
+        if it is wider than this
     """
-    low, high = figures[f"{name}_low"], figures[f"{name}_high"]
-    shown = f"{low} to {high}"
-    if missed := _missed(name, shown, low, high, at_most, at_least):
-        return missed
-    holds = high <= at_most if at_most is not None else low >= at_least
-    if holds or round(high - low, 4) <= width:
-        return None
-    return f"{name}: {shown} is wider than {width}: too noisy, run it again"
+    low = high = shown = figures[name]
+    if width is not None:
+        low, high = figures[f"{name}_low"], figures[f"{name}_high"]
+        shown = f"{low} to {high}"
+    wanted = f"at least {at_least}"
+    if at_most < math.inf:
+        wanted = f"at most {at_most}"
+    if low > at_most or high < at_least:
+        return wanted, f"{name}: {shown}, {wanted} wanted"
+    within = at_least <= low and high <= at_most
+    if within or round(high - low, 4) <= (width or 0):
+        return wanted, None
+    text = f"{shown} is wider than {width}: too noisy, run it again"
+    return wanted, f"{name}: {text}"
 
 
-def at_most(figures: Figures, name: str, limit: float) -> str | None:
-    """Return how a plain figure exceeds its limit, or None."""
-    value = figures[name]
-    return _missed(name, value, value, value, limit, None)
+def judge(
+    figures: Figures, bars: Mapping[str, Mapping[str, Any]]
+) -> dict[str, tuple[str, str | None]]:
+    """Return the result of ``bar`` by figure.
 
+    A limit can be the name of another figure.
 
-def at_least(figures: Figures, name: str, limit: float) -> str | None:
-    """Return how a plain figure falls below its limit, or None."""
-    value = figures[name]
-    return _missed(name, value, value, value, None, limit)
-
-
-def _missed(
-    name: str,
-    shown: object,
-    low: float,
-    high: float,
-    most: float | None,
-    least: float | None,
-) -> str | None:
-    limit = f"at most {most}" if least is None else f"at least {least}"
-    _WANTED[name] = limit
-    if (most is not None and low > most) or (
-        least is not None and high < least
-    ):
-        return f"{name}: {shown}, {limit} wanted"
-    return None
-
-
-def shortfalls(*bars: str | None) -> list[str]:
-    """Return the bars that are missed."""
-    return [bar for bar in bars if bar]
+    :raises LookupError: if a bar has no figure
+    """
+    result = {}
+    for pattern, wanted in bars.items():
+        names = fnmatch.filter(figures, pattern)
+        if not names:
+            raise LookupError(f"no figure {pattern}")
+        limits = {kind: figures.get(x, x) for kind, x in wanted.items()}
+        result |= {name: bar(figures, name, **limits) for name in names}
+    return result
 
 
 def progress(text: str) -> None:
@@ -182,31 +160,27 @@ def in_turns(
 
     The order is drawn for each round.
     """
-    draw = random.Random(SEED)
     samples: dict[str, list[Any]] = {name: [] for name in runs}
     for number in range(warm_up + rounds):
-        for name in draw.sample(list(runs), len(runs)):
+        for name in DRAW.sample(list(runs), len(runs)):
             taken = runs[name]()
             if number >= warm_up:
                 samples[name].append(taken)
     return samples
 
 
-def main(
-    about: str | None,
-    measure: Callable[[], Figures],
-    bars: Callable[[Figures], list[str]],
-    argv: Sequence[str] | None = None,
-    *,
-    quick: Callable[[], Figures] | None = None,
-) -> int:
-    """Measure, print the JSON object and return the exit status.
+def ratio(
+    samples: Mapping[Any, Sequence[float]], one: Any, other: Any, name: str
+) -> Figures:
+    """Return the figures of the ratio of one run to another; see in_turns."""
+    pairs = zip(samples[one], samples[other], strict=True)
+    return median_ratio(pairs).figures(name)
 
-    ``about`` is the benchmark's docstring, its first line the ``--help``.
-    ``quick`` measures in few rounds, and holds to no bar.
-    """
+
+def main(module: Any, argv: Sequence[str]) -> int:
+    """Run a benchmark, print the JSON object and return the exit status."""
     parser = argparse.ArgumentParser(
-        description=(about or "").partition("\n")[0]
+        description=(module.__doc__ or "").partition("\n")[0]
     )
     parser.add_argument(
         "--check",
@@ -218,25 +192,30 @@ def main(
         metavar="FILE",
         help="write figures, bars and those that are missed, as JSON",
     )
-    if quick:
-        parser.add_argument(
-            "--quick",
-            action="store_true",
-            help="few rounds, for tools/bench.sh compare; no bars",
-        )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="few rounds, for tools/bench.sh compare; no bars",
+    )
     options = parser.parse_args(argv)
-    few = quick if quick and options.quick else None
     # An end that cleans up, as after Ctrl-C, not a sudden one.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        figures = (few or measure)()
+        figures = (module.quick if options.quick else module.measure)()
     except Unavailable as error:
         print(error, file=sys.stderr)
         return 2
     print(json.dumps(figures, indent=2), flush=True)
-    missed = bars(figures) if options.check and not few else []
+    judged = {}
+    if options.check and not options.quick:
+        judged = judge(figures, module.BARS)
+    missed = [text for _, text in judged.values() if text]
     if options.save:
-        result = {"figures": figures, "bars": _WANTED, "missed": missed}
+        result = {
+            "figures": figures,
+            "bars": {name: wanted for name, (wanted, _) in judged.items()},
+            "missed": missed,
+        }
         pathlib.Path(options.save).write_text(json.dumps(result))
     for line in missed:
         print(line, flush=True)

@@ -9,11 +9,35 @@
 - ``figures``, ``bars`` (figure to what is wanted), ``machine``, ``day``
 """
 
+import ast
+import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.steps import Step
 from tests.list_table import list_table
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "tools" / "bench.sh"
+#: Name of a benchmark to what it is compared with; the order of the page.
+PEERS = {
+    "policy": "jsonschema, oslo.policy, yaml.safe_load",
+    "filter": "Nova's ImagePropertiesFilter and other filters",
+    "scheduler": "Nova's scheduler without our filter",
+    "schema": "Glance with a schema-image.json of the same values",
+    "glance": "Glance without the gate",
+    "nova-api": "Nova's API without the gate",
+    "audit": "paging through the images by python-glanceclient",
+    "server-audit": "paging through the servers by openstacksdk",
+    "weight": "openstack --version and openstack module list",
+    "reporter": "virt-host-validate and checksec",
+    "guard": "a hook that ends at once, and one exempted server",
+    "placement": "none: parts of one Placement worker",
+    "scale": "none: growth with the number of things",
+    "abuse": "the same services without the gates",
+    "boots": "the same cloud without the gates",
+}
+_LINE = re.compile(r"^ +([\w-]+)\) module=([\w.]+) ;;$", re.MULTILINE)
 
 Result = Mapping[str, Any]
 
@@ -26,27 +50,34 @@ _STATES = {
 _HEAD = ".. Written by tools/bench.sh all, and by nobody else.\n"
 
 
-def page(results: Mapping[str, Result], steps: Mapping[str, Step]) -> str:
+def modules() -> dict[str, str]:
+    """Return the modules that the script runs, by name."""
+    return dict(_LINE.findall(SCRIPT.read_text(encoding="utf-8")))
+
+
+def page(results: Mapping[str, Result]) -> str:
     """Return the part of the page.
 
     :param results: by name; see the module
-    :param steps: every benchmark there is, in the order of the page
     """
     overview = [("Benchmark", "Beside", "Result")]
-    for name, step in steps.items():
+    for name, peer in PEERS.items():
         state = results.get(name, {}).get("state")
         text = _STATES.get(state, "**not run yet**")
-        overview.append((f"``{name}``", step.peer, text))
+        overview.append((f"``{name}``", peer, text))
     parts = [_HEAD, list_table(overview)]
-    for name, step in steps.items():
+    for name in PEERS:
         if name in results:
-            parts += _step(step, results[name])
+            parts += _part(name, results[name])
     return "\n".join(parts)
 
 
-def _step(step: Step, result: Result) -> Iterator[str]:
-    title = f"``tools/bench.sh {step.name}``"
-    yield f"{title}\n{'-' * len(title)}\n\n{step.method}\n"
+def _part(name: str, result: Result) -> Iterator[str]:
+    """Yield a benchmark's section; its module says how it measures."""
+    path = ROOT / f"{modules()[name].replace('.', '/')}.py"
+    method = ast.get_docstring(ast.parse(path.read_bytes()))
+    title = f"``tools/bench.sh {name}``"
+    yield f"{title}\n{'-' * len(title)}\n\n{method}\n"
     facts = result["machine"]
     versions = facts.get("versions", {}).items()
     yield (

@@ -8,6 +8,7 @@ host without NUMA accounting, with two pools of SR-IOV network functions.
 
 import datetime
 import json
+import tempfile
 import types
 import uuid
 from pathlib import Path
@@ -56,31 +57,34 @@ _NETWORKS = ("physnet0", "physnet1")
 
 
 def hosts(number: int) -> list[host_manager.HostState]:
-    """Return that many hosts."""
-    return [_host(index) for index in range(number)]
+    """Return that many hosts, as the scheduler knows them."""
+    result = []
+    for record in nodes(number):
+        name = record.host
+        state = host_manager.HostState(name, name, str(uuid.UUID(int=1)))
+        state.update(
+            compute=record,
+            service={"host": name, "disabled": False, "updated_at": None},
+            aggregates=[],
+            inst_dict={},
+        )
+        state.allocation_candidates = [
+            {
+                "allocations": {state.uuid: {"resources": {"VCPU": 2}}},
+                "mappings": {"": [state.uuid]},
+            }
+        ]
+        result.append(state)
+    return result
 
 
-def _host(index: int) -> host_manager.HostState:
-    name = f"compute{index:05}"
-    state = host_manager.HostState(name, name, str(uuid.UUID(int=1)))
-    service = {"host": name, "disabled": False, "updated_at": None}
-    state.update(
-        compute=node(name, index),
-        service=service,
-        aggregates=[],
-        inst_dict={},
-    )
-    state.allocation_candidates = [
-        {
-            "allocations": {state.uuid: {"resources": {"VCPU": 2}}},
-            "mappings": {"": [state.uuid]},
-        }
-    ]
-    return state
+def nodes(number: int) -> list[objects.ComputeNode]:
+    """Return the records of that many hosts, as a cell's database has them."""
+    return [node(f"compute{index:05}", index) for index in range(number)]
 
 
 def node(name: str, index: int) -> objects.ComputeNode:
-    """Return the record of a host, as the database of its cell has it."""
+    """Return the record of a host."""
     return objects.ComputeNode(
         id=index,
         uuid=str(uuid.UUID(int=index + 2)),
@@ -125,19 +129,11 @@ def node(name: str, index: int) -> objects.ComputeNode:
     )
 
 
-def spec(properties: dict[str, str], pci: bool = False) -> Any:
+def spec(properties: dict[str, str]) -> Any:
     """Return the RequestSpec of a boot.
 
     :param properties: image properties
-    :param pci: whether the flavor asks for a PCI device
     """
-    device = objects.InstancePCIRequest(
-        request_id=str(uuid.uuid4()),
-        count=1,
-        alias_name="connectx5",
-        spec=[{"vendor_id": "15b3", "product_id": "1018"}],
-        numa_policy="legacy",
-    )
     admin = context.RequestContext("user", PROJECT, roles=["reader", "member"])
     return objects.RequestSpec(
         admin,
@@ -168,9 +164,7 @@ def spec(properties: dict[str, str], pci: bool = False) -> Any:
                 "hw_rng:allowed": "True",
             },
         ),
-        pci_requests=objects.InstancePCIRequests(
-            requests=[device] if pci else []
-        ),
+        pci_requests=objects.InstancePCIRequests(requests=[]),
         numa_topology=None,
         scheduler_hints={},
         requested_destination=None,
@@ -221,46 +215,51 @@ def answered(body: Any) -> Any:
 
 
 class Fleet:
-    """Answers as Placement does for hosts that have all proven it."""
+    """Answers as Placement does for hosts that have all proven their IOMMU.
 
-    def __init__(self, hosts: list[Any]) -> None:
-        self._providers = [
-            {"uuid": each.uuid, "name": each.nodename} for each in hosts
-        ]
+    :param providers: what Placement says of each
+    """
+
+    def __init__(self, providers: list[dict[str, Any]]) -> None:
+        self._providers = answered({"resource_providers": providers})
 
     def get(self, url: str, version: str) -> Any:
+        """Answer our gate."""
+        if not url.startswith("/traits"):
+            return self._providers
         now = datetime.datetime.now(datetime.UTC)
-        names = [traits.of_check("iommu"), *traits.fresh(now, 2)]
-        body = {"traits": names, "resource_providers": self._providers}
-        return answered(body)
+        return answered({"traits": proven(now)})
 
 
-def with_posture(item: Any, hosts: list[Any]) -> Any:
-    """Return a filter whose fleet has proven what the policy requires."""
-    item._hosts._posture = Posture(lambda: Placement(Fleet(hosts)), 600, 600)
-    return item
+def proven(now: datetime.datetime) -> list[str]:
+    """Return the traits of a host that has just proven its IOMMU."""
+    return [traits.of_check("iommu"), *traits.fresh(now, 2)]
 
 
-def configure(directory: Path, text: str) -> None:
+def posture(hosts: list[Any]) -> Posture:
+    """Return the posture of hosts that have proven what PROVEN requires."""
+    fleet = Fleet([{"uuid": x.uuid, "name": x.nodename} for x in hosts])
+    return Posture(lambda: Placement(fleet), 600, 600)
+
+
+def configure(root: Path, text: str) -> None:
     """Put the next filter of this process under a policy of its own.
 
-    :param directory: one without such files that stays
+    :param root: a directory that stays
     """
-    policy = directory / "policy.yaml"
+    directory = tempfile.mkdtemp(dir=root)
+    policy = Path(directory, "policy.yaml")
     policy.write_text(text)
     vhard_conf.register(CONF)
     CONF.set_override("policy_file", str(policy), "vhard")
-    CONF.set_override("state_path", str(directory / "state"), "vhard")
+    CONF.set_override("state_path", f"{directory}/state", "vhard")
 
 
-def gate(directory: Path, text: str) -> Any:
-    """Return a new VirtHardeningFilter under a policy of its own.
-
-    :param directory: an empty directory that stays
-    """
+def gate(root: Path, text: str) -> Any:
+    """Return a new VirtHardeningFilter under a policy of its own."""
     from nova_vhard.gates.scheduler import VirtHardeningFilter
 
-    configure(directory, text)
+    configure(root, text)
     # What Nova's databases take is in the figures of whole boots.
     Stored(setattr)
     return VirtHardeningFilter()

@@ -3,9 +3,8 @@
 
 A module that is run as ``python -m MODULE DIRECTORY FILTER ...`` calls
 ``main``: for each directory it forks a server with the paste filter factory
-FILTER in its pipeline, which prints which of them it is, its process id and
-its port (nothing but which it is when it cannot start), and serves until the
-standard input is closed. They get ready in any order.
+FILTER in its pipeline, prints its process id and its port, and serves until
+the standard input is closed.
 
 Processes that were started apart differ by some percent in speed for no other
 reason than where their memory lies; forked ones do not.  So whatever a server
@@ -15,9 +14,9 @@ A gate is compared with ``PassOn``, a paste filter that only calls on.
 """
 
 import os
+import socket
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterable
 from functools import partial
 from importlib import import_module
@@ -35,11 +34,6 @@ NOVA_BY_TURN = "tests.benchmarks.forked:nova_by_turn"
 #: Header of a request: "1" if it goes through the gate.
 GATED = "X-Gated"
 
-#: Makes a directory ready for a server with a filter.
-Prepare = Callable[[Path, str], object]
-#: Returns the WSGI application of a directory.
-Load = Callable[[Path], Any]
-
 _LARGEST_BODY = 4 << 30
 
 
@@ -56,27 +50,6 @@ class PassOn:
         return self.app(environ, start_response)
 
 
-class ByTurn(PassOn):
-    """A gate, and no gate, before one application.
-
-    Two processes that do the same differ by one or two percent, by where
-    their memory lies.
-    """
-
-    def __init__(self, gate: str, app: Callable[..., Iterable[bytes]]) -> None:
-        super().__init__(app)
-        factory = import_module(f"nova_vhard.gates.{gate}").filter_factory
-        self.gate = factory({})(app)
-
-    def __call__(
-        self, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> Iterable[bytes]:
-        """Call the gate if the request wants it."""
-        if environ["HTTP_X_GATED"] == "1":
-            return self.gate(environ, start_response)
-        return super().__call__(environ, start_response)
-
-
 def filter_factory(
     global_conf: dict[str, str], **local_conf: str
 ) -> Callable[..., PassOn]:
@@ -87,49 +60,58 @@ def filter_factory(
 factory_with_schema = filter_factory
 
 
-def glance_by_turn(global_conf: dict[str, str]) -> Callable[..., ByTurn]:
-    """Build the filter for Glance."""
-    return partial(ByTurn, "glance_api")
+def by_turn(
+    gate: str, global_conf: dict[str, str], **local_conf: str
+) -> Callable[..., Any]:
+    """Build a gate, and no gate, before one application.
+
+    Two processes that do the same differ by one or two percent, by where
+    their memory lies.
+    """
+    factory = import_module(f"nova_vhard.gates.{gate}").filter_factory({})
+
+    def build(app: Callable[..., Iterable[bytes]]) -> Callable[..., Any]:
+        sides = {"1": factory(app), "0": PassOn(app)}
+        return lambda environ, start_response: sides[environ["HTTP_X_GATED"]](
+            environ, start_response
+        )
+
+    return build
 
 
-def nova_by_turn(global_conf: dict[str, str]) -> Callable[..., ByTurn]:
-    """Build the filter for Nova."""
-    return partial(ByTurn, "nova_api")
+glance_by_turn = partial(by_turn, "glance_api")
+nova_by_turn = partial(by_turn, "nova_api")
 
 
-def main(arguments: list[str], prepare: Prepare, load: Load) -> None:
+def main(
+    arguments: list[str],
+    prepare: Callable[[Path, str], object],
+    load: Callable[[Path], Any],
+) -> None:
     """Fork a server for each directory and filter of the arguments.
 
-    :param prepare: runs here, ``load`` in the server's own process
+    :param prepare: makes a directory ready for a server with a filter; runs
+        here
+    :param load: returns the WSGI application of a directory; runs in the
+        server's own process
     """
-    answers = sys.stdout.fileno()
-    servers = zip(arguments[::2], arguments[1::2], strict=True)
-    for index, (name, our_filter) in enumerate(servers):
+    for name, our_filter in zip(arguments[::2], arguments[1::2], strict=True):
         directory = Path(name).resolve()
         prepare(directory, our_filter)
-        if os.fork() == 0:
-            try:
-                _serve(load, directory, index, answers)
-            except Exception:
-                traceback.print_exc()
-            os.write(answers, f"{index}\n".encode())
-            os._exit(1)
-    sys.stdin.read()
-
-
-def _serve(load: Load, directory: Path, index: int, answers: int) -> None:
-    """Serve from a directory; write index, process id and port to a pipe."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    server = waitress.create_server(
-        load(directory),
-        host="127.0.0.1",
-        port=0,
-        threads=1,
-        max_request_body_size=_LARGEST_BODY,
-    )
-    ready = f"{index} {os.getpid()} {server.effective_port}\n"
-    os.write(answers, ready.encode())
-    server.run()
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            port = listening.getsockname()[1]
+            pid = os.fork()
+            if pid == 0:
+                threading.Thread(target=_end_with_parent, daemon=True).start()
+                waitress.serve(
+                    load(directory),
+                    sockets=[listening],
+                    threads=1,
+                    max_request_body_size=_LARGEST_BODY,
+                    _quiet=True,
+                )
+            print(pid, port, flush=True)
+    _end_with_parent()
 
 
 def _end_with_parent() -> None:

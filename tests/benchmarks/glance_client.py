@@ -2,9 +2,7 @@
 """A Glance server process of the benchmarks, and its one client."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from functools import partial
 
 from tests.benchmarks import client
 
@@ -71,8 +69,5 @@ class Glance(client.Client):
         self.ask("PUT", path, body, OCTETS, expect=204, **size)
 
 
-@contextmanager
-def serve(*servers: tuple[Path, str]) -> Iterator[list[Glance]]:
-    """Run a Glance for each directory and filter until the block ends."""
-    with client.serve(SERVER, *servers) as result:
-        yield [Glance(pid, port) for pid, port in result]
+#: Runs Glances for the benchmark; see ``client.serve``.
+serve = partial(client.serve, SERVER, kind=Glance)

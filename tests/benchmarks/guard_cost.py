@@ -14,16 +14,15 @@ Memory is what a daemon's process has more after 10,000 starts of as many
 guests.
 """
 
-import contextlib
 import logging
 import os
-import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+
+import psutil
 
 from nova_vhard.guard import hook, server, wire
 from nova_vhard.guard.answers import Answers
@@ -38,6 +37,12 @@ from tests.unit.guard import domains
 
 HOOKS, BLOCKS, BLOCK, STARTS = 60, 80, 100, 10_000
 MANY = 10_000
+BARS = {
+    "hook_beyond_empty_us": {"at_most": 50_000},
+    "exemptions_10000_ratio": {"at_most": 1.1, "width": 0.15},
+    "memory_10000_starts_mib": {"at_most": 32},
+    "memory_20000_starts_mib": {"at_most": 48},
+}
 PYTHON = "/usr/bin/python3"
 _EMPTY = f"#!{PYTHON} -IS\nimport sys\nsys.exit(0)\n"
 
@@ -83,48 +88,39 @@ def judged(answers: Answers) -> float:
 def judgements(folder: Path) -> common.Figures:
     """Return what a judgement costs."""
     common.progress(f"judgements, 1 and {MANY} exempted servers ...")
-    few = answering(folder / "few", exempting(1))
-    many = answering(folder / "many", exempting(MANY))
-    took = common.in_turns(
-        {"few": lambda: judged(few), "many": lambda: judged(many)}, BLOCKS
-    )
-    pairs = zip(took["many"], took["few"], strict=True)
+    runs = {
+        name: partial(judged, answering(folder / name, exempting(servers)))
+        for name, servers in {"few": 1, "many": MANY}.items()
+    }
+    took = common.in_turns(runs, BLOCKS)
     return {
-        **common.median_ratio(pairs).figures("exemptions_10000_ratio"),
+        **common.ratio(took, "many", "few", "exemptions_10000_ratio"),
         "judged_us": common.median_us(took["few"]),
         "judged_10000_exemptions_us": common.median_us(took["many"]),
     }
 
 
-@contextlib.contextmanager
-def hooks(folder: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield a hook that is answered, and one that is empty."""
-    answers = answering(folder / "daemon", domains.ENFORCE)
-    path = str(folder / "guard.sock")
-    running = server.Server(
-        server.listen(path), answers, frozenset((os.geteuid(),))
-    )
-    text = Path(hook.__file__).read_text(encoding="utf-8")
-    places = folder / "hook", folder / "empty"
-    places[0].write_text(text.replace(hook.SOCKET, path))
-    places[1].write_text(_EMPTY)
-    running.start()
-    try:
-        yield places
-    finally:
-        running.stop()
-
-
 def of_the_hook(folder: Path) -> common.Figures:
     """Return what the hook costs beyond an empty one."""
     common.progress("hooks ...")
-    words = ("x", "prepare", "begin", "-")
-    with hooks(folder) as places:
-        ours, empty = (
-            partial(spent, [PYTHON, "-IS", str(each), *words], domains.xml())
-            for each in places
-        )
-        took = common.in_turns({"ours": ours, "empty": empty}, HOOKS)
+    path = str(folder / "guard.sock")
+    text = Path(hook.__file__).read_text(encoding="utf-8")
+    programs = {"ours": text.replace(hook.SOCKET, path), "empty": _EMPTY}
+    runs = {}
+    for name, program in programs.items():
+        place = folder / name
+        place.write_text(program)
+        command = [PYTHON, "-IS", str(place), "x", "prepare", "begin", "-"]
+        runs[name] = partial(spent, command, domains.xml())
+    answers = answering(folder / "daemon", domains.ENFORCE)
+    running = server.Server(
+        server.listen(path), answers, frozenset((os.geteuid(),))
+    )
+    running.start()
+    try:
+        took = common.in_turns(runs, HOOKS)
+    finally:
+        running.stop()
     pairs = zip(took["ours"], took["empty"], strict=True)
     beyond = common.bootstrap_median([each - other for each, other in pairs])
     return {
@@ -136,28 +132,20 @@ def of_the_hook(folder: Path) -> common.Figures:
     }
 
 
-def resident_mib() -> float:
-    """Return the memory of this process now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
 def remembered(folder: Path) -> common.Figures:
-    """Return what 10,000 guests add to a daemon's memory."""
+    """Return what 10,000 guests add to a daemon's memory, and 20,000."""
     common.progress(f"{STARTS} guests ...")
     answers = answering(folder / "memory", domains.ENFORCE)
+    resident = psutil.Process().memory_info
     for _ in range(100):
         start(answers)
-    before = resident_mib()
-    for _ in range(STARTS):
-        start(answers, str(uuid.uuid4()))
-    after = resident_mib()
-    for _ in range(STARTS):
-        start(answers, str(uuid.uuid4()))
-    return {
-        "memory_10000_starts_mib": round(after - before, 2),
-        "memory_20000_starts_mib": round(resident_mib() - before, 2),
-    }
+    figures, before = {}, resident().rss
+    for guests in (STARTS, 2 * STARTS):
+        for _ in range(STARTS):
+            start(answers, str(uuid.uuid4()))
+        added = round((resident().rss - before) / 2**20, 2)
+        figures[f"memory_{guests}_starts_mib"] = added
+    return figures
 
 
 def measure() -> common.Figures:
@@ -174,19 +162,3 @@ def measure() -> common.Figures:
             **judgements(folder),
             **remembered(folder),
         }
-
-
-def bars(figures: common.Figures) -> list[str]:
-    """Return what falls short."""
-    return common.shortfalls(
-        common.at_most(figures, "hook_beyond_empty_us", 50_000),
-        common.ratio_bar(
-            figures, "exemptions_10000_ratio", at_most=1.1, width=0.15
-        ),
-        common.at_most(figures, "memory_10000_starts_mib", 32),
-        common.at_most(figures, "memory_20000_starts_mib", 48),
-    )
-
-
-if __name__ == "__main__":
-    sys.exit(common.main(__doc__, measure, bars))

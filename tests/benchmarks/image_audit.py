@@ -22,7 +22,7 @@ from keystoneauth1 import session, token_endpoint
 from nova_vhard.osc.image import audit as image
 from tests.benchmarks import audits, client, common
 from tests.benchmarks.forked import PASS_ON
-from tests.benchmarks.glance_client import SERVER
+from tests.benchmarks.glance_client import serve
 from tests.functional.glance import identity
 
 MANY, FEW = 10_000, 1_000
@@ -32,9 +32,13 @@ OLD = {"hw_disk_bus": "ide", "hw_vif_model": "e1000", "os_version": "3"}
 THIRD = 3
 #: That of an audit.
 PAGE_SIZE = 500
-AT_MOST = 1.05
 #: Each is short: a few would say little.
 TURNS = 9
+BARS = {
+    "audit_ratio": {"at_most": 1.05, "width": 0.05},
+    "images": {"at_least": MANY},
+    "audit_growth_mib": {"at_most": 32},
+}
 
 _NOW = "2026-01-01 00:00:00.000000"
 _IMAGE = (
@@ -51,70 +55,52 @@ _PROPERTY = (
 
 def fill(database: Path, first: int, last: int) -> None:
     """Put images number first to last into Glance's database."""
+    ids = {n: str(uuid.UUID(int=n)) for n in range(first, last)}
     with contextlib.closing(sqlite3.connect(database)) as link, link:
-        for number in range(first, last):
-            image_id = str(uuid.UUID(int=number))
-            name = f"image {number}"
-            link.execute(_IMAGE, (image_id, name, _NOW, _NOW, PROJECT))
-            properties = CLEAN if number % THIRD else OLD
-            link.executemany(
-                _PROPERTY,
-                [(image_id, k, v, _NOW, _NOW) for k, v in properties.items()],
-            )
+        link.executemany(
+            _IMAGE,
+            [(ids[n], f"image {n}", _NOW, _NOW, PROJECT) for n in ids],
+        )
+        link.executemany(
+            _PROPERTY,
+            [
+                (ids[n], name, value, _NOW, _NOW)
+                for n in ids
+                for name, value in (CLEAN if n % THIRD else OLD).items()
+            ],
+        )
 
 
-def images(address: str) -> Any:
+def clients(address: str) -> dict[str, Any]:
     """Return glanceclient's images of a server on loopback."""
     auth = token_endpoint.Token(address, identity.token(PROJECT))
     logged_in = session.Session(auth=auth)
-    return glanceclient.Client("2", session=logged_in).images
+    return {"images": glanceclient.Client("2", session=logged_in).images}
 
 
-def page(clients: Any) -> int:
+def page(vhard: dict[str, Any]) -> int:
     """Go through all images and do nothing; return their number."""
     return sum(
         1
         for hidden in ("false", "true")
-        for _ in clients.list(
+        for _ in vhard["images"].list(
             page_size=PAGE_SIZE,
             filters={"visibility": "all", "os_hidden": hidden},
         )
     )
 
 
-def audit(clients: Any) -> int:
-    """Audit all images; return the number of rows."""
-    return audits.rows(image.AuditImages, {"images": clients}, "--all")
-
-
-WAYS = {audits.PAGE: page, audits.AUDIT: audit}
+#: Audits all images; returns the number of rows.
+audit = partial(audits.audit, image.AuditImages, every="--all")
 
 
 @contextlib.contextmanager
-def glance() -> Iterator[tuple[int, str, Path]]:
-    """Run a Glance; yield its process id, its address and its database."""
-    with client.folder("audit") as directory:
-        place = directory / "glance"
-        with client.serve(SERVER, (place, PASS_ON)) as ((pid, port),):
-            address = f"http://127.0.0.1:{port}"
-            yield pid, address, place / "glance.sqlite"
+def cloud() -> Iterator[audits.Filled]:
+    """Run a Glance, until the block ends."""
+    with client.folder("audit") as home, serve((home, PASS_ON)) as glance:
+        yield partial(fill, home / "glance.sqlite"), glance
 
 
 def measure() -> common.Figures:
     """Run Glance and measure everything."""
-    with glance() as (pid, address, database):
-        go = partial(audits.run, __spec__.name, (pid,), (address,))
-        put = partial(fill, database)
-        return audits.compare(go, put, FEW, MANY, "images", TURNS)
-
-
-def bars(figures: common.Figures) -> list[str]:
-    """Name the bars that are missed."""
-    return audits.bars(figures, "images", MANY, AT_MOST)
-
-
-if __name__ == "__main__":
-    if len(sys.argv) > 1 and sys.argv[1] in WAYS:
-        audits.child(WAYS[sys.argv[1]], images(sys.argv[2]))
-    else:
-        sys.exit(common.main(__doc__, measure, bars))
+    return audits.compare(sys.modules[__name__], "images")

@@ -17,19 +17,18 @@ ends its output with the figure.
 import contextlib
 import ctypes
 import os
-import pathlib
-import platform
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import psutil
 
 _EVERY = 0.002
-_KIB = 1024
 
-# kcmp(2), which libc has no function for, and its KCMP_VM.
-_KCMP = {"x86_64": 312, "aarch64": 272}
-_VM = 1
+# kcmp(2) of x86-64, which libc has no function for, and its KCMP_VM.
+_KCMP, _VM = 312, 1
 _LIBC = ctypes.CDLL(None)
 
 
@@ -39,51 +38,32 @@ def peak_mib(command: Sequence[str]) -> float:
     :raises subprocess.CalledProcessError: if it fails
     """
     watching = [sys.executable, "-m", __name__, *command]
-    done = subprocess.run(watching, stdout=subprocess.PIPE, check=True)
-    return float(done.stdout.split()[-1])
+    return float(subprocess.check_output(watching).split()[-1])
 
 
 def watched(command: Sequence[str]) -> float:
     """Do so in this process."""
     process = subprocess.Popen(command)
-    peak_kib = 0
-    pid = 0
+    peak = pid = 0
     while not pid:
-        result = sum(_pss_kib(each) for each in _tree(process.pid))
-        peak_kib = max(peak_kib, result)
+        peak = max(peak, sum(_pss(process.pid)))
         time.sleep(_EVERY)
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
+    if os.waitstatus_to_exitcode(status):
+        raise subprocess.CalledProcessError(status, command)
     # ru_maxrss is that of the process or of a descendant that was waited for.
-    return round(max(peak_kib, usage.ru_maxrss) / _KIB, 1)
+    return round(max(peak / 2**20, usage.ru_maxrss / 2**10), 1)
 
 
-def _tree(pid: int) -> Iterator[int]:
-    """Yield a process and all below it that have a memory of their own."""
-    yield pid
-    number = _KCMP.get(platform.machine())
-    for child in _read(f"/proc/{pid}/task/{pid}/children").split():
-        shared = number and not _LIBC.syscall(
-            number, pid, int(child), _VM, 0, 0
-        )
-        if not shared:
-            yield from _tree(int(child))
-
-
-def _pss_kib(pid: int) -> int:
-    """Return the proportional set size; 0 for a process that has ended."""
-    text = _read(f"/proc/{pid}/smaps_rollup")
-    lines = (line.split() for line in text.splitlines())
-    return next((int(each[1]) for each in lines if each[0] == "Pss:"), 0)
-
-
-def _read(path: str) -> str:
-    """Return a file of proc(5); nothing of a process that has ended."""
-    with contextlib.suppress(OSError):
-        return pathlib.Path(path).read_text()
-    return ""
+def _pss(pid: int) -> Iterator[int]:
+    """Yield the bytes of a process and of all below with their own memory."""
+    # A process that ends in between has none.
+    with contextlib.suppress(psutil.Error, OSError):
+        yield psutil.Process(pid).memory_full_info().pss
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        for child in map(int, children.split()):
+            if _LIBC.syscall(_KCMP, pid, child, _VM, 0, 0):
+                yield from _pss(child)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ FLAVOR = "m1"
 # Nova takes a policy.yaml beside nova.conf for its access rules.  Nobody
 # consumes what is cast; SQLite does not wait for the disk, which is no
 # part of what is measured.  A log file, as in production.
-_CONFIGURATION = """\
+CONFIGURATION = """\
 [DEFAULT]
 host = controller
 my_ip = 127.0.0.1
@@ -51,20 +51,6 @@ driver = nova.quota.NoopQuotaDriver
 policy_file = vhard.yaml
 state_path = vhard
 """
-
-
-def write(directory: Path, glance: str, network: str) -> None:
-    """Write nova.conf and the policy.
-
-    :param glance: address of Glance
-    :param network: address of Neutron
-    """
-    for name in ("locks", "vhard"):
-        (directory / name).mkdir(parents=True)
-    (directory / "nova.conf").write_text(
-        _CONFIGURATION.format(glance=glance, network=network)
-    )
-    service.write_policy(directory / "vhard.yaml", "")
 
 
 def write_paste_file(directory: Path, our_filter: str) -> None:

@@ -21,22 +21,22 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.benchmarks import client, common, glance_client, nova_cloud
 from tests.benchmarks.forked import NOVA_BY_TURN, PASS_ON
-from tests.benchmarks.pairs import Plan, Sides, play
+from tests.benchmarks.pairs import Plan, play
 from tests.functional.glance import identity
 
-PLAN = Plan(
-    kinds=("servers_detail", "action", "create", "create_read"),
-    turns=30,
-    least=8,
-    most=40,
-    warm_up=5,
-)
+PLAN = Plan(turns=30, least=8, most=40, warm_up=5)
+KINDS = ("servers_detail", "action", "create", "create_read")
+BARS = {
+    "servers_detail_ratio": {"at_most": 1.01, "width": 0.02},
+    "action_ratio": {"at_most": 1.01, "width": 0.02},
+    "create_ratio": {"at_most": 1.05, "width": 0.02},
+    "create_read_ratio": {"at_most": 1.06, "width": 0.02},
+}
 
 SERVER = "tests.benchmarks.nova_server"
 NETWORK = "tests.benchmarks.nova_network"
@@ -84,78 +84,48 @@ class Side(client.Client):
 
 
 @contextmanager
-def running(
-    template: Path, behind: list[int], image: str, directory: Path
-) -> Iterator[Sides]:
-    """Run a new server in a directory, until the block ends.
-
-    :param behind: process ids of what it asks
-    """
-    place = directory / "api"
-    shutil.copytree(template, place)
-    with client.serve(SERVER, (place, NOVA_BY_TURN)) as (server,):
-        yield Sides(
-            *(
-                Side(*server, *behind, image=image, gated=gated)
-                for gated in (True, False, False)
-            )
-        )
-
-
-def make_template(directory: Path, glance: str, network: str) -> None:
-    """Make the directory that each Nova API gets a copy of."""
-    nova_cloud.write(directory, glance, network)
-    subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", SERVER, str(directory)],
-        cwd=client.ROOT,
-        check=True,
-    )
-
-
-@contextmanager
 def neighbours(
     directory: Path,
 ) -> Iterator[tuple[glance_client.Glance, client.Client]]:
     """Run Glance and Neutron in a directory, until the block ends."""
-    with ExitStack() as stack:
-        (glance,) = stack.enter_context(
-            glance_client.serve((directory / "glance" / "api", PASS_ON))
-        )
-        (network,) = stack.enter_context(
-            client.serve(NETWORK, (directory / "network" / "api", PASS_ON))
-        )
-        yield glance, client.Client(*network)
+    with (
+        glance_client.serve((directory / "glance", PASS_ON)) as (glance,),
+        client.serve(NETWORK, (directory / "network", PASS_ON)) as (network,),
+    ):
+        yield glance, network
+
+
+def make_template(directory: Path, glance: str, network: str) -> None:
+    """Make the directory that each Nova API gets a copy of.
+
+    :param glance: address of Glance
+    :param network: address of Neutron
+    """
+    command = [sys.executable, "-W", "ignore", "-m", SERVER]
+    command += [str(directory), glance, network]
+    subprocess.run(command, cwd=client.ROOT, check=True)
 
 
 def measure() -> common.Figures:
     """Run the servers and measure everything."""
     with (
-        client.folder("nova-api") as directory,
-        neighbours(directory) as (glance, network),
+        client.folder("nova-api") as folder,
+        neighbours(folder) as (glance, network),
     ):
         image = glance.create().rpartition("/")[2]
         glance.fill(1)
-        template = directory / "template"
+        template = folder / "template"
         make_template(template, glance.url, network.url)
-        behind = [glance.pid, network.pid]
-        return play(
-            "nova-api", PLAN, partial(running, template, behind, image)
-        )
 
+        @contextmanager
+        def running(directory: Path) -> Iterator[list[Side]]:
+            place = directory / "api"
+            shutil.copytree(template, place)
+            with client.serve(SERVER, (place, NOVA_BY_TURN)) as (nova,):
+                where = nova.pid, nova.port, glance.pid, network.pid
+                yield [
+                    Side(*where, image=image, gated=gated)
+                    for gated in (True, False, False)
+                ]
 
-def bars(figures: common.Figures) -> list[str]:
-    """Name the bars that are missed."""
-    return common.shortfalls(
-        common.ratio_bar(
-            figures, "servers_detail_ratio", at_most=1.01, width=0.02
-        ),
-        common.ratio_bar(figures, "action_ratio", at_most=1.01, width=0.02),
-        common.ratio_bar(figures, "create_ratio", at_most=1.05, width=0.02),
-        common.ratio_bar(
-            figures, "create_read_ratio", at_most=1.06, width=0.02
-        ),
-    )
-
-
-if __name__ == "__main__":
-    sys.exit(common.main(__doc__, measure, bars))
+        return play("nova-api", PLAN, KINDS, running)

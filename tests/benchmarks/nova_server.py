@@ -3,8 +3,8 @@
 
 Only the API: no conductor, scheduler or compute runs, and what the API casts
 to them stays in memory.  The directory of each holds nova.conf and the
-databases already.  Run as ``python -m tests.benchmarks.nova_server
-DIRECTORY`` it makes there the databases that the nova.conf in it names.
+databases already: ``python -m tests.benchmarks.nova_server DIRECTORY GLANCE
+NETWORK`` makes it, with the addresses of Glance and Neutron.
 """
 
 import os
@@ -29,7 +29,13 @@ from oslo_utils import timeutils  # noqa: E402
 
 import nova_vhard.gates.nova_api  # noqa: E402, F401
 from tests.benchmarks import forked, nova_cloud  # noqa: E402
-from tests.benchmarks.nova_cloud import FLAVOR, PROJECT, SERVERS  # noqa: E402
+from tests.benchmarks.nova_cloud import (  # noqa: E402
+    CONFIGURATION,
+    FLAVOR,
+    PROJECT,
+    SERVERS,
+)
+from tests.functional.nova import service  # noqa: E402
 
 
 def load(directory: Path) -> Any:
@@ -41,13 +47,19 @@ def load(directory: Path) -> Any:
     return wsgi_app.init_application("osapi_compute", program)
 
 
-def make(directory: str) -> None:
-    """Make the databases of the API and of two cells, with servers."""
+def make(directory: str, glance: str, network: str) -> None:
+    """Make configuration, policy and databases, of two cells with servers."""
+    os.makedirs(directory)
     os.chdir(directory)
+    for name in ("locks", "vhard"):
+        os.mkdir(name)
+    text = CONFIGURATION.format(glance=glance, network=network)
+    Path("nova.conf").write_text(text)
+    service.write_policy(Path("vhard.yaml"), "")
     config.parse_args(["nova", "--config-file", "nova.conf"])
     objects.register_all()
-    migration.db_sync(database="api")
-    migration.db_sync(database="main")
+    for name in ("api", "main"):
+        migration.db_sync(database=name)
     shutil.copy("cell1.sqlite", "cell0.sqlite")
     admin = context.get_admin_context()
     for name, cell_id, transport in (
@@ -125,7 +137,7 @@ def _make_server(server_id: str, cell: Any, flavor: Any) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 2:
+    if len(sys.argv) == 3:
         forked.main(sys.argv[1:], nova_cloud.write_paste_file, load)
     else:
-        make(sys.argv[1])
+        make(*sys.argv[1:])

@@ -20,13 +20,11 @@ ratio shows how much two identical sides differ.
 A ratio is gate/plain or control/plain.
 """
 
-import random
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -40,38 +38,23 @@ NARROW = 0.014  # below what the bars ask for: the next run differs a little
 LIMIT = 600
 
 
-class Sides:
-    """A service with the gate and two without, asked by turns.
-
-    A side has a method for each kind of request that returns what it took.
-    """
-
-    def __init__(self, *sides: Any) -> None:
-        self._sides = sides
-        self._draw = random.Random(common.SEED)
-
-    def turn(self, timing: Callable[[Any], float]) -> Turn:
-        """Return what one request each took, in an order that is drawn."""
-        order = self._draw.sample(range(3), 3)
-        took = {index: timing(self._sides[index]) for index in order}
-        return took[0], took[1], took[2]
-
-
 @dataclass(frozen=True)
 class Plan:
-    """Requests to measure, and the number of turns and rounds.
+    """The number of turns and rounds.
 
-    :ivar kinds: kinds of requests
     :ivar turns: turns of each kind in a round
     :ivar least: minimum number of rounds
     :ivar most: maximum number of rounds, even if the intervals are still wide
+    :ivar narrow: width of intervals that need no more rounds
+    :ivar seconds: time after which no round is begun, once ``least`` are done
     """
 
-    kinds: Sequence[str]
     turns: int
     least: int
     most: int
     warm_up: int = 15
+    narrow: float = NARROW
+    seconds: float = LIMIT
 
 
 def ratio(turns: Sequence[Turn], side: int = 0) -> common.Interval:
@@ -82,32 +65,45 @@ def ratio(turns: Sequence[Turn], side: int = 0) -> common.Interval:
     return common.median_ratio((turn[side], turn[1]) for turn in turns)
 
 
-def play(
-    name: str,
-    plan: Plan,
-    running: Callable[[Path], AbstractContextManager[Sides]],
-) -> common.Figures:
-    """Play rounds, each with new servers; return the figures.
+def rounds(plan: Plan, turns: Mapping[str, Sequence[Turn]]) -> Iterator[int]:
+    """Yield numbers of rounds, until the intervals are narrow.
 
-    :param running: runs the servers in a directory until its block ends
+    :param turns: by kind, which grow meanwhile
     """
-    turns: dict[str, list[Turn]] = {kind: [] for kind in plan.kinds}
-    timings = {kind: methodcaller(kind) for kind in plan.kinds}
     begun = time.monotonic()
     for number in range(1, plan.most + 1):
         common.progress(
-            f"requests, round {number} of {plan.least} to {plan.most} ..."
+            f"{', '.join(turns)}, round {number} of {plan.least} to "
+            f"{plan.most} ..."
         )
-        with client.folder(name) as place, running(place) as sides:
-            for turn in range(plan.warm_up + plan.turns):
-                for kind, timing in timings.items():
-                    taken = sides.turn(timing)
-                    if turn >= plan.warm_up:
-                        turns[kind].append(taken)
-        width = max(ratio(listed).width for listed in turns.values())
-        late = time.monotonic() - begun > LIMIT
-        if late or (number >= plan.least and width <= NARROW):
+        yield number
+        late = time.monotonic() - begun > plan.seconds
+        intervals = [ratio(x, side) for x in turns.values() for side in (0, 2)]
+        narrow = all(x.high - x.low <= plan.narrow for x in intervals)
+        if number >= plan.least and (late or narrow):
             break
+
+
+def play(
+    name: str,
+    plan: Plan,
+    kinds: Sequence[str],
+    running: Callable[[Path], AbstractContextManager[Sequence[Any]]],
+) -> common.Figures:
+    """Play rounds, each with new servers; return the figures.
+
+    :param kinds: of requests: a side has a method for each, which returns
+        what it took
+    :param running: runs the three sides in a directory until its block ends
+    """
+    turns: dict[str, list[Turn]] = {kind: [] for kind in kinds}
+    for number in rounds(plan, turns):  # noqa: B007
+        with client.folder(name) as place, running(place) as sides:
+            for kind in kinds:
+                calls = {n: getattr(x, kind) for n, x in enumerate(sides)}
+                took = common.in_turns(calls, plan.turns, plan.warm_up)
+                listed = (took[side] for side in range(3))
+                turns[kind] += zip(*listed, strict=True)
     return {"rounds": number, **figures(turns)}
 
 

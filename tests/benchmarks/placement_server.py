@@ -12,7 +12,6 @@ nodes that have reported.
 import datetime
 import itertools
 import os
-import sqlite3
 import sys
 import uuid
 from pathlib import Path
@@ -69,26 +68,18 @@ def load(directory: Path) -> Any:
 def fill(directory: Path, number: int) -> None:
     """Put so many compute nodes into the database."""
     load(directory)
-    file = directory / "placement.sqlite"
-    if file.exists():
-        with sqlite3.connect(file) as link:
-            # Readers do not wait for the writer.
-            link.execute("PRAGMA journal_mode=WAL")
     ours = [traits.of_check(name) for name in PASSED]
     ours.append(traits.of_hour(REPORTED))
     nodes = range(1, number + 1)
-    table, trait = models.ResourceProvider.__table__, models.Trait.__table__
+    trait = models.Trait.__table__
     # As a sweep has made them.
     ahead = traits.hours(REPORTED, 0, 24 * names_ahead.DAYS + 1)
     known = names_ahead.of_checks().union(ours, ahead)
+    kinds = ("HW_CPU_X86_", "COMPUTE_")
+    others = [x for x in os_traits.get_traits() if x.startswith(kinds)]
+    names = [*others[:_OTHERS], *ours]
     with db_api.get_placement_engine().begin() as link:
         link.execute(trait.insert(), [{"name": each} for each in known])
-        others = [
-            each
-            for each in os_traits.get_traits()
-            if each.startswith(("HW_CPU_X86_", "COMPUTE_"))
-        ]
-        names = [*others[:_OTHERS], *ours]
         result = link.execute(trait.select().where(trait.c.name.in_(names)))
         ids = [row.id for row in result]
         providers = (
@@ -106,21 +97,17 @@ def fill(directory: Path, number: int) -> None:
             for number in nodes
             for each in ids
         )
-        owned = models.ResourceProviderTrait.__table__
-        for into, rows in ((table, providers), (owned, has)):
+        for model, rows in (
+            (models.ResourceProvider, providers),
+            (models.ResourceProviderTrait, has),
+        ):
             while block := list(itertools.islice(rows, _ROWS)):
-                link.execute(into.insert(), block)
-
-
-def main(directory: str, database: str, number: str = "") -> None:
-    """Serve, or make the database."""
-    if not number:
-        forked.main([directory, database], prepare, load)
-        return
-    prepare(Path(directory), database)
-    fill(Path(directory), int(number))
-    os._exit(0)  # Placement's engine has no end of its own
+                link.execute(model.__table__.insert(), block)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if len(sys.argv) == 3:
+        forked.main(sys.argv[1:], prepare, load)
+    prepare(Path(sys.argv[1]), sys.argv[2])
+    fill(Path(sys.argv[1]), int(sys.argv[3]))
+    os._exit(0)  # Placement's engine has no end of its own

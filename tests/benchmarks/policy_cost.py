@@ -19,17 +19,12 @@ ours over those of the peer, and time of loading over that of the peer.
 
 import datetime
 import gc
-import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-# As in the scheduler; must precede any import of Nova.
-os.environ.setdefault("OS_NOVA_DISABLE_EVENTLET_PATCHING", "1")
 
 import jsonschema
 import yaml
@@ -67,59 +62,51 @@ TEN = {
 
 _RULE = "role:member and project_id:%(owner)s"
 _CREDENTIALS = {"roles": ["member", "reader"], "project_id": PROJECT}
-
-
+LOAD, PARSE = "load_10000_exemptions", "safe_load_10000_exemptions"
+#: What is over what: evaluations a second of ours over those of the peer.
+RATIOS = {
+    "evaluations_to_jsonschema_ratio": ("jsonschema", "baseline"),
+    "evaluations_to_oslo_policy_ratio": ("oslo_policy", "baseline"),
+    "exemptions_10000_ratio": ("many_exemptions", "baseline"),
+    "load_to_safe_load_ratio": (LOAD, PARSE),
+}
+BARS = {
+    "evaluations_to_*_ratio": {"at_least": 1, "width": 0.2},
+    "exemptions_10000_ratio": {"at_most": 1.1, "width": 0.05},
+    "load_to_safe_load_ratio": {"at_most": 1, "width": 0.1},
+}
 #: Blocks of BLOCK evaluations of each kind, and loads.
 FULL, QUICK = (60, 9), (20, 2)
 
 
-def ours(policy: Policy, properties: Mapping[str, str]) -> Callable[[], Any]:
-    """Return one evaluation that lets an image pass."""
-
-    def run() -> None:
-        request = image.read(properties, "raw")
-        assert not evaluate(policy, request, SUBJECT, TODAY).refusals
-
-    return run
+def ours(policy: Policy, properties: Mapping[str, str]) -> bool:
+    """Return whether an image passes."""
+    request = image.read(properties, "raw")
+    return not evaluate(policy, request, SUBJECT, TODAY).refusals
 
 
-def of_ten_violations() -> Callable[[], Any]:
-    """Return one judgement that refuses an image, which was read before."""
-    policy = document.load(document.shipped("baseline"))
-    request = image.read(TEN, "raw")
-
-    def run() -> None:
-        verdict = evaluate(policy, request, SUBJECT, TODAY)
-        assert len(verdict.violations) == 10
-
-    return run
+def ten_violations(policy: Policy, request: Any) -> bool:
+    """Return whether an image, which was read before, is refused for ten."""
+    verdict = evaluate(policy, request, SUBJECT, TODAY)
+    return len(verdict.violations) == 10
 
 
-def by_jsonschema() -> Callable[[], Any]:
+def by_jsonschema() -> Callable[[], bool]:
     """Return a validation of the same properties."""
     wanted = {"type": "object", "properties": glance_server.schema()}
     validator = jsonschema.Draft202012Validator(wanted)
     assert not validator.is_valid(IDE)
-
-    def run() -> None:
-        assert validator.is_valid(CLEAN)
-
-    return run
+    return partial(validator.is_valid, CLEAN)
 
 
-def by_oslo_policy() -> Callable[[], Any]:
+def by_oslo_policy() -> Callable[[], bool]:
     """Return an authorization of the upload of an image."""
     conf = cfg.ConfigOpts()
     conf([], default_config_files=[], default_config_dirs=[])
     enforcer = oslo_policy.Enforcer(conf)
     enforcer.register_default(oslo_policy.RuleDefault("add_image", _RULE))
-
-    def run() -> None:
-        assert enforcer.authorize(
-            "add_image", {"owner": PROJECT}, _CREDENTIALS
-        )
-
-    return run
+    target = {"owner": PROJECT}
+    return partial(enforcer.authorize, "add_image", target, _CREDENTIALS)
 
 
 def taken_in_turns(
@@ -131,7 +118,7 @@ def taken_in_turns(
         gc.collect()  # the garbage of the block before
         start = time.thread_time()
         for _ in range(repeats):
-            run()
+            assert run()
         return (time.thread_time() - start) / repeats
 
     return common.in_turns(
@@ -139,91 +126,47 @@ def taken_in_turns(
     )
 
 
-def evaluations(item: Policy, many: Policy, rounds: int) -> common.Figures:
-    """Return evaluations a second, and ratios to the peers'."""
-    common.progress("evaluations ...")
-    samples = taken_in_turns(
-        {
-            "baseline": ours(item, CLEAN),
-            "many_exemptions": ours(many, CLEAN),
-            "exempted": ours(many, IDE),
-            "jsonschema": by_jsonschema(),
-            "oslo_policy": by_oslo_policy(),
-            "ten_violations": of_ten_violations(),
-        },
-        rounds,
-        BLOCK,
-    )
-    figures: common.Figures = {}
-    for peer, name in {
-        "jsonschema": "evaluations_to_jsonschema_ratio",
-        "oslo_policy": "evaluations_to_oslo_policy_ratio",
-        "many_exemptions": "exemptions_10000_ratio",
-    }.items():
-        pairs = zip(samples[peer], samples["baseline"], strict=True)
-        figures |= common.median_ratio(pairs).figures(name)
-    for name, seconds in samples.items():
-        figures[f"{name}_us"] = common.median_us(seconds)
-    return figures
-
-
-def loading(path: Path, rounds: int) -> common.Figures:
-    """Return how long a policy takes to load, and yaml to parse it."""
-    common.progress(f"loading {MANY} exemptions ...")
-    text = path.read_text()
-    samples = taken_in_turns(
-        {
-            "load": lambda: document.load(str(path)),
-            "safe_load": lambda: yaml.safe_load(text),
-        },
-        rounds,
-        1,
-    )
-    pairs = zip(samples["load"], samples["safe_load"], strict=True)
-    return {
-        **common.median_ratio(pairs).figures("load_to_safe_load_ratio"),
-        **{
-            f"{name}_10000_exemptions_us": common.median_us(seconds)
-            for name, seconds in samples.items()
-        },
-    }
-
-
 def measured(blocks: int, loads: int) -> common.Figures:
     """Return all figures."""
+    shipped = document.load(document.shipped("baseline"))
     with tempfile.TemporaryDirectory() as folder:
         single, path = (Path(folder, f"{n}.yaml") for n in (1, MANY))
         single.write_text(policy_text(1))
         path.write_text(policy_text(MANY))
         one, many = (document.load(str(each)) for each in (single, path))
         gc.freeze()  # so that a collection does not look at what stays
-        return {**evaluations(one, many, blocks), **loading(path, loads)}
-
-
-def bars(figures: common.Figures) -> list[str]:
-    """Return what falls short."""
-    return common.shortfalls(
-        common.ratio_bar(
-            figures, "evaluations_to_jsonschema_ratio", at_least=1, width=0.2
-        ),
-        common.ratio_bar(
-            figures, "evaluations_to_oslo_policy_ratio", at_least=1, width=0.2
-        ),
-        common.ratio_bar(
-            figures, "exemptions_10000_ratio", at_most=1.1, width=0.05
-        ),
-        common.ratio_bar(
-            figures, "load_to_safe_load_ratio", at_most=1, width=0.1
-        ),
-    )
-
-
-if __name__ == "__main__":
-    sys.exit(
-        common.main(
-            __doc__,
-            partial(measured, *FULL),
-            bars,
-            quick=partial(measured, *QUICK),
+        common.progress("evaluations ...")
+        samples = taken_in_turns(
+            {
+                "baseline": partial(ours, one, CLEAN),
+                "many_exemptions": partial(ours, many, CLEAN),
+                "exempted": partial(ours, many, IDE),
+                "jsonschema": by_jsonschema(),
+                "oslo_policy": by_oslo_policy(),
+                "ten_violations": partial(
+                    ten_violations, shipped, image.read(TEN, "raw")
+                ),
+            },
+            blocks,
+            BLOCK,
         )
-    )
+        common.progress(f"loading {MANY} exemptions ...")
+        text = path.read_text()
+        samples |= taken_in_turns(
+            {
+                LOAD: partial(document.load, str(path)),
+                PARSE: partial(yaml.safe_load, text),
+            },
+            loads,
+            1,
+        )
+    figures = {}
+    for name, (over, under) in RATIOS.items():
+        figures |= common.ratio(samples, over, under, name)
+    for name, seconds in samples.items():
+        figures[f"{name}_us"] = common.median_us(seconds)
+    return figures
+
+
+measure = partial(measured, *FULL)
+quick = partial(measured, *QUICK)

@@ -25,7 +25,6 @@ from nova.scheduler.client import report
 from oslo_log import log
 from placement.tests.functional.fixtures import placement
 
-from nova_vhard.catalogue import traits
 from tests.benchmarks import filter_fleet
 from tests.functional.nova import stored
 from tests.functional.placement import direct
@@ -37,7 +36,6 @@ REAL = 1000
 #: Traits that Nova's own prefilters ask for.
 _TRAITS = ("COMPUTE_IMAGE_TYPE_QCOW2",)
 _OURS = "nova_vhard.gates.scheduler.VirtHardeningFilter"
-_STOCK = "nova.scheduler.filters.all_filters"
 
 
 _CELL = "sqlite:///{directory}/cell1.sqlite"
@@ -62,13 +60,14 @@ auth_type = none
 """
 
 
-class PlacementStandIn:
+class PlacementStandIn(filter_fleet.Fleet):
     """Answers what a scheduler asks of Nova's report client.
 
     Every host is a candidate, and has proven its IOMMU.
     """
 
     def __init__(self, nodes: list[Any]) -> None:
+        super().__init__([_provider(each) for each in nodes])
         request = {"VCPU": 4, "MEMORY_MB": 8192, "DISK_GB": 40}
         self._requests = [
             {
@@ -78,9 +77,6 @@ class PlacementStandIn:
             for each in nodes
         ]
         self._summaries = {each.uuid: {} for each in nodes}
-        self._providers = filter_fleet.answered(
-            {"resource_providers": [_provider(each) for each in nodes]}
-        )
 
     def get_allocation_candidates(self, *unused: Any) -> Any:
         """Return all hosts."""
@@ -89,14 +85,6 @@ class PlacementStandIn:
     def claim_resources(self, *unused: Any, **named: Any) -> bool:
         """Let the first one be taken."""
         return True
-
-    def get(self, url: str, version: str) -> Any:
-        """Answer our gate."""
-        if not url.startswith("/traits"):
-            return self._providers
-        now = datetime.datetime.now(datetime.UTC)
-        names = [traits.of_check("iommu"), *traits.fresh(now, 2)]
-        return filter_fleet.answered({"traits": names})
 
 
 def _provider(node: Any) -> dict[str, Any]:
@@ -135,8 +123,7 @@ def _placement(nodes: list[Any]) -> Any:
     admin = context.get_admin_context()
     much = {"total": 10**8, "max_unit": 10**6}
     kinds = ("VCPU", "MEMORY_MB", "DISK_GB")
-    now = datetime.datetime.now(datetime.UTC)
-    proven = [traits.of_check("iommu"), *traits.fresh(now, 2)]
+    proven = filter_fleet.proven(datetime.datetime.now(datetime.UTC))
     for node in nodes:
         tree = client.get_provider_tree_and_ensure_root(
             admin, node.uuid, name=node.hypervisor_hostname
@@ -151,10 +138,7 @@ class Fleet:
     """Compute nodes with their services, and schedulers over them."""
 
     def __init__(self, number: int) -> None:
-        self.nodes = [
-            filter_fleet.node(f"compute{index:05}", index)
-            for index in range(number)
-        ]
+        self.nodes = filter_fleet.nodes(number)
         now = datetime.datetime.now(datetime.UTC)
         # Each nova-compute has just reported.
         self._services = {
@@ -174,25 +158,24 @@ class Fleet:
             )
             for each in self.nodes
         }
-        if number <= REAL:
-            client = _placement(self.nodes)
-        else:
-            client = PlacementStandIn(self.nodes)
+        kind = _placement if number <= REAL else PlacementStandIn
+        client = kind(self.nodes)
         # The scheduler's own client, and the one that our filter makes.
         report.report_client_singleton = lambda: client
         report.SchedulerReportClient = lambda **unused: client
 
     def scheduler(self, *filters: str) -> Any:
         """Return a SchedulerManager; filters come before the default ones."""
-        (option,) = (
-            each
+        options = {
+            each.name: each.default
             for each in nova.conf.scheduler.filter_scheduler_opts
-            if each.name == "enabled_filters"
-        )
-        enabled = [*filters, *option.default]
-        available = [_STOCK, *([_OURS] if filters else [])]
-        CONF.set_override("enabled_filters", enabled, "filter_scheduler")
-        CONF.set_override("available_filters", available, "filter_scheduler")
+        }
+        for name, more in {
+            "enabled_filters": filters,
+            "available_filters": [_OURS] * bool(filters),
+        }.items():
+            value = [*more, *options[name]]
+            CONF.set_override(name, value, "filter_scheduler")
         made = manager.SchedulerManager()
         hosts = made.host_manager
         (cell,) = hosts.cells

@@ -11,8 +11,6 @@ import contextlib
 import os
 import pathlib
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from nova_vhard.cmd import reporter
 
@@ -28,54 +26,36 @@ _STARTS = {
 _ELF = b"\x7fELF"
 
 
-@dataclass(frozen=True)
-class Seen:
-    """Files opened and QEMU processes started in one run.
+def read(log: pathlib.Path) -> tuple[int, int]:
+    """Return what a run has left in its log.
 
-    :ivar elf: path of each ELF file, once for each time it was opened
-    :ivar qemu: command-line arguments of each QEMU process
+    :returns: number of ELF files, each time one was opened, and of QEMU
+        processes that were started
     """
-
-    elf: list[str]
-    qemu: list[str]
-
-
-def read(log: pathlib.Path) -> Seen:
-    """Return what a run has left in its log."""
-    elf, qemu = [], []
+    elf = qemu = 0
     for line in log.read_text().splitlines():
         what, _, words = line.partition(" ")
-        if what == _STARTED and "qemu" in words:
-            qemu.append(words)
+        qemu += what == _STARTED and "qemu" in words
         if what == _OPENED:
             with contextlib.suppress(OSError), open(words, "rb") as file:
-                if file.read(len(_ELF)) == _ELF:
-                    elf.append(words)
-    return Seen(elf, qemu)
-
-
-def watch(log: int) -> Callable[[str, tuple[object, ...]], None]:
-    """Return the hook.
-
-    :param log: descriptor of the log, open for appending
-    """
-
-    def hook(event: str, arguments: tuple[object, ...]) -> None:
-        if event == "open" and isinstance(arguments[0], str | os.PathLike):
-            line = f"{_OPENED} {os.fspath(arguments[0])}"
-        elif event in _STARTS:
-            line = f"{_STARTED} {arguments[_STARTS[event]]}"
-        else:
-            return
-        os.write(log, f"{line}\n".encode(errors="replace"))
-
-    return hook
+                elf += file.read(len(_ELF)) == _ELF
+    return elf, qemu
 
 
 def main(log: str, *arguments: str) -> int:
     """Run the reporter, watched."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    sys.addaudithook(watch(os.open(log, flags, 0o600)))
+    descriptor = os.open(log, flags, 0o600)
+
+    def hook(event: str, words: tuple[object, ...]) -> None:
+        line = ""
+        if event == "open" and isinstance(words[0], str | os.PathLike):
+            line = f"{_OPENED} {os.fspath(words[0])}\n"
+        elif event in _STARTS:
+            line = f"{_STARTED} {words[_STARTS[event]]}\n"
+        os.write(descriptor, line.encode(errors="replace"))
+
+    sys.addaudithook(hook)
     return reporter.main(arguments)
 
 

@@ -2,39 +2,44 @@
 """The limits of the benchmarks, and the page of their figures."""
 
 import json
-import re
+import types
 
 import pytest
 
-from tests.benchmarks import common, compare, figures_page, steps
+from tests.benchmarks import common, compare, everything, figures_page
 from tests.benchmarks.abuse_cost import Cost, Finding
-from tests.benchmarks.compare import Ratio
 from tests.unit import docs
-
-MORE = Ratio("policy", "rate_ratio", True)
-LESS = Ratio("policy", "cost_ratio", False)
-FOLDER = docs.CONTRIBUTOR.parent
-KEPT = json.loads((FOLDER / "figures.json").read_text())
 
 
 @pytest.mark.parametrize(
-    ("ratio", "was", "now", "fails"),
+    ("name", "now", "fails"),
     [
-        (MORE, 2, 2 * 0.69, True),
-        (LESS, 2, 2 / 0.69, True),
-        (MORE, 2, 2 * 0.71, False),
-        (LESS, 2, 2 / 0.71, False),
-        (MORE, 2, 9, False),
-        (MORE, None, 1, True),
-        (MORE, 1, None, True),
+        ("evaluations_to_jsonschema_ratio", 2 * 0.69, True),
+        ("load_to_safe_load_ratio", 2 / 0.69, True),
+        ("evaluations_to_jsonschema_ratio", 2 * 0.71, False),
+        ("load_to_safe_load_ratio", 2 / 0.71, False),
+        ("evaluations_to_jsonschema_ratio", 9, False),
     ],
 )
-def test_a_ratio_fails_if_it_falls_by_a_third_or_is_missing(
-    ratio, was, now, fails
-):
-    figures = ({"policy": {ratio.name: value}} for value in (was, now))
-    failed = compare.compare(*figures, [ratio])
-    assert [each for each, _ in failed] == [ratio] * fails
+def test_a_ratio_fails_if_it_falls_by_a_third(name, now, fails):
+    figures = {
+        benchmark: {"figures": dict.fromkeys(compare.RATIOS, 2)}
+        for benchmark, _ in compare.RATIOS.values()
+    }
+    wanted = {name: compare.bars(figures)[name]}
+    ((_, missed),) = common.judge({name: now}, wanted).values()
+    assert bool(missed) is fails
+
+
+def test_a_ratio_that_is_missing_fails(monkeypatch):
+    nothing = {"policy": {"figures": {}}}
+    monkeypatch.setattr(everything, "run", lambda *_, **__: (1, {}, ""))
+    with pytest.raises(LookupError):
+        compare.bars(nothing)
+    with pytest.raises(LookupError):
+        common.judge({}, compare.BARS)
+    with pytest.raises(LookupError):
+        compare.measure()
 
 
 @pytest.mark.parametrize(
@@ -62,33 +67,34 @@ def test_a_hostile_request_may_cost_so_much(gate, plain, beyond):
     ],
 )
 def test_an_interval_across_the_bar_holds_unless_it_is_wide(low, high, missed):
-    figures = {"a_ratio_low": low, "a_ratio_high": high}
-    bar = common.ratio_bar(figures, "a_ratio", at_least=0.95, width=0.05)
-    assert bool(bar) is missed
+    figures = {"a_ratio": 1, "a_ratio_low": low, "a_ratio_high": high}
+    _, text = common.bar(figures, "a_ratio", at_least=0.95, width=0.05)
+    assert bool(text) is missed
 
 
 @pytest.mark.parametrize(("value", "status"), [(2, 1), (1, 0)])
 def test_a_missed_bar_is_saved_and_fails(tmp_path, value, status):
-    def bars(figures):
-        return common.shortfalls(common.at_most(figures, "a_us", 1))
-
+    module = types.SimpleNamespace(
+        measure=lambda: {"a_us": value, "most": 1},
+        BARS={"a_*": {"at_most": "most"}},
+    )
     file = tmp_path / "saved.json"
-    arguments = ["--check", "--save", str(file)]
-    assert common.main("x", lambda: {"a_us": value}, bars, arguments) == status
+    assert common.main(module, ["--check", "--save", str(file)]) == status
     saved = json.loads(file.read_text())
-    assert (saved["figures"]["a_us"], len(saved["missed"])) == (value, status)
+    assert (saved["bars"], len(saved["missed"])) == (
+        {"a_us": "at most 1"},
+        status,
+    )
 
 
 def test_the_page_of_figures_is_what_the_run_has_found():
-    page = figures_page.page(KEPT, steps.known())
-    assert (FOLDER / "figures.inc").read_text() == page
-    for each in compare.RATIOS:
-        assert KEPT[each.benchmark]["figures"][each.name] > 0
+    page = figures_page.page(everything.kept())
+    assert everything.PAGE.read_text() == page
 
 
 def test_the_script_knows_every_benchmark():
-    text = (docs.ROOT / "tools" / "bench.sh").read_text()
-    found = re.findall(r"^ +([\w-]+)\) module=([\w.]+) ;;$", text, re.M)
-    assert set(steps.known()) == set(dict(found)) - set(steps.RUNNERS)
-    for _, module in found:
+    found = figures_page.modules()
+    assert list(figures_page.PEERS) == list(everything.LIMITS)
+    assert {*figures_page.PEERS} == {*found} - {"all", "compare"}
+    for module in found.values():
         assert (docs.ROOT / f"{module.replace('.', '/')}.py").is_file()
