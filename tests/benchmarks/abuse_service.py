@@ -204,8 +204,8 @@ def run(module: str, directory: Path, **settings: Any) -> list[Finding]:
 
     :param settings: for the module
     """
-    fork = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(1, fork) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawn) as pool:
         return pool.submit(_run, module, directory, settings).result()
 
 

@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +111,10 @@ class Worker:
 @contextlib.contextmanager
 def running() -> Iterator[Worker]:
     """Run MariaDB and Placement until the block ends."""
-    if missing := {"mariadb-server"}.intersection(infrastructure.missing()):
-        raise common.Unavailable(f"not installed: {missing.pop()}")
+    if "mariadb-server" in infrastructure.missing() or not find_spec(
+        "pymysql"
+    ):
+        raise common.Unavailable("MariaDB or pymysql is not installed")
     with (
         client.folder("placement") as directory,
         contextlib.ExitStack() as end,
