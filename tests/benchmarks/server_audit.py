@@ -41,8 +41,8 @@ IMAGES = 99
 TOKEN = identity.token(image_audit.PROJECT, roles="admin,member,reader")
 TURNS = 3
 BARS = {
-    # Measured: 0.60 to 0.64 with a control of 0.93 to 1.00. All but a twentieth
-    # of it is what Nova takes for the same pages.
+    # Measured: 0.60 to 0.64 with a control of 0.93 to 1.00. All but a
+    # twentieth of it is what Nova takes for the same pages.
     "audit_ratio": {"at_most": 0.65, "width": 0.05},
     "servers": {"at_least": 10_000},
     "audit_growth_mib": {"at_most": 32},
