@@ -46,9 +46,9 @@ def running(directory: Path) -> Iterator[list[Glance]]:
 
 
 def upload(server: Glance, size: int = UPLOAD_MIB) -> float:
-    """Fill an image and remove it; return what the former takes.
+    """Upload an image, and return the cost before deleting the image.
 
-    :returns: seconds of the server's processor; the disk is not measured
+    :returns: processor time of the server in seconds, without disk time
     """
     image = server.create()
     begun = client.processor_time(server.pid)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The devstack plugin's phases, run by bash on the services' own files.
 
-What each scenario changes in the files, and what it asks of devstack, is in
-a golden file of the scenario.
+Each scenario has a golden file that lists its changes to the files and its
+calls of devstack's functions.
 """
 
 import difflib
@@ -32,7 +32,7 @@ HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[1]
 FILTERS = f"{STOCK},SameHostFilter,DifferentHostFilter"
 
-#: As devstack has written it by the time of post-config.
+#: The file as devstack has written it before the phase post-config.
 NOVA = f"""
 [DEFAULT]
 compute_driver = libvirt.LibvirtDriver
@@ -165,7 +165,7 @@ class Devstack:
         }
 
     def said(self, before):
-        """Return what was asked of devstack, and what has changed since."""
+        """Return the calls of devstack, and the changes since ``before``."""
         result = self.calls.read_text().splitlines()
         for name, text in self.state().items():
             old = placed(before.get(name, ""))
@@ -192,7 +192,7 @@ class Devstack:
 
 
 def placed(text):
-    """Return lines, each with the section of the file that it is in."""
+    """Return the lines of a file, each after the header of its section."""
     section, result = "", []
     for line in text.splitlines():
         section = line if line.startswith("[") else section
@@ -288,7 +288,7 @@ def test_twice_changes_nothing_and_unstack_restores_every_byte(tmp_path, name):
     golden.check(HERE / f"{name}.golden", [*said, *devstack.said(before)])
 
 
-def test_what_the_sweep_and_the_enrolment_are_given_exists(devstack):
+def test_the_options_of_sweep_and_enrolment_exist(devstack):
     """The reporter knows every option, and then looks for Keystone."""
     devstack.stack()
     (enroll,) = [

@@ -41,19 +41,19 @@ PROJECT = "8c1f3d5a7b9e4f60a1b2c3d4e5f60718"
 CLOUD = "https://image.example/"
 #: A digest of rules.
 RULES = "ba97f09dd53ad6c7"
-#: That of the marks of these files, and of no cloud.
+#: The key of the marks in these files; no cloud uses it.
 KEY = bytes(range(32))
-#: What a guest has, by its domain.
+#: Devices of a guest, from its domain.
 CHOICES = [
     memory.Choice("disk_bus", "virtio"),
     memory.Choice("pci", None, "1"),
 ]
-#: What an image says, to be judged by the policy.
+#: Image properties that the policy judges.
 PROPERTIES = {"hw_disk_bus": "ide", "hw_vif_model": "e1000"}
 
 
 def write(folder):
-    """Write one of each into a folder."""
+    """Write a file of each format into a folder."""
     for part in (_policy, _events, _traits, _node, _cleaner, _journals):
         part(folder)
 
@@ -85,12 +85,12 @@ def on_host(root, *paths):
 
 
 def facts(root):
-    """Return what a host knows by the file of its pre-step."""
+    """Return the facts that a host reads from the file of its pre-step."""
     return nova_facts.read(Host(root, run_dir="/run/nova-vhard"))
 
 
 def _policy(folder):
-    """Write what an administrator writes, and the copy that is kept of it."""
+    """Write the files of an administrator, and the gate's copy of a policy."""
     for name in ("policy.yaml", "cleaning.yaml.sample", "attested-hosts.yaml"):
         text = (ETC / name).read_text(encoding="utf-8")
         if name != "cleaning.yaml.sample":
@@ -108,9 +108,9 @@ def _policy(folder):
 
 
 def _events(folder):
-    """Write a decision, in a log's line and as it goes to the bus."""
+    """Write a decision as a log line and as a notification."""
     policy = document.load(str(folder / "policy.yaml"))
-    # It is what is logged, too.
+    # The gate logs the same text.
     event = events.write("glance-api", *verdict(policy), 0.000123)
     prefix = f"2026-11-26 12:00:00.000 4711 INFO {events.LOG.name} [-] "
     (folder / "decisions.log").write_text(f"{prefix}{event}\n")
@@ -119,7 +119,7 @@ def _events(folder):
 
 
 def _traits(folder):
-    """Write names in Placement, beside what each one means."""
+    """Write the names of traits, each after its meaning."""
     mark = marks.make(KEY, UNTIL, [PROVIDER])
     forced = device_words.request_word(device_words.FORCED, 17)
     content = {

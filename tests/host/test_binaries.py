@@ -13,7 +13,7 @@ from nova_vhard.host.root import HostRoot
 from tests import elf_files
 from tests.elf_files import GOOD, LIBRARY, SMALL, SOURCE
 
-#: Our property: the field of checksec, and what it says of it.
+#: Our property: the field of checksec, and the values of that field.
 CHECKSEC = {
     "relro": ("relro", {"full": True, "partial": False, "no": False}),
     "canary": ("canary", {"yes": True, "no": False}),
@@ -22,8 +22,8 @@ CHECKSEC = {
     "fortify": ("fortify_source", {"yes": True, "no": False}),
 }
 
-#: Our property: the lines of hardening-check, each of which has to say yes.
-#: It has none about NX.
+#: Our property: the lines of hardening-check, which all have to say yes. It
+#: does not check NX.
 HARDENING_CHECK = {
     "relro": ("Read-only relocations", "Immediate binding"),
     "canary": ("Stack protected",),
@@ -36,7 +36,7 @@ Said = dict[str, bool | None]
 
 
 def checksec(path: object) -> Said:
-    """Ask checksec of a binary."""
+    """Return checksec's results for a binary."""
     text = _output("checksec", f"--file={path}", "--output=json")
     (result,) = json.loads(text).values()
     return {
@@ -45,7 +45,7 @@ def checksec(path: object) -> Said:
 
 
 def hardening_check(path: object) -> Said:
-    """Ask hardening-check of a binary."""
+    """Return hardening-check's results for a binary."""
     text = _output("hardening-check", path)
     result = dict(re.findall(r"^ (.+?): (.+)", text, re.MULTILINE))
     said: Said = {}
@@ -56,7 +56,7 @@ def hardening_check(path: object) -> Said:
 
 
 def _word(answers: str) -> bool | None:
-    """Read "yes", "no, not found!", "no, … (ignored)" or "unknown, …"."""
+    """Parse "yes", "no, not found!", "no, … (ignored)" or "unknown, …"."""
     said = re.match(r"\w+", answers)[0]
     return None if answers.endswith("(ignored)") else _WORDS[said]
 
@@ -65,7 +65,7 @@ TOOLS = {"checksec": checksec, "hardening-check": hardening_check}
 
 
 def virt_host_validate() -> dict[str, tuple[str, str]]:
-    """Ask virt-host-validate; return what it checks to (word, reason)."""
+    """Run virt-host-validate; return check to (word, reason)."""
     result = re.findall(
         r"QEMU: Checking (?:for|if) (.+?) *: (PASS|WARN|FAIL)(?: \((.*)\))?$",
         re.sub(r"\x1b\[[\d;]*m", "", _output("virt-host-validate", "qemu")),
@@ -75,7 +75,7 @@ def virt_host_validate() -> dict[str, tuple[str, str]]:
 
 
 def _output(*command: object) -> str:
-    """Return what a command prints; its exit status is a verdict."""
+    """Return a command's output; its exit status is a result, not an error."""
     return subprocess.run(
         [str(each) for each in command],
         capture_output=True,
@@ -85,7 +85,7 @@ def _output(*command: object) -> str:
     ).stdout
 
 
-#: Property: our check of it, and what its evidence says of a good binary.
+#: Property: our check of it, and its evidence for a good binary.
 PROPERTIES = {
     "relro": ("qemu_relro", "RELRO full"),
     "canary": ("qemu_canary", "stack canary seen"),
@@ -205,7 +205,7 @@ def test_a_binary_that_differs_in_one_thing(tmp_path, build):
     }
 
 
-#: Writes to each slot of its IFUNCs what is there already.
+#: A program that writes to each slot of its IFUNCs the value it already has.
 WRITES = """
 #include <elf.h>
 #include <string.h>
@@ -224,7 +224,7 @@ SLOTS = ("-O2", "-fno-pie", "-no-pie", "-static", "-Wl,-z,relro")
 
 @pytest.mark.parametrize("binding", ["lazy", "now"])
 def test_slots_of_a_static_emulator(place, binding):
-    """The kernel says whether they can be written; so do we."""
+    """Our result agrees with the kernel on whether they are writable."""
     path = place / f"qemu-system-{binding}"
     elf_files.build(path, (*SLOTS, f"-Wl,-z,{binding}"), WRITES)
     ended = subprocess.run([path], timeout=60).returncode

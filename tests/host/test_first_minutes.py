@@ -32,15 +32,15 @@ def _named(place):
     return set(re.findall(r"``(\w+)``", listed[1])) & set(CHECKS)
 
 
-#: Checks that the page says stay UNKNOWN without Nova, and those of which it
-#: depends on the kernel.
+#: Checks that are UNKNOWN without Nova according to the page, and checks that
+#: may be UNKNOWN because of the kernel.
 ANNOUNCED = _named(r"these are ``UNKNOWN``(.*)Two more may be")
 POSSIBLE = _named(r"Two more may be(.*)If nova-compute")
 
 
 @pytest.fixture(scope="module")
 def host(place, libvirtd, guest):
-    """Return a function that types a command, as root on a fresh host."""
+    """Yield a function that runs a command as root on a fresh host."""
     with contextlib.ExitStack() as ending:
         for path in _EMPTY:
             if not os.path.isdir(path):
@@ -52,7 +52,7 @@ def host(place, libvirtd, guest):
             mounts[path].mkdir()
 
         def typed(command, *expected):
-            """Return what a command printed; it ends with such a status."""
+            """Check the exit status of a command, and return its output."""
             done = subprocess.run(
                 daemon.within(mounts, "bash", "-c", command),
                 cwd=SOURCE.parents[1],
@@ -69,7 +69,7 @@ def host(place, libvirtd, guest):
 
 
 def unknown(printed):
-    """Return the checks that are UNKNOWN in the table that is printed."""
+    """Return the checks that are UNKNOWN in the printed table."""
     result = dict(_ROW.findall(printed))
     assert set(result) == set(CHECKS), printed
     return {name for name in result if result[name] == "UNKNOWN"}
@@ -87,7 +87,7 @@ def test_the_packages_are_debians(host):
 
 @pytest.fixture(scope="module")
 def installed(host):
-    """Install it; it needs no libvirt-python."""
+    """Install the reporter, which does not need libvirt-python."""
     for command in TYPED[1:3]:
         host(command)
     printed = host("/opt/nova-vhard/bin/python -c 'import libvirt'", 1)
@@ -114,11 +114,11 @@ def test_with_nova_nothing_is_unknown(installed, place):
 
 
 def test_the_extra_is_named_where_it_is_missing(installed):
-    """Who followed the line for the services has no reporter yet."""
+    """The command that installs the services does not install the extra."""
     (plain,) = commands.literal(README)
     own = "/opt/services"
     installed(f"python3 -m venv {own} && . {own}/bin/activate && {plain}")
     printed = installed(f"{own}/bin/nova-vhard-reporter check", 255)
     assert "nova-vhard[node]" in printed
-    # A host that was never looked at is left as it was.
+    # The command leaves such a host unchanged.
     assert not pathlib.Path("/var/lib/nova-vhard-reporter").exists()

@@ -102,9 +102,9 @@ def test_a_guest_that_is_refused_never_runs(guard, host, connection):
 
 
 def overlay(host, name, backing=None):
-    """Describe a guest whose image alone names what it is based on.
+    """Describe a guest whose backing file only the image names.
 
-    :param backing: file; by default one of those that may be
+    :param backing: backing file; by default one that the policy allows
     """
     text = host.describe(name).replace("type='raw'", "type='qcow2'")
     image = text.partition("<source file='")[2].partition("'")[0]
@@ -121,7 +121,7 @@ def overlay(host, name, backing=None):
 
 @pytest.fixture(scope="module")
 def elsewhere():
-    """Return a folder in which no file of a guest may be."""
+    """Yield a folder that the policy does not allow for files of guests."""
     with daemon.folder() as path:
         (path / "raw").write_bytes(bytes(1 << 20))
         yield path
@@ -204,7 +204,7 @@ def test_a_restore_that_is_refused_keeps_what_was_saved(
 def test_without_a_daemon(guard, host, connection):
     guard.policy(policy(unanswered="refuse"))
     guard.kill()
-    # The same hook, and nobody behind it.
+    # The same hook, without the daemon.
     assert guard.command("probe").returncode == 1
     with pytest.raises(libvirt.libvirtError, match="does not answer"):
         host.start("refused")
@@ -212,7 +212,7 @@ def test_without_a_daemon(guard, host, connection):
     guard.policy(policy())
     guard.kill()
     host.start("unjudged", bus="sata")
-    # It comes back: what runs is judged, and left alone.
+    # When the daemon starts again, it judges running guests but stops none.
     guard.start()
     wait(lambda: ("attach", "refuse") in guard.outcomes())
     assert len(connection.listAllDomains()) == 1
@@ -221,7 +221,7 @@ def test_without_a_daemon(guard, host, connection):
 def test_a_device_that_a_guest_gives_up_is_taken_away(guard, host, connection):
     guard.policy(policy(hot_plug="detach"))
     text = host.describe("gives")
-    # QEMU takes a USB device away without the guest's help.
+    # QEMU removes a USB device without the guest's help.
     text = text.replace("usb' model='none'/", "usb' model='qemu-xhci'/")
     guest = connection.createXML(text)
     disk = host.describe("other").partition("<disk")[2].partition("</disk>")[0]
@@ -230,7 +230,7 @@ def test_a_device_that_a_guest_gives_up_is_taken_away(guard, host, connection):
     guest.attachDeviceFlags(disk.replace("vda", "sda"), flags)
     wait(lambda: f"taken from guest {guest.UUIDString()}" in guard.log())
     assert guard.outcomes()[-2:] == [("start", "allow"), ("attach", "refuse")]
-    # What is allowed stays.
+    # An allowed device stays.
     buses = [f"bus='{bus}'" in guest.XMLDesc(0) for bus in ("usb", "virtio")]
     assert buses == [False, True]
 

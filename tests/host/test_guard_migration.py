@@ -38,14 +38,14 @@ def guard(place, hosts):
     result.kill()
 
 
-def test_a_guest_that_comes_is_judged_by_moves(guard, hosts, place):
+def test_an_incoming_guest_is_judged_by_moves(guard, hosts, place):
     source, target = hosts
     # QEMU's user makes its socket there.
     folder = place / "moves"
     folder.mkdir()
     folder.chmod(0o777)
     parameters = {libvirt.VIR_MIGRATE_PARAM_URI: f"unix://{folder}/one"}
-    # The XML that comes does not tell what an image is based on.
+    # The XML of the source does not name the backing file of an image.
     with (
         daemon.folder() as elsewhere,
         contextlib.closing(source.connect()) as connection,
@@ -81,5 +81,5 @@ def test_a_guest_that_comes_is_judged_by_moves(guard, hosts, place):
     assert guard.outcomes()[-2:] == [("move", "warn"), ("start", "warn")]
     with contextlib.closing(target.connect()) as connection:
         (moved,) = connection.listAllDomains()
-        # It has what it had on the other host.
+        # It has the same devices as on the other host.
         assert moved.isActive() and "bus='sata'" in moved.XMLDesc(0)

@@ -87,7 +87,7 @@ def test_every_remedy_is_in_the_table():
 
 
 def program(folder, text):
-    """Put a systemctl into a folder."""
+    """Write a stub of systemctl into a folder."""
     folder.mkdir(exist_ok=True)
     (folder / "systemctl").write_text(text)
     (folder / "systemctl").chmod(0o755)
@@ -220,7 +220,7 @@ def test_confinement_is_demanded_where_it_can_be(weak, checked):
     assert weak.file.read_text() == before
 
 
-#: Make an authority, and what it signs for a server; QEMU's user reads it.
+#: Create a CA and a server certificate, with a key that QEMU's user can read.
 CERTIFICATES = """
 new="openssl req -x509 -days 2 -nodes -newkey ec"
 new="$new -pkeyopt ec_paramgen_curve:P-256 -addext basicConstraints=critical"

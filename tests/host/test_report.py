@@ -31,7 +31,7 @@ def capabilities(libvirtd):
 
 @pytest.fixture
 def confined(capabilities):
-    """The status where libvirt has a driver that confines guests, or not."""
+    """Return PASS if libvirt has a driver that confines guests, or FAIL."""
     models = capabilities.iterfind("host/secmodel/model")
     found = CONFINING & {each.text for each in models}
     return "PASS" if found else "FAIL"
@@ -78,13 +78,13 @@ def test_the_guest_is_found_in_procfs(results, guest):
     assert command[command.index(b"-uuid") + 1].decode() == guest
 
 
-def test_what_is_known_of_this_machine(results, confined):
+def test_known_results_of_this_machine(results, confined):
     aslr = pathlib.Path("/proc/sys/kernel/randomize_va_space").read_text()
     expected = {
         "mac_guests": confined,
         "mac_confinement": confined,
         "kernel_aslr": "PASS" if aslr.strip() == "2" else "FAIL",
-        # Nova is as the policy assumes, and asks for no TLS.
+        # Nova is as the policy assumes, and does not use TLS.
         "nova_defaults": "PASS",
         "passthrough_disabled": "PASS",
         "migration_encrypted": "FAIL",
@@ -115,22 +115,22 @@ def test_a_live_libvirt(kind):
     assert "Start libvirtd" in caught.value.step
 
 
-def test_an_iommu_is_what_virt_host_validate_says(results):
+def test_the_iommu_result_agrees_with_virt_host_validate(results):
     """It reads the processor's flags, the firmware's tables and groups."""
     said = virt_host_validate()
     firmware, reason = said["device assignment IOMMU support"]
     kernel, _ = said.get("IOMMU is enabled by kernel", ("FAIL", ""))
     ours = results["iommu"]["status"] == "PASS"
-    # It misses the table of another maker, and looks no further.
+    # It ignores the tables of other vendors, and then checks nothing else.
     wrong = any(pathlib.Path("/sys/class/iommu").iterdir())
     told = firmware == "PASS" or not reason.startswith("Unknown if")
     assert not told or (kernel == "PASS") == ours or wrong
 
 
-# What is broken on purpose.
+# Hosts that are broken on purpose.
 
 VNC = "<graphics type='vnc' listen='{}' port='{}'/>"
-#: Lines of qemu.conf, and what guest_cage says of a guest by them.
+#: Lines of qemu.conf, and the evidence of guest_cage about such a guest.
 OPEN = """\
 seccomp_sandbox = 0
 user = "root"
@@ -220,7 +220,7 @@ def test_a_weak_emulator_in_place_of_a_good_one(reporter, place, libvirtd):
         elf_files.DT_BIND_NOW: (elf_files.DT_DEBUG, 0),
     }
     elf_files.change_tags(weak, tags)
-    # What libvirt would start counts, and not what the reporter has there.
+    # The file that libvirt would start counts, not the one the reporter sees.
     assert reporter.check({path: weak})["qemu_relro"]["status"] == "PASS"
     with libvirtd.covered(path, weak):
         answer = reporter.check()
@@ -237,7 +237,7 @@ def test_a_weak_emulator_in_place_of_a_good_one(reporter, place, libvirtd):
 
 
 class Unprivileged(Reporter):
-    """Runs without any capability, and so without root's sight."""
+    """A reporter without capabilities, which cannot read what root can."""
 
     def command(self, *words):
         """Return the command line of a subcommand."""
@@ -264,7 +264,7 @@ def test_a_binary_that_was_replaced(reporter, libvirtd, place):
         libvirtd.end("old")
     for name in ("qemu_relro", "qemu_nx"):
         assert f"{weak} (deleted) (guest old, process " in text(result[name])
-        # Without a name, the file can be opened by root alone.
+        # Only root can open a file that no longer has a name.
         said = result[name]["status"], theirs[name]["status"]
         assert said == ("FAIL", "UNKNOWN"), theirs[name]
         assert re.search(

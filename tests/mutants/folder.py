@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A copy of the checkout, in which mutmut changes what it likes."""
+"""A copy of the checkout, which mutmut may change."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from tests.mutants.areas import Area
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "mutants"
-#: What tests do not read, or what is another copy.
+#: Files that no test reads, and other copies of the checkout.
 _LEFT_OUT = (
     *(".git", ".tox", ".cache*", ".venv*", "build", "*.egg-info", ".*_cache"),
     *(".demo", ".cloud*", "__pycache__", ".hypothesis"),
@@ -26,20 +26,20 @@ KILLED = "killed"
 #: Inputs of each fuzzed gate: they are tried for every mutant.
 _FUZZ = "60"
 _DESELECTED = (
-    # a function of mutmut's stands between a mutant and who calls it
+    # mutmut adds a function between a mutant and its caller
     "tests/unit/test_log.py::test_a_record_knows_its_caller",
-    # too long for every mutant: how long something large takes
+    # too long for every mutant: they measure large inputs
     "tests/unit/cli/test_decision.py::test_memory_does_not_grow_with_the_file",
     "tests/unit/test_server_exemptions.py"
     "::test_ten_thousand_exemptions_are_looked_up_not_searched",
 )
-#: Of pytest.
+#: Options of pytest.
 OPTIONS = [
     *("-p", "no:cacheprovider", "-p", "no:warnings", "-p", "no:xdist"),
     *(f"--deselect={name}" for name in _DESELECTED),
 ]
-#: A server that has imported the tests forks for each mutant. A busy machine
-#: is no reason for a limit of time to end.
+#: A server that has imported the tests forks for each mutant. The timeout is
+#: long, because a busy machine must not end a run.
 _SETTINGS = """
 [tool.mutmut]
 source_paths = ["nova_vhard"]
@@ -57,8 +57,8 @@ use_git_change_detection = false
 class Folder:
     """The copy for an area.
 
-    :param resume: whether what an earlier run has found holds, of functions
-        that are as they were
+    :param resume: whether to reuse the results of an earlier run for functions
+        that have not changed
     """
 
     def __init__(self, area: Area, resume: bool = False) -> None:
@@ -80,17 +80,17 @@ class Folder:
             stream.write(_SETTINGS.format(**texts))
 
     def names(self) -> dict[str, str]:
-        """Make the mutants; return the state of each by its name."""
+        """Create the mutants; return name to state."""
         return self._ask("names")
 
     def run(self, names: Sequence[str]) -> dict[str, str]:
         """Run the tests on mutants and return the state of each.
 
-        What a fork of mutmut leaves alive is tried in a process of its own: a
-        fork has imported the code, and functions have cached what they
-        return, which no mutant of them can change any more.
+        A mutant that survives in a fork of mutmut is run again in a new
+        process: the fork has already imported the code, and a mutant cannot
+        change a return value that its function has cached.
 
-        :raises RuntimeError: if a test fails by itself
+        :raises RuntimeError: if a test fails without any mutant
         """
         every = self._ask("run", *names) if names else {}
         states = {name: every[name] for name in names}
@@ -115,7 +115,7 @@ class Folder:
         return bool(done.returncode)
 
     def diffs(self, names: Sequence[str]) -> dict[str, str]:
-        """Return what was changed in mutants."""
+        """Return the diffs of mutants."""
         return self._ask("diffs", *names) if names else {}
 
     def _ask(self, *arguments: str) -> dict[str, str]:

@@ -5,8 +5,8 @@
     python inside.py run NAME...    runs the tests on mutants
     python inside.py diffs NAME...
 
-The last prints what was changed in each mutant, the others the state of every
-mutant: as one JSON object after mutmut's own output. Run it by path: the
+The last command prints the diff of each mutant, the others print the state of
+every mutant, as one JSON object after mutmut's own output. Run it by path: the
 ``tests`` of the folder are copies, and this program imports none of them.
 """
 
@@ -15,7 +15,7 @@ import os
 import sys
 from pathlib import Path
 
-#: Tells the answer from the rest of the output.
+#: Separates the answer from the rest of the output.
 MARK = "\x1e"
 WORKERS = 2
 

@@ -32,9 +32,9 @@ def page(
 ) -> str:
     """Return the part of the page.
 
-    :param known: reasons
-    :param seed: by which mutants were drawn; None where all were tried
-    :param since: commit; all mutants of lines changed since were tried
+    :param known: reasons why no test can notice a mutant
+    :param seed: seed by which mutants were drawn; None if all were tried
+    :param since: commit; all mutants of lines changed since then were tried
     """
     rows = [("Area", "Mutants", "Tried", "Killed", "Equivalent", "Open")]
     survivors = [("Function", "Was", "Became", "Why no test can notice")]

@@ -11,10 +11,10 @@ BACKUP = {"backup_type": "daily", "rotation": 100}
 
 
 class Writes(ways.Ways):
-    """The image in Glance is what somebody would boot later."""
+    """Requests that write an image, which a user could boot later."""
 
     def leaves(self, response, change):
-        """Check what a request leaves that writes a property of an image."""
+        """Check a request that writes an image property, and its effect."""
         ((name, value),) = change.items()
         if self.GUARDED:
             assert response.status_int == 403, response.text
@@ -27,7 +27,7 @@ class Writes(ways.Ways):
         self.glance.images.clear()
 
     def proxied(self, change):
-        """Write an image's metadata by way of Nova."""
+        """Write image metadata through Nova's proxy API."""
         (name,) = change
         for method, end, body in (
             ("POST", "", {"metadata": change}),
@@ -39,7 +39,7 @@ class Writes(ways.Ways):
             self.leaves(response, change)
 
     def imaged(self, action, change, **more):
-        """Let Nova make an image of a server."""
+        """Create an image of a server through Nova."""
         body = {"name": "an image", "metadata": change, **more}
         server = self.server(self.image())
         self.leaves(self.act(server, {action: body}), change)

@@ -30,7 +30,7 @@ class Rescues(ways.Ways):
 
     def setUp(self):
         super().setUp()
-        # of an image service that Nova would open with the user's token
+        # an image service that Nova would open with the user's token
         self.url = URL.format(
             id=self.image(hw_disk_bus="ide", hw_vif_model="e1000")
         )
@@ -41,7 +41,7 @@ class Rescues(ways.Ways):
         self.useFixture(fixtures.WarningsFilter([tolerant]))
 
     def open(self, _context, image):
-        """Let any image service be this one."""
+        """Return this image service for any reference."""
         self.opened.append(image)
         return self.glance, image.rpartition("/")[2]
 
@@ -71,9 +71,9 @@ class Rescues(ways.Ways):
 
 
 class Stored(ways.Ways):
-    """The reference is what is left in Nova's database.
+    """Requests that leave a reference in Nova's database.
 
-    For those in Glance, see test_bypass_proxies.py.
+    For references in Glance, see test_bypass_proxies.py.
     """
 
     def test_bypass_28_any_text_but_a_uuid(self):

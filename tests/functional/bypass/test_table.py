@@ -36,14 +36,14 @@ FOUND = found()
 
 
 def test_the_rows_are_numbered_without_a_gap() -> None:
-    """No test is of a row that is not there."""
+    """No test has the number of a missing row."""
     assert [bypass.number for bypass in BYPASSES] == [*range(1, ROWS + 1)]
     assert {int(name[12:14]) for name in FOUND} <= {*range(1, ROWS + 1)}
 
 
 @by_number
-def test_a_row_names_every_test_of_its_own(bypass: Bypass) -> None:
-    """Or else why there is none; and what closes it."""
+def test_a_row_names_all_its_tests(bypass: Bypass) -> None:
+    """A row without tests gives the reason. Each row names its remedy."""
     prefix = f"test_bypass_{bypass.number:02}_"
     assert sorted(bypass.tests) == [
         name for name in FOUND if name.startswith(prefix)

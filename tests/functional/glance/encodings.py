@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests that plain Glance takes, and what the gate says of them.
+"""Requests that Glance accepts without the gate, and the gate's status.
 
-Many are ways to write one and the same wish that Glance understands all the
-same. test_bypass.py sends each with and without the gate.
+Many of them encode the same change in different ways, and Glance understands
+all of them. test_bypass.py sends each request with and without the gate.
 """
 
 from collections import namedtuple
@@ -30,8 +30,8 @@ _BDM_CDROM = (
 _VERSIONS = [f"v2.{minor}" for minor in (*range(14), 15, 17)]
 
 
-#: A creation, the property and value that Glance alone stores for it, and the
-#: status with the gate.
+#: A request that creates an image, the property and value that Glance stores
+#: without the gate, and the status with the gate.
 Stored = namedtuple(
     "Stored", "wire name value status", defaults=("hw_disk_bus", "ide", 403)
 )
@@ -121,9 +121,8 @@ CREATE: dict[str, Stored] = {
 } | {version: _at(f"/{version}/images") for version in _VERSIONS}
 
 
-#: Violations that are refused; properties of the stored image; the status
-#: with the gate; rules by which a server of the changed image is refused,
-#: where it matters.
+#: Refused violations; properties of the stored image; the status with the
+#: gate; rules that refuse a server with the changed image, if one is booted.
 Change = namedtuple(
     "Change",
     "wire refused stored status boot",
@@ -232,7 +231,7 @@ def _good(
     return Change(update(*operations), [], stored, 200, boot)
 
 
-#: Let through: an image with an old bus can be renamed.
+#: Allowed: an image with an old bus can be renamed.
 UPDATE |= {
     "new name": _good(OLD, swap("/name", "new")),
     "new tag": _good(OLD, add("/tags", ["a"])),
@@ -261,7 +260,7 @@ UPDATE |= {
     "nothing at all": _good(OLD),
 }
 
-#: Let through, though a boot of the image is refused, by a default.
+#: Allowed, although a default bus or model makes a boot of the image refused.
 UPDATE |= {
     "half repaired": _good(OLD, TO_SCSI, boot=_CONTROLLER),
     "scsi without a controller": _good(
@@ -297,11 +296,12 @@ UPDATE |= {
     ),
 }
 
-#: Refused for what they name, on an image that is old already.
+#: Refused because of the properties in the request, although the stored image
+#: violates the policy already.
 UPDATE |= {
     "same value again": Change(update(TO_IDE), stored=OLD),
-    "added once more": Change(update(_ADD), stored=OLD),
-    "out and in again": Change(
+    "added again": Change(update(_ADD), stored=OLD),
+    "removed and added again": Change(
         update(remove("/hw_disk_bus"), _ADD), stored=OLD
     ),
     "other bad value": Change(

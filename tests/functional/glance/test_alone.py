@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Glance's gates before Glance's own router, without Glance's database.
+"""Glance's gates in front of Glance's own router, without its database.
 
-Header by header and name by name: what a status does not show. A fault of
-our own is never a pass, and never told as the user's.
+The tests check details that a status does not show, such as single headers and
+names. If the gate fails, no request passes, and the user gets no blame.
 """
 
 import collections
@@ -61,7 +61,8 @@ PROPERTY = "--property hw_disk_bus=virtio"
 #: Without a bus of its own an ISO image is on ide, which is refused.
 ISO = {"disk_format": "iso", "hw_machine_type": "pc"}
 WHO = {"user_id": "user", "project_id": "p1", "roles": ["Member"]}
-#: The gate keeps a copy of the policy for this service, and what runs it.
+#: The gate keeps a copy of the policy for this service, and a record of the
+#: policies that its processes run.
 KEPT = {"policy-glance-api.json", "policy-glance-api.json.runs"}
 
 
@@ -110,7 +111,7 @@ class Cloud:
     def send(
         self, wire: Wire, service_roles: Any = None, **headers: str
     ) -> webob.Response:
-        """Send a request behind the filter that says who asks."""
+        """Send a request with the context that Glance's middleware sets."""
         self.context = RequestContext(**WHO, project_domain_id="d1")
         self.context.service_roles = service_roles
         attributes = {"webob.adhoc_attrs": {"context": self.context}}
@@ -158,9 +159,9 @@ DRIVE = {**IDE, "img_config_drive": "mandatory"}
 TO_IDE = add("/hw_disk_bus", "ide")
 
 #: A request, its status, and operation and outcome in its one event; then
-#: what is added to the policy, and to the stored image; roles of a service,
-#: and headers; in the event: project, image, service, rules if the request
-#: does not pass, and exemptions.
+#: additions to the policy and to the stored image; service roles, and headers;
+#: in the event: project, image, service, rules if the request does not pass,
+#: and exemptions.
 Case = collections.namedtuple(
     "Case",
     "wire status event policy stored roles headers project image service"
@@ -409,7 +410,7 @@ READS_BODY = f"{GATES}.glance_api.buffer_body"
 JUDGES = "nova_vhard.request.server_request.evaluate"
 WRITES = "nova_vhard.policy.events.write"
 READS_IMAGE = "nova_vhard.request.lookups.image_reader.read"
-#: In the order in which an upload comes through them.
+#: Functions in the order in which a request that creates an image calls them.
 CREATE = (
     f"{GATES}.glance_router.Router.call",
     f"{GATES}.enforcer.PolicyEnforcer.policy",
@@ -431,13 +432,13 @@ IMPORT = (
     JUDGES,
     WRITES,
 )
-#: That of the explanation is after the event of the refusal.
+#: The explanation fails after the event of the refusal.
 FAULTS = [
     *[
         (create({"hw_disk_bus": "virtio"}), place, kind)
         for place in CREATE
         for kind in faults.KINDS
-        # By an OSError it says that the client has sent less than announced.
+        # There, an OSError means that the client has sent too few bytes.
         if (place, kind) != (READS_BODY, OSError)
     ],
     *[
@@ -455,13 +456,13 @@ def unable(answer: webob.Response) -> str:
 
 
 def unjudged(caplog: pytest.LogCaptureFixture) -> bool:
-    """Return whether the last event is that of no judgement."""
+    """Return True if the last event has the outcome "unjudged"."""
     event = logged.decisions(caplog)[-1]
     return (event["outcome"], event["policy"]) == ("unjudged", "")
 
 
 @pytest.mark.parametrize(("wire", "place", "kind"), FAULTS)
-def test_a_fault_of_ours(
+def test_a_fault_in_the_gate(
     cloud: Cloud,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -505,13 +506,13 @@ def test_a_log_that_cannot_be_written(
     assert cloud.environs == []
 
 
-def test_before_the_filter_that_says_who_asks(cloud: Cloud) -> None:
+def test_a_request_without_a_context(cloud: Cloud) -> None:
     request = webob.Request(create(IDE).environ())
     answer = request.get_response(cloud.gate)
     assert unable(answer) == http.fault_text(None)
 
 
-def test_a_refusal_stays_one_if_the_search_for_its_fix_fails(
+def test_a_refusal_remains_if_the_search_for_its_fix_fails(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = "nova_vhard.explain.search._Search.run"
@@ -521,7 +522,7 @@ def test_a_refusal_stays_one_if_the_search_for_its_fix_fails(
     faults.check_logged(errors, RuntimeError)
 
 
-def test_what_is_not_judged_goes_on(
+def test_a_request_that_is_not_judged_passes_despite_a_fault(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for place in CREATE:
@@ -554,14 +555,14 @@ def test_an_image_is_read_as_the_user_who_changes_it(cloud: Cloud) -> None:
         remove("/hw_disk_bus"),
     ],
 )
-def test_what_glance_does_not_show_is_its_own_to_answer(
+def test_glance_answers_for_an_image_that_it_does_not_show(
     cloud: Cloud, change: dict[str, str]
 ) -> None:
     cloud.stored = None
     assert cloud.send(update(change)).status_int == 201
 
 
-def test_both_states_are_of_the_image_and_its_owner(
+def test_both_states_have_the_id_and_owner_of_the_image(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader = mock.Mock(wraps=image_reader.read)
@@ -572,7 +573,7 @@ def test_both_states_are_of_the_image_and_its_owner(
     del before["owner"]
     read = [call.args for call in reader.call_args_list]
     assert [each[0] for each in read[:2]] == [{**before, **IDE}, before]
-    # and so is what is read again for a fix
+    # and so do the states that the search for a fix reads
     rest = ("raw", "image", Holder(IMAGE, "p2", "raw"))
     assert {each[1:] for each in read} == {rest}
 
@@ -585,7 +586,7 @@ def test_both_states_are_of_the_image_and_its_owner(
         {"CONTENT_LENGTH": "2", "webob.is_body_seekable": True},
     ],
 )
-def test_a_body_that_is_none_or_was_read_stays(more: dict[str, Any]) -> None:
+def test_an_empty_body_or_a_buffer_is_not_read(more: dict[str, Any]) -> None:
     stream = io.BytesIO(b"12")
     environ = {"wsgi.input": stream, "REQUEST_METHOD": "POST", **more}
     glance_api.buffer_body(wsgi.Request(environ))
@@ -639,7 +640,7 @@ def test_paths_that_lead_nowhere(cloud: Cloud, more: dict[str, str]) -> None:
 
 
 UNREADABLE = ("ERROR", "Glance itself cannot read the body")
-#: Request, headers, what is told, and what is logged of each.
+#: Request, headers, text of the response, and lines of the log.
 MALFORMED: dict[str, tuple[Wire, dict[str, str], str, list[Any]]] = {
     "without end": (
         Wire("POST", "/v2/images", b"[" * 100_000),
@@ -647,7 +648,7 @@ MALFORMED: dict[str, tuple[Wire, dict[str, str], str, list[Any]]] = {
         http.MALFORMED_TEXT,
         [],
     ),
-    "what fails Glance": (
+    "a path that is a number": (
         update({"op": "add", "path": 7, "value": "x"}),
         {},
         http.MALFORMED_TEXT,
@@ -688,9 +689,9 @@ def test_a_request_that_is_rejected(
     assert cloud.environs == []
 
 
-#: As Glance's database has one.
+#: An image as Glance's database returns it.
 OLD = SimpleNamespace(owner="p1", disk_format="raw", extra_properties=IDE)
-#: The format that is read of each stored one.
+#: Stored disk format, and the format that the gate reads.
 FORMATS = {None: None, "": None, "raw": "raw"}
 
 
@@ -700,7 +701,7 @@ def old(**changes: Any) -> SimpleNamespace:
 
 
 def import_task(image: Any, **more: Any) -> Any:
-    """Return the task of Glance's flow that judges an image."""
+    """Return the task that judges the image in Glance's import flow."""
     options = {
         "task_type": "api_image_import",
         "task_id": "task-1",
@@ -718,7 +719,7 @@ def import_task(image: Any, **more: Any) -> Any:
 
 
 def refused(image: Any, **more: Any) -> str:
-    """Return why the task of an import refuses."""
+    """Return the reason for which the import task refuses an image."""
     with pytest.raises(exception.UploadException) as raised:
         import_task(image, **more).execute()
     return str(raised.value)
@@ -735,20 +736,20 @@ SET = f" To fix: run `openstack image set {PROPERTY} {IMAGE}`"
         ({}, SET),
         ({"method": None}, SET),
         ({"method": {"name": "web-download"}}, SET),
-        # A copy would bring the properties again.
+        # Another copy would have the same properties.
         (
             {"method": {"name": "glance-download"}},
             f" To fix: upload it with `{PROPERTY}`",
         ),
     ],
 )
-def test_how_to_mend_an_import(asked: Any, fix: str) -> None:
+def test_the_fix_for_a_refused_import(asked: Any, fix: str) -> None:
     assert refused(OLD, import_req=asked).endswith(fix)
 
 
 @pytest.mark.usefixtures("cloud")
 @pytest.mark.parametrize(("owner", "roles"), [("p1", ["member"]), ("p2", [])])
-def test_an_import_is_judged_as_its_images_owners(
+def test_an_import_is_judged_for_the_owner_of_the_image(
     caplog: pytest.LogCaptureFixture,
     tmp_path: Path,
     owner: str,
@@ -763,7 +764,7 @@ def test_an_import_is_judged_as_its_images_owners(
 
 
 @pytest.mark.usefixtures("cloud")
-def test_what_an_import_lets_pass(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_allowed_import(caplog: pytest.LogCaptureFixture) -> None:
     import_task(old(extra_properties={})).execute()
     (event,) = logged.decisions(caplog)
     assert event["outcome"] == "allow"
@@ -781,7 +782,7 @@ def test_an_image_without_a_format_has_none(
     reader.assert_called_once_with(IDE, read, "image", holder)
 
 
-def test_a_task_is_no_copy_unless_it_is_said() -> None:
+def test_a_task_is_not_a_copy_by_default() -> None:
     task = glance_import.JudgeImage("task", None, None, IMAGE)
     assert task._copied is False
 
@@ -793,7 +794,7 @@ def test_an_import_without_a_policy(cloud: Cloud, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("cloud")
-def test_imports_share_what_was_read_of_the_policy(
+def test_imports_share_one_policy_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made = mock.Mock(wraps=enforcer.PolicyFile)
@@ -812,7 +813,7 @@ def test_an_image_that_is_gone() -> None:
 
 @pytest.mark.usefixtures("cloud")
 @pytest.mark.parametrize("place", IMPORT)
-def test_a_fault_of_ours_in_an_import(
+def test_a_fault_in_the_import_plugin(
     monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     monkeypatch.setattr(place, faults.failing(KeyError))

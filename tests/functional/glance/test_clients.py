@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The explanation reaches people whole through the clients.
+"""The clients show users the whole explanation.
 
 The real libraries and the real command speak to the application through
 wsgi-intercept.
@@ -21,18 +21,18 @@ IDE = {"hw_disk_bus": "ide"}
 
 
 def openstacksdk() -> tuple[Any, type[Exception]]:
-    """Return openstacksdk's image proxy, and what it raises for a 403."""
+    """Return openstacksdk's image proxy, and its exception for a 403."""
     openstack = pytest.importorskip("openstack")
     from openstack.exceptions import ForbiddenException
 
     proxy = openstack.connect(load_yaml_config=False, **LOGIN).image
-    # By the names of glanceclient.
+    # With the names that glanceclient uses.
     calls = {"create": proxy.create_image, "update": proxy.update_image}
     return SimpleNamespace(**calls), ForbiddenException
 
 
 def glanceclient() -> tuple[Any, type[Exception]]:
-    """Return python-glanceclient's images, and what it raises for a 403."""
+    """Return python-glanceclient's images, and its exception for a 403."""
     client = pytest.importorskip("glanceclient.v2.client")
     from glanceclient.exc import HTTPForbidden
     from keystoneauth1.identity import Password
@@ -43,7 +43,7 @@ def glanceclient() -> tuple[Any, type[Exception]]:
 
 
 def explained(user: User, image: str) -> tuple[str, str]:
-    """Return what the API says of a new image, and of a change of one."""
+    """Return the API's explanations for a new image, and for a change."""
     change = user.update(image, add("/hw_disk_bus", "ide"))
     return message(user.create(**IDE)), message(change)
 

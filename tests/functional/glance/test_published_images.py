@@ -145,7 +145,7 @@ def by_packer(properties):
     )
 
 
-#: What the provider sends of each image.
+#: Fields that the Terraform provider sends for each image.
 TERRAFORMED = {
     "visibility": "private",
     "protected": False,
@@ -210,7 +210,7 @@ REFUSED = [
         (URL, {**SCSI, **VIRTIO_SCSI}, [], []),
         (URL, ISO_ON_PC, ["cdrom_bus"], ["cdrom_bus", "machine_type"]),
         (URL, IDE, ["disk_bus"], ["disk_bus"]),
-        # libosinfo may pick any bus: the image has to say it.
+        # libosinfo may pick any bus, so the image has to name one.
         (URL, DEBIAN, [], ["disk_bus"]),
         (URL, {**DEBIAN, "hw_disk_bus": "virtio"}, [], []),
         (SNAPSHOT, SERVER, [], []),

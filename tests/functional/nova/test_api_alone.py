@@ -76,7 +76,7 @@ def request(
 ):
     """Return the environment of a user's request.
 
-    :param more: what differs in it
+    :param more: keys to add or replace
     """
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     environ = environment(method, path, content, "application/json")
@@ -339,7 +339,7 @@ def test_answers(
 
 
 def test_a_write_of_a_flavor_has_no_target(cloud, caplog):
-    """A rule may ask for the project of the target, which no flavor has."""
+    """A policy rule may need a target's project, which no flavor has."""
     authorize = "os_compute_api:os-flavor-extra-specs:create"
     rules = {authorize: "project_id:%(project_id)s"}
     policy.reset()
@@ -349,8 +349,8 @@ def test_a_write_of_a_flavor_has_no_target(cloud, caplog):
     assert (answer.status, logged.decisions(caplog)) == (202, [])
 
 
-def test_what_was_read_before_refuses_nothing(cloud, monkeypatch):
-    """Its owner may have corrected it. It is looked up as the user."""
+def test_a_cached_image_does_not_refuse_a_request(cloud, monkeypatch):
+    """Its owner may have corrected it. The gate reads it as the user."""
     get = mock.Mock()
     monkeypatch.setattr(nova_images, "get", get)
     for bus, status in (("ide", 403), ("ide", 403), ("virtio", 202)):
@@ -408,7 +408,7 @@ IN_BODY, EVENT = f"{READER}.nova_api.in_body", "nova_vhard.policy.events.write"
 THE_POLICY = f"{GATES}.enforcer.PolicyEnforcer.policy"
 BOOT = ("POST", "/servers", boot())
 OLD_BOOT = ("POST", "/servers", boot(known.OLD))
-#: Requests, and what fails in the order in which a request comes through it.
+#: Requests, and functions that fail, in the order in which requests call them.
 FAULTS = (
     (
         BOOT,
@@ -453,13 +453,13 @@ FAULTS = (
         (sent, place, kind)
         for sent, places in FAULTS
         for place in places
-        # Errors of these two mean something else, where a body is read.
+        # Other errors have a meaning of their own where a body is read.
         for kind in (
             faults.KINDS if place in (IN_BODY, EVENT) else [TypeError]
         )
     ],
 )
-def test_a_fault_of_ours_is_no_pass(cloud, sent, place, kind):
+def test_no_request_passes_if_the_gate_fails(cloud, sent, place, kind):
     environ = request(*sent)
     with mock.patch(place, faults.failing(kind)), faults.errors() as logged:
         answer = cloud.send(environ)
@@ -470,7 +470,7 @@ def test_a_fault_of_ours_is_no_pass(cloud, sent, place, kind):
 
 
 @pytest.mark.parametrize("place", ["draft.Draft.of", "search._Search.run"])
-def test_a_refusal_stays_one_if_the_search_of_its_fix_fails(cloud, place):
+def test_a_refusal_remains_if_the_search_for_its_fix_fails(cloud, place):
     failing = faults.failing(RuntimeError)
     with (
         mock.patch(f"nova_vhard.explain.{place}", failing),
@@ -482,7 +482,7 @@ def test_a_refusal_stays_one_if_the_search_of_its_fix_fails(cloud, place):
     assert "To fix" in cloud.send(request(*OLD_BOOT)).text
 
 
-def test_what_is_not_judged_goes_on_in_spite_of_a_fault(cloud):
+def test_a_request_that_is_not_judged_passes_despite_a_fault(cloud):
     reboot = request("POST", ACTION, {"reboot": {"type": "HARD"}})
     with mock.patch(THE_POLICY, faults.failing(RuntimeError)):
         assert cloud.send(request("GET", "/flavors")).status == 202
@@ -495,12 +495,12 @@ def test_what_is_not_judged_goes_on_in_spite_of_a_fault(cloud):
         (faults.DECISIONS, BOOT, None),
         (faults.OURS, BOOT, None),
         (faults.OURS, OLD_BOOT, None),
-        # The gate says in its log that it cannot judge.
+        # The gate logs that it cannot judge the request.
         (faults.OURS, ("POST", ACTION, REBUILD), OSError("cut off")),
     ],
     ids=["event", "allowed", "refused", "look-up"],
 )
-def test_a_log_that_cannot_be_written_is_no_pass(
+def test_no_request_passes_if_the_log_cannot_be_written(
     cloud, monkeypatch, log, sent, error
 ):
     if error:
@@ -525,7 +525,7 @@ def test_a_log_that_cannot_be_written_is_no_pass(
     ],
     ids=["event", "look-up"],
 )
-def test_what_fails_is_no_pass_and_logged(
+def test_no_request_passes_if_an_event_or_a_look_up_fails(
     make, caplog, monkeypatch, text, broken, name, sent, answered, lines
 ):
     cloud = make(text)
@@ -545,8 +545,8 @@ def test_what_fails_is_no_pass_and_logged(
         ("_method=post", 400),
         ("x=1&_method=POST", 400),
         ("_method=GET&_method=POST", 400),
-        # Routes looks for the name undecoded, and for the value decoded: a
-        # value that only names it is enough.
+        # Routes searches the encoded query for the name, and decodes it to
+        # read the value, so a value that contains the name is enough.
         ("%5fmethod=POST&x=_method", 400),
         ("name=method&limit=1", 202),
     ],

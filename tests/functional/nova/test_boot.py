@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""POST /servers on a whole cloud: what the guest gets, and where it runs."""
+"""POST /servers on a whole cloud: devices of the guest, and its host."""
 
 from tests.functional.nova import base, helpers
 
@@ -47,7 +47,7 @@ exemptions:
 
     def test_a_refused_image(self):
         for host, kind in (("ironic1", "ironic"), ("qemu1", "QEMU")):
-            # Of a host, only the name of its hypervisor matters.
+            # Only the name of its hypervisor matters in a host.
             node = self.compute_node(host)
             node.hypervisor_type = kind
             node.save()
@@ -56,12 +56,12 @@ exemptions:
         node = self.compute_node("ironic1")
         node.hypervisor_type = "KVM"
         node.save()
-        # Without such a host, its owner reads the reason.
+        # Without such a host, the server's fault has the reason.
         body = self.wish(self.image(**helpers.IDE))
         refused = self.call("POST", "/v2.1/servers", body)
         fault = self.fault(refused.json["server"]["id"])
         self.assertIn("hw_disk_bus=ide (allowed: virtio, scsi)", fault)
-        # The roles of the user get there, too.
+        # The scheduler's gate gets the roles of the user, too.
         roles = (*helpers.MEMBER, "Museum")
         exempt = self.call("POST", "/v2.1/servers", body, roles=roles)
         self.wait(exempt.json["server"]["id"], "ACTIVE")

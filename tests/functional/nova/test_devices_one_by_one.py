@@ -21,12 +21,12 @@ from nova.network import model as network_model
 from tests.functional.nova import service, typed, verdicts
 
 PC, Q35 = "pc", "q35"
-#: What Nova picks for a CD-ROM by the machine type.
+#: The bus that Nova picks for a CD-ROM, by machine type.
 CDROM_BUS = {PC: "ide", Q35: "sata"}
 #: scs extends strict, and decides each cell in the same way.
 PRESETS = ("baseline", "strict")
 REBUILD, OTHER = "rebuild with its own image", "rebuild with another image"
-#: Rules about USB: which of them names a USB tablet is the policy's choice.
+#: Rules about USB: the policy chooses which of them reports a USB tablet.
 USB = frozenset(("input_bus", "pointer_model", "usb_model"))
 #: Properties of an image that every preset accepts, besides a machine type. Of
 #: those, scs and strict refuse pc.
@@ -41,7 +41,7 @@ STABLE = {"hw_rescue_device": "disk", "hw_rescue_bus": "virtio"}
 Properties = Mapping[str, str | None]
 
 
-#: What a cell does not say, see device_cells.yaml.
+#: Defaults for the fields of a cell, see device_cells.yaml.
 USUAL = {
     "image": {},
     "had": {},
@@ -58,7 +58,7 @@ USUAL = {
 
 
 def _cells() -> Iterator[Any]:
-    """Yield the cells of the file, one an operation."""
+    """Yield each cell of the file for each of its operations."""
     path = Path(__file__).with_name("device_cells.yaml")
     for group in yaml.safe_load(path.read_text("utf-8")):
         for operation in group["operations"]:
@@ -152,7 +152,7 @@ class TestVerdicts(verdicts.VerdictCase):
         return {"usb" if rule in USB else rule for rule in rules}
 
     def made(self, cell: Any, image: str, made: dict[str, str]) -> str:
-        """Return the id of a server that runs.
+        """Create a running server and return its id.
 
         :param made: properties of the image that it was made from
         """

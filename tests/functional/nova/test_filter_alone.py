@@ -42,7 +42,7 @@ OTHERS = tuple(
     host(kind, kind)
     for kind in ("ironic", "VMware vCenter Server", "hyperv", "z/VM")
 )
-#: What a flavor's alias asks for.
+#: The device that a flavor's alias requests.
 GPU = requests()
 del GPU.requests[1:]
 NO_CANDIDATE = (
@@ -66,12 +66,12 @@ def flavor(number="1", specs=(), **sizes):
     )
 
 
-#: A request to the gate, and what it does: the policy; properties of the
-#: image; its id, "" for one on a volume; fields of the RequestSpec, and of
-#: the server that Nova has stored; its block devices; classes whose database
-#: does not answer; hosts, and those that are left, none for a refusal; a part
-#: of the reason, and text that it must not have; the event; names that Cinder
-#: is asked for; how often Placement is asked, None for any number.
+#: A request to the gate, and the result: the policy; properties of the image;
+#: its id, "" for a server on a volume; fields of the RequestSpec, and of the
+#: server that Nova has stored; its block devices; classes whose database does
+#: not answer; hosts, and the hosts that are left, none for a refusal; a part
+#: of the reason, and text that it must not contain; the event; ids that the
+#: gate looks up in Cinder; requests to Placement, None for any number.
 USUAL = {
     "policy": POLICY,
     "image": {},
@@ -93,7 +93,7 @@ USUAL = {
 
 
 def refuses(**fields):
-    """Return a case, by what differs from the usual one."""
+    """Return a case that differs from the usual one in some fields."""
     assert fields.keys() <= USUAL.keys()
     return SimpleNamespace(**{**USUAL, **fields})
 
@@ -148,7 +148,7 @@ ROOTS = {
 }
 OTHER_VOLUME = {**VOLUME, "volume_id": OTHER_ID}
 #: A disk next to a signed image (its id; "" for a server on a volume), and
-#: whether the guest boots nothing that is not signed.
+#: whether all that the guest can boot is signed.
 FILES = {
     "root of the image": (
         IMAGE,
@@ -271,7 +271,7 @@ CASES = {
         text="block device[0].disk_bus=ide",
         rules=[CDROM],
     ),
-    # A type that is not known yet is judged.
+    # An unknown type is judged.
     "types": refuses(
         image=IDE,
         hosts=(
@@ -290,7 +290,7 @@ CASES = {
         text=IDE_TEXT,
         rules=[BUS],
     ),
-    # Nova asks no filter about no host; the filter must not mind.
+    # Nova calls no filter without hosts; the filter must not fail, though.
     "no host": allowed(hosts=(), policy=POLICY.replace("[iommu]", "[]")),
     # The devices of each host are judged after the hosts.
     "once": refuses(
@@ -534,7 +534,7 @@ CASES = {
 
 
 GATES, EVENTS = "nova_vhard.gates", "nova_vhard.policy.events"
-#: What fails, in the order in which a request comes through it.
+#: Functions that fail, in the order in which a request calls them.
 FAULTS = (
     f"{GATES}.enforcer.PolicyEnforcer.policy",
     f"{GATES}.scheduler.request_spec.read",
@@ -545,13 +545,13 @@ FAULTS = (
     f"{GATES}.scheduler.host_rules.host_requirements",
     f"{EVENTS}.write",
 )
-#: What Nova's databases keep of a fault.
+#: The length of a fault's message in Nova's database.
 FAULT = 255
 
 
 @pytest.fixture
 def gate(tmp_path, monkeypatch, caplog):
-    """Give a gate of a cloud in which host a alone has proven something."""
+    """Yield the gate of a cloud in which only host a has passed a check."""
     caplog.set_level(logging.INFO)
     with policy_option(tmp_path, POLICY) as path:
         placement = Placement("a")
@@ -592,7 +592,7 @@ def test_verdicts(gate, caplog, case):
     assert event["gate"] == "scheduler"
     verdict = (event["operation"], event["outcome"], event["rules"])
     assert verdict == (case.operation, case.outcome, [*case.rules])
-    # A rebuild says all itself; nothing is looked up under break glass.
+    # A rebuild needs no lookup; break glass does none.
     looked_up = case.operation != "rebuild" and case.outcome != "disabled"
     assert bool(gate.stored.asked) is looked_up
     asked = len(gate.placement.asked)
@@ -611,7 +611,7 @@ def test_verdicts(gate, caplog, case):
 
 @pytest.mark.parametrize("kind", faults.KINDS)
 @pytest.mark.parametrize("place", FAULTS)
-def test_a_fault_of_ours_is_no_host_and_logged(gate, place, kind):
+def test_no_host_is_left_if_the_gate_fails(gate, place, kind):
     request = spec()
     with mock.patch(place, faults.failing(kind)), faults.errors() as logged:
         text = reason(gate, [A], request)
@@ -621,7 +621,7 @@ def test_a_fault_of_ours_is_no_host_and_logged(gate, place, kind):
 
 
 @pytest.mark.parametrize("log", [faults.DECISIONS, faults.OURS])
-def test_a_log_that_cannot_be_written_leaves_no_host(gate, log):
+def test_no_host_is_left_if_the_log_cannot_be_written(gate, log):
     request = spec()
     with faults.broken_log(log):
         text = reason(gate, [A], request)
@@ -640,7 +640,7 @@ def test_a_request_of_an_older_nova_lacks_fields(gate):
     assert gate.filter_all([A], bare) == [A]
 
 
-def test_it_is_asked_once_a_request(gate):
+def test_the_filter_runs_once_for_each_request(gate):
     asked = [gate.run_filter_for_index(number) for number in (0, 1)]
     assert asked == [True, False]
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers that exist: what a refusal says to do, done; Nova then takes it.
+"""Fixes for actions on existing servers: Nova then accepts the action.
 
-Other requests are in test_refusals.
+Fixes for other requests are in test_refusals.
 """
 
 import json
@@ -26,10 +26,10 @@ class TestFixes(typed.Fixes):
         return self.server("", {**disk, **more})
 
     def fixed(self, server, body, image=None):
-        """Do what the refusal of an action says, and repeat it.
+        """Run the fix of a refused action, and repeat the action.
 
-        :param image: what stands for ``IMAGE`` in a command
-        :returns: the refusal, and the second answer
+        :param image: id that replaces ``IMAGE`` in a command
+        :returns: text of the refusal, and the second response
         """
         text = self.explained(self.act(server, body))
         made = typed.commands(self, text, image).made
@@ -39,7 +39,7 @@ class TestFixes(typed.Fixes):
         return text, response
 
     def test_rescues(self):
-        """The controller is the server's: its own image has to say it."""
+        """The server's own image has to name its controller."""
         own = self.owned(hw_vif_model="virtio")
         gone = self.owned()
         of_gone = self.server(gone)
@@ -48,8 +48,8 @@ class TestFixes(typed.Fixes):
         slow = self.server(self.owned(), os_shutdown_timeout="3600")
         for server, image, named in (
             (self.server(own), on_scsi, own),
-            # The user cannot change another's image: the disk gets another
-            # bus.
+            # The user cannot change the image of another user, so the disk
+            # gets another bus.
             (self.server(self.owned(OTHERS)), on_scsi, on_scsi),
             (of_gone, self.owned(OTHERS, **ON_SCSI), OTHERS),
             (
@@ -75,7 +75,7 @@ class TestFixes(typed.Fixes):
             typed.commands(self, text, self.owned())
 
     def test_a_rebuild_of_a_disk_on_scsi(self):
-        """The image that comes speaks for the disk that stays."""
+        """The new image has to name the controller of the kept disk."""
         root = {
             "source_type": "image",
             "destination_type": "local",

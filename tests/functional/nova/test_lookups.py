@@ -251,7 +251,7 @@ def test_each_name_is_asked_for_once_as_the_user(nova, look_up, kind, more):
 
 
 ABSENT = exception.VolumeNotFound(volume_id="x")
-#: A look-up and what it is given, answers, and what is raised.
+#: A look-up, its argument, responses of the services, exception and text.
 RAISES = [
     (
         *("port", "a", {"port": {"port": {"id": "a"}}}),
@@ -279,7 +279,7 @@ RAISES = [
     ),
     # A reference that is not a URL does not name a flavor.
     ("boot_flavor", "http://[", {}, NotFound, "Invalid IPv6 URL"),
-    # Nova answers: it cannot read the server, or the user may not.
+    # Nova does not find the server for this user, or cannot read it.
     *(
         ("server", SERVER, {"server": instance(**fields)}, NotFound, text)
         for fields, text in (
@@ -310,7 +310,7 @@ RAISES = [
 
 
 @pytest.mark.parametrize(("look_up", "of", "answers", "kind", "text"), RAISES)
-def test_what_cannot_be_found(nova, look_up, of, answers, kind, text):
+def test_a_look_up_that_fails(nova, look_up, of, answers, kind, text):
     nova.answers |= answers
     with pytest.raises(kind, match=f"^{text}"):
         getattr(nova.find, look_up)(of)
@@ -329,7 +329,7 @@ def test_what_cannot_be_found(nova, look_up, of, answers, kind, text):
         (None, "virtio"),
     ],
 )
-def test_a_resize_goes_by_the_record_of_the_boot(nova, record, bus):
+def test_a_resize_uses_the_record_of_the_boot(nova, record, bus):
     metadata = {"image_hw_disk_bus": "virtio"}
     server = instance(uuid=SERVER, system_metadata=metadata)
     nova.answers |= {"record": record, "server": server}
@@ -356,7 +356,7 @@ def test_glance_is_asked_as_the_user_by_novas_client(monkeypatch):
     client.return_value.call.assert_called_once_with(
         *(WHO, 2, "get", "http_client"), args=(f"/v2/images/{IMAGE}",)
     )
-    # One that Glance does not show is named.
+    # The error names an image that Glance does not show.
     with pytest.raises(exception.ImageNotFound, match=IMAGE):
         nova_images.get(WHO, IMAGE)
 
@@ -411,7 +411,7 @@ def test_a_worker_has_novas_own_clients(monkeypatch):
 def on_volume(nova, info):
     """Return a server on a volume.
 
-    :param info: of its connection
+    :param info: connection_info of the volume
     """
     fields = {"volume_id": VOLUME, "boot_index": 0, "connection_info": info}
     root = device(1, **{**ATTACHED, **fields})
@@ -429,17 +429,17 @@ OF_A_VOLUME = ("volume", WHO, VOLUME)
     ("info", "expected", "asked"),
     [
         ('{"driver_volume_type": "iscsi"}', OF_VOLUME, [OF_A_VOLUME]),
-        # Nova looks at no volume whose connection it does not know.
+        # Nova does not look up a volume without connection_info.
         (None, Image({}, None, ON_A_VOLUME), []),
     ],
     ids=["attached", "not attached"],
 )
-def test_the_own_image_of_a_server_on_a_volume(nova, info, expected, asked):
+def test_the_image_of_a_server_on_a_volume(nova, info, expected, asked):
     assert nova.find.own_image(on_volume(nova, info)) == expected
     assert [each for each in nova.asked if each[0] == "volume"] == asked
 
 
-def test_an_exemption_is_by_the_image_that_the_volume_was_made_of(nova):
+def test_an_exemption_applies_to_the_image_of_the_volume(nova):
     on_volume(nova, None)
     exempted = SimpleNamespace(image_projects={"p1"})
     subject = Subject("attach", project="p1", server=SERVER)
@@ -453,7 +453,7 @@ def test_an_exemption_is_by_the_image_that_the_volume_was_made_of(nova):
     [(SHOWN, OF_IMAGE), (exception.ImageNotFound(image_id=IMAGE), None)],
     ids=["image", "gone"],
 )
-def test_the_own_image_of_a_server(nova, answer, expected):
+def test_the_image_of_a_server(nova, answer, expected):
     nova.answers["image"] = answer
     assert nova.find.own_image(Server(SERVER, image=IMAGE)) == expected
     assert nova.asked == [("image", WHO, IMAGE)]

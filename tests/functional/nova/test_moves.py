@@ -41,18 +41,18 @@ class TestOldServer(base.FakeDriverCase):
     def host(self):
         return self.instance(self.server).host
 
-    def test_each_move_is_let_through(self):
-        """``moves.guest_devices`` is warn unless an operator says else.
+    def test_each_move_is_allowed(self):
+        """``moves.guest_devices`` is ``warn`` by default.
 
-        Each gate has a name for it, the scheduler's last. An evacuation is
-        in passthrough/test_host_moves.
+        Each gate has its own name for a move; the scheduler's comes last.
+        Evacuation is in passthrough/test_host_moves.
         """
         resized = "VERIFY_RESIZE"
         for action, status, *operations in (
             ({"resize": {"flavorRef": "2"}}, resized, "resize", "resize"),
             ({"migrate": None}, resized, "move"),
             ({"os-migrateLive": LIVE}, "ACTIVE", "move"),
-            # What is never scheduled, an old server can.
+            # An old server can do everything that Nova does not schedule.
             ({"reboot": {"type": "HARD"}}, "ACTIVE"),
             ({"os-stop": None}, "SHUTOFF"),
             ({"os-start": None}, "ACTIVE"),

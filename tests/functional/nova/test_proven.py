@@ -246,7 +246,7 @@ def test_who_is_left(
 
 @pytest.mark.parametrize("hosts", [[A, BARE], [BARE]])
 def test_no_type_is_left_alone_where_hosts_must_be_attested(hosts_of, hosts):
-    """A host says itself of which type it is."""
+    """A host reports its own hypervisor type, so it could lie."""
     proven_hosts, _ = hosts_of()
     proven_hosts._posture.keys = lambda: (b"key",)
     wanted = [demand("attested")]
@@ -255,7 +255,7 @@ def test_no_type_is_left_alone_where_hosts_must_be_attested(hosts_of, hosts):
 
 
 def test_each_request_is_answered_for_its_own_hosts(hosts_of):
-    """Also if it asks the same of them as the one before."""
+    """Even if it requires the same checks as the request before."""
     proven_hosts, placement = hosts_of("a", "b")
     for hosts, left in (
         ([A, B], [A, B]),
@@ -370,7 +370,7 @@ project_id = services
 
 
 def answer(status, content, headers):
-    """Return an answer of a service."""
+    """Return a response of a service."""
     result = requests.Response()
     result.status_code, result._content = status, content
     result.headers.update(headers)
@@ -381,12 +381,11 @@ def answer(status, content, headers):
 @pytest.mark.parametrize(
     ("limit", "most"), [("", 30.0), ("timeout = 7", 7.0), ("timeout = 60", 30)]
 )
-def test_what_is_sent_to_keystone_and_placement(
+def test_requests_to_keystone_and_placement(
     tmp_path, monkeypatch, limit, most
 ):
-    """By what the service has in its group ``placement``, as Nova does."""
-    # A configuration of its own: what a login needs is registered in it, and
-    # stays.
+    """The client uses the service's group ``placement``, as Nova does."""
+    # A separate ConfigOpts, because a login registers its options for good.
     conf = cfg.ConfigOpts()
     for kind in ("auth", "session", "adapter"):
         register = getattr(loading, f"register_{kind}_conf_options")
@@ -408,9 +407,9 @@ def test_what_is_sent_to_keystone_and_placement(
     )
     monkeypatch.setattr(HTTPAdapter, "send", send)
     client = posture_filter._connect(30.0)
-    # nothing is asked before the first question
+    # the client sends nothing before the first question
     send.assert_not_called()
-    # an answer of Placement's is for our client to judge
+    # our client handles an error of Placement
     with pytest.raises(PlacementError, match="down") as raised:
         client.known({"CUSTOM_VHARD_IOMMU"})
     assert raised.value.status == 503

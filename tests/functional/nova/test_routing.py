@@ -9,7 +9,8 @@ from nova_vhard.gates import routing
 from tests.functional.nova import service, verdicts
 
 PLACE = f"[{service.APPLICATION}]"
-#: What is replaced in the gate's paste file, and what is added.
+#: Text to replace in the gate's paste file, its replacement, text to append,
+#: and parts of the error.
 PASTE = {
     "a filter that hides the router": (
         *(
@@ -40,14 +41,14 @@ def opaque_factory(global_conf, **local_conf):
 
 class TestRouting(verdicts.VerdictCase):
     def load(self, old="", new="", more=""):
-        """Load Nova's API by the gate's paste file, changed."""
+        """Load Nova's API from a changed copy of the gate's paste file."""
         path = self.directory / "changed.ini"
         text = service.paste_file(path, service.GATE).read_text()
         path.write_text(text.replace(old, new) + more)
         return self.load_app(path)
 
     def refused(self, *texts, change=()):
-        """Check that Nova's API does not start, and says why."""
+        """Check that Nova's API does not start, and check its error."""
         error = self.assertRaises(routing.NoRouter, self.load, *change)
         for text in texts:
             self.assertIn(text, str(error))
@@ -55,10 +56,10 @@ class TestRouting(verdicts.VerdictCase):
     def test_a_gate_in_another_place(self):
         for *change, texts in PASTE.values():
             self.refused(*texts, change=change)
-        # Nothing else keeps it down.
+        # It starts with the unchanged file.
         self.assertIsNotNone(self.load())
 
-    def test_a_router_that_lacks_what_is_judged(self):
+    def test_a_router_without_a_judged_action(self):
         for name in ("rebuild", "createImage"):
             kept = {key: ACTIONS[key] for key in ACTIONS if key != name}
             with mock.patch.object(

@@ -153,7 +153,7 @@ class Audits:
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def said(self):
-        """Return what the command has written next to its rows."""
+        """Return the output of the command besides its rows."""
         return "".join(self.app.lines)
 
     def rows_of(self, server_id):
@@ -170,7 +170,7 @@ class Audits:
     def check(self, server_id, rule, asks_for, means=""):
         """Check that a server violates one rule; return the row.
 
-        :param asks_for: part of that column
+        :param asks_for: part of the column Asks For
         """
         ((name, row),) = self.rows_of(server_id).items()
         self.assertEqual(rule, name)
@@ -180,7 +180,7 @@ class Audits:
 
 
 class TestRest(Audits, verdicts.VerdictCase):
-    """Servers that are rows of Nova's database; the gate is there, too."""
+    """Servers that are rows of Nova's database, in a cloud with the gate."""
 
     def old(self):
         """Return a server that has an e1000, and its image."""
@@ -317,8 +317,8 @@ class TestRest(Audits, verdicts.VerdictCase):
         totals = "servers: 7 looked at, 7 with violations"
         self.assertIn(totals, self.app.lines[0])
 
-    def test_a_listed_server_keeps_what_it_has_and_no_more(self):
-        """A list of servers that are older than the policy, extended by it."""
+    def test_only_a_listed_server_keeps_its_devices(self):
+        """The policy extends a list of servers that are older than it."""
         image = self.image(hw_disk_bus="ide")
         old, other = (
             self.server(image, hw_disk_bus="ide", hw_vif_model="virtio")
@@ -332,7 +332,7 @@ class TestRest(Audits, verdicts.VerdictCase):
 
 
 class TestReport(Audits, base.LibvirtCase):
-    """A server from before the policy: the cloud's own allows everything."""
+    """A server older than the policy: the cloud's policy is disabled."""
 
     POLICY = "enabled: false\n"
 
@@ -345,7 +345,7 @@ class TestReport(Audits, base.LibvirtCase):
         self.assertIn(f"Report: {page}\n", self.app.lines)
         return page.read_text()
 
-    def test_everything_that_violates_is_on_the_page(self):
+    def test_all_violations_are_on_the_page(self):
         # given an image, a server and a flavor from before the policy
         image = self.image(**E1000)
         server = self.active(image)
@@ -367,7 +367,7 @@ class TestReport(Audits, base.LibvirtCase):
             self.assertIn(wanted, page)
         self.assertNotIn("could not be read", page)
 
-        # what cannot be read is said, and the rest is written
+        # the command names each failed read, and writes the rest
         get = mock.Mock(side_effect=ConnectionError("no answer"))
         self.client.placement = Placement(SimpleNamespace(get=get))
         self.app.desk.down = True

@@ -127,7 +127,7 @@ MANDATORY = {"image_img_config_drive": "mandatory"}
         ),
         ({"vm_state": STOPPED}, {"running": False}),
         ({"vm_state": STOPPED, "task_state": None}, {"running": False}),
-        # One that is being started may run when Nova looks.
+        # A server that is being started may run when Nova reads it.
         ({"vm_state": STOPPED, "task_state": task_states.POWERING_ON}, {}),
         ({"vm_state": vm_states.SHELVED}, {}),
         ({"vm_state": OFFLOADED}, {"offloaded": True}),
@@ -225,9 +225,9 @@ def test_each_field_of_devices(rows, expected):
 
 @pytest.fixture
 def asked(monkeypatch):
-    """Give a function that lets a class method of Nova's answer.
+    """Return a function that stubs a class method of Nova with an answer.
 
-    It returns a list of those who ask, their cell, and of what.
+    The function returns the list of calls: context, its cell, and arguments.
     """
     monkeypatch.setattr(context, "CELL_CACHE", {})
 

@@ -56,7 +56,7 @@ IMAGES = {
         )
         for name, rule in zip(SIGNED, RULES, strict=True)
     },
-    # Nova says so; the image is signed.
+    # Nova refuses the flavor; the image is signed.
     **{
         f"no such flavor, {more}": boot(
             image(**SIGNED), more={"flavorRef": "9", **more}, status=400
@@ -72,7 +72,7 @@ def unshelve(*rules, **properties):
     return Row({"unshelve": None}, of, rules)
 
 
-#: The devices of a server may stay as they are; another file is a new file.
+#: A server may keep its devices, but another image is always a new file.
 SERVERS = {
     **{
         f"{name} of a server {had}": row
@@ -93,7 +93,7 @@ SERVERS = {
     },
     "snapshot": Row({"createImage": {"name": "x"}}, of_image(SIGNED)[1]),
     "unshelve": unshelve(),
-    # The rest of what the snapshot asks for is judged as ever.
+    # Other properties of the snapshot are judged as usual.
     "unshelve, IDE": unshelve("disk_bus", **IDE),
 }
 
@@ -114,7 +114,7 @@ def beside(of, more, rules=RULES):
 
 
 def named(name, **more):
-    """Return the boot of a signed image beside a root disk in format 1."""
+    """Return a signed image, and a root disk in format 1 next to it."""
     disk = {"volume_id": volume(), "device_name": name}
     return image(**SIGNED, **more), {"block_device_mapping": [disk]}
 
@@ -182,7 +182,7 @@ FILES = {
     },
 }
 
-#: An image that an exemption is for, and not for what is booted beside it.
+#: An exempt image; the disks that are booted next to it are not exempt.
 EXEMPT = "725c6a5e-0000-4a3a-8f0e-2d4f4c2f0c11"
 EXEMPTION = f"""\
 {POLICY}
@@ -222,7 +222,7 @@ class TestSigned(Rows):
     def test_files_beside_the_image(self):
         self.each(FILES)
 
-    def test_an_image_of_which_nobody_answers_the_gate(self):
+    def test_an_image_that_the_gate_cannot_read(self):
         with mock.patch.object(nova_images, "get", side_effect=OSError("no")):
             self.each(
                 {

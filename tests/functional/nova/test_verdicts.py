@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One request to Nova's API, and what each of the two gates says of it.
+"""Requests to Nova's API, and the verdicts of both gates.
 
-Each row is true of Nova's own API, on its own database. Requests without a
-database are in test_api_alone, RequestSpecs in test_filter_alone, and devices
-that a server has already in test_devices_one_by_one.
+The rows run on Nova's own API and database. Requests without a database are in
+test_api_alone, RequestSpecs in test_filter_alone, and devices that a server
+already has in test_devices_one_by_one.
 """
 
 import json
@@ -56,7 +56,7 @@ def disks(*disks):
 
 
 def roots(properties):
-    """Return root disks by what they are made of, and where it says so."""
+    """Return root disks of each kind, and the source of their violations."""
     of, made = volume(**properties), image(**properties)
     old = {"device_name": "vda", "snapshot_id": snapshot(of)}
     return {
@@ -97,7 +97,7 @@ def with_root(properties, *rules, rest=(), more=None, **local):
     return boot(of, *rules, more={**disks(first, *rest), **(more or {})})
 
 
-#: What the scheduler's gate finds in Nova's record of a new server.
+#: Violations that the scheduler's gate finds in Nova's record of a new server.
 STORED = {
     "nothing more": with_root(Q35),
     "no block device": boot(image(**PC)),
@@ -189,7 +189,7 @@ REBUILDS = {
     "changed image": rebuild(of_image(CLEAN, OLD), *BOTH),
     # The server does not get anything new.
     "same image": rebuild(of_image(CARD)),
-    # The scheduler would refuse it: it cannot know what the server had.
+    # The scheduler's gate would refuse it: it does not know the old image.
     "another like it": rebuild(
         of_image(CARD),
         *("vif_model", "video_model"),
@@ -202,7 +202,7 @@ REBUILDS = {
         for made in (of_image, on_volume)
         for other, rules in ((None, ()), (OLD, BOTH))
     },
-    # The new image says nothing of the bus that the disk is on.
+    # The new image does not name the bus of the disk.
     "with a controller": rebuild(on_scsi(SCSI), other=CONTROLLER),
     # A server older than the policy, with libvirt's default controller
     "old controller": rebuild(on_scsi(ON_SCSI)),
@@ -211,10 +211,11 @@ REBUILDS = {
 
 
 def of_reference(own, reference, *rules):
-    """Return a rescue by what the server's image was made of.
+    """Return a rescue of a server with a base image.
 
-    Nova prefers it to the server's own image. A reference to no image is
-    refused, since somebody could create an image of that id until Nova looks.
+    Nova prefers the base image to the server's own image. The gate refuses the
+    rescue if the base image is missing, because a user could create an image
+    with its id before Nova looks it up.
     """
     of = server(image(**own), base_image_ref=reference)
     return Row({"rescue": None}, of, rules)
@@ -233,7 +234,7 @@ RESCUES = {
     # In a legacy rescue both disks are on the rescue image's bus.
     "legacy": rescue(on_scsi(SCSI), hw_disk_bus="virtio"),
     "stable": rescue(on_scsi(SCSI), **STABLE),
-    # The rescue image needs to name no controller: Nova would not read it.
+    # The rescue image need not name a controller: Nova would not read it.
     "stable, from SCSI": rescue(
         on_scsi(SCSI), **{**STABLE, "hw_rescue_bus": "scsi"}
     ),
@@ -257,7 +258,7 @@ def metadata(body, *rules, of=WHOLE, method="PUT", key=()):
     return Row(body, path, rules, sent={**OLD_API, "method": method})
 
 
-#: PUT of the whole drops what it does not name.
+#: A PUT of all metadata removes the properties that it does not name.
 METADATA = {
     "a property that was hidden": metadata({"metadata": LEGACY}, "disk_bus"),
     "POST": metadata({"metadata": {"x": "1"}}, method="POST"),
@@ -270,7 +271,7 @@ METADATA = {
 
 
 def share(refused, body, *rules, **more):
-    """Return an attachment of a share, which Nova does to stopped servers."""
+    """Return the attachment of a share, which needs a stopped server."""
     allow = "guest_devices: {file_system: {allow: []}}\n" if refused else ""
     to = ("servers", server(image()), "shares")
     sent = {"version": "2.97"}

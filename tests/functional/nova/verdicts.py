@@ -67,9 +67,9 @@ class VerdictCase(Gates, integrated_helpers._IntegratedTestBase):
         """Return at once: nothing is at work."""
 
     def without_computes(self) -> list[str]:
-        """Let what the gate accepts end before a compute is asked.
+        """Stub the methods of Nova's compute API that call a compute.
 
-        :returns: a list that the names of such calls go into
+        :returns: list to which each call adds the name of its method
         """
         called: list[str] = []
 
@@ -189,7 +189,7 @@ class VerdictCase(Gates, integrated_helpers._IntegratedTestBase):
             project_id=PROJECT_ID,
             user_id="fake",
         ).create()
-        # What Nova keeps of the request that the server was made by.
+        # Nova's record of the request that created the server.
         objects.RequestSpec.from_components(
             admin,
             instance.uuid,
@@ -206,9 +206,9 @@ class VerdictCase(Gates, integrated_helpers._IntegratedTestBase):
 
 @dataclass(frozen=True, eq=False)
 class New:
-    """An object that is made when a row names it, and then its id.
+    """An object that is created when a row names it.
 
-    In all places of a row, the same object has the same id.
+    Its id replaces it, the same id in all places of a row.
 
     :ivar kind: method of VerdictCase that makes it
     """
@@ -260,13 +260,13 @@ class Row:
     """A request to Nova's API, and the rules that it violates.
 
     :ivar body: the body; by default of a boot
-    :ivar to: whose action it is, or parts of the path below /v2.1
-    :ivar refused: rules by which the gate of the API refuses it
-    :ivar scheduler: rules by which that of the scheduler refuses a boot; None
+    :ivar to: server of the action, or parts of the path below /v2.1
+    :ivar refused: rules by which the API's gate refuses the request
+    :ivar scheduler: rules by which the scheduler's gate refuses a boot; None
         for the same
-    :ivar source: first word of the place of each violation
-    :ivar status: of Nova's own answer, if it refuses
-    :ivar policy: replaces that of the test case
+    :ivar source: first word of the source of each violation
+    :ivar status: status of Nova's own response, if Nova refuses the request
+    :ivar policy: replaces the policy of the test case
     :ivar sent: more arguments of Helpers.call
     """
 
@@ -302,7 +302,7 @@ class Rows(VerdictCase):
         self.flags(instances=-1, cores=-1, ram=-1, group="quota")
 
     def each(self, rows: dict[str, Row]) -> None:
-        """Send each request; check what the gates say of it."""
+        """Send each request and check the verdicts of the gates."""
         wrong = {}
         for name, row in rows.items():
             self.made: dict[New, str] = {}
@@ -312,7 +312,7 @@ class Rows(VerdictCase):
         self.assertEqual({}, wrong)
 
     def ask(self, row: Row) -> tuple[Any, Any]:
-        """Return the expected and the actual answers to a request."""
+        """Return the expected and the actual verdicts on a request."""
         self.write_policy(self.POLICY if row.policy is None else row.policy)
         to = row.to
         if isinstance(to, New):
@@ -341,7 +341,7 @@ class Rows(VerdictCase):
     def broken(self, gate: str) -> dict[str, str]:
         """Return the rules by which a gate refuses, each with its source.
 
-        Of the source the first word: image, volume, flavor ...
+        Only the first word of the source: image, volume, flavor ...
         """
         return {
             violation["rule"].removeprefix("guest_devices."): violation[

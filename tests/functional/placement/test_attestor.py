@@ -28,20 +28,20 @@ IOMMU = traits.of_check("iommu")
 
 
 class Story(Desk):
-    """A desk, and what a row of STORIES names."""
+    """A desk, with the steps that a row of STORIES names."""
 
     def __init__(self, cloud, folder):
         super().__init__(cloud, folder)
         self.names, self.bad = {}, False
 
     def happens(self, events):
-        """Let things happen: names of methods with their arguments."""
+        """Run events, which are names of methods with their arguments."""
         for event in events.split(", "):
             name, *arguments = event.split()
             getattr(self, name)(*arguments)
 
     def hosts_of(self, *names):
-        """Make compute nodes whose agents are verified."""
+        """Create compute nodes whose agents are verified."""
         self.names |= {name: self.host(name) for name in names}
 
     def start(self):
@@ -50,20 +50,20 @@ class Story(Desk):
         self.idle(seconds=0)
 
     def idle(self, rounds=1, seconds=60):
-        """Rounds, a minute each; the verifier has verified no host since."""
+        """Run rounds, one a minute, while the verifier verifies no host."""
         for _ in range(int(rounds)):
             self.cloud.requests.clear()
             done = self.minute(self.running, seconds)
             assert done is not (self.down or self.bad)
 
     def verified_again(self, rounds=1):
-        """Rounds, a minute each; the verifier verifies all before each."""
+        """Run rounds, one a minute; the verifier verifies all before each."""
         for _ in range(int(rounds)):
             self.verify()
             self.idle()
 
     def sleep(self, seconds):
-        """Time passes, and no attestor runs."""
+        """Let time pass while no attestor runs."""
         self.seconds += int(seconds)
 
     def at(self, seconds):
@@ -80,19 +80,19 @@ class Story(Desk):
         self.failed.remove(f"agent of {name}")
 
     def demands(self, *names):
-        """Let the verifier demand nothing of agents but of these."""
+        """Let the verifier have a policy for these agents only."""
         named = {f"agent of {name}" for name in names}
         self.undemanded = self.verified.keys() - named
 
-    def goes(self):
-        """The verifier, or who reads the mapping, does not answer."""
+    def disconnect(self):
+        """Make the verifier unreachable."""
         self.down = True
 
-    def comes(self):
+    def reconnect(self):
         self.down = False
 
     def damage(self):
-        """The mapping cannot be read."""
+        """Make the mapping unreadable."""
         self.mapping.write_text("hosts: [")
         self.bad = True
 
@@ -101,31 +101,31 @@ class Story(Desk):
         self.bad = False
 
     def unmap(self):
-        """Map another host alone."""
+        """Map only another host."""
         self.hosts = {str(uuid.uuid4()): "agent"}
         self.map()
 
     def keys_are(self, *keys):
         self.write_key(*(key * 32 for key in keys))
 
-    # What must hold.
+    # Assertions
 
     def attested(self, *names):
-        """A scheduler chooses from these hosts."""
+        """Check that a scheduler chooses from exactly these hosts."""
         assert self.scheduler() == {self.names[name] for name in names}
 
     def lost(self):
-        """It chooses from none, and none has the trait."""
+        """Check that it chooses from no host, and no host has the trait."""
         self.attested()
         assert not self.cloud.placement.providers({TRAIT})
 
     def swept(self, name):
-        """A sweep takes the trait from a host, without the key."""
+        """Check that a sweep, without the key, removes a host's trait."""
         done = upkeep.sweep(self.cloud.placement, self.now(), 2)
         assert done.unmarked == [name]
 
     def undemanded_are(self, *names):
-        """The list of hosts names those."""
+        """Check which hosts the list of hosts marks as undemanded."""
         listed = fleet(self.cloud.placement, self.now(), 2)
         assert [each.name for each in listed if each.undemanded] == [*names]
 
@@ -136,7 +136,7 @@ class Story(Desk):
         assert self.running.numbers.errors[kind] == int(number)
 
     def five_requests(self):
-        """The last round has asked, and written nothing."""
+        """Check that the last round sent five requests, and wrote nothing."""
         methods = [method for method, _ in self.cloud.requests]
         assert methods == ["GET"] * 5
 
@@ -160,7 +160,7 @@ def attestor(desk, host):
 
 BEGIN = "start, attested a, "
 FEW = "c2 c3 c4 c5 c6 c7 c8 c9"
-#: What happens to host a.
+#: Events of host a.
 STORIES = {
     "never verified": "unverified, start, lost",
     "nothing changes": f"{BEGIN}verified_again, five_requests",
@@ -178,22 +178,23 @@ STORIES = {
     "a clock that was ahead": "at 3600, verify, start, at 0, attested, "
     "at 3539, attested, at 3540, attested a",
     "a pass that is not renewed": f"{BEGIN}idle 9, attested a, idle, lost",
-    "a verifier that is down for a minute": f"{BEGIN}verified_again 2, goes, "
-    "idle, attested a, comes, verified_again, attested a",
+    "a verifier that is down for a minute": f"{BEGIN}verified_again 2, "
+    "disconnect, idle, attested a, reconnect, verified_again, attested a",
     "a verifier that is down for less than the age": f"{BEGIN}"
-    "verified_again 2, goes, idle 8, attested a, comes, verified_again, "
-    "attested a",
-    "a verifier that is down for longer": f"{BEGIN}verified_again 2, goes, "
-    "idle 8, attested a, idle 2, lost, errors_are verifier 10",
-    # No component has taken the trait, but the mark is over all the same.
+    "verified_again 2, disconnect, idle 8, attested a, reconnect, "
+    "verified_again, attested a",
+    "a verifier that is down for longer": f"{BEGIN}verified_again 2, "
+    "disconnect, idle 8, attested a, idle 2, lost, errors_are verifier 10",
+    # No component has removed the trait, but the mark has expired.
     "an attestor that is down for longer": f"{BEGIN}sleep 600, attested, "
     "swept a, lost",
-    "a new one while the verifier is down": f"{BEGIN}goes, start, verify, "
-    "idle, attested a, sleep 600, idle, lost",
-    "a bad mapping adds none and takes who is refused": f"{BEGIN}hosts_of b, "
-    "damage, idle, attested a, verified_again, attested a, fails a, idle, "
-    "lost, passes a, idle, lost, repair, verified_again, attested a b",
-    "a bad mapping lets ages pass": f"{BEGIN}damage, start, "
+    "a new one while the verifier is down": f"{BEGIN}disconnect, start, "
+    "verify, idle, attested a, sleep 600, idle, lost",
+    "a bad mapping adds no host, and a host that fails is lost": f"{BEGIN}"
+    "hosts_of b, damage, idle, attested a, verified_again, attested a, "
+    "fails a, idle, lost, passes a, idle, lost, repair, verified_again, "
+    "attested a b",
+    "hosts expire during a bad mapping": f"{BEGIN}damage, start, "
     "verified_again 10, lost",
     "a host that leaves the mapping": f"{BEGIN}unmap, idle, lost, "
     "errors_are mapping 1",
@@ -221,7 +222,7 @@ def test_a_peer_that_is_away_for_two_hours_has_three_lines(
         assert not desk.minute(attestor, 300)
     desk.errors_are(peer, 24)
     desk.cloud.faults.clear()
-    desk.happens("comes, verified_again, attested a")
+    desk.happens("reconnect, verified_again, attested a")
     levels, texts = zip(
         *(
             line
@@ -279,7 +280,7 @@ def test_two_of_them_do_not_fight(desk, attestor):
         desk.attested()
 
 
-def test_a_scheduler_without_a_key_chooses_nobody(desk, attestor):
+def test_a_scheduler_without_a_key_chooses_no_host(desk, attestor):
     desk.key.unlink()
     with pytest.raises(PostureUnavailable):
         desk.scheduler()
@@ -321,7 +322,7 @@ def test_reporter_sweep_and_withdraw_leave_the_trait_alone(
 
 
 def test_events(desk, host, caplog):
-    """One JSON object for each host that comes or goes, and no other."""
+    """The log has one JSON object for each host that is added or removed."""
     caplog.set_level("INFO", "nova_vhard.attestations")
     desk.happens("start, idle, fails a, idle 2")
     messages = [

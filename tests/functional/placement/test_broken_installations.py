@@ -117,8 +117,8 @@ AUDIT, ENFORCE, NEW = (
     for line in ("mode: audit", "mode: enforce", "requires: '>=0.10'")
 )
 OFFERS = ("write", "policy.yaml", OFFERED)
-#: What is wrong, the check that names it, how it is broken, text that names
-#: it, and what its fix says; steps are methods of Installation.
+#: The problem, the check that reports it, steps that cause it, text of the
+#: result, and steps of its fix; steps are methods of Installation.
 CASES = {
     "a policy of mode 0600 of another user": (
         "Policy",

@@ -67,8 +67,8 @@ def test_used_cleaned_and_given_again(used):
 
 
 FORCE = "enable trust_placement_requests, "
-#: Events, and why the device is kept then; "" for one that is released. Then
-#: what the last round tells of it.
+#: Events, and the reason for which the device is kept; "" if it is released.
+#: Then parts of the last round's message about the device.
 HISTORIES = {
     "a use between two rounds": ("use, round", ""),
     "failed, then asked for again": (
@@ -151,7 +151,7 @@ HISTORIES = {
         "",
     ),
     "kept by the configuration": ("keep_reserved, use, round", "KEPT"),
-    # It is not taken back, and it is not a proof of the next use.
+    # The release is not taken back, and does not count for the next use.
     "released by force": (
         "spoil, use, round, force, offered, round, offered, use, round",
         "COMPARE",
@@ -167,7 +167,7 @@ HISTORIES = {
         "reserved, answer, round, offered, use, round",
         "COMPARE",
     ),
-    # Asked for during a cleaning, a later use is not released by it.
+    # A request during a cleaning does not count for a later use.
     "force does not outlive its moment": (
         f"{FORCE}use, during ask FORCED, round, offered, spoil, use, round",
         "REFUSED",
@@ -190,7 +190,7 @@ HISTORIES = {
         "use, during lower+use, round, is_kept VOID, round",
         "",
     ),
-    "a guest of libvirt's comes while it is cleaned": (
+    "a libvirt guest starts while it is cleaned": (
         "use, during hold, round, is_kept VOID, let_go, round",
         "",
     ),
@@ -204,7 +204,7 @@ HISTORIES = {
         "cleaned_by 2, round",
         "",
     ),
-    # It was not watched since: a guest may have bypassed Nova.
+    # No component watched it in between: a guest may have bypassed Nova.
     "cleaned again after a release that did not work": (
         "use, stay, refuse PUT /inventories/, round, answer, infect, round",
         "",
@@ -435,7 +435,7 @@ def test_of_two_cleaners_that_look_at_once_one_cleans(used, tmp_path):
 
 
 class Hangs(Compare):
-    """A step that does not end when it is told to."""
+    """A step that ignores the signal to end."""
 
     def run(self, job):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -444,7 +444,7 @@ class Hangs(Compare):
 
 
 class Dies(Compare):
-    """A step that ends without an answer."""
+    """A step that ends without a result."""
 
     def run(self, job):
         os._exit(0)
@@ -460,11 +460,11 @@ def test_a_step_that_does_not_end_well(used, step):
 
 
 class Killed(BaseException):
-    """An end of the process, which our code does not handle."""
+    """The end of the process: an exception that our code does not handle."""
 
 
-#: What happens before a round that is killed, and why the device is kept
-#: after the next one; "" for one that is released.
+#: Events before a round that is killed, and the reason for which the device is
+#: kept after the next round; "" if it is released.
 KILLED = {
     "the last step passes": ("use, round, use", ""),
     "the last step fails": ("spoil, use", "COMPARE"),
@@ -474,7 +474,7 @@ KILLED = {
 
 @pytest.mark.parametrize(("before", "word"), KILLED.values(), ids=KILLED)
 def test_killed_at_each_request_and_write(used, before, word):
-    """The device is reserved or clean then, and the next round ends it."""
+    """The device is then reserved or clean; the next round cleans it."""
     used.happens(before)
     used.state.mkdir(exist_ok=True)
     kept, database = used.base / "kept", used.cloud.copied()
@@ -501,7 +501,7 @@ def test_killed_at_each_request_and_write(used, before, word):
             used.round()
         used.answer()
         good = used.firmware.read_text() == "good"
-        # Nova has put it on offer where there is no journal.
+        # Without a journal, the device is new, and Nova offers it.
         new = not os.path.exists(journal)
         assert good or new or not used.candidates(), points
         used.round()
@@ -548,7 +548,7 @@ def test_a_fault_of_placement(used, place):
 
 
 def test_a_release_whose_answer_is_lost(used):
-    """Also if a guest comes and goes before the cleaner looks again."""
+    """Even if a guest starts and ends before the cleaner looks again."""
 
     def lose():
         used.lower()
@@ -762,7 +762,7 @@ def test_traits_of_others_stay(used):
     assert used.cloud.traits(used.root)[0] == mine
 
 
-def test_the_loop_goes_on_after_a_failure(used, monkeypatch):
+def test_the_loop_continues_after_a_failure(used, monkeypatch):
     slept, told = [], []
     clock = SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append)
     monkeypatch.setattr(runtime, "time", clock)

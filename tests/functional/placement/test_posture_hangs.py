@@ -68,8 +68,8 @@ def silent(request):
     server.close()
 
 
-def test_a_refresh_that_hangs_keeps_no_other_from_trying(silent, cloud):
-    # given a host that has proven it, and a server that does not say so
+def test_a_refresh_that_hangs_does_not_block_others(silent, cloud):
+    # given a host that has passed the check, and a Placement that hangs
     host = cloud.host("good", {IOMMU, *MARK})
     hangs = AdapterClient(
         adapter.Adapter(
@@ -91,15 +91,15 @@ def test_a_refresh_that_hangs_keeps_no_other_from_trying(silent, cloud):
             posture.hosts(ASKED)
         return str(raised.value)
 
-    # when 8 ask, then each is told within the limit that it is not known
+    # when 8 threads ask, then each gets an error within the time limit
     with futures.ThreadPoolExecutor(8) as pool:
         answers = set(pool.map(ask, range(8)))
     assert answers == {"Placement has not answered yet"}
     assert silent.asked.is_set()
-    # and when Placement is well, the next one has the answer, though the
-    # first request may hang on
+    # and when Placement works again, the next request succeeds, although the
+    # first one may still hang
     clients.append(cloud)
     posture._timeout = PATIENCE
-    # For a tenth of posture_ttl there is no answer.
+    # The next attempt is after a tenth of posture_ttl.
     seconds[0] += 1
     assert posture.hosts(ASKED) == {host}

@@ -105,28 +105,27 @@ def test_a_check_that_runs_out_of_time_passes_once_more(
         assert (IOMMU in cloud.claims(host)[0]) is passed
 
 
-# Of two reporters for one host: what both find holds, and neither writes for
-# the sake of writing. What only one finds is not claimed from the next report
-# of the other on.
+# Two reporters run for one host. They do not rewrite claims on which they
+# agree. A claim that only one makes lasts until the other's next report.
 
-#: What one of them finds, and the other does not.
+#: Claims that one of them makes, and the other does not.
 DISPUTED = VTD_ON - NONE
 
 
-#: What happens, and the warnings. ``a+1``: reporter a finds what is in dispute
-#: (or not: ``-``), and it is claimed then (or not: 0; ? is not looked at).
-#: ``@5``: it is five minutes after the first report. ``x``: a user removes it.
+#: Events and warnings. ``a+1``: reporter a makes the disputed claims (``-``:
+#: does not), and Placement has them afterwards (0: has not; ?: not checked).
+#: ``@5``: five minutes after the first report. ``x``: a user removes them.
 RIVALS = {
     "the same results": ("a+1 b+1 a+1 b+1 a+1", []),
     "when the hour turns": ("a+1 @89 b-0 a+0 a+0", ["taken away"]),
-    # It is written again when no other has written for two hours.
+    # They are written again if no other reporter has written for two hours.
     "removed by mistake": (
         "a+1 x @5 a+0 @120 a+0 @126 a+1",
         ["taken away"],
     ),
-    # From the one report until the next one of the other it counts: Placement
-    # does not say who wrote what.
-    "the other takes away what is given": (
+    # A claim lasts until the next report of the other reporter: Placement does
+    # not say which of them wrote it.
+    "the other removes the claims": (
         "a-0 b+1 a-0 b+0 a-0 b+0 a-0 b+0",
         ["found", "taken away"],
     ),
@@ -136,8 +135,8 @@ RIVALS = {
         ["taken away"],
     ),
     "a reporter that starts again": ("a+1 b-0 c+1", []),
-    # It is tried again, and stands until the next report of the other.
-    "the other goes on to remove it": (
+    # The reporter tries again; the claims last until the other's next report.
+    "the other keeps removing the claims": (
         "a+1 b-0 @30 a+0 b-0 @60 a+0 b-0 @90 a+0 b-0 @120 a+0 b-0 @150 a+? "
         "b-0 @180 a+? b-0 @210 a+? b-0 @240 a+? b-0 @270 a+? b-0 @300 a+? b-0",
         ["taken away", "found", "taken away"],
@@ -176,7 +175,7 @@ LATER_MARK = {traits.of_hour(LATER)}
 
 
 class Killed(BaseException):
-    """An end of the process, which our code does not handle."""
+    """The end of the process: an exception that our code does not handle."""
 
 
 @pytest.mark.parametrize(
@@ -189,7 +188,7 @@ class Killed(BaseException):
     ],
     ids=["the first", "more proven", "less proven", "less, a new hour"],
 )
-def test_placement_has_the_one_report_or_the_other_and_never_both(
+def test_placement_has_one_report_or_the_other_but_never_both(
     cloud, conf, host, had, before, tree, time, after
 ):
     def told(tree):
@@ -198,14 +197,14 @@ def test_placement_has_the_one_report_or_the_other_and_never_both(
 
     before = FOREIGN | before | (told(had) if had else set())
     after = FOREIGN | after | told(tree)
-    # Those of the hours are not there yet.
+    # The names for hours do not exist yet.
     cloud.insert(names.of_checks())
     cloud.give(host, before)
     database, report = cloud.copied(), inspect(tree, time)
     seen, killed = [], True
     for step in itertools.count():
         cloud.put_back(database)
-        # Before this request, or after the answer to the last one.
+        # Before this request, or after the response to the last one.
         kill = mock.Mock(side_effect=[*[None] * step, Killed])
         cloud.faults.append(kill)
         with contextlib.suppress(Killed):
@@ -220,7 +219,7 @@ def test_placement_has_the_one_report_or_the_other_and_never_both(
         assert cloud.traits(host)[0] == after
         if not killed:
             break
-    # One of its requests alone writes what hosts have proven: one that was
-    # killed before it has changed nothing, and one killed later everything.
+    # A single request writes the results: a reporter that is killed before it
+    # has changed nothing, and one that is killed later has changed everything.
     assert seen.index(True) >= len(("who am I", "what is there", "a name"))
     assert all(seen[seen.index(True) :])

@@ -79,7 +79,7 @@ def test_logins(etc, cloud, nova, reporter, code, text):
     result = look(checks.placement, etc.node)
     assert result.code == code
     assert text in result.details
-    # Each login is named that fails, and no other.
+    # The result names each login that fails, and no other.
     assert (": status" in result.details) is ("token" in (reporter or ()))
     assert "nova.conf: status" not in result.details
 
@@ -125,9 +125,9 @@ def marks(hours=0):
 
 NO_NAMES = "names for the reports of only 0 more days"
 REQUIRES = f"{POLICY}hosts: {{require: [kernel_aslr]}}\n"
-#: Policy, hypervisors, whether a sweep has made names; result. Host a reports,
-#: b is stale, c is not even known to Placement; metal is bare metal, which
-#: does not concern us.
+#: Policy, hypervisors, whether a sweep has created the names; result. Host a
+#: reports, b is stale, c is unknown to Placement; metal is bare metal, which
+#: needs no reporter.
 REPORTERS = {
     "no sweep": (OFFERED, ["a", "metal"], False, Code.WARNING, NO_NAMES),
     "swept": (OFFERED, ["a", "metal"], True, Code.SUCCESS, "All 1 hosts have"),

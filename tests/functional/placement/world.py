@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small cloud, its clock, its operators' commands and what they leave."""
+"""A small cloud: its clock, the commands of its operators and their files."""
 
 import contextlib
 import datetime
@@ -53,7 +53,7 @@ ERRORS = (
 )
 PROGRAMS = {"nova-vhard-cleaner": cleaner, "nova-vhard-reporter": reporter}
 _COMMANDS = importlib.metadata.entry_points(group="openstack.vhard.v1")
-#: What differs from one run to the next.
+#: Output that differs from one run to the next.
 _NEVER_THE_SAME = {
     r"\b[0-9a-f]{32}\b": "<id>",
     r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b": "<server>",
@@ -70,7 +70,7 @@ def span(time):
 class World:
     """Steps of a session: each line names a method.
 
-    :param request: of pytest, for what few sessions need
+    :param request: pytest's request, for fixtures that few sessions need
     """
 
     def __init__(self, cloud, keystone, folder, patch, request):
@@ -129,7 +129,7 @@ class World:
         return [f"  {each.rstrip()}" for each in text.splitlines() if each]
 
     def _command(self, *words):
-        """Run a command of ``openstack vhard``; it is three words."""
+        """Run a command of ``openstack vhard``, which has three words."""
         out = io.StringIO()
         self.cloud.requests.clear()
         vhard = keystones.client(self.cloud, self.keystone, self.url)
@@ -145,7 +145,7 @@ class World:
         return out.getvalue() + (f"= {code}" if code else "")
 
     def _program(self, name, *words):
-        """Run a program; return its output, and what it says of itself."""
+        """Run a program; return its output, messages and exit status."""
         program, out, errors = PROGRAMS[name], io.StringIO(), io.StringIO()
         path = self.folder / "program.conf"
         lines = ["[vhard_cleaner]"]
@@ -172,20 +172,20 @@ class World:
         return "\n".join([out.getvalue(), *said, f"= {code}"]).strip()
 
     def sudo(self, user=""):
-        """Run programs by sudo of a user, or as one without a name."""
+        """Run programs with sudo by a user, or by a user without a name."""
         self.patch.setenv("SUDO_USER", user)
         self.patch.setattr("getpass.getuser", None)
 
     def at(self, time):
-        """Set the time, from NOW on: such as 2h, 29m or -1h."""
+        """Set the time, relative to NOW: such as 2h, 29m or -1h."""
         self.now = NOW + span(time)
 
     def wrong(self, time):
-        """Let the clock of the hosts, and of the sweep, be wrong."""
+        """Make the clock of the hosts, and of the sweep, wrong."""
         self.skew = span(time)
 
     def jumps(self, time):
-        """Let the clock of the scheduler be wrong, but for what it waits."""
+        """Make the scheduler's wall clock wrong, but not its monotonic one."""
         self.jump = span(time)
 
     def repeat(self, times, time, *step):
@@ -195,7 +195,7 @@ class World:
             self.now += span(time)
 
     def weeks(self):
-        """Let sweeps and hosts make the names of weeks, as in a cloud."""
+        """Let sweeps and hosts create names for weeks, as in a cloud."""
         for name, days in DAYS.items():
             self.patch.setattr(names, name, days)
 
@@ -217,7 +217,7 @@ class World:
         build(self.root, {path: text})
 
     def identify(self, name):
-        """Let reporters go by the uuid of a provider."""
+        """Let reporters find their provider by its uuid."""
         self.put("/var/lib/nova/compute_id", self.uuids[name])
 
     def machine(self, name):
@@ -226,7 +226,7 @@ class World:
         self.patch.setattr("socket.gethostname", lambda: name)
 
     def report(self, what, reporter="a"):
-        """Report on a captured host, "" for none, or on some checks.
+        """Report a captured host ("" for none), or results of checks.
 
         :param what: such as vtd-on or iommu=PASS,smt=FAIL
         """
@@ -249,11 +249,11 @@ class World:
         self.reporters[reporter].publish(report)
 
     def ahead(self, reporter="a"):
-        """Print for how many days more there are names for reports."""
+        """Print the number of days for which names of reports exist."""
         return str(self.reporters[reporter].record.days_ahead)
 
     def claims(self, name):
-        """Print what a host claims to have passed, and when."""
+        """Print the checks that a host claims, and the hours of reports."""
         ours = self.cloud.claims(self.uuids[name])[0]
         return " ".join(sorted(each for each in ours if "_VHARD_" in each))
 
@@ -270,26 +270,26 @@ class World:
         )
 
     def hours(self, name, first, count):
-        """Give a provider the marks of hours, besides what it has."""
+        """Add the marks of hours to the traits of a provider."""
         marks = traits.hours(NOW, int(first), int(first) + int(count))
         self.give(name, *self.cloud.traits(self.uuids[name])[0], *marks)
 
     def answers_are_short(self, size):
-        """Let only so many bytes of an answer by a prefix be read."""
+        """Limit the bytes that the client reads of a list of names."""
         limit = "nova_vhard.placement.client._MOST_BYTES"
         self.patch.setattr(limit, int(size))
 
     def no_client(self):
-        """Let no client of Placement be made for the scheduler."""
+        """Make the scheduler fail to create a client of Placement."""
         broken = mock.Mock(side_effect=ZeroDivisionError)
         self.patch.setattr(self.known_hosts, "_connect", broken)
 
     def acts(self, *roles):
-        """Let the next requests be those of roles, by our sample policy."""
+        """Send the next requests with roles, under our sample policy."""
         self.request.getfixturevalue("acting")(",".join(roles))
 
     def scheduler(self, check, age="2"):
-        """Print the hosts that a scheduler takes for proven."""
+        """Print the hosts that have passed a check, for a scheduler."""
         self.cloud.requests.clear()
         question = Question(frozenset(check.split(",")), int(age))
         found = self.known_hosts.hosts(question)
@@ -297,14 +297,14 @@ class World:
         return f"hosts: {' '.join(sorted(names))}"
 
     def before(self, method, part, *step):
-        """Do a step before the first request of a kind."""
+        """Run a step before the first request of a kind."""
         line = shlex.join(step)
         self.cloud.before(method, part, lambda: self.run(f"> {line}"))
 
     # Placement.
 
     def host(self, name, *traits):
-        """Make a provider with traits; or results, such as smt=FAIL."""
+        """Create a provider with traits, or with results such as smt=FAIL."""
         self.uuids[name] = self.cloud.host(name, ())
         self.give(name, *traits)
 
@@ -318,37 +318,37 @@ class World:
         return " ".join(sorted(self.cloud.traits(self.uuids[name])[0]))
 
     def make(self, *names):
-        """Make names of traits."""
+        """Create traits."""
         self.cloud.placement.create_traits(names)
 
     def names(self):
-        """Print the names of ours that exist."""
+        """Print our names that exist."""
         return " ".join(sorted(self.cloud.names()))
 
     def known(self, *names):
-        """Print those of some names that exist."""
+        """Print the given names that exist."""
         return " ".join(sorted(self.cloud.placement.known(names)))
 
     def results(self, *checks):
-        """Print what the fleet tells of some checks."""
+        """Print the results of some checks on each host of the fleet."""
         return "\n".join(
             f"{host.name}: {[host.result(check) for check in checks]}"
             for host in fleet(self.cloud.placement, self.now, 2, results=True)
         )
 
     def mark(self, name, seconds):
-        """Make an attestor's mark that lasts for seconds from now."""
+        """Create an attestor's mark that is valid for some seconds."""
         end = int(self.now.timestamp()) + int(seconds)
         made = marks.make(b"k" * 32, max(end, 0), [self.uuids[name]])
         self.make(made.name)
 
     def refuse(self, method, part, status, text="no"):
-        """Let Placement answer requests with a status."""
+        """Make Placement answer some requests with a status."""
         self.answer()
         self.cloud.refuse(method, part, int(status), text)
 
     def lose(self, name, *traits):
-        """Write traits, and lose the answer."""
+        """Write traits, and lose the response."""
         self.give(name, *traits)
         raise ConnectionError("reset by peer")
 
@@ -360,15 +360,15 @@ class World:
         self.cloud.send("DELETE", f"/resource_providers/{self.uuids[name]}")
 
     def drop(self, name):
-        """Delete the name of a trait."""
+        """Delete a trait."""
         self.cloud.placement.delete_trait(name)
 
     def answer(self):
-        """Let Placement answer all requests again."""
+        """Make Placement answer all requests again."""
         self.cloud.faults.clear()
 
     def requests(self, part=""):
-        """Print the methods of the last requests to a part of a URL."""
+        """Print the methods of the last requests whose URL has a part."""
         asked = self.cloud.requests
         return " ".join(method for method, url in asked if part in url)
 
@@ -400,19 +400,19 @@ class World:
         self.keystone.faults[method] = sdk.ForbiddenException(text)
 
     def enrolled(self, name):
-        """Make the user and the credential of a host's reporter."""
+        """Create the user and the credential of a host's reporter."""
         accounts = keystones.OwnAccounts(self.keystone)
         accounts.make(name, "0" * 36, "service", ["reporter"])
 
     def twin(self, name, domain, other=""):
-        """Make a user as enroll made one, with another domain or name."""
+        """Copy a user that enroll created, to another domain or name."""
         text = self.keystone.users(name)[0].description
         self.add("users", other or name, text, domain)
 
     def widen(self, role, *rules):
-        """Change the one credential that there is.
+        """Change the only credential.
 
-        :param role: that it has besides; "" for none
+        :param role: role to add; "" for none
         :param rules: service:method:path of each; none for no rules
         """
         ((made,),) = self.keystone.credentials.values()
@@ -440,7 +440,7 @@ class World:
     # The desk, and a host with a device.
 
     def credential(self, name):
-        """Print what is known of the one credential and the host's file."""
+        """Print facts about the only credential and the host's file."""
         path = self.folder / name / "reporter-placement.conf"
         text = path.read_text() if path.exists() else ""
         ((made,),) = self.keystone.credentials.values()
@@ -451,7 +451,7 @@ class World:
         )
 
     def held_to(self, program):
-        """Refuse what the access rules of the one host's program do."""
+        """Allow only requests that the access rules of a program allow."""
         (made,) = self.keystone.credentials.values()
         (rules,) = (each.access_rules for each in made if each.name == program)
 
@@ -468,7 +468,7 @@ class World:
         self.cloud.faults[:] = [refuse]
 
     def moved(self, name):
-        """Hand the file over."""
+        """Move the file of a host, as an operator who hands it over."""
         path = self.folder / name / "reporter-placement.conf"
         path.rename(self.folder / "handed-over")
 
@@ -477,14 +477,14 @@ class World:
         self.patch.setattr("nova_vhard.common.files.create", full)
 
     def other_user(self):
-        """Run the commands as another user than the files'."""
+        """Run the commands as a user who does not own the files."""
         self.patch.setattr("os.geteuid", lambda: 12345)
 
     def file(self, name, text=""):
         (self.folder / name).write_text(text)
 
     def place(self, name, mode):
-        """Make the folder of a host, with a mode."""
+        """Create the folder of a host, with a mode."""
         (self.folder / name).mkdir(exist_ok=True)
         (self.folder / name).chmod(int(mode, 8))
 
@@ -515,7 +515,7 @@ class World:
         self.patch.setattr("sys.stdin", io.StringIO(text))
 
     def used(self, *events):
-        """Use and clean the device of host "node", by steps of ``used``."""
+        """Use and clean the device of host "node", with steps of ``used``."""
         if self._used is None:
             self._used = Used(self.cloud, self.folder.parent)
             self.uuids["node"] = self._used.root

@@ -108,7 +108,7 @@ class TestTrust(Attested):
         self.prove(TRUE, LIAR)
         self.later()
 
-    def test_what_a_host_says_of_itself_counts_while_it_is_attested(self):
+    def test_the_results_of_a_host_count_while_it_is_attested(self):
         self.none(fleet.NOBODY.format("iommu"))
         self.attest()
         self.only()
@@ -123,15 +123,15 @@ class TestTrust(Attested):
         left = self.left(self.states(), self.wanted)
         self.assertEqual([TRUE, LIAR], sorted(left))
 
-    def test_a_host_that_says_itself_that_it_is_attested(self):
-        """All attacks are in tests/functional/placement."""
+    def test_a_host_cannot_attest_itself(self):
+        """The other attacks are in tests/functional/placement."""
         self.attest()
         (real,) = self.stranger.marks()
         _, _, until, _, code = real.split("_")
         forged = marks.make(b"f" * 32, int(until), [self.provider(LIAR)]).name
         hours = [traits.of_hour(self.now() + HOUR * n) for n in range(-2, 3)]
 
-        # by the trait, every hour, a mark of another key, and a code of ours
+        # with the trait, every hour, a mark of another key, and a copied code
         names = (forged, f"{forged.rpartition('_')[0]}_{code}")
         for name in names:
             self.reporter.put(f"/traits/{name}", None, "1.39")
@@ -139,7 +139,7 @@ class TestTrust(Attested):
         self.later()
         self.only()
 
-        # also where it has put the marks on its own provider
+        # also if it puts the marks on its own provider
         self.claim(LIAR, *names)
         self.later()
         self.only()

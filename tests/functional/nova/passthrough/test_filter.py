@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The filter in Nova's own handler, on hosts that are in Placement.
+"""The filter in Nova's own handler, with hosts in Placement.
 
-What a policy demands of a host is in tests/unit/test_verdict.py, who is
-left then in test_proven.py and test_filter_alone.py of the folder above.
+tests/unit/test_verdict.py tests the checks that a policy requires;
+test_proven.py and test_filter_alone.py of the folder above test the choice of
+hosts.
 """
 
 from keystoneauth1 import exceptions
@@ -20,8 +21,8 @@ UNKNOWN = (
 class TestHosts(filter_case.FilterCase):
     POLICY = ALLOWED
 
-    def test_what_is_demanded_together_is_one_question(self):
-        """By the policy for any guest and for passthrough, and a flavor."""
+    def test_all_required_checks_are_one_question(self):
+        """The policy, for any guest and for passthrough, and a flavor."""
         self.write_policy(ALLOWED + "hosts: {require: [iommu_strict]}\n")
         spec = self.spec(VGPU | {"vhard:require": "kernel_aslr"})
         new = self.proven("new", *CHECKS)

@@ -29,7 +29,7 @@ class TestForcedHost(base.Devices):
         self.assertEqual(base.OTHER, self.lands_on(self.gpu(), **forced))
         self.assertEqual([], events)
 
-        # Placement refuses, in words of Nova's that we cannot change
+        # Placement refuses, with Nova's message, which we cannot change
         synced = self.flavor(SYNCED)
         server = self.build(synced, **forced)
         self.assertEqual(

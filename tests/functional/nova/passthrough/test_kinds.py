@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Device profiles and accelerators of ports, as Cyborg answers.
+"""Device profiles and accelerators of ports, with Cyborg's responses.
 
-What a flavor asks for is in tests/unit/test_verdict.py.
+The devices that a flavor requests are in tests/unit/test_verdict.py.
 """
 
 import uuid
@@ -45,8 +45,8 @@ class TestKinds(filter_case.FilterCase):
         self.write_policy(allowing("device_profiles", "*"))
         self.assertEqual(["host-a"], self.left(self.hosts, asked))
 
-    def test_groups_that_are_judged_elsewhere_or_no_passthrough(self):
-        """Those of a flavor's profile, and of a port with bandwidth."""
+    def test_groups_that_are_judged_elsewhere_or_are_not_passthrough(self):
+        """The groups of a flavor's profile, and of a port with bandwidth."""
         self.write_policy(allowing("device_profiles", PROFILE))
         bandwidth = filter_case.groups(PORT, None)
         for specs, groups, left in (

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Used, dirty, refused, cleaned, issued again: Nova and our cleaner.
+"""Nova and our cleaner: a device is used, refused, cleaned and used again.
 
-What the cleaner does with a device that stays dirty, and what an operator
-reads and does, is in tests/functional/placement.
+tests/functional/placement tests devices that stay dirty, and the output and
+commands for the operator.
 """
 
 from nova_vhard.cleaner.journal import State

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""nova-vhard-status on the hypervisors of Nova's own API.
+"""nova-vhard-status on the hypervisors in Nova's own API.
 
-tests/unit/cli/test_status_files.py has flavors, and what a login cannot see.
+tests/unit/cli/test_status_files.py tests flavors, and logins without access.
 """
 
 import datetime
