@@ -24,7 +24,7 @@ _LEFT_OUT = (
 ALIVE = ("survived", "no tests", "not checked")
 KILLED = "killed"
 #: Inputs of each fuzzed gate: they are tried for every mutant.
-_FUZZ = "60"
+_FUZZ = "200"
 _DESELECTED = (
     # mutmut adds a function between a mutant and its caller
     "tests/unit/test_log.py::test_a_record_knows_its_caller",
