@@ -457,7 +457,9 @@ def _encryption(
 
 def _asked(request: HardwareRequest, kind: str) -> bool:
     """Return whether the image or the flavor asks for one."""
-    return any(choice.value for choice in request.explicit(kind))
+    return any(
+        choice.kind == kind and choice.value for choice in request.choices
+    )
 
 
 # Function that yields the default of a kind, unless the image sets the kind.
@@ -505,9 +507,14 @@ def _scsi(
     why = (
         f"libvirt picks {model} as the SCSI controller on {clean(arch)}{where}"
     )
-    names = ("hw_disk_bus", "hw_cdrom_bus", "hw_rescue_bus")
     choice = default_choice(
-        request, "scsi_model", model, why, _ARCHITECTURE_NAMES.union(names)
+        request,
+        "scsi_model",
+        model,
+        why,
+        _ARCHITECTURE_NAMES.union(
+            ("hw_disk_bus", "hw_cdrom_bus", "hw_rescue_bus")
+        ),
     )
     # If only a new volume needs the controller, the server has none yet.
     disks = {each.device for each in (*own, *of_rescue)}

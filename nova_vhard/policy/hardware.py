@@ -223,4 +223,5 @@ class HardwareRequest:
 
     def of_type(self, kind: str) -> tuple[Device, ...]:
         """Return the devices of one type."""
-        return tuple(device for device in self.devices if device.type == kind)
+        # A list is faster than a generator, and every request is read here.
+        return tuple([each for each in self.devices if each.type == kind])

@@ -455,14 +455,16 @@ def _devices(
     # Kinds with one default for every guest (the catalogue's ``default``), and
     # those without a known one if the rule is explicit.
     for rule in () if request.complete else policy.unless_said:
-        stated = (*request.choices, *defaults)
         if (
             rule.kind in rules
             # ``implied`` has yielded these if the guest has such a device at
             # all.
             and rule.kind not in DEVICE_OF
             and rule.kind not in NOT_OF_EVERY_GUEST
-            and all(choice.kind != rule.kind for choice in stated)
+            and all(
+                choice.kind != rule.kind
+                for choice in (*request.choices, *defaults)
+            )
         ):
             kind = KINDS[rule.kind]
             picked = f"Nova picks {kind.default}"

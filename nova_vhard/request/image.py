@@ -115,12 +115,31 @@ def read(
     # violations a short explanation keeps must not be chance.
     chosen = sorted(effective.keys() & _ORDER.keys(), key=_ORDER.__getitem__)
     choices = []
+    # Faults and not choices: no rule of the policy could name what is allowed.
+    faults = [*_faults(properties, origin, holder)]
     for name in chosen:
         found = effective[name]
         # Short values only: a cache key with a value of 64 KiB would let a
         # tenant fill the memory of the service.
         make = _kept_choice if len(found[2]) <= _SHORT else _choice
         choices.append(make(name, found, origin, holder))
+        if (
+            make is _choice
+            # A value of any other kind is text that no rule allows.
+            and KINDS[KIND_OF[name]].value_type in ("bool", "int")
+            and len(found[2].encode(errors="replace")) > KEPT
+        ):
+            faults.append(
+                Fault(
+                    source=f"{origin} property {found[1]}",
+                    value=found[2],
+                    message=f"is longer than {KEPT} bytes: Nova stores only "
+                    "its beginning with a server; use a shorter value",
+                    names=frozenset((found[1],)),
+                    origin=origin,
+                    holder=holder,
+                )
+            )
     devices = list(USUAL)
     # ``get_root_info`` then puts the root on the CD-ROM's bus.
     if disk_format == "iso":
@@ -152,29 +171,7 @@ def read(
         os_distro=_value(effective, "os_distro"),
         origin=origin,
         holder=holder,
-        faults=(
-            # Faults and not choices: no rule of the policy could name what is
-            # allowed.
-            *_faults(properties, origin, holder),
-            *(
-                Fault(
-                    source=f"{origin} property {setting}",
-                    value=written,
-                    message=f"is longer than {KEPT} bytes: Nova stores only "
-                    "its beginning with a server; use a shorter "
-                    "value",
-                    names=frozenset((setting,)),
-                    origin=origin,
-                    holder=holder,
-                )
-                for name in chosen
-                if len(effective[name][2]) >= _SHORT
-                for _, setting, written in [effective[name]]
-                # A value of any other kind is text that no rule allows.
-                if KINDS[KIND_OF[name]].value_type in ("bool", "int")
-                and len(written.encode(errors="replace")) > KEPT
-            ),
-        ),
+        faults=tuple(faults),
     )
 
 
@@ -189,16 +186,16 @@ def _faults(
     # A reference with a slash is an address for Nova
     # (``get_remote_image_service``). Demand a UUID, which is nothing but an
     # id.
-    if value is None or value == "" or is_image_id(value):
-        return
-    yield Fault(
-        source=f"{origin} property {BASE_IMAGE}",
-        value=str(value),
-        message="is not the ID of an image, but a rescue would boot from it",
-        names=frozenset((BASE_IMAGE,)),
-        origin=origin,
-        holder=holder,
-    )
+    if value is not None and value != "" and not is_image_id(value):
+        yield Fault(
+            source=f"{origin} property {BASE_IMAGE}",
+            value=str(value),
+            message="is not the ID of an image, but a rescue would boot from "
+            "it",
+            names=frozenset((BASE_IMAGE,)),
+            origin=origin,
+            holder=holder,
+        )
 
 
 def is_image_id(value: Any) -> bool:
@@ -239,4 +236,5 @@ def _choice(
 # Images say the same few values over and over; what somebody makes up to fill
 # it is short, and pushes out what is as cheap to make again.
 _kept_choice = functools.lru_cache(maxsize=1024)(_choice)
-_SHORT = 64
+#: So many characters are never more than KEPT bytes.
+_SHORT = 63
