@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Readers of images, flavors, block device mappings and descriptions."""
 
-import datetime
 import json
 from operator import attrgetter
 from types import SimpleNamespace
@@ -39,6 +38,7 @@ from nova_vhard.request import (
 from tests.unit.helpers import TODAY, policy
 
 HOLDER = Holder("a-volume", "p1")
+ENTRIES = [{}, {"disk_bus": "ide", "device_type": "cdrom"}]
 
 
 def names(devices):
@@ -118,22 +118,24 @@ def choices(properties):
                 ("disk_bus", "ide", "mappings[1].disk_bus"),
             },
         ),
+        *(
+            (
+                {name: listed},
+                {
+                    ("device_type", "cdrom", f"{name}[1].device_type"),
+                    ("cdrom_bus", "ide", f"{name}[1].disk_bus"),
+                },
+            )
+            for name in (
+                *("block_device_mapping", "img_block_device_mapping"),
+                "mappings",
+            )
+            for listed in (ENTRIES, json.dumps(ENTRIES))
+        ),
     ],
 )
 def test_image_properties(properties, expected):
     assert choices(properties) == expected
-
-
-@pytest.mark.parametrize(
-    "name", ["block_device_mapping", "img_block_device_mapping", "mappings"]
-)
-@pytest.mark.parametrize("encode", [json.dumps, lambda listed: listed])
-def test_block_devices_in_an_image(name, encode):
-    listed = [{}, {"disk_bus": "ide", "device_type": "cdrom"}]
-    assert choices({name: encode(listed)}) == {
-        ("device_type", "cdrom", f"{name}[1].device_type"),
-        ("cdrom_bus", "ide", f"{name}[1].disk_bus"),
-    }
 
 
 @pytest.mark.parametrize("name", ["mappings", "block_device_mapping"])
@@ -903,10 +905,6 @@ def test_devices_that_are_there(operation, data, first, drives):
 
 
 def test_flavors_of_what_is_there():
-    (present,) = read(
-        "resize", server=DESCRIBED_ALIAS, flavor={"name": "x"}
-    ).existing
-    assert present.passthrough == (GPU,)
     request = read(
         "rebuild", flavor={"extra_specs": {"hw:tpm_model": "tpm-tis"}}
     )
@@ -916,41 +914,6 @@ def test_flavors_of_what_is_there():
         {"tpm_model"},
     )
     assert read("rebuild", server=IDE).existing[-1].only == frozenset()
-
-
-def test_a_boot_has_its_block_devices():
-    assert [
-        choice.source
-        for choice in read(
-            "boot", block_devices=[{"disk_bus": "ide", "device_type": "disk"}]
-        ).hardware.choices
-    ] == [
-        "block_device_mapping_v2[0].device_type",
-        "block_device_mapping_v2[0].disk_bus",
-    ]
-
-
-def test_an_exemption_from_what_a_host_must_have_proven_has_an_end():
-    rules = policy(
-        passthrough=PROVEN,
-        exemptions=[
-            {
-                "id": "old",
-                "reason": "no other host",
-                "projects": ["p1"],
-                "rules": {"passthrough.require": ["iommu", "one_time_use"]},
-                "until": TODAY.isoformat(),
-            }
-        ],
-    )
-    request = described.read(
-        {"operation": "boot", "project": "p1", "flavor": DESCRIBED_ALIAS}
-    )
-    assert request.host_checks(rules, TODAY) == set()
-    assert request.host_checks(rules, TODAY + datetime.timedelta(days=1)) == {
-        "iommu",
-        "one_time_use",
-    }
 
 
 @pytest.mark.parametrize(

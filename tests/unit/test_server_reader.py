@@ -491,47 +491,41 @@ def attached(method, body, **properties):
     )(server.id, body)
 
 
+ATTACH_VOLUME = ("attach_volume", {"volumeAttachment": {"volumeId": "v"}})
+
+
 @pytest.mark.parametrize(
-    ("bus", "refused"),
+    ("operation", "properties", "refused"),
     [
-        ("virtio", set()),
-        ("ide", {("disk_bus", "ide")}),
-        ("scsi", {("disk_bus", "scsi"), ("scsi_model", "lsilogic")}),
+        (ATTACH_VOLUME, {"hw_disk_bus": "virtio"}, set()),
+        (ATTACH_VOLUME, {"hw_disk_bus": "ide"}, {("disk_bus", "ide")}),
+        (
+            ATTACH_VOLUME,
+            {"hw_disk_bus": "scsi"},
+            {("disk_bus", "scsi"), ("scsi_model", "lsilogic")},
+        ),
         # Nova names the disk sda, and attaches sdb on the scsi bus later.
         (
-            "sata",
+            ATTACH_VOLUME,
+            {"hw_disk_bus": "sata"},
             {
                 ("disk_bus", "sata"),
                 ("disk_bus", "scsi"),
                 ("scsi_model", "lsilogic"),
             },
         ),
+        (
+            ("attach_interface", {}),
+            {"hw_disk_bus": "ide", "hw_tpm_model": "tpm-tis"},
+            {("vif_model", "e1000")},
+        ),
     ],
 )
-def test_a_volume_is_judged_by_its_bus_and_no_other_device(bus, refused):
-    request = attached(
-        "attach_volume",
-        {"volumeAttachment": {"volumeId": "v"}},
-        hw_disk_bus=bus,
-    )
+def test_a_new_device_is_judged_alone(operation, properties, refused):
+    request = attached(*operation, **properties)
     assert broken(evaluated(RULES, request.hardware)) == refused
-
-
-def test_a_network_card_is_judged_alone():
-    request = attached(
-        "attach_interface",
-        {},
-        **{"hw_disk_bus": "ide", "hw_tpm_model": "tpm-tis"},
-    )
-    assert broken(evaluated(RULES, request.hardware)) == {
-        ("vif_model", "e1000")
-    }
     assert (request.hardware.passthrough, request.attached_to) == ((), None)
-
-
-@pytest.mark.parametrize("method", ["attach_volume", "attach_interface"])
-def test_who_attaches(method):
-    assert attached(method, {}).subject == SUBJECT
+    assert request.subject == SUBJECT
 
 
 def test_a_later_volume_is_what_brings_scsi_in():
@@ -695,7 +689,6 @@ REBUILD_CALL = ("rebuild", {"rebuild": {"imageRef": OTHER}})
 OWN_REBUILD = ("rebuild", {"rebuild": {"imageRef": OWN}})
 UNSHELVE_CALL = ("unshelve", {"unshelve": None})
 RESIZE_CALL = ("resize", {"resize": {"flavorRef": "2"}})
-ATTACH_VOLUME = ("attach_volume", {"volumeAttachment": {"volumeId": "v"}})
 ATTACHED = "attached volume"
 
 
@@ -1012,27 +1005,6 @@ def test_what_a_server_had(
     )
 
 
-@pytest.mark.parametrize(
-    ("operation", "now", "outcome"),
-    [
-        (OWN_RESCUE, {}, "warn"),
-        (OWN_RESCUE, NEW_CD, "warn"),
-        (OWN_REBUILD, {}, "warn"),
-        # the unsigned image of the server does not excuse another one
-        (RESCUE_CALL, {}, "refuse"),
-        (RESCUE_CALL, NEW_CD, "refuse"),
-        (RESCUE_CALL, {"img_signature": "x"}, "allow"),
-        (REBUILD_CALL, {}, "refuse"),
-        # a snapshot of Nova has no signature
-        (UNSHELVE_CALL, {}, "allow"),
-    ],
-)
-def test_a_server_of_a_file_that_nobody_signed(operation, now, outcome):
-    rules = policy(guest_devices={"image_signature": SIGNED})
-    request = asked(operation, {}, now, [VIRTIO], not DRIVE)
-    assert request.verdict(rules, TODAY).outcome == outcome
-
-
 def found(violations):
     """Return kind, value and device for each device that violates a rule."""
     return {
@@ -1042,56 +1014,85 @@ def found(violations):
     }
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "outcome"),
-    [({}, SOUND, "refuse"), (SOUND, SOUND, "warn"), (SOUND, {}, "allow")],
+FILES = policy(guest_devices={"image_signature": SIGNED})
+#: Rules about what Nova picks for a silent image, what the server's image
+#: says, and the outcome.
+PICKED = (
+    # The tablet that Nova selects and records; also a virtio tablet.
+    (
+        policy(
+            guest_devices={
+                "input_bus": {"allow": ["virtio"]},
+                "pointer_model": {"allow": []},
+                "usb_model": {"allow": ["none"]},
+            }
+        ),
+        {"hw_input_bus": "usb", "hw_pointer_model": "usbtablet"},
+        "warn",
+    ),
+    (
+        policy(
+            guest_devices={
+                "input_bus": {"allow": ["virtio"]},
+                "pointer_model": {"allow": []},
+            }
+        ),
+        {"hw_input_bus": "virtio", "hw_pointer_model": "usbtablet"},
+        "refuse",
+    ),
+    # A default that only the flavor or the image can override.
+    *(
+        (
+            policy(
+                guest_devices={"pmu": {"allow": ["false"]}},
+                assume={"cpu_mode": "host-passthrough"},
+            ),
+            stored,
+            outcome,
+        )
+        for stored, outcome in (({}, "warn"), ({"hw_pmu": "false"}, "refuse"))
+    ),
 )
-def test_a_device_of_the_flavor(before, after, outcome):
-    request = asked(RESIZE_CALL, {}, {}, [VIRTIO], False, (before, after))
-    assert request.verdict(DEVICE_RULES, TODAY).outcome == outcome
 
 
 @pytest.mark.parametrize(
-    "operation", [OWN_REBUILD, RESCUE_CALL, UNSHELVE_CALL]
-)
-@pytest.mark.parametrize(
-    ("rules", "assume", "stored", "outcome"),
+    ("rules", "operation", "stored", "now", "specs", "outcome"),
     [
-        # The tablet that Nova selects and records; also a virtio tablet.
-        (
-            {
-                "input_bus": ["virtio"],
-                "pointer_model": [],
-                "usb_model": ["none"],
-            },
-            {},
-            {"hw_input_bus": "usb", "hw_pointer_model": "usbtablet"},
-            "warn",
+        # a server of a file that no user has signed
+        *(
+            (FILES, operation, {}, now, ((), ()), outcome)
+            for operation, now, outcome in (
+                (OWN_RESCUE, {}, "warn"),
+                (OWN_RESCUE, NEW_CD, "warn"),
+                (OWN_REBUILD, {}, "warn"),
+                # its unsigned image does not excuse another one
+                (RESCUE_CALL, {}, "refuse"),
+                (RESCUE_CALL, NEW_CD, "refuse"),
+                (RESCUE_CALL, {"img_signature": "x"}, "allow"),
+                (REBUILD_CALL, {}, "refuse"),
+                # a snapshot of Nova has no signature
+                (UNSHELVE_CALL, {}, "allow"),
+            )
         ),
-        (
-            {"input_bus": ["virtio"], "pointer_model": []},
-            {},
-            {"hw_input_bus": "virtio", "hw_pointer_model": "usbtablet"},
-            "refuse",
+        # a device of the flavor
+        *(
+            (DEVICE_RULES, RESIZE_CALL, {}, {}, specs, outcome)
+            for *specs, outcome in (
+                ({}, SOUND, "refuse"),
+                (SOUND, SOUND, "warn"),
+                (SOUND, {}, "allow"),
+            )
         ),
-        # A default that only the flavor or the image can override.
-        ({"pmu": ["false"]}, {"cpu_mode": "host-passthrough"}, {}, "warn"),
-        (
-            {"pmu": ["false"]},
-            {"cpu_mode": "host-passthrough"},
-            {"hw_pmu": "false"},
-            "refuse",
+        *(
+            (rules, operation, stored, {}, ((), ()), outcome)
+            for rules, stored, outcome in PICKED
+            for operation in (OWN_REBUILD, RESCUE_CALL, UNSHELVE_CALL)
         ),
     ],
 )
-def test_what_nova_picks_for_a_silent_image(
-    operation, rules, assume, stored, outcome
-):
-    allowed = {kind: {"allow": values} for kind, values in rules.items()}
-    verdict = asked(operation, stored, {}, [VIRTIO], not DRIVE).verdict(
-        policy(guest_devices=allowed, assume=assume), TODAY
-    )
-    assert verdict.outcome == outcome
+def test_an_existing_server(rules, operation, stored, now, specs, outcome):
+    request = asked(operation, stored, now, [VIRTIO], not DRIVE, specs)
+    assert request.verdict(rules, TODAY).outcome == outcome
 
 
 @pytest.mark.parametrize(
@@ -1189,10 +1190,10 @@ def test_exemptions_hold_up_to_their_last_day(request_, outcome, day):
 # Devices that a server keeps with its next image.
 
 
-def keep_kept(device, request=None):
-    """Return the buses and the devices that result from a kept device."""
+def keep_kept(*devices, request=None, stored=EMPTY):
+    """Return the buses and the devices that result from kept devices."""
     result = kept_devices.with_kept(
-        request or HardwareRequest(), [device], False, EMPTY
+        request or HardwareRequest(), devices, False, stored
     )
     return [
         (wish.kind, wish.value)
@@ -1206,13 +1207,13 @@ KEEP_DRIVE = [(CDROM, "cdrom 0", "the server's cdrom")]
 
 
 @pytest.mark.parametrize(
-    ("device", "request_", "buses", "devices"),
+    ("device", "more", "buses", "devices"),
     [
         # a bus that Nova knows is kept
-        (KeptDevice("scsi", "disk"), None, [("disk_bus", "scsi")], []),
+        (KeptDevice("scsi", "disk"), {}, [("disk_bus", "scsi")], []),
         # without a known bus, the name decides
         *(
-            (KeptDevice(device_name=name, **device), None, [bus], [])
+            (KeptDevice(device_name=name, **device), {}, [bus], [])
             for name, bus in (
                 ("hda", ("disk_bus", "ide")),
                 ("sdb", ("disk_bus", "scsi")),
@@ -1225,14 +1226,14 @@ KEEP_DRIVE = [(CDROM, "cdrom 0", "the server's cdrom")]
             )
         ),
         # without a name, the device type decides
-        (KeptDevice(device_type="cdrom", named=True), None, [], KEEP_DRIVE),
-        (KeptDevice("xen", "cdrom"), None, [], KEEP_DRIVE),
+        (KeptDevice(device_type="cdrom", named=True), {}, [], KEEP_DRIVE),
+        (KeptDevice("xen", "cdrom"), {}, [], KEEP_DRIVE),
         # a local disk without a bus uses the bus of the disks, regardless of
         # type and name: get_disk_mapping passes that bus
         *(
             (
                 KeptDevice(bus, "cdrom", "hda"),
-                None,
+                {},
                 [],
                 [(DISK, "cdrom hda", "the server's cdrom hda")],
             )
@@ -1242,34 +1243,48 @@ KEEP_DRIVE = [(CDROM, "cdrom 0", "the server's cdrom")]
         # and type from the image
         (
             KeptDevice("scsi", "disk", "sda", root=True),
-            ISO,
+            {"request": ISO},
             [],
             [image.ISO_IMAGE],
         ),
         (
             KeptDevice("scsi", "disk", "sdb"),
-            ISO,
+            {"request": ISO},
             [("disk_bus", "scsi")],
             [image.ISO_IMAGE],
         ),
+        # a volume without a name is named by the stored image
+        *(
+            (
+                KeptDevice(None, "disk", name, named=True),
+                {"stored": image.read({"hw_disk_bus": stored})},
+                [("disk_bus", bus)],
+                [],
+            )
+            for stored, name, bus in (
+                ("sata", None, "scsi"),
+                ("usb", None, "scsi"),
+                ("scsi", None, "scsi"),
+                ("virtio", None, "virtio"),
+                ("ide", None, "ide"),
+                # the existing name decides
+                ("sata", "vdb", "virtio"),
+            )
+        ),
     ],
 )
-def test_a_device_that_stays(device, request_, buses, devices):
-    assert keep_kept(device, request_) == (buses, devices)
+def test_a_device_that_stays(device, more, buses, devices):
+    assert keep_kept(device, **more) == (buses, devices)
 
 
 def test_every_device_beside_a_replaced_root_stays():
-    devices = [
+    buses, _ = keep_kept(
         KeptDevice("scsi", "disk", "sda", root=True),
         KeptDevice("usb", "disk", "sdb"),
         KeptDevice("ide", "disk", "hdc"),
-    ]
-    assert [
-        choice.value
-        for choice in kept_devices.with_kept(
-            image.read({}, "iso"), devices, False, EMPTY
-        ).choices
-    ] == ["usb", "ide"]
+        request=ISO,
+    )
+    assert buses == [("disk_bus", "usb"), ("disk_bus", "ide")]
 
 
 @pytest.mark.parametrize(
@@ -1341,29 +1356,6 @@ def test_disks_that_take_the_bus_of_the_image(device, disks):
             HardwareRequest(), [device], False, EMPTY
         ).of_type(DISK)
     ] == disks
-
-
-@pytest.mark.parametrize(
-    ("bus", "name", "made"),
-    [
-        ("sata", None, [("disk_bus", "scsi")]),
-        ("usb", None, [("disk_bus", "scsi")]),
-        ("scsi", None, [("disk_bus", "scsi")]),
-        ("virtio", None, [("disk_bus", "virtio")]),
-        ("ide", None, [("disk_bus", "ide")]),
-        # the existing name decides
-        ("sata", "vdb", [("disk_bus", "virtio")]),
-    ],
-)
-def test_a_volume_without_a_name_is_named_by_the_stored_image(bus, name, made):
-    stored = image.read({"hw_disk_bus": bus})
-    device = KeptDevice(None, "disk", name, named=True)
-    assert [
-        (each.kind, each.value)
-        for each in kept_devices.with_kept(
-            HardwareRequest(), [device], False, stored
-        ).choices
-    ] == made
 
 
 # The image of a rescue, and rescues that cannot be judged.
