@@ -14,12 +14,12 @@ from oslo_upgradecheck import upgradecheck
 from nova_vhard.cmd import (
     attestor,
     cleaner,
+    exporter,
     guard,
     paste,
     reporter,
     status,
 )
-from nova_vhard.cmd import exporter as exporter
 from nova_vhard.conf import status as status_conf
 from tests.unit.docs import ETC, ROOT, blocks
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from nova_vhard.policy import document, subject, verdict
+from nova_vhard.policy import subject, verdict
 from nova_vhard.request import flavor
 from nova_vhard.request import image as image_reader
+from tests.unit.helpers import shipped
 
 ROOT = Path(__file__).resolve().parents[2]
 ETC = ROOT / "etc" / "nova-vhard"
@@ -85,7 +86,7 @@ def schema_keys(part: dict[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def judged(
-    policy: str,
+    name: str,
     properties: dict[str, Any],
     disk_format: str | None = None,
     extra_specs: dict[str, str] | None = None,
@@ -93,7 +94,7 @@ def judged(
     """Return the verdict of a shipped policy on an upload."""
     request = image_reader.read(properties, disk_format)
     return verdict.evaluate(
-        document.load(document.shipped(policy)),
+        shipped(name),
         request.plus(flavor.read(extra_specs or {})),
         subject.Subject(subject.UPLOAD),
         TODAY,

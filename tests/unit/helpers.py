@@ -2,6 +2,7 @@
 """Policies and verdicts in a line."""
 
 import datetime
+import functools
 import json
 import pathlib
 import textwrap
@@ -27,6 +28,7 @@ def policy(**keys: Any) -> model.Policy:
     )[0]
 
 
+@functools.cache
 def shipped(name: str) -> model.Policy:
     return document.load(document.shipped(name))
 
