@@ -28,27 +28,36 @@ class Scripted:
     """Stands for Placement: each request is one to let go, or not.
 
     :ivar hosts: names of the hosts that the next request is answered with
-    :ivar hangs: whether it is held up until ``let_go``
+    :ivar hangs: ``request`` or ``connect``, what is held up until ``let_go``
     """
 
     def __init__(self):
         self.hosts = {"a"}
-        self.hangs = False
+        self.hangs = ""
         self.error = None
         self.asked = threading.Semaphore(0)
-        self.times = 0
+        self.times = self.connects = 0
         self.held = []
+
+    def hang(self, what):
+        if self.hangs == what:
+            gate = threading.Event()
+            self.held.append(gate)
+            self.asked.release()
+            assert gate.wait(PATIENCE)
+
+    def connect(self):
+        self.connects += 1
+        self.hang("connect")
+        return self
 
     def known(self, names):
         return {traits.of_check("iommu"), traits.of_hour(NOW)} & names
 
     def providers(self, required, any_of):
-        hosts, gate = set(self.hosts), threading.Event()
+        hosts = set(self.hosts)
         self.times += 1
-        if self.hangs:
-            self.held.append(gate)
-            self.asked.release()
-            assert gate.wait(PATIENCE)
+        self.hang("request")
         if self.error:
             raise self.error
         return [client.Provider(host, host) for host in hosts]
@@ -74,9 +83,7 @@ def seconds():
 def make(placement, seconds):
     """Return a function that makes a posture."""
     clock = Clock(lambda: seconds[0], lambda: NOW)
-    return lambda limit, connect=lambda: placement: Posture(
-        connect, 60, 600, clock, limit
-    )
+    return lambda limit: Posture(placement.connect, 60, 600, clock, limit)
 
 
 @pytest.fixture
@@ -109,7 +116,12 @@ SCENARIOS = {
         LIMIT,
         [
             # given a cached response, and a refresh that hangs
-            *(("ask", {"a"}), ("later", 70), ("hosts", {"old"}), ("hang", 1)),
+            *(
+                ("ask", {"a"}),
+                ("later", 70),
+                ("hosts", {"old"}),
+                ("hang", "request"),
+            ),
             # before its limit, other callers do not send a request
             *(("later", LIMIT - 1), ("hosts", {"new"}), ("ask", {"a"})),
             ("times", 2),
@@ -122,7 +134,7 @@ SCENARIOS = {
     "a late answer is better than none": (
         LIMIT,
         [
-            *(("hang", 1), ("later", LIMIT + 1), ("end", {"a"})),
+            *(("hang", "request"), ("later", LIMIT + 1), ("end", {"a"})),
             # the age of a response is that of its request
             *(("later", 600 - LIMIT), ("down", client.PlacementError("down"))),
             ("unknown", "601 seconds"),
@@ -131,7 +143,12 @@ SCENARIOS = {
     "a late failure changes nothing": (
         LIMIT,
         [
-            *(("ask", {"a"}), ("later", 70), ("hang", 1), ("later", LIMIT)),
+            *(
+                ("ask", {"a"}),
+                ("later", 70),
+                ("hang", "request"),
+                ("later", LIMIT),
+            ),
             *(("ask", {"a"}), ("times", 3)),
             *(("down", client.PlacementError("down")), ("end", {"a"})),
             # the response is cached for the full time, not refreshed after a
@@ -143,24 +160,31 @@ SCENARIOS = {
         # a limit that is over at once
         0.05,
         [
-            *(("hangs", True), ("unknown", "not answered yet")),
+            *(("hangs", "request"), ("unknown", "not answered yet")),
             ("logged", "passed iommu: no answer within 0.05 seconds"),
             # for a while, no caller waits for a Placement that hangs
             *(("unknown", "."), ("times", 1)),
             # then the next caller tries, and gets a response
-            *(("hangs", False), ("later", 7), ("ask", {"a"})),
+            *(("hangs", ""), ("later", 7), ("ask", {"a"})),
             # which callers that waited in vain can use
-            *(("hangs", True), ("later", 70), ("ask", {"a"})),
+            *(("hangs", "request"), ("later", 70), ("ask", {"a"})),
+        ],
+    ),
+    "a connection that hangs is taken over too": (
+        LIMIT,
+        [
+            *(("hang", "connect"), ("later", LIMIT), ("ask", {"a"})),
+            *(("end", {"a"}), ("connects", 2)),
         ],
     ),
     "all who wait for the first answer get it": (
         LIMIT,
-        [("hang", 1), ("wait", 3), ("end", {"a"}), ("times", 1)],
+        [("hang", "request"), ("wait", 3), ("end", {"a"}), ("times", 1)],
     ),
     "so many hang at once and no more": (
         LIMIT,
         [
-            *(("hang", 1), ("later", LIMIT)) * posture_answers.HANGING,
+            *(("hang", "request"), ("later", LIMIT)) * posture_answers.HANGING,
             *(("unknown", "."), ("times", posture_answers.HANGING)),
             # when they end, the next request is sent
             *(("end", None), ("later", 100), ("hosts", {"new"})),
@@ -209,10 +233,10 @@ def test_answers_that_come_late(
                     Question(frozenset(("iommu", f"check{value}")), 2)
                 )
             case "hang":
-                placement.hangs = True
+                placement.hangs = value
                 callers.append(pool.submit(posture.hosts, ASKED))
                 assert placement.asked.acquire(timeout=PATIENCE)
-                placement.hangs = False
+                placement.hangs = ""
             case "wait":
                 callers += [
                     pool.submit(posture.hosts, ASKED) for _ in range(value)
@@ -226,8 +250,8 @@ def test_answers_that_come_late(
                     assert each.result() == value
             case "later":
                 seconds[0] += value
-            case "times":
-                assert placement.times == value
+            case "times" | "connects":
+                assert getattr(placement, step) == value
             case "kept":
                 assert len(posture._answers._answers) == value
             case "logged":
@@ -236,29 +260,6 @@ def test_answers_that_come_late(
                 setattr(placement, step, value)
             case "down":
                 placement.error = value
-
-
-def test_a_connection_that_hangs_is_taken_over_too(
-    placement, seconds, make, pool
-):
-    made, gate = [], threading.Event()
-    connecting = threading.Event()
-
-    def connect():
-        made.append(None)
-        if len(made) == 1:
-            connecting.set()
-            assert gate.wait(PATIENCE)
-        return placement
-
-    posture = make(LIMIT, connect)
-    first = pool.submit(posture.hosts, ASKED)
-    assert connecting.wait(PATIENCE)
-    seconds[0] += LIMIT
-    assert posture.hosts(ASKED) == {"a"}
-    gate.set()
-    assert first.result() == {"a"}
-    assert len(made) == 2
 
 
 def test_no_request_begins_after_the_limit(placement, posture, seconds):

@@ -29,7 +29,6 @@ EXTENDS = (
     "version: '1'\nextends: baseline\n"
     "guest_devices: {video_model: {allow: [virtio, none]}}\n"
 )
-PIPE = "a named pipe, and no text"
 
 #: Seconds after which what does not happen counts as missing.
 PATIENCE = 60
@@ -87,40 +86,6 @@ def test_a_policy_that_holds_is_named_once(path, caplog, text, level, said):
     ((_, number, message),) = caplog.record_tuples
     assert logging.getLevelName(number) == level
     assert message == said.format(path, digest)
-
-
-@pytest.mark.parametrize(
-    ("bad", "words"),
-    [
-        (BROKEN, ":3: "),
-        (None, "policy.yaml"),
-        ("", ""),
-        ("version: '1'\nhosts: strict\n", ":2: hosts: 'strict' must be"),
-        ('version: "1"\nextends: "a\\0b"\n', ":2: "),
-        (PIPE, "it is a named pipe"),
-    ],
-    ids=["broken", "deleted", "empty", "invalid", "no file's name", "pipe"],
-)
-def test_a_bad_file_keeps_the_last_good_policy(file, path, bad, words, caplog):
-    digest = file.current().digest
-    # A fault that remains after another change is not reported again.
-    for _ in range(3):
-        path.unlink(missing_ok=True)
-        if bad == PIPE:
-            os.mkfifo(path)
-        elif bad is not None:
-            write(path, bad)
-        assert file.current().mode == "warn"
-    (record,) = [each for each in caplog.records if each.levelname == "ERROR"]
-    assert record.getMessage() == (
-        f"Policy cannot be used, the last valid policy, {digest}, stays "
-        f"in force: {file.error}"
-    )
-    assert words in str(file.error)
-    # not a fault of ours
-    assert not record.exc_info
-    write(path, AUDIT)
-    assert (file.current().mode, file.error) == ("audit", None)
 
 
 READ_ONLY = OSError(errno.EROFS, os.strerror(errno.EROFS))
@@ -198,7 +163,7 @@ SCENARIOS = {
     **{
         f"a copy that cannot be read is read later, {name} file": [
             *(("write", WARN), ("start", 1), ("digest", WARN)),
-            *(step, ("loop", None), ("start", 2)),
+            *(("write", text), ("loop", None), ("start", 2)),
             *(
                 ("none", "policy.yaml"),
                 ("none", "policy.yaml"),
@@ -206,10 +171,7 @@ SCENARIOS = {
             ),
             *(("back", None), ("digest", WARN), ("said", [("ERROR", LOOPS)])),
         ]
-        for name, step in (
-            ("bad", ("write", BROKEN)),
-            ("no", ("delete", None)),
-        )
+        for name, text in (("bad", BROKEN), ("no", None))
     },
     "a policy in memory waits for no copy": [
         *(("write", WARN), ("start", 1), ("mode", "warn"), ("loop", None)),
@@ -237,6 +199,31 @@ SCENARIOS = {
         # an unreadable flag counts as missing
         *(("flag", None), ("enabled", True)),
     ],
+    **{
+        f"{name} file": [
+            *(("write", WARN), ("start", 1), ("mode", "warn")),
+            # a fault that remains after another change is not reported again
+            *(step, ("mode", "warn"), step, ("mode", "warn")),
+            ("said", [("ERROR", "policy, {warn}, stays in force: ", words)]),
+            *(("write", AUDIT), ("mode", "audit"), ("error", None)),
+        ]
+        for name, step, words in (
+            ("broken", ("write", BROKEN), ":3: "),
+            ("deleted", ("write", None), "policy.yaml"),
+            ("empty", ("write", ""), ""),
+            (
+                "invalid",
+                ("write", "version: '1'\nhosts: strict\n"),
+                ":2: hosts: 'strict' must be",
+            ),
+            (
+                "unnamed",
+                ("write", 'version: "1"\nextends: "a\\0b"\n'),
+                ":2: ",
+            ),
+            ("pipe", ("fifo", None), "it is a named pipe"),
+        )
+    },
     **{
         f"damaged copy {copy[:40]}": [
             *(*KEPT, ("copy", copy)),
@@ -283,6 +270,38 @@ SCENARIOS = {
         *(("none", "policy.yaml"), ("none", "policy.yaml"), ("open", True)),
         *(("mode", "audit"), ("said", [("ERROR", "")])),
     ],
+    # the same size, and a date in the future or in the past, then back
+    **{
+        f"a date {shift} seconds away": [
+            *(("write", WARN), ("date", 0), ("start", 1), ("mode", "warn")),
+            *(("write", AUDIT), ("date", shift), ("mode", "audit")),
+            *(("write", WARN), ("date", 0), ("mode", "warn")),
+        ]
+        for shift in (86_400, -86_400)
+    },
+    # there is one warning where the copy cannot be written
+    **{
+        f"no copy: {reason}": [
+            *(step, ("write", WARN), ("start", 1), ("mode", "warn")),
+            *(("write", AUDIT), ("mode", "audit")),
+            ("said", [("WARNING", "policy is kept in memory only: ", reason)]),
+        ]
+        for step, reason in (
+            (("no folder", None), "File exists"),
+            (("suffix", "\0"), "embedded null"),
+        )
+    },
+    **{
+        f"why a copy is not taken, {len(text)} characters": [
+            *(*KEPT, ("write", BROKEN), ("restoring", RuntimeError(text))),
+            *(("start", 2), ("none", "policy.yaml")),
+            ("said", [("ERROR", f": RuntimeError: {shown}"), ("ERROR", "")]),
+        ]
+        for text, shown in (
+            ("x" * 512, "x" * 512),
+            ("x" * 513, "x" * 511 + "…"),
+        )
+    },
     "no policy at all can be disabled": [
         *(("flag", True), ("write", BROKEN), ("start", 1)),
         *(("enabled", False), ("flag", False), ("none", "policy.yaml")),
@@ -291,7 +310,7 @@ SCENARIOS = {
 
 
 @pytest.mark.parametrize("steps", SCENARIOS.values(), ids=SCENARIOS)
-def test_what_holds(path, state, monkeypatch, logged, steps):
+def test_what_holds(path, state, monkeypatch, caplog, logged, steps):
     workers, digests = {}, {}
     closed = mock.patch.object(
         os, "open", side_effect=OSError(errno.EMFILE, "too many")
@@ -300,15 +319,31 @@ def test_what_holds(path, state, monkeypatch, logged, steps):
     for step, value in steps:
         match step:
             case "write":
-                write(path, value)
+                if value is None:
+                    path.unlink(missing_ok=True)
+                else:
+                    write(path, value)
+            case "fifo":
+                path.unlink(missing_ok=True)
+                os.mkfifo(path)
             case "base":
                 write(path.with_name("base.yaml"), value)
-            case "delete":
-                path.unlink()
+            case "date":
+                os.utime(path, (1_700_000_000 + value,) * 2)
+            case "no folder":
+                copy.parent.write_text("a file")
+            case "suffix":
+                state += value
+            case "restoring":
+                monkeypatch.setattr(document, "restore", failing(value))
             case "start":
                 file = workers.setdefault(value, PolicyFile(str(path), state))
             case "mode":
-                assert file.current().mode == value
+                policy = file.current()
+                assert policy.mode == value
+                digests[value] = policy.digest
+            case "error":
+                assert file.error is value
             case "enabled":
                 assert file.current().enabled is value
             case "digest":
@@ -349,12 +384,17 @@ def test_what_holds(path, state, monkeypatch, logged, steps):
             case "set aside":
                 assert os.path.exists(f"{state}.damaged") is value
             case "said":
-                assert [
-                    (level, [word in text for word in words])
+                found = [
+                    (level, [word.format(**digests) in text for word in words])
                     for (level, text), (_, *words) in zip(
                         logged(), value, strict=True
                     )
-                ] == [(level, [True] * len(words)) for level, *words in value]
+                ]
+                assert found == [
+                    (level, [True] * len(words)) for level, *words in value
+                ]
+    # none of them is a fault of ours
+    assert not [each for each in caplog.records if each.exc_info]
 
 
 def test_a_file_that_cannot_be_opened_has_another_stamp(path, monkeypatch):
@@ -378,22 +418,6 @@ def test_files_of_a_service_are_not_for_everybody(path, state):
         0o600,
         0o750,
     ]
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [("x" * 512, "x" * 512), ("x" * 513, "x" * 511 + "…")],
-    ids=["fits", "long"],
-)
-def test_why_a_copy_is_not_taken_is_bounded(
-    path, state, text, shown, logged, monkeypatch
-):
-    PolicyFile(write(path, WARN), state).current()
-    write(path, BROKEN)
-    monkeypatch.setattr(document, "restore", failing(RuntimeError(text)))
-    with pytest.raises(PolicyUnavailable):
-        PolicyFile(str(path), state).current()
-    assert logged()[-2][1].endswith(f": RuntimeError: {shown}")
 
 
 def runs(state):
@@ -447,23 +471,6 @@ def test_a_damaged_word_of_what_runs_is_replaced(path, state, content):
     pathlib.Path(f"{state}.runs").write_text(content)
     digest = PolicyFile(str(path), state).runs()["policy"]
     assert runs(state)[0]["policy"] == digest
-
-
-@pytest.mark.parametrize(
-    ("name", "reason"), [("copy", "File exists"), ("a\0b", "embedded null")]
-)
-def test_where_the_copy_cannot_be_written_there_is_one_warning(
-    path, tmp_path, logged, name, reason
-):
-    if name == "copy":
-        (tmp_path / "state").write_text("a file, no folder")
-    file = PolicyFile(str(path), str(tmp_path / "state" / name))
-    for text, mode in ((WARN, "warn"), (AUDIT, "audit")):
-        write(path, text)
-        assert file.current().mode == mode
-    ((_, line),) = logged()
-    assert line.startswith("The last valid policy is kept in memory only: ")
-    assert reason in line
 
 
 # Tries: of the copy, and of what runs; each once more with its room.
@@ -534,21 +541,10 @@ def test_exemptions_that_end_soon_are_named_once_a_day(
         assert [text for _, text in logged()] == said
 
 
-@pytest.mark.parametrize("shift", [86_400, -86_400], ids=["ahead", "behind"])
-def test_a_file_is_taken_up_whatever_its_date(path, shift):
-    file = PolicyFile(str(path))
-    stamp = 1_700_000_000
-    # the same size, and a date in the future or in the past, then back
-    for text, seconds in ((WARN, 0), (AUDIT, shift), (WARN, 0)):
-        os.utime(write(path, text), (stamp + seconds,) * 2)
-        assert f"mode: {file.current().mode}\n" in text
-
-
 def test_a_day_is_one_of_utc(monkeypatch):
     late = datetime.datetime(2026, 6, 15, 23, tzinfo=datetime.UTC)
-    clock = mock.Mock()
+    clock = mock.Mock(UTC=datetime.UTC)
     clock.datetime.now.return_value = late
-    clock.UTC = datetime.UTC
     monkeypatch.setattr(watch, "datetime", clock)
     assert watch.today() == TODAY
     clock.datetime.now.assert_called_once_with(datetime.UTC)
