@@ -4,14 +4,13 @@
 import functools
 import gzip
 import json
-import logging
 
 from nova_vhard.osc.decision import log as decision_log
 from nova_vhard.policy import events
 from nova_vhard.policy.subject import BOOT, MOVE, UPLOAD, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import image
-from tests.unit.event_lines import FORGED, written
+from tests.unit.event_lines import written
 from tests.unit.helpers import TODAY, policy
 
 RULES = {
@@ -43,19 +42,6 @@ def line(form, properties, operation=BOOT, service=False, **who):
 
 
 plain = functools.partial(line, "bare")
-
-
-def forged(form):
-    """Return what somebody else has logged to look like events.
-
-    Anyone who can make a service log a request could forge them.
-    """
-    log = logging.getLogger("nova.api.openstack.requestlog")
-    with written(form, log) as stream:
-        log.info('192.0.2.1 "GET /%s" status: 404', FORGED)
-        log.info("INFO nova_vhard.decisions [-] %s", FORGED)
-    lines = stream.getvalue().splitlines()
-    return [*lines, json.dumps({"MESSAGE": lines[0]}), plain(IDE)]
 
 
 def changed(rules, image_id="i1"):
@@ -117,7 +103,6 @@ _LINES = {
     "log of an outsider": [
         changed({"rules": ["a\nb"]}, "\u202e\x1b[31m" + "x" * 200)
     ],
-    **{f"forged {form} log": forged(form) for form in ("context", "json")},
     **{
         f"{form} log": [line(form, E1000), line(form, IDE)]
         for form in ("bare", "context", "json", "journal")

@@ -102,10 +102,8 @@ REFUSED, WARNED, NOTED = row("enforce"), row("warn"), row("audit")
 UNSEEN = row("", rule="-")
 
 
-def options(*arguments):
-    parser = argparse.ArgumentParser()
-    audits.add_options(parser)
-    return parser.parse_args(arguments)
+PARSER = argparse.ArgumentParser()
+audits.add_options(PARSER)
 
 
 def tally(*things):
@@ -137,7 +135,7 @@ def test_status(things, never, violation, warning):
         (("--fail-on", "violation"), violation),
         (("--fail-on", "warning"), warning),
     ):
-        assert tally(*things).finish(options(*asked)) == status
+        assert tally(*things).finish(PARSER.parse_args(asked)) == status
 
 
 def test_totals_count_things_not_rows():
@@ -165,22 +163,21 @@ def test_totals_count_things_not_rows():
 )
 def test_junit(tmp_path, name, result, asked):
     path = tmp_path / "a.xml"
-    result.finish(options("--junit", str(path), *asked))
+    result.finish(PARSER.parse_args(["--junit", str(path), *asked]))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    root = ElementTree.parse(path)
+    root = ElementTree.parse(path).getroot()
     ElementTree.indent(root)
-    text = ElementTree.tostring(root.getroot(), "unicode")
-    said = text.splitlines()
+    said = ElementTree.tostring(root, "unicode").splitlines()
     tables.check(f"junit: {name}", said, pathlib.Path(__file__).parent)
 
 
 def test_what_an_outsider_wrote_is_no_markup(tmp_path):
     result = audits.Tally("images")
     name = "</testcase>\x1b[31m\x00&" + "x" * 70_000
-    finding = audits.Finding(Level.VIOLATION, DISK, "a")
-    result.add("i", name, [finding])
-    result.finish(options("--junit", str(tmp_path / "a.xml")))
-    (case,) = ElementTree.parse(tmp_path / "a.xml").getroot()
+    result.add("i", name, [audits.Finding(Level.VIOLATION, DISK, "a")])
+    path = tmp_path / "a.xml"
+    result.finish(PARSER.parse_args(["--junit", str(path)]))
+    (case,) = ElementTree.parse(path).getroot()
     assert case.get("name").startswith("</testcase>[31m&xx")
     assert len(case.get("name").encode()) < 17_000
 
@@ -188,62 +185,43 @@ def test_what_an_outsider_wrote_is_no_markup(tmp_path):
 def test_junit_that_cannot_be_written(tmp_path):
     path = str(tmp_path / "none" / "a.xml")
     with pytest.raises(CommandError, match=r"a\.xml: cannot be written"):
-        tally([]).finish(options("--junit", path))
+        tally([]).finish(PARSER.parse_args(["--junit", path]))
 
 
 CHANGES = [{"place": "image", "id": "a\nb", "property": "x", "value": None}]
 
 
-def test_it_is_words_and_clean_data():
+def test_a_fix_is_words_and_clean_data():
     cell = FixCell("run\n`ls`", CHANGES)
     assert str(cell) == "run `ls`"
-    assert cell.machine_readable() == {
+    assert json.loads(json.dumps(cell.machine_readable())) == {
         "text": "run `ls`",
         "changes": [{**CHANGES[0], "id": "a b"}],
     }
-    assert json.loads(json.dumps(cell.machine_readable()))
+    # sorted by its words
+    cells = [FixCell("b"), FixCell("a", CHANGES), FixCell("")]
+    assert [str(each) for each in sorted(cells)] == ["", "a", "b"]
 
 
-@pytest.mark.parametrize(("one", "other"), [("a", "b"), ("", "a")])
-def test_it_is_sorted_by_its_words(one, other):
-    assert FixCell(one, CHANGES) < FixCell(other)
-    assert not FixCell(other) < FixCell(one, CHANGES)
-
-
-@pytest.fixture
-def glance():
+def test_an_image_is_asked_for_once(monkeypatch):
+    """Unless others were asked for since: the oldest is forgotten."""
+    monkeypatch.setattr(server_sources, "_KEPT", 2)
     glance = Mock()
     glance.get.side_effect = lambda name: {"id": name, "disk_format": "iso"}
-    return glance
-
-
-def asked(glance):
-    return [name for ((name,), _) in glance.get.call_args_list]
-
-
-def test_an_image_is_asked_for_once(glance):
     sources = Sources(SimpleNamespace(images=glance), None)
-    result = [sources.image("a"), sources.image("b"), sources.image("a")]
-    assert asked(glance) == ["a", "b"]
+    result = [sources.image(name) for name in "abacab"]
+    asked = [name for call in glance.get.mock_calls for name in call.args]
+    assert asked == ["a", "b", "c", "b"]
     assert result[0] is result[2]
     assert result[0].value.disk_format == "iso"
 
 
-def test_the_oldest_is_forgotten(glance, monkeypatch):
-    monkeypatch.setattr(server_sources, "_KEPT", 2)
-    sources = Sources(SimpleNamespace(images=glance), None)
-    for image in ("a", "b", "a", "c", "a", "b"):
-        sources.image(image)
-    assert asked(glance) == ["a", "b", "c", "b"]
-
-
 def proxy(*answers):
     """Return an SDK proxy that returns these responses."""
-    proxy = Mock()
-    proxy.get.side_effect = [
+    made = [
         Mock(status_code=200, json=Mock(return_value=body)) for body in answers
     ]
-    return proxy
+    return Mock(get=Mock(side_effect=made))
 
 
 def test_a_listing_page_by_page():

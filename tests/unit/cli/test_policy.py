@@ -13,8 +13,7 @@ import yaml
 
 from nova_vhard.conf.vhard import POLICY_FILE
 from nova_vhard.osc import policies
-from nova_vhard.osc.image import images
-from nova_vhard.osc.policy import case_file, case_options, published
+from nova_vhard.osc.policy import case_options, published
 from nova_vhard.osc.policy.case_file import CASE
 from nova_vhard.osc.policy.published import PrintSchema
 from nova_vhard.osc.policy.show import CheckPolicy
@@ -23,31 +22,17 @@ from nova_vhard.policy import document, watch
 from nova_vhard.policy.hardware import Holder
 from nova_vhard.policy.subject import BOOT
 from nova_vhard.request.described import LOOKED_AT
-from tests import golden
 from tests.unit.cli.desk import COMMANDS, rows, run
-from tests.unit.docs import ETC, IDE_E1000, README, REFUSED, ROOT, words
+from tests.unit.docs import (
+    ETC,
+    IDE_E1000,
+    ROOT,
+    text_of,
+)
 from tests.unit.explain import sentences
 from tests.unit.explain.requests import of
 from tests.unit.helpers import TODAY, shipped, write
-from tests.unit.test_docs import EXAMPLES
-
-MACHINE, POINTER = "assume.machine_type.x86_64", "assume.pointer_model"
-#: Places of the notes on each shipped policy.
-NOTES = {
-    "baseline": [MACHINE],
-    "scs": [MACHINE, POINTER],
-    "strict": [MACHINE, POINTER, "guest_devices.firmware_type.allow"],
-}
-
-
-@pytest.mark.parametrize("name", NOTES)
-def test_shipped_policies_are_good(name):
-    done = run(CheckPolicy, name, "--fail-on-warn", "-f", "json")
-    digest = document.load(document.shipped(name)).digest
-    assert done.status == 0
-    assert done.err.startswith(f"0 errors, 0 warnings; policy {digest} of ")
-    assert {each["Severity"] for each in done.json} == {"note"}
-    assert sorted(each["Path"] for each in done.json) == NOTES[name]
+from tests.unit.test_docs import EXAMPLES, POLICY
 
 
 def test_the_services_log_the_same_warning(tmp_path, caplog, monkeypatch):
@@ -71,26 +56,10 @@ def test_the_services_log_the_same_warning(tmp_path, caplog, monkeypatch):
 IMAGE = "1c7f6f4a-5f0e-4b52-8a3c-0e9d2f6b7a81"
 
 
-def explained(*arguments):
-    properties = [f"--property={'='.join(each)}" for each in IDE_E1000.items()]
-    words = ("--policy", "baseline", *properties, *arguments, "-f", "json")
-    done = run(ExplainPolicy, *words)
-    return done.status, done.json
-
-
-def test_it_is_what_the_readme_shows():
-    status, answer = explained("--operation=upload")
-    assert (status, answer["verdict"]) == (1, "refuse")
-    assert answer["explanation"] in words(README)
-    assert answer["fault"] in words(REFUSED)
-    assert answer["rules"] == [
-        "guest_devices.disk_bus",
-        "guest_devices.vif_model",
-    ]
-
-
 def test_it_is_what_a_gate_says_of_the_very_image():
-    _, answer = explained(f"--image={IMAGE}")
+    properties = [f"--property={'='.join(each)}" for each in IDE_E1000.items()]
+    words = ("--policy", "baseline", *properties, f"--image={IMAGE}")
+    answer = run(ExplainPolicy, *words, "-f", "json").json
     request = of(IDE_E1000, BOOT, Holder(IMAGE, "p1"))
     text = sentences.answered(shipped("baseline"), request)
     assert answer["explanation"] == text
@@ -108,12 +77,10 @@ def test_name_of_a_block_device_that_nobody_typed_stays():
 
 
 SAMPLE = ETC / "policy-tests.yaml"
-VMWARE = ETC / "policy-tests-vmware.yaml"
-DAY = datetime.date(2026, 11, 29)
 
 
 def test_the_sample_has_every_operation_and_key():
-    text = SAMPLE.read_text(encoding="utf-8")
+    text = text_of(SAMPLE)
     cases = yaml.safe_load(text)["cases"]
     assert {each["operation"] for each in cases} == set(LOOKED_AT)
     # The keys of the requester are in an example that is commented out.
@@ -127,8 +94,7 @@ def test_the_sample_has_every_operation_and_key():
 
 
 def test_the_samples_examples_are_cases(tmp_path):
-    text = SAMPLE.read_text(encoding="utf-8")
-    head, _, examples = text.partition("# If your policy has an exemption:")
+    head, _, examples = text_of(SAMPLE).partition("# If your policy has an ex")
     lines = [each for each in examples.splitlines() if each.startswith("#  ")]
     more = "\n".join(line[1:] for line in lines)
     path = write(tmp_path / "tests.yaml", f"{head}\n{more}\n")
@@ -137,49 +103,27 @@ def test_the_samples_examples_are_cases(tmp_path):
     assert [each["Result"] for each in result[-2:]] == ["differs", "differs"]
 
 
-def test_guests_from_vmware_under_each_preset():
-    cases = yaml.safe_load(VMWARE.read_text(encoding="utf-8"))["cases"]
-    lines = []
-    for test, said in zip(
-        case_file.read(str(VMWARE)).tests, cases, strict=True
-    ):
-        metadata = said.get("image", said.get("volume"))["properties"]
-        for preset in document.SHIPPED:
-            verdict = test.case.verdict(shipped(preset), DAY)
-            rules = ", ".join(verdict.rules)
-            line = f"{test.name}: {preset}: {verdict.outcome} {rules}"
-            lines.append(line.strip())
-            # image audit --fix sets no property.
-            image = {"id": "i1", **metadata}
-            finding = images.find(shipped(preset), image, DAY)
-            assert not (finding and finding.changes)
-    golden.check(Path(__file__).with_name("vmware.golden"), lines)
-
-
 #: ``policy test`` uses the policy that each file names.
 DEFAULTS = {"vhard_policy_test": None}
 
 
-@pytest.fixture(params=["", "strict"])
-def variable(request, monkeypatch):
-    """Set the variable that names the policy of a cloud; "" names none."""
-    monkeypatch.setenv(policies.ENVIRONMENT, request.param)
-    return request.param
-
-
-def test_the_option_is_the_same_everywhere(variable):
-    names = set()
+@pytest.mark.parametrize(
+    ("variable", "expected"), [("", POLICY_FILE), ("strict", "strict")]
+)
+def test_the_option_is_the_same_everywhere(variable, expected, monkeypatch):
+    """A variable names the policy of a cloud; "" names none."""
+    monkeypatch.setenv(policies.ENVIRONMENT, variable)
+    count = 0
     for entry in COMMANDS:
         app = SimpleNamespace(client_manager=None)
         parser = entry.load()(app, None).get_parser(entry.name)
         text = " ".join(parser.format_help().split())
         if "--policy" in text:
-            names.add(entry.name)
+            count += 1
             assert "a file, or baseline or scs or strict, which ship" in text
-            default = DEFAULTS.get(entry.name, variable or POLICY_FILE)
+            default = DEFAULTS.get(entry.name, expected)
             assert parser.get_default("policy") == default, entry.name
-    assert len(names) >= 9
-    assert policies.default_policy() == (variable or POLICY_FILE)
+    assert count >= 9
 
 
 def test_cloud_of_the_tools_exports_the_variable():
@@ -187,31 +131,25 @@ def test_cloud_of_the_tools_exports_the_variable():
     assert f"\nexport {policies.ENVIRONMENT}={{policy}}\n" in text
 
 
+#: Schema to a sample, and the file name of the schema in its folder.
 SAMPLES = {
-    "policy": ETC / "policy.yaml",
-    "tests": ETC / "policy-tests.yaml",
-    "cleaning": ETC / "cleaning.yaml.sample",
-}
-#: File names of the schemas, in the folder of the samples.
-FILES = {
-    "policy": "policy.schema.json",
-    "tests": "policy-tests.schema.json",
-    "cleaning": "cleaning.schema.json",
+    "policy": (POLICY, "policy.schema.json"),
+    "tests": (SAMPLE.read_text("utf-8"), "policy-tests.schema.json"),
+    "cleaning": (
+        text_of(ETC / "cleaning.yaml.sample"),
+        "cleaning.schema.json",
+    ),
 }
 
 
 @pytest.mark.parametrize("kind", published.SCHEMAS)
 def test_file_is_what_is_printed(kind):
+    sample, name = SAMPLES[kind]
     done = run(PrintSchema, kind)
-    assert done.status == 0
-    path = ETC / FILES[kind]
-    assert path.read_text(encoding="utf-8") == done.out
+    assert (done.status, done.out) == (0, text_of(ETC / name))
     jsonschema.Draft202012Validator.check_schema(json.loads(done.out))
-    if kind == "policy":
-        assert run(PrintSchema).out == done.out
-    # The sample refers to its schema.
-    text = SAMPLES[kind].read_text(encoding="utf-8")
-    assert f"yaml-language-server: $schema={FILES[kind]}\n" in text
+    assert kind != "policy" or run(PrintSchema).out == done.out
+    assert f"yaml-language-server: $schema={name}\n" in sample
 
 
 STEP = """
@@ -226,9 +164,9 @@ devices:
 @pytest.mark.parametrize(
     ("kind", "text", "places"),
     [
-        *((kind, SAMPLES[kind].read_text("utf-8"), []) for kind in SAMPLES),
+        *((kind, sample, []) for kind, (sample, _) in SAMPLES.items()),
         *(
-            ("policy", Path(document.shipped(name)).read_text("utf-8"), [])
+            ("policy", text_of(Path(document.shipped(name))), [])
             for name in document.SHIPPED
         ),
         *(
