@@ -297,10 +297,10 @@ IMAGES = st.fixed_dictionaries(
 @pytest.mark.parametrize(
     ("operation", "holder", "examples"),
     [
-        (BOOT, OWN, 150),
-        (BOOT, FOREIGN, 60),
-        (UPDATE, None, 60),
-        (SNAPSHOT, None, 60),
+        (BOOT, OWN, 60),
+        (BOOT, FOREIGN, 30),
+        (UPDATE, None, 30),
+        (SNAPSHOT, None, 30),
     ],
     ids=["own", "foreign", "update", "snapshot"],
 )
