@@ -2,6 +2,7 @@
 """``nova-vhard-reporter facts``: a few keys of nova.conf, and no other."""
 
 import json
+import operator
 import os
 import stat
 from unittest import mock
@@ -110,45 +111,6 @@ def test_the_keys_that_are_needed_and_no_other(command):
     }
 
 
-@pytest.mark.parametrize(
-    ("uri", "transport"),
-    [
-        ("qemu+tls://%s/system", "tls"),
-        ("qemu+tls://%s/system?no_verify=1", ""),
-        ("QEMU+TCP://%s/system", ""),
-        ("qemu+libssh2://SECRET@%s/system", ""),
-        ("SECRET", ""),
-        ("tls", ""),
-    ],
-)
-def test_a_uri_that_is_not_understood_wins_over_the_scheme_too(
-    command, uri, transport
-):
-    text = f"live_migration_scheme = tls\nlive_migration_uri = {uri}\n"
-    assert command({NOVA: f"[libvirt]\n{text}"}) == (0, "")
-    assert read(command).channels.transport == transport
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "address"),
-    [
-        ("my_ip", "my_ip = 192.0.2.7\n", "192.0.2.7"),
-        ("my_block_storage_ip", "my_ip = 192.0.2.7\n", "192.0.2.7"),
-        ("my_ip", "", netutils.get_my_ipv4()),
-    ],
-)
-def test_an_address_by_its_name(command, name, text, address):
-    """As Nova's installation guide has it."""
-    listen = f"enabled = true\nserver_listen = ${name}\n"
-    assert command(
-        {NOVA: f"[DEFAULT]\n{text}[vnc]\n{listen}[spice]\n{listen}"}
-    ) == (0, "")
-    assert read(command).channels.consoles == {
-        "vnc": address,
-        "spice": address,
-    }
-
-
 def test_whoever_runs_the_reporter_may_read_them(command):
     before = os.umask(0o077)
     try:
@@ -169,27 +131,101 @@ def kind(value):
 BOTH = {NOVA: kind("kvm"), "/etc/nova/nova-compute.conf": kind("qemu")}
 
 
+URI = """\
+[libvirt]
+live_migration_scheme = tls
+live_migration_uri = {}
+""".format
+LISTEN = """\
+[DEFAULT]
+{1}
+[vnc]
+enabled = true
+server_listen = ${0}
+[spice]
+enabled = true
+server_listen = ${0}
+""".format
+MY_IP = "my_ip = 192.0.2.7"
+
+
 @pytest.mark.parametrize(
-    ("content", "virt_type"),
+    ("content", "name", "value"),
     [
-        ({"/etc/nova.conf": kind("lxc")}, "lxc"),
-        ({"/etc/nova.conf": kind("lxc"), NOVA: ""}, "kvm"),
-        (BOTH, "qemu"),
-        (BOTH | {"/etc/nova/nova.conf.d/a.conf": kind("lxc")}, "lxc"),
-        (BOTH | {"/etc/nova/nova-compute.conf.d/a.conf": kind("lxc")}, "lxc"),
-        (BOTH | {"/etc/nova/nova.conf.d/a.txt": kind("lxc")}, "qemu"),
+        # the files that nova-compute finds by itself
+        *(
+            (content, "virt_type", virt_type)
+            for content, virt_type in (
+                ({"/etc/nova.conf": kind("lxc")}, "lxc"),
+                ({"/etc/nova.conf": kind("lxc"), NOVA: ""}, "kvm"),
+                (BOTH, "qemu"),
+                (BOTH | {"/etc/nova/nova.conf.d/a.conf": kind("lxc")}, "lxc"),
+                (
+                    BOTH
+                    | {"/etc/nova/nova-compute.conf.d/a.conf": kind("lxc")},
+                    "lxc",
+                ),
+                (BOTH | {"/etc/nova/nova.conf.d/a.txt": kind("lxc")}, "qemu"),
+                (
+                    {
+                        "/etc/nova/nova.conf.d/b.conf": kind("lxc"),
+                        "/etc/nova/nova.conf.d/a.conf": kind("qemu"),
+                    },
+                    "lxc",
+                ),
+            )
+        ),
+        # a URI that is not understood wins over the scheme, too
+        *(
+            ({NOVA: URI(uri)}, "channels.transport", transport)
+            for uri, transport in (
+                ("qemu+tls://%s/system", "tls"),
+                ("qemu+tls://%s/system?no_verify=1", ""),
+                ("QEMU+TCP://%s/system", ""),
+                ("qemu+libssh2://SECRET@%s/system", ""),
+                ("SECRET", ""),
+                ("tls", ""),
+            )
+        ),
+        # an address by its name, as Nova's installation guide has it
+        *(
+            (
+                {NOVA: LISTEN(option, text)},
+                "channels.consoles",
+                {"vnc": address, "spice": address},
+            )
+            for option, text, address in (
+                ("my_ip", MY_IP, "192.0.2.7"),
+                ("my_block_storage_ip", MY_IP, "192.0.2.7"),
+                ("my_ip", "", netutils.get_my_ipv4()),
+            )
+        ),
+        # not the environment of this process
+        ({NOVA: FULL}, "virt_type", "qemu"),
+        # a continuation line that is not part of the list
         (
             {
-                "/etc/nova/nova.conf.d/b.conf": kind("lxc"),
-                "/etc/nova/nova.conf.d/a.conf": kind("qemu"),
+                NOVA: "[libvirt]\nhw_machine_type = x86_64=q35,\n"
+                "  password = SECRET\n"
             },
-            "lxc",
+            "hw_machine_type",
+            ("x86_64=q35",),
+        ),
+        # deprecated names
+        *(
+            ({NOVA: f"{option} = {{}}\n"}, "device_spec", ("{}",))
+            for option in (
+                "[pci]\npassthrough_whitelist",
+                "[pci]\ndevice_spec",
+                "[DEFAULT]\npci_passthrough_whitelist",
+            )
         ),
     ],
 )
-def test_what_nova_compute_finds_by_itself(command, content, virt_type):
-    assert command(content) == (0, "")
-    assert read(command).virt_type == virt_type
+def test_what_is_read(command, monkeypatch, content, name, value):
+    monkeypatch.setenv("OS_LIBVIRT__VIRT_TYPE", "lxc")
+    assert command(content)[0] == 0
+    assert operator.attrgetter(name)(read(command)) == value
 
 
 @pytest.mark.parametrize(
@@ -212,34 +248,6 @@ def test_what_nova_compute_was_told(
         content, *[f"--nova-config-{each}={places[each]}" for each in options]
     ) == (0, "")
     assert read(command).virt_type == virt_type
-
-
-@pytest.mark.parametrize(
-    ("text", "name", "value"),
-    [
-        # not the environment of this process
-        (FULL, "virt_type", "qemu"),
-        # a continuation line that is not part of the list
-        (
-            "[libvirt]\nhw_machine_type = x86_64=q35,\n  password = SECRET\n",
-            "hw_machine_type",
-            ("x86_64=q35",),
-        ),
-        # deprecated names
-        *(
-            (f"{option} = {{}}\n", "device_spec", ("{}",))
-            for option in (
-                "[pci]\npassthrough_whitelist",
-                "[pci]\ndevice_spec",
-                "[DEFAULT]\npci_passthrough_whitelist",
-            )
-        ),
-    ],
-)
-def test_what_is_read(command, monkeypatch, text, name, value):
-    monkeypatch.setenv("OS_LIBVIRT__VIRT_TYPE", "lxc")
-    assert command({NOVA: text})[0] == 0
-    assert getattr(read(command), name) == value
 
 
 def refused(command, content, arguments, text):

@@ -9,7 +9,6 @@ import pytest
 from osc_lib import exceptions
 
 from nova_vhard.osc import exemption_list
-from nova_vhard.osc.server.audit import AuditServers
 from nova_vhard.osc.server.servers import Server, violations
 from nova_vhard.policy import document, hardware, subject
 from nova_vhard.policy.model import Exemption
@@ -200,13 +199,6 @@ def test_list_extends_what_the_policy_does(path, tmp_path, base, name):
         "list.yaml",
         name,
     ]
-
-
-@pytest.mark.parametrize("day", ["2020-01-01", "soon", "2027-02-30", ""])
-def test_day_that_is_none(day):
-    parser = AuditServers(None, None).get_parser("audit")
-    with pytest.raises(SystemExit):
-        parser.parse_args(["--until", day])
 
 
 def exempting(*servers, **more):
