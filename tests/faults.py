@@ -153,8 +153,12 @@ def each_fails(
     folder: Path,
     work: Callable[[FileOperations], object],
     restarted: Callable[[bool], object],
+    outside: bool = False,
 ) -> list[str]:
     """Let each file operation of some work fail once, in each way.
+
+    A kill leaves what the last change of a file has left, and nothing else
+    unless the work changes more than files.
 
     :param folder: that the operations are below; before each work it is as
         it is now
@@ -162,6 +166,7 @@ def each_fails(
         hold if it goes on
     :param restarted: what must hold when it is started again; hears whether
         it was killed, or ended by an exception
+    :param outside: whether the work changes more than these files
     :returns: the operations
     """
     read, write = os.pipe()
@@ -207,7 +212,7 @@ def each_fails(
     for (number, name), fault in itertools.product(
         operations, (BEFORE, AFTER)
     ):
-        if fault == BEFORE or name in _CHANGES:
+        if name in _CHANGES if fault == AFTER else outside or number == 1:
             assert in_a_process(killed)
             last = (number, name, fault)
     in_a_process(lambda: restarted(True))

@@ -36,11 +36,11 @@ from nova_vhard.reporter.service import Reporter
 from tests.faults import each_fails
 from tests.trees import build
 from tests.unit.cleaner import test_model
-from tests.unit.cleaner.test_model import ADDRESS
 from tests.unit.guard import domains
 from tests.unit.helpers import configured, write
 
 NEW, FRESH = (f"7d9ad5b0-4f1a-4c5b-9c8f-00000000000{n}" for n in (1, 2))
+FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @pytest.fixture
@@ -173,7 +173,8 @@ def cleaner(folder):
                 decide.DEFAULTS,
                 lambda address, reason: None,
                 devices.Offered(
-                    ADDRESS, client.Provider(host.cloud.provider, "device")
+                    test_model.ADDRESS,
+                    client.Provider(host.cloud.provider, "device"),
                 ),
             ).attend()
 
@@ -211,7 +212,8 @@ def test_no_device_is_on_offer_as_a_guest_left_it(folder):
             attend_it()
             assert host.cloud.offered and not host.dirty
 
-    assert each_fails(folder, works, restarted).count("replace") >= 6
+    operations = each_fails(folder, works, restarted, outside=True)
+    assert operations.count("replace") >= 6
 
 
 CHECKS = [
@@ -277,20 +279,18 @@ def test_no_check_passes_that_does_not(folder, report):
 
 
 def test_a_full_disk_is_told_once_and_the_old_report_stays(
-    folder, report, monkeypatch, caplog
+    folder, report, caplog
 ):
     reporter, file = report(), folder / "state" / "report.json"
     assert reporter.once()
     before = file.read_text()
-    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", mock.Mock(side_effect=full))
+    with mock.patch.object(os, "fsync", side_effect=FULL):
         assert not any(reporter.once() for _ in range(3))
     assert (os.listdir(file.parent), file.read_text()) == ([file.name], before)
     assert reporter.once()
     line, end = caplog.messages
     assert line.startswith("Not published, tried again later: json: ")
-    assert full.strerror in line
+    assert FULL.strerror in line
     assert end == "Published again: json"
 
 
@@ -298,24 +298,23 @@ def test_a_full_disk_is_told_once_by_the_memory_of_checks(
     folder, monkeypatch, caplog
 ):
     folder.mkdir()
-    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    monkeypatch.setattr(os, "fsync", mock.Mock(side_effect=full))
+    monkeypatch.setattr(os, "fsync", mock.Mock(side_effect=FULL))
     for turn in range(3):
         kept = cache.Cache(str(folder), "elf", 1)
         assert kept.get("before") == (turn or None)
         kept.put("before", turn + 1)
         kept.save()
-    assert [full.strerror in each for each in caplog.messages] == [True]
+    assert [FULL.strerror in each for each in caplog.messages] == [True]
 
 
 def test_no_host_is_attested_that_is_not(folder, monkeypatch):
     one, two = (f"00000000-0000-0000-0000-00000000000{n}" for n in (1, 2))
     folder.mkdir()
-    now = datetime.datetime.now(datetime.UTC)
     for name, text in {
         "key": "ab" * 32,
         "hosts.yaml": f"hosts:\n  {one}: a\n  {two}: b\n",
-        "list.yaml": f"agents:\n  a: {now.isoformat()}\n  b: FAIL\n",
+        "list.yaml": "agents:\n  b: FAIL\n"
+        f"  a: {datetime.datetime.now(datetime.UTC).isoformat()}\n",
     }.items():
         (folder / name).write_text(text)
         (folder / name).chmod(0o600)
@@ -329,12 +328,11 @@ def test_no_host_is_attested_that_is_not(folder, monkeypatch):
     )
     state = writer.State({one: "compute1", two: "compute2"}, {})
     monkeypatch.setattr(writer, "read", lambda *_: state)
-    made = mock.Mock()
-    made.write.return_value = writer.Outcome()
+    made = mock.Mock(**{"write.return_value": writer.Outcome()})
     monkeypatch.setattr(writer, "Writer", lambda *_, renewal: made)
-    means = Means(ListFile(conf), lambda: None)
 
     def attestor():
+        means = Means(ListFile(conf), lambda: None)
         return Attestor(conf, means, Runtime())
 
     def asked():
