@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Count the statements of the code, and compare them with the ceilings.
 
-    python -m tests.house            print the statements of each package
+    python -m tests.house            print the figures
     python -m tests.house --check    exit with 1 if a figure is too high
     python -m tests.house --lower    lower the ceilings to the figures
 
@@ -15,14 +15,13 @@ import ast
 import re
 import sys
 import tomllib
-from collections import Counter
 from modulefinder import ModuleFinder
 from pathlib import Path
 
 from tests import idioms
 
 ROOT = Path(__file__).parents[1]
-PACKAGE = "nova_vhard/**/*.py"
+PACKAGE, GATES = "nova_vhard/**/*.py", "nova_vhard/gates/**/*.py"
 TESTS = ("tests/**/*.py", "bench/**/*.py", "tools/**/*.py")
 DOCUMENTS = (
     "doc/source/**/*.rst",
@@ -50,14 +49,16 @@ def statements(path: Path) -> int:
     return count
 
 
-def closed_set(root: Path) -> list[Path]:
-    """Return the modules of nova_vhard that gates/ imports, at any depth.
+def imported_by(root: Path, *patterns: str) -> list[Path]:
+    """Return the modules of nova_vhard that modules import, at any depth.
 
     Every import statement counts, even inside a function or below
     TYPE_CHECKING, because a reviewer of the gates must read that code, too.
+
+    :param patterns: of paths of the modules, which count, too
     """
     finder = ModuleFinder([str(root)])
-    for path in root.glob("nova_vhard/gates/**/*.py"):
+    for path in (each for pattern in patterns for each in root.glob(pattern)):
         name = ".".join(path.relative_to(root).with_suffix("").parts)
         finder.import_hook(name.removesuffix(".__init__"))
     return [
@@ -73,7 +74,7 @@ def figures(root: Path) -> dict[str, int]:
     documents = [path for pattern in DOCUMENTS for path in root.glob(pattern)]
     return {
         "nova_vhard": sum(map(statements, root.glob(PACKAGE))),
-        "closed_set": sum(map(statements, closed_set(root))),
+        "closed_set": sum(map(statements, imported_by(root, GATES))),
         "tests": sum(map(statements, tests)),
         "words": sum(
             len(path.read_text("utf-8").split()) for path in documents
@@ -82,37 +83,10 @@ def figures(root: Path) -> dict[str, int]:
     }
 
 
-def print_packages(root: Path) -> None:
-    """Print the size of each package, and how many functions are used once.
-
-    A private function that is used once often splits the code of its caller.
-    Uses are counted by name, within the function's own module.
-    """
-    sizes: Counter[str] = Counter()
-    once: Counter[bool] = Counter()
-    for path in root.glob(PACKAGE):
-        sizes[path.relative_to(root).parts[1]] += statements(path)
-        module = nodes(path)
-        uses = Counter(
-            getattr(n, "id", getattr(n, "attr", "")) for n in module
-        )
-        once.update(
-            uses[node.name] == 1 and bool(re.match("_[^_]", node.name))
-            for node in module
-            if isinstance(node, Function)
-        )
-    for package, size in sorted(sizes.items()):
-        print(f"{package:12} {size:6}")
-    share = once[True] / once.total()
-    print(f"{share:.0%} of all functions are private and used once")
-
-
 def main(action: str = "", root: Path = ROOT) -> int:
     """Print the figures; return the exit status."""
     if action not in ("", "--check", "--lower"):
         sys.exit(__doc__)
-    if not action:
-        print_packages(root)
     file = root / "tests/ceilings.toml"
     ceilings = tomllib.loads(file.read_text("utf-8"))
     measured = figures(root)

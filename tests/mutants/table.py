@@ -4,6 +4,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tests.list_table import list_table
 from tests.mutants.survivor import Mutant
 
 _HEAD = ".. Written by ``tox -e mutants``; do not edit.\n"
@@ -62,8 +63,8 @@ def page(
         amount += f": of lines changed since {since}, and drawn by seed {seed}"
     else:
         amount += f", drawn by seed {seed}"
-    parts = [_HEAD, f"{amount}.\n", _table(rows)]
-    return "\n".join([*parts, *[_table(survivors)][: len(survivors) > 1]])
+    parts = [_HEAD, f"{amount}.\n", list_table(rows)]
+    return "\n".join([*parts, *[list_table(survivors)][: len(survivors) > 1]])
 
 
 def _code(lines: str) -> str:
@@ -72,10 +73,3 @@ def _code(lines: str) -> str:
     # A literal may neither hold the end of one nor end with a backslash.
     text = text.replace("``", "` `").rstrip("\\")
     return f"``{text}``" if text else ""
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> str:
-    lines = [".. list-table::", "   :header-rows: 1", ""]
-    for first, *others in rows:
-        lines += [f"   * - {first}", *(f"     - {each}" for each in others)]
-    return "\n".join([*(line.rstrip() for line in lines), ""])
