@@ -10,8 +10,7 @@ from nova_vhard.policy import events
 from nova_vhard.policy.subject import BOOT, MOVE, UPLOAD, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import image
-from tests.unit.event_lines import written
-from tests.unit.helpers import TODAY, policy
+from tests.unit import event_lines, helpers
 
 RULES = {
     "disk_bus": {"allow": ["virtio"]},
@@ -29,16 +28,19 @@ def line(form, properties, operation=BOOT, service=False, **who):
     :param form: as ``written`` takes it, or "journal"
     """
     subject = Subject(operation, **{"project": "p1", "image": "i1", **who})
-    rules = policy(guest_devices=RULES, mode="enforce")
-    verdict = evaluate(rules, image.read(properties), subject, TODAY)
-    with written("bare" if form == "journal" else form, events.LOG) as stream:
+    rules = helpers.policy(guest_devices=RULES, mode="enforce")
+    verdict = evaluate(rules, image.read(properties), subject, helpers.TODAY)
+    with event_lines.written(
+        "bare" if form == "journal" else form, events.LOG
+    ) as stream:
         events.write("nova-api", subject, verdict, 61e-6, service)
     text = stream.getvalue().rstrip("\n")
     if form != "journal":
         return text
     # as journalctl -o json gives it
-    message = f"INFO nova_vhard.decisions [-] {text}"
-    return json.dumps({"PRIORITY": "6", "MESSAGE": message})
+    return json.dumps(
+        {"PRIORITY": "6", "MESSAGE": f"INFO nova_vhard.decisions [-] {text}"}
+    )
 
 
 plain = functools.partial(line, "bare")

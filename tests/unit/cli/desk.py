@@ -57,8 +57,9 @@ def run(kind: Any, *arguments: str, **cloud: Any) -> Done:
         app.client_manager = SimpleNamespace(**cloud)
     command = kind(app, None)
     options = command.get_parser("test").parse_args(arguments)
-    ended = command.run(options)
-    return Done(ended, app.stdout.getvalue(), app.stderr.getvalue())
+    return Done(
+        command.run(options), app.stdout.getvalue(), app.stderr.getvalue()
+    )
 
 
 def rows(kind: Any, *arguments: str) -> list[dict[str, Any]]:
@@ -76,8 +77,11 @@ def typed(line: str, capsys: pytest.CaptureFixture[str], **cloud: Any) -> Done:
         else:
             names = (f"vhard_{program}_{words[:1][0]}", f"vhard_{program}")
             name = next(name for name in names if name in COMMANDS.names)
-            rest = words[name.count("_") - 1 :]
-            done = run(COMMANDS[name].load().resolve(), *rest, **cloud)
+            done = run(
+                COMMANDS[name].load().resolve(),
+                *words[name.count("_") - 1 :],
+                **cloud,
+            )
     except exceptions.CommandError as error:
         return Done(1, "", str(error))
     except SystemExit as ended:

@@ -94,11 +94,12 @@ class Etc:
 
     def keep(self, service, text=POLICY, path=None):
         """Keep a last good copy, as a gate does."""
-        source = self.write("kept.yaml", text)
-        data = document.Reading(str(source)).data
+        data = document.Reading(str(self.write("kept.yaml", text))).data
         path = path or f"{self.folder}/policy.yaml"
-        copy = json.dumps({"path": path, "data": data})
-        return self.write(f"state/policy-{service}.json", copy)
+        return self.write(
+            f"state/policy-{service}.json",
+            json.dumps({"path": path, "data": data}),
+        )
 
     def runs(self, service, text=POLICY, **more):
         """Write what a service runs, as a gate does."""
@@ -110,8 +111,9 @@ class Etc:
             "refused": None,
             "since": "2026-06-15T12:03:00+00:00",
         }
-        name = f"state/policy-{service}.json.runs"
-        return self.write(name, json.dumps(runs | more))
+        return self.write(
+            f"state/policy-{service}.json.runs", json.dumps(runs | more)
+        )
 
     @property
     def arguments(self):

@@ -40,8 +40,9 @@ def cases(path: pathlib.Path) -> list[Any]:
             case = {**group, **row, **added}
             words = {key: case.pop(key) for key in [*case] if key[0] == "$"}
             case = filled(case, words)
-            name = f"{path.stem}: {case['name']} {number}"
-            result.append(pytest.param(case, id=name))
+            result.append(
+                pytest.param(case, id=f"{path.stem}: {case['name']} {number}")
+            )
     return result
 
 

@@ -24,9 +24,8 @@ import pytest
 
 from nova_vhard.osc import policies
 from nova_vhard.policy import document, release
+from tests.unit import docs, helpers
 from tests.unit.cli import decision_logs, desk, image_files, tables
-from tests.unit.docs import ETC
-from tests.unit.helpers import TODAY
 
 ALL = [
     case
@@ -42,7 +41,9 @@ SHIPPED = pathlib.Path(document.shipped("baseline")).parent
 @pytest.mark.parametrize("case", ALL)
 def test_a_command(case, request, tmp_path, monkeypatch, capsys, caplog):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("nova_vhard.osc.policy.show.today", lambda: TODAY)
+    monkeypatch.setattr(
+        "nova_vhard.osc.policy.show.today", lambda: helpers.TODAY
+    )
     monkeypatch.setattr(policies, "POLICY_FILE", "policy.yaml")
     monkeypatch.delenv(policies.ENVIRONMENT, raising=False)
     for name, text in case.get("files", {}).items():
@@ -54,7 +55,9 @@ def test_a_command(case, request, tmp_path, monkeypatch, capsys, caplog):
             path.symlink_to(text[3:])
         elif text is not None:
             path.write_text(text)
-    line = f"{case['run']} {case.get('more', '')}".replace("$ETC", str(ETC))
+    line = f"{case['run']} {case.get('more', '')}".replace(
+        "$ETC", str(docs.ETC)
+    )
     before = kept(tmp_path)
     done = desk.typed(line, capsys)
     assert done.status == case.get("status", 0), done.err

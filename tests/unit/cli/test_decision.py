@@ -45,8 +45,9 @@ def test_a_file_that_is_not_there_is_told_before_the_reading(
 def test_groups_are_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(counting, "GROUPS", 3)
     lines = [plain(IDE, image=f"i{number}") for number in range(10)]
-    path = file(tmp_path, *lines, lines[0])
-    done = run(SummarizeDecisions, path, "-f", "json")
+    done = run(
+        SummarizeDecisions, file(tmp_path, *lines, lines[0]), "-f", "json"
+    )
     result = {each["Image"]: each["Requests"] for each in done.json}
     assert result == {"i0": 2, "i1": 1, "i2": 1, "(others)": 7}
     assert "more than 3 groups" in done.err

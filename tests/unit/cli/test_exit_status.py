@@ -14,7 +14,6 @@ from nova_vhard.catalogue import results, traits
 from nova_vhard.osc.host.accounts import Accounts
 from nova_vhard.placement.client import Placement
 from tests.unit.cli import desk, test_cases
-from tests.unit.cli.desk import COMMANDS
 
 NO_RIGHTS = "this user is not allowed to do that (HTTP 403); use one with "
 UUID = "11111111-1111-1111-1111-111111111111"
@@ -153,8 +152,9 @@ def test_a_login_without_rights_is_told_so_in_one_sentence(
     name, words, stubs, service, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
-    line = " ".join((*name.split("_"), *words))
-    status, _, text = desk.typed(line, capsys, **cloud(**stubs))
+    status, _, text = desk.typed(
+        " ".join((*name.split("_"), *words)), capsys, **cloud(**stubs)
+    )
     assert status == 1
     assert text.startswith(f"{service}: {NO_RIGHTS}")
     assert "\n" not in text
@@ -165,8 +165,13 @@ class Nova(Denying):
     """A Nova that shows a flavor with a trait too many, and no more."""
 
     def flavors(self, **wanted):
-        specs = {"trait:CUSTOM_VHARD_IOMMU": "required"}
-        return [SimpleNamespace(id="f", name="gpu", extra_specs=specs)]
+        return [
+            SimpleNamespace(
+                id="f",
+                name="gpu",
+                extra_specs={"trait:CUSTOM_VHARD_IOMMU": "required"},
+            )
+        ]
 
 
 FAILED = {"COMPUTE_NODE", *results.encode({"smt": "FAIL"})}
@@ -318,8 +323,7 @@ def test_what_was_not_done_is_named_and_is_in_the_exit_status(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "f").write_text(stubs.get("file", ""))
     clients = cloud(**{key: stubs[key] for key in stubs if key != "file"})
-    line = " ".join((*name.split("_"), *words))
-    done = desk.typed(line, capsys, **clients)
+    done = desk.typed(" ".join((*name.split("_"), *words)), capsys, **clients)
     assert done.status == ended, done
     output = " ".join(f"{done.out} {done.err}".split())
     assert [text for text in texts if text not in output] == []
@@ -331,6 +335,6 @@ def test_every_command_is_in_a_table():
     lines = [case.values[0]["run"] for case in test_cases.ALL]
     names |= {"_".join(line.split()[:2]) for line in lines}
     # These two only print data of the package.
-    assert COMMANDS.names - {f"vhard_{name}" for name in names} == {
+    assert desk.COMMANDS.names - {f"vhard_{name}" for name in names} == {
         *("vhard", "vhard_policy_schema"),
     }

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from unittest import mock
 
 import pytest
-from cliff import app, commandmanager
 from osc_lib.command import command
 
 from nova_vhard.cmd import daemon, programs
@@ -21,12 +20,10 @@ from nova_vhard.conf import (
     placement,
     reporter,
 )
-from nova_vhard.osc import lazy, output
+from nova_vhard.osc import lazy, output, overview
 from nova_vhard.osc.device.show import ListDevices
 from nova_vhard.osc.host.listing import NotPassed
-from nova_vhard.osc.overview import ListCommands
 from tests.unit.cli import desk
-from tests.unit.cli.desk import COMMANDS
 
 
 def built(kind, name):
@@ -51,14 +48,14 @@ COUNTING = {
     [
         *(
             (name, "json", "[]\n")
-            for name in sorted(COMMANDS.names - COUNTING)
+            for name in sorted(desk.COMMANDS.names - COUNTING)
         ),
         ("vhard_host_list", "table", ""),
         ("vhard_host_list", "value", ""),
     ],
 )
 def test_an_empty_table_is_not_all_that_is_said(name, form, out, monkeypatch):
-    kind = COMMANDS[name].load().resolve()
+    kind = desk.COMMANDS[name].load().resolve()
     if not issubclass(kind, output.Lister):
         return
     monkeypatch.setattr(kind, "take_action", lambda *_: (("A",), []))
@@ -77,8 +74,12 @@ def test_files_that_nobody_named_are_named_without_the_option(
     program = daemon.Program(
         "a", (default,), SimpleNamespace(register=lambda _: None)
     )
-    options = SimpleNamespace(config_file=None, debug=False)
-    assert program.run(lambda *_: 0, options) == 1
+    assert (
+        program.run(
+            lambda *_: 0, SimpleNamespace(config_file=None, debug=False)
+        )
+        == 1
+    )
     assert capsys.readouterr().err.startswith(f"a: {default}: cannot be ")
 
 
@@ -86,8 +87,12 @@ WIDE = 100
 
 
 def test_help_has_a_line_for_each_command():
-    lines = built(ListCommands, "openstack vhard").format_help().splitlines()
-    for name in COMMANDS.names - {"vhard"}:
+    lines = (
+        built(overview.ListCommands, "openstack vhard")
+        .format_help()
+        .splitlines()
+    )
+    for name in desk.COMMANDS.names - {"vhard"}:
         words = name.removeprefix("vhard_").replace("_", " ")
         (line,) = [x for x in lines if x.startswith(f"  {words}  ")]
         assert line.endswith(".") and len(line) <= WIDE
@@ -96,14 +101,14 @@ def test_help_has_a_line_for_each_command():
 @pytest.mark.parametrize(
     ("words", "status", "shown"),
     [
-        ((), 0, len(COMMANDS.names) - 1),
+        ((), 0, len(desk.COMMANDS.names) - 1),
         (("device",), 0, 4),
         (("host", "l"), 0, 1),
         (("hots",), 2, 0),
     ],
 )
 def test_commands_by_the_beginning_of_a_name(words, status, shown):
-    done = desk.run(ListCommands, *words)
+    done = desk.run(overview.ListCommands, *words)
     assert (done.status, done.out.count("\n")) == (status, shown)
     assert ("vhard hots is not a command" in done.err) == (status == 2)
 
@@ -147,7 +152,7 @@ def test_what_is_imported():
     assert not checking & audit
 
 
-@pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)
+@pytest.mark.parametrize("entry", desk.COMMANDS, ids=lambda entry: entry.name)
 def test_every_command_is_there(entry):
     result = entry.load()
     assert isinstance(result, lazy.Lazy)
@@ -169,24 +174,6 @@ def test_a_command_that_is_not_there_is_an_error_of_its_own():
             _ = place._private
 
 
-class Remembering(command.Command):
-    """A command that records the name with which cliff finds its hooks."""
-
-    names = []
-
-    def take_action(self, parsed_args):
-        """Record the name."""
-        self.names.append(self.cmd_name)
-
-
-def test_cliff_passes_the_name_of_a_command(monkeypatch):
-    manager = commandmanager.CommandManager("openstack.vhard.v1")
-    program = app.App("a program", "1", manager)
-    monkeypatch.setattr(lazy.Lazy, "resolve", lambda self: Remembering)
-    assert program.run(["vhard", "policy", "check"]) == 0
-    assert Remembering.names == ["vhard policy check"]
-
-
 #: Program, a package that it needs, and the extra that requires it.
 _LACKING = [
     ("attestor", "stevedore", "attestor"),
@@ -200,8 +187,11 @@ _LACKING = [
 
 @pytest.mark.parametrize(("program", "package", "extra"), _LACKING)
 def test_the_extra_is_named(program, package, extra, monkeypatch, capsys):
-    error = ModuleNotFoundError(name=f"{package}.part")
-    loader = mock.Mock(import_module=mock.Mock(side_effect=error))
+    loader = mock.Mock(
+        import_module=mock.Mock(
+            side_effect=ModuleNotFoundError(name=f"{package}.part")
+        )
+    )
     monkeypatch.setattr(programs, "importlib", loader)
     assert getattr(programs, program)() == 255
     loader.import_module.assert_called_with(f"nova_vhard.cmd.{program}")
@@ -226,8 +216,9 @@ def test_a_program_without_a_module(missing, said):
         "from nova_vhard.cmd import programs\n"
         "sys.exit(programs.reporter(['--help']))\n"
     )
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, stderr=subprocess.PIPE, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, check=False
+    )
     assert said.encode() in done.stderr
     assert (b"install" in done.stderr) != (b"Traceback" in done.stderr)
 
@@ -259,8 +250,9 @@ def configure(tmp_path, module, name, value):
     path = tmp_path / "a.conf"
     path.write_text(f"[{module.GROUP.name}]\n{name} = {value}\n")
     program = daemon.Program("a", (), module)
-    options = argparse.Namespace(config_file=[str(path)], debug=False)
-    return program.configure(options)[module.GROUP.name][name]
+    return program.configure(
+        argparse.Namespace(config_file=[str(path)], debug=False)
+    )[module.GROUP.name][name]
 
 
 @pytest.mark.parametrize(
@@ -290,8 +282,7 @@ def test_a_value_that_leads_nowhere_is_named(
 
 
 def test_no_option_of_a_path_may_be_empty_unless_it_is_by_default(tmp_path):
-    name = "textfile_directory"
-    assert configure(tmp_path, reporter, name, "") == ""
+    assert configure(tmp_path, reporter, "textfile_directory", "") == ""
     for module in (attestor, cleaner, exporter, guard, reporter):
         for option in module.OPTS:
             if str(option.default).startswith("/"):

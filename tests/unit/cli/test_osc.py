@@ -13,14 +13,11 @@ import pytest
 from openstack import exceptions
 from osc_lib.exceptions import CommandError
 
-from nova_vhard.osc import audits, output, paging
-from nova_vhard.osc.audits import Level
+from nova_vhard.osc import audits, output, paging, violations
 from nova_vhard.osc.server import sources as server_sources
 from nova_vhard.osc.server.sources import Sources
-from nova_vhard.osc.violations import FixCell
 from nova_vhard.placement.reader import PlacementError
-from tests.unit.cli import tables
-from tests.unit.cli.desk import run
+from tests.unit.cli import desk, tables
 
 COLUMNS = ("Names", "Passed", "Count", "Words", "Lines", "Plain")
 ROW = (
@@ -71,23 +68,27 @@ def test_a_format(form):
     """Formats for programs get values; numbers are sorted as numbers."""
     lines = []
     if form != "csv":
-        lines += run(_Show, "-f", form).out.splitlines()
+        lines += desk.run(_Show, "-f", form).out.splitlines()
     if form != "shell":
-        done = run(_List, "-f", form, "--sort-column", "Count")
+        done = desk.run(_List, "-f", form, "--sort-column", "Count")
         lines += done.out.splitlines()
     tables.check(f"columns: {form}", lines, pathlib.Path(__file__).parent)
 
 
 def test_arguments_that_make_no_sense_end_with_2():
-    stated = "openstack vhard: error: --a is for --b\n"
-    assert run(_Failing) == (2, "", stated)
+    assert desk.run(_Failing) == (
+        2,
+        "",
+        "openstack vhard: error: --a is for --b\n",
+    )
 
 
 def test_an_error_of_placement_is_one_clean_line(monkeypatch):
-    down = PlacementError("status 503:\x1b down")
-    monkeypatch.setattr(_Failing, "error", down)
+    monkeypatch.setattr(
+        _Failing, "error", PlacementError("status 503:\x1b down")
+    )
     with pytest.raises(CommandError, match=r"^Placement: status 503: down$"):
-        run(_Failing)
+        desk.run(_Failing)
 
 
 HEADS = ("ID", "Rule", "Mode", "Asks For", "Fix", "State")
@@ -109,8 +110,7 @@ audits.add_options(PARSER)
 def tally(*things):
     result = audits.Tally("images")
     for number, rows in enumerate(things):
-        findings = audits.of_rows(HEADS, rows)
-        result.add(f"id{number}", f"name{number}", findings)
+        result.add(f"id{number}", f"name{number}", audits.of_rows(HEADS, rows))
     return result
 
 
@@ -139,8 +139,9 @@ def test_status(things, never, violation, warning):
 
 
 def test_totals_count_things_not_rows():
-    result = tally([REFUSED, REFUSED, WARNED], [WARNED], [], [UNSEEN, NOTED])
-    assert result.totals() == (
+    assert tally(
+        [REFUSED, REFUSED, WARNED], [WARNED], [], [UNSEEN, NOTED]
+    ).totals() == (
         "images: 4 looked at, 3 with violations (1 in mode enforce, 1 in "
         "mode warn, 1 in mode audit), 1 not seen in full"
     )
@@ -174,7 +175,7 @@ def test_junit(tmp_path, name, result, asked):
 def test_what_an_outsider_wrote_is_no_markup(tmp_path):
     result = audits.Tally("images")
     name = "</testcase>\x1b[31m\x00&" + "x" * 70_000
-    result.add("i", name, [audits.Finding(Level.VIOLATION, DISK, "a")])
+    result.add("i", name, [audits.Finding(audits.Level.VIOLATION, DISK, "a")])
     path = tmp_path / "a.xml"
     result.finish(PARSER.parse_args(["--junit", str(path)]))
     (case,) = ElementTree.parse(path).getroot()
@@ -192,14 +193,18 @@ CHANGES = [{"place": "image", "id": "a\nb", "property": "x", "value": None}]
 
 
 def test_a_fix_is_words_and_clean_data():
-    cell = FixCell("run\n`ls`", CHANGES)
+    cell = violations.FixCell("run\n`ls`", CHANGES)
     assert str(cell) == "run `ls`"
     assert json.loads(json.dumps(cell.machine_readable())) == {
         "text": "run `ls`",
         "changes": [{**CHANGES[0], "id": "a b"}],
     }
     # sorted by its words
-    cells = [FixCell("b"), FixCell("a", CHANGES), FixCell("")]
+    cells = [
+        violations.FixCell("b"),
+        violations.FixCell("a", CHANGES),
+        violations.FixCell(""),
+    ]
     assert [str(each) for each in sorted(cells)] == ["", "a", "b"]
 
 
@@ -210,8 +215,12 @@ def test_an_image_is_asked_for_once(monkeypatch):
     glance.get.side_effect = lambda name: {"id": name, "disk_format": "iso"}
     sources = Sources(SimpleNamespace(images=glance), None)
     result = [sources.image(name) for name in "abacab"]
-    asked = [name for call in glance.get.mock_calls for name in call.args]
-    assert asked == ["a", "b", "c", "b"]
+    assert [name for call in glance.get.mock_calls for name in call.args] == [
+        "a",
+        "b",
+        "c",
+        "b",
+    ]
     assert result[0] is result[2]
     assert result[0].value.disk_format == "iso"
 
@@ -231,8 +240,10 @@ def test_a_listing_page_by_page():
         {"ports": [{"id": "3"}], "ports_links": []},
     )
     result = paging.pages(ports, "/ports", "ports", [("x", "y")])
-    ids = [[each["id"] for each in page] for page in result]
-    assert ids == [["1", "2"], ["3"]]
+    assert [[each["id"] for each in page] for page in result] == [
+        ["1", "2"],
+        ["3"],
+    ]
     assert [
         (url, sent["params"]) for ((url,), sent) in ports.get.call_args_list
     ] == [

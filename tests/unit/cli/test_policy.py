@@ -13,31 +13,25 @@ import yaml
 
 from nova_vhard.conf.vhard import POLICY_FILE
 from nova_vhard.osc import policies
-from nova_vhard.osc.policy import case_options, published
-from nova_vhard.osc.policy.case_file import CASE
-from nova_vhard.osc.policy.published import PrintSchema
-from nova_vhard.osc.policy.show import CheckPolicy
-from nova_vhard.osc.policy.trial import ExplainPolicy, RunPolicyTests
-from nova_vhard.policy import document, watch
-from nova_vhard.policy.hardware import Holder
-from nova_vhard.policy.subject import BOOT
-from nova_vhard.request.described import LOOKED_AT
-from tests.unit.cli.desk import COMMANDS, rows, run
-from tests.unit.docs import (
-    ETC,
-    IDE_E1000,
-    ROOT,
-    text_of,
+from nova_vhard.osc.policy import (
+    case_file,
+    case_options,
+    published,
+    show,
+    trial,
 )
-from tests.unit.explain import sentences
-from tests.unit.explain.requests import of
-from tests.unit.helpers import TODAY, shipped, write
-from tests.unit.test_docs import EXAMPLES, POLICY
+from nova_vhard.policy import document, hardware, subject, watch
+from nova_vhard.request.described import LOOKED_AT
+from tests.unit import docs, helpers, test_docs
+from tests.unit.cli.desk import COMMANDS, rows, run
+from tests.unit.explain import requests, sentences
 
 
 def test_the_services_log_the_same_warning(tmp_path, caplog, monkeypatch):
     for module in ("osc.policy.show", "policy.watch"):
-        monkeypatch.setattr(f"nova_vhard.{module}.today", lambda: TODAY)
+        monkeypatch.setattr(
+            f"nova_vhard.{module}.today", lambda: helpers.TODAY
+        )
     text = """\
         version: "1"
         exemptions:
@@ -47,9 +41,9 @@ def test_the_services_log_the_same_warning(tmp_path, caplog, monkeypatch):
             rules: {guest_devices.disk_bus: [ide]}
             until: 2026-06-14
         """
-    path = write(tmp_path / "policy.yaml", text)
+    path = helpers.write(tmp_path / "policy.yaml", text)
     watch.PolicyFile(path).current()
-    (row,) = rows(CheckPolicy, path)
+    (row,) = rows(show.CheckPolicy, path)
     assert row["Message"] in caplog.messages
 
 
@@ -57,11 +51,15 @@ IMAGE = "1c7f6f4a-5f0e-4b52-8a3c-0e9d2f6b7a81"
 
 
 def test_it_is_what_a_gate_says_of_the_very_image():
-    properties = [f"--property={'='.join(each)}" for each in IDE_E1000.items()]
+    properties = [
+        f"--property={'='.join(each)}" for each in docs.IDE_E1000.items()
+    ]
     words = ("--policy", "baseline", *properties, f"--image={IMAGE}")
-    answer = run(ExplainPolicy, *words, "-f", "json").json
-    request = of(IDE_E1000, BOOT, Holder(IMAGE, "p1"))
-    text = sentences.answered(shipped("baseline"), request)
+    answer = run(trial.ExplainPolicy, *words, "-f", "json").json
+    request = requests.of(
+        docs.IDE_E1000, subject.BOOT, hardware.Holder(IMAGE, "p1")
+    )
+    text = sentences.answered(helpers.shipped("baseline"), request)
     assert answer["explanation"] == text
     assert answer["fix"]["text"] in text
     assert answer["fix"]["changes"] == [
@@ -76,29 +74,32 @@ def test_name_of_a_block_device_that_nobody_typed_stays():
     assert case_options.devices(text, None) == text
 
 
-SAMPLE = ETC / "policy-tests.yaml"
+SAMPLE = docs.ETC / "policy-tests.yaml"
 
 
 def test_the_sample_has_every_operation_and_key():
-    text = text_of(SAMPLE)
+    text = docs.text_of(SAMPLE)
     cases = yaml.safe_load(text)["cases"]
     assert {each["operation"] for each in cases} == set(LOOKED_AT)
     # The keys of the requester are in an example that is commented out.
     named = {key for each in cases for key in each}
-    unnamed = CASE["properties"].keys() - named
+    unnamed = case_file.CASE["properties"].keys() - named
     assert {key for key in unnamed if f"#    {key}:" not in text} == {"domain"}
     # At least one operation reads every key of a case.
     who = {"name", "operation", "project", "domain", "roles", "expect"}
-    parts = frozenset().union(*LOOKED_AT.values())
-    assert CASE["properties"].keys() == who | parts
+    assert case_file.CASE["properties"].keys() == who | frozenset().union(
+        *LOOKED_AT.values()
+    )
 
 
 def test_the_samples_examples_are_cases(tmp_path):
-    head, _, examples = text_of(SAMPLE).partition("# If your policy has an ex")
+    head, _, examples = docs.text_of(SAMPLE).partition(
+        "# If your policy has an ex"
+    )
     lines = [each for each in examples.splitlines() if each.startswith("#  ")]
     more = "\n".join(line[1:] for line in lines)
-    path = write(tmp_path / "tests.yaml", f"{head}\n{more}\n")
-    result = rows(RunPolicyTests, path, "--policy", "baseline")
+    path = helpers.write(tmp_path / "tests.yaml", f"{head}\n{more}\n")
+    result = rows(trial.RunPolicyTests, path, "--policy", "baseline")
     assert len(lines) > 10
     assert [each["Result"] for each in result[-2:]] == ["differs", "differs"]
 
@@ -115,28 +116,31 @@ def test_the_option_is_the_same_everywhere(variable, expected, monkeypatch):
     monkeypatch.setenv(policies.ENVIRONMENT, variable)
     count = 0
     for entry in COMMANDS:
-        app = SimpleNamespace(client_manager=None)
-        parser = entry.load()(app, None).get_parser(entry.name)
+        parser = entry.load()(
+            SimpleNamespace(client_manager=None), None
+        ).get_parser(entry.name)
         text = " ".join(parser.format_help().split())
         if "--policy" in text:
             count += 1
             assert "a file, or baseline or scs or strict, which ship" in text
-            default = DEFAULTS.get(entry.name, expected)
-            assert parser.get_default("policy") == default, entry.name
+            assert parser.get_default("policy") == DEFAULTS.get(
+                entry.name, expected
+            ), entry.name
     assert count >= 9
 
 
 def test_cloud_of_the_tools_exports_the_variable():
-    text = (ROOT / "tools" / "cloud" / "config.py").read_text("utf-8")
-    assert f"\nexport {policies.ENVIRONMENT}={{policy}}\n" in text
+    assert f"\nexport {policies.ENVIRONMENT}={{policy}}\n" in (
+        docs.ROOT / "tools" / "cloud" / "config.py"
+    ).read_text("utf-8")
 
 
 #: Schema to a sample, and the file name of the schema in its folder.
 SAMPLES = {
-    "policy": (POLICY, "policy.schema.json"),
+    "policy": (test_docs.POLICY, "policy.schema.json"),
     "tests": (SAMPLE.read_text("utf-8"), "policy-tests.schema.json"),
     "cleaning": (
-        text_of(ETC / "cleaning.yaml.sample"),
+        docs.text_of(docs.ETC / "cleaning.yaml.sample"),
         "cleaning.schema.json",
     ),
 }
@@ -145,10 +149,10 @@ SAMPLES = {
 @pytest.mark.parametrize("kind", published.SCHEMAS)
 def test_file_is_what_is_printed(kind):
     sample, name = SAMPLES[kind]
-    done = run(PrintSchema, kind)
-    assert (done.status, done.out) == (0, text_of(ETC / name))
+    done = run(published.PrintSchema, kind)
+    assert (done.status, done.out) == (0, docs.text_of(docs.ETC / name))
     jsonschema.Draft202012Validator.check_schema(json.loads(done.out))
-    assert kind != "policy" or run(PrintSchema).out == done.out
+    assert kind != "policy" or run(published.PrintSchema).out == done.out
     assert f"yaml-language-server: $schema={name}\n" in sample
 
 
@@ -166,12 +170,12 @@ devices:
     [
         *((kind, sample, []) for kind, (sample, _) in SAMPLES.items()),
         *(
-            ("policy", text_of(Path(document.shipped(name))), [])
+            ("policy", docs.text_of(Path(document.shipped(name))), [])
             for name in document.SHIPPED
         ),
         *(
             ("policy", re.sub("^#", "", each, flags=re.M), [])
-            for each in EXAMPLES
+            for each in test_docs.EXAMPLES
         ),
         # the schema accepts a number where our parser reads text
         ("policy", "version: 1", []),
@@ -209,5 +213,6 @@ def test_a_document(kind, text, places):
     base = {} if kind == "tests" else {"version": "1"}
     content = base | yaml.safe_load(text)
     plain = json.loads(json.dumps(content, default=datetime.date.isoformat))
-    found = [error.json_path for error in validator.iter_errors(plain)]
-    assert found == places
+    assert [
+        error.json_path for error in validator.iter_errors(plain)
+    ] == places

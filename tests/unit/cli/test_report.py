@@ -13,8 +13,7 @@ import pytest
 from lxml import html
 from osc_lib import exceptions
 
-from nova_vhard.catalogue.checks import CHECKS, OURS
-from nova_vhard.catalogue.controls import CATALOGS, CONTROLS, TARGETS
+from nova_vhard.catalogue import checks, controls
 from nova_vhard.common import source
 from nova_vhard.osc.report import (
     command,
@@ -26,8 +25,7 @@ from nova_vhard.osc.report import (
 from nova_vhard.osc.report import page as report_page
 from nova_vhard.osc.report.data import Part
 from nova_vhard.placement.fleet import FRESH, SILENT, STALE, HostPosture
-from nova_vhard.policy import release
-from nova_vhard.policy.watch import PolicyFile
+from nova_vhard.policy import release, watch
 from tests import golden, report_pages
 from tests.unit.cli import desk
 
@@ -43,8 +41,9 @@ def texts_in(page, tag):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("report")
-    return report_pages.report(folder, hosts=48, violations=24)
+    return report_pages.report(
+        tmp_path_factory.mktemp("report"), hosts=48, violations=24
+    )
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +53,13 @@ def page(made):
 
 CLEAN = dict.fromkeys(("images", "servers", "flavors", "devices"), Part())
 CLEAN["hosts"] = ()
-KNOWN = frozenset([*CHECKS][:1])
+KNOWN = frozenset([*checks.CHECKS][:1])
 OTHERS = dict(
-    zip([*CHECKS][1:4], ("FAIL", "UNKNOWN", "NOT_APPLICABLE"), strict=True)
+    zip(
+        [*checks.CHECKS][1:4],
+        ("FAIL", "UNKNOWN", "NOT_APPLICABLE"),
+        strict=True,
+    )
 )
 #: Name to the changed fields of a report.
 CHANGED = {
@@ -100,8 +103,7 @@ def test_the_page(tmp_path):
     text = "\n".join(lines).replace(made.policy.digest, "DIGEST")
     text = text.replace(str(release.INSTALLED), "VERSION")
     text = text.replace(f"{tmp_path}/", "")
-    path = Path(__file__).with_name("report.golden")
-    golden.check(path, text.splitlines())
+    golden.check(Path(__file__).with_name("report.golden"), text.splitlines())
 
 
 def test_every_element_is_closed(page):
@@ -156,7 +158,7 @@ def test_what_each_service_runs(tmp_path, made):
     # given services that judge by the file and by the one before, and refuse
     file = tmp_path / "policy.yaml"
     a, b, c = (
-        PolicyFile(str(file), f"{tmp_path}/policy-{name}.json")
+        watch.PolicyFile(str(file), f"{tmp_path}/policy-{name}.json")
         for name in "abc"
     )
     file.write_text("version: '1'\n")
@@ -176,8 +178,9 @@ def test_what_each_service_runs(tmp_path, made):
         ),
         (f"{tmp_path}: policy-c", f"refuses the file since {rows[2][3]}"),
     ]
-    page = shown(made, services=Part(rows))
-    assert {row[-1] for row in rows} <= {*texts_in(page, "bdi")}
+    assert {row[-1] for row in rows} <= {
+        *texts_in(shown(made, services=Part(rows)), "bdi")
+    }
     with pytest.raises(ValueError, match="has no file that ends in"):
         list(data.service_rows([str(tmp_path / "empty")], digest))
 
@@ -189,7 +192,8 @@ def test_hosts_are_sorted_worst_first(made, page):
     assert set(ranks) == {0, 1, 2}
     fresh = [
         tuple(
-            Counter(map(host.result, CHECKS))[x] for x in ("FAIL", "UNKNOWN")
+            Counter(map(host.result, checks.CHECKS))[x]
+            for x in ("FAIL", "UNKNOWN")
         )
         for host in hosts
         if host.status == FRESH
@@ -269,7 +273,7 @@ def test_a_file_of_a_host_that_is_hostile_is_named(tmp_path, text, reason):
         list(data.evidence_rows([str(path)]))
 
 
-EVERY = frozenset(OURS)
+EVERY = frozenset(checks.OURS)
 GOOD = HostPosture("good", FRESH, EVERY)
 OPEN = HostPosture("open", FRESH, EVERY - {"smt"})
 OLD = HostPosture("old", STALE, EVERY)
@@ -283,19 +287,21 @@ def results(made, *hosts):
 
 
 def test_every_check_has_controls_as_oscal_spells_them():
-    assert CONTROLS.keys() == OURS.keys()
+    assert controls.CONTROLS.keys() == checks.OURS.keys()
     for name, pattern in (
         ("nist", r"[a-z]{2}-\d+(\.\d+)?"),
         ("bsi", r"(KONF|ASST|DET)(\.\d+){2,3}"),
         ("iso", r"[5-8]\.\d+"),
     ):
-        for item in CONTROLS.values():
+        for item in controls.CONTROLS.values():
             assert all(re.fullmatch(pattern, x) for x in getattr(item, name))
-    nist = {number for each in CONTROLS.values() for number in each.nist}
-    assert all(each.nist for each in CONTROLS.values())
-    assert {name: TARGETS[name][:-4] for name in TARGETS} == {
-        number: number for number in nist
+    nist = {
+        number for each in controls.CONTROLS.values() for number in each.nist
     }
+    assert all(each.nist for each in controls.CONTROLS.values())
+    assert {
+        name: controls.TARGETS[name][:-4] for name in controls.TARGETS
+    } == {number: number for number in nist}
 
 
 def test_the_time_is_that_of_the_check(made, tmp_path):
@@ -341,8 +347,9 @@ def test_who_made_it_and_by_which_policy(made):
 
 
 def test_component_definition_has_each_control_of_each_catalog(made):
-    content = json.loads(component.render(made))["component-definition"]
-    (item,) = content["components"]
+    (item,) = json.loads(component.render(made))["component-definition"][
+        "components"
+    ]
     found = {
         (part["source"], each["control-id"], prop["value"])
         for part in item["control-implementations"]
@@ -352,8 +359,8 @@ def test_component_definition_has_each_control_of_each_catalog(made):
     }
     assert found == {
         (catalog["href"], control, check)
-        for name, catalog in CATALOGS.items()
-        for check, one in CONTROLS.items()
+        for name, catalog in controls.CATALOGS.items()
+        for check, one in controls.CONTROLS.items()
         for control in getattr(one, name)
     }
 
@@ -385,7 +392,7 @@ def test_satisfied_is_what_every_host_has_proven(
     state = "satisfied" if satisfied else "not-satisfied"
     assert {found for name, found in states if name == check} == {state}
     if hosts in ([GOOD], [GOOD, OLD], [GOOD, LOST]):
-        assert states == {(name, state) for name in OURS}
+        assert states == {(name, state) for name in checks.OURS}
 
 
 def ids(items, name="uuid"):
@@ -408,8 +415,9 @@ def test_what_is_referred_to_is_there_once(made):
     for item in result["findings"]:
         target = item["target"]
         assert target["target-id"].endswith(kinds[target["type"]])
-        related = ids(item["related-observations"], "observation-uuid")
-        assert {*related} <= {*seen}
+        assert {*ids(item["related-observations"], "observation-uuid")} <= {
+            *seen
+        }
 
 
 def written(monkeypatch, report, *words):

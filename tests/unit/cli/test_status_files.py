@@ -39,15 +39,14 @@ from nova_vhard.policy import check as policy_check
 from nova_vhard.status import cloud, files, permissions, policy, probe
 from nova_vhard.status.answers import NotHere
 from nova_vhard.status.node import Node
-from tests.unit.cli import tables
-from tests.unit.cli.nodes import POLICY, STOCK, Etc, compute, gated, shipped
+from tests.unit.cli import nodes, tables
 from tests.unit.helpers import write
 
 pytestmark = pytest.mark.services
 SUCCESS, WARNING, FAILURE = Code.SUCCESS, Code.WARNING, Code.FAILURE
 NOVA_CONF = "nova/nova.conf"
 #: Functions that make paste files from those of Nova and Glance.
-MADE = {"shipped": shipped, "gated": gated}
+MADE = {"shipped": nodes.shipped, "gated": nodes.gated}
 CASES = tables.cases(pathlib.Path(__file__).with_name("status_files.yaml"))
 
 
@@ -56,7 +55,7 @@ def etc(tmp_path, monkeypatch):
     # The user that runs the tests takes the role of root.
     monkeypatch.setattr(permissions, "_ROOT", os.getuid())
     monkeypatch.setattr(permissions, "HOOK", str(tmp_path / "hook"))
-    return Etc(tmp_path)
+    return nodes.Etc(tmp_path)
 
 
 def look(check, etc):
@@ -84,7 +83,9 @@ def put(etc, written):
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_check(etc, monkeypatch, case):
-    case = tables.filled(case, {"PATH": str(etc.folder), "$STOCK": STOCK})
+    case = tables.filled(
+        case, {"PATH": str(etc.folder), "$STOCK": nodes.STOCK}
+    )
     for service in case.get("keep", ()):
         etc.keep(service)
     for service, more in case.get("runs", {}).items():
@@ -123,8 +124,7 @@ def test_a_copy_that_this_version_rejects_in_a_file(etc, monkeypatch):
     monkeypatch.setattr(
         policy_check, "conflicts", lambda *_, **__: [(("extends",), "is gone")]
     )
-    result = look(policy.policy, etc)
-    assert "stays in force (nova-api: " in result.details
+    assert "stays in force (nova-api: " in look(policy.policy, etc).details
 
 
 def test_what_the_next_version_rejects_is_a_warning(etc, monkeypatch):
@@ -226,7 +226,7 @@ def test_the_file_of_wsgi_is_the_one_that_nova_itself_finds(environ):
     assert files.wsgi_paste(conf, environ) == first
 
 
-OFFERED = f"{POLICY}passthrough: {{allow: {{aliases: [gpu]}}}}\n"
+OFFERED = f"{nodes.POLICY}passthrough: {{allow: {{aliases: [gpu]}}}}\n"
 IOMMU = "trait:CUSTOM_VHARD_IOMMU"
 GPU = {"pci_passthrough:alias": "gpu:1"}
 SYNCED = {
@@ -302,10 +302,10 @@ UNREACHABLE = Mock(side_effect=exceptions.ConnectFailure("unreachable"))
     ],
 )
 def test_flavors(tmp_path, flavors, roles, code, texts):
-    etc = Etc(tmp_path)
+    etc = nodes.Etc(tmp_path)
     etc.write("policy.yaml", OFFERED)
     node = etc.node
-    node.compute = compute(flavors)
+    node.compute = nodes.compute(flavors)
     node.cloud = Mock()
     access = node.cloud.session.auth.get_access
     access.return_value.role_names = roles
@@ -319,7 +319,7 @@ def test_flavors(tmp_path, flavors, roles, code, texts):
 @pytest.mark.parametrize(
     ("check", "text", "code", "words"),
     [
-        (cloud.flavors, POLICY, WARNING, "not known which flavors"),
+        (cloud.flavors, nodes.POLICY, WARNING, "not known which flavors"),
         (cloud.reporters, OFFERED, WARNING, "not known which hosts"),
         (
             cloud.flavors,
@@ -336,7 +336,7 @@ def test_flavors(tmp_path, flavors, roles, code, texts):
     ],
 )
 def test_no_login_at_all(tmp_path, check, text, code, words):
-    etc = Etc(tmp_path)
+    etc = nodes.Etc(tmp_path)
     etc.write("policy.yaml", text)
     result = status._run(check, etc.node, None)
     assert result.code == code
@@ -345,7 +345,7 @@ def test_no_login_at_all(tmp_path, check, text, code, words):
 
 def test_a_cloud_that_clouds_yaml_does_not_name(tmp_path, monkeypatch):
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "none.yaml"))
-    node = Etc(tmp_path).node
+    node = nodes.Etc(tmp_path).node
     node.conf.set_override("os_cloud", "nowhere")
     result = status._run(cloud.flavors, node, None)
     assert result.code == WARNING
@@ -373,12 +373,15 @@ def session():
 def ask(session, tmp_path):
     """Return a function that runs one probe."""
 
-    def run(check, policy=POLICY, *options):
+    def run(check, policy=nodes.POLICY, *options):
         path = write(tmp_path / "policy.yaml", policy)
         conf = cfg.ConfigOpts()
         status_conf.register(conf)
-        words = [f"--policy={path}", *options]
-        conf(words, project="test", default_config_files=[])
+        conf(
+            [f"--policy={path}", *options],
+            project="test",
+            default_config_files=[],
+        )
         node = Node(conf)
         node.cloud = Mock(session=session)
         client = node.cloud.config.get_session_client.return_value
@@ -404,8 +407,7 @@ def test_a_gate_that_refuses_is_a_success(ask, session, check, path):
     body = json.dumps(more.pop("json"))
     assert "ide" in body and probe.NAME in body
     # a new connection for each request, and a response with any status
-    headers = {"Connection": "close"}
-    assert more == {"headers": headers, "raise_exc": False}
+    assert more == {"headers": {"Connection": "close"}, "raise_exc": False}
 
 
 @pytest.mark.parametrize(
@@ -441,7 +443,7 @@ def test_an_answer_without_our_words_is_a_missing_gate(
     ask, session, check, answers, code, texts
 ):
     session.answers = [*answers]
-    result = ask(check, POLICY, f"--times={len(answers) * 2 - 1}")
+    result = ask(check, nodes.POLICY, f"--times={len(answers) * 2 - 1}")
     assert result.code == code
     assert [text for text in texts if text not in result.details] == []
 
@@ -459,10 +461,6 @@ def test_a_policy_that_refuses_nothing_cannot_be_probed(ask, session, policy):
     assert result.code == FAILURE
     assert "does not enforce disk_bus" in result.details
     session.request.assert_not_called()
-
-
-def test_the_words_of_a_refusal_are_the_gates():
-    assert messages.OPENING.startswith(probe._REFUSES)
 
 
 def test_the_command_runs_the_probes_alone(monkeypatch, capsys):
