@@ -45,12 +45,14 @@ from nova_vhard.policy.hardware import (
     Passthrough,
 )
 from nova_vhard.policy.subject import BOOT, RESCUE, Subject
-from nova_vhard.request import block_device
-from nova_vhard.request.compose import with_specs
+from nova_vhard.request import (
+    block_device,
+    compose,
+    nova_api,
+    rescue,
+    server_request,
+)
 from nova_vhard.request.lookups import Flavor, Image
-from nova_vhard.request.nova_api import ServerReader
-from nova_vhard.request.rescue import rescue_disk
-from nova_vhard.request.server_request import ServerRequest, of_image
 from tests.unit.helpers import TODAY, policy, shipped
 
 OWN = Holder("0ef1", "p1", "qcow2")
@@ -70,14 +72,16 @@ def allowing(kinds, **keys):
 
 def of(properties, operation=BOOT, holder=OWN, origin="image", disk=None):
     """Return a request of project p1 about an image."""
-    subject = Subject(operation, "p1", image=holder.id)
-    return of_image(Image(properties, disk, origin, holder), subject)
+    return server_request.of_image(
+        Image(properties, disk, origin, holder),
+        Subject(operation, "p1", image=holder.id),
+    )
 
 
 def change(before, after, operation):
     """Return a request of project p1 to change an image."""
     names = {name for name, _ in before.items() ^ after.items()}
-    return of_image(
+    return server_request.of_image(
         Image(after, holder=NOBODY),
         Subject(operation, "p1"),
         Image(before),
@@ -102,14 +106,14 @@ def made(case):
     image = Image(case.get("image", {}), case.get("disk"), origin, holder)
     if "subject" in case:
         subject = Subject(BOOT, "p1", image=case["subject"])
-        return of_image(image, subject), None
+        return server_request.of_image(image, subject), None
     for key, reader in READERS.items():
         if key in case:
             named = "m1 `gpu`" if reader is _hardware else None
             subject = Subject(operation or BOOT, "p1", flavor=named)
             read = partial(reader, case, image)
             return read(Draft(subject)), read
-    return of_image(
+    return server_request.of_image(
         image, Subject(operation or BOOT, "p1", image=holder.id)
     ), None
 
@@ -125,17 +129,20 @@ def answering(**answers):
 def _boot(case, image, draft):
     find = answering(boot_image=image, boot_flavor=Flavor("m1", "1"))
     again = draft.lookups(case.get("find") or find)
-    body = again.body({"server": case["boot"]})
-    return ServerReader(again, WHO).boot(body)
+    return nova_api.ServerReader(again, WHO).boot(
+        again.body({"server": case["boot"]})
+    )
 
 
 def _rescue(case, image, draft):
     rescuer = Image(
         case["rescued_with"], "raw", holder=Holder("4e5c", "p1", "raw")
     )
-    disk = rescue_disk(draft.image(rescuer))
-    hardware = replace(draft.image(image).hardware(), rescue_disk=disk)
-    return ServerRequest(hardware, Subject(RESCUE, "p1"))
+    hardware = replace(
+        draft.image(image).hardware(),
+        rescue_disk=rescue.rescue_disk(draft.image(rescuer)),
+    )
+    return server_request.ServerRequest(hardware, Subject(RESCUE, "p1"))
 
 
 def _documents(case, image, draft):
@@ -144,15 +151,15 @@ def _documents(case, image, draft):
     if "image" in case:
         hardware = draft.image(image).hardware()
     if "flavor" in case:
-        specs = draft.of("flavor", NOBODY, case["flavor"])
-        hardware = with_specs(hardware, specs)
+        hardware = compose.with_specs(
+            hardware, draft.of("flavor", NOBODY, case["flavor"])
+        )
     if "body" in case:
         name = "block_device_mapping_v2"
         body = draft.of("block_device", NOBODY, {name: case["body"]})
-        read = block_device.read(body.get(name, []), name)
-        hardware = hardware.plus(*read)
+        hardware = hardware.plus(*block_device.read(body.get(name, []), name))
     kept = [DeviceChoice(**each) for each in case.get("kept", ())]
-    return ServerRequest(hardware.plus(kept), draft.subject)
+    return server_request.ServerRequest(hardware.plus(kept), draft.subject)
 
 
 def _hardware(case, image, draft):
@@ -165,7 +172,7 @@ def _hardware(case, image, draft):
         ),
         only=frozenset(x.kind for x in choices) or None,
     )
-    return ServerRequest(hardware, draft.subject)
+    return server_request.ServerRequest(hardware, draft.subject)
 
 
 READERS = {

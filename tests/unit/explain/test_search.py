@@ -17,7 +17,7 @@ from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common.text import MESSAGE_LIMIT
 from nova_vhard.explain import fixes, messages, search
 from nova_vhard.explain.draft import Draft
-from nova_vhard.explain.search import Fix
+from nova_vhard.policy import model, top_violations, verdict
 from nova_vhard.policy.hardware import (
     BLOCK_DEVICE,
     NOBODY,
@@ -26,10 +26,8 @@ from nova_vhard.policy.hardware import (
     DeviceChoice,
     Holder,
 )
-from nova_vhard.policy.model import Mode
 from nova_vhard.policy.subject import ATTACH, BOOT, REBUILD, RESIZE, Subject
-from nova_vhard.policy.top_violations import MOST
-from nova_vhard.policy.verdict import Message, Violation
+from nova_vhard.request import nova_api, server_request
 from nova_vhard.request.changes import ChangeReader
 from nova_vhard.request.lookups import (
     Flavor,
@@ -39,8 +37,6 @@ from nova_vhard.request.lookups import (
     NotFound,
     Server,
 )
-from nova_vhard.request.nova_api import ServerReader
-from nova_vhard.request.server_request import ServerRequest
 from tests.unit.cli import tables
 from tests.unit.explain import requests, sentences
 from tests.unit.explain.requests import (
@@ -93,9 +89,8 @@ def test_a_request(case, request):
 
 
 def test_a_message_with_a_fix_of_its_own():
-    own = Message("a text", "a source", "a value", fix="ask")
-    left = [Violation(("hosts.require",), own, Mode.ENFORCE)]
-    assert fixes.words(Fix(Draft(Subject(BOOT)), left)) == "ask"
+    left = [verdict.Violation(("hosts.require",), NO_HOST, model.Mode.WARN)]
+    assert fixes.words(search.Fix(Draft(Subject(BOOT)), left)) == "ask"
 
 
 BASELINE = shipped("baseline")
@@ -104,10 +99,12 @@ BASELINE = shipped("baseline")
 def choice(source, why=None, allowed=()):
     """Return a violation for a network card."""
     card = DeviceChoice("vif_model", "e1000", source, "hw_x", implied=why)
-    return Violation(("guest_devices.vif_model",), card, Mode.ENFORCE, allowed)
+    return verdict.Violation(
+        ("guest_devices.vif_model",), card, model.Mode.ENFORCE, allowed
+    )
 
 
-NO_HOST = Message("no host has it", "a source", "it", fix="ask")
+NO_HOST = verdict.Message("no host has it", "a source", "it", fix="ask")
 NONE = " (allowed: no value)"
 
 
@@ -123,7 +120,10 @@ NONE = " (allowed: no value)"
         (choice("x", None, ("a",)), "x='e1000' (allowed: a)"),
         (choice("x", None, ("a", "b\n")), "x='e1000' (allowed: a, b)"),
         # only the text of a message is used
-        (Violation(("hosts.require",), NO_HOST, Mode.WARN), NO_HOST.text),
+        (
+            verdict.Violation(("hosts.require",), NO_HOST, model.Mode.WARN),
+            NO_HOST.text,
+        ),
     ],
     ids=["why", "long-why", "source", "long-source", "one", "two", "message"],
 )
@@ -160,15 +160,17 @@ def test_a_fault_has_whole_violations_within_its_bytes(limit):
 def test_a_table_says_what_the_guest_needs():
     (violation,) = judge(BASELINE, {"hw_disk_bus": "ide"}).refusals
     assert messages.advice(violation) == KINDS["disk_bus"].needs != ""
-    host = Violation(("hosts.require",), NO_HOST, Mode.WARN)
+    host = verdict.Violation(("hosts.require",), NO_HOST, model.Mode.WARN)
     assert messages.advice(host) == ""
 
 
 def test_what_an_answer_has_at_most_is_its_sentences_and_its_whole_fix():
     fix = "y" * 4000
-    message = Message("x`" * 500, "a source", "it")
-    violation = Violation(("hosts.require",), message, Mode.ENFORCE)
-    text = messages.api_message([violation] * MOST, fix)
+    message = verdict.Message("x`" * 500, "a source", "it")
+    violation = verdict.Violation(
+        ("hosts.require",), message, model.Mode.ENFORCE
+    )
+    text = messages.api_message([violation] * top_violations.MOST, fix)
     sentences, _, whole = text.partition(messages.TO_FIX)
     assert whole == fix
     assert len(text.encode()) == MESSAGE_LIMIT
@@ -198,8 +200,12 @@ V2 = "block_device_mapping_v2"
 
 
 def test_no_value_is_tried_in_a_flavor():
-    specs = {"hw:tpm_model": "tpm-tis", "hw:tpm_version": "2.0"}
-    find = answering(boot_image=IMAGE, boot_flavor=Flavor("m1", "1", specs))
+    find = answering(
+        boot_image=IMAGE,
+        boot_flavor=Flavor(
+            "m1", "1", {"hw:tpm_model": "tpm-tis", "hw:tpm_version": "2.0"}
+        ),
+    )
     request, read = made({"boot": {}, "find": find})
     counted = Mock(side_effect=read)
     found(allowing({"tpm_version": ["1.2"]}), request, counted)
@@ -208,13 +214,16 @@ def test_no_value_is_tried_in_a_flavor():
 
 def test_each_look_up_is_made_once():
     find = answering(boot_image=IMAGE, boot_flavor=Flavor("m1", "1"))
-    boot = {V2: [{"disk_bus": "ide"}] * 4}
-    request, read = made({"boot": boot, "find": find})
+    request, read = made(
+        {"boot": {V2: [{"disk_bus": "ide"}] * 4}, "find": find}
+    )
     find.reset_mock()
     _, fix = found(allowing(DISKS), request, read)
     assert len(edits(fix)) == 4
-    names = sorted(each[0] for each in find.mock_calls)
-    assert names == ["boot_flavor", "boot_image"]
+    assert sorted(each[0] for each in find.mock_calls) == [
+        "boot_flavor",
+        "boot_image",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -229,8 +238,7 @@ def test_each_look_up_is_made_once():
 def test_without_an_answer_nothing_is_fixed(error, levels, caplog):
     caplog.set_level(logging.INFO)
     find = answering(boot_image=IMAGE, boot_flavor=Flavor("m1", "1"))
-    boot = {V2: [{"disk_bus": "ide"}]}
-    request, read = made({"boot": boot, "find": find})
+    request, read = made({"boot": {V2: [{"disk_bus": "ide"}]}, "find": find})
     find.boot_flavor.side_effect = error
     refusals, fix = found(allowing(DISKS), request, read)
     assert (edits(fix), fix.left, fix.complete) == ({}, refusals, False)
@@ -245,7 +253,9 @@ def test_without_a_reader_or_a_violation_nothing_is_searched(
     is_wanted, caplog
 ):
     rules = allowing(DISKS)
-    request = ServerRequest(of(THREE).hardware, Subject(BOOT, "p1"))
+    request = server_request.ServerRequest(
+        of(THREE).hardware, Subject(BOOT, "p1")
+    )
     wanted = request.verdict(rules, TODAY).refusals if is_wanted else ()
     read = None if is_wanted else lambda _draft: request
     fix = search.fix(rules, wanted, request, TODAY, read)
@@ -280,9 +290,12 @@ def test_without_a_reader_or_a_violation_nothing_is_searched(
 def test_what_nova_keeps_of_an_image(
     method, body, kinds, properties, expected
 ):
-    hardware = Image(properties, holder=STORED).hardware()
     server = Server(
-        "s1", "p1", "0ef1", hardware=hardware, properties=properties
+        "s1",
+        "p1",
+        "0ef1",
+        hardware=Image(properties, holder=STORED).hardware(),
+        properties=properties,
     )
     find = answering(
         server=server,
@@ -290,7 +303,10 @@ def test_what_nova_keeps_of_an_image(
         kept_devices=[KeptDevice("virtio", root=True)],
         recorded_image=Image({"hw_vif_model": "e1000"}, holder=STORED),
     )
-    of_reader = {"attach_volume": ChangeReader, "resize": ServerReader}
+    of_reader = {
+        "attach_volume": ChangeReader,
+        "resize": nova_api.ServerReader,
+    }
 
     def read(draft=None):
         reader = of_reader[method](draft.lookups(find) if draft else find, WHO)
@@ -300,8 +316,9 @@ def test_what_nova_keeps_of_an_image(
     assert request.subject.operation in (ATTACH, RESIZE)
     _, fix = found(allowing(kinds), request, read)
     assert not fix.left
-    changes = [tuple(each.values()) for each in fix.changes]
-    assert changes == [("server", None, *expected)]
+    assert [tuple(each.values()) for each in fix.changes] == [
+        ("server", None, *expected)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -318,8 +335,10 @@ def test_what_nova_keeps_of_an_image(
     ],
 )
 def test_whose_an_image_is(origin, holder, project, foreign):
-    subject = Subject(REBUILD, project)
-    assert search.is_foreign((origin, holder), subject) is foreign
+    assert (
+        search.is_foreign((origin, holder), Subject(REBUILD, project))
+        is foreign
+    )
 
 
 MODES = {
@@ -372,13 +391,18 @@ def counted(rules, request, monkeypatch, **bounds):
         monkeypatch.setattr(search, name, value)
 
     def read(draft):
-        edited = draft.image(request.image)
-        return replace(request, hardware=edited.hardware(), image=None)
+        return replace(
+            request, hardware=draft.image(request.image).hardware(), image=None
+        )
 
     judged = Mock(side_effect=read)
-    refusals = request.verdict(rules, TODAY).refusals
-    plain = replace(request, image=None)
-    fix = search.fix(rules, refusals, plain, TODAY, judged)
+    fix = search.fix(
+        rules,
+        request.verdict(rules, TODAY).refusals,
+        replace(request, image=None),
+        TODAY,
+        judged,
+    )
     return fix, judged.call_count
 
 
@@ -444,8 +468,9 @@ def test_a_search_is_bounded(
     kinds, properties, bounds, most, edited, complete, monkeypatch
 ):
     kinds = {"disk_bus": kinds} if isinstance(kinds, list) else kinds
-    rules = allowing(kinds)
-    fix, judged = counted(rules, of(properties), monkeypatch, **bounds)
+    fix, judged = counted(
+        allowing(kinds), of(properties), monkeypatch, **bounds
+    )
     assert judged <= most if edited is None else judged == most
     assert fix.complete is complete
     assert bool(fix.left) is (not complete or not edited)
@@ -465,15 +490,15 @@ def test_needless_edits_are_dropped_within_the_bound(monkeypatch):
     fix, most = counted(rules, request, monkeypatch)
     assert not fix.left
     for bound in range(1, most):
-        within = {"MOST_JUDGEMENTS": bound}
-        _, judged = counted(rules, request, monkeypatch, **within)
+        _, judged = counted(
+            rules, request, monkeypatch, **{"MOST_JUDGEMENTS": bound}
+        )
         assert judged == bound
 
 
 def test_a_search_is_bounded_by_the_threads_processor_time(monkeypatch):
     rules = allowing({"vif_model": ["lan9118"]})
-    clock = iter(range(9)).__next__
-    monkeypatch.setattr(search.time, "thread_time", clock)
+    monkeypatch.setattr(search.time, "thread_time", iter(range(9)).__next__)
     fix, judged = counted(rules, of(TWO), monkeypatch, MOST_SECONDS=1)
     assert (judged, fix.complete) == (2, False)
 
@@ -491,10 +516,14 @@ LONG = {"x": "y" * 400, "device_type": "disk"}
     ids=["long", "large", "deep"],
 )
 def test_a_list_that_cannot_be_edited(mappings, found_edits, stays, complete):
-    request = of({"mappings": mappings, "hw_disk_bus": "virtio"})
-    _, fix = found(allowing(DISKS), request)
-    result = edits(fix), left(fix), fix.complete
-    assert result == (found_edits, stays, complete)
+    _, fix = found(
+        allowing(DISKS), of({"mappings": mappings, "hw_disk_bus": "virtio"})
+    )
+    assert (edits(fix), left(fix), fix.complete) == (
+        found_edits,
+        stays,
+        complete,
+    )
 
 
 SUBJECT = Subject(BOOT, "p1")
@@ -567,8 +596,7 @@ def test_a_document(document, edits, before, place, result):
     """It may be that of a change, or of a copy."""
     kept = repr(document)
     named = {(place, name): value for name, value in edits.items()}
-    draft = Draft(SUBJECT, named)
-    assert draft.of(*place, document, before) == result
+    assert Draft(SUBJECT, named).of(*place, document, before) == result
     assert repr(document) == kept
 
 
