@@ -42,7 +42,6 @@ from nova_vhard.policy.verdict import (
     keys_of,
     soften,
     violated,
-    with_more,
 )
 from nova_vhard.request import (
     compose,
@@ -50,7 +49,7 @@ from nova_vhard.request import (
     passthrough,
     server_request,
 )
-from tests.unit.explain.requests import FOREIGN, OWN, edits, found, of
+from tests.unit.explain.requests import edits, found, of
 from tests.unit.helpers import (
     DATA,
     TODAY,
@@ -655,14 +654,6 @@ def test_what_must_be_said_of_a_kind_without_a_default(complete):
     assert all(each.cause.names == {"hw_tpm_version"} for each in found)
 
 
-def test_more_violations_are_beside_those_that_are_there():
-    rules = make()
-    verdict = judge(rules, IDE_DISK)
-    both = with_more(verdict, verdict.violations)
-    assert both.violations == verdict.violations * 2
-    assert both.policy == verdict.policy == rules.digest
-
-
 # ``passthrough.require: [one_time_use]``: verdicts of the policy itself.
 
 RULE = "passthrough.require"
@@ -1241,17 +1232,6 @@ def test_a_reference_is_a_violation_of_its_own(origin, text):
         names=frozenset(("base_image_ref",)),
     )
     assert (edits(fix), fix.left) == ({"base_image_ref": None}, [])
-
-
-@pytest.mark.parametrize("operation", [subject.BOOT, subject.UPLOAD])
-@pytest.mark.parametrize("holder", [OWN, FOREIGN, hardware.NOBODY])
-def test_a_reference_is_removed(holder, operation):
-    _, fix = found(
-        REFERENCE_RULES,
-        of({**URL, "hw_disk_bus": "virtio"}, operation, holder),
-    )
-    (document,) = fix.draft.documents.values()
-    assert document == {"hw_disk_bus": "virtio"}
 
 
 def test_a_fix_of_its_own():
