@@ -108,7 +108,6 @@ _PLACEMENT = (
             "attestor",
             "cleaner",
             "enroll",
-            "long_urls",
             "placement",
             "reporter",
             "rights",
@@ -121,7 +120,7 @@ _ATTESTOR = (
     "tests/unit/attestor",
     *(
         f"tests/functional/placement/test_{name}.py"
-        for name in ("attested_lies", "attestor", "attestor_command")
+        for name in ("attested_lies", "attestor", "sessions", "status")
     ),
 )
 AREAS = {

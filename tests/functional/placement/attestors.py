@@ -3,6 +3,7 @@
 
 import datetime
 import pathlib
+import uuid
 
 from oslo_config import cfg
 
@@ -10,8 +11,9 @@ from nova_vhard.attestor.service import Attestor, Means
 from nova_vhard.attestor.sources.base import SourceError, Verdict
 from nova_vhard.conf import attestor as attestor_conf
 from nova_vhard.daemon.runtime import Runtime
-from nova_vhard.placement import marks
+from nova_vhard.placement import marks, upkeep
 from nova_vhard.placement.client import Placement
+from nova_vhard.placement.fleet import fleet
 from nova_vhard.placement.posture import Clock, Posture, Question
 
 COMPUTE = "COMPUTE_NODE"
@@ -127,3 +129,124 @@ class Desk:
         """Let time pass, then a round."""
         self.seconds += seconds
         return attestor.once()
+
+
+class Story(Desk):
+    """A desk, with the steps that stories and sessions name."""
+
+    def __init__(self, cloud, folder):
+        super().__init__(cloud, folder)
+        self.names, self.bad = {}, False
+
+    def happens(self, events):
+        """Run events, which are names of methods with their arguments."""
+        for event in events.split(", "):
+            name, *arguments = event.split()
+            getattr(self, name)(*arguments)
+
+    def hosts_of(self, *names):
+        """Create compute nodes whose agents are verified."""
+        self.names |= {name: self.host(name) for name in names}
+
+    def start(self):
+        """Start an attestor in place of any other; it does a round."""
+        self.running = self.attestor()
+        self.idle(seconds=0)
+
+    def idle(self, rounds=1, seconds=60):
+        """Run rounds, one a minute, while the verifier verifies no host."""
+        for _ in range(int(rounds)):
+            self.cloud.requests.clear()
+            done = self.minute(self.running, seconds)
+            assert done is not (self.down or self.bad)
+
+    def verified_again(self, rounds=1):
+        """Run rounds, one a minute; the verifier verifies all before each."""
+        for _ in range(int(rounds)):
+            self.verify()
+            self.idle()
+
+    def sleep(self, seconds):
+        """Let time pass while no attestor runs."""
+        self.seconds += int(seconds)
+
+    def at(self, seconds):
+        """Set the clock."""
+        self.seconds = int(seconds)
+
+    def unverified(self):
+        self.verified.clear()
+
+    def fails(self, name):
+        self.failed.add(f"agent of {name}")
+
+    def passes(self, name):
+        self.failed.remove(f"agent of {name}")
+
+    def demands(self, *names):
+        """Let the verifier have a policy for these agents only."""
+        named = {f"agent of {name}" for name in names}
+        self.undemanded = self.verified.keys() - named
+
+    def disconnect(self):
+        """Make the verifier unreachable."""
+        self.down = True
+
+    def reconnect(self):
+        self.down = False
+
+    def damage(self):
+        """Make the mapping unreadable."""
+        self.mapping.write_text("hosts: [")
+        self.bad = True
+
+    def repair(self):
+        self.map()
+        self.bad = False
+
+    def unmap(self):
+        """Map only another host."""
+        self.hosts = {str(uuid.uuid4()): "agent"}
+        self.map()
+
+    def keys_are(self, *keys):
+        self.write_key(*(key * 32 for key in keys))
+
+    def lose_key(self):
+        self.key.unlink()
+
+    def hold(self, name):
+        """Put the marks that exist on a host, as its owner may."""
+        self.cloud.give(self.names[name], {COMPUTE, *self.marks()})
+
+    # Assertions
+
+    def attested(self, *names):
+        """Check that a scheduler chooses from exactly these hosts."""
+        assert self.scheduler() == {self.names[name] for name in names}
+
+    def lost(self):
+        """Check that it chooses from no host, and no host has the trait."""
+        self.attested()
+        assert not self.cloud.placement.providers({TRAIT})
+
+    def swept(self, name):
+        """Check that a sweep, without the key, removes a host's trait."""
+        done = upkeep.sweep(self.cloud.placement, self.now(), 2)
+        assert done.unmarked == [name]
+
+    def undemanded_are(self, *names):
+        """Check which hosts the list of hosts marks as undemanded."""
+        listed = fleet(self.cloud.placement, self.now(), 2)
+        assert [each.name for each in listed if each.undemanded] == [*names]
+
+    def marks_are(self, number):
+        assert len(self.marks()) == int(number)
+
+    def errors_are(self, kind, number):
+        assert self.running.numbers.errors[kind] == int(number)
+
+    def five_requests(self):
+        """Check that the last round sent five requests, and wrote nothing."""
+        methods = [method for method, _ in self.cloud.requests]
+        assert methods == ["GET"] * 5

@@ -1,26 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real Placement in the test process."""
 
+import contextlib
 import copy
-import datetime
+import dataclasses
 import importlib.util
+import itertools
 import json
 import logging
 import pathlib
 import sqlite3
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from unittest import mock
 
 import pytest
 from oslo_config import cfg
 
-from nova_vhard.catalogue import traits
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.placement import names, upkeep
 from nova_vhard.placement.client import Placement
 from nova_vhard.reporter.publishers.placement import PlacementPublisher
 from tests.functional.placement import reports
-from tests.unit.attestor.conftest import certificates, verifier  # noqa: F401
 
 MISSING = importlib.util.find_spec("placement") is None
 #: Which role may do what in Placement, as we ship it.
@@ -243,11 +244,6 @@ class Cloud:
                 [(name,) for name in names],
             )
 
-    def insert_swept(self, now: datetime.datetime) -> None:
-        """Make the names that a sweep makes, without a request for each."""
-        hours = traits.hours(now, 0, names.DAYS * 24 + 1)
-        self.insert(names.of_checks().union(hours))
-
     def copied(self) -> sqlite3.Connection:
         """Return a copy of the database."""
         copy = sqlite3.connect(":memory:", check_same_thread=False)
@@ -318,7 +314,8 @@ class Cloud:
 
         :param method: "" for any
         :param part: of its URL
-        :param answer: status and text; none for a connection that fails
+        :param answer: status, text and headers; none for a connection that
+            fails
         :returns: the URLs, as they are asked for
         """
         refused: list[str] = []
@@ -364,12 +361,43 @@ class Cloud:
         return set(self.get(url, "1.39").json()["traits"])
 
 
+class Killed(BaseException):
+    """The end of the process: an exception that our code does not handle."""
+
+
+def killed(
+    cloud: Cloud,
+    begin: Callable[[], object],
+    work: Callable[[Callable[..., None]], object],
+) -> Iterator[int]:
+    """Kill a process at each of its requests, in turn.
+
+    :param begin: called before each process
+    :param work: what the process does; may call what it is given at other
+        points at which it is to be killed
+    :returns: the number of points that each process has passed; the last one
+        is not killed
+    """
+    for points in itertools.count():
+        begin()
+        ends = [None] * points, itertools.repeat(Killed)
+        kill = mock.Mock(side_effect=itertools.chain(*ends))
+        cloud.faults.append(kill)
+        with contextlib.suppress(Killed):
+            work(kill)
+        cloud.faults.clear()
+        yield points
+        if kill.call_count <= points:
+            break
+
+
+@dataclasses.dataclass
 class Answer:
     """A response that Placement did not give."""
 
-    def __init__(self, status_code: int, text: str = "") -> None:
-        self.status_code = status_code
-        self.text = text
+    status_code: int
+    text: str = ""
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def json(self) -> object:
         return json.loads(self.text)

@@ -8,15 +8,11 @@ every name that existed, and has every login of a compute node.
 import contextlib
 
 import pytest
-from keystonemiddleware import auth_token
 
 from nova_vhard.attestor import writer
-from nova_vhard.osc.host import access
-from nova_vhard.placement import marks
 from nova_vhard.placement.client import PlacementError
-from tests.functional.placement.attestors import COMPUTE, TRAIT, Desk
+from tests.functional.placement.attestors import COMPUTE, TRAIT, Story
 
-BAD = "agent of liar"
 #: Roles of the logins, as Placement's policy and Keystone have them: what
 #: each may write, and who has it.
 NOVA, RESTRICTED, REPORTER = (
@@ -26,25 +22,21 @@ NOVA, RESTRICTED, REPORTER = (
 )
 
 
-class Owner:
+class Owner(Story):
     """The owner of host ``liar``, beside an honest one.
 
     :ivar kept: names of all marks while both were attested
     """
 
     def __init__(self, cloud, folder):
-        self.cloud = cloud
-        self.desk = Desk(cloud, folder)
-        self.good, self.liar = map(self.desk.host, ("good", "liar"))
-        self.attestor = self.desk.attestor()
-        assert self.attestor.once()
-        assert self.desk.scheduler() == {self.good, self.liar}
-        self.kept = self.desk.marks()
-        self.admin = cloud._adapter
+        super().__init__(cloud, folder)
+        self.happens("hosts_of good liar, start, attested good liar")
+        self.good, self.liar = self.names.values()
+        self.kept, self.admin = self.marks(), cloud._adapter
 
     def fail(self):
         """Make the verifier refuse the owner's machine, and run a round."""
-        self.desk.failed.add(BAD)
+        self.fails("liar")
         return self.round()
 
     @contextlib.contextmanager
@@ -57,13 +49,13 @@ class Owner:
     def round(self, seconds=60):
         """Let the verifier verify, and the attestor do a round."""
         with self.others():
-            self.desk.verify()
-            return self.desk.minute(self.attestor, seconds)
+            self.verify()
+            return self.minute(self.running, seconds)
 
     def chosen(self):
         """Return whether a scheduler would choose the owner's host."""
         with self.others():
-            hosts = self.desk.scheduler()
+            hosts = self.scheduler()
         assert hosts <= {self.good, self.liar}
         return self.liar in hosts
 
@@ -140,16 +132,16 @@ def test_marks_that_it_puts_on_its_host(owner, acting):
     acting(REPORTER)
     assert owner.claim(owner.liar, *owner.kept)
     with owner.others():
-        assert owner.desk.scheduler() == frozenset()
+        assert owner.scheduler() == frozenset()
         # The verifier has verified no host since: the mark is made free.
-        assert owner.attestor.once()
-        assert owner.desk.scheduler() == {owner.good, owner.liar}
-        assert owner.desk.marks() == owner.kept
+        assert owner.running.once()
+        assert owner.scheduler() == {owner.good, owner.liar}
+        assert owner.marks() == owner.kept
     assert owner.claim(owner.liar, *owner.kept)
     owner.fail()
     assert not owner.chosen()
     # and it is taken off, and away
-    assert not owner.desk.marks() & owner.kept
+    assert not owner.marks() & owner.kept
     assert owner.cloud.traits(owner.liar)[0] == {COMPUTE}
 
 
@@ -164,23 +156,23 @@ def test_it_holds_its_mark_again_and_again(owner):
 
     owner.cloud.before(*deletion, hold)
     assert not owner.fail()
-    assert owner.attestor.numbers.errors["host"] == 1
+    assert owner.running.numbers.errors["host"] == 1
     assert not owner.chosen()
     # Nor does it tell a new attestor anything: one that is started while the
     # verifier is down knows of no FAIL.
     owner.cloud.faults.clear()
-    assert name in owner.desk.marks()
+    assert name in owner.marks()
     owner.claim(owner.liar, TRAIT, name)
-    first, owner.attestor = owner.attestor, owner.desk.attestor()
-    owner.desk.down = True
+    first, owner.running = owner.running, owner.attestor()
+    owner.down = True
     for _ in range(2):
         assert not owner.round()
         assert not owner.chosen()
     # A host that is verified has a mark of its own since, and keeps that.
-    assert owner.desk.scheduler() == {owner.good}
-    owner.desk.down, owner.attestor = False, first
+    assert owner.scheduler() == {owner.good}
+    owner.down, owner.running = False, first
     assert owner.round()
-    assert not owner.desk.marks() & owner.kept
+    assert not owner.marks() & owner.kept
     assert not owner.chosen()
 
 
@@ -197,7 +189,7 @@ def test_without_the_right_to_make_names_no_mark_comes_back(
     assert owner.claim(owner.liar, TRAIT)
     assert not owner.chosen()
     # nor does it take one from others
-    (name,) = owner.desk.marks()
+    (name,) = owner.marks()
     with pytest.raises(PlacementError, match="403"):
         stranger.delete_trait(name)
 
@@ -209,7 +201,7 @@ def test_with_that_right_its_own_last_mark_counts_until_it_is_over(
     owner.fail()
     acting(NOVA)
     for seconds, counts in ((0, True), (600, False)):
-        owner.desk.seconds += seconds
+        owner.seconds += seconds
         owner.claim(owner.liar, TRAIT)
         for name in owner.kept:
             owner.cloud.put(f"/traits/{name}", None, "1.39")
@@ -218,19 +210,12 @@ def test_with_that_right_its_own_last_mark_counts_until_it_is_over(
         assert not owner.chosen()
 
 
-def test_no_access_rule_of_a_host_lets_it_make_a_mark():
-    mark = marks.make(b"k" * 32, 10**9, ["0" * 32]).name
-    for rule in (*access.of_reporter("u"), *access.of_cleaner("u", ["d"])):
-        allows = auth_token._path_matches(f"/traits/{mark}", rule.path)
-        assert not allows or rule.method == "GET"
-
-
 def test_very_many_names_that_look_like_marks(owner, monkeypatch):
     """A round deals with some of them, and the honest host stays."""
     monkeypatch.setattr(writer, "_MOST_VOID", 100)
     junk = {f"CUSTOM_VHATT_{number:010}_X" for number in range(150)}
     owner.cloud.insert(junk)
-    assert owner.desk.marks() == junk | owner.kept
+    assert owner.marks() == junk | owner.kept
     assert owner.round()
-    assert owner.desk.scheduler() == {owner.good, owner.liar}
-    assert len(owner.desk.marks()) == 51
+    assert owner.scheduler() == {owner.good, owner.liar}
+    assert len(owner.marks()) == 51

@@ -5,16 +5,17 @@ import functools
 
 import pytest
 
+from nova_vhard.catalogue.traits import ATTESTED
 from nova_vhard.placement.client import (
     ATTEMPTS,
+    HOST,
     PlacementError,
     Provider,
 )
-from tests.functional.placement.reports import IOMMU, SAMPLE
+from tests.functional.placement.reports import FOREIGN, IOMMU, SAMPLE
 
 ASLR = "CUSTOM_VHARD_KERNEL_ASLR"
 HOUR = "CUSTOM_VHARD_REPORTED_2026061512"
-FOREIGN = {SAMPLE, "CUSTOM_OF_SOMEBODY_ELSE", "COMPUTE_NODE"}
 
 
 def test_which_names_exist(cloud):
@@ -104,9 +105,12 @@ def test_an_update_touches_nothing_of_anybody_elses(cloud):
     assert [method for method, _ in cloud.requests] == ["GET"]
 
 
-def test_no_name_of_others_is_deleted(cloud):
+def test_no_name_of_others_is_written_or_deleted(cloud):
+    host = cloud.host("a", {ATTESTED, IOMMU})
     with pytest.raises(ValueError, match="not ours"):
         cloud.placement.delete_trait(SAMPLE)
+    with pytest.raises(ValueError, match="not ours to write"):
+        cloud.placement.update(host, lambda ours: {ATTESTED}, HOST)
 
 
 @pytest.mark.parametrize("times", [1, ATTEMPTS - 1])

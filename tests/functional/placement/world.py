@@ -3,14 +3,18 @@
 
 import contextlib
 import datetime
+import functools
 import importlib.metadata
 import io
+import itertools
 import logging
+import pathlib
 import re
 import shlex
 import stat
 from types import SimpleNamespace
 from unittest import mock
+from uuid import UUID
 
 import yaml
 from keystonemiddleware import auth_token
@@ -18,10 +22,12 @@ from openstack import exceptions as sdk
 from osc_lib import exceptions
 from oslo_config import cfg
 
+from nova_vhard.attestor.service import Means
 from nova_vhard.catalogue import results, traits
-from nova_vhard.cmd import cleaner, reporter
+from nova_vhard.cmd import attestor, cleaner, reporter
 from nova_vhard.common import log
 from nova_vhard.conf import reporter as reporter_conf
+from nova_vhard.host.libvirt import virconf
 from nova_vhard.osc.host import enroll, fix, listing, show, withdraw
 from nova_vhard.placement import marks, names, upkeep
 from nova_vhard.placement.client import PlacementError
@@ -35,6 +41,7 @@ from nova_vhard.placement.posture import (
 from nova_vhard.reporter.publishers.base import PublishError
 from nova_vhard.reporter.publishers.placement import PlacementPublisher
 from tests.functional.placement import keystone as keystones
+from tests.functional.placement.attestors import Story
 from tests.functional.placement.conftest import DAYS, Answer
 from tests.functional.placement.reports import (
     HOUR,
@@ -43,6 +50,7 @@ from tests.functional.placement.reports import (
     report_of,
 )
 from tests.functional.placement.used import Used
+from tests.functional.sessions import Session
 from tests.trees import build
 
 ERRORS = (
@@ -51,14 +59,29 @@ ERRORS = (
     PublishError,
     PostureUnavailable,
 )
-PROGRAMS = {"nova-vhard-cleaner": cleaner, "nova-vhard-reporter": reporter}
+PROGRAMS = {
+    "nova-vhard-attestor": attestor,
+    "nova-vhard-cleaner": cleaner,
+    "nova-vhard-reporter": reporter,
+}
 _COMMANDS = importlib.metadata.entry_points(group="openstack.vhard.v1")
-#: Output that differs from one run to the next.
-_NEVER_THE_SAME = {
+#: Output that differs from one run to the next, or from one release of
+#: Placement to another.
+VARYING = {
     r"\b[0-9a-f]{32}\b": "<id>",
     r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b": "<server>",
     r"\b\d{4}-\d\d-\d\dT[\d:.]+[+:\d]*": "<time>",
     r'"seconds": [\d.]+': '"seconds": <seconds>',
+    r"(! .*status \d+: )\{.*": r"\1...",
+}
+#: Names that a sweep deletes, of which the first and the last are printed
+#: where there are more.
+FEW = 20
+#: As long as Placement takes them.
+FOREIGN = {
+    f"{prefix}{number:0{255 - len(prefix)}}"
+    for prefix in (traits.PREFIX, traits.REPORTED, results.PREFIX)
+    for number in range(100)
 }
 
 
@@ -67,20 +90,26 @@ def span(time):
     return int(time[:-1]) * HOUR / {"h": 1, "m": 60, "s": 3600}[time[-1]]
 
 
-class World:
-    """Steps of a session: each line names a method.
+class World(Session):
+    """Steps of a session with Placement.
 
     :param request: pytest's request, for fixtures that few sessions need
     """
 
+    errors, varying = ERRORS, VARYING
+
     def __init__(self, cloud, keystone, folder, patch, request):
+        super().__init__(FOLDER=f"{folder}/desk", TEMP=str(folder))
         self.cloud, self.keystone, self.patch = cloud, keystone, patch
         self.folder, self.request, self.now = folder / "desk", request, NOW
         self.skew, self.log_ = 0 * HOUR, request.getfixturevalue("caplog")
         self.root, self.reporters = folder / "root", {}
         self.folder.mkdir()
         self.url = "https://placement.example/placement"
-        self.uuids, self._used, self._made = {}, None, None
+        self._used, self._made, self._story = None, None, None
+        self.options = {}
+        # A host writes the mark of an hour at a second that is of its uuid.
+        self.ids = itertools.count(1 << 64)
         world = self
 
         class Time(datetime.datetime):
@@ -103,32 +132,12 @@ class World:
         for module in (enroll, fix, listing, show, withdraw):
             patch.setattr(module, "datetime", times)
 
-    def run(self, line):
-        """Run a line of a session; return the lines that it prints."""
-        line = line.replace("FOLDER", str(self.folder))
-        line = line.replace("TEMP", str(self.folder.parent))
-        for name, uuid in self.uuids.items():
-            line = line.replace(f"<{name}>", uuid)
-        words = shlex.split(line[2:].replace("\\n", "\n"))
-        try:
-            if line.startswith("$ vhard"):
-                text = self._command(*words)
-            elif line.startswith("$"):
-                text = self._program(*words)
-            else:
-                text = getattr(self, words[0])(*words[1:])
-        except ERRORS as error:
-            # Placement's releases word their answers in other ways.
-            text = re.sub(r"(status \d+: )\{.*", r"\1...", f"! {error}")
-        text = (text or "").replace(str(self.folder), "FOLDER")
-        text = text.replace(str(self.folder.parent), "TEMP")
-        for name, uuid in self.uuids.items():
-            text = text.replace(uuid, f"<{name}>")
-        for pattern, name in _NEVER_THE_SAME.items():
-            text = re.sub(pattern, name, text)
-        return [f"  {each.rstrip()}" for each in text.splitlines() if each]
+    def command(self, name, *words):
+        """Run a command of ``openstack vhard``, or one of our programs."""
+        run = self._openstack if name == "vhard" else self._program
+        return run(name, *words)
 
-    def _command(self, *words):
+    def _openstack(self, *words):
         """Run a command of ``openstack vhard``, which has three words."""
         out = io.StringIO()
         self.cloud.requests.clear()
@@ -153,6 +162,14 @@ class World:
             options = self._used.conf.vhard_cleaner
             names = ("root", "state_path", "run_dir", "rules_file")
             lines += (f"{each} = {options[each]}" for each in names)
+        if self._story:
+            options = {
+                "key_file": self._story.key,
+                "mapping_file": self._story.mapping,
+                **self.options,
+            }
+            lines.append("[vhard_attestor]")
+            lines += (f"{each} = {options[each]}" for each in options)
         path.write_text("\n".join(lines))
         self.patch.setattr(program, "connect", lambda *_: self.cloud.placement)
         with (
@@ -165,9 +182,9 @@ class World:
                 code = end.code
         path.unlink()
         said = [
-            line
+            re.sub(r".* ERROR (\S+) \[.*?\]", r"ERROR \1:", line)
             for line in errors.getvalue().splitlines()
-            if line.startswith("nova-vhard-")
+            if line.startswith("nova-vhard-") or " ERROR " in line
         ]
         return "\n".join([out.getvalue(), *said, f"= {code}"]).strip()
 
@@ -235,6 +252,8 @@ class World:
             conf([], project="test")
             reporter_conf.register(conf)
             conf.set_override("root", str(self.root), "vhard_reporter")
+            for name, value in self.options.items():
+                conf.set_override(name, value, "vhard_reporter")
             made = PlacementPublisher(conf, self.cloud.placement)
             self.reporters[reporter] = made
         time = self.now + self.skew
@@ -247,6 +266,10 @@ class World:
         )
         self.cloud.requests.clear()
         self.reporters[reporter].publish(report)
+
+    def interval(self, seconds):
+        """Set the interval of reporters and attestors that start next."""
+        self.options["interval"] = int(seconds)
 
     def ahead(self, reporter="a"):
         """Print the number of days for which names of reports exist."""
@@ -263,11 +286,35 @@ class World:
         made = sorted(
             name for name in done.made if name.startswith(traits.REPORTED)
         )
+        deleted = sorted(done.deleted)
+        if len(deleted) > FEW:
+            deleted = f"{len(deleted)}, {deleted[0]} to {deleted[-1]}"
         return (
             f"silent: {sorted(done.silent)}, failed: {sorted(done.failed)}\n"
-            f"deleted: {sorted(done.deleted)}\n"
+            f"deleted: {deleted}\n"
             f"made: {len(done.made)}, {' to '.join(made[:1] + made[-1:])}"
         )
+
+    def hours_exist(self, first, last):
+        """Create the names of the hours of reports, from now."""
+        self.cloud.insert(traits.hours(NOW, int(first), int(last)))
+
+    def filled(self):
+        """Create the names of our checks, and hundreds that are foreign."""
+        self.cloud.insert(names.of_checks().union(FOREIGN))
+
+    def foreign(self):
+        """Print the number of foreign names that are left."""
+        return str(len(self.cloud.names() & FOREIGN))
+
+    def long_urls_are_refused(self, limit):
+        """Let a server before Placement refuse URLs of more bytes."""
+
+        def refuse(method, url):
+            too_long = len(url) > int(limit)
+            return Answer(414, "URI Too Long") if too_long else None
+
+        self.cloud.faults.append(refuse)
 
     def hours(self, name, first, count):
         """Add the marks of hours to the traits of a provider."""
@@ -289,9 +336,11 @@ class World:
         self.request.getfixturevalue("acting")(",".join(roles))
 
     def scheduler(self, check, age="2"):
-        """Print the hosts that have passed a check, for a scheduler."""
+        """Print the hosts that have passed checks, for a scheduler."""
         self.cloud.requests.clear()
-        question = Question(frozenset(check.split(",")), int(age))
+        checks = frozenset(check.split(","))
+        attested = "attested" in checks
+        question = Question(checks - {"attested"}, int(age), attested=attested)
         found = self.known_hosts.hosts(question)
         names = (name for name, uuid in self.uuids.items() if uuid in found)
         return f"hosts: {' '.join(sorted(names))}"
@@ -305,7 +354,8 @@ class World:
 
     def host(self, name, *traits):
         """Create a provider with traits, or with results such as smt=FAIL."""
-        self.uuids[name] = self.cloud.host(name, ())
+        made = self.cloud.make(name=name, uuid=str(UUID(int=next(self.ids))))
+        self.uuids[name] = made
         self.give(name, *traits)
 
     def give(self, name, *traits):
@@ -371,6 +421,10 @@ class World:
         """Print the methods of the last requests whose URL has a part."""
         asked = self.cloud.requests
         return " ".join(method for method, url in asked if part in url)
+
+    def urls(self):
+        """Print the last requests."""
+        return "\n".join(map(" ".join, self.cloud.requests))
 
     # Keystone.
 
@@ -501,13 +555,23 @@ class World:
         )
 
     def playbook(self):
-        """Print the plays of fix.yml, with their variables and tasks."""
-        lines = []
+        """Print the plays of fix.yml with their tasks.
+
+        Of a variable whether it is the code of our edits, and of a task what
+        it runs that code with.
+        """
+        lines, code = [], pathlib.Path(virconf.__file__).read_text()
         for play in yaml.safe_load((self.folder / "fix.yml").read_text()):
-            lines.append(f"{play['hosts']}: {sorted(play['vars'])}")
-            lines += (
-                f"  {task['tags']} {task['name']}" for task in play["tasks"]
-            )
+            ours = [
+                name for name in play["vars"] if play["vars"][name] == code
+            ]
+            lines.append(f"{play['hosts']}: {ours}")
+            for task in play["tasks"]:
+                lines.append(f"  {task['tags']} {task['name']}")
+                command = task.get("ansible.builtin.command", {})
+                if "stdin" in command:
+                    line = shlex.join(command["argv"][-2:])
+                    lines.append(f"    {line} < {command['stdin']}")
         return "\n".join(lines)
 
     def answers(self, text):
@@ -524,3 +588,16 @@ class World:
             self.patch.setattr(rules, lambda: steps)
         self._used.happens(" ".join(events))
         self.uuids["device"] = self._used.provider
+
+    def attest(self, *events):
+        """Run events of a ``Story``, whose clock the attestor has."""
+        if self._story is None:
+            self._story = story = Story(self.cloud, self.folder.parent)
+            clock = SimpleNamespace(time=lambda: story.now().timestamp())
+            means = functools.partial(Means, now=clock.time)
+            self.patch.setattr(attestor, "load", lambda conf: story)
+            self.patch.setattr(attestor, "time", clock)
+            self.patch.setattr(attestor, "Means", means)
+            self.known_hosts.keys = story.keys
+        self._story.happens(" ".join(events))
+        self.uuids |= self._story.names
