@@ -310,6 +310,10 @@ class Used:
     def answer(self):
         self.cloud.faults.clear()
 
+    def fail(self):
+        """The connection to Placement breaks."""
+        raise ConnectionError("reset by peer")
+
     # What the cleaner does.
 
     def cleaner(self, runtime=None):
