@@ -9,15 +9,11 @@ the properties that it adds or names. A default that a change causes is
 refused at the boot.
 """
 
-import contextlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import webob
 
-from nova_vhard.gates.routing import NoRouter
 from nova_vhard.status import probe
 from tests import logged
 from tests.functional.glance import service
@@ -109,6 +105,7 @@ def test_another_projects_public_image_is_for_glance_to_guard(
     response = gated.update(image, rename)
     assert response.status_int == 403
     assert response.text == plain.update(image, rename).text
+    admin.send(Wire("DELETE", f"/v2/images/{image}"))
 
 
 def test_an_image_cannot_bring_the_exemption_of_its_owner_along(
@@ -135,30 +132,6 @@ def test_the_request_of_the_probe(gated: User, plain: User) -> None:
     answer = plain.send(create(body))
     assert (answer.status_int, plain.images()) == (400, [])
     assert probe._REFUSES not in answer.text
-
-
-def opaque_factory(global_conf: Any, **local_conf: str) -> Callable[..., Any]:
-    """Return a paste filter that hides the application it wraps."""
-    return lambda application: lambda *arguments: application(*arguments)
-
-
-HIDDEN = {
-    "filter:opaque": {
-        "paste.filter_factory": f"{__name__}:opaque_factory",
-        "filter-with": "vhard",
-    },
-    "composite:rootapp": {"filter-with": "opaque"},
-}
-
-
-@pytest.mark.parametrize("more", [HIDDEN, {}])
-def test_a_gate_that_sees_no_router_does_not_start(
-    directory: Path, tmp_path: Path, more: dict[str, dict[str, str]]
-) -> None:
-    """It would let each request pass unjudged."""
-    paste = service.paste_file(tmp_path / "a.ini", service.GATE, **more)
-    with pytest.raises(NoRouter) if more else contextlib.nullcontext():
-        service.load(paste)
 
 
 MISPLACED = {
