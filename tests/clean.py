@@ -39,12 +39,6 @@ def formatter() -> logging.Formatter:
     return formatters.ContextFormatter(config=conf)
 
 
-#: What a reader of logs has to find in a record, and in no other.
-_EVENTS = {
-    (decisions.DECISIONS, "INFO"): decisions.Event,
-}
-
-
 class Records(logging.FileHandler):
     """A service's log file, and what is wrong with what is written to it.
 
@@ -91,8 +85,9 @@ def _faults(data: bytes, record: logging.LogRecord) -> Iterator[str]:
     if not text.endswith("\n"):
         yield "not written"
     read = [_read(line) for line in data.splitlines()]
-    wanted = _EVENTS.get((record.name, record.levelname))
-    if [each for each in read if each] != ([wanted] if wanted else []):
+    # A reader of logs has to find an event there, and in no other record.
+    wanted = (record.name, record.levelname) == (decisions.DECISIONS, "INFO")
+    if [each for each in read if each] != [decisions.Event] * wanted:
         yield f"reads as {read}"
     # A traceback has lines, and each of them is oslo.log's.
     several = record.exc_info is not None
