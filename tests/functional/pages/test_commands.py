@@ -4,22 +4,25 @@
 ``tests/ran.py`` lists those that are run here, and where the others are run.
 """
 
+import contextlib
 import json
+import logging
+import os
 import shlex
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+from openstackclient import shell
 
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.cmd import status
-from nova_vhard.conf.vhard import POLICY_FILE
 from nova_vhard.status import probe
 from tests import ran
+from tests.functional.glance.shell import forget_clients
 from tests.unit import commands
 from tests.unit.docs import README, SOURCE, blocks
 
@@ -41,25 +44,49 @@ def prepared(home: Path) -> Path:
     return home
 
 
-def run(demo: Any, home: Path, words: list[str], user: str) -> Any:
-    """Run a command of a user's, in that user's environment."""
-    program = Path(sys.executable).with_name(words[0])
-    return subprocess.run(
-        [program, *words[1:]],
-        env=getattr(demo, user).environment(),
-        cwd=home,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-    )
+#: Programs that run in this process: tests/functional/cli runs the real one.
+HERE = {"openstack": shell.main, "nova-vhard-status": status.main}
+
+
+@pytest.fixture
+def run(demo: Any, prepared: Path, capfd: pytest.CaptureFixture[str]) -> Any:
+    """Give a function: run a user's command; return status and output."""
+    logger = logging.getLogger()
+    handlers, level = list(logger.handlers), logger.level
+
+    def run(*words: str, user: str = ran.ADMIN) -> tuple[int, str]:
+        environment = getattr(demo, user).environment()
+        program = HERE.get(words[0])
+        if program is None:
+            file = Path(sys.executable).with_name(words[0])
+            done = subprocess.run(
+                [file, *words[1:]],
+                env=environment,
+                cwd=prepared,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=120,
+            )
+            return done.returncode, done.stdout
+        forget_clients()
+        capfd.readouterr()
+        with (
+            mock.patch.dict(os.environ, environment, clear=True),
+            contextlib.chdir(prepared),
+        ):
+            code = program(list(words[1:]))
+        return code, "".join(capfd.readouterr())
+
+    yield run
+    # The command sets up logging to a stream that is captured per test.
+    logger.handlers[:] = handlers
+    logger.setLevel(level)
 
 
 @pytest.mark.parametrize("command", SHOWN)
-def test_a_command_on_the_demo(
-    demo: Any, prepared: Path, command: str
-) -> None:
+def test_a_command_on_the_demo(demo: Any, run: Any, command: str) -> None:
     # given
     how = ran.ON_THE_DEMO[command]
     log = str(demo.cloud.place.logs / "nova.log")
@@ -68,33 +95,35 @@ def test_a_command_on_the_demo(
         for each in shlex.split(command)
     ]
     # when
-    done = run(demo, prepared, words, how.user)
+    code, printed = run(*words, user=how.user)
     # then
-    assert done.returncode == how.status, done.stdout
-    assert "Traceback" not in done.stdout
+    assert code == how.status, printed
+    assert "Traceback" not in printed
     for output in SHOWN[command]:
-        assert commands.alike(done.stdout) == commands.alike(output)
+        assert commands.alike(printed) == commands.alike(output)
 
 
 def test_the_outputs_of_the_readme_are_compared() -> None:
     assert sum(map(len, SHOWN.values())) == 2
 
 
-def test_the_policy_that_commands_read_by_themselves() -> None:
-    assert f"``{POLICY_FILE}``" in PAGES[1].read_text(encoding="utf-8")
-
-
-def test_this_very_host(demo: Any, prepared: Path) -> None:
-    words = ["nova-vhard-reporter", "check", "--policy", "baseline"]
-    done = run(demo, prepared, words, ran.ADMIN)
+def test_this_very_host(run: Any) -> None:
+    program = "nova-vhard-reporter"
+    code, printed = run(program, "check", "--policy", "baseline")
     # Whatever it has proven.
-    assert done.returncode in (0, 1), done.stdout
-    assert "Traceback" not in done.stdout
+    assert code in (0, 1), printed
+    assert "Traceback" not in printed
     for name in CHECKS:
-        assert name in done.stdout
+        assert name in printed
 
 
-def test_the_demos_node(demo: Any, prepared: Path) -> None:
+def checks(printed: str) -> dict[str, Any]:
+    """Return the rows of nova-vhard-status, by the names of the checks."""
+    rows = json.loads(printed[printed.index("{") :])["checks"]
+    return {each["check"]: each for each in rows}
+
+
+def test_the_demos_node(demo: Any, run: Any) -> None:
     # given the files of the demo, which are not below /etc
     place = demo.cloud.place
     files = [
@@ -104,51 +133,36 @@ def test_the_demos_node(demo: Any, prepared: Path) -> None:
         f"--reporter-config-file={place.home('compute1')}/reporter.conf",
     ]
     # when
-    command = ["nova-vhard-status", *files, "upgrade", "check", "--json"]
-    done = run(demo, prepared, command, ran.ADMIN)
+    command = ("nova-vhard-status", *files, "upgrade", "check", "--json")
+    code, printed = run(*command)
     # then
-    assert "Traceback" not in done.stdout
-    text = done.stdout[done.stdout.index("{") :]
-    result = {each["check"]: each for each in json.loads(text)["checks"]}
+    assert "Traceback" not in printed
+    result = checks(printed)
     assert set(result) == set(status.CHECKS)
     gates = ("Nova API gate", "Glance API gate", "Glance import gate")
     for name in ("Scheduler filter", *gates, "Placement", "Access rules"):
         assert result[name]["result"] == 0, result[name]
-    assert done.returncode == max(each["result"] for each in result.values())
+    assert code == max(each["result"] for each in result.values())
 
 
-def test_the_demos_apis_are_probed(demo: Any, prepared: Path) -> None:
+def test_the_demos_apis_are_probed(demo: Any, run: Any, home: Path) -> None:
     place = demo.cloud.place
     files = [
         f"--nova-config-file={place.home('nova')}/nova.conf",
         f"--glance-config-file={place.home('glance')}/glance-api.conf",
-        f"--policy={prepared}/policy.yaml",
+        f"--policy={home}/policy.yaml",
         "--times=2",
     ]
-    command = ["nova-vhard-status", *files, "probe", "--json"]
-    done = run(demo, prepared, command, ran.ADMIN)
-    assert done.returncode == 0, done.stdout
-    text = done.stdout[done.stdout.index("{") :]
-    rows = json.loads(text)["checks"]
-    assert len(rows) == 3
-    for row in rows:
-        assert "2 of 2 refused by the gate" in row["details"]
-
-
-def names_of_servers(demo: Any) -> set[str]:
-    compute = demo.admin.compute()
-    return {server.name for server in compute.servers(all_projects=True)}
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    code, printed = run("nova-vhard-status", *files, "probe", "--json")
+    assert code == 0, printed
+    details = [each["details"] for each in checks(printed).values()]
+    assert len(details) == 3
+    for each in details:
+        assert "2 of 2 refused by the gate" in each
 
 
 @pytest.mark.parametrize(
-    ("log", "policy", "status", "says"),
+    ("log", "policy", "ended", "says"),
     [
         ("nova.log", "policy.yaml", 0, "was judged by the scheduler, by"),
         ("nova.log", "another.yaml", 1, "which this command reads"),
@@ -157,14 +171,20 @@ def until(condition: Callable[[], bool]) -> None:
     ],
 )
 def test_the_demos_scheduler_is_probed(
-    demo: Any, prepared: Path, log: str, policy: str, status: int, says: str
+    demo: Any,
+    run: Any,
+    home: Path,
+    log: str,
+    policy: str,
+    ended: int,
+    says: str,
 ) -> None:
     place = demo.cloud.place
-    (prepared / "another.yaml").write_text('version: "1"\nextends: strict\n')
+    (home / "another.yaml").write_text('version: "1"\nextends: strict\n')
     (place.logs / "story.log").touch()
     wanted = {
         "policy.yaml": place.policy,
-        "another.yaml": prepared / "another.yaml",
+        "another.yaml": home / "another.yaml",
     }
     image = demo.admin.image.find_image("clean", ignore_missing=False)
     words = [
@@ -177,7 +197,11 @@ def test_the_demos_scheduler_is_probed(
         "probe-scheduler",
         "--json",
     ]
-    done = run(demo, prepared, words, ran.ADMIN)
-    assert done.returncode == status, done.stdout
-    assert says in done.stdout
-    until(lambda: probe.NAME not in names_of_servers(demo))
+    code, printed = run(*words)
+    assert code == ended, printed
+    assert says in printed
+    servers = demo.admin.compute().servers
+    demo.cloud.until(
+        "the server of the probe is deleted",
+        lambda: probe.NAME not in {x.name for x in servers(all_projects=True)},
+    )
