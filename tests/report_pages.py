@@ -23,7 +23,6 @@ from nova_vhard.request import image as image_reader
 
 NOW = datetime.datetime(2026, 11, 25, 9, 30, tzinfo=datetime.UTC)
 
-HOSTS, VIOLATIONS = 2000, 500
 SCRIPT = "<script>document.title = 'taken over'</script>"
 #: U+202E turns what follows it around; U+2066 begins an isolate.
 RTL = "\u202egpj.exe\u2066 photo"
@@ -112,8 +111,8 @@ def host_report(folder: Path, **changes: Any) -> str:
 
 def report(
     directory: Path,
-    hosts: int = HOSTS,
-    violations: int = VIOLATIONS,
+    hosts: int,
+    violations: int,
     names: tuple[str, ...] = NAMES,
 ) -> Report:
     """Return a report with a number of hosts and of violations.

@@ -94,15 +94,10 @@ class Browser:
         self._driver = driver
 
     def show(
-        self,
-        page: Path,
-        size: tuple[int, int] = WIDE,
-        dark: bool = False,
-        script: bool = True,
+        self, page: Path, size: tuple[int, int] = WIDE, dark: bool = False
     ) -> None:
         """Load a page, as a screen of that size and taste shows it."""
         width, height = size
-        self._tell("Emulation.setScriptExecutionDisabled", value=not script)
         self._tell(
             "Emulation.setDeviceMetricsOverride",
             width=width,

@@ -23,8 +23,8 @@ _VIEWS = {
 }
 
 
-def take(chromium: browser.Browser, folder: Path) -> list[Path]:
-    """Take all pictures; return their files."""
+def take(chromium: browser.Browser, folder: Path) -> None:
+    """Take all pictures."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         page = directory / "report.html"
@@ -32,19 +32,15 @@ def take(chromium: browser.Browser, folder: Path) -> list[Path]:
         policy = replace(report.policy, files=(POLICY_FILE,))
         report = replace(report, policy=policy)
         page.write_text(report_page.render(report), encoding="utf-8")
-        taken = []
         for name, (size, dark, part) in _VIEWS.items():
             chromium.show(page, size, dark)
             if part:
                 get = f"document.getElementById('{part}')"
                 chromium.run(f"{get}.scrollIntoView()")
             chromium.picture(folder / name)
-            taken.append(folder / name)
-    return taken
 
 
 if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
     with browser.chromium() as chromium:
-        for file in take(chromium, FOLDER):
-            print(file)
+        take(chromium, FOLDER)
