@@ -4,6 +4,7 @@
 import contextlib
 import copy
 import dataclasses
+import datetime
 import importlib.util
 import itertools
 import json
@@ -17,6 +18,7 @@ from unittest import mock
 import pytest
 from oslo_config import cfg
 
+from nova_vhard.catalogue import traits
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.placement import names, upkeep
 from nova_vhard.placement.client import Placement
@@ -243,6 +245,11 @@ class Cloud:
                 " VALUES (?, CURRENT_TIMESTAMP)",
                 [(name,) for name in names],
             )
+
+    def insert_swept(self, now: datetime.datetime) -> None:
+        """Make the names that a sweep makes, without a request for each."""
+        hours = traits.hours(now, 0, names.DAYS * 24 + 1)
+        self.insert(names.of_checks().union(hours))
 
     def copied(self) -> sqlite3.Connection:
         """Return a copy of the database."""
