@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """ELF files for tests: compiled ones, and what a linker would not write."""
 
+import functools
 import pathlib
 import re
 import shutil
 import struct
 import subprocess
+import tempfile
 from collections.abc import Sequence
+
+import pytest
 
 SOURCE = """
 #include <stdio.h>
@@ -59,7 +63,9 @@ DT_FLAGS, DT_FLAGS_1, DT_BIND_NOW, DT_DEBUG = 30, 0x6FFFFFFB, 24, 21
 def build(
     path: pathlib.Path, flags: Sequence[str], source: str = SOURCE
 ) -> pathlib.Path:
-    """Compile and link a file."""
+    """Compile and link a file; skip the test where no compiler is."""
+    if COMPILER is None:
+        pytest.skip("gcc is not installed")
     subprocess.run(
         [COMPILER, *flags, "-x", "c", "-", "-o", str(path)],
         input=source,
@@ -68,6 +74,14 @@ def build(
         timeout=120,
     )
     return path
+
+
+@functools.cache
+def compiled(*flags: str, source: str = SOURCE) -> bytes:
+    """Return a good build but for these flags."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "binary")
+        return build(path, (*GOOD, *flags), source).read_bytes()
 
 
 def libraries() -> list[str]:
@@ -98,12 +112,14 @@ def relro_end(path: pathlib.Path) -> int:
 
 
 def change_header(path: pathlib.Path, kind: int, **fields: int) -> None:
-    """Change ``type`` or ``flags`` of the program headers of a type."""
+    """Change ``type``, ``flags`` or ``memory`` of the headers of a type."""
     data = bytearray(path.read_bytes())
     for place, result, flags, *_ in headers(data):
         if result == kind:
             changed = fields.get("type", result), fields.get("flags", flags)
             struct.pack_into("<II", data, place, *changed)
+            if "memory" in fields:
+                struct.pack_into("<Q", data, place + 40, fields["memory"])
     path.write_bytes(data)
 
 
@@ -141,18 +157,22 @@ def change_bytes(path: pathlib.Path, old: bytes, new: bytes) -> None:
     path.write_bytes(data.replace(old, new))
 
 
-def made(bits: int, order: str, names: Sequence[bytes]) -> bytes:
+def made(
+    bits: int, order: str, names: Sequence[bytes], needed: bytes = b""
+) -> bytes:
     """Return a small PIE of a class and byte order, made by hand.
 
     :param order: ``<`` or ``>``
     :param names: of its dynamic string table
+    :param needed: name of a library that it is loaded with
     """
     wide = bits == 64
     word, size = ("Q", 8) if wide else ("I", 4)
-    strings = b"\0" + b"".join(each + b"\0" for each in names)
+    strings = b"\0".join((b"", needed, *names, b""))
     head, entry = (64, 56) if wide else (52, 32)
     at = head + 5 * entry
-    flags = [(5, at + 10 * size), (10, len(strings)), (24, 0)]
+    first = (1, 1) if needed else (DT_DEBUG, 0)
+    flags = [(5, at + 12 * size), (10, len(strings)), (24, 0), first]
     dynamic = b"".join(
         struct.pack(f"{order}2{word}", tag, value)
         for tag, value in (*flags, (DT_FLAGS_1, 0x08000000), (0, 0))

@@ -5,6 +5,7 @@ import functools
 import gzip
 import io
 import json
+import os
 import pathlib
 import re
 import tarfile
@@ -58,10 +59,13 @@ def capture(name: str, folder: pathlib.Path, only: str = "") -> str:
     return str(root)
 
 
-def build(root: pathlib.Path, content: Mapping[str, str | None]) -> str:
+def build(
+    root: pathlib.Path, content: Mapping[str, str | bytes | None]
+) -> str:
     """Make a tree; return its root.
 
-    :param content: path to text; ``-> target`` makes a link, None a folder
+    :param content: path to text; ``-> target`` makes a link, ``|`` a pipe,
+        None a folder
     """
     root.mkdir(parents=True, exist_ok=True)
     for path, text in content.items():
@@ -69,6 +73,10 @@ def build(root: pathlib.Path, content: Mapping[str, str | None]) -> str:
         place.parent.mkdir(parents=True, exist_ok=True)
         if text is None:
             place.mkdir(exist_ok=True)
+        elif isinstance(text, bytes):
+            place.write_bytes(text)
+        elif text == "|":
+            os.mkfifo(place)
         elif text.startswith("-> "):
             place.symlink_to(text[3:])
         else:

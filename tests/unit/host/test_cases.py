@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The answers of the host checks, to the cases in tests/unit/host/cases.
 
+Those of a TPM are in tests/unit/host/tpm_logs.py.
+
 A file has groups of cases. The keys of a group count in each of its rows, and
 a row that is a list has the keys in ``columns``. The keys of a case are:
 
@@ -9,17 +11,20 @@ a row that is a list has the keys in ``columns``. The keys of a case are:
 ``drop``
     guests that have ended
 ``pci``, ``functions``, ``words``, ``facts``, ``process``, ``guest``,
-``emulators``
+``emulators``, ``compiled``
     arguments of the builder of that name, in ``BUILDERS``
 ``/path``
-    text of a file; ``-> target`` is a link, null removes the file, anything
-    but a text is written as JSON; a path that ends with ``/`` is a folder
+    text of a file; ``-> target`` is a link, ``|`` a pipe, null removes the
+    file, anything but a text is written as JSON; a path that ends with ``/``
+    is a folder
 ``edit``
     path to a regular expression, which is found, and its replacement
 ``closed``
     paths that cannot be read
 ``closed_to_users``
     path of a file that users see but cannot read
+``modes``
+    path to the mode of a file
 ``times``
     path to the time of its last change in seconds, if it exists
 ``pre_step``
@@ -53,7 +58,7 @@ from nova_vhard.host.libvirt import libvirt
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.reporter import facts
 from tests import elf_files, trees
-from tests.unit.host import hardened, mac_trees
+from tests.unit.host import hardened, mac_trees, tpm_logs
 
 CASES = pathlib.Path(__file__).parent / "cases"
 CHECKS = {each.name: each for each in report.load()}
@@ -71,8 +76,39 @@ def of_each(builder, **by_number):
     }
 
 
-#: What an emulator with a stack canary and FORTIFY refers to, or a weak one.
-SYMBOLS = {"good": [b"__stack_chk_fail", b"__memcpy_chk"], "weak": []}
+def emulator(name, folder):
+    """Build a host with a good emulator, which libvirt names, and its libc."""
+    libc = [pathlib.Path(each) for each in elf_files.libraries()]
+    content = {
+        "/CMD/virsh-capabilities": trees.capabilities(hardened.QEMU),
+        hardened.QEMU: elf_files.compiled(),
+        **{str(each): each.read_bytes() for each in libc},
+    }
+    return trees.build(folder, content)
+
+
+def compiled(**binaries):
+    """Return binaries: path to a source and flags of the compiler."""
+    words = {path: text.split() for path, text in binaries.items()}
+    return {
+        path: elf_files.compiled(*flags, source=SOURCES[source])
+        for path, (source, *flags) in words.items()
+    }
+
+
+SOURCES = {
+    "program": elf_files.SOURCE,
+    "library": elf_files.LIBRARY,
+    "small": elf_files.SMALL,
+}
+#: What an emulator with a stack canary and FORTIFY refers to, or a weak one;
+#: and the library that one needs.
+SYMBOLS = {
+    "good": ([b"__stack_chk_fail", b"__memcpy_chk"],),
+    "weak": ([],),
+    "caged": ([], b"libseccomp.so.2"),
+    "loose": ([], b"libother.so.2"),
+}
 HOSTS = {
     "apparmor": mac_trees.apparmor,
     "selinux": mac_trees.selinux,
@@ -80,6 +116,7 @@ HOSTS = {
     "hardened": lambda name, folder: trees.build(
         folder, {"good": hardened.GOOD, "bad": hardened.BAD}[name]
     ),
+    "emulator": emulator,
     "empty": lambda name, folder: trees.build(folder, {}),
 }
 BUILDERS = {
@@ -90,12 +127,13 @@ BUILDERS = {
     "process": functools.partial(of_each, hardened.process),
     "guest": functools.partial(of_each, hardened.guest),
     "emulators": lambda **kinds: {
-        path: elf_files.made(64, "<", SYMBOLS[kind])
+        path: elf_files.made(64, "<", *SYMBOLS[kind])
         for path, kind in kinds.items()
     },
+    "compiled": compiled,
 }
 #: Keys of a case whose mapping is added to that of its group.
-ADDED = (*BUILDERS, "edit", "expected", "pre_step", "times")
+ADDED = (*BUILDERS, "edit", "expected", "modes", "pre_step", "times")
 #: All keys that are not paths.
 KEYS = {
     *ADDED,
@@ -126,7 +164,13 @@ def cases():
                 yield pytest.param(path.stem, group | row | both, id=title)
 
 
-ALL = [*cases()]
+ALL = [
+    *cases(),
+    *(
+        pytest.param("tpm", case, id=f"tpm: {number}")
+        for number, case in enumerate(tpm_logs.CASES)
+    ),
+]
 
 
 class Tree:
@@ -152,12 +196,10 @@ class Tree:
             if not (self.root / path[1:]).is_dir():
                 self.clear(path).mkdir(parents=True)
             return
-        place = self.clear(path)
-        if isinstance(content, bytes):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(content)
-        elif content is not None:
-            text = content if isinstance(content, str) else json.dumps(content)
+        self.clear(path)
+        if content is not None:
+            is_text = isinstance(content, str | bytes)
+            text = content if is_text else json.dumps(content)
             trees.build(self.root, {path: text})
 
     def drop(self, names):
@@ -192,10 +234,12 @@ class Tree:
             self.put(path, text)
         if "closed" in case:
             self.put("/ERRORS.json", [[x, "EACCES"] for x in case["closed"]])
-        times = case.get("times", {})
-        for path in times:
+        times, modes = case.get("times", {}), case.get("modes", {})
+        for path in (*times, *modes):
             if (self.root / path[1:]).is_file():
                 self.put(path, (self.root / path[1:]).read_bytes())
+        for path in modes:
+            (self.root / path[1:]).chmod(modes[path])
         # After all files: writing one changes the time of its folder.
         for path in times:
             if (self.root / path[1:]).exists():

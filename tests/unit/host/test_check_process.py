@@ -2,7 +2,6 @@
 """A check that hangs or dies takes nothing else down."""
 
 import ctypes
-import dataclasses
 import faulthandler
 import os
 import re
@@ -73,6 +72,7 @@ def leave_by_exception(host):
 
 
 def divide(host):
+    host.root.note("a fact")
     return 1 / 0
 
 
@@ -149,10 +149,8 @@ def test_the_answer_is_the_same_as_without_a_child():
     checks = [Does(note, reason='line\n "two"'), Does(divide)]
     isolated, plain = run(*checks), in_process(Host(), checks)
     assert statuses(plain) == [PASSES, UNKNOWN]
-    assert isolated[0][0] == plain[0][0]
-    for (each, took), (other, _) in zip(isolated, plain, strict=True):
-        assert dataclasses.replace(each, evidence=other.evidence) == other
-        assert took >= 0
+    assert [each for each, _ in isolated] == [each for each, _ in plain]
+    assert plain[1][0].evidence == ("a fact",)
 
 
 def test_each_check_has_the_whole_limit_and_its_own_seconds():

@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import re
-from xml.etree import ElementTree
 
 import pytest
 
@@ -17,7 +16,6 @@ from nova_vhard.host.checks.qemu_minimal import unwanted
 from nova_vhard.host.evidence import MAX_EVIDENCE
 from nova_vhard.host.host import Expected, Host
 from nova_vhard.host.libvirt import libvirt
-from nova_vhard.host.libvirt.libvirt import Libvirt
 from nova_vhard.host.qemu import qemu_devices
 from nova_vhard.host.root import HostRoot
 from nova_vhard.policy import document
@@ -26,6 +24,7 @@ from tests import golden
 from tests.trees import build, capabilities
 from tests.unit.host.test_cases import CHECKS
 from tests.unit.host.test_check_process import ended
+from tests.unit.host.test_running import named
 
 PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
 CHECK = CHECKS["qemu_minimal"]
@@ -85,6 +84,8 @@ def refusing(**kinds):
     return Expected(policy=True, refused=refused)
 
 
+#: A shell command that lists a device.
+ONE = "echo 'name \"virtio-net-pci\"'"
 BUSES = ("disk_bus", "cdrom_bus", "floppy_bus", "rescue_bus")
 
 
@@ -157,19 +158,6 @@ def test_q35_holds_nothing_in_an_emulator_of_arms_guests(program):
     assert held.isdisjoint(unwanted(policy, FULL, "x86_64"))
 
 
-class Named(Libvirt):
-    """A libvirt that names emulators."""
-
-    def __init__(self, *paths):
-        self._xml = capabilities(*(str(each) for each in paths))
-
-    def capabilities(self):
-        return ElementTree.fromstring(self._xml)
-
-    def running(self):
-        return []
-
-
 @pytest.fixture
 def program(tmp_path):
     """Return what puts an emulator into place that is a shell script."""
@@ -188,7 +176,7 @@ def live(paths, expected=BASELINE, state_dir=None):
     """Run the check on this machine, with one emulator or several."""
     cache._MEMORY.clear()
     paths = paths if isinstance(paths, list) else [paths]
-    host = Host(HostRoot("/"), Named(*paths), expected, state_dir=state_dir)
+    host = Host(HostRoot("/"), named(*paths), expected, state_dir=state_dir)
     return CHECK.run(host)
 
 
@@ -221,10 +209,7 @@ def test_how_it_is_asked(program, tmp_path, monkeypatch):
     monkeypatch.setenv("QEMU_MODULE_DIR", "/nowhere")
     monkeypatch.setenv("LD_PRELOAD", "/nowhere.so")
     seen = tmp_path / "seen"
-    path = program(
-        f'echo "$@" > {seen}; env >> {seen}; cat >> {seen}; '
-        "echo 'name \"virtio-net-pci\"'"
-    )
+    path = program(f'echo "$@" > {seen}; env >> {seen}; cat >> {seen}; {ONE}')
     assert live(path).status is PASS
     arguments, *environment = seen.read_text().splitlines()
     for words in ("-machine none -device help", "-no-user-config -nodefaults"):
@@ -235,23 +220,29 @@ def test_how_it_is_asked(program, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("script", "why"),
+    ("script", "mode", "why"),
     [
-        ("exit 0", "lists no device"),
-        (f"cat {HELP}; exit 3", "ended with 3"),
-        (f"cat {HELP}; kill -9 $$", "ended with -9"),
-        ("while :; do echo 'name \"virtio-net-pci\"'; done", "too much"),
-        ("echo 'name \"x\"'; sleep 60", "takes over"),
-        ("echo 'name \"x\"'; sleep 60 & exec sleep 60", "takes over"),
-        ("exec >&-; sleep 60", "takes over"),
+        ("exit 0", 0o755, "lists no device"),
+        ("exit 0", 0o644, "Permission denied"),
+        ("exit 0", None, "No such file"),
+        (f"cat {HELP}; exit 3", 0o755, "ended with 3"),
+        (f"cat {HELP}; kill -9 $$", 0o755, "ended with -9"),
+        (f"while :; do {ONE}; done", 0o755, "too much"),
+        (f"{ONE}; sleep 60", 0o755, "takes over"),
+        (f"{ONE}; sleep 60 & exec sleep 60", 0o755, "takes over"),
+        ("exec >&-; sleep 60", 0o755, "takes over"),
     ],
 )
 def test_an_emulator_that_gives_no_list_is_unknown(
-    program, monkeypatch, script, why
+    program, monkeypatch, script, mode, why
 ):
     limit = 5.0 if why == "too much" else 0.3
     monkeypatch.setattr(qemu_devices, "_SECONDS", limit)
-    result = live(program(script))
+    path = program(script)
+    path.chmod(mode or 0)
+    if mode is None:
+        path.unlink()
+    result = live(path)
     assert (result.status, why in result.evidence[0]) == (UNKNOWN, True)
 
 
@@ -261,15 +252,6 @@ def test_nothing_is_left_running(program, tmp_path, monkeypatch):
     path = program(f"sleep 60 & echo $! $$ > {numbers}; wait")
     assert live(path).status is UNKNOWN
     assert all(map(ended, numbers.read_text().split()))
-
-
-@pytest.mark.parametrize("kind", ["missing", "not executable"])
-def test_an_emulator_that_cannot_be_started_is_unknown(program, kind):
-    path = program("exit 0")
-    path.chmod(0o644)
-    if kind == "missing":
-        path.unlink()
-    assert live(path).status is UNKNOWN
 
 
 def test_one_that_gives_no_list_hides_no_fault_of_another(program):

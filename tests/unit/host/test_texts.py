@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parsers for texts of the kernel, systemd and QEMU."""
 
-import json
 import os
 import re
 import socket
 
 import pytest
 
-from nova_vhard.cmd import reporter
 from nova_vhard.host import module_parameters
 from nova_vhard.host.cpu import cpu_threads, guest_cpus, vulnerabilities
 from nova_vhard.host.cpu.vulnerabilities import State
@@ -19,7 +17,7 @@ from nova_vhard.host.libvirt.socket_units import Units
 from nova_vhard.host.qemu import consoles
 from nova_vhard.host.root import HostRoot, Unreadable
 from tests.trees import build
-from tests.unit.host.hardened import ANY, GOOD, tcp, words
+from tests.unit.host.hardened import ANY, tcp
 
 #: libvirt's options for Nova's [spice] require_secure.
 SECURE = ",".join(
@@ -494,20 +492,6 @@ def test_the_kernels_words(text, apart, state):
 def test_retbleed_needs_no_barrier_of_its_own():
     found = vulnerabilities.state("retbleed", "Mitigation: IBRS")
     assert found is State.CLOSED
-
-
-def test_an_option_names_what_is_accepted(tmp_path, capsys):
-    root = build(tmp_path / "root", {**GOOD, **words(mds="Vulnerable")})
-    conf = tmp_path / "reporter.conf"
-    conf.write_text(
-        "[vhard_reporter]\naccepted_vulnerabilities = mds: one customer\n"
-    )
-    command = ["--config-file", str(conf), "check", "--root", root]
-    assert reporter.main([*command, "-f", "json"]) == 2
-    results = json.loads(capsys.readouterr().out)["results"]
-    result = {each["check"]: each for each in results}["cpu_mitigations"]
-    assert result["status"] == "PASS"
-    assert "(accepted: one customer)" in "".join(result["evidence"])
 
 
 def test_a_list_that_is_longer_than_any_kernels():

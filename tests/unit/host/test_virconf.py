@@ -33,6 +33,45 @@ namespaces = [
 user = "root"
 """
 
+QEMU_CONF = """\
+# As deployers and people leave it: lists over lines, blank lines, and
+# keys twice.
+cgroup_device_acl = [
+    "/dev/null", "/dev/full", "/dev/zero",
+
+    "/dev/random", "/dev/urandom",
+    "/dev/ptmx"
+]
+
+security_driver = [
+    "none"
+
+]
+
+user = "root"
+  group="root" # why
+user = "root"
+seccomp_sandbox = 0; clear_emulator_capabilities = 0
+
+namespaces = [
+
+]
+max_core = "unlimited"
+migrate_tls_force = 0
+
+# namespaces = [ "mount" ]
+vnc_password = "SECRET"
+namespaces = [ ]"""
+#: What the remedy of guest_cage removes from it.
+CAGE = ("user", "group", "seccomp_sandbox", "clear_emulator_capabilities")
+CAGED = re.sub(
+    r'user = "root"|group="root" (?=#)|seccomp_sandbox = 0;'
+    r"|clear_emulator_capabilities = 0|^namespaces = \[[\n ]*\]",
+    "",
+    QEMU_CONF,
+    flags=re.MULTILINE,
+)
+
 
 @pytest.mark.parametrize(
     ("text", "settings", "expected"),
@@ -47,6 +86,7 @@ user = "root"
             '# cgroup_device_acl = []\ncgroup_device_acl = [ "/dev/null" ]\n\n'
             'namespaces = [\n\n]\nuser = "root"\n',
         ),
+        (QEMU_CONF, dict.fromkeys((*CAGE, "namespaces"), ""), CAGED),
         # libvirt takes the first one.
         ("a = 0\nb = 1\na = 1\n", {"a": "1"}, "a = 1\nb = 1\n\n"),
         ("a = 1\nb = 1\na = 0\n", {"a": "1"}, "a = 1\nb = 1\n\n"),
@@ -206,11 +246,3 @@ def test_no_pattern_crosses_the_end_of_a_line():
             getattr(x, "value", "") for x in yaml.parse(path.read_text())
         ]
     assert [text for text in texts if _CROSSING.search(text)] == []
-
-
-@pytest.mark.parametrize(
-    "text",
-    [r"^\s*user", r"^(\s*user)", r"user\s*=\s*(.*)", r"\s*a", r"\n\s+a"],
-)
-def test_a_pattern_that_crosses_is_found(text):
-    assert _CROSSING.search(text)
