@@ -21,12 +21,14 @@ from nova_vhard.guard.metrics import Metrics
 from nova_vhard.guard.server import Server
 from nova_vhard.guard.wire import Answer, Request, Word
 from nova_vhard.policy.watch import PolicyFile
+from tests.trees import build
 from tests.unit.guard import domains
 from tests.unit.guard.domains import ENFORCE, UUID, xml
 
 PATH = pathlib.Path(hook.__file__)
 PYTHON = "/usr/bin/python3"
 XML = b"<domain/>"
+PREPARE = Request(wire.PREPARE, "x", XML)
 ALLOW = Answer(Word.ALLOW)
 REFUSE = Answer(Word.REFUSE, "no\nsuch disk")
 UNANSWERED = Answer(Word.UNANSWERED, "there is no policy")
@@ -123,21 +125,20 @@ def test_the_hook_has_no_alarm_left_behind_an_answer(monkeypatch, operation):
 @pytest.mark.parametrize(
     ("files", "status"),
     [
-        ((), 0),
-        (("refuse",), 1),
+        ({}, 0),
+        ({"/refuse": ""}, 1),
         # The policy can be disabled even if the daemon cannot start.
-        (("refuse", "policy.yaml.disabled"), 0),
+        ({"/refuse": "", "/policy.yaml.disabled": ""}, 0),
     ],
 )
-@pytest.mark.parametrize("answers", [None, UNANSWERED])
+@pytest.mark.parametrize("answers", [False, True])
 @pytest.mark.parametrize("operation", ["prepare", "start"])
 def test_the_hook_without_an_answer(short, files, status, answers, operation):
     """The host's log has one alert for each start."""
-    for name in files:
-        pathlib.Path(short, name).touch()
+    build(pathlib.Path(short), files)
     daemon = contextlib.nullcontext()
     if answers:
-        daemon = serving(short, lambda request: answers)
+        daemon = serving(short, lambda request: UNANSWERED)
     with daemon, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
         log.bind(f"{short}/log")
         done = hooked(short, operation, name="a\x1bname")
@@ -237,8 +238,7 @@ def test_what_is_no_request_is_closed_on(
         give.assert_not_called()
         # and the next is answered
         if half and not user:
-            request = Request(wire.PREPARE, "", XML)
-            assert wire.ask(path, request, 5) == ALLOW
+            assert wire.ask(path, PREPARE, 5) == ALLOW
     assert running.rejected == 1
     assert said in caplog.text
     assert "Traceback" not in caplog.text
@@ -257,7 +257,7 @@ def test_a_fault_of_an_answer_ends_no_thread(short, caplog):
     with serving(short, fail, threads=1) as (path, running):
         for _ in range(2):
             with pytest.raises(ConnectionError):
-                wire.ask(path, Request(wire.PREPARE, "x", XML), 5)
+                wire.ask(path, PREPARE, 5)
     assert running.rejected == 2
     assert caplog.text.count("ZeroDivisionError") >= 2
 
@@ -272,8 +272,7 @@ def test_a_stop_lets_an_answer_be_made(short):
 
     with futures.ThreadPoolExecutor() as clients:
         with serving(short, give) as (path, _):
-            request = Request(wire.PREPARE, "x", XML)
-            asked = clients.submit(wire.ask, path, request, 30)
+            asked = clients.submit(wire.ask, path, PREPARE, 30)
             assert begun.wait(30)
             threading.Timer(0.05, go_on.set).start()
         assert asked.result().word is Word.REFUSE
