@@ -68,7 +68,8 @@ class Cloud:
     """
 
     def __init__(self):
-        self.providers, self.consumers, self.root_traits = 0, [], set()
+        self.providers, self.consumers = 0, []
+        self.root = {"traits": [], "resource_provider_generation": 1}
         self.before = self.after = lambda method, url: None
         self.on_offer = lambda: None
         self.make()
@@ -128,16 +129,18 @@ class Cloud:
         if uuid not in (ROOT, self.provider):
             return answer(404)
         if part[0] == "traits":
-            return self._traits(data)
+            # A write has its new ones.
+            self.root = {**self.root, **(data or {})}
+            return answer(200, self.root)
         body = {"resource_provider_generation": self.generation}
         if part[0] == "allocations":
-            return answer(
-                200, body | {"allocations": {x: {} for x in self.consumers}}
-            )
-        if method == "PUT":
+            body["allocations"] = {each: {} for each in self.consumers}
+        elif method == "PUT":
             return self._inventory(data)
-        fields = {"total": 1, "reserved": self.reserved}
-        return answer(200, {**body, "inventories": {CLASS: fields}})
+        else:
+            fields = {"total": 1, "reserved": self.reserved}
+            body["inventories"] = {CLASS: fields}
+        return answer(200, body)
 
     def _inventory(self, data):
         if data["resource_provider_generation"] != self.generation:
@@ -146,17 +149,8 @@ class Cloud:
         self.reserve(inventories[CLASS]["reserved"])
         if self.offered:
             self.on_offer()
-        return answer(
-            200, data | {"resource_provider_generation": self.generation}
-        )
-
-    def _traits(self, data):
-        if data is not None:
-            self.root_traits = {*data["traits"]}
-        traits = sorted(self.root_traits)
-        return answer(
-            200, {"traits": traits, "resource_provider_generation": 1}
-        )
+        now = {"resource_provider_generation": self.generation}
+        return answer(200, data | now)
 
 
 class Killed(BaseException):
@@ -362,12 +356,11 @@ class Model(RuleBasedStateMachine):
 
         :param trouble: fault of the host during the round
         """
-        host = self.host
-        host.disk_full = trouble == "disk"
-        host.silent = trouble == "libvirt"
-        host.works = trouble != "steps"
-        host.rules = {"no rules": "", "other rules": "second"}.get(
-            trouble, "first"
+        host, rules = self.host, {"no rules": "", "other rules": "second"}
+        host.disk_full, host.silent = trouble == "disk", trouble == "libvirt"
+        host.works, host.rules = (
+            trouble != "steps",
+            rules.get(trouble, "first"),
         )
         host.points, host.late = 0, False
         host.events = {at: getattr(host, name) for at, name in happens.items()}

@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from unittest import mock
 from unittest.mock import call
 
@@ -24,6 +23,7 @@ from nova_vhard.cleaner.step_process import Isolation
 from nova_vhard.cleaner.steps.nvme_erase import NvmeErase
 from nova_vhard.host.processes import child_process
 from nova_vhard.host.root import Unreadable
+from tests.trees import build
 from tests.unit.cleaner import trees
 from tests.unit.cleaner.trees import (
     CLEAR,
@@ -35,9 +35,18 @@ from tests.unit.cleaner.trees import (
     changed,
     data,
 )
-from tests.unit.host.test_check_process import ended, hang
+from tests.unit.guard.domains import until
+from tests.unit.host.test_check_process import (
+    die,
+    divide,
+    ended,
+    hang,
+    leave,
+    leave_by_exception,
+)
 
-RESET = installed_steps()["function_reset"]
+STEPS = installed_steps()
+RESET = STEPS["function_reset"]
 BESIDES = "besides: 0000:02:00.1 0000:02:00.2"
 
 
@@ -155,6 +164,7 @@ RUNNING, SANITIZED, FAILED, NEVER = (
 )
 FORMAT = data("nvme-cli/format.txt")
 INVALID = data("nvme-cli/sanitize-unsupported.txt")
+DISK = "/dev/nvme0n1"
 ONE_IS_LEFT = (
     f"head -c 4096 {{disk}} > {{disk}}.one; {CLEAR}; "
     "dd if={disk}.one of={disk} conv=notrunc 2>/dev/null"
@@ -165,22 +175,22 @@ ONE_IS_LEFT = (
 def root(tmp_path, monkeypatch):
     monkeypatch.setattr(nvme, "POLL", 0.001)
     root = trees.tree(tmp_path)
-    place = trees.folder(root) / "nvme" / "nvme0" / "nvme0n1"
-    place.mkdir(parents=True, exist_ok=True)
-    (place / "nsid").write_text("1\n")
+    build(trees.folder(root) / "nvme/nvme0/nvme0n1", {"/nsid": "1\n"})
     return root
 
 
 @pytest.fixture
 def cli(tmp_path, root):
     """Return an nvme-cli for a drive that contains data of a guest."""
-    disk = pathlib.Path(root.root) / "dev" / "nvme0n1"
-    disk.parent.mkdir(exist_ok=True)
-    disk.write_bytes(bytes(range(256)) * (SIZE // 512) + bytes(SIZE // 2))
-    return trees.Nvme(tmp_path, disk)
+    content = bytes(range(256)) * (SIZE // 512) + bytes(SIZE // 2)
+    disk = pathlib.Path(build(pathlib.Path(root.root), {DISK: content}))
+    return trees.Nvme(tmp_path, disk / DISK[1:])
 
 
-def erase(root, cli, driver="nvme", refuses="", **settings):
+def erase(root, cli, *answers, driver="nvme", refuses="", **settings):
+    """Return the outcome of the step on a drive that answers so."""
+    for answer in answers:
+        cli.answers(*answer.args, **answer.kwargs)
     settings = {"program": str(cli.path), **settings}
     job = trees.bound(root, settings, driver, refuses=refuses)
     try:
@@ -326,9 +336,7 @@ UNTOLD = "percent_used: no number"
     ],
 )
 def test_a_drive(root, cli, answers, settings, said, order):
-    for answer in answers:
-        cli.answers(*answer.args, **answer.kwargs)
-    outcome = erase(root, cli, **settings)
+    outcome = erase(root, cli, *answers, **settings)
     assert re.match(said, outcome.said), outcome
     assert outcome.clean == (said == ERASED)
     (told,) = orders(cli) or [None]
@@ -337,12 +345,6 @@ def test_a_drive(root, cli, answers, settings, said, order):
     assert bool(cli.asked) == ("driver" not in settings)
     # A guest may have detached a namespace: those are listed, too.
     assert all("--all" in x for x in cli.asked if x.startswith("list-ns"))
-
-
-def test_the_traits_that_a_controller_stands_for(root, cli):
-    for answer in (has(sanicap=3), SANITIZES):
-        cli.answers(*answer.args)
-    assert "HW_NVME_CES, HW_NVME_BES" in erase(root, cli).evidence[1]
 
 
 @pytest.mark.parametrize(
@@ -354,9 +356,11 @@ def test_the_traits_that_a_controller_stands_for(root, cli):
     ],
 )
 def test_a_sanitize_is_waited_for(root, cli, states, before, after):
-    for answer in (has(sanicap=3), call("sanitize-log", *states)):
-        cli.answers(*answer.args)
-    assert erase(root, cli).clean
+    answers = has(sanicap=3), call("sanitize-log", *states)
+    outcome = erase(root, cli, *answers)
+    assert outcome.clean
+    # The traits that such a controller stands for.
+    assert "HW_NVME_CES, HW_NVME_BES" in outcome.evidence[1]
     verbs = [x.split()[0] for x in cli.asked if x.startswith("sanitize")]
     log = ["sanitize-log"]
     assert verbs == [*log * before, "sanitize", *log * after]
@@ -364,10 +368,10 @@ def test_a_sanitize_is_waited_for(root, cli, states, before, after):
 
 def test_a_sanitize_without_end(root, cli, monkeypatch):
     """The remaining time is shorter than the polling interval."""
-    for answer in (has(sanicap=3), call("sanitize-log", NEVER, RUNNING)):
-        cli.answers(*answer.args)
     monkeypatch.setattr(nvme, "POLL", 1000.0)
-    assert re.search(r"does not end: \(2\) .*50 %", erase(root, cli).said)
+    answers = has(sanicap=3), call("sanitize-log", NEVER, RUNNING)
+    said = erase(root, cli, *answers).said
+    assert re.search(r"does not end: \(2\) .*50 %", said)
 
 
 def test_only_root_may_change_the_tool(root, cli):
@@ -381,8 +385,8 @@ def test_only_root_may_change_the_tool(root, cli):
 )
 def test_the_driver_is_lent_and_taken_back(root, cli, before, after, status):
     """Also after a failure."""
-    cli.answers("id-ctrl", data("nvme-cli/id-ctrl.json"), status=status)
-    assert erase(root, cli, driver=before).clean == (not status)
+    answer = call("id-ctrl", data("nvme-cli/id-ctrl.json"), status=status)
+    assert erase(root, cli, answer, driver=before).clean == (not status)
     assert trees.driver(root) == after
     override = trees.folder(root) / "driver_override"
     assert override.read_text() == "(null)\n"
@@ -391,7 +395,6 @@ def test_the_driver_is_lent_and_taken_back(root, cli, before, after, status):
 # A step that hangs, dies or starts processes is killed with all of them.
 
 
-STEPS = installed_steps()
 LIMIT = 0.5
 DONE = Outcome(True, "done")
 
@@ -401,11 +404,11 @@ class Does(Step):
 
     name, priority, schema = "does", 1, {"type": "object"}
 
-    def __init__(self, action=dict, outcome=DONE):
+    def __init__(self, action=id, outcome=DONE):
         self._action, self._outcome = action, outcome
 
     def run(self, job):
-        self._action()
+        self._action(job)
         return self._outcome
 
 
@@ -416,35 +419,18 @@ def short(monkeypatch):
 
 def told(path):
     """Return the PID that a process writes to a file."""
-    while not (path.exists() and path.read_text().strip()):
-        time.sleep(0.01)
+    until(lambda: path.exists() and path.read_text().strip())
     return int(path.read_text())
-
-
-def die(number=signal.SIGKILL):
-    os.kill(os.getpid(), number)
-
-
-def stop():
-    die(signal.SIGSTOP)
-
-
-def divide():
-    return 1 / 0
-
-
-def leave():
-    os._exit(0)
 
 
 @pytest.mark.parametrize(
     ("step", "text"),
     [
-        (Does(hang), "did not end within 0.5 seconds"),
-        (Does(stop), "did not end within"),
-        (Does(die), "killed by SIGKILL"),
-        (Does(leave), "exit status 0"),
-        (Does(sys.exit), "SystemExit: "),
+        (Does(hang), "did not end within 0.5 seconds, and was ended"),
+        (Does(die(signal.SIGSTOP)), "did not end within"),
+        (Does(die(signal.SIGKILL)), "killed by SIGKILL"),
+        (Does(leave), "exit status 3"),
+        (Does(leave_by_exception), "SystemExit: 3"),
         (Does(divide), "ZeroDivisionError"),
         # Invalid outcomes.
         (Does(outcome=Outcome("no", "dirty")), "no sense: clean no"),
@@ -457,8 +443,10 @@ def leave():
     ],
 )
 def test_without_an_answer_it_is_not_clean(root, short, step, text):
-    result = Isolation().run(step, trees.job(root, limit=LIMIT))
+    isolation = Isolation()
+    result = isolation.run(step, trees.job(root, limit=LIMIT))
     assert (result.clean, text in result.said) == (False, True)
+    assert not isolation.stuck
 
 
 @pytest.mark.parametrize(
@@ -479,19 +467,6 @@ def test_what_is_kept_of_an_outcome_can_be_read_again(root, tmp_path, outcome):
     assert (now.state, now.word, len(now.steps)) == (State.CLEAN, "", 9)
 
 
-def test_a_reset_that_never_comes_back_is_ended(tmp_path, short):
-    root = trees.tree(tmp_path)
-    # A FIFO that has no reader.
-    place = trees.folder(root) / "reset"
-    place.unlink()
-    os.mkfifo(place)
-    isolation, job = Isolation(), trees.job(root, limit=LIMIT)
-    result = isolation.run(STEPS["function_reset"], job)
-    text = "did not end within 0.5 seconds, and was ended"
-    assert (result.clean, result.said) == (False, text)
-    assert not isolation.stuck
-
-
 GETS_AWAY = """
 import os, signal, sys, time
 if os.fork():
@@ -506,18 +481,18 @@ time.sleep(60)
 
 
 @pytest.mark.parametrize(
-    ("after", "limit"), [(hang, 3), (dict, 10), (die, 10)]
+    ("after", "limit"), [(hang, 3), (id, 10), (die(signal.SIGKILL), 10)]
 )
 def test_what_a_step_has_started_is_ended(root, tmp_path, after, limit):
     """Also if the step is killed and cannot end its processes itself."""
 
-    def start():
+    def start(job):
         subprocess.Popen([sys.executable, "-c", GETS_AWAY, tmp_path / "pid"])
         told(tmp_path / "pid")
-        after()
+        after(job)
 
     outcome = Isolation().run(Does(start), trees.job(root, limit=limit))
-    assert outcome.clean == (after is dict)
+    assert outcome.clean == (after is id)
     assert ended(told(tmp_path / "pid"))
 
 
@@ -528,9 +503,7 @@ def test_one_that_cannot_be_ended_is_left_and_no_step_follows(
     with monkeypatch.context() as patch:
         patch.setattr(child_process, "_kill", lambda pid: None)
         patch.setattr(child_process, "_PATIENCE", 0.05)
-        first, second = (
-            isolation.run(Does(each), job) for each in (hang, dict)
-        )
+        first, second = (isolation.run(Does(each), job) for each in (hang, id))
     (pid,) = isolation.stuck.values()
     assert isolation.stuck == {trees.NVME: pid}
     assert f"process {pid} hangs and cannot be ended" in first.said
@@ -570,6 +543,7 @@ from nova_vhard.cleaner import lock
 from nova_vhard.cleaner.step_process import Isolation
 from nova_vhard.cleaner.rules import installed_steps
 from nova_vhard.host.root import HostRoot
+from tests.trees import build
 from tests.unit.cleaner import trees
 root, program, run = sys.argv[1:]
 job = trees.job(HostRoot(root), {"program": program}, limit=600)
@@ -602,8 +576,7 @@ def test_processes_of_a_killed_cleaner_are_ended(root, tmp_path):
     cleaner.wait()
     assert ended(pid)
     # The processes that hold the lock are ended one after the other.
-    while not free(folder):
-        time.sleep(0.02)
+    until(lambda: free(folder))
 
 
 def wipe(folder, text, head="#!/bin/sh"):
@@ -718,13 +691,12 @@ def test_what_a_program_does(root, tmp_path, text, limit, said, printed):
 )
 def test_a_program_that_is_not_run(root, tmp_path, name, changed, mode, words):
     wipe(tmp_path, "exit 0", "#!/bin/sh" if mode else "\x7fELF")
-    (tmp_path / "theirs").mkdir()
-    for link, target in (
-        ("theirs/true", "/usr/bin/true"),
-        ("link", tmp_path / "theirs/true"),
-        ("loop", "loop"),
-    ):
-        (tmp_path / link).symlink_to(target)
+    links = {
+        "/theirs/true": "-> /usr/bin/true",
+        "/link": f"-> {tmp_path}/theirs/true",
+        "/loop": "-> loop",
+    }
+    build(tmp_path, links)
     (tmp_path / changed).chmod(mode or 0o755)
     result = command(root, tmp_path / name)
     assert result.clean == (not words)
