@@ -2,10 +2,10 @@
 """An attestor's configuration, and a verifier."""
 
 import pytest
-from oslo_config import cfg
 
 from nova_vhard.conf import attestor as attestor_conf
 from tests.unit.attestor import verifier as verifiers
+from tests.unit.helpers import configured
 
 
 @pytest.fixture(scope="session")
@@ -23,10 +23,7 @@ def verifier(certificates):
 
 @pytest.fixture
 def conf():
-    conf = cfg.ConfigOpts()
-    attestor_conf.register(conf)
-    conf([], default_config_files=[])
-    return conf
+    return configured(attestor_conf)
 
 
 @pytest.fixture

@@ -72,15 +72,10 @@ def test_until_its_age_is_over(ledger):
     take(ledger, Verdict(nonsense="?"), NOW + 589)
     assert ledger.attested(NOW + 589)
     assert not ledger.attested(NOW + 590)
-
-
-def test_a_time_to_come_lasts_no_longer(ledger):
+    # A time to come lasts no longer.
     take(ledger, verified(-59))
     assert ledger.attested(NOW) == {HOST: NOW + AGE}
-
-
-def test_a_host_that_is_not_mapped_any_more(ledger):
-    take(ledger, verified(0))
+    # A host that is not mapped any more.
     ledger.take({}, {"agent": verified(0)}, NOW)
     assert not ledger.attested(NOW)
 

@@ -2,6 +2,7 @@
 """Marks: what nobody without the key can make, move or make last longer."""
 
 import datetime
+import re
 import uuid
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_vhard.placement import marks
+from tests.trees import build
 
 KEY, ANOTHER = b"k" * 32, b"a" * 32
 NOW = datetime.datetime(2026, 6, 15, 12, 30, tzinfo=datetime.UTC)
@@ -22,37 +24,37 @@ def some(count):
 
 @pytest.mark.parametrize("count", range(1, marks.MOST + 1))
 def test_a_mark_fits_into_a_name_and_is_read_again(count):
-    mark = marks.make(KEY, UNTIL, some(count))
-    assert len(mark.name) <= 255
-    assert mark.name.isascii() and mark.name.replace("_", "").isalnum()
-    assert mark.name == mark.name.upper()
+    mark, hosts = marks.make(KEY, UNTIL, some(count)), {*some(count)}
+    assert re.fullmatch("[A-Z0-9_]{1,255}", mark.name)
     assert marks.read(mark.name, [KEY]) == mark
-    assert marks.attested([mark.name], [KEY], NOW) == set(some(count))
-    assert marks.named([mark.name], NOW) == set(some(count))
+    assert marks.attested([mark.name], [KEY], NOW) == hosts
+    assert marks.named([mark.name], NOW) == hosts
 
 
-def test_it_counts_until_its_time():
-    mark = marks.make(KEY, UNTIL, some(2))
-    before = datetime.timedelta(seconds=599)
-    over = datetime.timedelta(seconds=600)
-    assert marks.attested([mark.name], [KEY], NOW + before)
-    assert not marks.attested([mark.name], [KEY], NOW + over)
-    assert not marks.named([mark.name], NOW + over)
+DAY = 86400
 
 
-def test_nothing_lasts_longer_than_the_longest_max_age():
-    # as by a clock of the attestor's that is years ahead
-    longest = int(NOW.timestamp()) + 86400
-    for until, counts in ((longest, True), (longest + 3601, False)):
-        mark = marks.make(KEY, until, some(2))
-        assert bool(marks.attested([mark.name], [KEY], NOW)) is counts
-        assert bool(marks.named([mark.name], NOW)) is counts
-
-
-def test_a_scheduler_knows_how_long_a_mark_lasts_at_most():
-    for until, counts in ((UNTIL + 60, True), (UNTIL + 61, False)):
-        mark = marks.make(KEY, until, some(2))
-        assert bool(marks.attested([mark.name], [KEY], NOW, 600)) is counts
+@pytest.mark.parametrize(
+    ("until", "passed", "max_age", "counts"),
+    [
+        # It counts until its time.
+        (600, 599, None, True),
+        (600, 600, None, False),
+        # Nothing lasts longer than the longest max_age, as by a clock of the
+        # attestor's that is years ahead.
+        (DAY, 0, None, True),
+        (DAY + 3601, 0, None, False),
+        # A scheduler knows how long a mark lasts at most.
+        (660, 0, 600, True),
+        (661, 0, 600, False),
+    ],
+)
+def test_how_long_it_counts(until, passed, max_age, counts):
+    mark = marks.make(KEY, int(NOW.timestamp()) + until, some(2))
+    now = NOW + datetime.timedelta(seconds=passed)
+    ages = (max_age,) if max_age else ()
+    assert bool(marks.attested([mark.name], [KEY], now, *ages)) is counts
+    assert bool(marks.named([mark.name], now)) is (counts or bool(max_age))
 
 
 def test_what_never_counts_takes_no_place(monkeypatch):
@@ -101,47 +103,45 @@ def test_what_only_looks_like_one(name):
     marks.named([name], NOW)
 
 
-class TestKeys:
-    @pytest.fixture
-    def path(self, tmp_path):
-        tmp_path.chmod(0o755)
-        path = tmp_path / "key"
-        path.write_text("# made today\n" + "ab" * 32 + "\n\n" + "CD" * 40)
-        path.chmod(0o640)
-        return path
+@pytest.fixture
+def path(tmp_path):
+    tmp_path.chmod(0o755)
+    path = tmp_path / "key"
+    path.write_text("# made today\n" + "ab" * 32 + "\n\n" + "CD" * 40)
+    path.chmod(0o640)
+    return path
 
-    def test_one_a_line(self, path):
-        keys = marks.read_keys(str(path))
-        assert keys == (b"\xab" * 32, b"\xcd" * 40)
 
-    @pytest.mark.parametrize(
-        ("text", "mode", "folder", "said"),
-        [
-            *(
-                (text, 0o640, 0o755, None)
-                for text in (
-                    *("", "# none", "ab" * 31, "xy" * 32, "a" * 65),
-                    "ab" * 32 + "\nx",
-                )
-            ),
-            *(
-                ("ab" * 32, mode, 0o755, r"chmod (go-w|o-r)")
-                for mode in (0o644, 0o660, 0o602, 0o604)
-            ),
-            ("ab" * 32, 0o640, 0o777, "chmod go-w"),
-        ],
-    )
-    def test_no_key_or_one_that_is_open_to_others(
-        self, path, text, mode, folder, said
-    ):
-        path.write_text(text)
+def test_one_key_a_line(path):
+    keys = marks.read_keys(str(path))
+    assert keys == (b"\xab" * 32, b"\xcd" * 40)
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "folder", "said"),
+    [
+        *(
+            (text, 0o640, 0o755, None)
+            for text in (
+                *("", "# none", "ab" * 31, "xy" * 32, "a" * 65),
+                "ab" * 32 + "\nx",
+            )
+        ),
+        # Others can read it, or change it.
+        *(
+            ("ab" * 32, mode, 0o755, r"chmod (go-w|o-r)")
+            for mode in (0o644, 0o660, 0o602, 0o604)
+        ),
+        ("ab" * 32, 0o640, 0o777, "chmod go-w"),
+        ("-> none", None, 0o755, "No such file"),
+    ],
+)
+def test_no_key_or_one_that_is_open_to_others(path, text, mode, folder, said):
+    path.unlink()
+    build(path.parent, {"/key": text})
+    if mode:
         path.chmod(mode)
-        path.parent.chmod(folder)
-        with pytest.raises(marks.KeyFileError, match=said) as raised:
-            marks.read_keys(str(path))
-        assert str(path.parent) in str(raised.value)
-
-    def test_none_there(self, path):
-        path.unlink()
-        with pytest.raises(marks.KeyFileError, match="No such file"):
-            marks.read_keys(str(path))
+    path.parent.chmod(folder)
+    with pytest.raises(marks.KeyFileError, match=said) as raised:
+        marks.read_keys(str(path))
+    assert str(path.parent) in str(raised.value)

@@ -104,20 +104,30 @@ class Verifier:
         """Answer a request."""
         self.requests.append(request.path)
         self.encodings.append(request.headers.get("Accept-Encoding"))
+        content = {"code": 200, "status": "Success", "results": self.agents}
         status, body = self.status, self.body
         if request.headers.get("Content-Type"):
             status, body = 400, b"{}"
         elif request.path != "/v2.5/agents/?bulk=true":
             status, body = 404, b"{}"
         elif body is None:
-            content = {"code": 200, "status": "Success"}
-            body = json.dumps(content | {"results": self.agents}).encode()
+            body = json.dumps(content).encode()
         request.send_response(status)
-        request.send_header("Content-Length", str(len(body)))
-        for name, value in self.headers.items():
+        length = {"Content-Length": str(len(body))}
+        for name, value in (length | self.headers).items():
             request.send_header(name, value)
         request.end_headers()
         request.wfile.write(body)
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    verifier: Verifier
+
+    def do_GET(self) -> None:
+        self.verifier.answer(self)
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 @contextlib.contextmanager
@@ -127,31 +137,21 @@ def serving(folder: pathlib.Path) -> Iterator[Verifier]:
     :param folder: with certificates
     """
     verifier = Verifier()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            verifier.answer(self)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    # So that no thread of a request is left.
-    server.daemon_threads = False
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.crt", folder / "server.key")
-    context.load_verify_locations(folder / "ca.crt")
-    context.verify_mode = ssl.CERT_REQUIRED
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]
-    verifier.url = f"https://localhost:{server.server_address[1]}"
-    thread = threading.Thread(
-        target=server.serve_forever, args=(_PAUSE,), daemon=True
-    )
-    thread.start()
-    try:
-        yield verifier
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    handler = type("Handler", (_Handler,), {"verifier": verifier})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        # So that no thread of a request is left.
+        server.daemon_threads = False
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(folder / "server.crt", folder / "server.key")
+        context.load_verify_locations(folder / "ca.crt")
+        context.verify_mode = ssl.CERT_REQUIRED
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        verifier.url = f"https://localhost:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, args=(_PAUSE,))
+        thread.start()
+        try:
+            yield verifier
+        finally:
+            server.shutdown()
+            thread.join()
