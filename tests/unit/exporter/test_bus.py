@@ -2,13 +2,10 @@
 """A bus is listened to: oslo.messaging's own, within this process."""
 
 import itertools
-import threading
-import time
 
 import oslo_messaging
 import pytest
 from futurist import _thread
-from oslo_config import cfg
 from oslo_messaging._drivers import impl_fake
 
 from nova_vhard.conf import exporter as exporter_conf
@@ -17,30 +14,29 @@ from nova_vhard.exporter import bus, service
 from nova_vhard.policy.notify import Sender
 from tests import logged
 from tests.unit.exporter.sent import event
+from tests.unit.guard import domains
+from tests.unit.helpers import configured
 
 # Seconds in which an idle thread of a listener's notices that it is to end.
 _thread.ThreadWorker.MAX_IDLE_FOR = 0.05
 
-_WAIT = 60
 _TOPICS = itertools.count()
 
 
 @pytest.fixture
 def conf():
     """The options of a service and of the exporter, on the same bus."""
-    conf = cfg.ConfigOpts()
-    conf([], project="test", default_config_files=[])
-    exporter_conf.register(conf)
-    vhard_conf.register(conf)
     topic = f"exporter-{next(_TOPICS)}"
-    conf.set_override("notification_topic", topic, "vhard")
-    for name, value in {
-        "topic": topic,
-        "transport_urls": ["fake:"],
+    conf = configured(
+        exporter_conf,
+        "vhard_exporter",
+        topic=topic,
+        transport_urls=["fake:"],
         # oslo.messaging's fake ties no queue to an exchange
-        "exchanges": ["nova", "glance"],
-    }.items():
-        conf.set_override(name, value, "vhard_exporter")
+        exchanges=["nova", "glance"],
+    )
+    vhard_conf.register(conf)
+    conf.set_override("notification_topic", topic, "vhard")
     oslo_messaging.get_notification_transport(conf, url="fake:")
     conf.set_override("transport_url", "fake:")
     return conf
@@ -60,11 +56,7 @@ def value(exporter, name, **labels):
 
 def until(number, exporter, name, **labels):
     """Wait until a sample has a value."""
-    pause = threading.Event()
-    end = time.monotonic() + _WAIT
-    while value(exporter, name, **labels) != number:
-        assert time.monotonic() < end, name
-        pause.wait(0.01)
+    domains.until(lambda: value(exporter, name, **labels) == number)
 
 
 REFUSED = {"gate": "nova-api", "mode": "enforce", "outcome": "refuse"}
@@ -78,8 +70,7 @@ def test_counts_what_a_service_sends_and_no_other(conf, exporter, exchange):
     topic = conf.vhard.notification_topic
     notifier = oslo_messaging.Notifier(
         oslo_messaging.get_notification_transport(conf),
-        "compute.host",
-        "messagingv2",
+        *("compute.host", "messagingv2"),
         topics=[topic],
     )
     # when

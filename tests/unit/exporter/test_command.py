@@ -7,13 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 
 import oslo_messaging
 import pytest
 
 from nova_vhard.cmd import exporter
+from tests.unit.guard.domains import until
 
 _WAIT = 60
 #: Nothing listens there.
@@ -35,32 +35,27 @@ def configured(tmp_path, **options):
     return ["--config-file", str(path)]
 
 
-def scrape(port, process, until):
-    """Return what is served, once it has a text."""
-    deadline = time.monotonic() + _WAIT
-    text = ""
-    while until not in text:
-        assert time.monotonic() < deadline and process.poll() is None, text
-        time.sleep(0.05)
-        with contextlib.suppress(OSError):
-            url = f"http://127.0.0.1:{port}/metrics"
-            with urllib.request.urlopen(url, timeout=_WAIT) as answer:
-                text = answer.read().decode()
-    return text
+def scraped(port):
+    """Return what is served; nothing before it is."""
+    with contextlib.suppress(OSError):
+        url = f"http://127.0.0.1:{port}/metrics"
+        with urllib.request.urlopen(url, timeout=_WAIT) as answer:
+            return answer.read().decode()
+    return ""
 
 
 def test_serves_while_the_bus_is_down_and_stops_on_sigterm(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     arguments = configured(tmp_path, transport_urls=DOWN, port=port)
+    command = [sys.executable, "-m", "nova_vhard.cmd.exporter", *arguments]
     with subprocess.Popen(
-        [sys.executable, "-m", "nova_vhard.cmd.exporter", *arguments],
-        stderr=subprocess.PIPE,
-        text=True,
+        command, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
-            bus = 'bus="127.0.0.1:1/vhost"'
-            text = scrape(port, process, f"nova_vhard_bus_up{{{bus}}} 0.0")
+            down = 'nova_vhard_bus_up{bus="127.0.0.1:1/vhost"} 0.0'
+            until(lambda: down in scraped(port))
+            text = scraped(port)
             process.send_signal(signal.SIGTERM)
             _, errors = process.communicate(timeout=_WAIT)
         finally:
@@ -172,6 +167,7 @@ _FORGED = """
 import json, sys, threading
 import oslo_messaging
 from nova_vhard.cmd import exporter
+from tests.unit.guard.domains import until
 from nova_vhard.exporter import service
 
 def run(self, host, port):

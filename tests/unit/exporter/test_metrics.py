@@ -65,44 +65,64 @@ UNREADABLE = f"notifications_unreadable_total bus={BUS}"
 UP = f"bus_up bus={BUS}"
 
 
-def test_counts_decisions_and_their_violations(exporter):
-    assert samples(exporter)[REFUSED] == 0
-    send(exporter, payload(IDE_E1000), payload(IDE_E1000))
-    send(exporter, payload(gate="scheduler"))
-    rules = "violations_total gate=nova-api mode=enforce rule=guest_devices"
-    expected = {
-        REFUSED: 2,
-        "decisions_total gate=scheduler mode=none outcome=allow": 1,
-        f"{rules}.disk_bus": 2,
-        f"{rules}.vif_model": 2,
-    }
-    assert samples(exporter).items() >= expected.items()
+RULES_OF = "violations_total gate=nova-api mode=enforce rule=guest_devices"
+BELOW = "decision_seconds_bucket gate=nova-api le="
 
 
-def test_measures_judgements(exporter):
-    send(exporter, payload(seconds=61e-6), payload(seconds=0.5))
+@pytest.mark.parametrize(
+    ("payloads", "expected"),
+    [
+        ([], {REFUSED: 0}),
+        # Decisions and their violations.
+        (
+            [
+                payload(IDE_E1000),
+                payload(IDE_E1000),
+                payload(gate="scheduler"),
+            ],
+            {
+                REFUSED: 2,
+                "decisions_total gate=scheduler mode=none outcome=allow": 1,
+                f"{RULES_OF}.disk_bus": 2,
+                f"{RULES_OF}.vif_model": 2,
+            },
+        ),
+        # The time that they take.
+        (
+            [payload(seconds=61e-6), payload(seconds=0.5)],
+            {
+                f"{BELOW}5e-05": 0,
+                f"{BELOW}0.0001": 1,
+                f"{BELOW}1.0": 2,
+                "decision_seconds_sum gate=nova-api": pytest.approx(0.500061),
+            },
+        ),
+        # What a service has dropped.
+        (
+            [payload(dropped=5), payload(), payload(dropped=2)],
+            {"notifications_dropped_total service=nova-api": 7},
+        ),
+    ],
+    ids=["none", "decisions", "seconds", "dropped"],
+)
+def test_counts(exporter, payloads, expected):
+    send(exporter, *payloads)
     found = samples(exporter)
-    below = "decision_seconds_bucket gate=nova-api le="
-    counts = [found[f"{below}{bound}"] for bound in ("5e-05", "0.0001", "1.0")]
-    assert counts == [0, 1, 2]
-    total = found["decision_seconds_sum gate=nova-api"]
-    assert total == pytest.approx(0.500061)
+    assert {name: found[name] for name in expected} == expected
 
 
 def test_nobody_can_make_more_series(exporter):
     before = set(samples(exporter))
     for number in range(100):
-        data = payload(IDE_E1000, dropped=1)
-        data |= {"gate": f"g{number}", "mode": f"m{number}"}
-        data["outcome"] = f"o{number}"
-        data["violations"] = [{"rule": f"r{number}", "mode": f"m{number}"}]
+        data = payload(IDE_E1000, dropped=1) | {
+            "gate": f"g{number}",
+            "mode": f"m{number}",
+            "outcome": f"o{number}",
+            "violations": [{"rule": f"r{number}", "mode": f"m{number}"}],
+        }
         send(exporter, data, publisher=f"s{number}:h{number}")
-        send(
-            exporter,
-            ran(number, dropped=1),
-            kind=notify.POLICY,
-            publisher=f"s{number}",
-        )
+        runs, sender = ran(number, dropped=1), f"s{number}"
+        send(exporter, runs, kind=notify.POLICY, publisher=sender)
         send(exporter, data, kind=f"vhard.k{number}")
         send(exporter, {"version": f"v{number}"})
     more = " ".join(set(samples(exporter)) - before)
@@ -149,12 +169,6 @@ def test_what_cannot_be_read_is_counted_and_the_rest_goes_on(exporter, caplog):
             f"What nova-api:h1 sends to {BUS} is not counted: no object",
         )
     ]
-
-
-def test_counts_what_a_service_has_dropped(exporter):
-    send(exporter, payload(dropped=5), payload(), payload(dropped=2))
-    name = "notifications_dropped_total service=nova-api"
-    assert samples(exporter)[name] == 7
 
 
 def ran(process, digest="4f1c0a7be2d39586", refused=None, dropped=0):
