@@ -2,16 +2,16 @@
 """Options of a reporter."""
 
 import pytest
-from oslo_config import cfg
 
 from nova_vhard.conf import reporter as reporter_conf
+from tests.unit.helpers import configured
 
 
 @pytest.fixture
 def conf(tmp_path):
-    conf = cfg.ConfigOpts()
-    conf([], project="test")
-    reporter_conf.register(conf)
-    for name in ("state_path", "textfile_directory"):
-        conf.set_override(name, str(tmp_path), "vhard_reporter")
-    return conf
+    return configured(
+        reporter_conf,
+        "vhard_reporter",
+        state_path=str(tmp_path),
+        textfile_directory=str(tmp_path),
+    )

@@ -1,18 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Behavior common to a node's daemons: readiness, rounds, SIGHUP, exit."""
+"""Behavior common to a node's daemons: readiness, rounds, SIGHUP, exit.
+
+And the reporter's pause between two rounds.
+"""
 
 import os
 import signal
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
 
 from nova_vhard.cmd import attestor, cleaner, guard, reporter
 from nova_vhard.cmd import exporter as exporter
-from nova_vhard.daemon import interrupts
+from nova_vhard.daemon import interrupts, runtime
 from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.daemon.systemd import Notifier
+from nova_vhard.host.processes.check_process import in_process
 from nova_vhard.placement.connect import AdapterClient
+from nova_vhard.reporter import service
+from nova_vhard.reporter.publishers.base import PublishError
+from tests.trees import build
 
 
 @pytest.fixture
@@ -98,3 +106,40 @@ def test_a_sign_of_life_before_each_request():
     calls = [name for name, *_ in heard.mock_calls]
     assert calls[::2] == ["alive"] * 3
     assert calls[1::2] == ["adapter.get", "adapter.put", "adapter.delete"]
+
+
+@pytest.fixture
+def pauses(conf, tmp_path, monkeypatch):
+    """Return a function that returns the seconds slept after each round."""
+    conf.set_override("root", build(tmp_path / "root", {}), "vhard_reporter")
+
+    def pauses(fails):
+        answers = [PublishError("down") if each else None for each in fails]
+        target = mock.Mock(**{"publish.side_effect": answers})
+        target.name, daemon, slept = "target", Runtime(), []
+
+        def sleep(seconds):
+            slept.append(seconds)
+            if len(slept) == len(fails):
+                daemon.stop()
+
+        clock = SimpleNamespace(monotonic=lambda: sum(slept), sleep=sleep)
+        monkeypatch.setattr(runtime, "time", clock)
+        how = {"runtime": daemon, "run": in_process}
+        daemon.run(service.Reporter(conf, [target], **how))
+        return slept
+
+    return pauses
+
+
+def test_an_interval_with_jitter(pauses):
+    result = pauses([False] * 30)
+    assert len(result) == 30
+    assert all(270 <= each <= 330 for each in result)
+    assert len(set(result)) > 1
+
+
+def test_after_failures_sooner_and_ever_later(pauses):
+    result = pauses([True] * 12 + [False, True])
+    expected = [10, 20, 40, 80, 160] + [300] * 7 + [300, 10]
+    assert result == [pytest.approx(each, rel=0.1001) for each in expected]
