@@ -34,54 +34,13 @@ from tests.unit.guard.domains import (
 )
 
 BUS = "guest_devices.disk_bus"
+SATA, IDE, STRANGER = xml("sata"), xml("ide"), domains.another()
 AUDIT = "on_host: {mode: audit}\n"
 WARN = "on_host: {mode: warn}\n"
 MOVES = "moves: {guest_devices: enforce}\n"
 ENFORCED = "guest_devices: {disk_bus: {allow: [scsi], mode: enforce}}\n"
 PROJECT = f"projects: [{{mode: enforce, projects: ['{'9' * 32}']}}]\n"
 RULE = "guest_devices: {disk_bus: {mode: warn}}\n"
-
-
-@pytest.mark.parametrize(
-    ("more", "operation", "before", "outcome"),
-    [
-        # A guest that nobody has seen.
-        ("", START, None, "audit"),
-        (AUDIT, START, None, "audit"),
-        (WARN, START, None, "warn"),
-        (ENFORCE, START, None, "refuse"),
-        (ENFORCE + RULE, START, None, "warn"),
-        # One that had the same, or something else.
-        (ENFORCE, START, "sata", "warn"),
-        (ENFORCE + MOVES, START, "sata", "refuse"),
-        (AUDIT + MOVES, START, "sata", "audit"),
-        (ENFORCE, START, "virtio", "refuse"),
-        # One that comes by live migration had everything.
-        (ENFORCE, MOVE, None, "warn"),
-        (ENFORCE + MOVES, MOVE, None, "refuse"),
-        (AUDIT + MOVES, MOVE, None, "audit"),
-        # Hot plug.
-        (ENFORCE, ATTACH, "virtio", "refuse"),
-        (ENFORCE, ATTACH, None, "refuse"),
-        ("enabled: false\n" + ENFORCE, START, None, "disabled"),
-    ],
-)
-def test_a_refused_disk(
-    judge, policy, events, more, operation, before, outcome
-):
-    if before is not None:
-        judge.judge(policy(AUDIT), xml(before), START)
-    result = judge.judge(policy(more), xml("sata"), operation)
-    assert result.verdict.outcome == outcome
-    assert result.refused == (outcome == "refuse")
-    event = events()[-1]
-    named = [event[name] for name in ("gate", "operation", "outcome")]
-    assert named == ["guard", operation, outcome]
-    assert event["subject"]["server"] == UUID
-    rules = [] if outcome == "disabled" else [BUS]
-    assert event.get("rules", []) == rules
-    if outcome == "refuse":
-        assert "=sata (allowed: virtio, scsi)" in result.text(200)
 
 
 def iommu(model):
@@ -116,6 +75,24 @@ def one_time_use(operation):
     ]
 
 
+def disk(more, operation, before, expected):
+    """Return the story of a guest with a disk that is refused."""
+    earlier = [(AUDIT, xml(before), START, None)] if before else []
+    return [*earlier, (more, SATA, operation, expected)]
+
+
+def device(passed, hours, operation, expected):
+    """Return the story of a device, on a host that has passed checks.
+
+    :param hours: how old its report is
+    """
+    everything = "passthrough: {allow: {aliases: ['*'], ports: [vf, pf, vdpa, "
+    everything += "remote_managed], mdev: ['*'], device_profiles: ['*']}, "
+    more = ENFORCE + everything + "require: [iommu]}\n"
+    reports = [] if passed is None else [{"passed": passed, "hours": hours}]
+    return [*reports, (more, xml(devices=PASSED), operation, expected)]
+
+
 def exempts(server):
     return (
         f"{ENFORCE}exemptions:\n"
@@ -130,10 +107,64 @@ def attested(*checks):
     return f"{ENFORCE}hosts: {{require: {required}, trust: attested}}\n"
 
 
-SATA, IDE, STRANGER = xml("sata"), xml("ide"), domains.another()
+NEEDS = ENFORCE + "hosts: {require: [iommu]}\n"
+HARD = "moves: {hosts: enforce}\n"
+UNPROVEN = "refuse passthrough.require"
+#: What a refusal says, by its first rule.
+SAID = {
+    BUS: "(allowed: virtio, scsi)",
+    "hosts.require": "this host has not passed the checks iommu",
+}
 #: Of each judgement: policy, guest, operation, and the outcome with the rules;
-#: None where only what the guest had before matters.
+#: None where only what the guest had before matters. Or the host's report.
 STORIES = {
+    # A guest that no one has seen.
+    "a disk by the default": disk("", START, None, f"audit {BUS}"),
+    "a disk, audit": disk(AUDIT, START, None, f"audit {BUS}"),
+    "a disk, warn": disk(WARN, START, None, f"warn {BUS}"),
+    "a disk, enforce": disk(ENFORCE, START, None, f"refuse {BUS}"),
+    "a disk, a rule": disk(ENFORCE + RULE, START, None, f"warn {BUS}"),
+    # One that had the same, or something else.
+    "had the disk": disk(ENFORCE, START, "sata", f"warn {BUS}"),
+    "had the disk, moves": disk(
+        ENFORCE + MOVES, START, "sata", f"refuse {BUS}"
+    ),
+    "had the disk, audit": disk(AUDIT + MOVES, START, "sata", f"audit {BUS}"),
+    "had another disk": disk(ENFORCE, START, "virtio", f"refuse {BUS}"),
+    # One that comes by live migration had everything.
+    "comes with the disk": disk(ENFORCE, MOVE, None, f"warn {BUS}"),
+    "comes, moves": disk(ENFORCE + MOVES, MOVE, None, f"refuse {BUS}"),
+    "comes, audit": disk(AUDIT + MOVES, MOVE, None, f"audit {BUS}"),
+    # Hot plug.
+    "plugs in the disk": disk(ENFORCE, ATTACH, "virtio", f"refuse {BUS}"),
+    "plugs in, unseen": disk(ENFORCE, ATTACH, None, f"refuse {BUS}"),
+    "a disk, disabled": disk(
+        "enabled: false\n" + ENFORCE, START, None, "disabled"
+    ),
+    # Devices of the host need its proof, which gets old.
+    "a device, proven": device(("iommu",), 0, START, "allow"),
+    "a device, old proof": device(("iommu",), 1.5, START, "allow"),
+    "a device, too old": device(("iommu",), 2.5, START, UNPROVEN),
+    "a device, to come": device(("iommu",), -1, START, UNPROVEN),
+    "a device, other proof": device((), 0, START, UNPROVEN),
+    "a device, no report": device(None, 0, START, UNPROVEN),
+    "a device moves": device((), 0, MOVE, UNPROVEN),
+    "a device moves, proven": device(("iommu",), 0, MOVE, "allow"),
+    # What every guest needs of its host.
+    "a host, new guest": [(NEEDS, xml(), START, "refuse hosts.require")],
+    "a host, known guest": [
+        (AUDIT, xml(), START, None),
+        (NEEDS, xml(), START, "warn hosts.require"),
+    ],
+    "a host, moves": [
+        (AUDIT, xml(), START, None),
+        (NEEDS + HARD, xml(), START, "refuse hosts.require"),
+    ],
+    # An attestation proves the other checks of the host.
+    "a host, attested": [
+        {"passed": ("iommu",), "hours": 0},
+        (attested("iommu") + HARD, xml(), START, "allow"),
+    ],
     "what is refused is not remembered": [
         (ENFORCE, SATA, START, f"refuse {BUS}"),
         (ENFORCE, SATA, START, f"refuse {BUS}"),
@@ -197,13 +228,25 @@ STORIES = {
 
 
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
-def test_what_a_guest_had_before(judge, policy, story):
-    for more, guest, operation, expected in story:
+def test_a_story(judge, policy, events, report, story):
+    for step in story:
+        if isinstance(step, dict):
+            domains.report(report, *step["passed"], hours=step["hours"])
+            continue
+        more, guest, operation, expected = step
         result = judge.judge(policy(more), guest, operation)
-        outcome = " ".join((result.verdict.outcome, *result.verdict.rules))
+        verdict = result.verdict
+        outcome = " ".join((verdict.outcome, *verdict.rules))
         # A word alone leaves the rules open.
         assert expected is None or f"{outcome} ".startswith(f"{expected} ")
         assert result.refused == outcome.startswith("refuse")
+        names = ("gate", "operation", "outcome", "rules")
+        found = [[event[name] for name in names] for event in events()[-1:]]
+        written = ["guard", operation, verdict.outcome, verdict.rules]
+        assert not result.written or found == [written]
+        for rule, words in SAID.items():
+            if outcome.startswith(f"refuse {rule}"):
+                assert words in result.text(200)
 
 
 def test_what_an_earlier_version_has_kept_has_no_number(judge, policy, memory):
@@ -227,60 +270,6 @@ def test_guests_that_are_there_before_the_guard(
     holds, new = policy(ENFORCE), xml("sata", server=STRANGER)
     assert judge.judge(holds, SATA, START).verdict.outcome == "warn"
     assert judge.judge(holds, new, START).refused
-
-
-@pytest.mark.parametrize(
-    ("passed", "hours", "operation", "refused"),
-    [
-        (("iommu",), 0, START, False),
-        (("iommu",), 1.5, START, False),
-        (("iommu",), 2.5, START, True),
-        (("iommu",), -1, START, True),
-        ((), 0, START, True),
-        (None, 0, START, True),
-        # A device never moves without proof.
-        ((), 0, MOVE, True),
-        (("iommu",), 0, MOVE, False),
-    ],
-)
-def test_a_device_of_the_host(
-    judge, policy, report, passed, hours, operation, refused
-):
-    if passed is not None:
-        domains.report(report, *passed, hours=hours)
-    everything = "passthrough: {allow: {aliases: ['*'], ports: [vf, pf, vdpa, "
-    everything += "remote_managed], mdev: ['*'], device_profiles: ['*']}, "
-    holds = policy(ENFORCE + everything + "require: [iommu]}\n")
-    result = judge.judge(holds, xml(devices=PASSED), operation)
-    rules = ["passthrough.require"] if refused else []
-    assert (result.refused, result.verdict.rules) == (refused, rules)
-    said = "this host has not passed the checks iommu"
-    assert not refused or said in result.text(200)
-
-
-NEEDS = ENFORCE + "hosts: {require: [iommu]}\n"
-HARD = "moves: {hosts: enforce}\n"
-
-
-@pytest.mark.parametrize(
-    ("known", "more", "proven", "outcome"),
-    [
-        (False, NEEDS, False, "refuse"),
-        (True, NEEDS, False, "warn"),
-        (True, NEEDS + HARD, False, "refuse"),
-        # An attestation proves the other checks of the host.
-        (False, attested("iommu") + HARD, True, "allow"),
-    ],
-)
-def test_what_every_guest_needs_of_its_host(
-    judge, policy, report, known, more, proven, outcome
-):
-    if known:
-        judge.judge(policy(AUDIT), xml(), START)
-    if proven:
-        domains.report(report, "iommu")
-    result = judge.judge(policy(more), xml(), START)
-    assert result.verdict.outcome == outcome
 
 
 @pytest.mark.parametrize(
