@@ -187,33 +187,46 @@ def policies(exporter):
     }
 
 
-def test_the_policies_in_force(exporter, caplog, monkeypatch):
-    other = "9ab2" * 4
-    kind = {"kind": notify.POLICY}
-    send(exporter, ran(1), ran(2), **kind)
-    api = "service=nova-api"
-    good = {api: 1, f"digest=4f1c0a7be2d39586 {api}": 1}
-    assert policies(exporter) == good
-    # one of its processes, on another host, cannot use its file
-    away = {"publisher": "nova-api:controller2", **kind}
-    send(exporter, ran(1, other, "policy.yaml:2:\nmode"), **away)
-    both = {**good, api: 0, f"digest={other} {api}": 1}
-    assert policies(exporter) == both
-    ((_, line),) = logged.lines(caplog, "nova_vhard.exporter.bus")
-    assert line == (
-        "The policy of nova-api:controller2 cannot be used as it is: "
-        "policy.yaml:2: mode"
+HERE, AWAY = "nova-api:controller1", "nova-api:controller2"
+OTHERS = "9ab2" * 4
+FAULT = ran(1, OTHERS, "policy.yaml:2:\nmode"), AWAY
+OURS = {"service=nova-api": 1, "digest=4f1c0a7be2d39586 service=nova-api": 1}
+
+
+@pytest.mark.parametrize(
+    ("sent", "changes"),
+    [
+        ([], {}),
+        # One of the processes, on another host, cannot use its file.
+        (
+            [FAULT],
+            {"service=nova-api": 0, f"digest={OTHERS} service=nova-api": 1},
+        ),
+        # It has no policy at all; it is corrected.
+        (
+            [FAULT, (ran(1, None, "x"), AWAY)],
+            {"service=nova-api": 0, "digest=none service=nova-api": 1},
+        ),
+        ([FAULT, (ran(1), AWAY)], {}),
+    ],
+    ids=["one", "a fault", "none", "corrected"],
+)
+def test_the_policies_in_force(exporter, caplog, sent, changes):
+    for runs, publisher in [(ran(1), HERE), (ran(2), HERE), *sent]:
+        send(exporter, runs, kind=notify.POLICY, publisher=publisher)
+    assert policies(exporter) == OURS | changes
+    fault = (
+        f"The policy of {AWAY} cannot be used as it is: policy.yaml:2: mode"
     )
-    # without any policy, and corrected
-    send(exporter, ran(1, None, "x"), **away)
-    assert policies(exporter)[f"digest=none {api}"] == 1
-    send(exporter, ran(1), **away)
-    assert policies(exporter) == good
-    now = time.monotonic()
-    later = now + metrics.SILENCE
+    assert (fault in caplog.messages) == bool(sent)
+
+
+def test_what_a_silent_process_runs_is_forgotten(exporter, monkeypatch):
+    send(exporter, ran(1), ran(2), kind=notify.POLICY)
+    later = time.monotonic() + metrics.SILENCE
     monkeypatch.setattr(metrics.time, "monotonic", lambda: later)
     assert policies(exporter) == {}
-    send(exporter, ran(3), **kind)
+    send(exporter, ran(3), kind=notify.POLICY)
     assert len(exporter._metrics._runs) == 1
 
 
@@ -229,17 +242,14 @@ def test_what_a_process_runs_in_another_form(exporter, wrong):
 
 
 def test_a_bus_is_up_while_anything_comes_through_it(exporter, monkeypatch):
+    last = f"bus_last_message_timestamp_seconds bus={BUS}"
     assert samples(exporter)[UP] == 0
     send(exporter, {}, kind=notify.HEARTBEAT, publisher="nova-vhard-exporter")
     # A heartbeat is not a notification of a service.
-    last = f"bus_last_message_timestamp_seconds bus={BUS}"
     expected = {UP: 1, last: 0, UNREADABLE: 0}
     assert samples(exporter).items() >= expected.items()
-    before = time.time()
+    before, later = time.time(), time.monotonic() + 60 + metrics.SILENCE
     send(exporter, payload())
     assert samples(exporter)[last] >= before
-    now = time.monotonic()
-    monkeypatch.setattr(
-        metrics.time, "monotonic", lambda: now + metrics.SILENCE
-    )
+    monkeypatch.setattr(metrics.time, "monotonic", lambda: later)
     assert samples(exporter)[UP] == 0
