@@ -72,7 +72,8 @@ class Kernel(Job):
 
     :ivar written: what was written, as name and text
     :ivar on_reset: called with the device's file config after a reset
-    :ivar refuses: name of a file that cannot be written to
+    :ivar refuses: name of a file that cannot be written to, or of a driver
+        that does not bind to the device
     """
 
     written: list[tuple[str, str]] = field(default_factory=list)
@@ -84,9 +85,20 @@ class Kernel(Job):
         self.written.append((name, text))
         if name == self.refuses:
             raise Unreadable(path, OSError(25, "Inappropriate ioctl"))
-        super().write(path, text)
+        device = folder(self.root, self.device.address)
+        override, driver = device / "driver_override", device / "driver"
+        if name == "driver_override":
+            override.write_text(text.strip() or "(null)\n")
+        elif name == "unbind":
+            driver.unlink()
+        elif name == "drivers_probe":
+            wanted = override.read_text().strip()
+            if wanted not in (self.refuses, "(null)"):
+                driver.symlink_to(f"../../../bus/pci/drivers/{wanted}")
+        else:
+            super().write(path, text)
         if name == "reset" and self.on_reset:
-            self.on_reset(folder(self.root, self.device.address) / "config")
+            self.on_reset(device / "config")
 
 
 def job(root, settings=None, address=NVME, limit=60, **more):
@@ -165,37 +177,13 @@ def changed(name, **fields):
     return json.dumps(json.loads(data(name)) | fields)
 
 
-class Bound(Kernel):
-    """A job on a host that binds drivers as the kernel does.
-
-    :ivar refuses: name of a driver that does not bind to the device
-    """
-
-    def write(self, path, text):
-        name = path.rpartition("/")[2]
-        self.written.append((name, text.strip()))
-        device = folder(self.root, self.device.address)
-        override, driver = device / "driver_override", device / "driver"
-        if name == "driver_override":
-            override.write_text(text.strip() or "(null)\n")
-        elif name == "unbind":
-            driver.unlink()
-        elif name == "drivers_probe":
-            wanted = override.read_text().strip()
-            if wanted not in (self.refuses, "(null)"):
-                driver.symlink_to(f"../../../bus/pci/drivers/{wanted}")
-        else:
-            raise Unreadable(path, OSError(22, "not written to here"))
-
-
 def bound(root, settings, driver="", **more):
     """Return a job on a device with this driver; "" for no driver."""
     place = folder(root)
     (place / "driver_override").write_text("(null)\n")
     if driver:
         (place / "driver").symlink_to(f"../../../bus/pci/drivers/{driver}")
-    made = job(root, settings)
-    return Bound(root, made.device, settings, made.time_limit, **more)
+    return job(root, settings, **more)
 
 
 def driver(root):
