@@ -31,6 +31,8 @@ a row that is a list has the keys in ``columns``. The keys of a case are:
     store the pre-step's results on emulators, and then add these paths
 ``expected``
     fields of Expected
+``policy``
+    name of a shipped policy, which says what is expected
 ``libvirt``
     reason why libvirt is unavailable
 name of a check
@@ -47,6 +49,7 @@ import os
 import pathlib
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -56,7 +59,8 @@ from nova_vhard.host.check import Status
 from nova_vhard.host.host import Expected, Host
 from nova_vhard.host.libvirt import libvirt
 from nova_vhard.host.root import HostRoot, Unreadable
-from nova_vhard.reporter import facts
+from nova_vhard.policy import document
+from nova_vhard.reporter import facts, hosts
 from tests import elf_files, trees
 from tests.unit.host import hardened, mac_trees, tpm_logs
 
@@ -143,6 +147,7 @@ KEYS = {
     "closed",
     "closed_to_users",
     "libvirt",
+    "policy",
 }
 
 
@@ -296,6 +301,13 @@ class Closed(HostRoot):
         return super().open(path)
 
 
+def shipped(name):
+    """Return what a shipped policy expects of a host."""
+    policy = document.load(document.shipped(name))
+    refused, machines = hosts.refused(policy), hosts.machines(policy)
+    return Expected(policy=True, refused=refused, machines=machines)
+
+
 def host_of(tree, case):
     """Return the Host of a tree, with the settings of a case."""
     root = Closed(str(tree.root))
@@ -307,7 +319,8 @@ def host_of(tree, case):
         name: frozenset(value) if isinstance(value, list) else value
         for name, value in case.get("expected", {}).items()
     }
-    return Host(root, asked, Expected(**expected))
+    by_policy = shipped(case["policy"]) if "policy" in case else Expected()
+    return Host(root, asked, replace(by_policy, **expected))
 
 
 def answer(name, host):
