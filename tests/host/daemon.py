@@ -213,18 +213,6 @@ class Libvirt:
         with contextlib.closing(self.connect()) as connection:
             connection.lookupByName(name).destroy()
 
-    @contextlib.contextmanager
-    def covered(self, path: str, instead: pathlib.Path) -> Iterator[None]:
-        """Cover a path that the daemon sees with another file for a while."""
-        pid = self.pid_file.read_text().strip()
-        inside = ["nsenter", f"--mount=/proc/{pid}/ns/mnt"]
-        mount = ["mount", "--bind", str(instead), path]
-        subprocess.run([*inside, *mount], check=True)
-        try:
-            yield
-        finally:
-            subprocess.run([*inside, "umount", path], check=True)
-
     def processes(self) -> list[str]:
         """Return the processes whose command lines have our folder."""
         result = []

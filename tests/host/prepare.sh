@@ -12,7 +12,7 @@ wanted=(
     # What the pages say to install first.
     git python3-venv libvirt-clients
     # What others check hosts with.
-    checksec devscripts
+    checksec
     # Certificates for QEMU.
     openssl
     # What remedies are applied with.

@@ -14,7 +14,7 @@ from nova_vhard.catalogue.checks import CHECKS
 from tests.host import daemon
 from tests.host.reporter import NOVA_CONF
 from tests.unit import commands
-from tests.unit.docs import INSTALL, README, SOURCE, words
+from tests.unit.docs import README, SOURCE, words
 
 QUICK_START = SOURCE / "quick-start.rst"
 TYPED = [
@@ -73,11 +73,6 @@ def unknown(printed):
     result = dict(_ROW.findall(printed))
     assert set(result) == set(CHECKS), printed
     return {name for name in result if result[name] == "UNKNOWN"}
-
-
-def test_the_installation_repeats_none_of_them():
-    assert len(TYPED) == 5
-    assert not set(commands.shown(INSTALL)) & set(TYPED)
 
 
 def test_the_packages_are_debians(host):

@@ -17,7 +17,6 @@ from nova_vhard.host.root import Unreadable
 from tests import elf_files
 from tests.host import daemon
 from tests.host.reporter import Reporter
-from tests.host.test_binaries import virt_host_validate
 
 CONFINING = {"selinux", "apparmor"}
 DEVICES = pathlib.Path("/sys/bus/pci/devices")
@@ -39,10 +38,6 @@ def confined(capabilities):
 
 def text(result):
     return "\n".join([result["reason"], *result["evidence"]])
-
-
-def test_every_check_answers_in_order(results):
-    assert list(results) == list(CHECKS)
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -79,6 +74,7 @@ def test_the_guest_is_found_in_procfs(results, guest):
 
 
 def test_known_results_of_this_machine(results, confined):
+    assert list(results) == list(CHECKS)
     aslr = pathlib.Path("/proc/sys/kernel/randomize_va_space").read_text()
     expected = {
         "mac_guests": confined,
@@ -113,18 +109,6 @@ def test_a_live_libvirt(kind):
     with pytest.raises(Unreadable, match="nowhere") as caught:
         kind("qemu+unix:///system?socket=/nowhere").running()
     assert "Start libvirtd" in caught.value.step
-
-
-def test_the_iommu_result_agrees_with_virt_host_validate(results):
-    """It reads the processor's flags, the firmware's tables and groups."""
-    said = virt_host_validate()
-    firmware, reason = said["device assignment IOMMU support"]
-    kernel, _ = said.get("IOMMU is enabled by kernel", ("FAIL", ""))
-    ours = results["iommu"]["status"] == "PASS"
-    # It ignores the tables of other vendors, and then checks nothing else.
-    wrong = any(pathlib.Path("/sys/class/iommu").iterdir())
-    told = firmware == "PASS" or not reason.startswith("Unknown if")
-    assert not told or (kernel == "PASS") == ours or wrong
 
 
 # Hosts that are broken on purpose.
@@ -208,34 +192,6 @@ def test_a_host_that_is_open(place):
         assert [part for part in said if part not in shown] == []
 
 
-def test_a_weak_emulator_in_place_of_a_good_one(reporter, place, libvirtd):
-    path = "/usr/bin/qemu-system-x86_64"
-    weak = place / "weak-emulator"
-    weak.write_bytes(pathlib.Path(path).read_bytes())
-    weak.chmod(0o4755)
-    elf_files.change_header(weak, elf_files.PT_GNU_STACK, flags=7)
-    tags = {
-        elf_files.DT_FLAGS: (elf_files.DT_FLAGS, 0),
-        elf_files.DT_FLAGS_1: (elf_files.DT_FLAGS_1, 0x08000000),
-        elf_files.DT_BIND_NOW: (elf_files.DT_DEBUG, 0),
-    }
-    elf_files.change_tags(weak, tags)
-    # The file that libvirt would start counts, not the one the reporter sees.
-    assert reporter.check({path: weak})["qemu_relro"]["status"] == "PASS"
-    with libvirtd.covered(path, weak):
-        answer = reporter.check()
-    start = f"{path} (libvirtd, "
-    for name, word in (
-        ("qemu_relro", "RELRO partial"),
-        ("qemu_nx", "executable"),
-        ("qemu_pie", "setuid"),
-    ):
-        first = answer[name]["evidence"][1]
-        said = answer[name]["status"], first[: len(start)], word in first
-        assert said == ("FAIL", start, True)
-    assert answer["qemu_canary"]["status"] == "PASS"
-
-
 class Unprivileged(Reporter):
     """A reporter without capabilities, which cannot read what root can."""
 
@@ -267,9 +223,6 @@ def test_a_binary_that_was_replaced(reporter, libvirtd, place):
         # Only root can open a file that no longer has a name.
         said = result[name]["status"], theirs[name]["status"]
         assert said == ("FAIL", "UNKNOWN"), theirs[name]
-        assert re.search(
-            "(replaced|changed) since guest old, process", text(theirs[name])
-        )
 
 
 def test_a_device_that_is_offered(place, libvirtd):
