@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """nova-vhard-guard as a process, beside a libvirt of its own."""
 
+import contextlib
 import json
 import os
 import pathlib
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 
 from nova_vhard.guard import wire
 from nova_vhard.policy import document
@@ -20,9 +22,9 @@ _CONFIG = """\
 policy_file = {place}/policy.yaml
 state_path = {place}/state
 run_dir = {place}/run
-hooks_dir = {hooks}
-libvirt_uri = {uri}
-libvirt_pid_files = {pid_file}
+hooks_dir = {host.hooks}
+libvirt_uri = {host.own_uri}
+libvirt_pid_files = {host.pid_file}
 report_file = {place}/report.json
 textfile_directory = {place}/metrics
 disk_paths = {place.parent}
@@ -40,35 +42,40 @@ class Guard:
     """A guard with a configuration, a policy and logs of its own.
 
     :param place: folder for all of it
-    :param hooks: folder that libvirt's daemon takes for its hooks
-    :param uri: of libvirt, with the right to change guests
+    :param host: libvirt, whose hooks it takes the place of
     :param mounts: path to what is there instead, for the guard alone
     """
 
     def __init__(
         self,
         place: pathlib.Path,
-        hooks: pathlib.Path,
-        uri: str,
-        pid_file: pathlib.Path,
+        host: daemon.Libvirt,
         mounts: dict[str, pathlib.Path] | None = None,
     ) -> None:
         self.place, self._mounts = place, mounts or {}
-        self.hook = hooks / "qemu.d" / "nova-vhard-guard"
+        self.hook = host.hooks / "qemu.d" / "nova-vhard-guard"
         self._process: subprocess.Popen[bytes] | None = None
         for name in ("metrics", "run", "state"):
             (place / name).mkdir(parents=True, exist_ok=True)
-        config = _CONFIG.format(
-            place=place, hooks=hooks, uri=uri, pid_file=pid_file
-        )
+        config = _CONFIG.format(place=place, host=host)
         for path, instead in self._mounts.items():
             config = config.replace(str(instead), path)
         (place / "guard.conf").write_text(config)
 
-    def install(self) -> None:
-        """Start it, with its hook in place."""
+    @contextlib.contextmanager
+    def installed(self, text: str) -> Iterator["Guard"]:
+        """Run it by a policy, with its hook in place."""
+        self.policy(text)
         self.start()
-        assert self.command("install").returncode == 0
+        try:
+            assert self.command("install").returncode == 0
+            yield self
+        finally:
+            self.kill()
+
+    def is_asked(self) -> bool:
+        """Return whether libvirt asks it."""
+        return self.command("probe").returncode == 0
 
     def policy(self, text: str) -> None:
         """Put a policy in place, in one step; a daemon that runs takes it."""
@@ -83,9 +90,8 @@ class Guard:
     def shown(self) -> str:
         """Return what the daemon says of itself."""
         path = str(self.place / "run" / "guard.sock")
-        return wire.ask(
-            path, wire.Request(wire.STATUS, "", b""), PATIENCE
-        ).text
+        request = wire.Request(wire.STATUS, "", b"")
+        return wire.ask(path, request, PATIENCE).text
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a subcommand."""

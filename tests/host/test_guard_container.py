@@ -24,28 +24,19 @@ def guarded(place, *mounted):
     :param mounted: which folders of the guard are mounted in the container
     """
     folders = {RUN: place / "guard/run", STATE: place / "guard/state"}
-    for folder in folders.values():
-        folder.mkdir(parents=True)
     own = place / "own"
-    own.mkdir()
-    inside = {
-        path: folders[path] if path in mounted else own for path in folders
-    }
+    for folder in (*folders.values(), own):
+        folder.mkdir(parents=True)
+    inside = folders | dict.fromkeys(folders.keys() - {*mounted}, own)
     with daemon.Libvirt(place / "container", inside) as host:
-        guard = Guard(
-            place / "guard", host.hooks, host.own_uri, host.pid_file, folders
-        )
-        guard.policy(policy(unanswered="refuse"))
-        guard.install()
-        try:
+        guard = Guard(place / "guard", host, folders)
+        with guard.installed(policy(unanswered="refuse")):
             yield host, guard
-        finally:
-            guard.kill()
 
 
 def test_the_folders_of_the_guard_are_mounted(place):
     with guarded(place / "meets", RUN, STATE) as (host, guard):
-        wait(lambda: guard.command("probe").returncode == 0)
+        wait(guard.is_asked)
         assert RUN in guard.hook.read_text()
         with contextlib.closing(host.connect()) as connection:
             # The socket of a daemon that is started again is another file.

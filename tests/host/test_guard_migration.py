@@ -29,13 +29,9 @@ def hosts(place):
 @pytest.fixture
 def guard(place, hosts):
     _, target = hosts
-    folder = place / "target-guard"
-    result = Guard(folder, target.hooks, target.own_uri, target.pid_file)
-    result.policy(policy())
-    result.install()
-    wait(lambda: result.command("probe").returncode == 0)
-    yield result
-    result.kill()
+    with Guard(place / "target-guard", target).installed(policy()) as result:
+        wait(result.is_asked)
+        yield result
 
 
 def test_an_incoming_guest_is_judged_by_moves(guard, hosts, place):
