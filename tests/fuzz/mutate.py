@@ -29,11 +29,11 @@ def patience() -> Iterator[None]:
         raise Hang(f"more than {PATIENCE} s")
 
     before = signal.signal(signal.SIGALRM, expired)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+    signal.alarm(PATIENCE)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
 
 
@@ -65,27 +65,45 @@ class Mutator:
         """Return True with a probability of ``share``."""
         return self.random.random() < share
 
-    def tree(self, good: Any, changes: int = 3) -> Any:
+    def tree(self, good: Any, changes: int = 3, names: Any = odd.NAMES) -> Any:
         """Return a copy of a JSON tree with some places made odd."""
         made = copy.deepcopy(good)
         for _ in range(self.random.randint(0, changes)):
-            made = self._changed(made)
+            made = self._changed(made, names)
         return made
 
-    def _changed(self, whole: Any) -> Any:
+    def mapping(self, good: Any, changes: int = 3) -> dict[str, Any]:
+        """Return properties of an image made odd; they stay a mapping."""
+        made = self.tree(good, changes)
+        return made if isinstance(made, dict) else {"hw_disk_bus": made}
+
+    def texts(self, good: Any, changes: int = 3) -> dict[str, str]:
+        """Return what is left of odd settings behind Nova's text columns."""
+        made = self.mapping(good, changes)
+        return {str(name): str(value) for name, value in made.items()}
+
+    def _changed(self, whole: Any, names: Any) -> Any:
         nodes = [each for each in _nodes(whole) if each]
         if not nodes or self.chance(0.03):
             return copy.deepcopy(self.one_of(odd.VALUES))
         node = self.one_of(nodes)
-        keys = list(node) if isinstance(node, dict) else range(len(node))
-        key = self.one_of(list(keys))
-        way = self.random.randint(0, 4)
+        named = isinstance(node, dict)
+        key = self.one_of([*node] if named else range(len(node)))
+        way = self.random.randint(0, 6)
         if way == 0:
             del node[key]
-        elif way == 1 and isinstance(node, dict):
-            node[self.one_of(odd.NAMES)] = node.pop(key)
-        elif way == 2 and isinstance(node, dict):
-            node[self.one_of(odd.NAMES)] = copy.deepcopy(node[key])
+        elif way == 1 and named:
+            node[self.one_of(names)] = node.pop(key)
+        elif way == 2 and named:
+            node[self.one_of(names)] = copy.deepcopy(node[key])
+        elif way == 2:
+            node += copy.deepcopy(node) * self.one_of((1, 2, 300))
+        elif way == 3:
+            node[key] = copy.deepcopy(self.one_of(nodes))
+        elif way == 4:
+            for _ in range(self.one_of((1, 2, 30, 33, 100))):
+                value = node[key]
+                node[key] = [value] if self.chance(0.5) else {"allow": value}
         else:
             node[key] = copy.deepcopy(self.one_of(odd.VALUES))
         return whole

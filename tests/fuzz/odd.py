@@ -57,6 +57,14 @@ VALUES = (
     [[]],
     {"": ""},
     [{"disk_bus": ["ide"]}],
+    # of policies
+    *("strict", "*", "warn", "a" * 256, "2030-02-30", "\u0662", "00", "24\n"),
+    ["gpu"],
+    ["*"],
+    {"a": "b"},
+    [{"mode": "warn"}],
+    {"allow": True},
+    {"require": {"iommu": True}},
 )
 NAMES = (*TEXTS[:12], "hw_disk_bus", "server", "metadata", "__class__")
 TYPES = (

@@ -32,7 +32,9 @@ def glance(**properties: str) -> list[tuple[tuple[None, str], Any]]:
     image = SimpleNamespace(
         owner="project", disk_format=None, extra_properties=properties
     )
-    repo = SimpleNamespace(get=lambda _: image)
+    gateway = SimpleNamespace(
+        get_repo=lambda _: SimpleNamespace(get=lambda _: image)
+    )
     router = glance_router.API(wsgi.APIMapper())
     for route in router.map.matchlist:
         resource = route.defaults.get("controller")
@@ -40,5 +42,5 @@ def glance(**properties: str) -> list[tuple[tuple[None, str], Any]]:
             controller := getattr(resource, "controller", None),
             images.ImagesController,
         ):
-            controller.gateway = SimpleNamespace(get_repo=lambda _: repo)
+            controller.gateway = gateway
     return [((None, "/v2"), router)]

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Odd domains: each is read and judged, or refused in one clean line."""
 
-import datetime
 import itertools
 from collections import Counter
 from typing import Any
@@ -10,7 +9,6 @@ from xml.etree import ElementTree
 from nova_vhard.catalogue import domain_xml
 from nova_vhard.catalogue.domain_devices import HOST_DEVICES, NO_WORD
 from nova_vhard.explain import messages
-from nova_vhard.policy import document
 from nova_vhard.policy.subject import START
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import domain
@@ -19,9 +17,10 @@ from tests.clean import unclean
 from tests.fuzz.mutate import Mutator, patience, tried
 from tests.fuzz.odd import TEXTS
 from tests.unit.domain_texts import text
+from tests.unit.helpers import TODAY, shipped
 
 INPUTS = seeds.fuzz_inputs(600)
-TODAY = datetime.date(2026, 6, 15)
+POLICY = shipped("strict")
 DEVICES = (
     "<disk type='file' device='disk'><source file='/x/disk'/>"
     "<target dev='vda' bus='virtio'/></disk>"
@@ -51,10 +50,8 @@ def grown(mutator: Mutator, root: Any) -> None:
     """Add an element where the reader looks for one."""
     parent = root
     for tag in mutator.one_of(PATHS).split("/"):
-        result = parent.find(tag)
-        if result is None or mutator.chance(0.5):
-            result = ElementTree.SubElement(parent, tag)
-        parent = result
+        there = [] if mutator.chance(0.5) else parent.findall(tag)
+        parent = there[0] if there else ElementTree.SubElement(parent, tag)
     for name in ("type", "model", "bus", "device"):
         if mutator.chance(0.5):
             parent.set(name, mutator.one_of(("pci", "usb", "disk", *TEXTS)))
@@ -77,33 +74,33 @@ def changed(mutator: Mutator, root: Any) -> None:
         grown(mutator, root)
 
 
-def made(mutator: Mutator) -> bytes:
+def xml(mutator: Mutator) -> bytes:
     """Return an odd document."""
     root = ElementTree.fromstring(text(DEVICES))
     for _ in range(mutator.random.randint(0, 6)):
         changed(mutator, root)
-    raw = ElementTree.tostring(root, encoding="unicode")
-    document = raw.encode(errors="replace")
+    made = ElementTree.tostring(root, encoding="unicode").encode(
+        errors="replace"
+    )
     if mutator.chance(0.2):
-        at = mutator.random.randrange(len(document))
-        return document[:at] + mutator.one_of(BYTES) + document[at + 1 :]
-    return document
+        at = mutator.random.randrange(len(made))
+        return made[:at] + mutator.one_of(BYTES) + made[at + 1 :]
+    return made
 
 
 def test_fuzz_of_domains() -> None:
     """Domains: none is a traceback, a hang, or an unclean line."""
-    policy = document.load(document.shipped("strict"))
     count: Counter[str] = Counter()
 
     def outcome(mutator: Mutator) -> str:
-        given = made(mutator)
+        given = xml(mutator)
         with patience():
             try:
                 result = domain.read(given, START, "x86_64")
             except domain.DomainError as error:
                 assert not unclean(str(error)), (mutator.name, given)
                 return "refused"
-            verdict = evaluate(policy, result.request, result.subject, TODAY)
+            verdict = evaluate(POLICY, result.request, result.subject, TODAY)
             words = messages.describe(verdict.violations, result.subject)
         assert not unclean(words), (mutator.name, given)
         count["violate"] += bool(verdict.violations)

@@ -68,9 +68,10 @@ def wish(mutator: Mutator) -> tuple[dict[str, Any], bytes]:
     else:
         old = mutator.chance(0.3)
         body = mutator.body(OLD_PATCH if old else PATCH)
-        kind = PATCH_20 if old else PATCH_21
         path = f"/v2/images/{mutator.one_of((IMAGE, IMAGE, 'x', '%00'))}"
-        environ = environment("PATCH", path, body, kind)
+        environ = environment(
+            "PATCH", path, body, PATCH_20 if old else PATCH_21
+        )
     environ["webob.adhoc_attrs"] = {
         "context": RequestContext(
             user_id="user", project_id="project", roles=["member"]
@@ -96,20 +97,22 @@ def test_fuzz_of_the_import(
 ) -> None:
     judge = PolicyEnforcer("glance-import", "glance-api")
     monkeypatch.setattr(glance_import, "PolicyEnforcer", lambda *_: judge)
-    context = RequestContext(user_id="user", project_id="project")
 
     def outcome(mutator: Mutator) -> str:
-        good = mutator.one_of((CREATE, {"hw_disk_bus": "virtio"}))
-        odd = mutator.tree(good, 4)
         image = SimpleNamespace(
             owner=mutator.one_of(("project", None, "other", 7)),
             disk_format=mutator.one_of(("raw", "iso", *VALUES)),
-            extra_properties=odd
-            if isinstance(odd, dict)
-            else {"hw_disk_bus": odd},
+            extra_properties=mutator.mapping(
+                mutator.one_of((CREATE, {"hw_disk_bus": "virtio"})), 4
+            ),
         )
         repo = SimpleNamespace(get=lambda _id: image)
-        task = glance_import.JudgeImage("task", context, repo, IMAGE)
+        task = glance_import.JudgeImage(
+            "task",
+            RequestContext(user_id="user", project_id="project"),
+            repo,
+            IMAGE,
+        )
         with patience():
             try:
                 task.execute()

@@ -72,15 +72,8 @@ class NoPlacement:
         raise PlacementError("no route to host")
 
 
-def _texts(odd: Any) -> dict[str, str]:
-    """Return what is left of odd settings behind Nova's text columns."""
-    result = odd.items() if isinstance(odd, dict) else ()
-    return {str(name): str(value) for name, value in result}
-
-
 def _image(mutator: Mutator) -> Any:
-    properties = mutator.tree(PROPERTIES)
-    properties = properties if isinstance(properties, dict) else {}
+    properties = mutator.mapping(PROPERTIES, 1)
     if mutator.chance(0.2):
         properties["img_block_device_mapping"] = mutator.tree(MAPPING)
     if mutator.chance(0.1):
@@ -92,17 +85,16 @@ def _image(mutator: Mutator) -> Any:
 
 
 def _requests(mutator: Mutator) -> objects.InstancePCIRequests:
-    result = []
-    for _ in range(mutator.random.randint(0, 2)):
-        spec = {**PORT, "remote_managed": mutator.one_of(TEXTS)}
-        result.append(
-            objects.InstancePCIRequest(
-                count=mutator.one_of((0, 1, 2**31)),
-                alias_name=mutator.one_of((None, "gpu", *TEXTS)),
-                requester_id=mutator.one_of((None, UUID, *TEXTS)),
-                spec=mutator.one_of(([spec], [], [{}])),
-            )
+    spec = {**PORT, "remote_managed": mutator.one_of(TEXTS)}
+    result = [
+        objects.InstancePCIRequest(
+            count=mutator.one_of((0, 1, 2**31)),
+            alias_name=mutator.one_of((None, "gpu", *TEXTS)),
+            requester_id=mutator.one_of((None, UUID, *TEXTS)),
+            spec=mutator.one_of(([spec], [], [{}])),
         )
+        for _ in range(mutator.random.randint(0, 2))
+    ]
     return objects.InstancePCIRequests(requests=result, instance_uuid=UUID)
 
 
@@ -111,21 +103,24 @@ def spec_of(mutator: Mutator) -> objects.RequestSpec:
 
     :raises ValueError: and others, if Nova's objects do not take it
     """
-    roles = [mutator.one_of(TEXTS)]
     more: dict[str, Any] = {}
     if mutator.chance(0.3):
-        cell = objects.CellMapping() if mutator.chance(0.5) else None
-        more["requested_destination"] = objects.Destination(cell=cell)
+        more["requested_destination"] = objects.Destination(
+            cell=mutator.one_of((objects.CellMapping(), None))
+        )
     if mutator.chance(0.2):
-        groups = [objects.RequestGroup(requester_id=mutator.one_of(TEXTS))]
-        more["requested_resources"] = groups
+        more["requested_resources"] = [
+            objects.RequestGroup(requester_id=mutator.one_of(TEXTS))
+        ]
     if mutator.chance(0.2):
         more["scheduler_hints"] = {"_nova_check_type": ["rebuild"]}
     flavor = objects.Flavor(name="f", flavorid=mutator.one_of(("1", *TEXTS)))
     if mutator.chance(0.9):
-        flavor.extra_specs = _texts(mutator.tree(SPECS))
+        flavor.extra_specs = mutator.texts(SPECS)
     return objects.RequestSpec(
-        context.RequestContext("user", "project", roles=roles, is_admin=False),
+        context.RequestContext(
+            "user", "project", roles=[mutator.one_of(TEXTS)], is_admin=False
+        ),
         image=_image(mutator) if mutator.chance(0.9) else None,
         flavor=flavor,
         project_id=mutator.one_of(("project", "project", *TEXTS)),
@@ -148,10 +143,11 @@ def store(mutator: Mutator, stored: Stored) -> None:
         }
         for _ in range(mutator.random.randint(0, 3))
     )
-    names = {f"image_{name}": value for name, value in PROPERTIES.items()}
     stored.fields = {
         "config_drive": mutator.one_of(("", "True", "0", *TEXTS)),
-        "system_metadata": _texts(mutator.tree(names)),
+        "system_metadata": mutator.texts(
+            {f"image_{name}": value for name, value in PROPERTIES.items()}, 1
+        ),
     }
 
 
@@ -186,8 +182,9 @@ def test_fuzz_of_the_filter(
         try:
             spec = spec_of(mutator)
             store(mutator, stored)
-            made = build_request(UUID, *stored.disks, **stored.fields)
-            objects.ImageMeta.from_instance(made.instance)
+            objects.ImageMeta.from_instance(
+                build_request(UUID, *stored.disks, **stored.fields).instance
+            )
         except NOT_TAKEN:
             return "not taken by Nova"
         hosts = hosts_for(mutator)

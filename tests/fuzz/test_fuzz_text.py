@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Odd values in tables and messages: nothing but clean lines comes out."""
 
-import datetime
 from typing import Any
 
 import pytest
@@ -13,9 +12,7 @@ from nova_vhard.osc import output
 from nova_vhard.osc.image import images
 from nova_vhard.osc.policy.trial import ExplainPolicy, RunPolicyTests
 from nova_vhard.osc.server import servers
-from nova_vhard.policy import document
 from nova_vhard.policy.hardware import HardwareRequest
-from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import BOOT, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import image as image_reader
@@ -25,9 +22,9 @@ from tests.clean import cells, unclean
 from tests.fuzz.mutate import Mutator, patience, tried
 from tests.fuzz.odd import TEXTS
 from tests.unit.cli.desk import Done, run
+from tests.unit.helpers import TODAY, shipped
 
 INPUTS = seeds.fuzz_inputs(150)
-TODAY = datetime.date(2026, 6, 15)
 FORMATS = ("table", "value", "csv", "json")
 PROPERTIES = {
     "hw_disk_bus": "ide",
@@ -56,18 +53,12 @@ FACTS = {
 }
 
 
-def mapping(odd: Any) -> dict[str, Any]:
-    return odd if isinstance(odd, dict) else {"hw_disk_bus": odd}
+POLICY = shipped("strict")
 
 
-def texts(odd: Any) -> dict[str, str]:
-    return {str(name): str(value) for name, value in mapping(odd).items()}
-
-
-def faults(done: Done) -> list[str]:
+def wrong(done: Done) -> str:
     """Return what is unclean in what a command printed."""
-    result = (unclean(text, lines=True) for text in (done.out, done.err))
-    return [each for each in result if each]
+    return unclean(done.out, lines=True) or unclean(done.err, lines=True)
 
 
 def table(columns: Any, rows: list[Any], *arguments: str) -> Done:
@@ -83,67 +74,63 @@ def table(columns: Any, rows: list[Any], *arguments: str) -> Done:
     return run(Table, *arguments)
 
 
-@pytest.fixture(scope="module")
-def policy() -> Policy:
-    return document.load(document.shipped("strict"))
-
-
 def request(mutator: Mutator, changes: int) -> HardwareRequest:
     """Return what an odd image and an odd flavor ask for."""
     return with_specs(
-        image_reader.read(mapping(mutator.tree(PROPERTIES, changes))),
-        texts(mutator.tree(SPECS, changes)),
+        image_reader.read(mutator.mapping(PROPERTIES, changes)),
+        mutator.texts(SPECS, changes),
     )
 
 
-def found(mutator: Mutator, policy: Policy) -> dict[Any, list[Any]]:
+def found(mutator: Mutator) -> dict[Any, list[Any]]:
     """Return the rows of both audits about odd things, by their columns."""
     facts = {
         name: mutator.one_of((fact, *TEXTS)) for name, fact in FACTS.items()
     }
-    image = {**texts(mutator.tree(PROPERTIES, 4)), **facts}
-    finding = images.find(policy, image, TODAY)
+    finding = images.find(POLICY, mutator.texts(PROPERTIES, 4) | facts, TODAY)
     had = request(mutator, 4)
     server = servers.Server(
         *(mutator.one_of(("x", *TEXTS)) for _ in range(6)),
         had=had,
-        now=image_reader.read(mapping(mutator.tree(PROPERTIES, 4))),
+        now=image_reader.read(mutator.mapping(PROPERTIES, 4)),
         rest=had,
         device_names=(mutator.one_of(("/dev/hda", *TEXTS)),),
         unseen=(mutator.one_of(TEXTS),),
     )
     return {
         images.COLUMNS: list(finding.rows("violates")) if finding else [],
-        servers.COLUMNS: servers.Auditor(policy, TODAY).rows(server),
+        servers.COLUMNS: servers.Auditor(POLICY, TODAY).rows(server),
     }
 
 
-def test_fuzz_of_the_audits(policy: Policy) -> None:
+def test_fuzz_of_the_audits() -> None:
     def outcome(mutator: Mutator) -> str:
         kind = str(mutator.one_of(FORMATS))
         with patience():
-            results = found(mutator, policy)
+            results = found(mutator)
         for columns, listed in results.items():
-            wrong = faults(table(columns, listed, "-f", kind))
-            assert not wrong, (mutator.name, kind, wrong)
+            shown = table(columns, listed, "-f", kind)
+            assert not wrong(shown), (mutator.name, kind, wrong(shown))
             assert not list(cells(listed)), mutator.name
         return kind if any(results.values()) else ""
 
     assert tried(outcome, INPUTS).keys() >= {*FORMATS}
 
 
-def test_fuzz_of_the_explanations(policy: Policy) -> None:
+def test_fuzz_of_the_explanations() -> None:
     def outcome(mutator: Mutator) -> int:
-        asked = request(mutator, 5)
         subject = Subject(BOOT, *(mutator.one_of(TEXTS) for _ in range(2)))
         with patience():
-            violations = evaluate(policy, asked, subject, TODAY).violations
-        if violations:
+            verdict = evaluate(POLICY, request(mutator, 5), subject, TODAY)
+        if violations := verdict.violations:
             long = messages.api_message(violations, subject)
             short = messages.fault_message(violations)
-            assert not unclean(long) and not unclean(short), mutator.name
-            assert len(long.encode()) <= 16 * 1024, mutator.name
-            assert len(short.encode()) <= messages.SHORT_LIMIT, mutator.name
+            for text, limit in (
+                (long, 16 * 1024),
+                (short, messages.SHORT_LIMIT),
+            ):
+                assert not unclean(text), mutator.name
+                assert len(text.encode()) <= limit, mutator.name
         return min(2, len(violations))
 
     assert tried(outcome, INPUTS)[2]
@@ -151,34 +138,35 @@ def test_fuzz_of_the_explanations(policy: Policy) -> None:
 
 def test_fuzz_of_the_policy_commands(tmp_path: Any) -> None:
     path = tmp_path / "cases.yaml"
-    strict = ("--policy", "strict", "-f", "table")
 
     def outcome(mutator: Mutator) -> str:
         case = {
             "name": "n",
             "operation": "boot",
-            "image": {"properties": texts(mutator.tree(PROPERTIES))},
+            "image": {"properties": mutator.texts(PROPERTIES)},
             "expect": {"verdict": "allow", "rules": []},
         }
         cases = mutator.tree({"version": 1, "cases": [case]}, 2)
         path.write_text(
             yaml.safe_dump(cases, allow_unicode=True), "utf-8", "surrogatepass"
         )
-        odd = f"hw_machine_type={mutator.one_of(TEXTS)}"
-        kind, arguments = mutator.one_of(
+        command = mutator.one_of(
             (
-                (RunPolicyTests, (str(path), *strict)),
-                (ExplainPolicy, ("--property", odd, *strict)),
+                (RunPolicyTests, str(path)),
+                (
+                    ExplainPolicy,
+                    "--property",
+                    f"hw_machine_type={mutator.one_of(TEXTS)}",
+                ),
             )
         )
         try:
             with patience():
-                done = run(kind, *arguments)
+                done = run(*command, *("--policy", "strict", "-f", "table"))
         except exceptions.CommandError as error:
-            details = (mutator.name, str(error)[:500])
-            assert not unclean(str(error)), details
+            assert not unclean(str(error)), (mutator.name, str(error)[:500])
             return "refused"
-        assert not faults(done), (mutator.name, faults(done))
+        assert not wrong(done), (mutator.name, wrong(done))
         return "shown"
 
     assert len(tried(outcome, max(200, INPUTS // 5))) == 2

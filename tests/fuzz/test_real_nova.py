@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Some of the odd requests at Nova itself, with the gate and without."""
 
-from typing import Any
-
-import webob
 from nova.tests.fixtures import PROJECT_ID
 
 from tests import seeds
 from tests.functional.nova import base, helpers
 from tests.fuzz import nova_stubs
 from tests.fuzz import test_fuzz_nova as odd
-from tests.fuzz.mutate import Mutator, patience, tried
-from tests.fuzz.service import OWN, sent
+from tests.fuzz.mutate import Mutator, tried
+from tests.fuzz.service import OWN, sent, user_answer
 
 INPUTS = min(300, seeds.fuzz_inputs(150))
-#: Bodies that make servers would make hundreds: a member may have none.
-QUOTA = 0
+MEMBER = {
+    "HTTP_X_AUTH_USER": "fake",
+    "HTTP_X_USER_ID": "fake",
+    "HTTP_X_AUTH_PROJECT_ID": PROJECT_ID,
+    "HTTP_X_ROLES": "member,reader",
+}
 
 
 class TestFuzzOfNovaItself(base.FakeDriverCase):
@@ -28,31 +29,15 @@ class TestFuzzOfNovaItself(base.FakeDriverCase):
             nova_stubs.CLEAN: self.image(**helpers.CLEAN),
             nova_stubs.OLD: self.image(**helpers.IDE),
         }
-        server = self.active(self.ids[nova_stubs.CLEAN])
-        self.ids[nova_stubs.SERVER] = server
-        self.flags(instances=QUOTA, group="quota")
+        self.ids[nova_stubs.SERVER] = self.active(self.ids[nova_stubs.CLEAN])
+        # Bodies that make servers would make hundreds: a member may have none.
+        self.flags(instances=0, group="quota")
 
     def real(self, text: str) -> str:
         """Return a text with the ids of this cloud."""
         for stub, name in self.ids.items():
             text = text.replace(stub, name)
         return text
-
-    def answer(self, app: Any, environ: dict[str, Any], body: bytes) -> int:
-        """Send a request as a member; return the status of the answer."""
-        environ = sent(environ, body) | {
-            "HTTP_X_AUTH_USER": "fake",
-            "HTTP_X_USER_ID": "fake",
-            "HTTP_X_AUTH_PROJECT_ID": PROJECT_ID,
-            "HTTP_X_ROLES": "member,reader",
-        }
-        try:
-            with patience():
-                request = webob.Request(environ)
-                return int(request.get_response(app).status_int)
-        except Exception:
-            # A server answers so to what comes out of the whole pipeline.
-            return 500
 
     def outcome(self, mutator: Mutator) -> int:
         """Return the answer to one request, which is Nova's or the gate's."""
@@ -61,13 +46,13 @@ class TestFuzzOfNovaItself(base.FakeDriverCase):
             return 0
         del environ["nova.context"]
         body = self.real(body.decode("latin-1")).encode("latin-1")
-        environ["PATH_INFO"] = "/v2.1" + self.real(environ["PATH_INFO"])
-        status = self.answer(self.api_fixture.app(), environ, body)
-        boot = environ["PATH_INFO"].endswith("/servers")
+        path = "/v2.1" + self.real(environ["PATH_INFO"])
+        environ |= {**MEMBER, "PATH_INFO": path}
+        status = user_answer(self.api_fixture.app(), sent(environ, body))
         # What the gate refuses is not to happen behind its back: it would
         # become what the server has already.
-        if status >= 500 or (boot and status not in OWN):
-            alone = self.answer(self.plain, environ, body)
+        if status >= 500 or (path.endswith("/servers") and status not in OWN):
+            alone = user_answer(self.plain, sent(environ, body))
             details = (mutator.name, environ, body[:500], alone, status)
             assert status == alone, details
         return status
