@@ -1,47 +1,66 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Given what a released version has written, when this one reads it."""
+"""Files that another version has written, or that it will read.
+
+A released version has written the samples. A later one has written more: this
+happens during a rolling upgrade and on a downgrade. Unknown keys are ignored;
+content that cannot be understood proves nothing and undoes nothing.
+"""
 
 import datetime
 import json
 import re
 import shutil
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import yaml
-from packaging.version import Version
+from osc_lib import exceptions
 
 from nova_vhard.attestor import mapping
-from nova_vhard.catalogue import device_words, traits
+from nova_vhard.catalogue import device_words, results
 from nova_vhard.cleaner import journal as devices
 from nova_vhard.cleaner import rules as cleaning_rules
 from nova_vhard.common import decisions
+from nova_vhard.common.problems import PolicyError
 from nova_vhard.exporter import payloads
 from nova_vhard.guard import memory, posture
 from nova_vhard.host.libvirt import guard_proof
+from nova_vhard.host.root import Unreadable
 from nova_vhard.osc.image import journal as images
 from nova_vhard.osc.policy import case_file, definitions
-from nova_vhard.placement import marks
-from nova_vhard.policy import document, release
-from nova_vhard.policy.watch import PolicyFile
+from nova_vhard.policy import document, events
+from nova_vhard.policy.watch import PolicyFile, PolicyUnavailable
 from tests.formats.written import (
     ADDRESS,
     CHOICES,
     CLOUD,
     GUEST,
     IMAGE,
-    KEY,
     NOW,
-    PROVIDER,
     facts,
     on_host,
     verdict,
+    write,
 )
 
 HERE = Path(__file__).parent
 #: The first of these is the oldest that is read.
 RELEASES = sorted(p for p in HERE.iterdir() if re.match(r"\d", p.name))
 RULES = {"guest_devices.disk_bus", "guest_devices.vif_model"}
+#: What a later version may write, too.
+MORE = {"later": {"a": [1]}}
+SOON = NOW + datetime.timedelta(minutes=10)
+
+
+@pytest.fixture(scope="module")
+def now(tmp_path_factory):
+    """Return what this version writes."""
+    folder = tmp_path_factory.mktemp("now")
+    # Another test of this process may have left a context of a request.
+    with mock.patch.object(events, "get_current", return_value=None):
+        write(folder)
+    return folder
 
 
 @pytest.fixture(params=RELEASES, ids=lambda path: path.name)
@@ -54,35 +73,23 @@ def released(request, tmp_path):
     return folder
 
 
-def shape(value):
-    """Return what is where, and of which type."""
-    if isinstance(value, dict):
-        return {name: shape(value[name]) for name in value}
-    return [*map(shape, value)] if isinstance(value, list) else type(value)
+def leaves(value, *place):
+    """Yield all that a file has: the place of each value, and its type."""
+    if isinstance(value, dict | list):
+        named = isinstance(value, dict)
+        for name, each in value.items() if named else enumerate(value):
+            yield from leaves(each, *place, name)
+    yield place, type(value)
 
 
-def kept(before, after):
-    """Return whether everything is still there, and of its type."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        return all(
-            name in after and kept(before[name], after[name])
-            for name in before
-        )
-    if isinstance(before, list) and isinstance(after, list):
-        pairs = zip(before, after, strict=False)
-        return len(before) <= len(after) and all(kept(*p) for p in pairs)
-    return before == after
-
-
-def load(path):
-    """Return the objects of a file: JSON, one or one a line, or YAML."""
+def content(path):
+    """Return the content of a file: YAML, such as JSON, or JSON a line."""
     text = path.read_text(encoding="utf-8")
-    if path.suffix == ".yaml":
-        return [json.loads(json.dumps(yaml.safe_load(text), default=str))]
     if path.suffix in (".log", ".journal"):
-        lines = text.splitlines()
-        return [json.loads(line[line.index("{") :]) for line in lines]
-    return [json.loads(text)]
+        return [
+            json.loads(line[line.index("{") :]) for line in text.splitlines()
+        ]
+    return yaml.safe_load(text)
 
 
 def rules(policy):
@@ -96,8 +103,10 @@ def test_what_is_written_today_has_all_that_was_written(released, now):
     names = sorted(path.name for path in released.iterdir())
     assert len(names) >= 14
     for name in names:
-        before, after = (shape(load(f / name)) for f in (released, now))
-        assert kept(before, after), name
+        before, after = (
+            set(leaves(content(folder / name))) for folder in (released, now)
+        )
+        assert before <= after, name
 
 
 #: File to what this version reads in it.
@@ -161,9 +170,7 @@ def test_what_a_release_has_written_is_read(released, tmp_path):
             {rule for rule, _, _ in decision.violations},
             decision.seconds,
         ),
-        "report.json": posture.passed(
-            paths["report.json"], 2, NOW + datetime.timedelta(minutes=10)
-        ),
+        "report.json": posture.passed(paths["report.json"], 2, SOON),
         "guests.json": (guests.adopted, guests.choices(GUEST)),
         "guard.json": (proof.guarded, proof.mode),
         "nova.json": (nova.hw_machine_type, nova.channels is not None),
@@ -187,55 +194,103 @@ def test_the_last_good_policy_of_a_service_that_is_upgraded(
     broken = tmp_path / "policy.yaml"
     broken.write_text('version: "1"\nmode: [\n')
     copy = released / "last-good-policy.json"
-    content = json.loads(copy.read_text())
-    copy.write_text(json.dumps({**content, "path": str(broken)}))
+    copy.write_text(
+        json.dumps({**json.loads(copy.read_text()), "path": str(broken)})
+    )
     watched = PolicyFile(str(broken), str(copy))
     assert rules(watched.current()) == RULES
     assert watched.error is not None
 
 
-def test_names_in_placement(released):
-    """They mean the same, and are what this version writes for that."""
-    names = json.loads((released / "traits.json").read_text())
-    mark = marks.read(names.pop(f"mark of {PROVIDER}"), [KEY])
-    assert (mark.providers, mark.until) == (
-        {PROVIDER},
-        NOW.timestamp() + 3600,
+def test_names_in_placement(released, now):
+    """They are what this version writes for the same, and so reads."""
+    before, after = (content(each / "traits.json") for each in (released, now))
+    assert before == after
+
+
+@pytest.fixture
+def later(now, tmp_path):
+    """Call to change a file of this version's; returns its path."""
+    folder = tmp_path / "later"
+    shutil.copytree(now, folder)
+
+    def change(name, **more):
+        path = folder / name
+        path.write_text(json.dumps({**json.loads(path.read_text()), **more}))
+        return path
+
+    return change
+
+
+def test_a_report_with_an_answer_that_is_not_known(later):
+    """Nothing but PASS is one."""
+    results = json.loads(later("report.json").read_text())["results"]
+    results.append({"check": "later", "status": "PASS_IN_PART", "new": 1})
+    path = later("report.json", **MORE, results=results)
+    assert posture.passed(str(path), 2, SOON) == {"iommu"}
+
+
+def test_names_in_placement_that_are_not_known_say_nothing():
+    """Of one more check, one more kind, and one more word for a device."""
+    assert (
+        results.decode(["CUSTOM_VHSTATUS_99_F", "CUSTOM_VHSTATUS_01_Q"]) == {}
     )
-    hour = names.pop("report of 2026-11-26 12 UTC")
-    assert traits.hour_of(hour) == NOW
-    assert hour in traits.fresh(NOW + datetime.timedelta(hours=1), 2)
-    held = device_words.device_of(names.pop(f"{ADDRESS} HELD"))
-    assert held == (ADDRESS, "HELD")
-    address, word = device_words.device_of(names.pop(f"{ADDRESS} FORCED 17"))
-    request = device_words.request_of(word)
-    assert (address, request) == (ADDRESS, ("FORCED", 17))
-    assert names == {
-        "check iommu": traits.of_check("iommu"),
-        "attested": traits.ATTESTED,
-    }
+    name = device_words.of_device(ADDRESS, "LATER_G17")
+    assert device_words.request_of(device_words.device_of(name)[1]) is None
+
+
+@pytest.mark.parametrize(
+    "more", [MORE, {"version": 2}, {"state": "resting"}], ids=str
+)
+def test_a_device_whose_journal_says_more_counts_as_used(later, more):
+    path = later(f"{ADDRESS}.json", **more)
+    record = devices.Journal(str(path.parent)).read(ADDRESS)
+    assert record.dirty and record.word == "JOURNAL"
+    assert path.with_name(f"{path.name}.damaged").exists()
+
+
+def test_guests_that_are_remembered(later):
+    """tests/unit/guard/test_judge.py has files that are not understood."""
+    kept = memory.Memory(str(later("guests.json", **MORE).parent))
+    assert (kept.adopted, kept.choices(GUEST)) == (True, {*CHOICES})
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [("guard.json", guard_proof.read), ("nova.json", facts)],
+)
+def test_what_programs_of_a_host_leave_for_each_other(
+    later, tmp_path, name, read
+):
+    assert read(on_host(tmp_path / "more", later(name, **MORE)))
+    other = on_host(tmp_path / "other", later(name, version=2))
+    with pytest.raises(Unreadable, match="version is not 1"):
+        read(other)
+
+
+def test_what_is_undone_is_understood_in_full(later, now, tmp_path):
+    path = tmp_path / "audit.journal"
+    head, entry, *_ = (now / "image-audit.journal").read_text().splitlines()
+    path.write_text(f"{head}\n{entry[:-1]}, {json.dumps(MORE)[1:]}\n")
+    with pytest.raises(images.JournalError, match="later"):
+        images.read(str(path), CLOUD)
+    with pytest.raises(exceptions.CommandError):
+        definitions.read(str(later("metadefs.json", metadefs=2)), CLOUD)
 
 
 @pytest.mark.refused_policy
-def test_requires_in_a_rolling_upgrade(tmp_path, monkeypatch):
-    """The old service keeps the last valid policy, and names the reason.
-
-    It does not name what it does not know, since only it is too old.
-    """
-    policy = tmp_path / "policy.yaml"
-    answers = []
-    for version, text in (
-        ("1.0.0", "mode: warn\n"),
-        ("1.2.0", 'mode: audit\nrequires: ">=1.2"\n'),
-        ("1.0.0", 'mode: audit\nrequires: ">=1.2"\nsomething_new: 1\n'),
-    ):
-        monkeypatch.setattr(release, "RUNNING", Version(version))
-        policy.write_text(f'version: "1"\nextends: baseline\n{text}')
-        state = tmp_path / f"{version}.json"
-        watched = PolicyFile(str(policy), str(state))
-        answers.append((str(watched.current().mode), str(watched.error)))
-    *good, (mode, error) = answers
-    assert good == [("warn", "None"), ("audit", "None")]
-    assert mode == "warn"
-    assert "'>=1.2' and 1.0.0 runs" in error
-    assert "something_new" not in error
+@pytest.mark.parametrize(
+    "more",
+    [{"later": 1}, {"requires": ">=99"}, {"hosts": {"require": ["later"]}}],
+    ids=str,
+)
+def test_a_last_good_policy_that_says_more_is_none(later, tmp_path, more):
+    broken = tmp_path / "policy.yaml"
+    broken.write_text('version: "1"\nmode: [\n')
+    copy = later("last-good-policy.json", path=str(broken), version="99")
+    data = {**json.loads(copy.read_text())["data"], **more}
+    later(copy.name, data=data)
+    with pytest.raises(PolicyError):
+        document.restore(data, str(copy), "99")
+    with pytest.raises(PolicyUnavailable):
+        PolicyFile(str(broken), str(copy)).current()

@@ -65,8 +65,9 @@ def _text(path, content):
 def verdict(policy):
     """Return what a policy says of the image."""
     subject = Subject(UPLOAD, project=PROJECT, image=IMAGE)
-    request = image.read(PROPERTIES, "qcow2")
-    return subject, evaluate(policy, request, subject, NOW.date())
+    return subject, evaluate(
+        policy, image.read(PROPERTIES, "qcow2"), subject, NOW.date()
+    )
 
 
 #: Where a host has the files that a guard and a pre-step leave.
@@ -109,9 +110,12 @@ def _policy(folder):
 
 def _events(folder):
     """Write a decision as a log line and as a notification."""
-    policy = document.load(str(folder / "policy.yaml"))
     # The gate logs the same text.
-    event = events.write("glance-api", *verdict(policy), 0.000123)
+    event = events.write(
+        "glance-api",
+        *verdict(document.load(str(folder / "policy.yaml"))),
+        0.000123,
+    )
     prefix = f"2026-11-26 12:00:00.000 4711 INFO {events.LOG.name} [-] "
     (folder / "decisions.log").write_text(f"{prefix}{event}\n")
     about = {"version": notify.VERSION, "dropped": 2}
@@ -120,15 +124,15 @@ def _events(folder):
 
 def _traits(folder):
     """Write the names of traits, each after its meaning."""
-    mark = marks.make(KEY, UNTIL, [PROVIDER])
-    forced = device_words.request_word(device_words.FORCED, 17)
     content = {
         "check iommu": traits.of_check("iommu"),
         "report of 2026-11-26 12 UTC": traits.of_hour(NOW),
         "attested": traits.ATTESTED,
-        f"mark of {PROVIDER}": mark.name,
+        f"mark of {PROVIDER}": marks.make(KEY, UNTIL, [PROVIDER]).name,
         f"{ADDRESS} HELD": device_words.of_device(ADDRESS, "HELD"),
-        f"{ADDRESS} FORCED 17": device_words.of_device(ADDRESS, forced),
+        f"{ADDRESS} FORCED 17": device_words.of_device(
+            ADDRESS, device_words.request_word(device_words.FORCED, 17)
+        ),
     }
     _text(folder / "traits.json", content)
 
@@ -139,25 +143,27 @@ def _node(folder):
         Result("iommu", Status.PASS, "it is on", ("dmar0",), None, "01"),
         Result("smt", Status.FAIL, "it is on", (), "Turn it off.", "32"),
     )
-    report = HostReport(NOW, results, {"iommu": 0.25, "smt": 0.5})
-    (folder / "report.json").write_text(f"{report.as_json()}\n")
+    text = HostReport(NOW, results, {"iommu": 0.25, "smt": 0.5}).as_json()
+    (folder / "report.json").write_text(f"{text}\n")
     guests = memory.Memory(str(folder), NOW.timestamp)
     guests.keep(GUEST, CHOICES)
     guests.adopt()
     guests.save()
-    proof = probe.Proof(True, "libvirt asks the guard")
-    probe.leave(str(folder), proof, "enforce", 900.0)
+    probe.leave(
+        str(folder),
+        probe.Proof(True, "libvirt asks the guard"),
+        "enforce",
+        900.0,
+    )
     conf = folder / "nova.conf"
     conf.write_text("[libvirt]\nhw_machine_type = x86_64=q35\n")
-    sources = Sources([f"--config-file={conf}"])
-    left = publish(sources, str(folder), NOW)
+    left = publish(Sources([f"--config-file={conf}"]), str(folder), NOW)
     _text(folder / "nova.json", {**left, "files": ["/etc/nova/nova.conf"]})
     conf.unlink()
 
 
 def _cleaner(folder):
     """Write what is known of a device."""
-    done = devices.Done("function_reset", True, "it was reset", ("flr",), 0.5)
     record = devices.Record(
         ADDRESS,
         provider=PROVIDER,
@@ -165,7 +171,11 @@ def _cleaner(folder):
         attempts=1,
         rules=RULES,
         consumers=(GUEST,),
-        steps=(done,),
+        steps=(
+            devices.Done(
+                "function_reset", True, "it was reset", ("flr",), 0.5
+            ),
+        ),
     ).to(devices.State.FAILED, word="ROM_DIGEST", reason="another digest")
     devices.Journal(str(folder)).write(record)
 
