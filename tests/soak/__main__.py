@@ -18,9 +18,12 @@ def main():
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     options = parser.parse_args()
     print(f"seed {options.seed}", file=sys.stderr, flush=True)
-    size = Size(options.reporters, options.rounds)
     with tempfile.TemporaryDirectory() as folder:
-        result = soak(size, options.seed, pathlib.Path(folder))
+        result = soak(
+            Size(options.reporters, options.rounds),
+            options.seed,
+            pathlib.Path(folder),
+        )
     print(json.dumps(result, indent=2))
     return 1 if result["wrong"] else 0
 

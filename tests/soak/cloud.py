@@ -2,6 +2,7 @@
 """The Placement of a soak, as its operator and its clients see it."""
 
 import collections
+import contextlib
 import json
 import pathlib
 import socket
@@ -15,7 +16,7 @@ import requests
 from oslo_config import cfg
 
 from nova_vhard.conf import reporter as reporter_conf
-from tests.soak.server import COUNTS, TRUTH
+from tests.soak import server
 
 ROOT = pathlib.Path(__file__).parents[2]
 # Seconds for a start, on a machine that is busy.
@@ -46,27 +47,24 @@ class Cloud:
         self.url = f"http://127.0.0.1:{self._port}"
 
     def start(self):
-        command = [sys.executable, "-m", "tests.soak.server"]
-        command += [str(self.folder), str(self._port)]
-        command += [str(self._seed + self.restarts), str(self._rate)]
+        seed = self._seed + self.restarts
+        arguments = (self.folder, self._port, seed, self._rate)
         with open(self.folder / "server.log", "a") as log:
             self._process = subprocess.Popen(
-                command, cwd=ROOT, stdin=subprocess.PIPE, stderr=log
+                [sys.executable, "-m", server.__name__, *map(str, arguments)],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stderr=log,
             )
         deadline = time.monotonic() + _LONG
-        while True:
-            try:
-                return self._read(COUNTS)
-            except OSError:
-                if self._process.poll() is not None:
-                    text = (self.folder / "server.log").read_text()
-                    raise RuntimeError(text) from None
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
+        while self._process.poll() is None and time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                return self._read(server.COUNTS)
+            time.sleep(0.05)
+        raise RuntimeError((self.folder / "server.log").read_text())
 
     def kill(self):
-        self.happened.update(self._read(COUNTS))
+        self.happened.update(self._read(server.COUNTS))
         self._process.kill()
         self._process.wait()
         self._process.stdin.close()
@@ -108,14 +106,13 @@ class Client:
         self._session = requests.Session()
         self._session.headers.update(_HEADERS)
         if truth:
-            self._session.headers[TRUTH] = "1"
+            self._session.headers[server.TRUTH] = "1"
 
     def __call__(self, method, path, body=None):
         """Send a request; return status and what came back."""
         answer = self._session.request(
             method, self._url + path, json=body, timeout=60
         )
-        try:
+        with contextlib.suppress(ValueError):
             return answer.status_code, answer.json()
-        except ValueError:
-            return answer.status_code, None
+        return answer.status_code, None

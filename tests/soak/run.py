@@ -2,16 +2,14 @@
 """The soak: rounds of reports, writes, sweeps and bad days; then the truth."""
 
 import collections
+import contextlib
 import datetime
 import logging
 import random
 import shutil
-import threading
 import time
 import uuid
 from concurrent import futures
-from dataclasses import dataclass
-from functools import partial
 
 import requests
 
@@ -38,7 +36,12 @@ RATE = 0.03
 #: Seconds that nova-compute goes on trying.
 LONG = 300
 
-FOREIGN = {"COMPUTE_NODE", "HW_CPU_X86_AVX2", "CUSTOM_OF_THE_OPERATOR"}
+_OPERATORS = "CUSTOM_OF_THE_OPERATOR"
+FOREIGN = {"COMPUTE_NODE", "HW_CPU_X86_AVX2", _OPERATORS}
+#: Traits that nova-compute gives its provider.
+NOVAS = [f"CUSTOM_NOVA_{number}" for number in range(9)]
+#: Those of checks, and those that tell failed checks apart.
+OURS = (traits.PREFIX, results.PREFIX)
 _OLD = traits.of_hour(START - datetime.timedelta(days=3))
 
 ASLR = "/proc/sys/kernel/randomize_va_space"
@@ -85,9 +88,11 @@ class Machine:
             state_path=str(self._folder / "state"),
         )
         self.become("proven")
-        publishers = [PlacementPublisher(self._conf)]
         self._reporter = Reporter(
-            self._conf, publishers, now=clock, run=in_process
+            self._conf,
+            [PlacementPublisher(self._conf)],
+            now=clock,
+            run=in_process,
         )
         self._checks = report.load()
 
@@ -114,65 +119,44 @@ class Machine:
 
     def proven(self):
         """Return the checks that the tree proves now, asked afresh."""
-        host = hosts.of_conf(self._conf)
-        result = report.inspect(host, self._clock(), self._checks, in_process)
+        result = report.inspect(
+            hosts.of_conf(self._conf), self._clock(), self._checks, in_process
+        )
         return result.passed
 
     def update(self, chance):
         """Change traits and inventories as nova-compute does."""
-        wanted = {f"CUSTOM_NOVA_{chance.randrange(9)}" for _ in range(3)}
-        for name in wanted:
-            self._until(partial(self._send, "PUT", f"/traits/{name}"))
-        wanted.add("COMPUTE_NODE")
-
-        def give(now):
-            kept = set(now["traits"]) - self.traits
-            # Where the answer is lost, all of both are its own.
-            self.traits = self.traits | wanted
-            return {"traits": sorted(kept | wanted)}
-
-        self._until(partial(self._change, "traits", give))
-        self.traits = wanted
-        total = chance.randrange(1, 512)
-        wish = {"VCPU": total, "MEMORY_MB": total * 1024}
-        body = {name: {"total": number} for name, number in wish.items()}
-        self._until(
-            lambda: self._change(
-                "inventories", lambda now: {"inventories": body}
-            )
+        before, some = self.traits, chance.choices(NOVAS, k=3)
+        self.traits = {"COMPUTE_NODE", *some}
+        self._write(
+            "traits",
+            lambda now: sorted({*now["traits"]} - before | self.traits),
         )
-        self.inventories = wish
+        total = chance.randrange(1, 512)
+        self.inventories = {"VCPU": total, "MEMORY_MB": total * 1024}
+        body = {name: {"total": n} for name, n in self.inventories.items()}
+        self._write("inventories", lambda now: body)
 
-    def _send(self, method, path, body=None):
-        status, answer = self._client(method, path, body)
-        return answer or {} if status in (200, 201, 204) else None
+    def _write(self, kind, change):
+        """Change a record of the provider.
 
-    def _change(self, kind, change):
-        """Change a record of the provider; return None on failure."""
+        Try again after conflicts, and while Placement is away.
+        """
         path = f"/resource_providers/{self.provider}/{kind}"
-        if now := self._send("GET", path):
-            return self._send("PUT", path, {**now, **change(now)})
-        return None
-
-    @staticmethod
-    def _until(call):
-        """Try again after conflicts, and while Placement is away."""
         deadline = time.monotonic() + LONG
         while time.monotonic() < deadline:
-            try:
-                if call() is not None:
-                    return
-            except requests.RequestException:
-                time.sleep(0.1)
+            with contextlib.suppress(requests.RequestException):
+                status, now = self._client("GET", path)
+                if status == 200 and now:
+                    now[kind] = change(now)
+                    status, _ = self._client("PUT", path, now)
+                    if status == 200:
+                        return
+            time.sleep(0.02)
         raise RuntimeError("nova-compute never got through")
 
 
-@dataclass(frozen=True)
-class Size:
-    """Number of reporters and rounds."""
-
-    reporters: int
-    rounds: int
+Size = collections.namedtuple("Size", "reporters rounds")
 
 
 class Soak:
@@ -185,17 +169,28 @@ class Soak:
         self._size = size
         self._random = random.Random(seed)
         self._round = 0
-        self._counts = collections.Counter()
+        #: What the hosts did; a list can be added to in any thread.
+        self._done = []
         self._wrong = []
         self._cloud = Cloud(folder, seed, RATE)
         self._cloud.start()
         self._truth = Client(self._cloud, truth=True)
         self._sweeper = connect(self._cloud.conf())
-        self._truth("PUT", f"/traits/{_OLD}")
+        for name in (_OLD, _OPERATORS, *NOVAS):
+            self._truth("PUT", f"/traits/{name}")
         self._machines = [
             self._machine(number) for number in range(size.reporters)
         ]
-        self._silences = self._plan()
+        #: Machine to the rounds in which it is silent.
+        self._silences = {}
+        some = self._random.sample(
+            self._machines, max(2, size.reporters // 10)
+        )
+        for number, machine in enumerate(some):
+            first = self._random.randrange(1, max(2, size.rounds // 4))
+            # Every third does not come back.
+            length = size.rounds * (6 if number % 3 else 10) // 10
+            self._silences[machine] = range(first, first + length)
 
     def now(self):
         """Return the simulated time."""
@@ -204,29 +199,11 @@ class Soak:
     def _machine(self, number):
         provider = str(uuid.UUID(int=self._random.getrandbits(128)))
         body = {"uuid": provider, "name": f"compute{number}"}
-        status, _ = self._truth("POST", "/resource_providers", body)
-        assert status == 200
-        for name in FOREIGN:
-            if name.startswith("CUSTOM_"):
-                self._truth("PUT", f"/traits/{name}")
+        assert self._truth("POST", "/resource_providers", body)[0] == 200
         url = f"/resource_providers/{provider}/traits"
         body = {"traits": sorted(FOREIGN), "resource_provider_generation": 0}
         assert self._truth("PUT", url, body)[0] == 200
         return Machine(self._cloud, number, provider, self.now)
-
-    def _plan(self):
-        """Return for some machines the rounds in which they are silent."""
-        rounds = self._size.rounds
-        some = self._random.sample(
-            self._machines, max(2, self._size.reporters // 10)
-        )
-        result = {}
-        for number, machine in enumerate(some):
-            first = self._random.randrange(1, max(2, rounds // 4))
-            # Every third does not come back.
-            length = rounds if number % 3 == 0 else rounds * 6 // 10
-            result[machine] = range(first, first + length)
-        return result
 
     def run(self):
         """Run to the end; return what happened, and what is wrong."""
@@ -234,9 +211,14 @@ class Soak:
         with futures.ThreadPoolExecutor(WORKERS) as workers:
             for number in range(self._size.rounds):
                 self._round = number
-                self._do_round(workers)
+                jobs = [workers.submit(*job) for job in self._jobs()]
+                for job in jobs:
+                    job.result()
         self._settle()
-        self._judge()
+        ends = {self._judge(machine) for machine in self._machines}
+        _, names = self._truth("GET", "/traits?name=startswith:CUSTOM_VHARD_")
+        if _OLD in names["traits"]:
+            self._wrong.append(f"{_OLD} is still there")
         self._cloud.kill()
         return {
             "reporters": self._size.reporters,
@@ -244,32 +226,30 @@ class Soak:
             "duration_s": round(time.monotonic() - begun),
             "restarts": self._cloud.restarts,
             "server": dict(sorted(self._cloud.happened.items())),
-            "hosts": dict(sorted(self._counts.items())),
+            "hosts": {
+                **collections.Counter(self._done),
+                "different ends": len(ends),
+            },
             "wrong": self._wrong,
         }
 
-    def _do_round(self, workers):
-        jobs = [
-            partial(self._report, machine, self._random.random())
-            for machine in self._machines
-        ]
+    def _jobs(self):
+        """Return what happens in a round: functions and their arguments."""
         busy = self._random.sample(
             self._machines, max(1, self._size.reporters // 5)
         )
-        for machine in busy:
-            seed = self._random.random()
-            jobs.append(partial(self._nova, machine, seed))
+        self._done += ["updates by nova-compute"] * len(busy)
+        jobs = [
+            *((self._report, machine) for machine in self._machines),
+            *((machine.update,) for machine in busy),
+        ]
         self._random.shuffle(jobs)
+        jobs = [(*job, random.Random(self._random.random())) for job in jobs]
         if self._round % 2:
-            jobs.insert(len(jobs) // 3, self._sweep)
-        bad_day = None
+            jobs.insert(len(jobs) // 3, (self._sweep,))
         if self._round % 7 == 3:
-            bad_day = threading.Thread(target=self._bad_day)
-            bad_day.start()
-        for done in [workers.submit(job) for job in jobs]:
-            done.result()
-        if bad_day:
-            bad_day.join()
+            jobs.insert(0, (self._bad_day,))
+        return jobs
 
     def _bad_day(self):
         """Placement dies in the middle of it all, and is away for a while."""
@@ -278,49 +258,36 @@ class Soak:
         time.sleep(0.5)
         self._cloud.restart()
 
-    def _report(self, machine, seed):
-        chance = random.Random(seed)
-        if self._round in self._silences.get(machine, ()):
-            machine.silent = True
+    def _report(self, machine, chance):
+        machine.silent = self._round in self._silences.get(machine, ())
+        if machine.silent:
             return
-        machine.silent = False
         if chance.random() < 0.2:
             machine.become(chance.choice(list(STATES)))
-            self._count("changed trees")
+            self._done.append("changed trees")
         lost = chance.random() < 0.02
         if lost:
             machine.lose_identity()
         machine.report()
-        self._count("published" if machine.published else "not published")
+        self._done.append(
+            "published" if machine.published else "not published"
+        )
         if lost:
             assert not machine.published
             machine.become(machine.state)
         elif machine.published and chance.random() < 0.05:
-            self._compare_now(machine)
-
-    def _compare_now(self, machine):
-        """Check that published data is visible at once, and no other data."""
-        try:
-            result = self._traits(machine)
-        except (OSError, KeyError, TypeError):
-            # Placement is away; there will be other times.
-            return
-        self._count("compared meanwhile")
-        expected = self._expected(machine) | self._mark(result)
-        self._same(machine, _ours(result), expected, "meanwhile")
-
-    def _nova(self, machine, seed):
-        machine.update(random.Random(seed))
-        self._count("updates by nova-compute")
+            # What is published is seen at once; Placement may be away.
+            with contextlib.suppress(OSError, KeyError, TypeError):
+                self._compare(machine, self._seen(machine, "traits"))
+                self._done.append("compared meanwhile")
 
     def _sweep(self):
         try:
             done = upkeep.sweep(self._sweeper, self.now(), MAX_REPORT_AGE)
         except PlacementError:
-            self._count("sweeps that failed")
+            self._done.append("sweeps that failed")
             return
-        self._count("sweeps")
-        self._count("swept hosts", len(done.silent))
+        self._done += ["sweeps", *["swept hosts"] * len(done.silent)]
 
     def _settle(self):
         """The bad days are over: every reporter gets through."""
@@ -332,71 +299,48 @@ class Soak:
                     machine.report()
         self._sweep()
 
-    def _judge(self):
-        states = collections.Counter()
-        for machine in self._machines:
-            result = self._traits(machine)
-            expected = set()
-            if not machine.silent:
-                expected = self._expected(machine) | self._mark(result)
-            self._same(machine, _ours(result), expected, "ours")
-            theirs = FOREIGN | machine.traits
-            self._same(machine, result - _ours(result), theirs, "not ours")
-            inventories = {
-                name: each["total"]
-                for name, each in self._seen(machine, "inventories").items()
-            }
-            self._same(
-                machine, inventories, machine.inventories, "inventories"
-            )
-            states[machine.state if not machine.silent else "silent"] += 1
-        self._counts["different ends"] = len(states)
-        _, names = self._truth("GET", "/traits?name=startswith:CUSTOM_VHARD_")
-        if _OLD in names["traits"]:
-            self._wrong.append(f"{_OLD} is still there")
+    def _judge(self, machine):
+        """Compare all that Placement has of a host; return its last state."""
+        seen = set(self._seen(machine, "traits"))
+        self._compare(machine, seen)
+        theirs = {each for each in seen if not each.startswith(OURS)}
+        self._same(machine, theirs, FOREIGN | machine.traits)
+        totals = {
+            name: each["total"]
+            for name, each in self._seen(machine, "inventories").items()
+        }
+        self._same(machine, totals, machine.inventories)
+        return "silent" if machine.silent else machine.state
 
-    def _expected(self, machine):
-        proven = machine.proven()
-        # Said once more by hand, without any check.
-        assert ("kernel_aslr" in proven) == (
-            "aslr" not in machine.state and machine.state != "nothing"
-        )
-        return {traits.of_check(name) for name in proven}
+    def _compare(self, machine, seen):
+        """Compare the traits of ours that a host has with what it proves.
 
-    def _mark(self, result):
-        """Return the mark of a host: of this hour, or of the one before.
-
-        Each host writes the new one at a second of the hour of its own.
+        Each host writes the mark of a new hour at a second of its own: it has
+        that of this hour, or of the one before.
         """
-        hours = (self.now(), self.now() - datetime.timedelta(hours=1))
-        marks = [traits.of_hour(hour) for hour in hours]
-        return {next((mark for mark in marks if mark in result), marks[0])}
-
-    def _traits(self, machine):
-        result = self._seen(machine, "traits")
-        # Traits that tell failed checks apart do not claim a pass.
-        return {each for each in result if not each.startswith(results.PREFIX)}
+        ours = {each for each in seen if each.startswith(traits.PREFIX)}
+        expected = set()
+        if not machine.silent:
+            proven = machine.proven()
+            # Said once more by hand, without any check.
+            assert ("kernel_aslr" in proven) == (
+                "aslr" not in machine.state and machine.state != "nothing"
+            )
+            hours = (self.now(), self.now() - datetime.timedelta(hours=1))
+            marks = [traits.of_hour(hour) for hour in hours]
+            mark = marks[1] if marks[1] in ours else marks[0]
+            expected = {mark, *map(traits.of_check, proven)}
+        self._same(machine, ours, expected)
 
     def _seen(self, machine, kind):
-        url = f"/resource_providers/{machine.provider}/{kind}"
-        return self._truth("GET", url)[1][kind]
+        return self._truth(
+            "GET", f"/resource_providers/{machine.provider}/{kind}"
+        )[1][kind]
 
-    def _same(self, machine, result, expected, what):
+    def _same(self, machine, result, expected):
         if result != expected:
-            text = f"{machine.provider} ({machine.state}): {what}"
+            text = f"{machine.provider} ({machine.state}, {self._round})"
             self._wrong.append(f"{text}: {result} and not {expected}")
-
-    def _count(self, what, number=1):
-        # Adding to a Counter is not atomic.
-        with _LOCK:
-            self._counts[what] += number
-
-
-_LOCK = threading.Lock()
-
-
-def _ours(result):
-    return {each for each in result if each.startswith(traits.PREFIX)}
 
 
 def soak(size, seed, folder):

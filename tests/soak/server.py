@@ -8,14 +8,15 @@ RATE is the share of requests that go wrong. It ends with its standard input.
 
 import collections
 import itertools
-import json
 import os
+import pathlib
 import random
 import sqlite3
 import sys
 import threading
 
 import waitress
+import webob
 
 #: Header of a request that nothing happens to.
 TRUTH = "X-Soak-Truth"
@@ -54,8 +55,8 @@ class Faults:
 
     def __call__(self, environ, start_response):
         if environ["PATH_INFO"] == COUNTS:
-            text = json.dumps(self.happened).encode()
-            return _answer(start_response, "200 OK", text)
+            answer = webob.Response(json_body=self.happened)
+            return answer(environ, start_response)
         if environ.get("HTTP_X_SOAK_TRUTH"):
             return self._app(environ, start_response)
         fault = self._pick(environ["REQUEST_METHOD"])
@@ -66,9 +67,10 @@ class Faults:
         if fault == "lost answers":
             b"".join(self._app(environ, lambda *unused: None))
             fault = "500"
-        if fault == "garbage":
-            return _answer(start_response, "200 OK", b"<html>")
-        return _answer(start_response, f"{fault} injected", b"injected")
+        answer = webob.Response("<html>")
+        if fault != "garbage":
+            answer.status = f"{fault} injected"
+        return answer(environ, start_response)
 
     def _pick(self, method):
         number = next(self._count)
@@ -79,12 +81,6 @@ class Faults:
         if method == "GET":
             return self._random.choice(("500", "503", "garbage"))
         return self._random.choice(("409", "409", "500", "lost answers"))
-
-
-def _answer(start_response, status, text):
-    headers = [("Content-Type", "text/plain")]
-    start_response(status, [*headers, ("Content-Length", str(len(text)))])
-    return [text]
 
 
 def load(path):
@@ -102,21 +98,6 @@ def load(path):
     return deploy.loadapp(conf)
 
 
-def placement(folder):
-    """Load Placement with a database of its own.
-
-    :returns: a WSGI application
-    """
-    path = f"{folder}/placement.conf"
-    with open(path, "w") as file:
-        file.write(CONFIG.format(folder=folder))
-    app = load(path)
-    with sqlite3.connect(f"{folder}/placement.sqlite") as connection:
-        # Readers do not wait for the writer.
-        connection.execute("PRAGMA journal_mode=WAL")
-    return app
-
-
 def _end_with_parent():
     sys.stdin.read()
     os._exit(0)
@@ -124,9 +105,14 @@ def _end_with_parent():
 
 def main(folder, port, seed, rate):
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    app = Faults(placement(folder), int(seed), float(rate))
+    path = pathlib.Path(folder, "placement.conf")
+    path.write_text(CONFIG.format(folder=folder))
+    app = load(str(path))
+    with sqlite3.connect(path.with_suffix(".sqlite")) as connection:
+        # Readers do not wait for the writer.
+        connection.execute("PRAGMA journal_mode=WAL")
     waitress.serve(
-        app,
+        Faults(app, int(seed), float(rate)),
         host="127.0.0.1",
         port=int(port),
         threads=4,
