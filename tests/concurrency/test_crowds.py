@@ -6,7 +6,12 @@ comes and goes while the scheduler's gate asks it for the hosts' posture.
 """
 
 import datetime
+import itertools
 import json
+import threading
+import time
+from collections.abc import Callable, Hashable, Set
+from concurrent import futures
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,10 +25,100 @@ from nova_vhard.catalogue import traits
 from nova_vhard.gates import glance_api, posture_filter, scheduler
 from nova_vhard.placement.client import Placement
 from nova_vhard.policy import hosts as policy_hosts
-from tests.concurrency import crowd
 from tests.functional.nova import stored
 from tests.fuzz import nova_stubs, routers
 from tests.fuzz.service import environment, sent
+from tests.unit.helpers import write
+
+THREADS = 32
+#: Seconds for which they ask at least, and at most for every answer.
+SECONDS = 3.0
+AT_MOST = 60.0
+#: Seconds after which a thread that is not done counts as stuck.
+STUCK = 60.0
+PAUSE = 0.02
+
+_POLICY = """\
+version: "1"
+guest_devices:
+  disk_bus: {{allow: [{bus}]}}
+passthrough:
+  allow: {{aliases: [gpu], ports: [], mdev: [], device_profiles: []}}
+  require: [iommu]
+applies_to: {{hypervisor_type: [QEMU]}}
+# {mark}
+"""
+#: Two policies; what one allows the other refuses.
+POLICIES = tuple(
+    _POLICY.format(bus=bus, mark="x" * number)
+    for number, bus in enumerate(("virtio", "sata"))
+)
+#: One bus that each allows alone, and one that none does.
+BUSES = ("virtio", "sata", "ide")
+
+#: A bus, and what was answered.
+Answer = tuple[str, Hashable]
+
+
+def answers(
+    ask: Callable[[str], Hashable],
+    change: Callable[[int], None],
+    wanted: Set[Answer],
+) -> set[Answer]:
+    """Let all threads ask for a while; none may be stuck or fail.
+
+    :param ask: asks for one bus; returns the answer
+    :param change: called repeatedly while the threads ask
+    :param wanted: answers without which they ask on
+    """
+    result: set[Answer] = set()
+    over = threading.Event()
+
+    def asker() -> None:
+        while not over.is_set():
+            for bus in BUSES:
+                result.add((bus, ask(bus)))
+
+    started = time.monotonic()
+    with futures.ThreadPoolExecutor(THREADS) as pool:
+        askers = [pool.submit(asker) for _ in range(THREADS)]
+        for number in itertools.count(1):
+            took = time.monotonic() - started
+            if took > (SECONDS if wanted <= result else AT_MOST):
+                break
+            if any(each.done() for each in askers):
+                # One has failed.
+                break
+            change(number)
+            over.wait(PAUSE)
+        over.set()
+        for each in askers:
+            each.result(STUCK)
+    return result
+
+
+def check(
+    ask: Callable[[str], Hashable],
+    path: Path,
+    more: Callable[[int], None] = lambda _number: None,
+) -> None:
+    """Check that every answer is right for one of the two policies."""
+    alone = []
+    for policy in POLICIES:
+        write(path, policy)
+        # the first call after a change may still be another's to read
+        ask("ide")
+        alone.append({(bus, ask(bus)) for bus in BUSES})
+    first, other = alone
+    assert not first & other, "void: both policies say the same"
+
+    def change(number: int) -> None:
+        write(path, POLICIES[number % 2])
+        more(number)
+
+    # Of each policy all is answered, and nothing else.
+    assert answers(ask, change, first | other) == first | other
+
 
 IMAGE = nova_stubs.CLEAN
 UNKNOWN = policy_hosts.UNKNOWN.format(checks="iommu")
@@ -31,35 +126,35 @@ UNKNOWN = policy_hosts.UNKNOWN.format(checks="iommu")
 
 def answered(gate: Any, environ: dict[str, Any], body: bytes) -> Any:
     """Return status and body of a gate's answer."""
-    request = webob.Request(sent(environ, body))
-    response = request.get_response(gate)
+    response = webob.Request(sent(environ, body)).get_response(gate)
     return response.status_int, response.body
 
 
 def taken(environ: dict[str, Any], start: Any) -> Any:
     """Stand for the service behind a gate; it has one image, with usb."""
-    stored = {"id": IMAGE, "hw_disk_bus": "usb"}
-    return webob.Response(json_body=stored)(environ, start)
+    return webob.Response(json_body={"id": IMAGE, "hw_disk_bus": "usb"})(
+        environ, start
+    )
 
 
 def test_glance_create(policy_file: Path) -> None:
     taken.applications = routers.glance()
     gate = glance_api.GlanceGate(taken)
     who = RequestContext(user_id="user", project_id="project")
-    attributes = {"webob.adhoc_attrs": {"context": who}}
 
     def ask(bus: str) -> Any:
         body = json.dumps({"hw_disk_bus": bus}).encode()
         environ = environment("POST", "/v2/images", body, "application/json")
-        return answered(gate, environ | attributes, body)
+        environ["webob.adhoc_attrs"] = {"context": who}
+        return answered(gate, environ, body)
 
-    crowd.check(ask, policy_file)
+    check(ask, policy_file)
 
 
 def test_nova_api(policy_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = {
         bus: nova_stubs.image_of(number, {"hw_disk_bus": bus})
-        for number, bus in enumerate(crowd.BUSES)
+        for number, bus in enumerate(BUSES)
     }
     gate = nova_stubs.gate(taken, monkeypatch)
     who = context.RequestContext(
@@ -74,7 +169,7 @@ def test_nova_api(policy_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         environ = environment("POST", "/servers", body, "application/json")
         return answered(gate, environ | {"nova.context": who}, body)
 
-    crowd.check(ask, policy_file)
+    check(ask, policy_file)
 
 
 def test_scheduler_while_placement_comes_and_goes(
@@ -100,16 +195,20 @@ def test_scheduler_while_placement_comes_and_goes(
         )
     )
     who = context.RequestContext("user", "project", is_admin=False)
-    specs = {"pci_passthrough:alias": "gpu:1"}
     seen: set[Any] = set()
 
     def ask(bus: str) -> Any:
         """Give a host that is left, and the lack of an answer, one name."""
-        image = {"properties": {"hw_disk_bus": bus}}
         spec = objects.RequestSpec(
             who,
-            image=objects.ImageMeta.from_dict(image),
-            flavor=objects.Flavor(name="f", flavorid="1", extra_specs=specs),
+            image=objects.ImageMeta.from_dict(
+                {"properties": {"hw_disk_bus": bus}}
+            ),
+            flavor=objects.Flavor(
+                name="f",
+                flavorid="1",
+                extra_specs={"pci_passthrough:alias": "gpu:1"},
+            ),
             project_id="project",
             instance_uuid=IMAGE,
             num_instances=1,
@@ -126,7 +225,7 @@ def test_scheduler_while_placement_comes_and_goes(
     def comes_and_goes(number: int) -> None:
         cloud.faults[:] = [_down] if number // 10 % 2 else []
 
-    crowd.check(ask, policy_file, comes_and_goes)
+    check(ask, policy_file, comes_and_goes)
     assert UNKNOWN in seen, "void: Placement has not gone"
 
 
