@@ -2,7 +2,7 @@
 """A plugin of pytest's: what a run was, added to a row of the table.
 
 ``-p tests.versions.record`` with NOVA_VHARD_ROW, the file with the row;
-without it nothing is written.  When a row is whole is in table.py.
+without it nothing is written.  When a row is whole is in __main__.py.
 """
 
 import collections
@@ -55,25 +55,19 @@ class Outcomes:
             row.write_text(json.dumps(self._row(before)))
 
     def _row(self, before: dict[str, Any]) -> dict[str, Any]:
-        skipped = before.get("skipped", {})
-        for reason, names in self.skipped.items():
-            skipped[reason] = [*skipped.get(reason, ()), *names]
+        for reason, names in before.get("skipped", {}).items():
+            self.skipped[reason] = [*names, *self.skipped[reason]]
         return {
             "suites": before.get("suites", 0) + 1,
             "python": platform.python_version(),
             **{name: metadata.version(name) for name in _SERVICES},
             "passed": before.get("passed", 0) + self.passed,
             "failed": [*before.get("failed", ()), *sorted(self.failed)],
-            "skipped": skipped,
+            "skipped": self.skipped,
             "day": str(datetime.datetime.now(datetime.UTC).date()),
-            "machine": _machine(),
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores, "
+            f"{platform.freedesktop_os_release()['PRETTY_NAME']}",
         }
-
-
-def _machine() -> str:
-    system = platform.freedesktop_os_release()
-    name = f"{system['NAME']} {system.get('VERSION_ID', '')}".strip()
-    return f"{platform.machine()}, {os.cpu_count()} cores, {name}"
 
 
 def pytest_configure(config: pytest.Config) -> None:
