@@ -56,6 +56,7 @@ def again(cloud: type, module: str) -> dict[str, type]:
             if not found.ispkg and title.startswith("TestGuarded"):
                 name = f"{title}_{found.name.removeprefix('test_bypass_')}"
                 first, _, last = case.__bases__
-                where = {"__module__": module}
-                made[name] = type(name, (first, cloud, last), where)
+                made[name] = type(
+                    name, (first, cloud, last), {"__module__": module}
+                )
     return made

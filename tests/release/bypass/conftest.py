@@ -28,9 +28,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     setup = os.environ.get("NOVA_VHARD_GATES")
     if setup and _closed and not hasattr(session.config, "workerinput"):
         kept = yaml.safe_load(SETUPS.read_text("utf-8"))
-        closed = [row for row in sorted(_closed) if _closed[row]]
-        left = [row for row in sorted(_closed) if not _closed[row]]
-        kept[setup] = {"closed": closed, "open": left}
-        head = "# Written by tox -e gates: rows by the gates that stand.\n"
+        kept[setup] = {
+            "closed": [row for row in sorted(_closed) if _closed[row]],
+            "open": [row for row in sorted(_closed) if not _closed[row]],
+        }
         text = yaml.safe_dump(kept, default_flow_style=None, width=79)
-        SETUPS.write_text(head + text, "utf-8")
+        SETUPS.write_text(
+            "# Written by tox -e gates: rows by the gates that stand.\n"
+            + text,
+            "utf-8",
+        )

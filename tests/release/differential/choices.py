@@ -11,18 +11,41 @@ from typing import Any
 
 from hypothesis import strategies as some
 
-from nova_vhard.catalogue import devices
+from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.policy.model import Assume
-from tests.release.differential import block_devices
-from tests.release.differential.values import OFTEN, PROPERTIES, SPECS
+from tests.release.differential.values import (
+    BUSES,
+    IMAGE,
+    OFTEN,
+    PROPERTIES,
+    SPECS,
+    VOLUME,
+)
 
 _KIND_OF = {
-    name: kind
-    for kind in devices.KINDS.values()
-    for name in kind.image_properties
+    name: kind for kind in KINDS.values() for name in kind.image_properties
 }
 DISK_FORMATS = some.sampled_from(("raw", "raw", "qcow2", "iso", "ISO"))
 _SPELLINGS = (str.upper, str.title, "{} ".format)
+_SOURCES = (
+    {"source_type": "blank", "destination_type": "local"},
+    {
+        "source_type": "blank",
+        "destination_type": "local",
+        "guest_format": "swap",
+        "volume_size": 1,
+    },
+    {"source_type": "blank", "destination_type": "volume", "volume_size": 1},
+    {"source_type": "volume", "destination_type": "volume", "uuid": VOLUME},
+)
+ROOT = {
+    "source_type": "image",
+    "destination_type": "local",
+    "uuid": IMAGE,
+    "boot_index": 0,
+}
+_TYPES = (*(None,) * 6, *("disk",) * 4, *("cdrom",) * 6, "floppy", "lun")
+_BUSES = (None, None, None, *BUSES, "xen", "lxc", "")
 
 
 @dataclass(frozen=True)
@@ -41,14 +64,39 @@ class Guest:
 
 
 @some.composite
+def _device(draw: Any, root: dict[str, Any] | None) -> dict[str, Any]:
+    entry = dict(root or draw(some.sampled_from(_SOURCES)))
+    entry.setdefault("boot_index", -1)
+    kind = draw(some.sampled_from(_TYPES))
+    bus = draw(some.sampled_from(_BUSES))
+    if kind is not None and root is not ROOT:
+        entry["device_type"] = kind
+    if bus is not None:
+        entry["disk_bus"] = bus
+    return entry
+
+
+@some.composite
+def devices(
+    draw: Any, root: dict[str, Any] = ROOT, most: int = 2
+) -> list[dict[str, Any]]:
+    """Give a root device, and some more."""
+    return [
+        draw(_device(root)),
+        *draw(some.lists(_device(None), max_size=most)),
+    ]
+
+
+@some.composite
 def _value(draw: Any, name: str) -> str:
     """Give a value: mostly one of the often seen, else any, oddly spelled."""
     way = draw(some.integers(0, 19))
     if way > 1 or name not in _KIND_OF:
         return str(draw(some.sampled_from(PROPERTIES[name])))
     kind = _KIND_OF[name]
-    known = (*kind.values, *kind.aliases, "ide", "1", "")
-    value = draw(some.sampled_from(known))
+    value = draw(
+        some.sampled_from((*kind.values, *kind.aliases, "ide", "1", ""))
+    )
     return str(draw(some.sampled_from(_SPELLINGS))(value) if way else value)
 
 
@@ -71,10 +119,11 @@ def hosts(draw: Any) -> Assume:
 @some.composite
 def properties(draw: Any) -> dict[str, str]:
     """Give properties of an image, without block devices."""
-    often = some.sampled_from(OFTEN)
     names = draw(
         some.lists(
-            some.one_of(often, some.sampled_from(sorted(PROPERTIES))),
+            some.one_of(
+                some.sampled_from(OFTEN), some.sampled_from(sorted(PROPERTIES))
+            ),
             unique=True,
             max_size=7,
         )
@@ -92,7 +141,7 @@ def guests(draw: Any) -> Guest:
                 ("block_device_mapping",) * 15 + ("img_block_device_mapping",)
             )
         )
-        result[name] = json.dumps(draw(block_devices.devices()))
+        result[name] = json.dumps(draw(devices()))
         result["bdm_v2"] = draw(
             some.sampled_from(("true",) * 9 + ("True", ""))
         )
@@ -103,11 +152,8 @@ def guests(draw: Any) -> Guest:
         properties=result,
         disk_format=draw(DISK_FORMATS),
         specs={name: draw(some.sampled_from(SPECS[name])) for name in specs},
-        devices=(
-            draw(some.sampled_from((True, False)))
-            and draw(block_devices.devices())
-        )
-        or [dict(block_devices.ROOT)],
+        devices=(draw(some.sampled_from((True, False))) and draw(devices()))
+        or [dict(ROOT)],
         config_drive=draw(some.integers(0, 3)) == 0,
         host=draw(hosts()),
     )

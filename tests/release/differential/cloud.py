@@ -44,16 +44,20 @@ class Cloud:
         """Return an image as Nova's image API does."""
         if image_id not in self.images:
             raise exception.ImageNotFound(image_id=image_id)
-        result = copy.deepcopy(dict(self.images[image_id]))
-        return {"id": image_id, "owner": "project", **result}
+        return {
+            "id": image_id,
+            "owner": "project",
+            **copy.deepcopy(dict(self.images[image_id])),
+        }
 
     @property
     def glance(self) -> Any:
         """Nova's image API."""
 
         def get(context: Any, image_id: Any, **_: Any) -> Any:
-            result = self.stored_image(context, image_id)
-            return glance._convert_from_string({"name": "image", **result})
+            return glance._convert_from_string(
+                {"name": "image", **self.stored_image(context, image_id)}
+            )
 
         return SimpleNamespace(get=get)
 

@@ -11,27 +11,18 @@ from pathlib import Path
 import pytest
 
 from tests import seeds
+from tests.list_table import list_table
 
 _LAST = """\
 .. Written by ``tox -e differential``; do not edit.
 
 The last whole search: {day}, Nova {nova}, Glance {glance}, seed {seed},
-{outcome}.
+no difference.
 
-.. list-table::
-   :header-rows: 1
-
-   * - Search
-     - Examples
-     - Seconds
-{rows}
 """
 
-_ROW = "   * - {name}\n     - {count:,}\n     - {seconds:,}\n"
-
-
-#: Searches that found nothing, and the time that they took.
-ROWS: list[str] = []
+#: Searches that found nothing, their examples, and the seconds that they took.
+ROWS: list[tuple[str, ...]] = []
 
 
 @pytest.fixture(autouse=True)
@@ -44,13 +35,9 @@ def recorded(request: pytest.FixtureRequest) -> Iterator[None]:
     count.clear()
     start = time.monotonic()
     yield
-    ROWS.append(
-        _ROW.format(
-            name=request.function.__doc__.partition("\n")[0].rstrip("."),
-            count=count["examples"],
-            seconds=round(time.monotonic() - start),
-        )
-    )
+    name = request.function.__doc__.partition("\n")[0].rstrip(".")
+    seconds = round(time.monotonic() - start)
+    ROWS.append((name, f"{count['examples']:,}", f"{seconds:,}"))
     print(ROWS[-1])
 
 
@@ -64,7 +51,6 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         nova=metadata.version("nova"),
         glance=metadata.version("glance"),
         seed=seeds.SEED,
-        outcome="no difference",
-        rows="".join(ROWS).rstrip(),
     )
-    Path(target).write_text(text)
+    table = list_table([("Search", "Examples", "Seconds"), *ROWS])
+    Path(target).write_text(text + table)

@@ -47,7 +47,7 @@ def main(folder: str) -> None:
     libvirt.registerErrorHandler(lambda context, error: None, None)
     libvirt.virEventRegisterDefaultImpl()
     connection = libvirt.open(f"qemu:///embed?root={folder}")
-    print(json.dumps(connection.getLibVersion()), flush=True)
+    print("ready", flush=True)
     for line in sys.stdin:
         task, xml = json.loads(line)
         try:

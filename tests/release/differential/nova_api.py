@@ -16,7 +16,7 @@ from nova.api import openstack
 
 from nova_vhard.gates.nova_router import Method, Router
 from nova_vhard.gates.nova_routes import ROUTES
-from tests.fuzz import routers
+from tests.fuzz import routers, service
 
 PROJECT = "project"
 
@@ -43,68 +43,66 @@ def _reached(_self: Any, req: Any, *_: Any, **arguments: Any) -> None:
 
 
 class NovaApi:
-    """Nova's API, v2.1 and v2, and the gate's routers of the same two."""
+    """Nova's API, v2.1 and v2, and the gate's routers of the same two.
+
+    :ivar names: judged methods to the names of their functions
+    """
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self._patch = patch
         self.current = routers.nova_application(patch)
-        self.legacy = openstack.LegacyV2CompatibleWrapper(self.current)
-        self.routers = {
-            legacy: Router(self.application(legacy), ROUTES)
-            for legacy in (False, True)
-        }
-
-    def application(self, legacy: bool) -> Any:
-        """Return one of the two."""
-        return self.legacy if legacy else self.current
+        legacy = openstack.LegacyV2CompatibleWrapper(self.current)
+        self._applications = (self.current, legacy)
+        self.routers = [Router(each, ROUTES) for each in self._applications]
 
     def status(self, environ: dict[str, Any], legacy: bool) -> int:
         """Return the status that Nova answers.
 
         :raises Reached: where it takes the request
         """
-        request = webob.Request(environ)
         try:
-            answer = request.get_response(self.application(legacy))
+            answer = webob.Request(environ).get_response(
+                self._applications[legacy]
+            )
         except Exception:
             # as the middleware before it answers
             return 500
         return int(answer.status_int)
 
-    def stop_in_methods(self) -> dict[Method, str]:
-        """Let every judged method raise what it is called with.
-
-        :returns: the names of their functions
-        """
-        names: dict[Method, str] = {}
+    def stop_in_methods(self) -> None:
+        """Let every judged method raise what it is called with."""
+        self.names: dict[Method, str] = {}
         for method, decorated in self._judged():
             function = inspect.unwrap(decorated)
             function = getattr(function, "__func__", function)
-            names[method] = function.__name__
-            code = _reached.__code__.replace(co_name=function.__name__)
-            self._patch.setattr(function, "__code__", code)
-        return names
+            self.names[method] = function.__name__
+            self._patch.setattr(
+                function,
+                "__code__",
+                _reached.__code__.replace(co_name=function.__name__),
+            )
 
-    def _judged(self) -> Iterator[tuple[Method, Any]]:
+    def resources(self) -> Iterator[tuple[Any, Any, str]]:
+        """Yield resource, controller and action of each route."""
         for route in self.current.map.matchlist:
             resource = route.defaults.get("controller")
-            action = route.defaults.get("action")
             controller = getattr(resource, "controller", None)
+            yield resource, controller, route.defaults.get("action")
+
+    def _judged(self) -> Iterator[tuple[Method, Any]]:
+        for resource, controller, action in self.resources():
             name = type(controller).__name__
             if action == "action":
                 for key, function in resource.wsgi_actions.items():
                     if (name, action, key) in ROUTES:
                         yield (name, action, key), function
             elif (name, action, None) in ROUTES:
-                for function in _versions(controller, action):
-                    yield (name, action, None), function
+                yield (name, action, None), getattr(controller, action)
 
 
-def _versions(controller: Any, name: str) -> list[Any]:
-    """Return a method; Nova 31 may have several, by microversion."""
-    versioned = getattr(controller, "versioned_methods", None) or {}
-    result = [method.func for method in versioned.get(name, ())]
-    return result or [getattr(controller, name)]
+def sent(environ: dict[str, Any], body: bytes) -> dict[str, Any]:
+    """Return a request of that user, whose body is still to be read."""
+    return service.sent(environ, body) | {"nova.context": user()}
 
 
 def user() -> Any:

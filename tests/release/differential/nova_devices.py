@@ -10,10 +10,12 @@ from typing import Any
 from nova import block_device, context, exception, objects, utils
 from nova.compute import api, vm_states
 from nova.image import glance
+from nova.objects import fields
 from nova.virt import driver as virt_driver
-from nova.virt.libvirt import blockinfo
+from nova.virt import hardware
+from nova.virt.libvirt import blockinfo, config, vif
 
-from tests.release.differential import nova_host, nova_machines
+from tests.release.differential import nova_host
 from tests.release.differential.choices import Guest
 from tests.release.differential.values import IMAGE
 
@@ -30,7 +32,7 @@ class Guests:
         self.asked = asked
         self.host = asked.host
         self.image_ref = "" if volume_backed else IMAGE
-        self.image = self._metadata()
+        self.image = self._metadata(dict(asked.properties))
         self.meta = objects.ImageMeta.from_dict(
             {**self.image, "properties": dict(self.image["properties"])}
         )
@@ -47,9 +49,8 @@ class Guests:
         self.instance = self._instance()
         self.driver = nova_host.driver_on(asked.host)
 
-    def _metadata(self) -> Any:
+    def _metadata(self, properties: dict[str, str]) -> Any:
         """Return the image or the root volume's metadata, as the API does."""
-        properties = dict(self.asked.properties)
         if not self.image_ref:
             return block_device.get_image_metadata_from_volume(
                 {"volume_image_metadata": properties, "size": 1}
@@ -149,6 +150,84 @@ class Guests:
         }
 
 
+def machine(guest: Any) -> Given:
+    """Return the machine, its firmware and its card."""
+    domain = config.LibvirtConfigGuest()
+    domain.os_type = fields.VMMode.HVM
+    guest.driver._configure_guest_by_virt_type(
+        domain, guest.instance, guest.meta, guest.flavor
+    )
+    card = vif.LibvirtGenericVIFDriver().get_base_config(
+        guest.instance,
+        "ca:fe:de:ad:be:ef",
+        guest.meta,
+        guest.flavor,
+        guest.host.virt_type,
+        "normal",
+    )
+    result: Given = {
+        "machine_type": {domain.os_mach_type},
+        "firmware_type": {"uefi" if domain.os_firmware else "bios"},
+        # libvirt's own choice
+        "vif_model": {card.model or "rtl8139"},
+        "video_model": {
+            guest.driver._get_video_type(guest.meta)
+            or config.LibvirtConfigGuestVideo().type
+        },
+    }
+    if domain.os_bootmenu:
+        result["boot_menu"] = {"true"}
+    if guest.driver._get_iommu_model(domain, guest.meta, guest.flavor):
+        by_flavor = guest.flavor.extra_specs.get("hw:viommu_model")
+        by_image = guest.meta.properties.get("hw_viommu_model")
+        result["viommu_model"] = {str(by_flavor or by_image)}
+    guest.driver._guest_add_watchdog_action(domain, guest.flavor, guest.meta)
+    result["watchdog_action"] = {
+        each.action
+        for each in domain.devices
+        if isinstance(each, config.LibvirtConfigGuestWatchdog)
+    }
+    return result
+
+
+def more(guest: Any) -> Given:
+    """Return what the flavor and the image choose together."""
+    both = (guest.flavor, guest.meta)
+    result: dict[str, Any] = {
+        kind: getattr(hardware, f"get_{kind}")(*both)
+        for kind in ("sound_model", "usb_model", "redirected_usb_ports")
+    }
+    result["secure_boot"] = hardware.get_secure_boot_constraint(*both)
+    ports = hardware.get_number_of_serial_ports(*both)
+    if ports > 1:
+        result["serial_port_count"] = ports
+    tpm = hardware.get_vtpm_constraint(*both)
+    if tpm:
+        result |= {"tpm_version": tpm.version, "tpm_model": tpm.model}
+    encryption = guest.driver._get_mem_encryption_config(*both)
+    if encryption:
+        result["mem_encryption"] = "true"
+        result["mem_encryption_model"] = encryption.model
+    domain = config.LibvirtConfigGuest()
+    domain.os_type = fields.VMMode.HVM
+    pointer = guest.driver._guest_add_pointer_device(domain, guest.meta)
+    if pointer is not None:
+        result["input_bus"] = pointer.bus
+        if guest.meta.properties.get("hw_input_bus") is None:
+            result["pointer_model"] = "usbtablet"
+    guest.driver._add_rng_device(domain, *both)
+    if any(
+        isinstance(each, config.LibvirtConfigGuestRng)
+        for each in domain.devices
+    ):
+        result |= {"rng": "true", "rng_model": "virtio"}
+    given = {kind: {str(each)} for kind, each in result.items() if each}
+    keyboard = guest.driver._guest_add_keyboard_device(domain, guest.meta)
+    if keyboard is not None:
+        given.setdefault("input_bus", set()).add(keyboard.bus)
+    return given
+
+
 def given(asked: Guest) -> tuple[Given, Given] | None:
     """Return the devices of a guest by kind, and those that Nova picked.
 
@@ -157,8 +236,7 @@ def given(asked: Guest) -> tuple[Given, Given] | None:
     with nova_host.on(asked.host):
         try:
             made = Guests(asked)
-            devices = made.storage() | nova_machines.machine(made)
-            devices |= nova_machines.more(made)
+            devices = made.storage() | machine(made) | more(made)
             return devices, devices | made.defaults()
         except REFUSED:
             return None

@@ -6,6 +6,7 @@ started, and files are written only to a temporary folder.
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,9 +19,8 @@ from nova import context, objects, test
 from nova.tests import fixtures
 from nova.tests.fixtures import libvirt as fake_libvirt
 from nova.tests.unit import fake_network
-from nova.tests.unit.virt import fakelibosinfo
 from nova.virt import driver as virt_driver
-from nova.virt import fake, osinfo
+from nova.virt import fake
 from nova.virt.libvirt import blockinfo, driver
 
 from tests.release.differential import nova_devices, nova_host
@@ -48,6 +48,31 @@ _VPMEMS = [
         align=2 << 20,
     )
 ]
+#: What a row of a server has that ``Guests`` has no use for.
+_COLUMNS = {
+    "id": 42,
+    "user_id": "user",
+    "display_name": "server",
+    "hostname": "server",
+    "kernel_id": "",
+    "ramdisk_id": "",
+    "new_flavor": None,
+    "metadata": {},
+    "numa_topology": None,
+    "pci_devices": objects.PciDeviceList(),
+    "pci_requests": objects.InstancePCIRequests(requests=[]),
+    "trusted_certs": None,
+    "vcpu_model": None,
+    "resources": None,
+    "node": "host",
+    "host": "host",
+}
+#: The nodes of a guest, which Nova makes for persistent memory.
+_NODES = objects.InstanceNUMATopology(
+    cells=[
+        objects.InstanceNUMACell(id=0, cpuset={0}, pcpuset=set(), memory=512)
+    ]
+)
 
 
 class _Case(test.NoDBTestCase):
@@ -67,38 +92,34 @@ class Host:
 
     def __init__(self, case: Any) -> None:
         os_vif.initialize()
-        self.case = case
-        folder = case.useFixture(fixtures_of.TempDir()).path
-        case.flags(instances_path=folder)
+        case.flags(instances_path=case.useFixture(fixtures_of.TempDir()).path)
         self.libvirt = case.useFixture(fixtures.LibvirtFixture())
-        case.stub_out(
-            "nova.objects.InstanceList.get_by_host",
-            lambda *_, **__: objects.InstanceList(objects=[]),
-        )
-        case.stub_out(
-            "nova.virt.libvirt.imagebackend.Image.resolve_driver_format",
-            lambda *_: "qcow2",
-        )
-        # what libvirt can run is libvirt's own to say
-        case.stub_out(
-            "nova.virt.libvirt.host.Host._check_machine_type",
-            lambda *_, **__: None,
-        )
-        case.stub_out("nova.virt.libvirt.host.Host.supports_secure_boot", True)
-        case.stub_out(
-            "nova.virt.libvirt.host.Host.supports_mem_encryption", True
-        )
+        for path, stub in {
+            "objects.InstanceList.get_by_host": mock.Mock(
+                return_value=objects.InstanceList(objects=[])
+            ),
+            "virt.libvirt.imagebackend.Image.resolve_driver_format": mock.Mock(
+                return_value="qcow2"
+            ),
+            # what libvirt can run is libvirt's own to say
+            "virt.libvirt.host.Host._check_machine_type": mock.Mock(),
+            "virt.libvirt.host.Host.supports_secure_boot": True,
+            "virt.libvirt.host.Host.supports_mem_encryption": True,
+        }.items():
+            case.stub_out(f"nova.{path}", stub)
         case.stub_out(
             "nova.virt.libvirt.driver.LibvirtDriver._get_ordered_vpmems",
             lambda _, __, flavor: _VPMEMS * ("hw:pmem" in flavor.extra_specs),
         )
         self.networks = fake_network.fake_get_instance_nw_info(case)
-        self._drivers: dict[Any, Any] = {}
+        # Each knows what libvirt can do on a host.
+        self._drivers: dict[str, Any] = defaultdict(
+            lambda: driver.LibvirtDriver(fake.FakeVirtAPI(), True)
+        )
 
-    def domain(self, guest: Guest, rescue: bool = False) -> str | None:
+    def domain(self, guest: Guest) -> str | None:
         """Return the XML that Nova hands to libvirt.
 
-        :param rescue: whether it is rescued with its own image
         :returns: None if Nova makes no such guest
         """
         self.libvirt.mock_uname.return_value = fake_libvirt.os_uname(
@@ -106,7 +127,7 @@ class Host:
         )
         with nova_host.on(guest.host):
             try:
-                return self._xml(guest, rescue)
+                return self._xml(guest)
             except nova_devices.REFUSED:
                 return None
             except Exception as error:
@@ -115,22 +136,15 @@ class Host:
                     raise
                 return None
 
-    def _driver(self, guest: Guest) -> Any:
-        """Return the driver on a host, which knows what libvirt can do."""
-        kind = repr(guest.host)
-        if kind not in self._drivers:
-            made = driver.LibvirtDriver(fake.FakeVirtAPI(), True)
-            self._drivers[kind] = made
-        return self._drivers[kind]
-
-    def _xml(self, guest: Guest, rescue: bool) -> str:
+    def _xml(self, guest: Guest) -> str:
         made = nova_devices.Guests(guest)
-        made.driver = self._driver(guest)
+        made.driver = self._drivers[repr(guest.host)]
         instance = made.instance
         instance.system_metadata |= _METADATA
-        for name, value in _columns().items():
+        for name, value in _COLUMNS.items():
             setattr(instance, name, value)
-        instance.numa_topology = _topology(guest)
+        if "hw:pmem" in guest.specs:
+            instance.numa_topology = _NODES
         rows = made.rows()
         for row in rows:
             if row.is_volume:
@@ -138,63 +152,27 @@ class Host:
                 row.connection_info = _CONNECTED
         devices = virt_driver.get_block_device_info(instance, rows)
         info = blockinfo.get_disk_info(
-            guest.host.virt_type, instance, made.meta, devices, rescue or None
+            guest.host.virt_type, instance, made.meta, devices
         )
         return made.driver._get_guest_config(
             instance,
             self.networks,
             made.meta,
             info,
-            rescue={"kernel_id": "", "ramdisk_id": ""} if rescue else None,
             block_device_info=devices,
             context=context.RequestContext("user", "project"),
         ).to_xml()
-
-
-def _topology(guest: Guest) -> objects.InstanceNUMATopology | None:
-    """Return the nodes of a guest, which Nova makes for persistent memory."""
-    if "hw:pmem" not in guest.specs:
-        return None
-    cell = objects.InstanceNUMACell(
-        id=0, cpuset={0}, pcpuset=set(), memory=512
-    )
-    return objects.InstanceNUMATopology(cells=[cell])
-
-
-def _columns() -> dict[str, Any]:
-    """Return what a row of a server has that ``Guests`` has no use for."""
-    return {
-        "id": 42,
-        "user_id": "user",
-        "display_name": "server",
-        "hostname": "server",
-        "kernel_id": "",
-        "ramdisk_id": "",
-        "new_flavor": None,
-        "metadata": {},
-        "pci_devices": objects.PciDeviceList(),
-        "pci_requests": objects.InstancePCIRequests(requests=[]),
-        "trusted_certs": None,
-        "vcpu_model": None,
-        "resources": None,
-        "node": "host",
-        "host": "host",
-    }
 
 
 @contextmanager
 def host() -> Iterator[Host]:
     """Give a host whose libvirt is the fake one of Nova's tests."""
     case = _Case()
-    database = osinfo._OsInfoDatabase
     case.setUp()
     # Nova writes out every object that it has to do with.
     logging.disable(logging.INFO)
     try:
-        with (
-            mock.patch.object(osinfo, "libosinfo", fakelibosinfo),
-            mock.patch.object(database, "_instance", database()),
-        ):
+        with nova_host.libosinfo():
             yield Host(case)
     finally:
         logging.disable(logging.NOTSET)

@@ -18,8 +18,8 @@ from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.osc.qemu.needs import Plan
 from nova_vhard.policy.subject import BOOT, Subject
 from nova_vhard.policy.verdict import evaluate
-from tests.release.differential import block_devices, choices, nova_domains
-from tests.release.differential.test_devices import asked_for
+from tests.release.differential import choices, nova_domains
+from tests.release.differential.compare import asked_for
 from tests.release.differential.values import VOLUME
 
 TODAY = datetime.date(2026, 11, 27)
@@ -65,18 +65,17 @@ def guests(plan: Plan) -> Iterator[tuple[str, choices.Guest]]:
     """Yield the guests that a policy lets through, each with its name."""
     for name, properties, specs, disks in _asked():
         for machine in plan.machines:
-            asked = {**_CLEAN, "hw_machine_type": machine, **properties}
             guest = choices.Guest(
-                asked,
+                {**_CLEAN, "hw_machine_type": machine, **properties},
                 "raw",
                 specs,
-                [dict(block_devices.ROOT), *disks],
+                [dict(choices.ROOT), *disks],
                 True,
                 plan.policy.assume,
             )
-            request = asked_for(guest)
-            verdict = evaluate(plan.policy, request, Subject(BOOT), TODAY)
-            if not verdict.refusals:
+            if not evaluate(
+                plan.policy, asked_for(guest), Subject(BOOT), TODAY
+            ).refusals:
                 yield f"{machine} {name}", guest
 
 
@@ -85,8 +84,12 @@ def _asked() -> Iterator[tuple[str, dict, dict, list]]:
         # An image of another architecture is for other hosts.
         for name in {*kind.image_properties[:1]} - {"hw_architecture"}:
             for value in _MORE.get(name, kind.values):
-                beside = _BESIDE.get(name, {})
-                yield f"{name}={value}", {**beside, name: value}, {}, []
+                yield (
+                    f"{name}={value}",
+                    {**_BESIDE.get(name, {}), name: value},
+                    {},
+                    [],
+                )
     # What a host adds by [DEFAULT] pointer_model, if anything
     yield "hw_input_bus", {"hw_input_bus": ""}, {}, []
     yield "hw:pmem=4GB", {}, {"hw:pmem": "4GB"}, []
@@ -116,10 +119,9 @@ def made(host: nova_domains.Host, plan: Plan) -> Iterator[tuple[str, str]]:
 
 def devices(argv: str) -> set[str]:
     """Return the devices that a command line of QEMU's adds."""
-    words = itertools.pairwise(shlex.split(argv))
     named = (
         json.loads(word)["driver"] if word[0] == "{" else word.split(",")[0]
-        for option, word in words
+        for option, word in itertools.pairwise(shlex.split(argv))
         if option == "-device"
     )
     return {_ALIASES.get(name, name) for name in named}
@@ -129,12 +131,6 @@ def machine(argv: str) -> str:
     """Return the machine type of a QEMU command line."""
     words = shlex.split(argv)
     return words[words.index("-machine") + 1].partition(",")[0]
-
-
-def encrypted(xml: str) -> str | None:
-    """Return how a domain's memory is encrypted, if it is."""
-    element = ElementTree.fromstring(xml).find("launchSecurity")
-    return None if element is None else element.get("type")
 
 
 def startable(xml: str, emulator: pathlib.Path, place: pathlib.Path) -> str:

@@ -31,14 +31,10 @@ stdio_handler = "file"
 
 
 class RealLibvirt:
-    """Defines domains, and starts them.
+    """Defines domains, and starts them."""
 
-    :ivar version: of libvirt, such as 11003000
-    """
-
-    def __init__(self, child: Any, version: int) -> None:
+    def __init__(self, child: Any) -> None:
         self._child = child
-        self.version = version
 
     def defined(self, xml: str) -> tuple[str | None, str]:
         """Return what libvirt would start, or None and why it would not."""
@@ -72,7 +68,6 @@ def started(folder: Path) -> Iterator[RealLibvirt | None]:
 
     :param folder: of its own
     """
-    path = os.environ.get("NOVA_VHARD_LIBVIRT_PATH", "")
     (folder / "etc").mkdir(parents=True)
     (folder / "etc" / "qemu.conf").write_text(_QEMU_CONF)
     for python in _PYTHONS:
@@ -82,14 +77,16 @@ def started(folder: Path) -> Iterator[RealLibvirt | None]:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": path},
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": os.environ.get("NOVA_VHARD_LIBVIRT_PATH", ""),
+            },
         )
         with child:
             assert child.stdin is not None
             assert child.stdout is not None
-            first = child.stdout.readline()
-            if first:
-                yield RealLibvirt(child, json.loads(first))
+            if child.stdout.readline():
+                yield RealLibvirt(child)
                 child.stdin.close()
                 return
     yield None

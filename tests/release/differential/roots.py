@@ -8,7 +8,52 @@ from typing import Any
 
 from hypothesis import strategies as some
 
-from tests.release.differential.root_objects import IMAGES, SNAPSHOTS, VOLUMES
+from tests.release.differential.cloud import Cloud
+from tests.release.differential.values import (
+    IMAGE,
+    OTHER_IMAGE,
+    ROOT_IMAGE,
+    ROOT_VOLUME,
+    SNAPSHOT,
+    SNAPSHOT_VOLUME,
+    VOLUME,
+)
+
+# Images, volumes and snapshots: each has metadata of its own, so that it shows
+# which of them was read.
+_ABSENT = "155d900f-0000-4e4c-a73d-000000000000"
+_UNBOOTABLE = "3f1c6d3a-0000-4f0e-9d4e-000000000001"
+_BARE = "3f1c6d3a-0000-4f0e-9d4e-000000000002"
+_ODD = "3f1c6d3a-0000-4f0e-9d4e-000000000004"
+_LOST_SNAPSHOT = "3f1c6d3a-0000-4f0e-9d4e-000000000003"
+
+IMAGES = (*(IMAGE, OTHER_IMAGE, ROOT_IMAGE) * 3, _ABSENT)
+_BAD_VOLUMES = (_UNBOOTABLE, _BARE, _ODD, _ABSENT)
+VOLUMES = (*(VOLUME, ROOT_VOLUME, SNAPSHOT_VOLUME) * 3, *_BAD_VOLUMES)
+SNAPSHOTS = (*(SNAPSHOT,) * 4, _LOST_SNAPSHOT, _ABSENT)
+
+
+def _volume(name: str) -> dict[str, Any]:
+    metadata = {"volume": name, "disk_format": "iso", "min_ram": "1"}
+    return {"volume_image_metadata": metadata, "size": 1, "bootable": True}
+
+
+CLOUD = Cloud(
+    images={
+        name: {"properties": {"image": name}, "disk_format": "iso"}
+        for name in IMAGES[:-1]
+    },
+    volumes={
+        **{name: _volume(name) for name in VOLUMES[:3]},
+        _UNBOOTABLE: {**_volume(_UNBOOTABLE), "bootable": False},
+        _BARE: {"size": 1},
+        _ODD: {"volume_image_metadata": {"min_ram": "much"}},
+    },
+    snapshots={
+        SNAPSHOT: {"volume_id": SNAPSHOT_VOLUME},
+        _LOST_SNAPSHOT: {"volume_id": _ABSENT},
+    },
+)
 
 _SOURCES = ("volume", "image", "snapshot", "blank")
 _IDS = {"volume": VOLUMES, "image": IMAGES, "snapshot": SNAPSHOTS}
@@ -90,19 +135,22 @@ def _legacy(draw: Any) -> dict[str, Any]:
     return draw(_odd(entry))  # type: ignore[no-any-return]
 
 
+#: Keys that belong to the other format, and their values.
+_ODD_KEYS: dict[str, Any] = {
+    "no_device": some.sampled_from(_NO_DEVICE),
+    "device_name": some.sampled_from(_NAMES),
+    "boot_index": some.sampled_from(_INDEXES),
+    "uuid": _ids,
+}
+
+
 @some.composite
 def _odd(draw: Any, entry: dict[str, Any]) -> dict[str, Any]:
     """Leave something away, or put in what belongs to the other format."""
-    way = draw(some.integers(0, 19))
-    if way == 0:
-        entry["no_device"] = draw(some.sampled_from(_NO_DEVICE))
-    elif way == 1:
-        entry["device_name"] = draw(some.sampled_from(_NAMES))
-    elif way == 2:
-        entry["boot_index"] = draw(some.sampled_from(_INDEXES))
-    elif way == 3:
-        entry["uuid"] = draw(_ids)
-    elif way == 4:
+    key = draw(some.sampled_from((*_ODD_KEYS, "", *(None,) * 15)))
+    if key:
+        entry[key] = draw(_ODD_KEYS[key])
+    elif key == "":
         entry.pop(draw(some.sampled_from(sorted(entry))))
     return entry
 
