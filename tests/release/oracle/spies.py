@@ -1,90 +1,95 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Spies at the interfaces of the services, where gate and Nova pass alike."""
+"""Who reads which object: spies where the gates and Nova pass alike.
 
-import functools
-from collections.abc import Callable
+The stack says whether it is a gate or Nova that reads.
+"""
+
+import sys
+from collections import namedtuple
 from typing import Any
 
 import fixtures
-from nova.api.openstack import wsgi
 from nova.image import glance
 from nova.network import neutron
-from nova.tests.fixtures import libvirt as fakelibvirt
-from nova.virt.libvirt import driver
 from nova.volume import cinder
 
-from tests.release.oracle.reads import IMAGE, PORT, SNAPSHOT, VOLUME, Record
+from tests.release.oracle.readers import HARMLESS, IMAGE, PORT, VOLUME
 
-Note = Callable[..., None]
+#: Frames of these are the way to a service, not the reader.
+_CLIENTS = ("nova.image.glance", "nova.volume.cinder")
+_CLIENT_CALLS = ("API.show_port", "API._show_port", "API.list_ports")
+
+#: Frames between the gate and Nova's API: their callees are Nova's.
+_DISPATCH = ("webob.", "routes.")
+
+
+#: One object that was read from a service: IMAGE, VOLUME, PORT or a snapshot,
+#: its id or URL, and module and function of the reader; "" for a gate.
+Read = namedtuple("Read", "kind name reader")
 
 
 class Spies(fixtures.Fixture):
-    """Puts the spies into a Nova whose own fixtures are in place."""
+    """Puts the spies into a Nova whose own fixtures are in place.
+
+    :ivar reads: list of all reads; clear it before a request
+    """
 
     def _setUp(self) -> None:
-        self.record = Record()
-        self._before(glance.API, "get", self._reads(IMAGE))
-        self._before(neutron.API, "_show_port", self._reads(PORT))
-        self._before(glance.GlanceClientWrapper, "call", self._asked)
-        self._before(wsgi.Resource, "_process_stack", self._dispatched)
-        self._before(fakelibvirt.Domain, "attachDeviceFlags", self._plugged)
-        for mock, kind in (
-            (cinder.API.get, VOLUME),
-            (cinder.API.get_snapshot, SNAPSHOT),
-        ):
-            # CinderFixture's mock is not bound
-            note = functools.partial(self._reads(kind), None)
-            mock.side_effect = _noting(mock.side_effect, note)
-        made = driver.LibvirtDriver._get_guest_xml
+        self.reads: list[Read] = []
+        self._listen(IMAGE, glance.API, "get")
+        # the gate's own
+        self._listen(IMAGE, glance.GlanceClientWrapper, "call")
+        self._listen(PORT, neutron.API, "_show_port")
+        # a mock of CinderFixture's is not bound
+        self._listen(VOLUME, cinder.API, "get", unbound=1)
+        self._listen("snapshot", cinder.API, "get_snapshot", unbound=1)
 
-        def guest_xml(*args: Any, **more: Any) -> Any:
-            xml = made(*args, **more)
-            _, _, instance, *_ = args
-            self.record.xml.append((instance.uuid, xml))
-            return xml
-
-        self._patch(driver.LibvirtDriver, "_get_guest_xml", guest_xml)
-
-    def _patch(self, owner: type, name: str, new: Any) -> None:
-        path = f"{owner.__module__}.{owner.__qualname__}.{name}"
-        self.useFixture(fixtures.MonkeyPatch(path, new))
-
-    def _before(self, owner: type, name: str, note: Note) -> None:
-        """Call another function before a method, with its arguments."""
-        self._patch(owner, name, _noting(getattr(owner, name), note))
-
-    def _reads(self, kind: str) -> Note:
-        """Return a note of the object that a method reads."""
-
-        def note(
-            _api: Any, context: Any, name: Any, *_: Any, **__: Any
-        ) -> None:
-            self.record.read(kind, name, context)
-
-        return note
-
-    def _asked(
-        self, _client: Any, context: Any, *args: Any, **more: Any
+    def _listen(
+        self, kind: str, owner: type, method: str, unbound: int = 0
     ) -> None:
-        """Note the image that Glance's own client is sent for."""
-        (path, *_) = more.get("args") or args[-1]
-        self.record.read(IMAGE, str(path).rpartition("/")[2], context)
+        original = getattr(owner, method)
 
-    def _dispatched(
-        self, _resource: Any, request: Any, *_: Any, **__: Any
-    ) -> None:
-        """Note a request that has come through to Nova's own API."""
-        context = request.environ["nova.context"]
-        self.record.dispatched.add(context.request_id)
+        def call(*args: Any, **more: Any) -> Any:
+            (path, *_) = more.get("args") or args[2:]
+            name = str(path).removeprefix("/v2/images/")
+            self.reads.append(Read(kind, name, _reader()))
+            return original(*args[unbound:], **more)
 
-    def _plugged(self, domain: Any, xml: Any, *_: Any, **__: Any) -> None:
-        text = xml.decode() if isinstance(xml, bytes) else xml
-        self.record.xml.append((domain.UUIDString(), text))
+        path = f"{owner.__module__}.{owner.__qualname__}.{method}"
+        self.useFixture(fixtures.MonkeyPatch(path, call))
+
+    def unjudged(self) -> list[Read]:
+        """Return the reads that decide and that no gate has done, too."""
+        judged = {
+            (each.kind, each.name) for each in self.reads if not each.reader
+        }
+        return [
+            each
+            for each in self.reads
+            if each.reader
+            and (each.kind, each.name) not in judged
+            and (each.kind, each.reader) not in HARMLESS
+        ]
 
 
-def _noting(original: Any, note: Note) -> Any:
-    def call(*args: Any, **more: Any) -> Any:
-        note(*args, **more)
-        return original(*args, **more)
+def _reader() -> str:
+    """Return the innermost reader on the stack; "" if it is a gate."""
+    frame = sys._getframe(1)
+    result = "?"
+    while frame:
+        module = frame.f_globals.get("__name__", "")
+        if module.startswith("nova_vhard."):
+            return ""
+        if module.startswith(_DISPATCH):
+            break
+        name = frame.f_code.co_qualname
+        if result == "?" and _may_read(module, name):
+            result = f"{module}:{name}"
+        frame = frame.f_back
+    return result
 
-    return call
+
+def _may_read(module: str, name: str) -> bool:
+    if not module.startswith("nova.") or module.startswith("nova.tests."):
+        return False
+    return module not in _CLIENTS and name not in _CLIENT_CALLS
