@@ -23,8 +23,6 @@ JUDGED = "judged"
 REFUSALS = ("hardening policy refuses", "not accepted", "(allowed:")
 
 CINDER = "nova.volume.cinder.API"
-#: How a host connects to a volume.
-FAKE = {"driver_volume_type": "fake", "data": {}}
 DOMAIN = "nova.tests.fixtures.libvirt.Domain"
 #: Elements of a domain, and the attributes that say which device it is.
 DEVICES = {
@@ -94,7 +92,12 @@ class Oracle(ways.Ways, base.LibvirtCase):
             (f"{CINDER}.create", self._create_volume),
             (f"{CINDER}.reimage_volume", self._reimage),
             # Nova calls the interface from before attachments, too.
-            (f"{CINDER}.initialize_connection", mock.Mock(return_value=FAKE)),
+            (
+                f"{CINDER}.initialize_connection",
+                mock.Mock(
+                    return_value={"driver_volume_type": "fake", "data": {}}
+                ),
+            ),
             (f"{CINDER}.attach", mock.Mock()),
             (f"{CINDER}.detach", mock.Mock()),
         ):

@@ -117,8 +117,10 @@ class Cells(cloud.Oracle):
         self.witness.texts.clear()
         self.make(root["properties"], root["image"])
         if cell.change in BASES:
-            image = self.image(hw_disk_bus="ide", hw_vif_model="e1000")
-            refers = {"base_image_ref": BASES[cell.change] + image}
+            refers = {
+                "base_image_ref": BASES[cell.change]
+                + self.image(hw_disk_bus="ide", hw_vif_model="e1000")
+            }
             self.stored("image", self.ids["OWN"]).update(refers)
             self.stored("volume", self.ids["VOLUME"]).update(refers)
         if cell.operation == "boot":
@@ -150,7 +152,6 @@ class Cells(cloud.Oracle):
     def attempt(self, row: Cell) -> None:
         """Check that a cell is green."""
         outcome, why = self.result(row)
-        print(outcome, row)
         green = {cloud.JUDGED, cloud.REFUSED}
         if refused_by_nova(*row[:2]):
             green.add(cloud.NO_CASE)
