@@ -17,12 +17,27 @@ _PLACE = place.Place(pathlib.Path(__file__).resolve().parents[2] / ".demo")
 
 def main():
     """Play the story; return 0 when every step passed, else 1."""
-    options = _arguments()
-    gates = not options.without_gates
-    print(
-        f"Starting Glance and Nova {'with' if gates else 'WITHOUT'} the "
-        "gates of nova-vhard:"
+    parser = argparse.ArgumentParser(
+        prog="tools/demo.sh",
+        description="Start real Nova, Glance and Placement on loopback and "
+        "play through what the gates of nova-vhard refuse and let pass.",
     )
+    parser.add_argument(
+        "--without-gates",
+        action="store_true",
+        help="leave the gates out of the configuration: the same story, in "
+        "which no gate refuses anything; the exit status is then 1",
+    )
+    parser.add_argument(
+        "--walk",
+        action="store_true",
+        help="play the way from installed to enforcing and back instead, "
+        "with a thousand images; it takes minutes",
+    )
+    options = parser.parse_args()
+    gates = not options.without_gates
+    word = "with" if gates else "WITHOUT"
+    print(f"Starting Glance and Nova {word} the gates of nova-vhard:")
     say = place.progress()
     try:
         with small.running(_PLACE.root, gates, say) as cloud:
@@ -42,27 +57,6 @@ def main():
         "commands: tools/cloud.sh up"
     )
     return 0 if good else 1
-
-
-def _arguments():
-    parser = argparse.ArgumentParser(
-        prog="tools/demo.sh",
-        description="Start real Nova, Glance and Placement on loopback and "
-        "play through what the gates of nova-vhard refuse and let pass.",
-    )
-    parser.add_argument(
-        "--without-gates",
-        action="store_true",
-        help="leave the gates out of the configuration: the same story, in "
-        "which no gate refuses anything; the exit status is then 1",
-    )
-    parser.add_argument(
-        "--walk",
-        action="store_true",
-        help="play the way from installed to enforcing and back instead, "
-        "with a thousand images; it takes minutes",
-    )
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

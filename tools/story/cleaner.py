@@ -22,11 +22,11 @@ run_dir = {home}
 [placement]
 {auth}
 """
-_RULES = """\
+_RULES = f"""\
 version: "1"
 devices:
-- name: {card.alias}
-  match: {{vendor: "{card.vendor_id}", products: ["{card.product_id}"]}}
+- name: {_CARD.alias}
+  match: {{vendor: "{_CARD.vendor_id}", products: ["{_CARD.product_id}"]}}
   steps:
 """
 _STEP = """\
@@ -34,8 +34,8 @@ _STEP = """\
     settings: {{program: /bin/sh, arguments: ["-c", '{}']}}
 """
 _FIRMWARE = '"$VHARD_DEVICE_PATH/firmware"'
-_FLASH = f"echo good > {_FIRMWARE}"
-_READ = f"cat {_FIRMWARE}; grep -qx good {_FIRMWARE}"
+_FLASH = _STEP.format(f"echo good > {_FIRMWARE}")
+_READ = _STEP.format(f"cat {_FIRMWARE}; grep -qx good {_FIRMWARE}")
 
 
 class Cleaner:
@@ -53,24 +53,24 @@ class Cleaner:
         """Add the card to the host's tree, in its factory state."""
         group = self._root / "sys/kernel/iommu_groups/83"
         files = {
-            self._card / "vendor": f"0x{_CARD.vendor_id}",
-            self._card / "device": f"0x{_CARD.product_id}",
-            self._card / "class": "0x0b4000",
-            self._card / "firmware": "good",
-            group / "type": "DMA-FQ",
+            self._card / "vendor": f"0x{_CARD.vendor_id}\n",
+            self._card / "device": f"0x{_CARD.product_id}\n",
+            self._card / "class": "0x0b4000\n",
+            self._card / "firmware": "good\n",
+            group / "type": "DMA-FQ\n",
             self._root / "CMD/virsh-list": "",
-            self._root / "proc/2/comm": "kthreadd",
+            self._root / "proc/2/comm": "kthreadd\n",
         }
         for path, text in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f"{text}\n" if text else "")
+            path.write_text(text)
         # The captured processes are there without what they had open.
         for process in (self._root / "proc").glob("[0-9]*"):
             (process / "fd").mkdir(exist_ok=True)
         (group / "devices").mkdir()
         (group / "devices" / machines.CRYPTO_ADDRESS).symlink_to(self._card)
-        link = self._card / "iommu_group"
-        link.symlink_to("../../../../kernel/iommu_groups/83")
+        number = "../../../../kernel/iommu_groups/83"
+        (self._card / "iommu_group").symlink_to(number)
 
     def rewrite(self):
         """Do what a guest with the card may do."""
@@ -78,12 +78,9 @@ class Cleaner:
 
     def rules(self, flash):
         """Write rules that read the firmware, after a flash if requested."""
-        programs = (_FLASH, _READ) if flash else (_READ,)
         self._home.mkdir(exist_ok=True)
-        (self._home / "cleaning.yaml").write_text(
-            _RULES.format(card=_CARD)
-            + "".join(_STEP.format(program) for program in programs)
-        )
+        text = _RULES + (_FLASH if flash else "") + _READ
+        (self._home / "cleaning.yaml").write_text(text)
 
     def once(self):
         file = self._home / "cleaner.conf"
@@ -101,6 +98,4 @@ class Cleaner:
             "once",
             environment=commands.environment(),
         )
-        if not answer.success:
-            raise telling.NotAsTold(telling.line(answer.text))
-        return telling.line(answer.text)
+        return telling.line(telling.output(answer))

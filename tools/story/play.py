@@ -1,38 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Play the story on a cloud, and print the table."""
+"""Play the story on a cloud, and print a table with a row for each step."""
 
 import contextlib
+import shutil
+import sys
 
-from story import stage, table
-from story.steps import (
-    devices,
-    doors,
-    flavors,
-    modes,
-    reissue,
-    servers,
-    uploads,
-    walk,
-)
+import prettytable
+
+from story import devices, guests, stage, walk
 from story.telling import steps
 
 #: What the gates refuse and let pass.
-GATES = steps(uploads, servers, doors, modes)
+GATES = steps(guests)
 #: What shows the most on guests that are real, behind what it starts from.
 GUESTS = [
-    uploads.before_the_policy,
-    uploads.clean_upload,
-    servers.clean_boot,
-    servers.old_boot,
-    servers.fixed_boot,
-    servers.exempted_boot,
-    doors.rescue,
+    guests.before_the_policy,
+    guests.clean_upload,
+    guests.clean_boot,
+    guests.old_boot,
+    guests.fixed_boot,
+    guests.exempted_boot,
+    guests.rescue,
 ]
 #: What needs libvirt as its stand-in is, volumes, and reporters that run when
 #: they are asked to.
-DEVICES = steps(devices, flavors, reissue)
+DEVICES = steps(devices)
 #: The way from installed to enforcing, and back.
 WALK = steps(walk)
+
+_GREEN, _RED, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[0m"
+_HEAD = ("", "what was tried", "gate", "the explanation as the user sees it")
+_MARK, _GATE, _FURNITURE = 5, 15, 13
 
 
 def play(cloud, story):
@@ -45,22 +43,51 @@ def play(cloud, story):
 
 
 def _play(playing, story):
-    out = table.Table()
-    outcomes = []
     gates = playing.facts.gates
+    outcomes = []
+    _print(*[""] * 4, header=True)
     for number, step in enumerate(story, 1):
         outcomes.append(playing.play(step))
-        out.row(number, step.title, outcomes[-1], gates)
-    print(playing.notes.get("fleet", ""))
+        _row(number, step.title, outcomes[-1], gates)
+    print(playing.fleet)
     for number, outcome in enumerate(outcomes, 1):
         if not outcome.as_told and (gates or not outcome.missing):
-            print(table.paint(f"  {number:2d}: {outcome.text}", False))
-    good = sum(outcome.as_told for outcome in outcomes)
-    missing = sum(outcome.missing for outcome in outcomes)
-    if missing:
+            print(_paint(f"  {number:2d}: {outcome.text}", False))
+    if missing := sum(outcome.missing for outcome in outcomes):
         why = "" if gates else ", as expected without gates"
-        text = f"{missing} refusals are missing{why}"
-        print(table.paint(text, not gates))
-    text = f"{good} of {len(outcomes)} steps passed"
-    print(table.paint(text, good == len(outcomes)), flush=True)
-    return good == len(outcomes)
+        print(_paint(f"{missing} refusals are missing{why}", not gates))
+    good = sum(outcome.as_told for outcome in outcomes)
+    whole = good == len(outcomes)
+    print(_paint(f"{good} of {len(outcomes)} steps passed", whole), flush=True)
+    return whole
+
+
+def _row(number, title, outcome, gates):
+    """Print a played step."""
+    mark, text = "ok", outcome.text
+    if outcome.missing and not gates:
+        answer = text.removeprefix("not refused: ")
+        mark, text = "--", f"AS EXPECTED WITHOUT GATES: {answer}"
+    elif not outcome.as_told:
+        mark, text = "!!", f"NOT AS TOLD: {text}"
+    mark = _paint(f"{number:2d} {mark}", outcome.as_told)
+    _print(mark, title, outcome.gate or "-", text)
+
+
+def _print(*cells, header=False):
+    """Print a row of a table that is as wide as the terminal."""
+    width = min(max(shutil.get_terminal_size((110, 24)).columns, 76), 160)
+    room = width - _MARK - _GATE - _FURNITURE
+    widths = (_MARK, room * 2 // 5, _GATE, room - room * 2 // 5)
+    table = prettytable.PrettyTable(_HEAD, header=header, align="l")
+    table.min_width = table.max_width = dict(zip(_HEAD, widths, strict=True))
+    table.add_row(cells)
+    lines = table.get_string().splitlines()
+    # What is below one row is above the next.
+    print(*lines[: 2 if header else -1], sep="\n", flush=True)
+
+
+def _paint(text, good):
+    if not sys.stdout.isatty():
+        return text
+    return f"{_GREEN if good else _RED}{text}{_PLAIN}"

@@ -28,19 +28,20 @@ class Stage:
     :ivar admin: clients of the administrator
     :ivar images: images that later steps need, by a short name
     :ivar servers: likewise servers
-    :ivar notes: likewise anything else
+    :ivar fix: the last refusal that suggests a command
+    :ivar fleet: table of the hosts, to be printed below that of the steps
+    :ivar counted: figures of the walk, by name
     """
 
     def __init__(self, cloud):
-        self.cloud = cloud
-        self.facts = cloud.facts
-        self.member = clients.Client(cloud.facts, users.MEMBER)
-        self.heritage = clients.Client(cloud.facts, users.HERITAGE)
-        self.admin = clients.Client(cloud.facts, users.ADMIN)
+        self.cloud, self.facts = cloud, cloud.facts
+        self.member, self.heritage, self.admin = (
+            clients.Client(cloud.facts, user)
+            for user in (users.MEMBER, users.HERITAGE, users.ADMIN)
+        )
         self.cleaner = cleaner.Cleaner(cloud.facts)
-        self.images = {}
-        self.servers = {}
-        self.notes = {}
+        self.images, self.servers, self.counted = {}, {}, {}
+        self.fix = self.fleet = ""
         self.decisions = place.Events(cloud.place).new
 
     def policy(self, text):
@@ -63,8 +64,7 @@ class Stage:
         except NotAsTold as problem:
             return Outcome("", str(problem), False)
         except Exception as error:
-            log = self.cloud.place.logs / "story.log"
-            with open(log, "a") as out:
+            with open(self.cloud.place.logs / "story.log", "a") as out:
                 print(step.title, traceback.format_exc(), sep="\n", file=out)
             return Outcome("", f"{type(error).__name__}: {error}", False)
 
@@ -80,8 +80,7 @@ class Stage:
         rules = {name for name in names if "." in name}
         for event in self.decisions():
             if (event["gate"], event["outcome"]) == (gate, "refuse"):
-                lacking = rules - set(event["rules"])
-                if lacking:
+                if lacking := rules - set(event["rules"]):
                     raise NotAsTold(f"the event lacks {sorted(lacking)}")
                 return Outcome(telling.GATES[gate], text)
         raise NotAsTold(f"no decision event of {gate} refuses it: {text}")
@@ -95,15 +94,11 @@ class Stage:
         """
         if not self.facts.gates:
             return Outcome("none", text)
-        decisions = self.decisions()
-        for event in decisions:
-            if event["outcome"] == "refuse":
-                raise NotAsTold(f"an event says refuse: {event}")
-        passing = {
-            event["gate"] for event in decisions if event["outcome"] == outcome
-        }
-        if not set(gates) <= passing:
+        seen = {(each["gate"], each["outcome"]) for each in self.decisions()}
+        if {(gate, outcome) for gate in gates} - seen:
             raise NotAsTold(f"not all of {gates} say {outcome}; {text}")
+        if any(said == "refuse" for _, said in seen):
+            raise NotAsTold(f"an event says refuse: {seen}; {text}")
         names = ", ".join(telling.GATES[gate] for gate in gates)
         return Outcome(f"{names}: {outcome}", text)
 

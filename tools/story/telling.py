@@ -2,7 +2,6 @@
 """Steps of a story: their notation, and their expectations."""
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -46,14 +45,9 @@ def step(title):
     return lambda play: Step(title, play)
 
 
-def steps(*modules):
-    """Return the steps of modules, in the order in which they are written."""
-    return [
-        value
-        for module in modules
-        for value in vars(module).values()
-        if isinstance(value, Step)
-    ]
+def steps(module):
+    """Return the steps of a module, in the order in which they are written."""
+    return [each for each in vars(module).values() if isinstance(each, Step)]
 
 
 def expect(text, *words):
@@ -61,13 +55,6 @@ def expect(text, *words):
     missing = [word for word in words if word not in text]
     if missing:
         raise NotAsTold(f"the answer does not say {missing}: {text}")
-
-
-def same(what, counted, printed):
-    """Compare a figure with one that was counted apart from it."""
-    if counted != printed:
-        raise NotAsTold(f"{what}: {counted} counted, {printed} printed")
-    return f"{counted} {what}"
 
 
 def refusal(call, *arguments, **more):
@@ -88,21 +75,21 @@ def refused_command(client, *words):
     return line(answer.text)
 
 
-def output(client, *words, **more):
-    answer = client.command(*words, **more)
+def output(answer):
+    """Return the output of a command that must have been successful."""
     if not answer.success:
-        raise NotAsTold(f"{' '.join(words)}: {line(answer.text)}")
+        raise NotAsTold(line(answer.text))
     return answer.text
 
 
 def rows(client, *words, **more):
     """Return the rows of a command of ``openstack vhard``, as dicts."""
-    text = output(client, "vhard", *words, "-f", "json", **more)
+    text = output(client.command("vhard", *words, "-f", "json", **more))
     return json.JSONDecoder().raw_decode(text[text.index("[") :])[0]
 
 
 def line(text):
-    return re.sub(r"\s+", " ", str(text)).strip()
+    return " ".join(str(text).split())
 
 
 def fault(server):
@@ -116,10 +103,11 @@ def fault(server):
 
 def shown(server, status="ACTIVE"):
     """Demand that a server has a status; return a sentence about it."""
+    text = f"server {server.name} is {server.status}"
     if server.status != status:
         why = (server.fault or {}).get("message", "no fault")
-        raise NotAsTold(f"server {server.name} is {server.status}: {why}")
-    return f"server {server.name} is {status}"
+        raise NotAsTold(f"{text}: {why}")
+    return text
 
 
 def by_placement(server):

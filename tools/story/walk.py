@@ -9,7 +9,7 @@ import io
 import re
 
 from story import reporters
-from story.telling import Outcome, output, rows, same, shown, step
+from story.telling import NotAsTold, Outcome, output, rows, shown, step
 
 _IMAGES, _SERVERS = 1000, 60
 #: How many of each hundred images have data, and can be deactivated.
@@ -34,34 +34,32 @@ passthrough:
     f"for e1000 too, and {_SERVERS} servers, a third of them of an ide image"
 )
 def before_the_policy(stage):
-    ide = worse = active = 0
-    for number in range(_IMAGES):
-        kind = _KINDS[number % len(_KINDS)]
-        data = number % 100 < _WITH_DATA
+    kinds = [_KINDS[number % len(_KINDS)] for number in range(_IMAGES)]
+    with_data = [n for n in range(_IMAGES) if n % 100 < _WITH_DATA]
+    glance = stage.member.glance.images
+    for number, kind in enumerate(kinds):
         # One after another: SQLite does not take two writers.
-        _image(stage.member.glance.images, number, kind, data)
-        ide += kind is _IDE
-        worse += kind is _WORSE
-        active += kind is _WORSE and data
+        image = glance.create(
+            name=f"image {number}",
+            disk_format="raw",
+            container_format="bare",
+            **kind,
+        )
+        if number in with_data:
+            glance.upload(image.id, io.BytesIO(b"data"))
     old = _SERVERS // 3
     _boot(stage.member, "clean", _CLEAN, _SERVERS - old)
     _boot(stage.member, "old", _IDE, old)
-    # The image of the old servers is one more.
-    violating = ide + 1 + worse
-    stage.notes |= {"violating": violating, "worse": worse, "active": active}
-    stage.notes |= {"old": old, "before": _snapshot(stage)}
-    return Outcome("-", f"{violating} images and {old} servers violate")
-
-
-def _image(glance, number, kind, data):
-    image = glance.create(
-        name=f"image {number}",
-        disk_format="raw",
-        container_format="bare",
-        **kind,
-    )
-    if data:
-        glance.upload(image.id, io.BytesIO(b"data"))
+    stage.counted = {
+        # The image of the old servers is one more.
+        "violating": kinds.count(_IDE) + 1 + kinds.count(_WORSE),
+        "worse": kinds.count(_WORSE),
+        "active": sum(kinds[number] == _WORSE for number in with_data),
+        "old": old,
+        "before": _snapshot(stage),
+    }
+    text = "{violating} images and {old} servers violate"
+    return Outcome("-", text.format(**stage.counted))
 
 
 def _boot(member, name, kind, count):
@@ -76,13 +74,14 @@ def _snapshot(stage):
 
     :returns: id -> dict
     """
-    facts = {}
-    for hidden in ("false", "true"):
-        filters = {"visibility": "all", "os_hidden": hidden}
-        images = stage.admin.glance.images
-        for image in images.list(page_size=500, filters=filters):
-            facts[image.id] = {**image, "updated_at": None}
-    return facts
+    images = stage.admin.glance.images
+    return {
+        image.id: {**image, "updated_at": None}
+        for hidden in ("false", "true")
+        for image in images.list(
+            page_size=500, filters={"visibility": "all", "os_hidden": hidden}
+        )
+    }
 
 
 @step("mode: audit; openstack vhard image audit --all; server audit")
@@ -90,32 +89,31 @@ def audits(stage):
     stage.enforce(_RULES, mode="audit")
     images = _audit(stage)
     servers = _rows(stage, "server", "audit", "--all-projects")
-    old = [row for row in servers if row["Rule"] != "-"]
+    old = {row["Server"] for row in servers if row["Rule"] != "-"}
     return _same(
-        ("images that violate", stage.notes["violating"], _ids(images)),
-        ("servers that violate", stage.notes["old"], _ids(old)),
+        ("images that violate", stage.counted["violating"], len(images)),
+        ("servers that violate", stage.counted["old"], len(old)),
     )
 
 
 @step("mode: enforce; image audit --all --fix --yes; then once more without")
 def mends(stage):
     stage.enforce(_RULES)
-    fixed = _audit(stage, "--fix", "--yes", _journal(stage, "fix"))
+    fixed = _audit(stage, "--fix", "--yes", "--journal", _journal(stage))
     return _same(
-        ("images fixed", stage.notes["violating"], _ids(fixed)),
-        ("images left", stage.notes["worse"], _ids(_audit(stage))),
+        ("images fixed", stage.counted["violating"], len(fixed)),
+        ("images left", stage.counted["worse"], len(_audit(stage))),
     )
 
 
 @step("image audit --all --deactivate --yes")
 def quarantines(stage):
-    journal = _journal(stage, "quarantine")
-    table = _audit(stage, "--deactivate", "--yes", journal)
-    done = [row for row in table if row["State"] == "deactivated"]
+    words = ("--deactivate", "--yes", "--journal", _journal(stage, "second"))
+    done = _audit(stage, *words, State="deactivated")
     states = [image["status"] for image in _snapshot(stage).values()]
-    active = stage.notes["active"]
+    active = stage.counted["active"]
     return _same(
-        ("images deactivated", active, _ids(done)),
+        ("images deactivated", active, len(done)),
         ("of them, as Glance says", active, states.count("deactivated")),
     )
 
@@ -124,11 +122,10 @@ def quarantines(stage):
 def goes_back(stage):
     stage.enforce(_RULES, mode="audit")
     states = []
-    for name in ("quarantine", "fix"):
-        path = _journal(stage, name).partition("=")[2]
-        table = rows(stage.admin, "image", "restore", path, seconds=_LONG)
+    for name in ("second", "first"):
+        table = _rows(stage, "image", "restore", _journal(stage, name))
         states.append(len({row["State"] for row in table}))
-    before, after = stage.notes["before"], _snapshot(stage)
+    before, after = stage.counted["before"], _snapshot(stage)
     different = [key for key in before if before[key] != after.get(key)]
     return _same(
         ("ways that each restore ended", [1, 1], states),
@@ -140,7 +137,7 @@ def goes_back(stage):
 @step("The reporters run; host list; flavor sync --yes; flavor audit")
 def hosts(stage):
     reporters.report(stage.facts, *stage.facts.machines)
-    states = [row["Status"] for row in rows(stage.admin, "host", "list")]
+    states = [row["Status"] for row in _rows(stage, "host", "list")]
     synced = _rows(stage, "flavor", "sync", "--yes")
     flavors = [row["State"] for row in _rows(stage, "flavor", "audit")]
     machines = len(stage.facts.machines)
@@ -154,38 +151,36 @@ def hosts(stage):
 @step("openstack vhard report --html report.html")
 def report(stage):
     path = stage.cloud.place.root / "report.html"
-    words = ("vhard", "report", f"--html={path}", _policy(stage))
-    output(stage.admin, *words, seconds=_LONG)
-    text = path.read_text(encoding="utf-8")
-    ids = set(re.findall(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}", text))
+    words = ("vhard", "report", f"--html={path}")
+    output(stage.admin.command(*words, seconds=_LONG))
+    uuid = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}"
+    on_page = set(re.findall(uuid, path.read_text(encoding="utf-8")))
     violating = {
         key
         for key, image in _snapshot(stage).items()
         if image.get("hw_disk_bus") == "ide"
     }
-    counted = stage.notes["violating"]
-    return _same(("images on the page", counted, len(ids & violating)))
+    found = len(violating & on_page)
+    return _same(("images on the page", stage.counted["violating"], found))
 
 
 def _same(*figures):
-    return Outcome("-", "; ".join(same(*figure) for figure in figures))
+    """Compare figures with those that were counted apart from them."""
+    for what, counted, printed in figures:
+        if counted != printed:
+            raise NotAsTold(f"{what}: {counted} counted, {printed} printed")
+    return Outcome("-", "; ".join(f"{n} {what}" for what, n, _ in figures))
 
 
-def _audit(stage, *words):
-    return _rows(stage, "image", "audit", "--all", *words)
+def _audit(stage, *words, **wanted):
+    """Return the ids of the audited images that have some columns."""
+    table = _rows(stage, "image", "audit", "--all", *words)
+    return {row["ID"] for row in table if wanted.items() <= row.items()}
 
 
 def _rows(stage, *words):
-    return rows(stage.admin, *words, _policy(stage), seconds=_LONG)
+    return rows(stage.admin, *words, seconds=_LONG)
 
 
-def _policy(stage):
-    return f"--policy={stage.cloud.place.policy}"
-
-
-def _journal(stage, name):
-    return f"--journal={stage.cloud.place.root / name}.journal"
-
-
-def _ids(table):
-    return len({row.get("ID") or row.get("Server") for row in table})
+def _journal(stage, name="first"):
+    return str(stage.cloud.place.root / f"{name}.journal")
