@@ -22,7 +22,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 # The cloud is a tool of its own: see __init__.py.
-from cloud import place, services
+from cloud import place
 from cloud.cloud import Cloud
 
 _ROOT = pathlib.Path(__file__).parents[2]
@@ -126,8 +126,7 @@ def _serve(cloud: Cloud, python: pathlib.Path) -> None:
     cloud.daemons.stop("dashboard")
     shutil.rmtree(cloud.place.home("dashboard"), ignore_errors=True)
     cloud.facts = dataclasses.replace(cloud.facts, horizon=str(python))
-    cloud.daemons.start(services.dashboard(cloud.facts))
-    cloud.listening("dashboard")
+    cloud.start("dashboard")
 
 
 def _python(name: str) -> pathlib.Path:

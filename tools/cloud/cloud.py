@@ -101,132 +101,108 @@ class Cloud:
 
     def start(self, name):
         """Start one daemon again; wait until it listens, if it does."""
-        self.daemons.start(services.named(self.facts, name))
+        self._start(name)
         service = "amqp" if name == "rabbitmq" else name.removesuffix("-api")
         if service in self.facts.ports:
             self.listening(service)
 
+    def _start(self, *names):
+        for name in names:
+            self.daemons.start(services.named(self.facts, name))
+
+    def _start_on_computes(self, name):
+        computes = [machine.name for machine in self.facts.machines]
+        self._start(*(f"{name}-{compute}" for compute in computes))
+
     def start_all(self):
         """Start the daemons, in the order in which they need each other."""
+        facts = self.facts
         self._say("MariaDB, RabbitMQ")
-        ports, password = self.facts.ports, self.facts.password
-        for daemon in infrastructure.broker(self.place, ports, password):
-            self.daemons.start(daemon)
-        infrastructure.prepare_database(self.place, password)
-        self.daemons.start(
-            infrastructure.database(self.place, ports["mariadb"])
-        )
-        config.write(self.facts)
-        for machine in self.facts.hypervisors:
-            self.daemons.start(services.host(self.facts, machine))
+        self._start("epmd", "rabbitmq")
+        infrastructure.prepare_database(self.place, facts.password)
+        port = facts.ports["mariadb"]
+        self.daemons.start(infrastructure.database(self.place, port))
+        config.write(facts)
+        for machine in facts.hypervisors:
+            self.daemons.start(hypervisor.boot(facts, machine))
         self.listening("mariadb")
         self._say("Keystone, Placement")
-        self._identity()
-        if self.facts.neighbours:
-            self._say("Cinder, Neutron")
-            self._neighbours()
-        self._say("Glance, Nova")
-        self._nova()
-        self._say("the first images, the policy")
-        self._seed()
-        if self.facts.gates:
-            self._say("the reporters of the hosts")
-            self._reporters()
-        if self.facts.bus:
-            self._say("the exporter")
-            self.daemons.start(services.exporter(self.facts))
-            self.listening("exporter")
-        if self.facts.dashboard:
-            self._say("Horizon")
-            self._dashboard()
-
-    def _identity(self):
-        for daemon in services.setups(self.facts):
-            self.daemons.start(daemon)
-        self.daemons.start(services.api(self.facts, "placement"))
+        self._start("setup-keystone", "setup-nova", "setup-glance")
+        if facts.neighbours:
+            self._start("setup-neutron", "setup-cinder")
+        self._start("placement-api")
         self.ended("setup-keystone")
-        self.daemons.start(services.api(self.facts, "keystone"))
+        self._start("keystone-api")
         self.ended("setup-glance")
-        self.daemons.start(services.api(self.facts, "glance"))
+        self._start("glance-api")
         self.listening("keystone")
-        setup_users.make(self.facts)
-
-    def _neighbours(self):
-        self.ended("setup-cinder")
-        self.listening("amqp")
-        self.daemons.start(services.api(self.facts, "cinder"))
-        for daemon in services.storage(self.facts):
-            self.daemons.start(daemon)
-        self.ended("setup-neutron")
-
-    def _nova(self):
-        self.daemons.start(services.api(self.facts, "neutron"))
+        setup_users.make(facts)
+        if facts.neighbours:
+            self._say("Cinder, Neutron")
+            self.ended("setup-cinder")
+            self.listening("amqp")
+            self._start("cinder-api", "cinder-scheduler", "cinder-volume")
+            self.ended("setup-neutron")
+        self._say("Glance, Nova")
+        self._start("neutron-api")
         ready = self.place.home("nova") / "databases-ready"
         self.until("Nova's databases", ready.exists)
         self.listening("amqp")
-        for machine in self.facts.hypervisors:
-            self._guard(machine)
-        for daemon in services.controls(self.facts):
-            self.daemons.start(daemon)
-        for machine in self.facts.machines:
-            self.daemons.start(services.compute(self.facts, machine))
-        self.daemons.start(services.api(self.facts, "nova"))
-        for name in _APIS:
-            self.listening(name)
+        for machine in facts.hypervisors:
+            # The guard is there before the first guest.
+            sock = hypervisor.socket(facts, machine)
+            self.until(f"libvirt of {machine.name}", sock.exists)
+            self._start(f"setup-install-{machine.name}")
+            self.ended(f"setup-install-{machine.name}")
+            self._start(f"guard-{machine.name}")
+        self._start("nova-conductor", "nova-scheduler")
+        self._start_on_computes("nova-compute")
+        self._start("nova-api")
+        self.listening(*_APIS)
         self.ended("setup-nova")
-        number = len(self.facts.machines) + 2
+        number = len(facts.machines) + 2
         compute = self._admin.compute()
-        self.until("Nova's services", lambda: self._up(compute, number))
-
-    def _guard(self, machine):
-        """Start the guard of a host with libvirt, before the first guest."""
-        sock = hypervisor.socket(self.facts, machine)
-        self.until(f"libvirt of {machine.name}", sock.exists)
-        installing = services.guard(self.facts, machine, "install")
-        self.daemons.start(installing)
-        self.ended(installing.name)
-        self.daemons.start(services.guard(self.facts, machine))
-
-    def _up(self, api, number):
-        """Return whether services are up, by an API's client."""
-        try:
-            states = [service.state for service in api.services()]
-        except openstack.exceptions.SDKException:
-            return False
-        return states == ["up"] * number
+        self.until("Nova's services", lambda: _up(compute, number))
+        self._say("the first images, the policy")
+        self._seed()
+        if facts.gates:
+            self._say("the reporters of the hosts")
+            node, fresh = "COMPUTE_NODE", "CUSTOM_VHARD_REPORTED"
+            self.until("the hosts' providers", lambda: self._have(node))
+            self.enroll(*facts.machines)
+            self._start_on_computes("reporter")
+            self.until("the reports", lambda: self._have(fresh))
+        if facts.bus:
+            self._say("the exporter")
+            self.start("exporter")
+        if facts.dashboard:
+            self._say("Horizon")
+            self._start("setup-metadefs")
+            self.ended("setup-metadefs")
+            self.start("dashboard")
 
     def _seed(self):
+        """Make the first images, then write the policy."""
         admin = self._admin
         if self.facts.neighbours:
             storage = admin.sdk().block_storage
-            self.until("Cinder's services", lambda: self._up(storage, 2))
+            self.until("Cinder's services", lambda: _up(storage, 2))
             neighbours.seed(admin.sdk())
         for name, properties in policies.IMAGES.items():
             admin.upload(name, visibility="public", **properties)
         policies.write(self.place.policy, policies.BASELINE)
         if self.facts.libvirt:
-            # A server is to be a process.
-            self._retire(self.facts.machines[-1])
+            # A server is to be a process: not one of the fake driver's.
+            fake = self.facts.machines[-1].name
+            (service,) = admin.compute().services(host=fake)
+            admin.compute().disable_service(service)
 
-    def _retire(self, machine):
-        """Disable scheduling to a compute with the fake driver."""
-        compute = self._admin.compute()
-        (service,) = compute.services(host=machine.name)
-        compute.disable_service(service)
-
-    def _reporters(self):
-        self.until("the hosts' providers", self._known)
-        self.enroll(*self.facts.machines)
-        for machine in self.facts.machines:
-            self.daemons.start(services.reporter(self.facts, machine))
-        self.until("the reports", self._reported)
-
-    def _known(self):
-        traits = map(self._admin.traits, self._nodes())
-        return all("COMPUTE_NODE" in names for names in traits)
-
-    def _nodes(self):
-        return [machine.node for machine in self.facts.machines]
+    def _have(self, start):
+        """Return whether each host has a trait that starts so."""
+        return all(
+            any(trait.startswith(start) for trait in self._admin.traits(node))
+            for node in (machine.node for machine in self.facts.machines)
+        )
 
     def enroll(self, *machines, force=False):
         """Make credentials of their own for machines.
@@ -234,32 +210,20 @@ class Cloud:
         :raises Failed: if it did not work
         """
         names = [machine.name for machine in machines]
-        folder = services.credentials(self.facts)
+        folder = self.place.home("credentials")
         words = ("vhard", "host", "enroll", "--folder", str(folder), *names)
         answer = self._admin.command(*words, *["--force"][: bool(force)])
         if not answer.success:
             raise Failed(answer.text)
 
-    def _reported(self):
-        fresh = "CUSTOM_VHARD_REPORTED"
-        return all(
-            any(name.startswith(fresh) for name in self._admin.traits(node))
-            for node in self._nodes()
-        )
-
     @functools.cached_property
     def _admin(self):
         return clients.Client(self.facts, users.ADMIN)
 
-    def _dashboard(self):
-        self.daemons.start(services.metadefs(self.facts))
-        self.ended("setup-metadefs")
-        self.daemons.start(services.dashboard(self.facts))
-        self.listening("dashboard")
-
-    def listening(self, name):
-        port = self.facts.ports[name]
-        self.until(name, lambda: infrastructure.listens(port))
+    def listening(self, *names):
+        for name in names:
+            port = self.facts.ports[name]
+            self.until(name, lambda port=port: infrastructure.listens(port))
 
     def ended(self, name):
         """Wait until a process that does one thing has done it."""
@@ -279,3 +243,12 @@ class Cloud:
             if time.monotonic() > deadline:
                 raise Failed(f"not there in {_LONG} s: {what}")
             time.sleep(0.1)
+
+
+def _up(api, number):
+    """Return whether services are up, by an API's client."""
+    try:
+        states = [service.state for service in api.services()]
+    except openstack.exceptions.SDKException:
+        return False
+    return states == ["up"] * number

@@ -14,6 +14,9 @@ import pathlib
 import sys
 import sysconfig
 
+from cloud import templates
+from cloud.daemons import Daemon
+
 #: What a host has of its own, and where that is below its home.
 _FOLDERS = {
     "/run": "run",
@@ -55,79 +58,22 @@ exec nsenter --mount="$ns/mnt" --uts="$ns/uts" \\
     --pid="$ns/pid_for_children" -- "$@"
 """
 
-_LIBVIRTD = """\
-auth_unix_ro = "none"
-auth_unix_rw = "none"
-host_uuid = "{uuid}"
-"""
-_QEMU = """\
-user = "root"
-group = "root"
-security_driver = "none"
-cgroup_controllers = []
-# Apart from the other host's: neither knows what the other is about to take.
-remote_display_port_min = {consoles}00
-remote_display_port_max = {consoles}99
-shared_filesystems = ["{instances}"]
-"""
-_GUARD = """\
-[DEFAULT]
-log_file = {logs}/guard-{name}.log
-use_stderr = false
-[vhard_guard]
-policy_file = {policy}
-state_path = {home}/guard
-disk_paths = {instances}/{{uuid}},{instances}/_base,{root}/cinder/mounts,/dev
-backing_paths = {instances}/{{uuid}},{instances}/_base,{root}/cinder/mounts
-port_paths = {instances}/{{uuid}},/var/lib/libvirt/qemu,/run/libvirt/qemu
-interval = 5
-"""
-#: Of nova-compute: the guests are there at once, and listen to nobody who
-#: would have them shut down.
-_COMPUTE = """\
-[DEFAULT]
-compute_driver = libvirt.LibvirtDriver
-instances_path = {instances}
-graceful_shutdown_timeout = 1
-shutdown_timeout = 2
-[libvirt]
-cpu_mode = none
-hw_machine_type = x86_64=q35
-live_migration_uri = qemu+unix:///system?socket={root}/%s/run/libvirt/libvirt-sock
-virt_type = qemu
-wait_soft_reboot_seconds = 2
-[nova_sys_admin]
-helper_command = {bin}/privsep-helper
-[privsep_osbrick]
-helper_command = {bin}/privsep-helper
-[vnc]
-enabled = true
-server_listen = 127.0.0.1
-"""
-_FILES = {
-    "etc/libvirtd.conf": _LIBVIRTD,
-    "etc/qemu.conf": _QEMU,
-    "guard.conf": _GUARD,
-    "nova-compute.conf": _COMPUTE,
-}
-
 
 def missing():
     """Return what is missing here for such hosts, in words."""
     if os.geteuid() != 0:
         return "it needs root"
     packages = {name for path, name in _NEEDED.items() if not glob.glob(path)}
-    if not _has_binding() and not all(
-        (_BINDING / name).exists() for name in _BINDING_FILES
-    ):
+    if not all((_BINDING / name).exists() for name in _binding_files()):
         packages.add("python3-libvirt")  # for this Python
     if packages:
         return f"apt-get install {' '.join(sorted(packages))}"
     return None
 
 
-def _has_binding():
-    return importlib.util.find_spec("libvirt") is not None
+def _binding_files():
+    """Return the files of Debian's that this Python needs, if any."""
+    return () if importlib.util.find_spec("libvirt") else _BINDING_FILES
 
 
 def write(facts, machine):
@@ -136,8 +82,7 @@ def write(facts, machine):
     home = place.home(machine.name)
     for folder in (*_FOLDERS.values(), "guard", "modules", "etc/hooks"):
         (home / folder).mkdir(parents=True)
-    binding = () if _has_binding() else _BINDING_FILES
-    for name in binding:
+    for name in _binding_files():
         (home / "modules" / name).symlink_to(_BINDING / name)
     # Each name has an address of its own, or it would be an alias.
     hosts = ["127.0.0.1 localhost"]
@@ -148,8 +93,10 @@ def write(facts, machine):
     (home / "hosts").write_text("\n".join(hosts) + "\n")
     instances = place.home("nova") / "instances"
     instances.mkdir(exist_ok=True)
-    for file, template in _FILES.items():
-        text = template.format(
+    folder = templates.FOLDER / "hypervisor"
+    for template in folder.rglob("*.conf"):
+        text = templates.fill(
+            template,
             bin=pathlib.Path(sys.executable).parent,
             consoles=_CONSOLES + facts.hypervisors.index(machine),
             home=home,
@@ -160,19 +107,20 @@ def write(facts, machine):
             root=place.root,
             uuid=machine.node,
         )
-        with open(home / file, "a") as out:
+        with open(home / template.relative_to(folder), "a") as out:
             out.write(text)
 
 
 def boot(facts, machine):
-    """Return the command that is a host, with libvirt's daemons in it."""
+    """Return the daemon that is a host, with libvirt's daemons in it."""
     home = facts.place.home(machine.name)
     places = {path: home / name for path, name in _FOLDERS.items()}
     places["/etc/hosts"] = home / "hosts"
     pairs = [str(part) for pair in places.items() for part in pair]
     unshare = ("unshare", "--mount", "--uts", "--pid", "--fork")
     shell = ("--kill-child", "--mount-proc", "sh", "-ec", _BOOT)
-    return (*unshare, *shell, machine.name, *pairs, "--")
+    command = (*unshare, *shell, machine.name, *pairs, "--")
+    return Daemon(f"host-{machine.name}", command)
 
 
 def inside(facts, machine, daemon):

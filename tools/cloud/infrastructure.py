@@ -28,6 +28,8 @@ _NEEDED = {
 _RANGE = range(10_000, 32_000)
 #: Characters of what a failed command printed.
 _SHOWN = 1000
+#: root has to say that it means to be root.
+_USER = ("--user=root",) if os.geteuid() == 0 else ()
 #: Runs before anybody is let in.
 _GRANTS = "grants.sql"
 
@@ -70,7 +72,7 @@ def prepare_database(place, password):
             "--skip-test-db",
             # root's way in is the socket, for the same user of this machine.
             "--auth-root-authentication-method=socket",
-            *_user(),
+            *_USER,
         ],
         # Whenever a server starts it removes what others left in here: where
         # two are installed at once, the tables that the other works with.
@@ -115,7 +117,7 @@ def database(place, port):
             # MariaDB 11.6.2 has this on, and Nova tries no transaction again
             # that fails by it (Launchpad 2116186); older ones know no name.
             "--loose-innodb-snapshot-isolation=OFF",
-            *_user(),
+            *_USER,
         ),
     )
 
@@ -126,7 +128,7 @@ def connection(port, password, name):
 
 
 def broker(place, ports, password):
-    """Return the daemons of RabbitMQ: Erlang's port mapper, and itself.
+    """Return the daemons of RabbitMQ by name: Erlang's port mapper, itself.
 
     The package would start the port mapper on every address, open to everyone,
     and leave it running.
@@ -157,10 +159,10 @@ def broker(place, ports, password):
         "RABBITMQ_PID_FILE": str(home / "pid"),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": local,
     }
-    return (
-        Daemon("epmd", ("/usr/bin/epmd",), mapper),
-        Daemon("rabbitmq", (_RABBITMQ,), environment),
-    )
+    return {
+        "epmd": Daemon("epmd", ("/usr/bin/epmd",), mapper),
+        "rabbitmq": Daemon("rabbitmq", (_RABBITMQ,), environment),
+    }
 
 
 def listens(port):
@@ -181,8 +183,3 @@ def _bind(held):
         with contextlib.suppress(OSError):
             listener.bind(("127.0.0.1", random.choice(_RANGE)))
             return listener.getsockname()[1]
-
-
-def _user():
-    # root has to say that it means to be root.
-    return ("--user=root",) if os.geteuid() == 0 else ()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The configuration of Cinder and Neutron, and what they have at first."""
+"""What Cinder and Neutron have at first, and the names in their files."""
 
 #: The network that everybody may use, with addresses of documentation.
 NETWORK = "private"
@@ -7,62 +7,6 @@ NETWORK = "private"
 PHYSICAL = "physnet1"
 #: The type of volumes, and the backend of Cinder's that has them.
 VOLUMES = "files"
-
-CINDER = f"""\
-[DEFAULT]
-{{logging}}
-api_paste_config = {{prefix}}/etc/cinder/api-paste.ini
-default_volume_type = {VOLUMES}
-enabled_backends = {VOLUMES}
-resource_query_filters_file = {{prefix}}/etc/cinder/resource_filters.json
-state_path = {{home}}
-transport_url = {{transport}}
-[coordination]
-backend_url = file://{{home}}/locks
-[database]
-{{database}}
-[{VOLUMES}]
-nas_secure_file_operations = true
-nas_secure_file_permissions = true
-nfs_mount_point_base = {{home}}/mounts
-nfs_shares_config = {{home}}/shares
-volume_backend_name = {VOLUMES}
-volume_driver = cloud.storage.Driver
-[key_manager]
-backend = cinder.keymgr.conf_key_mgr.ConfKeyManager
-[keystone_authtoken]
-service_token_roles_required = true
-{{auth}}
-[oslo_concurrency]
-lock_path = {{home}}/locks
-[oslo_messaging_rabbit]
-amqp_durable_queues = true
-[service_user]
-send_service_user_token = true
-{{auth}}
-"""
-NEUTRON = f"""\
-[DEFAULT]
-{{logging}}
-agent_down_time = 2147483
-api_paste_config = {{prefix}}/etc/neutron/api-paste.ini
-core_plugin = cloud.network.Plugin
-enable_traditional_dhcp = false
-rpc_workers = 0
-[database]
-{{database}}
-[keystone_authtoken]
-{{auth}}
-[ml2]
-extension_drivers = port_security
-mechanism_drivers = openvswitch,sriovnicswitch
-tenant_network_types = vlan
-type_drivers = vlan
-[ml2_type_vlan]
-network_vlan_ranges = {PHYSICAL}:100:199
-[nova]
-{{auth}}
-"""
 
 
 def seed(sdk):

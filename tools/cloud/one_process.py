@@ -79,7 +79,8 @@ def _start_compute(outside, machine):
 
 def _serve(cloud, name):
     wsgi_app._setup_service(CONF.host, "osapi_compute")
-    paste = cloud.place.home("nova") / services.paste_file(name)
+    file = f"{name.removesuffix('nova')}api-paste.ini"
+    paste = cloud.place.home("nova") / file
     application = deploy.loadapp(f"config:{paste}", name="osapi_compute")
     faults = services.faults_file(cloud, name)
     arguments = application, cloud.ports[name], faults

@@ -8,7 +8,7 @@ databases are SQLite's. It ends with who has started it.
 import contextlib
 import os
 
-from cloud import config, place, services
+from cloud import config, place
 from cloud.cloud import Cloud
 
 
@@ -21,19 +21,15 @@ class SmallCloud(Cloud):
     def start_all(self):
         self._say("Keystone, Glance's database")
         config.write(self.facts)
-        self.daemons.start(services.api(self.facts, "keystone"))
-        for daemon in services.setups(self.facts):
-            self.daemons.start(daemon)
+        self._start("keystone-api", "setup-glance")
         self.listening("keystone")
         self._say("Nova, Placement")
-        self.daemons.start(services.api(self.facts, "placement"))
-        self.listening("placement")
-        self.daemons.start(services.one_process(self.facts))
+        self.start("placement-api")
+        self._start("nova")
         self.ended("setup-glance")
         self._say("Glance")
-        self.daemons.start(services.api(self.facts, "glance"))
-        for name in ("glance", "plain-nova", "nova"):
-            self.listening(name)
+        self._start("glance-api")
+        self.listening("glance", "plain-nova", "nova")
         self._say("done")
 
 
