@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Serve Horizon on loopback, with this project's plugin or as it ships.
+"""Serve Horizon on loopback, with this project's plugin.
 
-``python -m cloud.dashboard PORT KEYSTONE HOME [PLUGIN]``: KEYSTONE is the
+``python -m cloud.dashboard PORT KEYSTONE HOME PLUGIN``: KEYSTONE is the
 address of its API; HOME a directory for what Horizon writes; PLUGIN the
 directory of the plugin's own ``enabled`` file.
 """
@@ -10,13 +10,8 @@ import os
 import pathlib
 import sys
 
-#: A theme on dark ground, of what Horizon brings along.
-_DARK = {
-    "_variables.scss": '@import "/horizon/lib/bootswatch/darkly/variables";\n'
-    '@import "/themes/default/variables";\n',
-    "_styles.scss": '@import "/horizon/lib/bootswatch/darkly/bootswatch";\n'
-    '@import "/themes/default/styles";\n',
-}
+from cloud import templates
+
 #: The logs with decisions in them.
 _DECIDE = ("nova-api", "nova-scheduler", "glance")
 _SETTINGS = """\
@@ -43,24 +38,15 @@ WEBROOT = "/"
 """
 
 
-def configure(home, keystone, plugin=None):
-    """Write the settings of Horizon, and have it find them.
-
-    :param home: pathlib.Path of a directory of a cloud
-    :param keystone: address of Keystone's API
-    :param plugin: directory of a plugin's ``enabled`` file
-    """
-    local = home / "local"
+def main(port, keystone, home, plugin):
+    """Write Horizon's settings, and serve it until the process is stopped."""
+    home = pathlib.Path(home)
+    local, logs = home / "local", home.parent / "logs"
     local.mkdir(parents=True, exist_ok=True)
-    logs = home.parent / "logs"
     (local / "__init__.py").touch()
-    dark = home / "dark"
-    dark.mkdir(exist_ok=True)
-    for name, text in _DARK.items():
-        (dark / name).write_text(text)
     (local / "local_settings.py").write_text(
         _SETTINGS.format(
-            dark=dark,
+            dark=templates.FOLDER / "dark",
             home=home,
             local=local,
             keystone=keystone,
@@ -72,16 +58,10 @@ def configure(home, keystone, plugin=None):
     # Horizon looks for the package "local" on the path.
     sys.path.insert(0, str(home))
     os.environ["DJANGO_SETTINGS_MODULE"] = "openstack_dashboard.settings"
-    if plugin:
-        import openstack_dashboard.local.enabled as enabled
+    import openstack_dashboard.local.enabled as enabled
 
-        # As if the file had been copied there.
-        enabled.__path__.append(str(plugin))
-
-
-def main(port, keystone, home, plugin=None):
-    """Serve it until the process is stopped."""
-    configure(pathlib.Path(home), keystone, plugin)
+    # As if the file had been copied there.
+    enabled.__path__.append(plugin)
     import waitress
     from django.contrib.staticfiles.handlers import StaticFilesHandler
     from django.core.management import call_command
