@@ -33,6 +33,15 @@ Horizon:             {url}, domain default, password {password}
 """
 
 
+_OPTIONS = {
+    "--dashboard": "with up: Horizon too, with the plugin of nova-vhard",
+    "--libvirt": "with up: two of the computes start QEMU by a libvirt of "
+    "their own, and have the guard; needs root",
+    "--without-gates": "with up: Nova and Glance as they ship, to compare "
+    "with",
+}
+
+
 def main():
     parser = argparse.ArgumentParser(
         prog="tools/cloud.sh",
@@ -41,30 +50,11 @@ def main():
         "Nova with three computes (fake driver), as separate processes.",
     )
     parser.add_argument("command", choices=sorted(_COMMANDS))
-    parser.add_argument(
-        "--dashboard",
-        action="store_true",
-        help="with up: Horizon too, with the plugin of nova-vhard",
-    )
-    parser.add_argument(
-        "--libvirt",
-        action="store_true",
-        help="with up: two of the computes start QEMU by a libvirt of their "
-        "own, and have the guard; needs root",
-    )
-    parser.add_argument(
-        "--without-gates",
-        action="store_false",
-        dest="gates",
-        help="with up: Nova and Glance as they ship, to compare with",
-    )
+    for option, text in _OPTIONS.items():
+        parser.add_argument(option, action="store_true", help=text)
     arguments = parser.parse_args()
-    stored = place.Place(_ROOT)
     try:
-        if arguments.command == "up":
-            wanted = ("dashboard", "libvirt", "gates")
-            return _up(stored, **{n: getattr(arguments, n) for n in wanted})
-        return _COMMANDS[arguments.command](stored)
+        return _COMMANDS[arguments.command](place.Place(_ROOT), arguments)
     except (Failed, place.InUse) as error:
         print(f"tools/cloud.sh: {error}", file=sys.stderr)
         return 1
@@ -73,59 +63,61 @@ def main():
         return 130
 
 
-def _up(stored, **wanted):
-    missing = infrastructure.missing()
-    if missing:
+def _up(stored, arguments):
+    if missing := infrastructure.missing():
         raise Failed(
             "These packages of Debian or Ubuntu are missing: "
             f"{' '.join(missing)}. As root, once: "
             "apt-get install rabbitmq-server mariadb-server qemu-utils"
         )
-    if wanted["libvirt"] and (reason := hypervisor.missing()):
+    if arguments.libvirt and (reason := hypervisor.missing()):
         raise Failed(f"--libvirt is not for this machine: {reason}")
     if Cloud(stored).daemons.leftover():
         raise Failed("the cloud is there already; see tools/cloud.sh status")
     stored.take()
     say = place.progress()
+    cloud = Cloud(stored, say)
     try:
-        cloud = Cloud(stored, say)
-        cloud.up(**wanted)
+        cloud.up(
+            dashboard=arguments.dashboard,
+            libvirt=arguments.libvirt,
+            gates=not arguments.without_gates,
+        )
     except Failed as error:
         raise Failed(f"{error}; logs are in {stored.logs}") from None
     say("done")
-    names = ", ".join(user.name for user in users.USERS)
     text = ""
-    if wanted["dashboard"]:
+    if arguments.dashboard:
         url = cloud.facts.url("dashboard")
         text = _DASHBOARD.format(url=url, password=cloud.facts.password)
+    names = ", ".join(user.name for user in users.USERS)
     shown = {"users": names, "shown": stored.root.name}
     print(_HELP.format(dashboard=text, **shown), end="")
     return 0
 
 
-def _play(stored):
+def _play(stored, _arguments):
     """Play the story; exit status 0 if every step passed."""
     from story import play
 
-    if not Cloud(stored).daemons.ids():
-        raise Failed("there is no cloud; start one: tools/cloud.sh up")
     cloud = Cloud(stored)
+    if not cloud.daemons.ids():
+        raise Failed("there is no cloud; start one: tools/cloud.sh up")
     story = play.GUESTS if cloud.facts.libvirt else play.GATES
     return 0 if play.play(cloud, story) else 1
 
 
-def _down(stored):
+def _down(stored, _arguments):
     cloud = Cloud(stored)
     cloud.down()
-    left = cloud.daemons.end_leftover()
-    if left:
+    if left := cloud.daemons.end_leftover():
         raise Failed(f"processes that did not end: {left}")
     shutil.rmtree(stored.root, ignore_errors=True)
     print("The cloud is down, and its files are gone.")
     return 0
 
 
-def _status(stored):
+def _status(stored, _arguments):
     """Exit status 0 if everything runs, 1 otherwise."""
     daemons = Cloud(stored).daemons
     states = daemons.ids()

@@ -22,16 +22,12 @@ def unpack(tree, root, node):
         # Links lead where they led on the host, also out of the tree; the
         # reporter follows them inside of it.
         packed.extraction_filter = lambda member, _path: member
-        members = [
-            member
-            for member in packed.getmembers()
-            if member.isfile() or member.isdir() or member.issym()
-        ]
-        for member in members:
-            member.mode = 0o755 if member.isdir() else 0o644
-            member.uid, member.gid = os.getuid(), os.getgid()
-            member.uname = member.gname = ""
-        packed.extractall(root, members)
+        for member in packed:
+            if member.isfile() or member.isdir() or member.issym():
+                member.mode = 0o755 if member.isdir() else 0o644
+                member.uid, member.gid = os.getuid(), os.getgid()
+                member.uname = member.gname = ""
+                packed.extract(member, root)
     identity = root / "var/lib/nova/compute_id"
     identity.parent.mkdir(parents=True, exist_ok=True)
     identity.write_text(f"{node}\n")

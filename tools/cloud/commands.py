@@ -18,9 +18,8 @@ class Answer:
 
 def run(name, *words, environment, seconds=120):
     """Run a command of this Python's environment."""
-    program = pathlib.Path(sys.executable).with_name(name)
     done = subprocess.run(
-        [program, *words],
+        [pathlib.Path(sys.executable).with_name(name), *words],
         env=environment,
         check=False,
         stdin=subprocess.DEVNULL,

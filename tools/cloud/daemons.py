@@ -100,22 +100,18 @@ class Daemons:
 
     def send(self, name, number):
         """Send a signal to the group of a process, if there is one."""
-        group = self.id(name)
-        if group:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(group, number)
+        _signal(os.killpg, self.id(name), number)
 
     def stop(self, *names, how=signal.SIGTERM, seconds=15):
         """Stop processes together; force those that take too long."""
-        groups = {name: self.id(name) for name in names}
-        for name in names:
-            self.send(name, how)
+        groups = [self.id(name) for name in names]
+        for group in groups:
+            _signal(os.killpg, group, how)
         deadline = time.monotonic() + seconds
-        for group in filter(None, groups.values()):
+        for group in filter(None, groups):
             while self._members(group):
                 if time.monotonic() > deadline:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.killpg(group, signal.SIGKILL)
+                    _signal(os.killpg, group, signal.SIGKILL)
                 time.sleep(0.05)
         for name in names:
             (self._files / name).unlink(missing_ok=True)
@@ -138,8 +134,7 @@ class Daemons:
             deadline = time.monotonic() + seconds
             while (left := self.leftover()) and time.monotonic() < deadline:
                 for pid in left:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, number)
+                    _signal(os.kill, pid, number)
                 time.sleep(0.1)
         return self.leftover()
 
@@ -162,6 +157,13 @@ class Daemons:
     def _reap(self):
         for child in self._children.values():
             child.poll()
+
+
+def _signal(kill, process, number):
+    """Send a signal to a process or group, if there is one."""
+    if process:
+        with contextlib.suppress(ProcessLookupError):
+            kill(process, number)
 
 
 def end_with_parent():

@@ -9,9 +9,11 @@ from dataclasses import asdict, dataclass, field
 from cloud import infrastructure, machines, place
 
 _FILE = "cloud.json"
-_APIS = ("keystone", "placement", "glance", "neutron", "cinder", "nova")
-_OTHERS = ("plain-nova", "dashboard", "exporter")
-_PORTS = (*_APIS, *_OTHERS, "mariadb", "amqp", "erlang", "epmd")
+_PORTS = (
+    *("keystone", "placement", "glance", "neutron", "cinder", "nova"),
+    *("plain-nova", "dashboard", "exporter"),
+    *("mariadb", "amqp", "erlang", "epmd"),
+)
 #: Seconds for which a scheduler keeps what Placement has told, so that a
 #: person does not wait a minute; and after which it trusts no host without
 #: Placement. The key's file is named where an attestor runs.

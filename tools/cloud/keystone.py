@@ -28,16 +28,16 @@ class Keystone:
 
     @dec.wsgify
     def __call__(self, request):
-        path = request.path.rstrip("/")
         version = fixture.V3Discovery(self._url)
-        if path == "/v3":
-            return _response(200, {"version": version})
-        if path == "":
-            return _response(300, {"versions": {"values": [version]}})
-        if path == "/v3/auth/tokens" and request.method == "POST":
-            return self._issue(request.json["auth"])
-        if path == "/v3/auth/tokens" and request.method == "GET":
-            return self._validate(request.headers)
+        match request.method, request.path.rstrip("/"):
+            case _, "/v3":
+                return _response(200, {"version": version})
+            case _, "":
+                return _response(300, {"versions": {"values": [version]}})
+            case "POST", "/v3/auth/tokens":
+                return self._issue(request.json["auth"])
+            case "GET", "/v3/auth/tokens":
+                return self._validate(request.headers)
         return _response(404)
 
     def _issue(self, wanted):
@@ -71,10 +71,9 @@ class Keystone:
         for role in user.roles:
             for name in (role, *_IMPLIED.get(role, ())):
                 token.add_role(name, name)
-        endpoints = {"identity": self._url}
-        for kind, (name, path) in users.SERVICES.items():
-            endpoints[kind] = self._facts.url(name) + path
-        for kind, url in endpoints.items():
+        services = {"identity": ("keystone", "/v3"), **users.SERVICES}
+        for kind, (name, path) in services.items():
+            url = self._facts.url(name) + path
             token.add_service(kind, kind).add_standard_endpoints(
                 public=url, internal=url, region=users.REGION
             )

@@ -30,8 +30,7 @@ class Plugin(plugin.Ml2Plugin):
                 state = {"agent_type": kind, "binary": kind, "topic": ""}
                 state |= {"host": machine.name, "start_flag": True}
                 state |= {"configurations": configuration}
-                admin = context.get_admin_context()
-                self.create_or_update_agent(admin, state)
+                self.create_or_update_agent(context.get_admin_context(), state)
 
     def _notify_port_updated(self, mech_context):
         """Wire a port that is bound, instead of having an agent do it."""

@@ -62,24 +62,20 @@ def make_databases(cell1, transport):
             with context.target_cell(admin, cell) as targeted:
                 migration.db_sync(database="main", context=targeted)
     for flavor in machines.FLAVORS:
-        _make_flavor(admin, flavor)
-
-
-def _make_flavor(admin, flavor):
-    objects.Flavor(
-        admin,
-        flavorid=flavor.id,
-        name=flavor.name,
-        memory_mb=flavor.memory_mb,
-        vcpus=1,
-        root_gb=flavor.root_gb,
-        ephemeral_gb=0,
-        swap=0,
-        rxtx_factor=1.0,
-        disabled=False,
-        is_public=True,
-        extra_specs=flavor.extra_specs,
-    ).create()
+        objects.Flavor(
+            admin,
+            flavorid=flavor.id,
+            name=flavor.name,
+            memory_mb=flavor.memory_mb,
+            vcpus=1,
+            root_gb=flavor.root_gb,
+            ephemeral_gb=0,
+            swap=0,
+            rxtx_factor=1.0,
+            disabled=False,
+            is_public=True,
+            extra_specs=flavor.extra_specs,
+        ).create()
 
 
 if __name__ == "__main__":

@@ -26,7 +26,19 @@ _NODE_UUID = "nova.virt.node.get_local_node_uuid"
 # Versions that Nova does not call old: 11.3.0 and 10.0.0, as in Debian 13.
 _LIBVIRT = 11_003_000
 _QEMU = 10_000_000
-_DISK = {"total": 128, "used": 44, "free": 84}
+#: Functions to what they return.
+_ANSWERS = {
+    f"{_DRIVER}.LibvirtDriver._create_image": (False, False),
+    f"{_DRIVER}.LibvirtDriver._get_local_gb_info": {
+        "total": 128,
+        "used": 44,
+        "free": 84,
+    },
+    f"{_DRIVER}.LibvirtDriver.migrate_disk_and_power_off": "{}",
+    f"{_DRIVER}.libvirt_utils.is_valid_hostname": True,
+    "nova.privsep.utils.supports_direct_io": True,
+    "nova.virt.libvirt.host.Host.get_online_cpus": set(range(16)),
+}
 
 #: Cinder keeps an image's properties with the volume, where tenants can also
 #: change them.
@@ -51,29 +63,24 @@ class StandIns(fixtures.Fixture):
 
     def setUp(self):
         super().setUp()
-        self.useFixture(nova_fixtures.DatabaseWriteLock())
-        self.neutron = self.useFixture(_Neutron(self))
-        self.cinder = self.useFixture(nova_fixtures.CinderFixture(self))
-        self.cinder.volumes[machines.IDE_VOLUME] = copy.deepcopy(_VOLUME)
-        self.useFixture(nova_fixtures.LibvirtImageBackendFixture())
-        self.useFixture(nova_fixtures.CGroupsFixture())
-        self.libvirt = self.useFixture(nova_fixtures.LibvirtFixture())
-        self.useFixture(nova_fixtures.OSBrickFixture())
-        self._patch(f"{_DRIVER}.LibvirtDriver._create_image", (False, False))
-        self._patch(f"{_DRIVER}.LibvirtDriver._get_local_gb_info", _DISK)
-        self._patch(
-            f"{_DRIVER}.LibvirtDriver.migrate_disk_and_power_off", "{}"
-        )
+        cinder = nova_fixtures.CinderFixture(self)
+        for fixture in (
+            nova_fixtures.DatabaseWriteLock(),
+            _Neutron(self),
+            cinder,
+            nova_fixtures.LibvirtImageBackendFixture(),
+            nova_fixtures.CGroupsFixture(),
+            nova_fixtures.LibvirtFixture(),
+            nova_fixtures.OSBrickFixture(),
+            *(
+                fixtures.MockPatch(name, return_value=answer)
+                for name, answer in _ANSWERS.items()
+            ),
+        ):
+            self.useFixture(fixture)
+        cinder.volumes[machines.IDE_VOLUME] = copy.deepcopy(_VOLUME)
         self.stub_out(f"{_DRIVER}.LibvirtDriver.snapshot", _snapshot)
-        self._patch(f"{_DRIVER}.libvirt_utils.is_valid_hostname", True)
-        self._patch(
-            f"{_DRIVER}.libvirt_utils.file_open",
-            side_effect=lambda *a, **k: io.BytesIO(b""),
-        )
-        self._patch("nova.privsep.utils.supports_direct_io", True)
-        self._patch(
-            "nova.virt.libvirt.host.Host.get_online_cpus", set(range(16))
-        )
+        self.stub_out(f"{_DRIVER}.libvirt_utils.file_open", _open)
 
     @contextlib.contextmanager
     def host(self, machine):
@@ -101,8 +108,9 @@ class StandIns(fixtures.Fixture):
     def stub_out(self, old, new):
         self.useFixture(fixtures.MonkeyPatch(old, new))
 
-    def _patch(self, name, value=None, **more):
-        self.useFixture(fixtures.MockPatch(name, return_value=value, **more))
+
+def _open(*_arguments, **_options):
+    return io.BytesIO(b"")
 
 
 def _snapshot(driver, context, instance, image_id, update_task_state):

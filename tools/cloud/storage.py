@@ -31,8 +31,7 @@ class Driver(nfs.NfsDriver):
         self.set_nas_security_options(self._is_voldb_empty_at_startup)
 
     def _ensure_share_mounted(self, share):
-        folder = self._get_mount_point_for_share(share)
-        os.makedirs(folder, exist_ok=True)
+        os.makedirs(self._get_mount_point_for_share(share), exist_ok=True)
 
     def initialize_connection(self, volume, connector):
         data = {"name": volume.name, "device_path": self.local_path(volume)}
