@@ -344,8 +344,7 @@ def test_stacking_again_without_unstack(devstack):
     new = "\n[new]\nx = 1\n"
     devstack.files[0].write_text(NOVA + new)
     devstack.stack()
-    again = [path.read_text() for path in devstack.files]
-    assert again[1:] == once[1:]
+    assert [path.read_text() for path in devstack.files[1:]] == once[1:]
     devstack.run("unstack")
     assert devstack.files[0].read_text() == NOVA + new
 
