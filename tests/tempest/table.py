@@ -7,11 +7,10 @@ from tests.list_table import list_table
 
 #: What the gates answer to a tenant names the rule.
 _REFUSAL = re.compile(r"(?:guest_devices|passthrough|hosts)\.[a-z_]+")
-_NOT_RUN = "not run"
 
 
 def outcome(results, test):
-    return results[test].outcome if test in results else _NOT_RUN
+    return results[test].outcome if test in results else "not run"
 
 
 def differences(plain, gates):
@@ -34,30 +33,28 @@ def table(plain, gates, about):
 
     :param about: a sentence on what was run
     """
-    every = sorted({*plain, *gates})
-    different = differences(plain, gates)
-    refused = [test for test, rules in different.items() if rules]
-    otherwise = [
-        (
-            _short(test),
+    cells = {
+        test: (
+            f"``{test.replace('tempest.api.', '')}``",
             outcome(plain, test),
             outcome(gates, test),
-            ", ".join(rules) or "no rule",
         )
+        for test in sorted({*plain, *gates})
+    }
+    different = differences(plain, gates)
+    refused = sum(map(bool, different.values()))
+    otherwise = [
+        (*cells[test], ", ".join(rules) or "no rule")
         for test, rules in different.items()
-    ]
-    tests = [
-        (_short(test), outcome(plain, test), outcome(gates, test))
-        for test in every
     ]
     head = ("Came out otherwise", "Without", "In enforce", "Refused by")
     parts = [
-        f"{about} {len(every)} tests: {_counts(plain)} without the gates, "
+        f"{about} {len(cells)} tests: {_counts(plain)} without the gates, "
         f"{_counts(gates)} with them. {len(different)} came out otherwise, "
-        f"{len(refused)} of them by a refusal that the policy means, "
-        f"{len(different) - len(refused)} by another cause.\n",
+        f"{refused} of them by a refusal that the policy means, "
+        f"{len(different) - refused} by another cause.\n",
         list_table([head, *otherwise]) if otherwise else "",
-        list_table([("Test", "Without", "In enforce"), *tests]),
+        list_table([("Test", "Without", "In enforce"), *cells.values()]),
     ]
     return "\n".join(parts)
 
@@ -68,7 +65,3 @@ def _counts(results):
         f"{outcomes.count(word)} {word}"
         for word in ("ok", "failed", "skipped")
     )
-
-
-def _short(test):
-    return f"``{test.replace('tempest.api.', '')}``"

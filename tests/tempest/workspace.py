@@ -93,8 +93,8 @@ class Result:
 def make(facts, folder):
     """Make accounts, images and tempest's configuration."""
     admin = clients.Client(facts, users.ADMIN).sdk()
-    rows = _accounts(facts, admin.identity)
-    (folder / "accounts.yaml").write_text(yaml.safe_dump(rows))
+    accounts = yaml.safe_dump(_accounts(facts, admin.identity))
+    (folder / "accounts.yaml").write_text(accounts)
     disk = folder / "disk.raw"
     disk.write_bytes(bytes(1 << 20))
     images = [
@@ -129,23 +129,24 @@ def _accounts(facts, identity):
         name = f"tempest-{number}"
         project = identity.create_project(name=name, domain_id="default")
         for place, role in enumerate(ROLES):
-            row = {
-                "username": f"{name}-{place}",
-                "password": facts.password,
-                "project_name": name,
-                "project_domain_name": "Default",
-                "user_domain_name": "Default",
-                "domain_name": "Default",
-                "roles": [role],
-                "types": ["admin"] if role == "admin" else [],
-            }
             user = identity.create_user(
-                name=row["username"],
-                password=row["password"],
+                name=f"{name}-{place}",
+                password=facts.password,
                 domain_id="default",
             )
             identity.assign_project_role_to_user(project, user, roles[role])
-            rows.append(row)
+            rows.append(
+                {
+                    "username": user.name,
+                    "password": facts.password,
+                    "project_name": name,
+                    "project_domain_name": "Default",
+                    "user_domain_name": "Default",
+                    "domain_name": "Default",
+                    "roles": [role],
+                    "types": ["admin"] if role == "admin" else [],
+                }
+            )
     return rows
 
 
@@ -176,19 +177,18 @@ def _call(folder, program, *words, check=True):
 
 
 def _results(stream):
-    result = []
-    collect = testtools.StreamToDict(result.append)
+    tests = []
+    collect = testtools.StreamToDict(tests.append)
     collect.startTestRun()
     case = subunit.ByteStreamToStreamResult(io.BytesIO(stream), "stdout")
     case.run(collect)
     collect.stopTestRun()
     outcomes = {"success": "ok", "skip": "skipped"}
-    for test in result:
-        details = test["details"]
+    for test in tests:
         texts = [
-            details[name].as_text()
+            test["details"][name].as_text()
             for name in ("reason", "traceback")
-            if name in details
+            if name in test["details"]
         ]
         outcome = outcomes.get(test["status"], "failed")
         yield test["id"].partition("[")[0], Result(outcome, "\n".join(texts))
