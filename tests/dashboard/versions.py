@@ -17,13 +17,12 @@ import pathlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from typing import Any
 from xml.etree import ElementTree
 
 # The cloud is a tool of its own: see __init__.py.
 from cloud import place
 from cloud.cloud import Cloud
+from tests.list_table import list_table
 
 _ROOT = pathlib.Path(__file__).parents[2]
 _ENVIRONMENTS = _ROOT / ".cache" / "horizon"
@@ -32,19 +31,14 @@ _FOLDER = "tests/dashboard"
 #: What runs in Horizon's own environment; the rest speaks to it by a browser.
 _INSIDE = (f"{_FOLDER}/test_middleware.py", f"{_FOLDER}/test_contents.py")
 _PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:warnings")
-_HEAD = """\
-.. Written by ``tox -e dashboard-versions``; do not edit.
-
-.. list-table::
-   :header-rows: 1
-
-   * - Horizon
-     - Django
-     - Python
-     - Passed
-     - Failed
-     - Day
-"""
+_HEAD = ".. Written by ``tox -e dashboard-versions``; do not edit.\n\n"
+_COLUMNS = ("Horizon", "Django", "Python", "Passed", "Failed", "Day")
+#: Prints the versions of an environment.
+_ABOUT = (
+    "import importlib.metadata as m, json, platform; print(json.dumps("
+    "{'Horizon': m.version('horizon'), 'Django': m.version('Django'), "
+    "'Python': platform.python_version()}))"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,51 +68,48 @@ VERSIONS = {
 
 def main(wanted: list[str]) -> int:
     """Run the versions; return the status to end with."""
-    unknown = set(wanted) - set(VERSIONS)
+    unknown = sorted(set(wanted) - set(VERSIONS))
     if unknown:
-        names = ", ".join(VERSIONS)
-        print(f"{', '.join(sorted(unknown))}: not one of {names}")
+        print(f"{', '.join(unknown)}: not one of {', '.join(VERSIONS)}")
         return 2
-    good = True
-    with _cloud() as cloud:
-        for name in wanted or list(VERSIONS):
-            print(f"-- Horizon {name}", flush=True)
-            good &= _run(cloud, name)
-            _TABLE.write_text(_table())
-    return 0 if good else 1
-
-
-@contextlib.contextmanager
-def _cloud() -> Iterator[Cloud]:
     stored = place.Place(_ROOT / ".cloud-dashboard")
     stored.take()
     cloud = Cloud(stored, print)
     cloud.up(dashboard=True, horizon=str(_python(next(iter(VERSIONS)))))
     try:
-        yield cloud
+        good = [_run(cloud, name) for name in wanted or VERSIONS]
     finally:
         cloud.down()
     shutil.rmtree(stored.root)
+    return 0 if all(good) else 1
 
 
 def _run(cloud: Cloud, name: str) -> bool:
-    """Return whether all tests of a version passed."""
-    _row(name).unlink(missing_ok=True)
+    """Run a version and write the table; return whether all tests passed."""
+    print(f"-- Horizon {name}", flush=True)
+    row = _ENVIRONMENTS / f"{name}.json"
+    row.unlink(missing_ok=True)
     python = _python(name)
     inside = _pytest(name, "inside", python, "--noconftest", *_INSIDE)
     _serve(cloud, python)
-    ignored = [f"--ignore={path}" for path in _INSIDE]
     outside = _pytest(
         name,
         "outside",
         pathlib.Path(sys.executable),
-        *("--forbid-skips", _FOLDER, *ignored),
+        *("--forbid-skips", _FOLDER),
+        *(f"--ignore={path}" for path in _INSIDE),
         NOVA_VHARD_CLOUD=str(cloud.place.root),
     )
-    row = {**_installed(python), "day": _today()}
-    row |= {part: inside[part] + outside[part] for part in inside}
-    _row(name).write_text(json.dumps(row))
-    return not row["failed"] and bool(outside["passed"])
+    failed = inside["Failed"] + outside["Failed"]
+    result = {
+        **json.loads(subprocess.check_output((python, "-c", _ABOUT))),
+        "Passed": inside["Passed"] + outside["Passed"],
+        "Failed": failed,
+        "Day": str(datetime.datetime.now(datetime.UTC).date()),
+    }
+    row.write_text(json.dumps(result))
+    _TABLE.write_text(_HEAD + list_table([_COLUMNS, *map(_cells, VERSIONS)]))
+    return not failed and bool(outside["Passed"])
 
 
 def _serve(cloud: Cloud, python: pathlib.Path) -> None:
@@ -134,14 +125,15 @@ def _python(name: str) -> pathlib.Path:
     version, folder = VERSIONS[name], _ENVIRONMENTS / name
     python = folder / "bin" / "python"
     if not python.exists():
-        make = (version.python, "-m", "venv", str(folder))
-        subprocess.run(make, check=True)
-    constraints = f"tests/versions/{version.release}.txt"
-    horizon = f"horizon>={name},<{version.below}"
-    pip = (str(python), "-m", "pip", "install", "--quiet", "-c", constraints)
-    # django-debreach wants distutils, which setuptools brings.
-    more = (*version.older, "waitress", "pytest", "setuptools", "-e", ".")
-    subprocess.run((*pip, horizon, *more), check=True, cwd=_ROOT)
+        subprocess.run((version.python, "-m", "venv", folder), check=True)
+    pip = (
+        *(str(python), "-m", "pip", "install", "--quiet"),
+        *("-c", f"tests/versions/{version.release}.txt"),
+        *(f"horizon>={name},<{version.below}", *version.older),
+        # django-debreach wants distutils, which setuptools brings.
+        *("waitress", "pytest", "setuptools", "-e", "."),
+    )
+    subprocess.run(pip, check=True, cwd=_ROOT)
     return python
 
 
@@ -162,49 +154,19 @@ def _pytest(
     environment = {**os.environ, "NOVA_VHARD_DASHBOARD": "1", **environment}
     subprocess.run(command, check=False, cwd=_ROOT, env=environment)
     if not report.exists():
-        return {"passed": 0, "failed": 1}
-    counts = ElementTree.parse(report).getroot().find("testsuite").attrib
-    bad = int(counts["failures"]) + int(counts["errors"])
-    skipped = int(counts["skipped"])
-    return {"passed": int(counts["tests"]) - bad - skipped, "failed": bad}
+        return {"Passed": 0, "Failed": 1}
+    suite = ElementTree.parse(report).getroot().find("testsuite").attrib
+    bad = int(suite["failures"]) + int(suite["errors"])
+    passed = int(suite["tests"]) - bad - int(suite["skipped"])
+    return {"Passed": passed, "Failed": bad}
 
 
-def _installed(python: pathlib.Path) -> dict[str, str]:
-    """Return the versions of an environment."""
-    code = (
-        "import importlib.metadata as m, json, platform; print(json.dumps("
-        "{'horizon': m.version('horizon'), 'django': m.version('Django'), "
-        "'python': platform.python_version()}))"
-    )
-    done = subprocess.run(
-        (str(python), "-c", code), check=True, capture_output=True
-    )
-    return dict(json.loads(done.stdout))
-
-
-def _today() -> str:
-    return str(datetime.datetime.now(datetime.UTC).date())
-
-
-def _row(name: str) -> pathlib.Path:
-    return _ENVIRONMENTS / f"{name}.json"
-
-
-def _table() -> str:
-    """Return the part of a page with the rows that runs have left."""
-    return _HEAD + "".join(_line(name) for name in VERSIONS)
-
-
-def _line(name: str) -> str:
-    columns = ("horizon", "django", "python", "passed", "failed", "day")
-    try:
-        row: dict[str, Any] = json.loads(_row(name).read_text())
-    except FileNotFoundError:
-        row = dict.fromkeys(columns, "") | {"horizon": f"{name}: not run"}
-    cells = [str(row[column]) for column in columns]
-    first, *others = [f"{cell}".rstrip() for cell in cells]
-    lines = [f"   * - {first}", *(f"     - {cell}" for cell in others)]
-    return "".join(f"{line.rstrip()}\n" for line in lines)
+def _cells(name: str) -> list[str]:
+    """Return a version's row of the table, as its last run has left it."""
+    row = {"Horizon": f"{name}: not run"}
+    with contextlib.suppress(FileNotFoundError):
+        row = json.loads((_ENVIRONMENTS / f"{name}.json").read_text())
+    return [str(row.get(column, "")) for column in _COLUMNS]
 
 
 if __name__ == "__main__":
