@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import yaml
-from oslo_config import cfg
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -44,9 +43,10 @@ def playbook(folder, part, extra, **environment):
     :param part: what the play has besides its host
     :param extra: values of ``--extra-vars``
     """
-    here = {"hosts": "localhost", "connection": "local"}
-    book = [{**here, "gather_facts": False, **part}]
-    (folder / "play.yml").write_text(yaml.safe_dump(book, sort_keys=False))
+    here = {"hosts": "localhost", "connection": "local", "gather_facts": False}
+    (folder / "play.yml").write_text(
+        yaml.safe_dump([here | part], sort_keys=False)
+    )
     return run(
         "ansible-playbook",
         "--inventory",
@@ -62,21 +62,3 @@ def playbook(folder, part, extra, **environment):
             **environment,
         },
     )
-
-
-def scheduler(folder, text, default=None):
-    """Return the lists of filters that nova-scheduler reads in a nova.conf.
-
-    :param default: of the enabled filters
-    """
-    path = folder / "nova.conf"
-    path.write_text(text)
-    conf = cfg.ConfigOpts()
-    options = [
-        cfg.MultiStrOpt("available_filters", default=[]),
-        cfg.ListOpt("enabled_filters", default=default),
-    ]
-    conf.register_opts(options, "filter_scheduler")
-    conf([], default_config_files=[str(path)], project="nova")
-    group = conf.filter_scheduler
-    return group.available_filters, group.enabled_filters

@@ -6,18 +6,28 @@ has besides, a role's own volumes, is left out.
 """
 
 import csv
-import io
-import os
 import re
 
+from nova_vhard.status import files
 from tests.deploy.places import ROOT
 
 FILE = ROOT / "doc" / "source" / "admin" / "deployers-lists.csv"
 _WORD = re.compile(r"(?i)(v(?:irt)?hard)|\b([ABC])\b")
 
 
+def scheduler(folder, text):
+    """Return the lists of filters that nova-scheduler reads in a nova.conf.
+
+    :returns: those available, those enabled
+    """
+    path = folder / "nova.conf"
+    path.write_text(text)
+    group = files.nova([str(path)]).filter_scheduler
+    return group.available_filters, group.enabled_filters
+
+
 def check(deployer, what, *lists, cannot=""):
-    """Compare a row with that of the table, or write it.
+    """Compare a row with that of the table.
 
     :param lists: before, with ours, after a second run, after the operator
         added C, after ours was removed
@@ -31,15 +41,27 @@ def check(deployer, what, *lists, cannot=""):
         )
         for words in lists
     ]
-    assert len(cells) == 5
-    line = io.StringIO()
-    row = (deployer, what, *(cell or "none" for cell in cells), cannot)
-    csv.writer(line, lineterminator="\n").writerow(row)
-    text = FILE.read_text()
-    if os.environ.get("NOVA_VHARD_GOLDEN") == "write":
-        begin = f"{deployer},{what},"
-        lines = text.splitlines(keepends=True)
-        kept = [each for each in lines if not each.startswith(begin)]
-        text = "".join(sorted([*kept, line.getvalue()]))
-        FILE.write_text(text)
-    assert line.getvalue() in text
+    row = [deployer, what, *(cell or "none" for cell in cells), cannot]
+    with FILE.open(newline="") as file:
+        assert row in list(csv.reader(file))
+
+
+def follow(deployer, cloud, **cannot):
+    """Compare the rows of a deployer that tests run.
+
+    :param cloud: ``own`` writes the operator's lists, ``install`` and
+        ``remove`` are for ours, and ``lists`` returns the lists by then
+    :param cannot: for each list what the deployer makes impossible
+    """
+    cloud.remove()
+    cloud.own("A", "B")
+    seen = [cloud.lists()]
+    for own in (("A", "B"), ("A", "B"), ("A", "B", "C")):
+        cloud.own(*own)
+        cloud.install()
+        seen.append(cloud.lists())
+    cloud.remove()
+    seen.append(cloud.lists())
+    for name, *rows in zip(cannot, *seen, strict=True):
+        what = "plug-ins of imports" if name == "plugins" else name
+        check(deployer, what, *rows, cannot=cannot[name])

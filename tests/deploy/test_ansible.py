@@ -9,12 +9,25 @@ import shutil
 
 import pytest
 import yaml
+from oslo_config import cfg
 
+from nova_vhard.cmd import status as command
+from nova_vhard.conf import status as status_conf
 from nova_vhard.status import files
+from nova_vhard.status.node import Node
 from tests.deploy import table
 from tests.deploy.places import DEPLOY, PASTE, PREFIX, ROOT, playbook
 
 COLLECTION = DEPLOY / "ansible"
+ROLE = COLLECTION / "roles" / "vhard"
+#: Of nova-vhard-status.
+CHECKS = (
+    "Scheduler filter",
+    "Nova API gate",
+    "Glance API gate",
+    "Glance import gate",
+    "Policy",
+)
 
 
 class Hosts:
@@ -23,6 +36,7 @@ class Hosts:
     def __init__(self, folder):
         self.folder = folder
         self.etc = folder / "etc"
+        self.changes = []
         for name, path in PASTE.items():
             (self.etc / name).mkdir(parents=True)
             shutil.copy(path, self.etc / name)
@@ -63,6 +77,27 @@ class Hosts:
         )
         return int(re.search(r"changed=(\d+)", output)[1])
 
+    def install(self):
+        self.changes.append(self.play("gates"))
+
+    def remove(self):
+        self.play("gates", vhard_state="absent")
+
+    def own(self, *words):
+        """Change the operator's lists in the files that have A and B."""
+        for path in self.etc.rglob("*.conf"):
+            own = re.sub("A,B(,C)?", ",".join(words), path.read_text())
+            path.write_text(own)
+
+    def lists(self):
+        """Return the lists that nova-scheduler and glance-api read."""
+        nova = files.nova([str(self.etc / "nova" / "nova.conf")])
+        names = ("glance-image-import.conf", "glance-api.conf")
+        paths = [str(self.etc / "glance" / name) for name in names]
+        imports = files.glance(paths).image_import_opts
+        filters = nova.filter_scheduler.enabled_filters
+        return filters, list(imports.image_import_plugins)
+
     def content(self):
         """Return every file's bytes and every folder, by path."""
         return {
@@ -78,56 +113,28 @@ def hosts(tmp_path):
     return Hosts(tmp_path)
 
 
-def status(hosts):
-    """Return what nova-vhard-status says of each check."""
-    from oslo_config import cfg
-
-    from nova_vhard.cmd import status as command
-    from nova_vhard.conf import status as status_conf
-    from nova_vhard.status.node import Node
-
-    conf = cfg.ConfigOpts()
-    status_conf.register(conf)
-    conf(
-        [
-            f"--nova-config-file={hosts.etc}/nova/nova.conf",
-            f"--glance-config-file={hosts.etc}/glance/glance-api.conf",
-        ],
-        project="test",
-        default_config_files=[],
-    )
-    node = Node(conf)
-    names = (
-        "Scheduler filter",
-        "Nova API gate",
-        "Glance API gate",
-        "Glance import gate",
-        "Policy",
-    )
-    return {
-        name: command._run(command.CHECKS[name], node, None) for name in names
-    }
-
-
 def test_audit_enforce_and_back(hosts):
     before = hosts.content()
-
     assert hosts.play("gates") > 0
     policy = hosts.etc / "nova-vhard" / "policy.yaml"
     assert yaml.safe_load(policy.read_text())["mode"] == "audit"
-    codes = {name: each.code.value for name, each in status(hosts).items()}
+    conf = cfg.ConfigOpts()
+    status_conf.register(conf)
+    paths = {"nova": "nova/nova.conf", "glance": "glance/glance-api.conf"}
+    words = [f"--{n}-config-file={hosts.etc}/{p}" for n, p in paths.items()]
+    conf(words, project="test", default_config_files=[])
+    node = Node(conf)
+    codes = {
+        name: command._run(command.CHECKS[name], node, None).code.value
+        for name in CHECKS
+    }
     # A policy in audit is a warning.
-    assert {name for name, code in codes.items() if code} == {"Policy"}
-    assert codes["Policy"] == 1
+    assert codes == {**dict.fromkeys(CHECKS, 0), "Policy": 1}
 
     in_audit = hosts.content()
     assert hosts.play("gates", vhard_mode="enforce") == 1
-    changed = {
-        path
-        for path, content in hosts.content().items()
-        if content != in_audit.get(path)
-    }
-    assert changed == {"nova-vhard/policy.yaml"}
+    changed = dict(hosts.content().items() - in_audit.items())
+    assert list(changed) == ["nova-vhard/policy.yaml"]
     assert yaml.safe_load(policy.read_text())["mode"] == "enforce"
     assert hosts.play("gates", vhard_mode="enforce") == 0
 
@@ -136,48 +143,19 @@ def test_audit_enforce_and_back(hosts):
     assert hosts.play("gates", vhard_state="absent") == 0
 
 
-def lists(hosts):
-    """Return the lists that nova-scheduler and glance-api read."""
-    nova = files.nova([str(hosts.etc / "nova/nova.conf")])
-    paths = [
-        str(hosts.etc / "glance" / name)
-        for name in ("glance-image-import.conf", "glance-api.conf")
-    ]
-    imports = files.glance(paths).image_import_opts
-    group = nova.filter_scheduler
-    return group.enabled_filters, list(imports.image_import_plugins)
-
-
 def test_no_list_of_the_operators_is_replaced(hosts):
-    path = hosts.etc / "nova" / "nova.conf"
-    path.write_text(
-        "[filter_scheduler]\nenabled_filters = A,B\navailable_filters = x.A\n"
-    )
+    nova = hosts.etc / "nova" / "nova.conf"
+    nova.write_text(f"{HEAD}enabled_filters = A,B\navailable_filters = x.A\n")
     imports = hosts.etc / "glance" / "glance-image-import.conf"
     imports.write_text("[image_import_opts]\nimage_import_plugins = [A,B]\n")
     before = hosts.content()
-    seen = [lists(hosts)]
-    hosts.play("gates")
-    seen.append(lists(hosts))
-    nova = files.nova([str(path)])
-    assert nova.filter_scheduler.available_filters == [
-        "x.A",
-        "nova_vhard.gates.scheduler.all_filters",
-    ]
-    assert hosts.play("gates") == 0
-    seen.append(lists(hosts))
-    for each in (path, imports):
-        each.write_text(each.read_text().replace("A,B", "A,B,C"))
-    assert hosts.play("gates") == 0
-    seen.append(lists(hosts))
-    hosts.play("gates", vhard_state="absent")
-    seen.append(lists(hosts))
-    for each in (path, imports):
-        each.write_text(each.read_text().replace("A,B,C", "A,B"))
+    table.follow("Ansible", hosts, filters="", plugins="")
+    assert hosts.changes[1:] == [0, 0]
+    hosts.own("A", "B")
     assert hosts.content() == before
-    filters, plugins = zip(*seen, strict=True)
-    table.check("Ansible", "filters", *filters)
-    table.check("Ansible", "plug-ins of imports", *plugins)
+    hosts.install()
+    available = files.nova([str(nova)]).filter_scheduler.available_filters
+    assert available == ["x.A", "nova_vhard.gates.scheduler.all_filters"]
 
 
 FILTERS = ("filter_scheduler", "enabled_filters", "Ours", True, "A,B")
@@ -211,8 +189,8 @@ HEAD = "[filter_scheduler]\n"
         ),
     ],
 )
-def test_a_word_in_a_list_and_back(made, text, value):
-    option = module().ListOption(*made)
+def test_a_word_in_a_list_and_back(module, made, text, value):
+    option = module.ListOption(*made)
     after = option.add(text) if option.said(text) else option.write(text)
     rest = re.split(rf"(?im)^\[{made[0]}\]\n", after)[-1]
     assert option.said(after)
@@ -222,11 +200,13 @@ def test_a_word_in_a_list_and_back(made, text, value):
     # What the operator puts in afterwards stays.
     changed = after.replace(value, value.replace(made[2], f"{made[2]},E", 1))
     assert option.add(changed) == changed
-    assert re.search(r"[ =\[,\"]E\b", option.remove(changed))
-    assert made[2] not in option.remove(changed).replace("OursToo", "")
-    assert "nova-vhard" not in option.remove(changed)
+    left = option.remove(changed)
+    assert re.search(r"[ =\[,\"]E\b", left)
+    assert made[2] not in left.replace("OursToo", "")
+    assert "nova-vhard" not in left
 
 
+@pytest.fixture(scope="module")
 def module():
     """Return the collection's module, as Python's own."""
     path = COLLECTION / "plugins" / "modules" / "list_option.py"
@@ -237,69 +217,81 @@ def module():
 
 
 def test_each_variable_is_described():
-    def content(name):
-        path = COLLECTION / "roles" / "vhard" / name / "main.yml"
-        return yaml.safe_load(path.read_text())
-
-    path = COLLECTION / "roles" / "vhard" / "meta" / "argument_specs.yml"
-    specs = yaml.safe_load(path.read_text())["argument_specs"]
-    options = specs["main"]["options"]
-    assert set(options) == {"vhard_part", *content("defaults")}
-    parts = content("vars")["vhard_parts"]
-    assert options["vhard_part"]["choices"] == list(parts)
+    specs, defaults, parts = (
+        yaml.safe_load((ROLE / name).read_text())
+        for name in (
+            "meta/argument_specs.yml",
+            "defaults/main.yml",
+            "vars/main.yml",
+        )
+    )
+    options = specs["argument_specs"]["main"]["options"]
+    assert set(options) == {"vhard_part", *defaults}
+    assert options["vhard_part"]["choices"] == list(parts["vhard_parts"])
 
 
 def test_novas_own_list_is_the_default():
-    text = (COLLECTION / "roles/vhard/vars/main.yml").read_text()
+    text = (ROLE / "vars" / "main.yml").read_text()
     assert f"default: {','.join(files.STOCK_FILTERS)}\n" in text
 
 
-def test_a_folder_that_is_not_there_changes_nothing(hosts):
-    before = hosts.content()
-    with pytest.raises(AssertionError, match="There is no"):
-        hosts.play("gates", vhard_nova_folder=str(hosts.etc / "none"))
-    assert hosts.content() == before
-
-
 GUARDS_FOLDERS = ("hooks_dir", "state_path", "run_dir")
-#: Part to its file, its units, and a file of its own.
-DAEMONS = {
-    "reporter": ("reporter.conf", 1, "reporter-placement.conf"),
-    "sweep": ("reporter.conf", 2, None),
-    "cleaner": ("cleaner.conf", 1, "cleaning.yaml"),
-    "guard": ("guard.conf", 2, None),
-    "exporter": ("exporter.conf", 1, None),
-    "attestor": ("attestor.conf", 1, "attestation.key"),
-}
 
 
-@pytest.mark.parametrize("part", DAEMONS)
-def test_a_daemon_and_back(hosts, part):
-    name, units, own = DAEMONS[part]
+@pytest.mark.parametrize(
+    ("part", "name", "login", "units", "modes"),
+    [
+        (
+            "reporter",
+            "reporter.conf",
+            True,
+            1,
+            {"reporter.conf": 0o600, "reporter-placement.conf": 0o600},
+        ),
+        ("sweep", "reporter.conf", True, 2, {"reporter.conf": 0o600}),
+        (
+            "cleaner",
+            "cleaner.conf",
+            True,
+            1,
+            {"cleaner.conf": 0o600, "cleaning.yaml": 0o644},
+        ),
+        ("guard", "guard.conf", False, 2, {"guard.conf": 0o644}),
+        ("exporter", "exporter.conf", False, 1, {"exporter.conf": 0o600}),
+        (
+            "attestor",
+            "attestor.conf",
+            True,
+            1,
+            {"attestor.conf": 0o600, "attestation.key": 0o600},
+        ),
+    ],
+)
+def test_a_daemon_and_back(hosts, part, name, login, units, modes):
+    """Its configuration, and a file of its own that is named later.
+
+    :param modes: of both
+    """
+    folder = hosts.etc / "nova-vhard"
     guard = dict.fromkeys(GUARDS_FOLDERS, str(hosts.folder))
     given = {"vhard_options": {"vhard_guard": guard, "x": {"y": [1, 2]}}}
     before = hosts.content()
     assert hosts.play(part, **given) > 0
-    conf = hosts.etc / "nova-vhard" / name
-    secret = part != "guard"
-    assert conf.stat().st_mode & 0o777 == (0o600 if secret else 0o644)
-    text = conf.read_text()
-    login = f"username = vhard-{part}" in text
-    assert login == (part not in ("guard", "exporter"))
+    text = (folder / name).read_text()
+    assert (f"username = vhard-{part}" in text) == login
     assert "[x]\ny = 1\ny = 2\n" in text
     assert len(list((hosts.etc / "systemd").iterdir())) == units
     hook = hosts.folder / "qemu.d" / "nova-vhard-guard"
-    policy = hosts.etc / "nova-vhard" / "policy.yaml"
+    policy = folder / "policy.yaml"
     assert hook.exists() == policy.exists() == (part == "guard")
     assert hosts.play(part, **given) == 0
-    if own:
+    for own in modes.keys() - {name}:
         (hosts.folder / "own").write_text("own\n")
         given["vhard_files"] = {own: str(hosts.folder / "own")}
         assert hosts.play(part, **given) == 1
-        copy = hosts.etc / "nova-vhard" / own
-        assert copy.read_text() == "own\n"
-        secret = not own.endswith(".yaml")
-        assert copy.stat().st_mode & 0o777 == (0o600 if secret else 0o644)
+        assert (folder / own).read_text() == "own\n"
+    shown = {each: (folder / each).stat().st_mode & 0o777 for each in modes}
+    assert shown == modes
     assert hosts.play(part, vhard_state="absent", **given) > 0
     assert hosts.content() == before
     assert not hook.exists()
@@ -325,6 +317,7 @@ def test_gates_and_guard_leave_each_other_the_policy(hosts):
     ("part", "wrong", "message"),
     [
         ("all", {}, "must be one of: gates, reporter"),
+        ("gates", {"vhard_nova_folder": "/not/there"}, "There is no"),
         ("gates", {"vhard_mode": "off"}, "must be one of: audit, warn"),
         ("gates", {"vhard_services": ["cinder"]}, "of: nova, glance"),
         ("reporter", {"vhard_files": {"x": "/x"}}, "may name reporter-"),

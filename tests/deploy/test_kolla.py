@@ -2,6 +2,7 @@
 """deploy/kolla, in the hands of kolla-build and of kolla-ansible's plugins."""
 
 import json
+import pathlib
 import re
 import shutil
 
@@ -10,7 +11,7 @@ import yaml
 from oslo_config import cfg
 
 from tests.deploy import table
-from tests.deploy.places import DEPLOY, PREFIX, playbook, run, scheduler
+from tests.deploy.places import DEPLOY, PREFIX, playbook
 
 KOLLA = DEPLOY / "kolla"
 ANSIBLE = PREFIX / "share" / "kolla-ansible" / "ansible"
@@ -21,6 +22,10 @@ FILTERS = (
 STOCK = "nova.scheduler.filters.all_filters"
 OURS = "nova_vhard.gates.scheduler.VirtHardeningFilter"
 BLAZAR = "blazarnova.scheduler.filters.blazar_filter.BlazarFilter"
+#: What the role's own template says where Blazar is enabled.
+ROLES_CONF = ANSIBLE / "roles" / "nova" / "templates" / "nova.conf.j2"
+BLAZAR_OF_THE_ROLE = r"{% if enable_blazar \| bool %}.*?{% endif %}\n"
+IMPORTS = "[image_import_opts]\nimage_import_plugins = "
 #: File here to that of the operator's folder.
 GLOBALS = {
     "globals.yml": "globals.d/nova-vhard.yml",
@@ -41,31 +46,46 @@ SERVICES = {
 
 
 @pytest.fixture(scope="module")
-def dockerfiles(tmp_path_factory):
-    """Return what kolla-build renders: image to Dockerfile."""
-    work = tmp_path_factory.mktemp("kolla")
-    run(
-        "kolla-build",
-        "--config-file",
-        KOLLA / "kolla-build.conf",
-        "--template-override",
-        KOLLA / "template-override.j2",
-        "--template-only",
-        "--work-dir",
-        work,
-        "^nova-base$",
-        "^glance-base$",
-        "^horizon$",
-    )
+def images(tmp_path_factory):
+    """Return what Kolla's worker makes: image to Dockerfile and plug-ins.
+
+    No Dockerfile names the sections of plug-ins.
+    """
+    from kolla.common import config
+    from kolla.image.kolla_worker import KollaWorker
+
+    words = {
+        "config-file": KOLLA / "kolla-build.conf",
+        "template-override": KOLLA / "template-override.j2",
+        "work-dir": tmp_path_factory.mktemp("kolla"),
+    }
+    conf = cfg.ConfigOpts()
+    options = [f"--{name}={value}" for name, value in words.items()]
+    config.parse(conf, [*options, "--template-only"], prog="kolla-build")
+    worker = KollaWorker(conf)
+    worker.setup_working_dir()
+    worker.find_dockerfiles()
+    worker.create_dockerfiles()
+    worker.build_image_list()
     return {
-        path.parent.name: path.read_text() for path in work.rglob("Dockerfile")
+        image.name: (
+            pathlib.Path(image.path, "Dockerfile").read_text(),
+            [
+                (plugin["type"], plugin["source"].endswith(".tar.gz"))
+                for plugin in image.plugins
+                if plugin["name"].endswith("-plugin-vhard")
+            ],
+        )
+        for image in worker.images
     }
 
 
-@pytest.mark.parametrize("service", ["nova", "glance"])
-def test_the_gates_are_put_in_behind_the_service(dockerfiles, service):
-    text = dockerfiles[f"{service}-base"]
-    paste = "api-paste.ini" if service == "nova" else "glance-api-paste.ini"
+@pytest.mark.parametrize(
+    ("service", "paste"),
+    [("nova", "api-paste.ini"), ("glance", "glance-api-paste.ini")],
+)
+def test_the_gates_are_put_in_behind_the_service(images, service, paste):
+    text, _ = images[f"{service}-base"]
     step = f"nova-vhard-paste add {service} /etc/{service}/{paste}"
     assert text.count(step) == 1
     # The file that is changed is there by then, and so is the package.
@@ -74,43 +94,13 @@ def test_the_gates_are_put_in_behind_the_service(dockerfiles, service):
     assert "/plugins/nova_vhard-*" in text
 
 
-def test_other_images_stay_as_they_are(dockerfiles):
-    changed = {n for n, text in dockerfiles.items() if "vhard" in text}
-    assert changed == {"nova-base", "glance-base", "horizon"}
-    text = dockerfiles["horizon"]
+def test_other_images_stay_as_they_are(images):
+    ours = {"nova-base", "glance-base", "horizon"}
+    assert {n for n, (text, _) in images.items() if "vhard" in text} == ours
+    plugins = {name: each for name, (_, each) in images.items() if each}
+    assert plugins == {name: [("local", True)] for name in ours}
+    text, _ = images["horizon"]
     assert text.index("plugins/*") < text.index("nova_vhard_dashboard")
-
-
-def test_the_sources_are_plugins_of_both_images():
-    """No Dockerfile names the sections of plug-ins: ask Kolla's worker."""
-    from kolla.common import config
-    from kolla.image.kolla_worker import KollaWorker
-
-    conf = cfg.ConfigOpts()
-    config.parse(
-        conf,
-        ["--config-file", str(KOLLA / "kolla-build.conf")],
-        prog="kolla-build",
-    )
-    conf.set_override("template_only", True)
-    worker = KollaWorker(conf)
-    worker.setup_working_dir()
-    try:
-        worker.find_dockerfiles()
-        worker.create_dockerfiles()
-        worker.build_image_list()
-        plugins = {
-            image.name: (plugin["type"], plugin["source"])
-            for image in worker.images
-            for plugin in image.plugins
-            if plugin["name"].endswith("-plugin-vhard")
-        }
-    finally:
-        shutil.rmtree(worker.temp_dir)
-    assert set(plugins) == {"nova-base", "glance-base", "horizon"}
-    for kind, source in plugins.values():
-        assert kind == "local"
-        assert source.endswith(".tar.gz")
 
 
 class Cloud:
@@ -122,6 +112,7 @@ class Cloud:
         for name in ("config/nova", "config/glance", "globals.d"):
             (self.etc / name).mkdir(parents=True)
         self.write("globals.yml", "---\n{}\n")
+        self.volumes_of_own = []
         self.install()
 
     def write(self, name, text):
@@ -181,7 +172,9 @@ class Cloud:
         """
         name, common = FILES[service]
         template = self.folder / "role.conf.j2"
-        template.write_text(blazar_of_the_role() if service == "nova" else "")
+        role = ROLES_CONF.read_text() if service == "nova" else ""
+        own = re.search(BLAZAR_OF_THE_ROLE, role, re.S)
+        template.write_text(f"[filter_scheduler]\n{own[0]}" if own else "")
         merged = self.folder / "merged.conf"
         sources = [
             template,
@@ -199,7 +192,7 @@ class Cloud:
         self.play(task, **variables)
         return merged.read_text()
 
-    def volumes(self, **variables):
+    def volumes(self):
         """Return the volumes of each container that has a gate."""
         listed = {
             name: "{{ " + f"{services}['{name}'].volumes" + " }}"
@@ -213,17 +206,25 @@ class Cloud:
             },
             "vars": {"volumes": listed},
         }
-        self.play(task, **variables)
+        own = self.volumes_of_own
+        self.play(task, **{"default_extra_volumes": own} if own else {})
         return json.loads(path.read_text())
 
+    def own(self, *words):
+        """Write lists of the operator."""
+        filters = f"[filter_scheduler]\nenabled_filters = {','.join(words)}\n"
+        self.write("config/nova.conf", filters)
+        self.write("config/glance.conf", f"{IMPORTS}[{','.join(words)}]\n")
+        self.volumes_of_own = [f"/{word}:/{word}:ro" for word in words]
 
-def blazar_of_the_role():
-    """Return what the role's own template says where Blazar is enabled."""
-    template = ANSIBLE / "roles" / "nova" / "templates" / "nova.conf.j2"
-    text = template.read_text()
-    start = text.index("{% if enable_blazar | bool %}")
-    block = text[start : text.index("{% endif %}", start)]
-    return f"[filter_scheduler]\n{block}{{% endif %}}\n"
+    def lists(self):
+        """Return the filters, plug-ins and volumes of Nova and Glance."""
+        plugins = re.findall(r"plugins = (.*)", self.merged("glance"))
+        return (
+            table.scheduler(self.folder, self.merged("nova"))[1],
+            plugins[0].split(","),
+            self.volumes()["nova-api"],
+        )
 
 
 @pytest.fixture
@@ -264,28 +265,21 @@ def test_no_filter_of_the_operators_is_dropped(
     def merged(group):
         if name:
             cloud.write(f"config/{name}", f"[filter_scheduler]\n{group}")
-        return cloud.merged("nova", enable_blazar=blazar)
+        text = cloud.merged("nova", enable_blazar=blazar)
+        return text, table.scheduler(tmp_path, text)
 
     cloud.remove()
-    before = merged(text)
-    assert scheduler(tmp_path, before, FILTERS.split(","))[1] == enabled.split(
-        ","
-    )
+    before, (_, filters) = merged(text)
+    assert filters == enabled.split(",")
     cloud.install()
-    after = merged(text)
-    assert scheduler(tmp_path, after, FILTERS.split(",")) == (
-        [*available, OURS],
-        ["VirtHardeningFilter", *enabled.split(",")],
-    )
-    assert merged(text) == after
+    after, lists = merged(text)
+    assert lists == ([*available, OURS], ["VirtHardeningFilter", *filters])
+    assert merged(text)[0] == after
     if name:
-        changed = scheduler(tmp_path, merged("enabled_filters = Other\n"))
-        assert changed[1] == ["VirtHardeningFilter", "Other"]
+        _, (_, changed) = merged("enabled_filters = Other\n")
+        assert changed == ["VirtHardeningFilter", "Other"]
     cloud.remove()
-    assert merged(text) == before
-
-
-IMPORTS = "[image_import_opts]\nimage_import_plugins = "
+    assert merged(text)[0] == before
 
 
 @pytest.mark.parametrize(
@@ -303,46 +297,12 @@ def test_the_gate_is_the_last_plugin_of_imports(cloud, own, expected):
     assert f"{IMPORTS}{expected}\n" in cloud.merged("glance")
 
 
-def test_a_list_that_changes_while_ours_is_there(cloud, tmp_path):
-    def add(words):
-        for service, line in (
-            ("nova", f"[filter_scheduler]\nenabled_filters = {words}\n"),
-            ("glance", f"{IMPORTS}[{words}]\n"),
-        ):
-            cloud.write(f"config/{service}.conf", line)
-
-    def lists():
-        text = cloud.merged("glance")
-        plugins = re.findall(r"image_import_plugins = (.*)", text)
-        return (
-            scheduler(tmp_path, cloud.merged("nova"))[1],
-            plugins[0].split(","),
-            cloud.volumes(default_extra_volumes=own)["nova-api"],
-        )
-
-    own = ["/A:/A:ro", "/B:/B"]
-    add("A,B")
-    cloud.remove()
-    seen = [lists()]
-    cloud.install()
-    seen += [lists(), lists()]
-    add("A,B,C")
-    own.append("/C:/C")
-    seen.append(lists())
-    cloud.remove()
-    seen.append(lists())
-    filters, plugins, volumes = zip(*seen, strict=True)
+def test_a_list_that_changes_while_ours_is_there(cloud):
     file = (
         "a file of one host, or of your own under the same name, replaces it"
     )
-    table.check("Kolla", "filters", *filters, cannot=file)
-    table.check("Kolla", "plug-ins of imports", *plugins, cannot=file)
-    table.check(
-        "Kolla",
-        "volumes",
-        *volumes,
-        cannot="with a variable of yours of the same name it stops",
-    )
+    volume = "with a variable of yours of the same name it stops"
+    table.follow("Kolla", cloud, filters=file, plugins=file, volumes=volume)
 
 
 #: What the hook, which is in the first, reads.
@@ -351,12 +311,11 @@ HOOKS = ("/etc/libvirt/hooks", "/var/lib/nova-vhard-guard")
 
 def test_no_volume_of_the_operators_is_dropped(cloud):
     """Nor is one of the role's own."""
-    own = ["/etc/pki:/etc/pki:ro"]
+    own = cloud.volumes_of_own = ["/etc/pki:/etc/pki:ro"]
     cloud.remove()
-    before = cloud.volumes(default_extra_volumes=own)
+    before = cloud.volumes()
     cloud.install()
-    after = cloud.volumes(default_extra_volumes=own)
-    for name, mounts in after.items():
+    for name, mounts in cloud.volumes().items():
         service = name.partition("-")[0]
         ours = [f"{service}_vhard:/var/lib/nova-vhard"]
         if name == "nova-libvirt":
@@ -371,28 +330,28 @@ def test_no_volume_of_the_operators_is_dropped(cloud):
     readme = (KOLLA / "README.rst").read_text()
     assert "docker volume rm nova_vhard glance_vhard\n" in readme
     cloud.remove()
-    assert cloud.volumes(default_extra_volumes=own) == before
+    assert cloud.volumes() == before
 
 
 @pytest.mark.parametrize(
     "name", ["globals.yml", "globals.d/a.yml", "globals.d/z.yml"]
 )
 def test_a_variable_of_the_operators_stops_it(cloud, name):
-    for variable in (
-        "nova_scheduler_extra_volumes",
-        "nova_libvirt_extra_volumes",
-    ):
+    for program in ("scheduler", "libvirt"):
+        variable = f"nova_{program}_extra_volumes"
         cloud.write(name, f"---\n{variable}: [/a:/a]\n")
-        match = f"{name}:{variable}: Write"
-        with pytest.raises(AssertionError, match=match):
+        with pytest.raises(AssertionError, match=f"{name}:{variable}: Write"):
             cloud.volumes()
 
 
 def test_the_images_are_named_by_variables_of_the_roles():
     readme = (KOLLA / "README.rst").read_text()
-    roles = {"nova_api": "nova", "nova_scheduler": "nova"}
-    roles |= {"glance_api": "glance", "horizon": "horizon"}
-    for image, role in roles.items():
+    for image, role in (
+        ("nova_api", "nova"),
+        ("nova_scheduler", "nova"),
+        ("glance_api", "glance"),
+        ("horizon", "horizon"),
+    ):
         assert f"{image}_image_full: REGISTRY/" in readme
         file = ANSIBLE / "roles" / role / "defaults" / "main.yml"
         assert f"{image}_image_full" in yaml.safe_load(file.read_text())

@@ -16,8 +16,8 @@ from tests.deploy.places import (
     PREFIX,
     output,
     playbook,
-    scheduler,
 )
+from tests.unit.cli import nodes
 
 FILE = DEPLOY / "openstack-ansible" / "user_nova_vhard.yml"
 PLUGINS = PREFIX / "share" / "ansible" / "plugins"
@@ -44,6 +44,18 @@ class Cloud:
 
     def install(self):
         shutil.copy(FILE, self.etc)
+
+    def remove(self):
+        (self.etc / FILE.name).unlink()
+
+    def own(self, *words):
+        """Set lists of the operator."""
+        self.words = words
+
+    def lists(self):
+        """Return the filters and plug-ins that Nova and Glance read."""
+        filters = table.scheduler(self.folder, self.nova(self.words))[1]
+        return filters, self.imports(f"[{','.join(self.words)}]")
 
     def play(self, task, **role):
         """Run a task; return what was printed.
@@ -100,6 +112,18 @@ class Cloud:
             nova_blazar_enabled=blazar,
         )
 
+    def imports(self, value):
+        """Return the plug-ins that Glance reads of the role's two files."""
+        names = ("glance-image-import.conf", "glance-api.conf")
+        paths = [self.folder / name for name in names]
+        text = f"[image_import_opts]\nimage_import_plugins = {value}\n"
+        paths[0].write_text(text)
+        variable = "glance_glance_api_conf_overrides"
+        role = {"glance_glance_image_import_conf_location": str(paths[0])}
+        paths[1].write_text(self.merged("[DEFAULT]\n", variable, **role))
+        conf = files.glance([str(path) for path in paths])
+        return list(conf.image_import_opts.image_import_plugins)
+
 
 @pytest.fixture
 def cloud(tmp_path):
@@ -110,18 +134,16 @@ def cloud(tmp_path):
 def test_the_paste_file_is_as_nova_vhard_paste_makes_it_and_goes_back(
     cloud, service
 ):
-    shipped = PASTE[service].read_text()
-    text = cloud.merged(shipped, PASTE_VARIABLES[service])
-    ours = paste_file.add(shipped, paste_file.SERVICES[service])
-    assert paste_file.read(text) == paste_file.read(ours)
-    assert cloud.merged(text, PASTE_VARIABLES[service]) == text
+    shipped, variable = nodes.shipped(service), PASTE_VARIABLES[service]
+    text = cloud.merged(shipped, variable)
+    assert paste_file.read(text) == paste_file.read(nodes.gated(service))
+    assert cloud.merged(text, variable) == text
     # The role merges into the file that it has merged: taking the variable
     # away is not enough.
-    (cloud.etc / FILE.name).unlink()
-    assert "vhard" in cloud.merged(text, PASTE_VARIABLES[service])
+    cloud.remove()
+    assert "vhard" in cloud.merged(text, variable)
     removed = paste_file.remove(text, paste_file.SERVICES[service])
-    after = cloud.merged(removed, PASTE_VARIABLES[service])
-    assert "vhard" not in after
+    after = cloud.merged(removed, variable)
     assert paste_file.read(after) == paste_file.read(shipped)
 
 
@@ -131,57 +153,25 @@ TENANTS = ["AggregateMultiTenancyIsolation", "ComputeFilter"]
 @pytest.mark.parametrize("blazar", [False, True])
 def test_no_filter_of_the_operators_is_dropped(cloud, tmp_path, blazar):
     own = [*TENANTS, *["BlazarFilter"] * blazar]
-    (cloud.etc / FILE.name).unlink()
+    cloud.remove()
     before = cloud.nova(own, blazar)
     cloud.install()
     text = cloud.nova(own, blazar)
-    available, enabled = scheduler(tmp_path, text)
+    available, enabled = table.scheduler(tmp_path, text)
     assert sorted(available) == sorted([ALL, *[BLAZAR] * blazar])
     assert enabled == ["VirtHardeningFilter", *own]
     assert cloud.nova(own, blazar) == text
-    changed = cloud.nova([*own, "NUMATopologyFilter"], blazar)
-    assert scheduler(tmp_path, changed)[1][1:] == [*own, "NUMATopologyFilter"]
-    (cloud.etc / FILE.name).unlink()
+    cloud.remove()
     assert cloud.nova(own, blazar) == before
 
 
-def imports(cloud, value):
-    """Return the plug-ins that Glance reads of the role's two files."""
-    names = ("glance-image-import.conf", "glance-api.conf")
-    paths = [cloud.folder / name for name in names]
-    paths[0].write_text(
-        f"[image_import_opts]\nimage_import_plugins = {value}\n"
-    )
-    api = cloud.merged(
-        "[DEFAULT]\n",
-        "glance_glance_api_conf_overrides",
-        glance_glance_image_import_conf_location=str(paths[0]),
-    )
-    paths[1].write_text(api)
-    conf = files.glance([str(path) for path in paths])
-    return list(conf.image_import_opts.image_import_plugins)
-
-
 def test_a_list_of_plugins_over_several_lines(cloud):
-    value = "['A',\n    B,\n  ]"
-    assert imports(cloud, value) == ["A", "B", "vhard"]
+    assert cloud.imports("['A',\n    B,\n  ]") == ["A", "B", "vhard"]
 
 
-def test_a_list_that_changes_while_ours_is_there(cloud, tmp_path):
-    def lists(*own):
-        filters = scheduler(tmp_path, cloud.nova(own))[1]
-        return filters, imports(cloud, f"[{','.join(own)}]")
-
-    (cloud.etc / FILE.name).unlink()
-    seen = [lists("A", "B")]
-    cloud.install()
-    seen += [lists("A", "B"), lists("A", "B"), lists("A", "B", "C")]
-    (cloud.etc / FILE.name).unlink()
-    seen.append(lists("A", "B", "C"))
-    names = ("filters", "plug-ins of imports")
+def test_a_list_that_changes_while_ours_is_there(cloud):
     cannot = "with a variable of overrides of your own it stops"
-    for name, row in zip(names, zip(*seen, strict=True), strict=True):
-        table.check("OpenStack-Ansible", name, *row, cannot=cannot)
+    table.follow("OpenStack-Ansible", cloud, filters=cannot, plugins=cannot)
 
 
 @pytest.mark.parametrize(
@@ -204,28 +194,21 @@ def test_a_variable_of_the_operators_stops_it(cloud, name, variable):
     assert "nova-vhard[client]" in cloud.play(task)
 
 
-BEGIN = ("vhard=", "ansible $vhard ")
-
-
 def test_the_policy_comes_into_the_containers_and_is_disabled(tmp_path):
     """The commands of the page, in the shell, on hosts that are this one."""
     readme = (DEPLOY / "openstack-ansible" / "README.rst").read_text()
     joined = readme.replace("\\\n", " ")
-    lines = [line.strip() for line in joined.splitlines()]
-    commands = [line[2:] for line in lines if line.startswith("# ")]
-    commands = [line for line in commands if line.startswith(BEGIN)]
+    commands = re.findall(r"(?m)^ *# ((?:vhard=|ansible \$vhard ).*)", joined)
     assert len(commands) == 4
     place = tmp_path / "etc"
     (tmp_path / "policy.yaml").write_text('version: "1"\n')
-    groups = commands[0].partition("=")[2].split(":")
-    (tmp_path / "inventory").write_text(
-        "\n".join(
-            f"[{group}]\nlocalhost ansible_connection=local "
-            f"ansible_python_interpreter={PREFIX}/bin/python"
-            for group in groups
-        )
-        + "\n"
+    host = (
+        "localhost ansible_connection=local "
+        f"ansible_python_interpreter={PREFIX}/bin/python"
     )
+    groups = commands[0].partition("=")[2].split(":")
+    inventory = "".join(f"[{group}]\n{host}\n" for group in groups)
+    (tmp_path / "inventory").write_text(inventory)
     # Whoever runs the tests becomes nobody else.
     script = "\n".join(commands).replace(" -b ", " ")
     output(
@@ -251,9 +234,8 @@ def test_the_gates_are_taken_out_by_the_commands_of_the_page(
     """In the shell of a container, whose environment is named by its tag."""
     readme = (DEPLOY / "openstack-ansible" / "README.rst").read_text()
     (shown,) = re.findall(rf"'(\S+-paste remove {service} \S+)'", readme)
-    shipped = PASTE[service].read_text()
     paste = tmp_path / PASTE[service].name
-    paste.write_text(paste_file.add(shipped, paste_file.SERVICES[service]))
+    paste.write_text(nodes.gated(service))
     programs = tmp_path / f"{service}-32.0.1" / "bin"
     programs.mkdir(parents=True)
     (programs / "nova-vhard-paste").symlink_to(
@@ -261,4 +243,4 @@ def test_the_gates_are_taken_out_by_the_commands_of_the_page(
     )
     command = shown.replace("/openstack/venvs", str(tmp_path))
     output("sh", "-ec", command.replace(f"/etc/{service}", str(tmp_path)))
-    assert paste.read_text() == shipped
+    assert paste.read_text() == nodes.shipped(service)
