@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""deploy/helm, rendered by Helm's library and loaded by Nova and Glance.
+"""deploy/helm, rendered by Helm's library.
 
 NOVA_VHARD_CHARTS names a checkout of openstack-helm. What the charts have
-given is in deploy/helm/kept, and is what test_kept.py reads where there is
-none; NOVA_VHARD_GOLDEN=write writes it.
+given is in deploy/helm/kept, and is what test_kept.py reads, and what Nova and
+Glance load in test_way_back.py; NOVA_VHARD_GOLDEN=write writes it.
 """
 
 import base64
 import os
+import re
 import shutil
 import subprocess
-import sys
 
 import pytest
 import yaml
 
 from tests import golden
 from tests.deploy import table
-from tests.deploy.places import DEPLOY, ROOT, output
+from tests.deploy.places import DEPLOY, ROOT
 
 CHARTS = os.environ.get("NOVA_VHARD_CHARTS")
 HELM = DEPLOY / "helm"
@@ -27,6 +27,15 @@ FILES = {
     "nova": ("api-paste.ini", "nova.conf"),
     "glance": ("glance-api-paste.ini", "glance-api.conf"),
 }
+#: Groups that have to do with us.
+KEPT = (
+    "[filter_scheduler]",
+    "[image_import_opts]",
+    "[libvirt]",
+    "[paste_deploy]",
+    "[service_user]",
+    "[vhard]",
+)
 pytestmark = pytest.mark.skipif(
     not CHARTS, reason="NOVA_VHARD_CHARTS names no checkout"
 )
@@ -50,11 +59,10 @@ def charts(tmp_path_factory):
 def merged(*trees):
     """Return values as Helm merges them: a list is replaced."""
     result = {}
-    for tree in trees:
-        for name, value in tree.items():
-            have = result.get(name)
-            both = isinstance(value, dict) and isinstance(have, dict)
-            result[name] = merged(have, value) if both else value
+    for name, value in (pair for tree in trees for pair in tree.items()):
+        have = result.get(name)
+        both = isinstance(value, dict) and isinstance(have, dict)
+        result[name] = merged(have, value) if both else value
     return result
 
 
@@ -91,84 +99,22 @@ def containers(resource):
     return resource["spec"]["template"]["spec"]["containers"]
 
 
-LOAD_NOVA = """
-import sys
-from nova import config
-config.parse_args(["nova"], default_config_files=[sys.argv[1]])
-from paste import deploy
-deploy.loadapp(f"config:{sys.argv[2]}", name="osapi_compute")
-from nova.api.openstack.compute import APIRouterV21 as Application
-from nova_vhard.gates.nova_api import NovaGate as Gate
-"""
-LOAD_GLANCE = """
-import sys
-from glance.common import config, wsgi_app
-config.set_config_defaults()
-config.CONF([f"--config-file={sys.argv[1]}"], project="glance")
-config.load_paste_app("glance-api", conf_file=sys.argv[2])
-from paste.urlmap import URLMap as Application
-from nova_vhard.gates.glance_api import GlanceGate as Gate
-"""
-FIND = """
-import gc
-gates = [each for each in gc.get_objects() if isinstance(each, Gate)]
-assert gates
-assert all(isinstance(each._application, Application) for each in gates)
-"""
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_the_service_loads_the_gate_before_its_application(
-    charts, tmp_path, name
-):
-    files = secret(render(charts, name, ours(f"{name}.yaml")), name)
-    paths = []
-    for file, text in files.items():
-        # The map of the audit is a file of the container.
-        path = tmp_path / file
-        path.write_text(text.replace(f"/etc/{name}/", f"{tmp_path}/"))
-        paths.insert(0, path)
-    (tmp_path / "api_audit_map.conf").write_text("[DEFAULT]\n")
-    load = LOAD_NOVA if name == "nova" else LOAD_GLANCE
-    output(sys.executable, "-W", "ignore", "-c", load + FIND, *paths)
-
-
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("folder", ["kept", "kept/without"])
 def test_what_is_kept_is_what_the_chart_gives(charts, folder, name):
     version = yaml.safe_load((charts / name / "Chart.yaml").read_text())
     used = [f"{name}.yaml"] if folder == "kept" else []
     for file, text in secret(render(charts, name, ours(*used)), name).items():
-        lines = text.rstrip("\n").splitlines()
+        parts = re.split(r"(?m)^(?=\[)", text)
         if not file.endswith("paste.ini"):
-            lines = groups(lines)
+            parts = [each for each in parts if each.startswith(KEPT)]
+        lines = "".join(parts).rstrip("\n").splitlines()
         said = f"with {name}.yaml" if used else "without our values"
         head = (
             "# SPDX-License-Identifier: Apache-2.0",
             f"# Of the chart {name} ({version['version']}) {said}.",
         )
         golden.check(HELM / folder / file, [*head, *lines])
-
-
-def groups(lines):
-    """Return the groups that have to do with us."""
-    found, wanted = [], False
-    for line in lines:
-        if line.startswith("["):
-            wanted = line in KEPT
-        if wanted:
-            found.append(line)
-    return found
-
-
-KEPT = (
-    "[filter_scheduler]",
-    "[image_import_opts]",
-    "[libvirt]",
-    "[paste_deploy]",
-    "[service_user]",
-    "[vhard]",
-)
 
 
 def test_the_hook_is_in_libvirts_container_byte_for_byte(charts):
@@ -181,8 +127,7 @@ def test_the_hook_is_in_libvirts_container_byte_for_byte(charts):
         each for (kind, _), each in resources.items() if kind == "DaemonSet"
     )
     (libvirt,) = (c for c in containers(daemon) if c["name"] == "libvirt")
-    mounts = {each["mountPath"] for each in libvirt["volumeMounts"]}
-    assert mounts >= {
+    assert {each["mountPath"] for each in libvirt["volumeMounts"]} >= {
         "/etc/libvirt/hooks/qemu",
         "/etc/nova-vhard",
         "/run",
@@ -193,52 +138,37 @@ def test_the_hook_is_in_libvirts_container_byte_for_byte(charts):
 def test_no_list_of_the_operators_is_replaced(charts):
     """The operator adds our entries to lists in their own values."""
 
-    def lists(words, files=(), hand=()):
-        nova = {"enabled_filters": ",".join([*hand, *words])}
-        plugins = ",".join([*words, *hand])
-        own = {
-            "conf": {
-                "nova": {"filter_scheduler": nova},
-                "glance": {
-                    "image_import_opts": {
-                        "image_import_plugins": f"[{plugins}]"
-                    }
-                },
-            },
-            "pod": {"mounts": {"nova_scheduler": {"nova_scheduler": {}}}},
-        }
-        mounts = [
-            {"name": each.lower(), "mountPath": f"/{each}"}
-            for each in [*words, *hand]
-        ]
-        own["pod"]["mounts"]["nova_scheduler"]["nova_scheduler"] = {
-            "volumeMounts": mounts
-        }
-        values = {
-            name: merged(own, ours(f"{name}.yaml") if files else {})
+    def lists(*words, files=True, hand=()):
+        filters, plugins = [*hand, *words], [*words, *hand]
+        mounts = [{"name": e.lower(), "mountPath": f"/{e}"} for e in plugins]
+        pod = {"nova_scheduler": {"volumeMounts": mounts}}
+        nova = {"filter_scheduler": {"enabled_filters": ",".join(filters)}}
+        imports = {"image_import_plugins": f"[{','.join(plugins)}]"}
+        conf = {"nova": nova, "glance": {"image_import_opts": imports}}
+        own = {"conf": conf, "pod": {"mounts": {"nova_scheduler": pod}}}
+        nova, glance = (
+            render(charts, name, own, ours(*[f"{name}.yaml"][:files]))
             for name in FILES
-        }
-        nova = render(charts, "nova", values["nova"])
-        texts = secret(nova, "nova")["nova.conf"].splitlines()
-        texts += secret(render(charts, "glance", values["glance"]), "glance")[
-            "glance-api.conf"
-        ].splitlines()
-        found = [
-            line.partition(" = ")[2].split(",")
-            for line in texts
-            if line.startswith(("enabled_filters", "image_import_plugins"))
+        )
+        text = secret(nova, "nova")["nova.conf"]
+        text += secret(glance, "glance")["glance-api.conf"]
+        options = r"(?m)^(?:enabled_filters|image_import_plugins) = (.*)"
+        (scheduler,) = containers(nova["Deployment", "nova-scheduler"])
+        return [
+            *(found.split(",") for found in re.findall(options, text)),
+            [each["mountPath"] for each in scheduler["volumeMounts"]],
         ]
-        deployment = nova["Deployment", "nova-scheduler"]
-        (pod,) = containers(deployment)
-        return [*found, [each["mountPath"] for each in pod["volumeMounts"]]]
 
-    own = ("A", "B")
-    before = lists(own)
-    assert lists(own, files=True) == before
-    by_hand = {"files": True, "hand": ("vhard",)}
-    more = (*own, "C")
-    seen = [before, lists(own, **by_hand), lists(own, **by_hand)]
-    seen += [lists(more, **by_hand), lists(more)]
+    before = lists("A", "B", files=False)
+    assert lists("A", "B") == before
+    by_hand = lists("A", "B", hand=("vhard",))
+    seen = [
+        before,
+        by_hand,
+        by_hand,
+        lists("A", "B", "C", hand=("vhard",)),
+        lists("A", "B", "C", files=False),
+    ]
     names = ("filters", "plug-ins of imports", "volumes")
     cannot = "Helm replaces a list: you write V into yours, and remove it"
     for name, *row in zip(names, *seen, strict=True):
