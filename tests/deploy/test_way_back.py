@@ -9,7 +9,6 @@ import re
 from types import SimpleNamespace
 
 import pytest
-import yaml
 from oslo_config import cfg
 
 from nova_vhard.common import paste_file
@@ -19,13 +18,19 @@ from nova_vhard.status import files, gates
 from tests.deploy import (
     test_ansible,
     test_helm,
+    test_kept,
     test_kolla,
     test_openstack_ansible,
 )
-from tests.deploy.places import DEPLOY, PASTE
+from tests.deploy.places import PASTE
 from tests.functional.glance import conftest, service
 from tests.functional.glance.wire import User
 from tests.functional.nova import base, helpers
+from tests.unit.cli import nodes
+
+# It registers options of the command line, before a test of Nova parses one.
+pytest.importorskip("glance.common.wsgi_app")
+pytestmark = [pytest.mark.services, pytest.mark.refused_policy]
 
 SERVERS = "/v2.1/servers"
 KEYSTONE = "keystonemiddleware.auth_token:filter_factory"
@@ -61,12 +66,10 @@ def plain_hosts(folder, name):
 def kolla(folder, name):
     cloud = test_kolla.Cloud(folder)
     cloud.write(f"config/{name}.conf", OWN[name])
-    shipped = PASTE[name].read_text()
     # As the image is built; afterwards it is the image of before.
-    ours = paste_file.add(shipped, paste_file.SERVICES[name])
-    yield ours, cloud.merged(name)
+    yield nodes.gated(name), cloud.merged(name)
     cloud.remove()
-    yield shipped, cloud.merged(name)
+    yield nodes.shipped(name), cloud.merged(name)
 
 
 def openstack_ansible(folder, name):
@@ -81,9 +84,9 @@ def openstack_ansible(folder, name):
         )
         return cloud.merged(paste, variable), text
 
-    ours = merged(PASTE[name].read_text())
+    ours = merged(nodes.shipped(name))
     yield ours
-    (cloud.etc / test_openstack_ansible.FILE.name).unlink()
+    cloud.remove()
     yield merged(paste_file.remove(ours[0], paste_file.SERVICES[name]))
 
 
@@ -96,20 +99,16 @@ def helm(folder, name):
 
 
 def rhoso(folder, name):
-    tree = yaml.safe_load((DEPLOY / "rhoso/control-plane.yaml").read_text())
-    part = tree["spec"][name]["template"]
-    part = part.get("schedulerServiceTemplate", part)
-    own = folder / "01.conf"
-    own.write_text(OWN[name])
-    by_hand = (
-        gates.filters(SimpleNamespace(nova=files.nova([str(own)])))
-        if name == "nova"
-        else "[image_import_opts]\nimage_import_plugins = [A,vhard]"
-    )
-    shipped = PASTE[name].read_text()
-    ours = paste_file.add(shipped, paste_file.SERVICES[name])
-    yield ours, f"{OWN[name]}{part['customServiceConfig']}{by_hand}\n"
-    yield shipped, OWN[name]
+    part = test_kept.GLANCE
+    by_hand = "[image_import_opts]\nimage_import_plugins = [A,vhard]"
+    if name == "nova":
+        part = test_kept.NOVA["schedulerServiceTemplate"]
+        own = folder / "01.conf"
+        own.write_text(OWN[name])
+        by_hand = gates.filters(SimpleNamespace(nova=files.nova([str(own)])))
+    text = f"{OWN[name]}{part['customServiceConfig']}{by_hand}\n"
+    yield nodes.gated(name), text
+    yield nodes.shipped(name), OWN[name]
 
 
 def ways(way, folder, name, policy, ask):
