@@ -6,32 +6,19 @@ tests/host/test_remedies.py runs it.
 
 import re
 
-import pytest
-
 from nova_vhard.catalogue.checks import CHECKS
 from tests import playbook
 
 
-@pytest.fixture(scope="module")
-def path(tmp_path_factory):
-    result = tmp_path_factory.mktemp("fix") / "fix.yml"
-    playbook.write(result)
-    return result
-
-
-def test_ansible_reads_it(path):
-    status, shown = playbook.run(path, "--syntax-check")
-    assert status == 0, shown
+def test_ansible_reads_it_and_runs_nothing_by_itself(tmp_path):
+    path = tmp_path / "fix.yml"
+    playbook.write(path)
     tags = ("--tags", ",".join(CHECKS))
     status, listed = playbook.run(path, "--list-tasks", *tags)
     assert status == 0, listed
     for name, number in CHECKS.items():
         assert f"{name} ({number}) - " in listed
-
-
-def test_nothing_runs_by_itself(path):
     status, shown = playbook.run(path)
     assert status == 0, shown
     assert re.search(r"ok=1 +changed=0 ", shown)
-    assert "TASK [Gathering Facts]" in shown
-    assert shown.count("TASK [") == 1
+    assert re.findall(r"TASK \[.*?\]", shown) == ["TASK [Gathering Facts]"]
