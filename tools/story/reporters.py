@@ -28,7 +28,8 @@ def install(facts, machine, tree):
 def report(facts, *reporting):
     """Run ``nova-vhard-reporter run --once`` for machines."""
     for machine in reporting:
-        telling.output(_run(facts, machine, "run", "--once"))
+        answer = _run(facts, machine, "run", "--once")
+        telling.output(answer, f"{machine.name}: ")
     time.sleep(_SEEN)
 
 

@@ -75,10 +75,13 @@ def refused_command(client, *words):
     return line(answer.text)
 
 
-def output(answer):
-    """Return the output of a command that must have been successful."""
+def output(answer, what=""):
+    """Return the output of a command that must have been successful.
+
+    :param what: what the command was about, with a colon and a space
+    """
     if not answer.success:
-        raise NotAsTold(line(answer.text))
+        raise NotAsTold(what + line(answer.text))
     return answer.text
 
 
