@@ -19,7 +19,7 @@ from cloud import (
     users,
 )
 from cloud.cloud import Cloud
-from tests.integration.people import Person
+from tests.integration.people import Person, restart
 
 ROOT = pathlib.Path(__file__).parents[2] / ".cloud-integration"
 
@@ -35,9 +35,7 @@ def cloud(request):
 @contextlib.contextmanager
 def a_cloud(request, root, **wanted):
     """A cloud, until the end; its files stay where a test has failed."""
-    missing = infrastructure.missing()
-    if missing:
-        pytest.fail(f"packages are missing: {' '.join(missing)}")
+    assert not infrastructure.missing(), infrastructure.missing()
     stored = place.Place(root)
     stored.take()
     running = Cloud(stored, print)
@@ -126,29 +124,23 @@ def plain_nova(cloud):
 
 
 @pytest.fixture
-def old_server(policy, member):
-    """A server that is older than the policy, with devices that it refuses."""
-    policy(policies.OFF)
-    with member.server("old-server", "old-router") as server:
-        policy(policies.BASELINE)
-        yield server
+def scheduler(request, cloud):
+    """Native threads, as Nova starts it by default, or green ones.
+
+    :returns: the daemon's name
+    """
+    if request.param == "threading":
+        yield "nova-scheduler"
+        return
+    cloud.stop("nova-scheduler")
+    cloud.start("nova-scheduler-eventlet")
+    yield "nova-scheduler-eventlet"
+    cloud.stop("nova-scheduler-eventlet")
+    cloud.start("nova-scheduler")
 
 
 @pytest.fixture
-def report_again(cloud):
-    """Call to have a machine's reporter report at once."""
-
-    def now(machine):
-        name = f"reporter-{machine.name}"
-        if cloud.daemons.alive(name):
-            cloud.stop(name)
-        cloud.start(name)
-
-    return now
-
-
-@pytest.fixture
-def tree(cloud, report_again):
+def tree(cloud):
     """Make another captured tree a machine's host; its own at the end."""
     changed = []
 
@@ -160,7 +152,7 @@ def tree(cloud, report_again):
     yield install
     for machine in set(changed):
         install(machine, machine.tree)
-        report_again(machine)
+        restart(cloud, f"reporter-{machine.name}")
 
 
 @pytest.fixture
@@ -171,8 +163,7 @@ def logs(cloud):
 
     def new(name):
         file = f"{name}.log"
-        with open(path / file, encoding="utf-8", errors="replace") as lines:
-            lines.seek(begun.get(file, 0))
-            return lines.read().splitlines()
+        read = (path / file).read_bytes()[begun.get(file, 0) :]
+        return read.decode("utf-8", "replace").splitlines()
 
     return new

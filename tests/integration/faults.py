@@ -52,10 +52,12 @@ class Faults:
         with open(self._path, encoding="utf-8") as file:
             faults = json.load(file)
         query = environ.get("QUERY_STRING", "")
+        asked = environ["REQUEST_METHOD"]
         for fault in faults:
-            begins = environ["PATH_INFO"].startswith(fault["path"])
-            method = fault.get("method", environ["REQUEST_METHOD"])
-            begins = begins and method == environ["REQUEST_METHOD"]
-            if begins and fault.get("query", "") in query:
+            if (
+                environ["PATH_INFO"].startswith(fault["path"])
+                and fault.get("method", asked) == asked
+                and fault.get("query", "") in query
+            ):
                 return fault
         return {}

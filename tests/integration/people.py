@@ -7,14 +7,16 @@ import time
 import pytest
 
 from cloud import clients, neighbours
+from cloud.policies import BASELINE
 
 #: How a refusal begins, whichever gate it comes from.
 REFUSED = "This cloud's hardening policy refuses the request: "
 IDE = "image property hw_disk_bus='ide' is not allowed (allowed: virtio, scsi)"
+PROVEN_ONLY = BASELINE + "hosts: {require: [iommu]}\n"
 
 
-class Owner(clients.Client):
-    """A user who makes volumes and ports."""
+class Person(clients.Client):
+    """A user with real clients and real tokens, who knows images by name."""
 
     @property
     def storage(self):
@@ -23,6 +25,11 @@ class Owner(clients.Client):
     @property
     def network(self):
         return self.sdk().network
+
+    @property
+    def token(self):
+        """A token of Keystone's."""
+        return self.session.get_token()
 
     def volume(self, **source):
         """Make a volume to boot from; return openstacksdk's.
@@ -35,21 +42,11 @@ class Owner(clients.Client):
             self.storage.set_volume_bootable_status(made, True)
         return made
 
-    def image_metadata(self, volume, **metadata):
-        """Change the image metadata of a volume."""
-        self.storage.set_volume_image_metadata(volume, **metadata)
-
     def snapshot(self, volume):
         """Take a snapshot of a volume; return openstacksdk's."""
         made = self.storage.create_snapshot(volume_id=volume.id)
         self.storage.wait_for_status(made, "available", interval=0.2)
         return made
-
-    def of_disks(self, disks, **more):
-        """Ask for a server of block devices; return it at once."""
-        return clients.Client.ask(
-            self, "of-disks", block_device_mapping=disks, **more
-        )
 
     def port(self, vnic_type="normal"):
         """Make a port on the cloud's network; return openstacksdk's."""
@@ -58,27 +55,20 @@ class Owner(clients.Client):
             network_id=network.id, binding_vnic_type=vnic_type
         )
 
-
-class Person(Owner):
-    """A user with real clients and real tokens, who knows images by name."""
-
-    @property
-    def token(self):
-        """A token of Keystone's."""
-        return self.session.get_token()
-
     def image_id(self, name):
         """The id of an image."""
         return self.image.find_image(name, ignore_missing=False).id
 
-    def ask(self, name, image, service="nova"):
+    def ask(self, name, image=None, service="nova", **more):
         """Ask for a server; return it as it is at once.
 
         :param image: name of an image
         :param service: ``plain-nova`` has no gate
         :raises: what openstacksdk raises when it is refused
         """
-        return super().ask(name, service, image_id=self.image_id(image))
+        if image:
+            more["image_id"] = self.image_id(image)
+        return super().ask(name, service, **more)
 
     @contextlib.contextmanager
     def server(self, name, image):
@@ -89,6 +79,13 @@ class Person(Owner):
             yield server
         finally:
             self.remove(server)
+
+
+def restart(cloud, *names, **how):
+    """Stop daemons one by one, and start each again."""
+    for name in names:
+        cloud.stop(name, **how)
+        cloud.start(name)
 
 
 def refusal(call, *arguments, **more):

@@ -19,6 +19,7 @@ import subprocess
 from packaging.version import Version
 
 from cloud import infrastructure, services
+from tests.integration.people import restart
 
 _ROOT = pathlib.Path(__file__).parents[2]
 _PACKAGE = "nova_vhard"
@@ -61,23 +62,24 @@ _RULE = """\
     allow: [virtio]
     reason: it is an example
 """
-#: In which file, behind which text, what is new.
+#: In which file, which text is followed by what is new.
 _NEW = {
     "catalogue/checks.py": ('"Check-Virt-44",\n', '"later": "Check-Virt-99",'),
     "catalogue/devices.py": ("_KINDS = (\n", _KIND),
     "policy/events.py": ('"service": service,\n', '"later": {"a": [1]},'),
+    "policy/notify.py": ('VERSION = "1.0"\n', 'VERSION = "1.1"\n'),
     "policy/shipped/baseline.yaml": ("\nguest_devices:\n", _RULE),
 }
-_OLD_EVENTS = 'VERSION = "1.0"'
-_LATER_EVENTS = 'VERSION = "1.1"'
 
 
 def later(folder):
     """Make the later version in a folder; return the folder."""
-    package = _copy(folder, NEXT, {"nova_vhard.host_checks": _entry()})
+    _copy(folder, NEXT, f"{CHECK} = nova_vhard.host.checks.later:Later\n")
+    package = folder / _PACKAGE
     for name, (before, new) in _NEW.items():
-        _edit(package / name, before, before + new)
-    _edit(package / "policy/notify.py", _OLD_EVENTS, _LATER_EVENTS)
+        text = (package / name).read_text()
+        assert text.count(before) == 1, f"{name} has not one {before!r}"
+        (package / name).write_text(text.replace(before, before + new))
     (package / "host/checks/later.py").write_text(_CHECK)
     return folder
 
@@ -107,20 +109,17 @@ def replace(folder, other):
     shutil.copytree(other, folder, dirs_exist_ok=True)
 
 
-def _copy(folder, version, more=None):
-    """Copy this checkout's package, as of a version; return the copy."""
+def _copy(folder, version, more=""):
+    """Copy this checkout's package, as of a version.
+
+    :param more: lines for the entry points of checks
+    """
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(_ROOT / _PACKAGE, folder / _PACKAGE, ignore=ignored)
     own = importlib.metadata.distribution("nova-vhard")
-    text = own.read_text(_ENTRY_POINTS)
-    for group, entry in (more or {}).items():
-        text = text.replace(f"[{group}]\n", f"[{group}]\n{entry}\n")
+    group = "[nova_vhard.host_checks]\n"
+    text = own.read_text(_ENTRY_POINTS).replace(group, group + more)
     _describe(folder, version, text)
-    return folder / _PACKAGE
-
-
-def _entry():
-    return f"{CHECK} = nova_vhard.host.checks.later:Later"
 
 
 def _describe(folder, version, entry_points):
@@ -133,17 +132,13 @@ def _describe(folder, version, entry_points):
     (about / _ENTRY_POINTS).write_text(entry_points)
 
 
-def _edit(path, before, after):
-    text = path.read_text()
-    assert text.count(before) == 1, f"{path} has not one {before!r}"
-    path.write_text(text.replace(before, after))
-
-
 class Releases:
     """Daemons of one version and of another, in one cloud.
 
     :ivar old: folder of the version that is upgraded
     :ivar later: folder of the version that it is upgraded to
+    :ivar versions: name of a daemon to the folder of its version; the cloud's
+        own are not in it
     """
 
     def __init__(self, cloud, folder):
@@ -151,7 +146,7 @@ class Releases:
         self._cloud = cloud
         self._folder = folder
         self._beside = []
-        self._versions = {}
+        self.versions = {}
         self.old = old(folder / "old")
         self.later = later(folder / "later")
 
@@ -159,20 +154,15 @@ class Releases:
         """Return another folder with the old version, to be replaced."""
         return shutil.copytree(self.old, self._folder / "replaced")
 
-    def version(self, name):
-        """Return the folder of a daemon's version; None for the cloud's."""
-        return self._versions.get(name)
-
     def begin(self, name, version):
         """Start a daemon in a version, in the place of the one that runs.
 
         :param version: folder of the version
         """
-        if name in self._cloud.daemons.names():
-            self._cloud.stop(name)
+        self._cloud.stop(name)
         daemon = services.named(self._cloud.facts, name)
         self._cloud.daemons.start(_of(daemon, version))
-        self._versions[name] = version
+        self.versions[name] = version
 
     def run(self, name, version):
         """Do so, and wait until it listens, if it does."""
@@ -208,10 +198,9 @@ class Releases:
     def end(self):
         """Stop the second APIs; the others are the cloud's own again."""
         self._cloud.daemons.stop(*self._beside)
-        for name, version in self._versions.items():
+        for name, version in self.versions.items():
             if version != self.old:
-                self._cloud.stop(name)
-                self._cloud.start(name)
+                restart(self._cloud, name)
         for name in self._beside:
             del self._cloud.facts.ports[name.removesuffix("-api")]
 

@@ -5,45 +5,43 @@ Each is a generator. What it yields first is the server that it starts with,
 None where it needs none; what it yields after that is one try a time.
 """
 
+import contextlib
 import io
+import signal
 import uuid
 
+import psutil
 import requests
 
-from cloud import machines, users
+from cloud import clients, machines, neighbours, users
 from tests.integration import people
 
 _STABLE = {"hw_rescue_bus": "virtio", "hw_rescue_device": "disk"}
 _CIRRUS = {"hw_video_model": "cirrus"}
 _SCSI = {"hw_disk_bus": "scsi", "hw_scsi_model": "virtio-scsi"}
+#: What Nova writes about a port that was direct when it looked first. No
+#: machine has a device at that place.
+_PROFILE = {
+    "pci_slot": "0000:ff:1f.7",
+    "pci_vendor_info": "8086:10ed",
+    "physical_network": neighbours.PHYSICAL,
+}
 
 
-class Tenant(people.Owner):
-    """A tenant, who also sends what no client of OpenStack would.
+class Tenant(people.Person):
+    """A tenant, who also sends what no client of OpenStack would."""
 
-    :param power_off: powers a guest off from within, by its server's id
-    :param computes_wait: has no nova-compute look at anything, as a context
-    :param be_on_device: has Nova's notes about a port say that it is on a
-        device of the host, by its id
-    """
-
-    def __init__(self, facts, power_off, computes_wait, be_on_device):
-        super().__init__(facts, users.MEMBER)
-        self.power_off = power_off
-        self.computes_wait = computes_wait
-        self.be_on_device = be_on_device
-        self.glance_url = facts.url("glance")
-        self._facts = facts
+    def __init__(self, cloud):
+        super().__init__(cloud.facts, users.MEMBER)
+        self.cloud = cloud
 
     def of(self, **properties):
         """Upload an image; return its id."""
         return self.upload(str(uuid.uuid4()), **properties).id
 
-    def boot(self, image=None, **more):
-        """Request a server, from an image if one is given."""
-        if image:
-            more["image_id"] = image
-        return self.ask("of a row", **more)
+    def boot(self, **source):
+        """Request a server of an image or of disks."""
+        return self.ask("of a row", **source)
 
     def act(self, server, **action):
         """Send an action to a server and return the server."""
@@ -53,16 +51,37 @@ class Tenant(people.Owner):
     def post(self, service, path, body):
         """Send a request as it is; return the answer."""
         answer = requests.post(
-            self._facts.url(service) + path,
+            self.cloud.facts.url(service) + path,
             json=body,
             headers={
-                "X-Auth-Token": self.session.get_token(),
+                "X-Auth-Token": self.token,
                 "OpenStack-API-Version": "compute 2.90",
             },
             timeout=120,
         )
         assert answer.ok, answer.text
         return answer
+
+    @staticmethod
+    def power_off(server):
+        """End a guest as its owner can from inside it."""
+        for process in psutil.process_iter(["cmdline"]):
+            words = process.info["cmdline"] or []
+            if "-uuid" in words and server.id in words:
+                process.terminate()
+
+    @contextlib.contextmanager
+    def computes_wait(self):
+        """Suspend the nova-computes; requests to them are queued."""
+        daemons, machines = self.cloud.daemons, self.cloud.facts.machines
+        names = [f"nova-compute-{machine.name}" for machine in machines]
+        for name in names:
+            daemons.send(name, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for name in names:
+                daemons.send(name, signal.SIGCONT)
 
 
 def root(source, key, **more):
@@ -74,8 +93,8 @@ def root(source, key, **more):
 def row_28(tenant):
     """Nova opens the URL that it keeps as the reference to an image."""
     worse = tenant.of(hw_disk_bus="ide", hw_machine_type="pc")
-    url = f"{tenant.glance_url}/v2/images/{worse}"
-    server = tenant.boot(tenant.of(base_image_ref=url))
+    url = f"{tenant.cloud.facts.url('glance')}/v2/images/{worse}"
+    server = tenant.boot(image_id=tenant.of(base_image_ref=url))
     yield server
     while True:
         yield tenant.act(server, rescue=None)
@@ -88,7 +107,7 @@ def row_29(tenant):
     server = tenant.boot(block_device_mapping=disks)
     rescue = {"rescue_image_ref": tenant.of(**_STABLE)}
     yield server
-    tenant.image_metadata(volume, **_CIRRUS)
+    tenant.storage.set_volume_image_metadata(volume, **_CIRRUS)
     while True:
         yield tenant.act(server, rescue=rescue)
 
@@ -96,7 +115,7 @@ def row_29(tenant):
 def row_30(tenant):
     """A root that names a snapshot, too: Nova reads that."""
     other = tenant.volume()
-    tenant.image_metadata(other, **_CIRRUS)
+    tenant.storage.set_volume_image_metadata(other, **_CIRRUS)
     beside = tenant.snapshot(other).id
     yield None
     while True:
@@ -106,7 +125,7 @@ def row_30(tenant):
 
 def row_31(tenant):
     """The disk keeps its bus, and the new image speaks for no controller."""
-    server = tenant.boot(tenant.of(**_SCSI))
+    server = tenant.boot(image_id=tenant.of(**_SCSI))
     plain = tenant.of()
     yield server
     while True:
@@ -122,13 +141,13 @@ def row_32(tenant):
     tenant.glance.images.upload(image, io.BytesIO(b"of a row"))
     yield None
     while True:
-        yield tenant.boot(image)
+        yield tenant.boot(image_id=image)
 
 
 def row_33(tenant):
     """A flavor by the number 0."""
     image = tenant.of()
-    servers = [tenant.boot(image) for _ in range(2)]
+    servers = [tenant.boot(image_id=image) for _ in range(2)]
     yield servers[0]
     for server in servers:
         yield tenant.act(tenant.settle(server), resize={"flavorRef": 0})
@@ -137,12 +156,12 @@ def row_33(tenant):
 def row_34(tenant):
     """The image changes while a rescue waits for the guest to shut down."""
     image = tenant.of(os_shutdown_timeout="60")
-    server = tenant.boot(image)
+    server = tenant.boot(image_id=image)
     rescue = {"rescue_image_ref": tenant.of(**_STABLE)}
     yield server
     tenant.act(server, rescue=rescue)
     tenant.glance.images.update(image, **_CIRRUS)
-    tenant.power_off(server.id)
+    tenant.power_off(server)
     yield server
     while True:
         yield tenant.act(server, rescue=rescue)
@@ -150,14 +169,15 @@ def row_34(tenant):
 
 def row_35(tenant):
     """A port turns direct before nova-compute looks at it."""
+    nova = clients.Client(tenant.cloud.facts, users.SERVICE).sdk().network
     yield None
     while True:
         port = tenant.port()
         with tenant.computes_wait():
-            server = tenant.boot(tenant.of(), port=port.id)
+            server = tenant.boot(image_id=tenant.of(), port=port.id)
             direct = {"binding_vnic_type": "direct-physical"}
             tenant.network.update_port(port, **direct)
-            tenant.be_on_device(port)
+            nova.update_port(port, binding_profile=_PROFILE)
         yield server
 
 

@@ -3,20 +3,18 @@
 
 import collections
 import concurrent.futures
-import threading
 import time
 
 import pytest
 
-from tests.integration.people import IDE, refusal, until
+from tests.integration.people import IDE, refusal, restart, until
 
-#: Seconds of load with the bus, without it, and with it again.
-BEFORE, DOWN, AFTER = 20, 60, 20
 #: Clients at once; of each the most rounds in one go, since what a process of
 #: an API has to send waits in a queue, which a fast machine could fill.
 CROWD, ROUNDS = 4, 80
 #: Longer than the longest time that oslo.messaging waits to connect again.
 CATCHES_UP = 120
+REFUSED = ("glance-api", "enforce", "refuse")
 
 
 def total(samples, name, *labels):
@@ -40,14 +38,6 @@ def decided(samples):
     )
 
 
-def logged(events):
-    """Return the same of the events of the logs."""
-    return collections.Counter(
-        (event["gate"], event["mode"] or "none", event["outcome"])
-        for event in events
-    )
-
-
 @pytest.fixture
 def load(member):
     """Call to load the gates for some seconds at most.
@@ -55,24 +45,21 @@ def load(member):
     Each of several clients must get its own answer to each request.
     """
 
-    def ask(name):
-        assert IDE in refusal(member.upload, name, hw_disk_bus="ide")
-        assert IDE in refusal(member.ask, name, "old-router")
-        image = member.upload(name, hw_disk_bus="virtio")
-        assert image.status == "active"
-        member.image.delete_image(image)
-
     def client(name, end):
         for _ in range(ROUNDS):
             if time.monotonic() > end:
                 break
-            ask(name)
+            assert IDE in refusal(member.upload, name, hw_disk_bus="ide")
+            assert IDE in refusal(member.ask, name, "old-router")
+            image = member.upload(name, hw_disk_bus="virtio")
+            assert image.status == "active"
+            member.image.delete_image(image)
 
     def run(seconds):
-        end = time.monotonic() + seconds
         names = [f"load-{number}" for number in range(CROWD)]
+        ends = [time.monotonic() + seconds] * CROWD
         with concurrent.futures.ThreadPoolExecutor(CROWD) as pool:
-            list(pool.map(client, names, [end] * CROWD))
+            list(pool.map(client, names, ends))
 
     return run
 
@@ -86,88 +73,67 @@ def settled(counted, decisions):
     """
     until(lambda: total(counted(), "bus_up") == 1, CATCHES_UP)
     # What came before is counted when it does not change any more.
-    pause, before, start = threading.Event(), None, decided(counted())
+    before, start = None, decided(counted())
     while start != before:
-        pause.wait(2)
+        time.sleep(2)
         before, start = start, decided(counted())
     decisions()
     seen = collections.Counter()
 
     def equal():
-        seen.update(logged(decisions()))
+        seen.update(
+            (event["gate"], event["mode"] or "none", event["outcome"])
+            for event in decisions()
+        )
         return decided(counted()) - start == seen
 
     def wait():
         until(equal, CATCHES_UP)
+        assert total(counted(), "notifications_unreadable_total") == 0
         return seen
 
     return wait
 
 
-def test_counts_are_those_of_the_logs(member, settled, counted):
-    with member.server("counted", "clean"):
-        refusal(member.upload, "old", hw_disk_bus="ide")
-    events = settled()
-    assert events["glance-api", "enforce", "refuse"] == 1
-    assert events["nova-api", "none", "allow"] >= 1
-    assert events["scheduler", "none", "allow"] >= 1
-    assert total(counted(), "notifications_unreadable_total") == 0
-
-
 def test_while_the_bus_is_down_nobody_notices(
     cloud, member, load, settled, counted
 ):
-    # given
-    load(BEFORE)
-    settled()
-    # when
+    load(5)
+    events = settled()
+    assert events[REFUSED] > 0 and events["nova-api", "enforce", "refuse"] > 0
     cloud.stop("rabbitmq")
     try:
-        load(DOWN)
+        load(60)
     finally:
         cloud.start("rabbitmq")
-    load(AFTER)
+    load(5)
     # then each request had the answer that it ought to have, and
     until(lambda: total(counted(), "bus_up") == 1, CATCHES_UP)
     assert total(counted(), "notifications_dropped_total") == 0
     settled()
-    assert total(counted(), "notifications_unreadable_total") == 0
     # and Nova, which needs the bus itself, continues
-    with member.server("after", "clean") as server:
-        assert server.status == "ACTIVE"
+    with member.server("after", "clean"):
+        pass
 
 
-@pytest.fixture
-def green_scheduler(cloud):
-    """A nova-scheduler on eventlet's threads, as Nova before 34 has it."""
-    cloud.stop("nova-scheduler")
-    cloud.start("nova-scheduler-eventlet")
-    yield
-    cloud.stop("nova-scheduler-eventlet")
-    cloud.start("nova-scheduler")
-
-
-def test_green_threads_send_too(cloud, green_scheduler, member, settled):
+@pytest.mark.parametrize("scheduler", ["eventlet"], indirect=True)
+def test_green_threads_send_too(cloud, scheduler, member, settled):
     for number in range(2):
         # the second time over a connection that has broken in between
         with member.server(f"green-{number}", "clean"):
             events = settled()
         assert events["scheduler", "none", "allow"] == number + 1
         if not number:
-            cloud.stop("rabbitmq")
-            cloud.start("rabbitmq")
+            restart(cloud, "rabbitmq")
 
 
 def test_an_exporter_that_was_away_makes_up_for_it(
     cloud, member, settled, counted
 ):
-    # given
     settled()
     cloud.stop("exporter")
-    # when
     for _ in range(5):
         refusal(member.upload, "old", hw_disk_bus="ide")
     cloud.start("exporter")
     # then: it begins at 0, and what waited in the queue is counted
-    key = ("glance-api", "enforce", "refuse")
-    until(lambda: decided(counted())[key] == 5, CATCHES_UP)
+    until(lambda: decided(counted())[REFUSED] == 5, CATCHES_UP)

@@ -9,8 +9,13 @@ import openstack
 import pytest
 
 from cloud.machines import PROVEN
-from tests.integration.people import IDE, refusal, until
-from tests.integration.test_servers import PROVEN_ONLY
+from tests.integration.people import (
+    IDE,
+    PROVEN_ONLY,
+    refusal,
+    restart,
+    until,
+)
 
 #: What the scheduler's gate asks Placement, and nobody else.
 POSTURE = {"path": "/traits", "query": "CUSTOM_VHARD_"}
@@ -36,6 +41,7 @@ def placed(policy, member):
     def boot(name):
         server = member.boot(name, "clean")
         came = Came(server.status, server.fault and server.fault["message"])
+        # Which changes the server's status.
         member.remove(server)
         return came
 
@@ -60,34 +66,25 @@ def placed(policy, member):
 )
 def test_without_an_answer_the_last_one_holds(faults, placed, logs, fault):
     faults("placement", {**POSTURE, **fault})
-    server = placed("meanwhile")
-    assert server.status == "ACTIVE"
+    assert placed("meanwhile").status == "ACTIVE"
     if "status" in fault:
-        lines = [
-            each for each in logs("nova-scheduler") if " WARNING " in each
-        ]
-        assert any("does not say which hosts" in each for each in lines)
-        assert "Traceback" not in "\n".join(lines)
+        text = "\n".join(logs("nova-scheduler"))
+        assert " WARNING " in text and "does not say which hosts" in text
+        assert "Traceback" not in text
 
 
 def test_after_posture_max_age_no_host_counts_as_proven(
     cloud, faults, placed, logs
 ):
-    # given
     faults("placement", {**POSTURE, "status": 503})
-    # when
     time.sleep(cloud.facts.posture["posture_max_age"] + 2)
-    # then
     server = placed("too-late")
     assert server.status == "ERROR"
     assert UNKNOWN in server.fault
-    errors = [
-        each for each in logs("nova-scheduler") if " ERROR nova_vh" in each
-    ]
-    assert len(errors) == 1
+    text = "\n".join(logs("nova-scheduler"))
+    assert text.count(" ERROR nova_vh") == 1
     # and when
     faults("placement")
-    # then
     assert placed("again").status == "ACTIVE"
 
 
@@ -99,38 +96,27 @@ def test_with_placement_gone_nothing_is_placed_until_it_is_back(cloud, placed):
 
 
 def test_reports_that_were_not_taken_are_made_up_for(cloud, admin, faults):
-    # given
     faults("placement", {"path": "/resource_providers", "status": 503})
     name = f"reporter-{PROVEN.name}"
-    cloud.stop(name)
-    cloud.start(name)
+    restart(cloud, name)
     time.sleep(5)
     assert cloud.daemons.alive(name)
-    # when
     faults("placement")
-    # then
     until(lambda: "CUSTOM_VHARD_IOMMU" in admin.traits(PROVEN.node), 60)
 
 
-def test_without_glance_the_nova_gate_lets_nothing_in(
-    member, faults, decisions
-):
-    # given
-    image = member.image_id("old-router")
+def test_without_glance_the_nova_gate_lets_nothing_in(member, faults):
+    image, compute = member.image_id("old-router"), member.compute()
+    new = {"name": "old", "flavor_id": "1", "networks": "none"}
     with member.server("existing", "clean") as server:
         faults("glance", {"path": "/v2/images", "status": 503})
-        # when
         with pytest.raises(openstack.exceptions.HttpException) as rebuilt:
-            member.compute().rebuild_server(server, image=image)
+            compute.rebuild_server(server, image=image)
         with pytest.raises(openstack.exceptions.HttpException):
-            member.compute().create_server(
-                name="old", image_id=image, flavor_id="1", networks="none"
-            )
-        # then
+            compute.create_server(**new, image_id=image)
         assert rebuilt.value.status_code == 503
         faults("glance")
         assert member.settle(server).status == "ACTIVE"
-        assert not list(member.compute().servers(name="old"))
+        assert not list(compute.servers(name="old"))
         # and when Glance is back, so is the explanation
-        text = refusal(member.compute().rebuild_server, server, image=image)
-        assert IDE in text
+        assert IDE in refusal(compute.rebuild_server, server, image=image)

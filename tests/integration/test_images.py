@@ -1,37 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Uploads, by the real clients, to the real Glance."""
+"""An import into the real Glance; test_story.py has uploads."""
 
 import io
 
 from cloud import policies
-from tests.integration.people import IDE, REFUSED, until
-
-
-def test_the_plain_client_shows_the_whole_explanation(
-    member, tmp_path, decisions
-):
-    # given
-    disk = tmp_path / "disk.img"
-    disk.write_bytes(bytes(1024))
-    # when
-    answer = member.command(
-        *("image", "create", "--file", str(disk), "--disk-format", "raw"),
-        *("--property", "hw_disk_bus=ide"),
-        *("--property", "hw_vif_model=e1000", "refused-router"),
-    )
-    # then
-    assert not answer.success
-    assert REFUSED in answer.text
-    assert IDE in answer.text
-    assert "hw_vif_model='e1000' is not allowed (allowed: virtio)" in (
-        answer.text
-    )
-    assert "[rule guest_devices.vif_model]" in answer.text
-    assert member.image.find_image("refused-router") is None
-    (event,) = decisions()
-    assert event["gate"] == "glance-api"
-    assert event["outcome"] == "refuse"
-    assert event["subject"]["project"] == member.project
+from tests.integration.people import IDE, until
 
 
 def test_an_import_is_judged_by_the_policy_of_its_end(

@@ -45,9 +45,9 @@ def environment(*first):
     return {**kept, "PATH": ":".join([*map(str, first), *path])}
 
 
-def shell(script, env=None, seconds=900):
+def shell(script, env=None):
     """Run lines of bash in the checkout; return all that they print."""
-    done = subprocess.run(
+    return subprocess.run(
         ["bash"],
         input=script,
         cwd=ROOT,
@@ -55,9 +55,8 @@ def shell(script, env=None, seconds=900):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=seconds,
-    )
-    return done.stdout
+        timeout=900,
+    ).stdout
 
 
 def typed(lines, env=None):
@@ -70,12 +69,12 @@ def typed(lines, env=None):
         for line in lines
     )
     parts = re.split(f"^{_MARK}", shell(script, env), flags=re.M)[1:]
-    result = {}
-    for line, printed, status in zip(
-        lines, parts[::2], parts[1::2], strict=True
-    ):
-        result[line] = int(status), printed.removeprefix("\n")
-    return result
+    return {
+        line: (int(status), printed.removeprefix("\n"))
+        for line, printed, status in zip(
+            lines, parts[::2], parts[1::2], strict=True
+        )
+    }
 
 
 @pytest.fixture(scope="module")

@@ -17,12 +17,10 @@ from cloud import commands, config, users
 from cloud.machines import MACHINES, PROVEN, Flavor
 from cloud.policies import BASELINE
 from tests.integration import releases
-from tests.integration.people import IDE, refusal, until
+from tests.integration.people import IDE, PROVEN_ONLY, refusal, until
 from tests.integration.releases import CHECK, NEXT, NOW, TRAIT
 from tests.integration.test_bus import total
-from tests.integration.test_servers import PROVEN_ONLY
 
-IOMMU = "CUSTOM_VHARD_IOMMU"
 REPORTER = f"reporter-{PROVEN.name}"
 #: What is upgraded.
 EVERYTHING = (
@@ -212,7 +210,7 @@ def scheduler(cloud, rolling, policy, logs):
 
     yield start
     policy(BASELINE)
-    if rolling.version(name) != rolling.old:
+    if rolling.versions.get(name) != rolling.old:
         start(rolling.old)
 
 
@@ -230,7 +228,7 @@ def reporter(admin, rolling):
         time.sleep(1.5)
 
     yield start
-    if rolling.version(REPORTER) == rolling.later:
+    if rolling.versions.get(REPORTER) == rolling.later:
         start(rolling.old)
 
 
