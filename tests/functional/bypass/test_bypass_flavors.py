@@ -8,7 +8,7 @@ from nova.tests.fixtures import libvirt as fakelibvirt
 from tests import services
 from tests.functional.bypass import ways
 from tests.functional.bypass.ways import Attempt, New
-from tests.functional.nova import base, helpers
+from tests.functional.nova import helpers, verdicts
 
 ALIAS = "pci_passthrough:alias"
 
@@ -55,10 +55,14 @@ guest_devices:
             self.attempt(row)
 
 
-(TestGuarded,) = ways.cases(Devices, base.LibvirtCase, ways.Guarded)
+TestGuarded, TestAsked = ways.asked(Devices, ways.Asked)
 
 GPU = New("flavor", {ALIAS: "gpu:1"})
 HOSTDEV = ("<hostdev ",)
+DEVICE = {
+    "vendor_id": fakelibvirt.PCI_VEND_ID,
+    "product_id": fakelibvirt.PCI_PROD_ID,
+}
 
 
 @ways.rows(
@@ -80,38 +84,22 @@ class Resize(ways.Ways):
     CLOUD = "libvirt with a card"
 
     def setUp(self):
-        extra = {
-            "vendor_id": fakelibvirt.PCI_VEND_ID,
-            "product_id": fakelibvirt.PCI_PROD_ID,
-        }
-        self.flags(
-            device_spec=[json.dumps(extra)],
-            alias=[json.dumps({**extra, "name": "gpu"})],
-            group="pci",
-        )
         super().setUp()
         self.let_it_resize()
-
-    def _filters(self):
-        """Have Nova's own filter of PCI devices at work, too."""
-        filters = super()._filters()
-        stock = base.CONF.filter_scheduler.enabled_filters
-        names = filters.get("enabled_filters", list(stock))
-        filters["enabled_filters"] = [*names, "PciPassthroughFilter"]
-        return filters
+        alias = json.dumps({**DEVICE, "name": "gpu"})
+        self.flags(alias=[alias], group="pci")
 
     def start_compute(self, hostname):
         """Start a host with one device to give away."""
+        self.flags(device_spec=[json.dumps(DEVICE)], group="pci")
         card = fakelibvirt.HostPCIDevicesInfo(num_pci=1, num_pfs=0, num_vfs=0)
         return super().start_compute(hostname, pci_info=card)
 
 
-TestGuardedResize, TestFilterAloneResize = ways.cases(
-    Resize, base.LibvirtCase, ways.Guarded, ways.FilterAlone
-)
+TestGuardedResize, TestAskedResize = ways.asked(Resize, ways.Asked)
 
 
-class TestFlavorWrites(ways.Guarded, base.FakeDriverCase):
+class TestFlavorWrites(ways.Guarded, verdicts.VerdictCase):
     """A flavor that lacks the traits may not get other passthrough."""
 
     def test_bypass_23_more_passthrough_on_a_flavor_that_lacks_traits(self):

@@ -20,7 +20,7 @@ from nova_vhard.gates import nova_root
 from nova_vhard.request.lookups import NotFound
 from tests.functional.bypass import ways
 from tests.functional.bypass.ways import IDE, PC, Q35, New, on_volume
-from tests.functional.nova import base, helpers
+from tests.functional.nova import helpers
 
 CALL = "nova.image.glance.GlanceClientWrapper.call"
 LOOKUPS = "nova_vhard.gates.nova_lookup.NovaLookups"
@@ -29,57 +29,106 @@ SNAPSHOT = {**ways.VOLUME, "source_type": "snapshot"}
 NEW_DISK = {**ways.ROOT, "destination_type": "volume", "volume_size": 1}
 
 
-class Boots(ways.Ways):
-    def hide(self, name=CALL, error=glanceclient.exc.HTTPNotFound):
-        """Let the gate's look-up find nothing; Nova's own is another."""
-        self.stub_out(name, mock.Mock(side_effect=error("not there yet")))
+def hide(case, name=CALL, error=glanceclient.exc.HTTPNotFound):
+    """Let the gate's look-up find nothing; Nova's own is another."""
+    case.stub_out(name, mock.Mock(side_effect=error("not there yet")))
 
-    def hidden(self, server, *what):
+
+@ways.rows(
+    {
+        # The scheduler's gate sees the image and the config drive.
+        "test_bypass_36_boot_with_a_config_drive": (ON_PC,),
+        # Glance refuses it by a rule about what its owner may change.
+        "test_bypass_36_boot_from_what_is_forbidden_yet": (
+            *(ON_PC, CALL),
+            glanceclient.exc.HTTPForbidden,
+        ),
+        # Its project accepts it from another one, in Cinder.
+        "test_bypass_36_snapshot_that_is_not_there_yet": (
+            {
+                "block_device_mapping_v2": [
+                    {**SNAPSHOT, "uuid": New("snapshot", PC)}
+                ],
+                "config_drive": True,
+            },
+            f"{LOOKUPS}.volume_snapshot",
+            NotFound,
+        ),
+        # The scheduler's gate sees the flavor and the image.
+        "test_bypass_36_flavor_that_is_not_there_yet": (
+            *(ON_PC, f"{LOOKUPS}.flavor"),
+            NotFound,
+        ),
+    }
+)
+class Hidden(ways.Ways):
+    def attempt(self, row):
         """Boot a server while something is hidden."""
+        server, *what = row
         request = self.known(server)
-        self.hide(*what)
+        hide(self, *what)
         self.boots(self.boot(None, **request), IDE)
 
-    def test_bypass_36_boot_with_a_config_drive(self):
-        """The scheduler's gate sees the image and the config drive."""
-        self.hidden(ON_PC)
 
-    def test_bypass_36_boot_from_what_is_forbidden_yet(self):
-        """Glance refuses it by a rule about what its owner may change."""
-        self.hidden(ON_PC, CALL, glanceclient.exc.HTTPForbidden)
-
-    def test_bypass_36_snapshot_that_is_not_there_yet(self):
-        """Its project accepts it from another one, in Cinder."""
-        root = {**SNAPSHOT, "uuid": New("snapshot", PC)}
-        server = {"block_device_mapping_v2": [root], "config_drive": True}
-        self.hidden(server, f"{LOOKUPS}.volume_snapshot", NotFound)
-
-    def test_bypass_36_flavor_that_is_not_there_yet(self):
-        """The scheduler's gate sees the flavor and the image."""
-        self.hidden(ON_PC, f"{LOOKUPS}.flavor", NotFound)
-
-    def seen_as(self, **seen):
+@ways.rows(
+    {
+        # Its owner says whether it is, in Cinder.
+        "test_bypass_36_root_volume_that_is_not_bootable_yet": {
+            "bootable": False
+        },
+        "test_bypass_36_root_volume_that_cannot_be_read_yet": {
+            "volume_image_metadata": {"min_ram": "little", **PC}
+        },
+    }
+)
+class Seen(ways.Ways):
+    def attempt(self, row):
         """Boot from a volume that the gate sees as it is for a moment."""
         get = nova_root._Cinder.get
         self.stub_out(
             "nova_vhard.gates.nova_root._Cinder.get",
-            lambda *args: {**get(*args), **seen},
+            lambda *args: {**get(*args), **row},
         )
         request = self.known(on_volume(PC, config_drive=True))
         self.boots(self.boot(None, **request), IDE)
 
-    def test_bypass_36_root_volume_that_is_not_bootable_yet(self):
-        """Its owner says whether it is, in Cinder."""
-        self.seen_as(bootable=False)
 
-    def test_bypass_36_root_volume_that_cannot_be_read_yet(self):
-        self.seen_as(volume_image_metadata={"min_ram": "little", **PC})
-
-    def changed(self, kind, server, **says):
+@ways.rows(
+    {
+        # The scheduler's gate sees the image and the config drive.
+        "test_bypass_37_boot_with_a_config_drive": (
+            "image",
+            {"imageRef": New("image", Q35), "config_drive": True},
+            PC,
+        ),
+        "test_bypass_37_boot_with_a_disk_of_its_own": (
+            "image",
+            {
+                "block_device_mapping_v2": [
+                    {**NEW_DISK, "uuid": New("image", Q35)}
+                ]
+            },
+            helpers.IDE,
+        ),
+        "test_bypass_37_boot_from_a_volume_with_a_config_drive": (
+            "volume",
+            on_volume(Q35, config_drive=True),
+            PC,
+        ),
+        "test_bypass_37_boot_from_a_volume_on_another_bus": (
+            "volume",
+            on_volume(Q35),
+            helpers.IDE,
+        ),
+    }
+)
+class Changed(ways.Ways):
+    def attempt(self, row):
         """Boot from an object that says more as soon as it is looked at.
 
         The first to look is the gate, or else Nova, which looks after it.
         """
+        kind, server, says = row
         request = self.known(server)
         stored = self.stored(kind, self.made[kind])
         name, owner = {
@@ -101,31 +150,23 @@ class Boots(ways.Ways):
             self.stub_out(name, look)
         self.boots(self.boot(None, **request), IDE)
 
-    def test_bypass_37_boot_with_a_config_drive(self):
-        """The scheduler's gate sees the image and the config drive."""
-        image = New("image", Q35)
-        self.changed("image", {"imageRef": image, "config_drive": True}, **PC)
 
-    def test_bypass_37_boot_with_a_disk_of_its_own(self):
-        root = {**NEW_DISK, "uuid": New("image", Q35)}
-        server = {"block_device_mapping_v2": [root]}
-        self.changed("image", server, **helpers.IDE)
-
-    def test_bypass_37_boot_from_a_volume_with_a_config_drive(self):
-        self.changed("volume", on_volume(Q35, config_drive=True), **PC)
-
-    def test_bypass_37_boot_from_a_volume_on_another_bus(self):
-        self.changed("volume", on_volume(Q35), **helpers.IDE)
-
-
-class Unscheduled(Boots):
+@ways.rows(
+    {
+        "test_bypass_36_rebuild": ways.rebuild(
+            hw_disk_bus="virtio", img_config_drive="mandatory"
+        ),
+        "test_bypass_36_rescue": ways.rescue(**helpers.IDE),
+    }
+)
+class Unscheduled(ways.Ways):
     """Requests for which Nova's API reads the image after the gate."""
 
-    def acted(self, action):
+    def attempt(self, row):
         server = self.booted({"imageRef": New("image")})
         self.witness.texts.clear()
-        request = self.known(action)
-        self.hide()
+        request = self.known(row)
+        hide(self)
         response = self.act(server, request)
         if not self.GUARDED:
             self.ends(response, IDE)
@@ -134,16 +175,8 @@ class Unscheduled(Boots):
         self.settle()
         self.clean(IDE)
 
-    def test_bypass_36_rebuild(self):
-        self.acted(
-            ways.rebuild(hw_disk_bus="virtio", img_config_drive="mandatory")
-        )
 
-    def test_bypass_36_rescue(self):
-        self.acted(ways.rescue(**helpers.IDE))
-
-
-(TestGuarded,) = ways.cases(Unscheduled, base.LibvirtCase, ways.Guarded)
-
-
-(TestFilterAlone,) = ways.cases(Boots, base.LibvirtCase, ways.FilterAlone)
+TestGuardedHidden, TestAskedHidden = ways.asked(Hidden, ways.Asked)
+TestGuardedSeen, TestAskedSeen = ways.asked(Seen, ways.Asked)
+TestGuardedChanged, TestAskedChanged = ways.asked(Changed, ways.Asked)
+TestGuarded, TestAsked = ways.asked(Unscheduled, ways.Asked)

@@ -14,7 +14,7 @@ from tests.functional.bypass.ways import (
     on_volume,
     with_disks,
 )
-from tests.functional.nova import base, helpers
+from tests.functional.nova import helpers, verdicts
 
 CDROM = 'device="cdrom"'
 FLOPPY = 'device="floppy"'
@@ -119,10 +119,8 @@ class Rows(Boots):
         self.boots(response, IDE)
 
 
-(TestGuarded,) = ways.cases(Rows, base.LibvirtCase, ways.Guarded)
-
-
-(TestFilterAlone,) = ways.cases(Boots, base.LibvirtCase, ways.FilterAlone)
+TestGuarded, TestAsked = ways.asked(Rows, ways.Asked)
+(TestFilterAlone,) = ways.cases(Boots, verdicts.VerdictCase, ways.FilterAlone)
 
 
 @ways.rows(
@@ -143,6 +141,4 @@ class LibosinfoRow(ways.Ways):
         self.stub_out("nova.virt.osinfo._OsInfoDatabase._instance", None)
 
 
-(TestGuardedLibosinfo,) = ways.cases(
-    LibosinfoRow, base.LibvirtCase, ways.Guarded
-)
+TestGuardedLibosinfo, TestAskedLibosinfo = ways.asked(LibosinfoRow, ways.Asked)

@@ -19,7 +19,7 @@ from tests.functional.bypass.ways import (
     rescue,
     with_disks,
 )
-from tests.functional.nova import base, helpers
+from tests.functional.nova import helpers
 
 LSI = (ways.lsi_controller,)
 CONTROLLER = {"hw_scsi_model": "virtio-scsi"}
@@ -110,7 +110,7 @@ class Kept(ways.Ways):
     """Servers that are rebuilt, unshelved or rescued."""
 
 
-(TestGuarded,) = ways.cases(Kept, base.LibvirtCase, ways.Guarded)
+TestGuarded, TestAsked = ways.asked(Kept, ways.Asked)
 
 
 def had(bus, rule="disk_bus", **more):
@@ -140,4 +140,4 @@ class Moves(ways.Ways):
     POLICY = "moves: {guest_devices: enforce}\n"
 
 
-(TestGuardedMoves,) = ways.cases(Moves, base.LibvirtCase, ways.Guarded)
+TestGuardedMoves, TestAskedMoves = ways.asked(Moves, ways.Asked)

@@ -5,11 +5,19 @@ from nova.tests.fixtures import PROJECT_ID
 
 from tests.functional.bypass import ways
 from tests.functional.bypass.ways import CIRRUS, IDE
-from tests.functional.nova import base, helpers, verdicts
+from tests.functional.nova import helpers, verdicts
 
 OLD_API = "2.38"
 #: Both pipelines, with a project and without.
-ROOTS = ("/v2.1", f"/v2.1/{PROJECT_ID}", "/v2", f"/v2/{PROJECT_ID}")
+ROOTS = (
+    "/v2.1",
+    f"/v2.1/{PROJECT_ID}",
+    "/v2",
+    f"/v2/{PROJECT_ID}",
+    "/v2.1/",
+    f"/v2.1//{PROJECT_ID}//",
+    "/v2///",
+)
 #: What Nova takes for POST /servers.
 SERVERS = (
     "/v2.1/servers%0a",
@@ -77,8 +85,8 @@ class Urls(Bodies):
                 self.boots(response, IDE)
 
 
-TestGuardedUrls, TestFilterAlone = ways.cases(
-    Urls, base.LibvirtCase, ways.Guarded, ways.FilterAlone
+TestGuardedUrls, TestAskedUrls, TestFilterAlone = ways.asked(
+    Urls, ways.Asked, ways.FilterAlone
 )
 
 
@@ -95,14 +103,18 @@ class Servers(Bodies):
     def test_bypass_32_path_of_an_action(self):
         server = self.active(self.image())
         action = {"rebuild": {"imageRef": self.image(hw_video_model="cirrus")}}
-        for path in ("{id}/action%0a", "{id}//action", "{id}/%61ction"):
-            path = f"/v2.1/servers/{path.format(id=server)}"
-            response = self.call("POST", path, action)
+        ends = ("/v2.1/servers/{}/action%0a", "/v2.1/servers/{}/%61ction")
+        for path in (
+            *ends,
+            *(f"{root}/servers//{{}}///action" for root in ROOTS),
+        ):
+            path = path.format(server)
+            response = self.call("POST", path, action, version=None)
             self.ends(response, CIRRUS, names=["hw_video_model"])
             self.wait(server, "ACTIVE")
 
 
-(TestGuarded,) = ways.cases(Servers, base.LibvirtCase, ways.Guarded)
+TestGuarded, TestAsked = ways.asked(Servers, ways.Asked)
 
 
 class Answers(ways.Ways):

@@ -7,9 +7,23 @@ from tests.functional.nova import base, helpers, verdicts
 
 OLD_API = "2.38"
 IDE = {"hw_disk_bus": "ide"}
+REFERRING = [{NAME: reference} for reference in REFERENCES]
 BACKUP = {"backup_type": "daily", "rotation": 100}
 
 
+@ways.rows(
+    {
+        "test_bypass_24_image_metadata_proxy": ("proxy", IDE),
+        "test_bypass_25_create_image_metadata": ("createImage", IDE),
+        "test_bypass_25_create_backup_metadata": ("createBackup", IDE),
+        "test_bypass_28_image_metadata_proxy": ("proxy", REFERRING[0]),
+        "test_bypass_28_create_image_metadata": ("createImage", *REFERRING),
+        "test_bypass_28_create_backup_metadata": (
+            "createBackup",
+            REFERRING[0],
+        ),
+    }
+)
 class Writes(ways.Ways):
     """Requests that write an image, which a user could boot later."""
 
@@ -38,30 +52,20 @@ class Writes(ways.Ways):
             response = self.call(method, path, body, version=OLD_API)
             self.leaves(response, change)
 
-    def imaged(self, action, change, **more):
+    def imaged(self, action, change):
         """Create an image of a server through Nova."""
+        more = BACKUP if action == "createBackup" else {}
         body = {"name": "an image", "metadata": change, **more}
         server = self.server(self.image())
         self.leaves(self.act(server, {action: body}), change)
 
-    def test_bypass_24_image_metadata_proxy(self):
-        self.proxied(IDE)
-
-    def test_bypass_25_create_image_metadata(self):
-        self.imaged("createImage", IDE)
-
-    def test_bypass_25_create_backup_metadata(self):
-        self.imaged("createBackup", IDE, **BACKUP)
-
-    def test_bypass_28_image_metadata_proxy(self):
-        self.proxied({NAME: REFERENCES[0]})
-
-    def test_bypass_28_create_image_metadata(self):
-        for reference in REFERENCES:
-            self.imaged("createImage", {NAME: reference})
-
-    def test_bypass_28_create_backup_metadata(self):
-        self.imaged("createBackup", {NAME: REFERENCES[0]}, **BACKUP)
+    def attempt(self, row):
+        action, *changes = row
+        for change in changes:
+            if action == "proxy":
+                self.proxied(change)
+            else:
+                self.imaged(action, change)
 
 
 (TestGuarded,) = ways.cases(Writes, verdicts.VerdictCase, ways.Guarded)
@@ -83,4 +87,4 @@ class Method:
             self.ends(response, 'bus="ide"')
 
 
-(TestGuardedMethod,) = ways.cases(Method, base.LibvirtCase, ways.Guarded)
+TestGuardedMethod, TestAskedMethod = ways.asked(Method, ways.Asked)

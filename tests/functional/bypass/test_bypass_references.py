@@ -51,8 +51,8 @@ class Rescues(ways.Ways):
         self.ends(self.act(server, {"rescue": None}), IDE, names=[name])
 
     def test_bypass_28_url_in_an_image(self):
-        image = New("image", {NAME: self.url})
-        self.rescued({"imageRef": image}, NAME, old=True)
+        server = {"imageRef": New("image", {NAME: self.url})}
+        self.rescued(server, NAME, old=True)
         self.assertEqual(not self.GUARDED, self.url in self.opened)
 
     def test_bypass_28_url_in_the_metadata_of_a_volume(self):
@@ -67,7 +67,7 @@ class Rescues(ways.Ways):
         self.rescued({"imageRef": image}, "hw_disk_bus")
 
 
-(TestGuarded,) = ways.cases(Rescues, base.LibvirtCase, ways.Guarded)
+TestGuarded, TestAsked = ways.asked(Rescues, ways.Asked)
 
 
 class Stored(ways.Ways):

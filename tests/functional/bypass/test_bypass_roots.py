@@ -15,7 +15,6 @@ from tests.functional.bypass.ways import (
     Attempt,
     New,
 )
-from tests.functional.nova import base
 
 VIRTIO = {"hw_video_model": "virtio"}
 SCSI = {"hw_disk_bus": "scsi", "hw_scsi_model": "virtio-scsi"}
@@ -70,7 +69,7 @@ class Changed(ways.Ways):
     """Row 29: what the root was made of has changed since the boot."""
 
 
-(TestGuardedChanged,) = ways.cases(Changed, base.LibvirtCase, ways.Guarded)
+TestGuardedChanged, TestAskedChanged = ways.asked(Changed, ways.Asked)
 
 
 def two(**root):
@@ -178,6 +177,6 @@ class TwoNames(ways.Ways):
                 self.ends(response, IDE, names=["hw_cdrom_bus"])
 
 
-TestGuardedTwoNames, TestFilterAloneTwoNames = ways.cases(
-    TwoNames, base.LibvirtCase, ways.Guarded, ways.FilterAlone
+TestGuardedTwoNames, TestAskedTwoNames, TestFilterAloneTwoNames = ways.asked(
+    TwoNames, ways.Asked, ways.FilterAlone
 )

@@ -91,7 +91,7 @@ class Rows(ways.Ways):
         self.attempt(SHELVED_ON_PC)
 
 
-(TestGuarded,) = ways.cases(Rows, base.LibvirtCase, ways.Guarded)
+TestGuarded, TestAsked = ways.asked(Rows, ways.Asked)
 
 
 class HardReboot(ways.Ways):

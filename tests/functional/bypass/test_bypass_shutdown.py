@@ -11,7 +11,7 @@ from nova.tests.fixtures import libvirt as fakelibvirt
 
 from tests.functional.bypass import ways
 from tests.functional.bypass.ways import Q35, STABLE, Attempt, New
-from tests.functional.nova import base, verdicts
+from tests.functional.nova import verdicts
 
 TIMEOUT = "os_shutdown_timeout"
 #: Status of a rescue by the timeout that Nova keeps: int() of the text.
@@ -52,11 +52,14 @@ class Shutdown(ways.Ways):
             stored.update(says)
             return shutdown(domain)
 
-        name = "nova.tests.fixtures.libvirt.Domain.shutdown"
-        self.useFixture(fixtures.MonkeyPatch(name, slow))
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                "nova.tests.fixtures.libvirt.Domain.shutdown", slow
+            )
+        )
 
 
-(TestGuarded,) = ways.cases(Shutdown, base.LibvirtCase, ways.Guarded)
+TestGuarded, TestAsked = ways.asked(Shutdown, ways.Asked)
 
 
 class TestTimeouts(verdicts.VerdictCase):

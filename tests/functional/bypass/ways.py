@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Base of the bypass tests: attempts, a witness, and the clouds.
 
-A file of rows has mixins with a test for each row, and a class derived from
-each: a cloud with the gates, where each attempt must be refused and leave
-nothing in the guest. ``tests/release/bypass`` has the same on unmodified Nova,
-where it must succeed: an attempt that fails anyway would prove nothing.
+A file of rows has mixins with a test for each row, and classes derived from
+each: most ask Nova's API and its filter, where no guest is made; some have
+whole clouds, where nothing may be left in the guest either.
+``tests/release/bypass`` has all of them on unmodified Nova, where each attempt
+must succeed: an attempt that fails anyway would prove nothing.
 """
 
 import operator
@@ -18,9 +19,13 @@ from typing import Any
 import fixtures
 import webob
 from nova import context, objects
+from nova.compute import manager as compute
+from nova.compute import power_state, vm_states
 from nova.tests.fixtures import libvirt as fakelibvirt
+from nova.virt.libvirt import driver
 
-from tests.functional.nova import base, helpers
+from tests.functional import recorded
+from tests.functional.nova import base, helpers, typed, verdicts
 
 REFUSED = (400, 403)
 
@@ -125,13 +130,13 @@ def rescue(**properties: str) -> dict[str, Any]:
     return {"rescue": {"rescue_image_ref": New("image", properties)}}
 
 
-def rows(table: dict[str, Attempt]) -> Callable[[type], type]:
-    """Decorate a class: it has a test for each row of a table."""
+def rows(table: dict[str, Any]) -> Callable[[type], type]:
+    """Decorate a class: it attempts each row of a table in a test."""
 
     def add(case: type) -> type:
         for name, row in table.items():
 
-            def test(self: Any, row: Attempt = row) -> None:
+            def test(self: Any, row: Any = row) -> None:
                 self.attempt(row)
 
             test.__name__ = name
@@ -211,6 +216,11 @@ class Ways(helpers.Helpers):
             self.write_policy("enabled: false\n")
         result = self.active(None, **self.known(server))
         self.write_policy(self.POLICY)  # type: ignore[attr-defined]
+        return result
+
+    def active(self, image: str | None, **more: Any) -> str:
+        """Boot a server to ACTIVE; return its id."""
+        result = super().active(image, **more)
         # Nova's fixture makes no disks, and so no folder for them.
         Path(base.CONF.instances_path, result).mkdir(exist_ok=True)
         return result
@@ -353,7 +363,80 @@ class Guarded(Ways):
     """A cloud with every gate."""
 
 
-class FilterAlone(Ways):
+class Asked(Guarded):
+    """Nova's API alone, and servers as its conductor and computes leave them.
+
+    Nova's own code names their disks, see also ``recorded``.
+    """
+
+    def boots(self, response: webob.Response, *devices: Device) -> None:
+        """Check that the API's gate, or else the scheduler's, refuses."""
+        if response.status_int == 202:
+            assert "(allowed:" in self.filtered(response)
+        else:
+            self.ends(response, *devices)
+
+    def active(self, image: str | None, **more: Any) -> str:
+        """Store the server of a boot as if it ran; return its id."""
+        response = self.boot(image, **more)
+        assert response.status_int == 202, response.text
+        server = str(response.json["server"]["id"])
+        cell, admin = self.cell_mappings["cell1"], context.get_admin_context()
+        request = objects.BuildRequest.get_by_instance_uuid(admin, server)
+        manager = object.__new__(compute.ComputeManager)
+        manager.driver = object.__new__(driver.LibvirtDriver)
+        disks = objects.BlockDeviceMappingList(objects=[])
+        with context.target_cell(admin, cell) as targeted:
+            instance = request.get_new_instance(targeted)
+            for name, value in verdicts.RUNNING.items():
+                setattr(instance, name, value)
+            properties = {
+                name.removeprefix("image_"): value
+                for name, value in instance.system_metadata.items()
+                if name.startswith("image_")
+            }
+            machine = "q35" if base.CONF.libvirt.hw_machine_type else "pc"
+            kept = recorded.Guest(properties).recorded(
+                recorded.Host(machine, recorded.USB_TABLET)
+            )
+            instance.system_metadata.update(
+                {f"image_{name}": value for name, value in kept.items()}
+            )
+            instance.create()
+            for wish in request.block_device_mappings:
+                fields = {
+                    name: wish[name] for name in wish.fields if name in wish
+                }
+                disk = objects.BlockDeviceMapping(targeted, **fields)
+                disk.instance_uuid = server
+                disk.create()
+                disks.objects.append(disk)
+            manager._default_block_device_names(
+                instance, instance.image_meta, disks
+            )
+            for disk in disks:
+                if disk.is_volume:
+                    disk.volume_id = disk.volume_id or self.volume()
+                    disk.connection_info = '{"driver_volume_type": "fake"}'
+                    disk.save()
+            instance.save()
+        mapping = objects.InstanceMapping.get_by_instance_uuid(admin, server)
+        mapping.cell_mapping = cell
+        mapping.save()
+        request.destroy()
+        return server
+
+    def shelved(self, server: str) -> str:
+        """Let a server be shelved; return the id of its snapshot."""
+        image = self.image()
+        typed.rest(
+            *(server, vm_states.SHELVED_OFFLOADED, power_state.SHUTDOWN),
+            shelved_image_id=image,
+        )
+        return image
+
+
+class FilterAlone(Asked):
     """A cloud without the API gate: the filter refuses scheduled requests.
 
     Nova's API accepts each of these requests.
@@ -361,29 +444,14 @@ class FilterAlone(Ways):
 
     API_GATE = None
 
-    def setUp(self) -> None:
-        super().setUp()
-        self.judged = self.decisions()
-
     def ends(
         self,
         response: webob.Response,
         *devices: Device,
         names: Iterable[str] = (),
     ) -> None:
-        """Check that the filter has refused, and no guest has the device."""
-        assert response.status_int in (200, 202), response.text
-        self.settle()
-        outcomes = [(each["gate"], each["outcome"]) for each in self.judged]
-        assert outcomes[-1:] == [("scheduler", "refuse")]
-        self.judged.clear()
-        self.clean(*devices)
-
-    def boots(self, response: webob.Response, *devices: Device) -> None:
-        """Check that a POST /servers ended in ERROR, with the reason."""
-        self.ends(response, *devices)
-        fault = self.fault(response.json["server"]["id"])
-        assert "(allowed:" in fault, fault
+        """Check that the filter refuses what the API has stored."""
+        assert self.filtered(response)
 
 
 def cases(rows: type, case: type, *clouds: type) -> tuple[Any, ...]:
@@ -396,3 +464,13 @@ def cases(rows: type, case: type, *clouds: type) -> tuple[Any, ...]:
         type(f"Test{cloud.__name__}{rows.__name__}", (rows, cloud, case), made)
         for cloud in clouds
     )
+
+
+def asked(rows: type, *gates: type) -> tuple[Any, ...]:
+    """Return the test case that tests/release uses, and those for here.
+
+    The first has guests; without them the gates refuse the same.
+    """
+    (real,) = cases(rows, base.LibvirtCase, Guarded)
+    real.__test__ = False
+    return real, *cases(rows, verdicts.VerdictCase, *gates)

@@ -101,8 +101,9 @@ class Gates(OneCloud, Helpers):
 
     def without_gate(self) -> Any:
         """Return the same API without our gate, on the same databases."""
-        plain = service.paste_file(self.directory / "plain.ini", None)
-        return self.load_app(plain)
+        return self.load_app(
+            service.paste_file(self.directory / "plain.ini", None)
+        )
 
     def _clear_attrs(self) -> None:
         """Leave pytest's own attributes alone; Nova would delete them."""
@@ -144,11 +145,6 @@ class LibvirtCase(Gates, libvirt_base.ServersTestBase):
     def start_hosts(self) -> None:
         """Start the compute."""
         self.start_compute("compute1")
-
-    def domain_xml(self, server_id: str) -> str:
-        """Return the libvirt domain of a server."""
-        connection = self.computes["compute1"].driver._host.get_connection()
-        return str(connection.lookupByUUIDString(server_id).XMLDesc(0))
 
 
 def text(response: Any) -> str:

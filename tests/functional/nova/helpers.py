@@ -14,7 +14,7 @@ from nova import context, objects
 from nova.tests.fixtures import PROJECT_ID
 
 from tests import services
-from tests.functional.nova import rest, service, stored
+from tests.functional.nova import rest, service
 
 MEMBER = ("reader", "member")
 ADMIN = ("reader", "member", "admin")
@@ -85,19 +85,6 @@ class Helpers:
         port |= {"id": str(uuid.uuid4()), "binding:vnic_type": kind}
         self.neutron._ports[port["id"]] = port
         return str(port["id"])
-
-    def disk(self, volume: str, **more: Any) -> dict[str, Any]:
-        """Return the root disk made of a volume, in format 2.
-
-        :param more: further keys, or other values
-        """
-        return {
-            "boot_index": 0,
-            "uuid": volume,
-            "source_type": "volume",
-            "destination_type": "volume",
-            **more,
-        }
 
     def wish(self, image: str | None, **more: Any) -> dict[str, Any]:
         """Return the body of a POST /servers for the latest microversion."""
@@ -206,27 +193,11 @@ class Helpers:
                 cell, server_id, expected_attrs=["system_metadata"]
             )
 
-    def spec_of(
-        self, properties: dict[str, str], **more: Any
-    ) -> objects.RequestSpec:
-        """Return the RequestSpec that the scheduler gets when an image boots.
-
-        The new server is in Nova's API database.
-        """
-        server = str(uuid.uuid4())
-        request = stored.build_request(server)
-        stored.create(request)
-        # While it is there, Nova is at work.
-        self.addCleanup(request.destroy)
-        return objects.RequestSpec(
-            context.RequestContext("user", "project", roles=[]),
-            image=objects.ImageMeta.from_dict({"properties": properties}),
-            flavor=objects.Flavor(name="f", flavorid="1", extra_specs={}),
-            project_id="project",
-            num_instances=1,
-            instance_uuid=server,
-            **more,
-        )
+    def domain_xml(self, server_id: str) -> str:
+        """Return the libvirt domain of a server."""
+        host = self.computes[self.instance(server_id).host].driver._host
+        domain = host.get_connection().lookupByUUIDString(server_id)
+        return str(domain.XMLDesc(0))
 
     def compute_node(self, host: str) -> objects.ComputeNode:
         """Return what a host reports, as Nova's database has it."""

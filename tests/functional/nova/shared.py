@@ -23,8 +23,6 @@ from nova.scheduler.client import report as report_client
 from tests.functional.nova import rest, service
 
 CONF = conf.CONF
-#: Most clouds that a process may start.
-MOST_CLOUDS = 8
 
 
 @dataclass
@@ -67,10 +65,8 @@ class OneCloud:
     API_GATE: str | None
     FILTER: str | None
     HOSTS: tuple[str, ...] = ()
-    PCI = 0
     #: The cloud that is running, if tests share it.
     _running: "Cloud | None" = None
-    _started = 0
 
     @classmethod
     def cloud_key(cls) -> tuple[Any, ...] | None:
@@ -88,22 +84,19 @@ class OneCloud:
             self._put_back(cloud)
         else:
             OneCloud.stop()
-            OneCloud._started += 1
             if self.__module__.startswith(("tests.functional", "tests.fuzz")):
                 # A test without a gate belongs to tests/release.
                 assert self.API_GATE or self.FILTER
-                assert OneCloud._started <= MOST_CLOUDS, "share a cloud"
             if key is None:
                 start()
                 self.start_hosts()
                 return
             cloud = self._start(start, key)
         hosts, cloud.hosts = cloud.hosts, None
-        wanted = (self.HOSTS, self.PCI)
-        if self.NEW_HOSTS or hosts != wanted:
+        if self.NEW_HOSTS or hosts != self.HOSTS:
             self._change_hosts(cloud)
         if not self.NEW_HOSTS:
-            cloud.hosts = wanted
+            cloud.hosts = self.HOSTS
             self.addCleanup(self._delete_servers)
         self.addCleanup(self.settle)
 

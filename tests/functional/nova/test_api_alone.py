@@ -5,6 +5,7 @@ Beyond a status: who is asked about a host, what is logged, and what text an
 error has that nobody but a gate reads.
 """
 
+import functools
 import io
 import json
 import logging
@@ -13,9 +14,10 @@ from unittest import mock
 
 import glanceclient.exc
 import pytest
-from nova import context, exception, policy
+from nova import context, exception, objects, policy, rpc
 from nova.api import openstack
 from nova.api.openstack import wsgi
+from nova.api.openstack.compute import servers
 from oslo_policy import policy as oslo_policy
 
 from nova_vhard.gates import (
@@ -26,6 +28,7 @@ from nova_vhard.gates import (
     nova_lookup,
     nova_router,
     nova_routes,
+    nova_servers,
     posture_filter,
     routing,
 )
@@ -34,10 +37,12 @@ from nova_vhard.request.lookups import NotFound
 from tests import faults, logged, services
 from tests.functional.nova.test_proven import Placement, host
 from tests.fuzz import nova_stubs as known
+from tests.fuzz import routers
 from tests.fuzz.service import Service, environment, sent
 from tests.policy_option import policy_option
 
 LOGGER = "nova_vhard.gates.nova_api"
+ACTIONS = servers.ServersController.wsgi_actions
 #: A policy that cannot be read.
 BAD = "version: 7\n"
 POLICY = """\
@@ -87,16 +92,48 @@ def request(
     return sent({**environ, **(more or {})}, content)
 
 
+@functools.cache
+def router():
+    """Return Nova's router, which is the same for each gate."""
+    with pytest.MonkeyPatch.context() as patch:
+        return routers.nova(patch)
+
+
 class Cloud:
     """A gate, the service behind it, and what it asks Placement."""
 
     def __init__(self, patch):
+        made = router()
+        for name in ("get_client", "get_notifier"):
+            patch.setattr(rpc, name, lambda *_, **__: SimpleNamespace())
+        patch.setattr(routers, "nova", lambda _patch: made)
         self.placement = Placement("a")
         self.service = Service(lambda _request: 202, wsgi.Request)
         self.gate = known.gate(self.service, patch)
         patch.setattr(
             posture_filter, "_connect", lambda _limit: self.placement
         )
+
+    def serve(self, patch, images, server, rows=()):
+        """Let Nova have these images, and one server.
+
+        :param images: id to properties; the first is of the server's volume
+        :param rows: block devices of the server
+        """
+        volume = {"volume_image_metadata": next(iter(images.values()))}
+        self.gate._services = SimpleNamespace(
+            recent={},
+            servers=SimpleNamespace(get=lambda *_, **__: server),
+            volumes=SimpleNamespace(get=lambda *_: volume),
+        )
+        devices = objects.BlockDeviceMappingList(objects=[*rows])
+        record = objects.ImageMeta.from_instance(server)
+        for owner, name, answer in (
+            (nova_images, "get", lambda _, name: {"id": name, **images[name]}),
+            (nova_servers, "_in_cell", lambda *_: devices),
+            (nova_servers, "recorded", lambda *_: record),
+        ):
+            patch.setattr(owner, name, answer)
 
     def send(self, environ):
         """Return status, headers and message of an answer."""
@@ -154,6 +191,8 @@ BUS, ALLOW, REQUIRE = (
     "passthrough.allow",
     "passthrough.require",
 )
+OLD_BOOTS = ("boot", "refuse", BUS)
+LINK = "http://nova.example/flavors/"
 ADDS = ("POST", SPECS, GPU)
 WITH_TRAIT = ("POST", SPECS, {"extra_specs": {**GPU["extra_specs"], **TRAIT}})
 UPDATES = ("PUT", f"{SPECS}/trait:CUSTOM_VHARD_IOMMU", TRAIT)
@@ -272,6 +311,24 @@ ANSWERS = {
         ("boot", "allow"),
         0,
     ),
+    # Nova takes the last part of a link as the flavor.
+    **{
+        f"exempt by {held}, {flavor}": (
+            EXEMPTS.replace(f'projects: ["{PROJECT}"]', held),
+            "b",
+            ("POST", "/servers", boot(known.OLD, flavor), "latest", "Member"),
+            *((202, ("boot", "allow")) if exempt else (403, OLD_BOOTS)),
+            0,
+        )
+        for held, flavor, exempt in (
+            ("roles: [member]", "1", True),
+            ("roles: [other]", "1", False),
+            ('flavors: ["1"]', "1", True),
+            ('flavors: ["1"]', f"{LINK}1", True),
+            ('flavors: ["1"]', "gpu", False),
+            ('flavors: ["1"]', f"{LINK}gpu", False),
+        )
+    },
     "exempt attach": (EXEMPTS, "b", ATTACHES, 202, ("attach", "allow"), 0),
     "exempt flavor": (
         EXEMPTS,
@@ -324,6 +381,8 @@ def test_answers(
     answer = cloud.send(request(*sent))
     assert answer.status == status
     assert len(cloud.placement.asked) == asked
+    # What is refused does not reach Nova.
+    assert bool(cloud.service.bodies) is (status == 202)
     of_host = expected == ("attach", "refuse", REQUIRE)
     assert ("the server's host" in answer.text) is of_host
     events = logged.decisions(caplog)
@@ -358,6 +417,31 @@ def test_a_cached_image_does_not_refuse_a_request(cloud, monkeypatch):
         environ = request("POST", "/servers", boot())
         assert cloud.send(environ).status == status
         get.assert_called_with(environ["nova.context"], known.CLEAN)
+
+
+def test_a_cached_image_lets_pass_what_the_filter_judges_again(
+    cloud, monkeypatch
+):
+    """A forced host has no filter behind the gate."""
+    monkeypatch.setattr(nova_lookup, "RECENT", 3600)
+    nowhere = mock.Mock(return_value=[])
+    monkeypatch.setattr(objects.AggregateList, "get_by_host", nowhere)
+    get = mock.Mock(return_value={"id": known.CLEAN, "hw_disk_bus": "virtio"})
+    monkeypatch.setattr(nova_images, "get", get)
+
+    def boots(zone=None):
+        """Boot as an administrator; return status and number of reads."""
+        body = boot()
+        if zone:
+            body["server"]["availability_zone"] = zone
+        answer = cloud.send(request("POST", "/servers", body, role="admin"))
+        return answer.status, get.call_count
+
+    assert [boots(), boots()] == [(202, 1)] * 2
+    assert boots("nova:host") == (202, 2)
+    get.return_value = {"id": known.CLEAN, "hw_disk_bus": "ide"}
+    assert boots() == (202, 2)
+    assert boots("nova::node") == (403, 3)
 
 
 @pytest.mark.parametrize(
@@ -395,6 +479,12 @@ def test_without_a_policy_nothing_is_judged(make, tmp_path, caplog):
     assert json.loads(runs.read_text())["policy"] is None
     (event,) = logged.decisions(caplog)
     assert (event["operation"], event["outcome"]) == ("unknown", "unjudged")
+    # A corrected policy is obeyed without a restart, and a bad edit is not.
+    for text in (POLICY, BAD):
+        (tmp_path / "policy.yaml").write_text(text)
+        for image, status in ((known.OLD, 403), (known.CLEAN, 202)):
+            sent = request("POST", "/servers", boot(image))
+            assert cloud.send(sent).status == status
 
 
 def test_the_last_good_policy_is_kept_for_this_service(cloud, tmp_path):
@@ -642,11 +732,22 @@ def test_why_there_is_no_judgement(cloud, sent, kind, text):
 @pytest.mark.parametrize(
     "more", [{}, {"controller": "odd"}, {"action": "action"}]
 )
-def test_a_route_to_no_controller(cloud, more):
-    application = cloud.gate._application
+def test_a_route_to_no_controller(monkeypatch, more):
+    application = routers.nova_application(monkeypatch)
     application.map.connect("/odd", **more)
     router = nova_router.Router(application, nova_routes.ROUTES)
     assert router.call(request("POST", "/odd", {})) is None
+
+
+@pytest.mark.parametrize("name", ["rebuild", "createImage"])
+def test_a_router_that_lacks_a_judged_method(monkeypatch, name):
+    kept = {key: ACTIONS[key] for key in ACTIONS if key != name}
+    monkeypatch.setattr(servers.ServersController, "wsgi_actions", kept)
+    application = routers.nova_application(monkeypatch)
+    judged = [*nova_routes.ROUTES, ("Renamed", "create", None)]
+    lacking = rf"\('Renamed', 'create', None\), .*'{name}'.*releases"
+    with pytest.raises(routing.NoRouter, match=lacking):
+        nova_router.Router(application, judged)
 
 
 def test_a_body_that_a_filter_has_read(cloud):

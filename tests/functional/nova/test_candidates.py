@@ -198,10 +198,3 @@ def test_why_no_host_is_left(hosts, spec, text, names):
     left, (violation,) = filter_hosts(hosts, spec=spec)
     assert left == []
     assert violation.cause.text == text.format(names=names)
-
-
-def test_a_failure_in_mode_warn_leaves_the_hosts():
-    hosts = [host(candidate("used"))]
-    left, (violation,) = filter_hosts(hosts, Mode.WARN)
-    assert left == hosts
-    assert violation.mode is Mode.WARN

@@ -9,7 +9,6 @@ from nova.image import glance
 from nova.network import neutron
 from nova.volume import cinder
 
-from nova_vhard.gates import nova_lookup
 from tests.functional.nova import helpers, test_signatures, verdicts
 
 #: What of Nova's own clients asks another service.
@@ -53,7 +52,6 @@ FORMAT_1 = {
     ]
 }
 
-GOOD = {"hw_disk_bus": "virtio"}
 #: What the body of a boot has, and how Nova answers.
 UNREAD = {
     "images, too few": ({**IMAGES, **TOO_FEW}, 400),
@@ -95,17 +93,19 @@ UNREAD = {
 }
 
 
-class Counted(verdicts.VerdictCase):
-    def counted(self, image, server, **more):
-        """Boot; return the response and the number of look-ups."""
-        body = self.wish(image, **server)
+class TestUnread(verdicts.VerdictCase):
+    """Boots of an image that violates a rule, so a judged boot gets 403."""
+
+    def answered(self, status, asked, server, **more):
+        """Boot; check the status, and the number of look-ups."""
+        body = self.wish(self.image(**helpers.IDE), **server)
         if server.get("imageRef", "") is None:
             del body["server"]["imageRef"]
-        asked = []
+        calls = []
 
         def counting(real):
             def call(*args, **more):
-                asked.append(args)
+                calls.append(args)
                 return real(*args, **more)
 
             return call
@@ -115,16 +115,8 @@ class Counted(verdicts.VerdictCase):
                 call = counting(getattr(owner, name))
                 stack.enter_context(mock.patch.object(owner, name, call))
             response = self.call("POST", "/v2.1/servers", body, **more)
-        return response, len(asked)
-
-
-class TestUnread(Counted):
-    """Boots of an image that violates a rule, so a judged boot gets 403."""
-
-    def answered(self, status, asked, server, **more):
-        image = self.image(**helpers.IDE)
-        response, count = self.counted(image, server, **more)
-        self.assertEqual((status, asked), (response.status_int, count), server)
+        actual = response.status_int, len(calls)
+        self.assertEqual((status, asked), actual, server)
 
     def test_nothing_is_looked_up_for_what_nova_refuses_unread(self):
         plain = self.without_gate()
@@ -140,44 +132,3 @@ class TestUnread(Counted):
                 self.answered(403, 1, server)
         for server, status in UNREAD.values():
             self.answered(status, 0, server, app=plain)
-
-
-class TestRecent(Counted):
-    """Boots from an image that has been read for another server."""
-
-    def setUp(self):
-        super().setUp()
-        # However long a request takes here
-        self.stub_out("nova_vhard.gates.nova_lookup.RECENT", 3600)
-
-    def booted(self, image, **server):
-        """Boot as an administrator."""
-        return self.counted(image, server, roles=("admin", "member"))
-
-    def test_how_often_an_image_is_read(self):
-        """A forced host has no filter behind the gate."""
-        image, other = (self.image(**GOOD) for _ in range(2))
-        for name, more, reads in (
-            (image, {}, 1),
-            (image, {}, 0),
-            (image, {"availability_zone": "nova:host"}, 1),
-            (image, {"availability_zone": "nova::node"}, 1),
-            (other, {}, 1),
-        ):
-            self.assertEqual(reads, self.booted(name, **more)[1], more)
-
-    def test_an_image_that_has_become_bad(self):
-        image = self.image(**GOOD)
-        self.booted(image)
-        self.glance.update(None, image, {"properties": helpers.IDE})
-        response, asked = self.booted(image)
-        self.assertEqual(0, asked)
-        self.assertIn("hw_disk_bus", self.filtered(response))
-        forced, _ = self.booted(image, availability_zone="nova:host")
-        self.assertEqual(403, forced.status_int)
-
-    def test_how_many_are_kept(self):
-        with mock.patch.object(nova_lookup, "KEPT", 3):
-            images = [self.image(**GOOD) for _ in range(3)]
-            reads = [self.booted(image)[1] for image in [*images, *images]]
-        self.assertGreater(sum(reads), 3)

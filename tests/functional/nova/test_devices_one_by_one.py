@@ -1,24 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
 """New devices of a server are compared one by one with those that it has.
 
-Each cell of device_cells.yaml is one request to Nova's API under each preset.
+Each cell of device_cells.yaml is one request to the gate of Nova's API under
+each preset, about a server as it is in Nova's database after its first boot.
 """
 
-import functools
-import re
-import uuid
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import webob
+import pytest
 import yaml
-from nova import context, objects
-from nova.compute import power_state, vm_states
-from nova.network import model as network_model
+from nova import objects
+from nova.compute import vm_states
 
-from tests.functional.nova import service, typed, verdicts
+from tests import logged
+from tests.functional.nova import service
+from tests.functional.nova.test_api_alone import (
+    PROJECT,
+    Cloud,
+    make,  # noqa: F401 - fixture
+    request,
+)
+from tests.functional.nova.test_filter_alone import flavor
+from tests.functional.nova.test_servers_read import (
+    IMAGE,
+    SERVER,
+    VOLUME,
+    device,
+    instance,
+)
+from tests.functional.nova.test_servers_read import SNAPSHOT as OTHER_IMAGE
 
 PC, Q35 = "pc", "q35"
 #: The bus that Nova picks for a CD-ROM, by machine type.
@@ -51,7 +65,6 @@ USUAL = {
     "root": "virtio vda",
     "volume": False,
     "config_drive": False,
-    "nic": True,
     "on": (Q35,),
     "policy": "",
 }
@@ -79,13 +92,9 @@ def disk(text: str, **more: Any) -> dict[str, Any]:
     """Return the fields of a disk, as Nova keeps it after a boot."""
     bus, name, *kind = text.split()
     return {
-        "source_type": "blank",
-        "destination_type": "local",
         "device_type": "".join(kind) or "disk",
         "disk_bus": bus,
         "device_name": f"/dev/{name}",
-        "boot_index": -1,
-        "volume_size": 1,
         **more,
     }
 
@@ -96,168 +105,133 @@ def merged(*parts: Properties) -> dict[str, str]:
     return {name: value for name, value in whole.items() if value is not None}
 
 
-class TestVerdicts(verdicts.VerdictCase):
-    """Servers as they are in Nova's database after their first boot."""
+class Server:
+    """The server of a cell, with its image and the one that a request names.
 
-    def setUp(self):
-        super().setUp()
-        self.events = self.decisions()
-        self.without_computes()
+    :ivar images: id to properties
+    :ivar instance: the server in Nova's database
+    :ivar rows: its block devices
+    """
 
-    def check(self, cell: Any, machine: str) -> None:
-        """Check the result of a cell under each preset."""
-        names = {
-            name
-            for name in (*cell.had, *cell.now, *cell.image)
-            if name.startswith("hw_")
-        }
-        if not names <= set(objects.ImageMetaProps.fields):
-            # It does not record them, and gives no guest the device.
-            self.skipTest(f"this Nova has not all of {sorted(names)}")
+    def __init__(self, cell: Any, machine: str) -> None:
+        self.cell = cell
+        type_ = {"hw_machine_type": machine}
         had = {name: cell.had[name] for name in cell.had if ":" not in name}
-        made = merged({"hw_machine_type": machine}, CLEAN, had)
-        image = self.image(**merged(made, cell.now))
-        expected, actual, server = {}, {}, ""
-        for preset in PRESETS:
-            header = service.HEADER.replace("baseline", preset)
-            service.write_policy(self.policy_file, cell.policy, header)
-            # A refusal has left the server as it was.
-            server = server or self.made(cell, image, made)
-            self.events.clear()
-            response = self.ask(cell, server, image, machine)
-            refused, warned = self.broken("enforce"), self.broken("warn")
-            status = (403,) if refused else (200, 202)
-            self.assertIn(response.status_int, status, response.text)
-            server = server if refused else ""
-            rules, softened = {*cell.refused}, {*cell.warned}
-            if preset == "strict":
-                rules |= {*cell.stricter}
-                softened |= {*cell.warned_stricter}
-                if (cell.operation, machine) == (OTHER, PC):
-                    # The scheduler judges another image as that of a new
-                    # server.
-                    rules.add("machine_type")
-            actual[preset] = refused - {*cell.also}, softened - warned
-            expected[preset] = rules, set()
-        self.assertEqual(expected, actual)
-
-    def broken(self, mode: str) -> set[str]:
-        """Return the rules that a request violates in a mode."""
-        rules = {
-            violation["rule"].removeprefix("guest_devices.")
-            for event in self.events
-            for violation in event["violations"]
-            if violation["mode"] == mode
-        }
-        return {"usb" if rule in USB else rule for rule in rules}
-
-    def made(self, cell: Any, image: str, made: dict[str, str]) -> str:
-        """Create a running server and return its id.
-
-        :param made: properties of the image that it was made from
-        """
-        card = network_model.VIF(
-            id=str(uuid.uuid4()),
-            network=network_model.Network(id=str(uuid.uuid4())),
-        )
-        network = network_model.NetworkInfo([card] if cell.nic else [])
-        fields = {
-            "config_drive": "True" if cell.config_drive else "",
-            "root_device_name": disk(cell.root)["device_name"],
-            "info_cache": objects.InstanceInfoCache(network_info=network),
-        }
-        specs = {name: cell.had[name] for name in cell.had if ":" in name}
-        if specs:
-            fields["flavor"] = objects.Flavor.get_by_flavor_id(
-                context.get_admin_context(),
-                self._create_flavor(extra_spec=specs),
-            )
-        root = {"source_type": "image", "image_id": image}
-        if cell.volume:
-            properties = self.glance.images[image]["properties"]
-            root = {
-                "source_type": "volume",
-                "destination_type": "volume",
-                "volume_id": self.volume(**properties),
-                "connection_info": '{"driver_volume_type": "fake"}',
-            }
+        made = merged(type_, CLEAN, had)
         # Nova records a CD-ROM bus even without a CD-ROM, and usbtablet for
         # any tablet, including a virtio tablet
         # (_find_default_for_image_property).
-        recorded = {
+        kept = {
             "hw_cdrom_bus": CDROM_BUS[made["hw_machine_type"]],
             "hw_pointer_model": "usbtablet",
+            "base_image_ref": "" if cell.volume else IMAGE,
+            **made,
         }
-        return self.server(
-            "" if cell.volume else image,
-            disk(cell.root, boot_index=0, **root),
-            *map(disk, cell.disks),
-            fields=fields,
-            **{**recorded, **made},
-        )
-
-    def ask(
-        self, cell: Any, server: str, image: str, machine: str
-    ) -> webob.Response:
-        """Send the request of a cell."""
-        type_ = {"hw_machine_type": machine}
         brought = {
             "legacy rescue": {**type_, **CLEAN},
             "stable rescue": {**type_, **STABLE},
             OTHER: {**type_, **CLEAN},
+            "unshelve": kept,
         }
-        other = self.image(
-            **merged(brought.get(cell.operation, {}), cell.image)
+        self.images = {
+            IMAGE: merged(made, cell.now),
+            OTHER_IMAGE: merged(brought.get(cell.operation, {}), cell.image),
+        }
+        specs = {name: cell.had[name] for name in cell.had if ":" in name}
+        is_shelved = cell.operation == "unshelve"
+        self.instance = instance(
+            project_id=PROJECT,
+            image_ref="" if cell.volume else IMAGE,
+            vm_state=vm_states.SHELVED_OFFLOADED
+            if is_shelved
+            else vm_states.ACTIVE,
+            config_drive="True" if cell.config_drive else "",
+            root_device_name=disk(cell.root)["device_name"],
+            flavor=flavor("1", specs),
+            system_metadata={
+                **{f"image_{name}": value for name, value in kept.items()},
+                **({"shelved_image_id": OTHER_IMAGE} if is_shelved else {}),
+            },
         )
-        flavor = None
-        if cell.operation == "attach an interface":
-            # Nova shows the port that it has put into the server.
-            port = self.neutron.port_1["id"]
-            self.neutron._ports[port]["device_id"] = server
-        elif cell.operation == "unshelve":
-            record = self.instance(server).image_meta.properties
-            kept = {
-                name: str(record.get(name))
-                for name in record.fields
-                if name in record
-            }
-            typed.rest(
-                server,
-                vm_states.SHELVED_OFFLOADED,
-                power_state.SHUTDOWN,
-                shelved_image_id=self.image(**merged(kept, cell.image)),
-            )
-        elif cell.operation == "resize":
-            flavor = self._create_flavor(extra_spec=cell.image or None)
-        metadata = {"name": "a snapshot", "metadata": dict(cell.image)}
+        root = {"source_type": "image", "image_id": IMAGE}
+        if cell.volume:
+            connected = {"connection_info": '{"driver_volume_type": "fake"}'}
+            root = {**VOLUME, **connected}
+        disks = [disk(cell.root, boot_index=0, **root), *map(disk, cell.disks)]
+        self.rows = [device(n, **disk) for n, disk in enumerate(disks)]
+
+    def request(self) -> tuple[str, str, Any]:
+        """Return method, path and body of the request."""
+        metadata = {"name": "a snapshot", "metadata": dict(self.cell.image)}
         backup = {**metadata, "backup_type": "daily", "rotation": 1}
-        rescue = {"rescue": {"rescue_image_ref": other}}
+        rescue = {"rescue": {"rescue_image_ref": OTHER_IMAGE}}
         path, body = {
             "legacy rescue": ("action", rescue),
             "stable rescue": ("action", rescue),
-            REBUILD: ("action", {"rebuild": {"imageRef": image}}),
-            OTHER: ("action", {"rebuild": {"imageRef": other}}),
+            REBUILD: ("action", {"rebuild": {"imageRef": IMAGE}}),
+            OTHER: ("action", {"rebuild": {"imageRef": OTHER_IMAGE}}),
             "attach a volume": (
                 "os-volume_attachments",
-                {"volumeAttachment": {"volumeId": self.volume()}},
+                {"volumeAttachment": {"volumeId": VOLUME["volume_id"]}},
             ),
             "attach an interface": ("os-interface", {}),
             "unshelve": ("action", {"unshelve": None}),
-            "resize": ("action", {"resize": {"flavorRef": flavor}}),
+            "resize": ("action", {"resize": {"flavorRef": "2"}}),
             "createImage": ("action", {"createImage": metadata}),
             "createBackup": ("action", {"createBackup": backup}),
             "shelve": ("action", {"shelve": None}),
-        }[cell.operation]
-        return self.call("POST", f"/v2.1/servers/{server}/{path}", body)
+        }[self.cell.operation]
+        return "POST", f"/servers/{SERVER}/{path}", body
 
 
-for _cell in _cells():
-    for _machine in _cell.on:
-        _words = f"{_cell.operation} {_cell.name} {_machine}"
-        _name = "test_" + re.sub(r"\W+", "_", _words)
-        assert not hasattr(TestVerdicts, _name), _name
-        setattr(
-            TestVerdicts,
-            _name,
-            functools.partialmethod(TestVerdicts.check, _cell, _machine),
+CELLS = [(cell, machine) for cell in _cells() for machine in cell.on]
+
+
+@pytest.mark.parametrize(
+    ("cell", "machine"),
+    CELLS,
+    ids=[
+        f"{cell.operation}: {cell.name}, {machine}" for cell, machine in CELLS
+    ],
+)
+def test_each_preset(
+    make: Callable[[str], Cloud],  # noqa: F811 - fixture
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    cell: Any,
+    machine: str,
+) -> None:
+    properties = {*cell.had, *cell.now, *cell.image}
+    names = {name for name in properties if name.startswith("hw_")}
+    if not names <= set(objects.ImageMetaProps.fields):
+        # It does not record them, and gives no guest the device.
+        pytest.skip(f"this Nova has not all of {sorted(names)}")
+    server, expected, actual = Server(cell, machine), {}, {}
+    for preset in PRESETS:
+        header = service.HEADER.replace("baseline", preset)
+        cloud = make(header + cell.policy)
+        cloud.serve(monkeypatch, server.images, server.instance, server.rows)
+        monkeypatch.setattr(
+            *(objects.Flavor, "get_by_flavor_id"),
+            lambda _, number, **__: flavor(number, cell.image),
         )
+        caplog.clear()
+        answer = cloud.send(request(*server.request()))
+        broken = defaultdict(set)
+        for event in logged.decisions(caplog):
+            for violation in event["violations"]:
+                rule = violation["rule"].removeprefix("guest_devices.")
+                name = "usb" if rule in USB else rule
+                broken[violation["mode"]].add(name)
+        refused = broken["enforce"]
+        assert answer.status == (403 if refused else 202), answer.text
+        rules, softened = {*cell.refused}, {*cell.warned}
+        if preset == "strict":
+            rules |= {*cell.stricter}
+            softened |= {*cell.warned_stricter}
+            if (cell.operation, machine) == (OTHER, PC):
+                # The scheduler judges another image as that of a new server.
+                rules.add("machine_type")
+        actual[preset] = refused - {*cell.also}, softened - broken["warn"]
+        expected[preset] = rules, set()
+    assert actual == expected

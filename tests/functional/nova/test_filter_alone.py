@@ -12,12 +12,14 @@ import pytest
 from nova import exception, objects
 
 from nova_vhard.gates import (
+    enforcer,
     http,
     nova_release,
     nova_stored,
     posture_filter,
     scheduler,
 )
+from nova_vhard.policy.watch import PolicyUnavailable
 from tests import faults, logged
 from tests.functional.nova import stored
 from tests.functional.nova import test_candidates as candidates
@@ -42,9 +44,10 @@ OTHERS = tuple(
     host(kind, kind)
     for kind in ("ironic", "VMware vCenter Server", "hyperv", "z/VM")
 )
-#: The device that a flavor's alias requests.
-GPU = requests()
+#: The device that a flavor's alias requests, and that of a port.
+GPU, PORT = requests(), requests()
 del GPU.requests[1:]
+del PORT.requests[0]
 NO_CANDIDATE = (
     "no host with room for this server has passed the checks iommu; try again "
     "later, or use no passthrough devices"
@@ -57,6 +60,7 @@ HINT = {"scheduler_hints": {"_nova_check_type": ["rebuild"]}}
 REBUILD = {**HINT, "force_hosts": ["a"]}
 MOVED = {"requested_destination": objects.Destination(cell=CELL)}
 OLD = {"pci_passthrough:alias": "old:1"}
+ASKS_GPU = {"pci_passthrough:alias": "gpu:1"}
 
 
 def flavor(number="1", specs=(), **sizes):
@@ -106,7 +110,7 @@ def spec_of(case):
     return spec(**given)
 
 
-BUS, CDROM, ALLOW, REQUIRE, SIGNATURE, KIND, RESCUE = (
+BUS, CDROM, ALLOW, REQUIRE, SIGNATURE, KIND, RESCUE, CONTROLLER = (
     "guest_devices.disk_bus",
     "guest_devices.cdrom_bus",
     "passthrough.allow",
@@ -114,12 +118,19 @@ BUS, CDROM, ALLOW, REQUIRE, SIGNATURE, KIND, RESCUE = (
     "guest_devices.image_signature",
     "guest_devices.device_type",
     "guest_devices.rescue_bus",
+    "guest_devices.scsi_model",
 )
 IDE = {"hw_disk_bus": "ide"}
 IDE_TEXT = "hw_disk_bus=ide"
+#: A typo: the policy cannot be loaded.
+BROKEN = POLICY.replace("[virtio]", "[virtoi]")
 CDROMS = POLICY.replace("disk_bus", "cdrom_bus")
 KINDS = POLICY.replace("{disk_bus", "{device_type: {allow: [lun]}, disk_bus")
 ONCE = POLICY.replace("require: [iommu]", "require: [one_time_use]")
+USED = candidates.host(candidates.candidate("used"))
+LENIENT = f"{POLICY}moves: {{guest_devices: warn, hosts: warn}}\n"
+#: What every host has to prove.
+OF_ALL = f"{POLICY}hosts: {{require: [kernel_aslr]}}\n"
 LISTED = {
     "hw_machine_type": "pc",
     "img_block_device_mapping": [{"device_type": "cdrom"}],
@@ -127,6 +138,15 @@ LISTED = {
 SIGNED = """\
 version: "1"
 guest_devices: {image_signature: {allow: ["?*"], explicit: true}}
+"""
+EXEMPT_FILE = f"""{SIGNED}
+exemptions:
+  - id: unsigned
+    reason: from before there were keys
+    projects: [p1]
+    images: [{IMAGE}]
+    rules: {{guest_devices.image_signature: "*"}}
+    until: 2999-12-31
 """
 EXEMPTS = f"""{POLICY}
 exemptions:
@@ -293,12 +313,72 @@ CASES = {
     # Nova calls no filter without hosts; the filter must not fail, though.
     "no host": allowed(hosts=(), policy=POLICY.replace("[iommu]", "[]")),
     # The devices of each host are judged after the hosts.
-    "once": refuses(
-        policy=ONCE,
+    **{
+        f"once: {operation}": refuses(
+            policy=f"{ONCE}moves: {{hosts: audit}}\n",
+            fields={"pci_requests": GPU, **more},
+            hosts=(USED,),
+            text="no device for gpu can be shown to be one_time_use",
+            operation=operation,
+            rules=[REQUIRE],
+        )
+        for operation, more in (("boot", {}), ("move", MOVED))
+    },
+    "once, warned": allowed(
+        USED,
+        hosts=(USED,),
+        policy=ONCE.replace("require:", "mode: warn, require:"),
         fields={"pci_requests": GPU},
-        hosts=(candidates.host(candidates.candidate("used")),),
-        text="no device for gpu can be shown to be one_time_use",
         rules=[REQUIRE],
+    ),
+    # All checks are one question to Placement.
+    "of all": refuses(
+        policy=OF_ALL,
+        fields={"flavor": flavor("1", {**ASKS_GPU, "vhard:require": "iommu"})},
+        hosts=(B,),
+        text="has passed the checks iommu, kernel_aslr; try again later",
+        rules=["hosts.require", REQUIRE, "vhard:require"],
+        posture=1,
+    ),
+    # No host has a check of a newer release. Placement is not asked for it:
+    # its answer to the whole question would be an error.
+    "unknown check": refuses(
+        fields={"flavor": flavor("1", {"vhard:require": "iommu,novel"})},
+        text="no host of this cloud has passed the checks iommu, novel; ask "
+        "the cloud's operator, or use a flavor without vhard:require",
+        rules=["vhard:require"],
+        posture=0,
+    ),
+    # What a port requests, no flavor says.
+    "port": refuses(
+        policy=POLICY.replace("[vf]", "[pf]"),
+        fields={"flavor": flavor(), "pci_requests": PORT},
+        text="asks for vf (allowed: pf)",
+        rules=[ALLOW],
+    ),
+    "unproven port": refuses(
+        fields={"flavor": flavor(), "pci_requests": PORT},
+        hosts=(B,),
+        text=NO_CANDIDATE,
+        rules=[REQUIRE],
+    ),
+    "moved port": allowed(
+        A,
+        hosts=(A, B),
+        policy=LENIENT.replace(", ports: [vf]", ""),
+        fields={"flavor": flavor(), "pci_requests": PORT, **MOVED},
+        stored={"flavor": flavor()},
+        operation="move",
+        rules=[ALLOW],
+    ),
+    "moved port, unproven": refuses(
+        policy=LENIENT.replace(", ports: [vf]", ""),
+        fields={"flavor": flavor(), "pci_requests": PORT, **MOVED},
+        stored={"flavor": flavor()},
+        hosts=(B,),
+        text=NO_CANDIDATE,
+        operation="move",
+        rules=[ALLOW, REQUIRE],
     ),
     # The RequestSpec does not keep what a rescue of it would boot.
     **{
@@ -315,6 +395,16 @@ CASES = {
         for image_id, origin in ((IMAGE, "image"), ("", "volume"))
     },
     **{f"file: {name}": of_file(*row) for name, row in FILES.items()},
+    # The image is exempt, and the disks that are booted next to it are not.
+    **{
+        f"exempt image, {len(disks)} more": refuses(
+            policy=EXEMPT_FILE, disks=disks, **more
+        )
+        for disks, more in (
+            ((), {"left": [A], "outcome": "allow"}),
+            (({**OTHER_VOLUME, "boot_index": 1},), {"rules": [SIGNATURE]}),
+        )
+    },
     # A device that no project may ask for moves to a proven host.
     "move": allowed(
         A,
@@ -324,6 +414,16 @@ CASES = {
         operation="move",
         rules=[ALLOW],
     ),
+    # It is not moved past the requirement, whatever ``moves`` says.
+    "move, unproven": refuses(
+        policy=LENIENT,
+        fields={"flavor": flavor("1", OLD), **MOVED},
+        stored={"flavor": flavor("1", OLD)},
+        hosts=(B,),
+        text=NO_CANDIDATE,
+        operation="move",
+        rules=[ALLOW, REQUIRE],
+    ),
     "kept": allowed(
         A,
         hosts=(A, B),
@@ -332,12 +432,40 @@ CASES = {
         operation="resize",
         rules=[ALLOW],
     ),
-    "brought in": refuses(
-        fields={"flavor": flavor("2", OLD), **MOVED},
+    **{
+        f"brought in: {asked} after {had}": refuses(
+            policy=LENIENT,
+            fields={
+                "flavor": flavor("2", {"pci_passthrough:alias": asked}),
+                **MOVED,
+            },
+            stored={"flavor": flavor("1", had)},
+            text=text,
+            operation="resize",
+            rules=[ALLOW],
+        )
+        for had, asked, text in (
+            ({}, "old:1", "old"),
+            (OLD, "old:2", "old"),
+            (OLD, "old:1,new:1", "new"),
+        )
+    },
+    "brought in, proven": allowed(
+        A,
+        hosts=(A, B),
+        policy=LENIENT,
+        fields={"flavor": flavor("2", ASKS_GPU), **MOVED},
         stored={"flavor": flavor("1")},
-        text="old",
         operation="resize",
-        rules=[ALLOW],
+    ),
+    "brought in, unproven": refuses(
+        policy=LENIENT,
+        fields={"flavor": flavor("2", ASKS_GPU), **MOVED},
+        stored={"flavor": flavor("1")},
+        hosts=(B,),
+        text=NO_CANDIDATE,
+        operation="resize",
+        rules=[REQUIRE],
     ),
     "given up": allowed(
         A,
@@ -347,16 +475,38 @@ CASES = {
         stored={"flavor": flavor("1", OLD)},
         operation="resize",
     ),
-    # For the hosts, a resize is a move.
-    "resize to a host": allowed(
+    # For the hosts, a resize is a move. ``moves.hosts`` is warn by default.
+    **{
+        f"{operation} to a host, {mode or 'default'}": refuses(
+            policy=OF_ALL + (f"moves: {{hosts: {mode}}}\n" if mode else ""),
+            fields={"flavor": flavor(number), **MOVED},
+            stored={"flavor": flavor("1")},
+            hosts=(B,),
+            operation=operation,
+            rules=["hosts.require"],
+            **more,
+        )
+        for operation, number in (("move", "1"), ("resize", "2"))
+        for mode, more in (
+            ("", {"left": [B], "outcome": "warn"}),
+            ("enforce", {"text": "passed the checks kernel_aslr; try again"}),
+        )
+    },
+    "move to a proven host": allowed(
+        A,
+        hosts=(A, B),
+        policy=f"{OF_ALL}moves: {{hosts: enforce}}\n",
+        fields={"flavor": flavor("1"), **MOVED},
+        stored={"flavor": flavor("1")},
+        operation="move",
+    ),
+    # A rebuild does not move the device, so it needs no proof.
+    "rebuild with a device": allowed(
         B,
         hosts=(B,),
-        policy=f"{POLICY}hosts: {{require: [kernel_aslr]}}\n"
-        "moves: {hosts: warn}\n",
-        fields={"flavor": flavor("2"), **MOVED},
-        stored={"flavor": flavor("1")},
-        operation="resize",
-        rules=["hosts.require"],
+        fields={"flavor": flavor("2", OLD), **REBUILD},
+        operation="rebuild",
+        rules=[ALLOW],
     ),
     # A rebuild is charged with its image alone.
     "rebuild": refuses(
@@ -368,6 +518,35 @@ CASES = {
         rules=[BUS, ALLOW],
     ),
     "exempt boot": allowed(A, B, hosts=(A, B), policy=EXEMPTS, image=IDE),
+    **{
+        f"exempt by {held}": allowed(
+            A,
+            B,
+            hosts=(A, B),
+            policy=EXEMPTS.replace("projects: [p1]", held),
+            image=IDE,
+        )
+        for held in (
+            "roles: [member]",
+            'flavors: ["1"]',
+            "flavors: [m1.small]",
+        )
+    },
+    **{
+        f"not exempt by {held}": refuses(
+            policy=EXEMPTS.replace(old, held),
+            image=IDE,
+            text=IDE_TEXT,
+            rules=[BUS],
+            posture=0,
+        )
+        for old, held in (
+            ("projects: [p1]", "roles: [other]"),
+            ("projects: [p1]", 'flavors: ["2"]'),
+            ("projects: [p1]", "projects: [p2]"),
+            ("2999-12-31", "2020-01-01"),
+        )
+    },
     "exempt rebuild": allowed(
         A,
         B,
@@ -461,6 +640,36 @@ CASES = {
         )
         for drive, rules in (("", []), ("True", [CDROM]))
     },
+    # A rebuild with the server's own image changes neither its RequestSpec,
+    # which a resize makes the guest of, nor the buses of its disks.
+    "machine of the request": refuses(
+        policy=CDROMS,
+        stored={
+            "config_drive": "True",
+            "system_metadata": {"image_hw_machine_type": "q35"},
+        },
+        image={"hw_machine_type": "pc"},
+        fields={"flavor": flavor("2"), **MOVED},
+        operation="resize",
+        rules=[CDROM],
+    ),
+    "controller of the request": refuses(
+        policy=POLICY.replace(
+            "disk_bus: {allow: [virtio]}", "scsi_model: {allow: [virtio-scsi]}"
+        ),
+        stored={
+            "image_ref": IMAGE,
+            "system_metadata": {
+                "image_hw_disk_bus": "scsi",
+                "image_hw_scsi_model": "virtio-scsi",
+            },
+        },
+        disks=({**VOLUME, "device_name": "/dev/sdb", "disk_bus": "scsi"},),
+        image={},
+        fields={"flavor": flavor("2"), **MOVED},
+        operation="resize",
+        rules=[CONTROLLER],
+    ),
     # No server has what only a rescue would give it.
     "rescue bus": refuses(
         policy=POLICY.replace("disk_bus", "rescue_bus"),
@@ -609,6 +818,31 @@ def test_verdicts(gate, caplog, case):
     assert lines == [warning] * len(case.away)
 
 
+@pytest.mark.refused_policy
+def test_a_bad_edit_keeps_what_was_valid_before_it(gate):
+    """Also in a service that is started again."""
+    gate.policy_file.write_text(BROKEN)
+    refused = spec_of(refuses(image=IDE))
+    for _ in range(2):
+        assert gate.filter_all([A], spec()) == [A]
+        assert IDE_TEXT in reason(gate, [A], refused)
+        enforcer._policy_file.cache_clear()
+        gate = scheduler.VirtHardeningFilter()
+
+
+@pytest.mark.refused_policy
+@pytest.mark.parametrize(
+    ("text", "said"), [(BROKEN, "guest_devices.disk_bus"), (None, None)]
+)
+def test_no_scheduler_starts_without_a_policy(tmp_path, text, said):
+    with policy_option(tmp_path, text or "") as path:
+        if text is None:
+            path.unlink()
+        with pytest.raises(PolicyUnavailable, match=said) as raised:
+            scheduler.VirtHardeningFilter()
+    assert str(path) in str(raised.value)
+
+
 @pytest.mark.parametrize("kind", faults.KINDS)
 @pytest.mark.parametrize("place", FAULTS)
 def test_no_host_is_left_if_the_gate_fails(gate, place, kind):
@@ -641,8 +875,10 @@ def test_a_request_of_an_older_nova_lacks_fields(gate):
 
 
 def test_the_filter_runs_once_for_each_request(gate):
-    asked = [gate.run_filter_for_index(number) for number in (0, 1)]
-    assert asked == [True, False]
+    assert [gate.run_filter_for_index(each) for each in (0, 1)] == [
+        True,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -376,6 +376,10 @@ def test_an_image_is_read_again_after_some_seconds(nova, monkeypatch):
     find.forget_recent()
     find.image(IMAGE)
     assert len(nova.asked) == 3
+    # So many are kept at once.
+    monkeypatch.setattr(nova_lookup, "KEPT", 1)
+    find.image(OTHER)
+    assert [*recent] == [("image", OTHER)]
 
 
 def test_each_server_has_a_record_devices_and_a_host_of_its_own(

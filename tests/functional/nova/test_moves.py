@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers that are older than the policy, and what happens when they move."""
+"""Servers that are older than the policy, and what happens when they move.
 
-from tests.functional.nova import base, helpers
+Moves of devices of the host, and to hosts that lack proof, are rows of
+test_filter_alone.
+"""
+
+from tests.functional.nova import helpers, service
+from tests.functional.nova.passthrough import base
 
 RULES = ["guest_devices.disk_bus"]
 LIVE = {"host": None, "block_migration": "auto"}
-FAILED = {
-    "migrate": "conductor_migrate_server",
-    "live-migration": "conductor_live_migrate_instance",
-}
+ENFORCED = "moves: {guest_devices: enforce}\n"
+PROVEN = "hosts: {require: [iommu]}\nmoves: {hosts: enforce}\n"
 
 
-class TestOldServer(base.FakeDriverCase):
+class TestOldServer(base.FakeHosts):
     """A server with an IDE disk that booted before the policy forbade it."""
 
+    API_GATE = service.GATE
     POLICY = "enabled: false\n"
-    HOSTS = ("host1", "host2")
     # A server that moves leaves claims behind, and hosts fail.
     NEW_HOSTS = True
 
@@ -45,7 +48,6 @@ class TestOldServer(base.FakeDriverCase):
         """``moves.guest_devices`` is ``warn`` by default.
 
         Each gate has its own name for a move; the scheduler's comes last.
-        Evacuation is in passthrough/test_host_moves.
         """
         resized = "VERIFY_RESIZE"
         for action, status, *operations in (
@@ -75,20 +77,21 @@ class TestOldServer(base.FakeDriverCase):
                 self.wait(self.server, "ACTIVE")
 
     def test_each_move_is_refused_where_an_operator_enforces_it(self):
-        self.write_policy("moves: {guest_devices: enforce}\n")
+        self.write_policy(ENFORCED)
         host = self.host()
         (other,) = {*self.HOSTS} - {host}
         response = self.act(self.server, {"resize": {"flavorRef": "2"}})
         self.assertEqual(403, response.status_int, response.text)
         self.assertEqual([("resize", "refuse", RULES)], self.seen())
-        for body, action in (
-            ({"migrate": None}, "migrate"),
-            ({"os-migrateLive": LIVE}, "live-migration"),
-            ({"os-migrateLive": {**LIVE, "host": other}}, "live-migration"),
+        live, method = "live-migration", "conductor_live_migrate_instance"
+        for body, action, event in (
+            ({"migrate": None}, "migrate", "conductor_migrate_server"),
+            ({"os-migrateLive": LIVE}, live, method),
+            ({"os-migrateLive": {**LIVE, "host": other}}, live, method),
         ):
             self.move(body)
             self._wait_for_action_fail_completion(
-                {"id": self.server}, action, FAILED[action]
+                {"id": self.server}, action, event
             )
             self.settle()
             # Nova gives the admin a text of its own; ours is in the event.
@@ -99,13 +102,20 @@ class TestOldServer(base.FakeDriverCase):
             self.assertEqual((host, [provider]), (self.host(), allocated))
         # Nova leaves a server that is not evacuated where it was.
         self.computes[host].stop()
-        uuid = self.computes[host].service_ref.uuid
-        self.admin_api.put_service(uuid, {"forced_down": True})
-        for outcome, mode in (("error", "refuse"), ("done", "warn")):
+        self.admin_api.put_service(
+            self.computes[host].service_ref.uuid, {"forced_down": True}
+        )
+        for policy, proven, outcome, rules in (
+            (ENFORCED, (), "refuse", RULES),
+            (PROVEN, (), "refuse", [*RULES, "hosts.require"]),
+            (PROVEN, (other,), "warn", RULES),
+        ):
+            self.write_policy(policy)
+            self.prove(*proven)
+            self.later()
             self.move({"evacuate": {}})
-            self._wait_for_migration_status({"id": self.server}, [outcome])
+            status = "done" if proven else "error"
+            self._wait_for_migration_status({"id": self.server}, [status])
             self.settle()
-            self.assertEqual([("move", mode, RULES)], self.seen())
-            now = host if mode == "refuse" else other
-            self.assertEqual(now, self.host())
-            self.write_policy("")
+            self.assertEqual([("move", outcome, rules)], self.seen())
+            self.assertEqual(other if proven else host, self.host())

@@ -40,7 +40,6 @@ OPTIONS = SimpleNamespace(
     posture_max_age=600,
     attestation_max_age=600,
 )
-SERVER = "5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9"
 
 
 class Placement:
@@ -128,6 +127,16 @@ CASES = {
     "only bare": ("a", ONE, [B, BARE], [BARE], [], [IOMMU], []),
     # a type that is not known yet is judged
     "new": ("a", ONE, [A, host("new", None)], [A], [], [IOMMU], []),
+    # a host that Placement does not know yet
+    "no uuid": (
+        "a",
+        ONE,
+        [A, SimpleNamespace(host="b", uuid=None, hypervisor_type="QEMU")],
+        [A],
+        [],
+        [IOMMU],
+        [],
+    ),
     "case": (
         "a",
         ONE,
@@ -249,8 +258,9 @@ def test_no_type_is_left_alone_where_hosts_must_be_attested(hosts_of, hosts):
     """A host reports its own hypervisor type, so it could lie."""
     proven_hosts, _ = hosts_of()
     proven_hosts._posture.keys = lambda: (b"key",)
-    wanted = [demand("attested")]
-    left, failed = proven_hosts.filter_hosts(RULES, wanted, hosts)
+    left, failed = proven_hosts.filter_hosts(
+        RULES, [demand("attested")], hosts
+    )
     assert (left, texts(failed)) == ([], fails(NOBODY, "attested"))
 
 

@@ -1,56 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lines for nova.conf that are printed, in Nova's HostManager."""
+"""The lines for nova.conf that are printed, as Nova's scheduler reads them."""
 
-import contextlib
-import io
 import textwrap
 from pathlib import Path
 
-from nova import test
-from nova.scheduler import filters, host_manager
+import nova.conf
+from nova.scheduler import filters
 
 from nova_vhard.cmd import status
-from tests.functional.nova import base
 
+CONF = nova.conf.CONF
 INSTALL = Path(__file__).parents[3] / "doc" / "source/install/index.rst"
 OURS = "VirtHardeningFilter"
 
 
-class TestReadme(base.Gates, test.TestCase):
-    """No service runs."""
+def names(available):
+    """Return the filters that Nova finds in ``available_filters``."""
+    found = filters.HostFilterHandler().get_matching_classes(available)
+    return sorted(each.__name__ for each in found)
 
-    ONE_CLOUD = False
-    FILTER = None
 
-    def test_lines_for_nova_conf(self):
-        stock = list(base.CONF.filter_scheduler.enabled_filters)
-        path = self.directory / "bare.conf"
-        path.touch()
-        out = io.StringIO()
-        with contextlib.redirect_stdout(out):
-            ended = status.main([f"--nova-config-file={path}", "filters"])
-        self.assertEqual(0, ended)
-        path.write_text(out.getvalue())
-        # what nova-scheduler does with --config-file
-        base.CONF([], project="nova", default_config_files=[str(path)])
-        manager = host_manager.HostManager()
-
-        # Ours comes first, and Nova's own are still there.
-        enabled = [type(each).__name__ for each in manager.enabled_filters]
-        self.assertEqual([OURS, *stock], enabled)
-        novas = {each.__name__ for each in filters.all_filters()}
-        self.assertEqual({*novas, OURS}, {*manager.filter_cls_map})
-        # A single value, for deployment tools that cannot write lists of
-        # values, finds the same.
-        single = filters.HostFilterHandler().get_matching_classes(
-            ["nova_vhard.gates.scheduler.all_filters"]
-        )
-        self.assertEqual(
-            sorted(manager.filter_cls_map),
-            sorted(each.__name__ for each in single),
-        )
-        # The page shows the lines.
-        shown = textwrap.indent(out.getvalue().partition(",")[0], "   ")
-        self.assertIn(
-            f"# nova-vhard-status filters\n{shown},…", INSTALL.read_text()
-        )
+def test_lines_for_nova_conf(tmp_path, capsys):
+    CONF([], project="nova", default_config_files=[])
+    stock = [*CONF.filter_scheduler.enabled_filters]
+    path = tmp_path / "bare.conf"
+    path.touch()
+    assert status.main([f"--nova-config-file={path}", "filters"]) == 0
+    out = capsys.readouterr().out
+    path.write_text(out)
+    # what nova-scheduler does with --config-file
+    CONF([], project="nova", default_config_files=[str(path)])
+    options = CONF.filter_scheduler
+    # Ours comes first, and Nova's own are still there.
+    assert options.enabled_filters == [OURS, *stock]
+    novas = [each.__name__ for each in filters.all_filters()]
+    # A single value, for deployment tools that cannot write lists of values,
+    # finds the same.
+    single = ["nova_vhard.gates.scheduler.all_filters"]
+    for available in (options.available_filters, single):
+        assert names(available) == sorted([OURS, *novas])
+    CONF.reset()
+    # The page shows the lines.
+    shown = textwrap.indent(out.partition(",")[0], "   ")
+    assert f"# nova-vhard-status filters\n{shown},…" in INSTALL.read_text()

@@ -23,6 +23,8 @@ TRAITS = {
 }
 
 
+#: Actions on a server that a command of a fix may change
+ACTIONS = ("rebuild", "rescue", "snapshot", "backup", "resize")
 #: Requests that bring a device into a server that runs.
 ATTACH = ("attach card", "attach volume", "attach port", "share")
 
@@ -52,24 +54,25 @@ class Attempt:
         self.image = own = self._image()
         images = case.glance.images
         disks = [BLANK | {"disk_bus": "virtio"}, BLANK | self.sent]
+        if row.request in (
+            "rebuild",
+            "rescue",
+            "snapshot",
+            "backup",
+            "resize",
+        ):
+            self.server = case.server(own, **typed.CONTROLLER)
         match row.request:
-            case "boot":
+            case "boot" | "rebuild" | "rescue":
                 self.image = self._image(**self.sent)
             case "public boot":
                 self.image = self._image(typed.OTHERS, **self.sent)
             case "volume" | "volume snapshot":
-                self.image = None
-                root = case.volume(**refusals.image(self.sent))
-                more = {}
-                if row.request == "volume snapshot":
-                    root = case.snapshot(root)
-                    more["source_type"] = "snapshot"
-                self.devices = [case.disk(root, **more)]
-            case "rebuild" | "rescue":
-                self.server = case.server(own, **typed.CONTROLLER)
-                self.image = self._image(**self.sent)
-            case "snapshot" | "backup":
-                self.server = case.server(own, **typed.CONTROLLER)
+                self.image, kind = None, row.request.rpartition(" ")[2]
+                made = case.volume(**refusals.image(self.sent))
+                if kind == "snapshot":
+                    made = case.snapshot(made)
+                self.devices = [verdicts.root(made, kind)]
             case "unshelve":
                 shelved = self._image(**self.sent)
                 self.server = case.server(own, shelved=shelved)
@@ -92,8 +95,6 @@ class Attempt:
                 self.flavor = self._flavor()
             case "flavor write":
                 self.written = case._create_flavor()
-        if row.request == "resize":
-            self.server = case.server(own, **typed.CONTROLLER)
         if row.request in ATTACH:
             named = {k: v for k, v in self.sent.items() if k != "vnic_type"}
             image = self._image(**named)
@@ -113,22 +114,19 @@ class Attempt:
         case, sent, request = self.case, self.sent, self.row.request
         snapshot = {"name": "a snapshot", "metadata": sent}
         daily = {**snapshot, "backup_type": "daily", "rotation": 1}
-        actions = {
-            "rebuild": {"rebuild": {"imageRef": self.image}},
-            "rescue": {"rescue": {"rescue_image_ref": self.image}},
-            "snapshot": {"createImage": snapshot},
-            "backup": {"createBackup": daily},
-            "unshelve": {"unshelve": None},
-            "resize": {"resize": {"flavorRef": self.flavor}},
-        }
-        if request in actions:
-            response = case.act(self.server, actions[request])
-            if request != "unshelve":
-                typed.rest(self.server)
-            return response
-        volume = {"volumeId": case.volume()}
         server = f"servers/{self.server}"
-        others: dict[str, tuple[str, Any, dict[str, Any]]] = {
+        action = f"{server}/action"
+        requests: dict[str, tuple[str, Any, dict[str, Any]]] = {
+            "rebuild": (action, {"rebuild": {"imageRef": self.image}}, {}),
+            "rescue": (
+                action,
+                {"rescue": {"rescue_image_ref": self.image}},
+                {},
+            ),
+            "snapshot": (action, {"createImage": snapshot}, {}),
+            "backup": (action, {"createBackup": daily}, {}),
+            "unshelve": (action, {"unshelve": None}, {}),
+            "resize": (action, {"resize": {"flavorRef": self.flavor}}, {}),
             "image metadata": (
                 f"images/{self.image}/metadata",
                 {"metadata": sent},
@@ -142,7 +140,7 @@ class Attempt:
             "attach card": (f"{server}/os-interface", {}, {}),
             "attach volume": (
                 f"{server}/os-volume_attachments",
-                {"volumeAttachment": volume},
+                {"volumeAttachment": {"volumeId": case.volume()}},
                 {},
             ),
             "attach port": (
@@ -156,9 +154,12 @@ class Attempt:
                 {},
             ),
         }
-        if request in others:
-            path, body, more = others[request]
-            return case.call("POST", f"/v2.1/{path}", body, **more)
+        if request in requests:
+            path, body, more = requests[request]
+            response = case.call("POST", f"/v2.1/{path}", body, **more)
+            if request in ACTIONS:
+                typed.rest(self.server)
+            return response
         keys: dict[str, Any] = {"flavorRef": self.flavor}
         if self.devices and request != "block device of the image":
             keys["block_device_mapping_v2"] = self.devices

@@ -158,14 +158,10 @@ class Audits:
 
     def rows_of(self, server_id):
         """Return the rows about a server, by rule."""
-        mine = [
-            row
-            for row in self.audit("--all-projects")
-            if row["Server"] == server_id
-        ]
-        rows = {row["Rule"]: row for row in mine}
-        self.assertEqual(len(rows), len(mine), mine)
-        return rows
+        rows = self.audit(server_id)
+        by_rule = {row["Rule"]: row for row in rows}
+        self.assertEqual(len(by_rule), len(rows), rows)
+        return by_rule
 
     def check(self, server_id, rule, asks_for, means=""):
         """Check that a server violates one rule; return the row.
@@ -220,8 +216,7 @@ class TestRest(Audits, verdicts.VerdictCase):
             "property": "hw_vif_model",
             "value": "virtio",
         }
-        fix = row["Fix"].machine_readable()
-        self.assertEqual([change], fix["changes"])
+        self.assertEqual([change], row["Fix"].machine_readable()["changes"])
 
     def test_a_nova_that_does_not_show_what_it_keeps(self):
         show = paging.get
@@ -242,8 +237,9 @@ class TestRest(Audits, verdicts.VerdictCase):
     @services.needs_nova(32, "hw:sound_model")
     def test_flavors_with_passthrough_and_devices(self):
         name = self._create_flavor(extra_spec={"hw:sound_model": "ich6"})
-        admin = context.get_admin_context()
-        flavor = objects.Flavor.get_by_flavor_id(admin, name)
+        flavor = objects.Flavor.get_by_flavor_id(
+            context.get_admin_context(), name
+        )
         image = self.image(**helpers.CLEAN)
         self.check(
             self.server(image, fields={"flavor": flavor}, **helpers.CLEAN),
@@ -314,8 +310,9 @@ class TestRest(Audits, verdicts.VerdictCase):
         self.assertEqual(made, result)
         self.client.images.get.assert_called_once_with(image)
         self.assertEqual(3, self.client.network.get.call_count)
-        totals = "servers: 7 looked at, 7 with violations"
-        self.assertIn(totals, self.app.lines[0])
+        self.assertIn(
+            "servers: 7 looked at, 7 with violations", self.app.lines[0]
+        )
 
     def test_only_a_listed_server_keeps_its_devices(self):
         """The policy extends a list of servers that are older than it."""

@@ -152,8 +152,9 @@ def test_each_field_of_a_server(fields, changed):
 
 @pytest.mark.parametrize("specs", [{}, {"extra_specs": {}}])
 def test_a_flavor_without_extra_specs(specs):
-    bare = objects.Flavor(name="m1.small", flavorid="1", **specs)
-    assert nova_servers.flavor(bare) == Flavor("m1.small", "1", {})
+    assert nova_servers.flavor(
+        objects.Flavor(name="m1.small", flavorid="1", **specs)
+    ) == Flavor("m1.small", "1", {})
 
 
 ROOT = {"boot_index": 0}
@@ -266,10 +267,10 @@ def test_a_host_is_read_in_the_servers_cell_as_an_administrator(asked):
         "get_by_host_and_nodename",
         objects.ComputeNode(**facts),
     )
-    version = mock.Mock(version=70)
-    services = asked(objects.Service, "get_by_compute_host", version)
-    service = {"version": 70}
-    expected = nova_servers.Host(**facts, service=service)
+    services = asked(
+        objects.Service, "get_by_compute_host", mock.Mock(version=70)
+    )
+    expected = nova_servers.Host(**facts, service={"version": 70})
     assert nova_servers.host(instance()) == expected
     calls = [*mapped, *nodes, *services]
     assert all(who.is_admin for who, *_ in calls)

@@ -3,8 +3,6 @@
 
 from unittest import mock
 
-from nova.tests.fixtures import PROJECT_ID
-
 from nova_vhard.gates import nova_images
 from tests.functional.nova.helpers import CLEAN, IDE
 from tests.functional.nova.test_verdicts import (
@@ -182,45 +180,12 @@ FILES = {
     },
 }
 
-#: An exempt image; the disks that are booted next to it are not exempt.
-EXEMPT = "725c6a5e-0000-4a3a-8f0e-2d4f4c2f0c11"
-EXEMPTION = f"""\
-{POLICY}
-exemptions:
-  - id: unsigned
-    reason: from before there were keys
-    projects: [{PROJECT_ID}]
-    images: [{EXEMPT}]
-    until: 2099-12-31
-    rules:
-      guest_devices.image_signature: "*"
-      guest_devices.{CERTIFICATE}: "*"
-      guest_devices.{HASH}: "*"
-      guest_devices.{KEY}: "*"
-"""
-EXEMPTED = {
-    "it": boot(EXEMPT, policy=EXEMPTION),
-    "another": boot(image(), *RULES, policy=EXEMPTION),
-    **{
-        disk["source_type"]: boot(
-            EXEMPT, more=disks(disk), scheduler=RULES, policy=EXEMPTION
-        )
-        for disk in sources({})
-    },
-}
-
 
 class TestSigned(Rows):
     POLICY = POLICY
 
-    def test_images(self):
-        self.each(IMAGES)
-
-    def test_servers(self):
-        self.each(SERVERS)
-
-    def test_files_beside_the_image(self):
-        self.each(FILES)
+    def test_rows(self):
+        self.each({**IMAGES, **SERVERS, **FILES})
 
     def test_an_image_that_the_gate_cannot_read(self):
         with mock.patch.object(nova_images, "get", side_effect=OSError("no")):
@@ -230,8 +195,3 @@ class TestSigned(Rows):
                     "signed": boot(image(**SIGNED)),
                 }
             )
-
-    def test_exemption_of_an_image(self):
-        images = self.glance.images
-        images[EXEMPT] = {**images[self.image()], "id": EXEMPT}
-        self.each(EXEMPTED)

@@ -5,104 +5,97 @@ A snapshot inherits the properties that Nova has recorded for the server,
 including those of devices that the server does not have.
 """
 
-from nova import exception, objects
-from nova.compute import power_state, vm_states
-from nova.scheduler import filters, host_manager
+import pytest
+from nova import context, exception, objects
+from nova.compute import utils, vm_states
 
+from nova_vhard.gates.scheduler import VirtHardeningFilter
 from tests.functional import recorded
-from tests.functional.nova import service, typed, verdicts
+from tests.functional.nova import service, stored
+from tests.functional.nova.test_api_alone import (
+    PROJECT,
+    boot,
+    make,  # noqa: F401 - fixture
+    request,
+)
+from tests.functional.nova.test_filter_alone import MOVED, REBUILD, flavor
+from tests.functional.nova.test_proven import host
+from tests.functional.nova.test_request_spec import spec
+from tests.functional.nova.test_servers_read import (
+    IMAGE,
+    SERVER,
+    SNAPSHOT,
+    instance,
+)
 
-#: Of backups: Nova's fixture counts every image as one.
-BACKUP = {"name": "x", "backup_type": "daily", "rotation": 100}
+ACTION = f"/servers/{SERVER}/action"
+USES = ["boot", "rebuild", "unshelve"]
+#: Only scs needs all hosts: baseline tells them apart by their machine type,
+#: and strict not at all.
+CASES = [
+    (preset, each)
+    for preset in recorded.PRESETS
+    for each in (recorded.HOSTS if preset == "scs" else recorded.HOSTS[::3])
+]
 
 
-class TestSnapshots(verdicts.VerdictCase):
-    """Every server that a preset accepts, and its backup."""
+@pytest.mark.parametrize(("preset", "assumed"), CASES, ids=str)
+def test_each_guest(make, monkeypatch, preset, assumed):  # noqa: F811
+    """Every server that a preset accepts, and a snapshot of it."""
+    header = service.HEADER.replace("baseline", preset)
+    cloud = make(header + assumed.assumed)
+    kept = stored.Stored(monkeypatch.setattr)
 
-    def test_each_preset(self):
-        # Servers of earlier cells count.
-        self.flags(instances=-1, cores=-1, ram=-1, group="quota")
-        # Only scs needs all: baseline tells hosts apart by their machine
-        # type, and strict not at all.
-        some = recorded.HOSTS[::3]
-        used = ["boot", "rebuild", "unshelve"]
-        wrong = []
-        for preset, hosts in (
-            ("baseline", some),
-            ("scs", recorded.HOSTS),
-            ("strict", some),
-        ):
-            for host in hosts:
-                header = service.HEADER.replace("baseline", preset)
-                service.write_policy(self.policy_file, host.assumed, header)
-                expected = recorded.accepted(preset, host)
-                for name, guest in recorded.GUESTS.items():
-                    boots = self.boots(guest.properties, guest)
-                    uses = self.uses(guest, host) if boots else used
-                    if (bool(boots), uses) != (name in expected, used):
-                        wrong.append((preset, host, name, boots, uses))
-        self.assertEqual([], wrong)
+    def passes(path, body, properties, **fields):
+        """Return whether both gates accept a request.
 
-    def boots(self, properties, guest):
-        image = self.image(**properties)
-        response = self.boot(image, config_drive=guest.config_drive)
-        return self.passed("boot", response, properties)
-
-    def uses(self, guest, host):
-        """Return the operations for which a backup of a server can be used."""
-        server = self.server(
-            self.image(**guest.properties),
-            fields={"config_drive": "True" if guest.config_drive else ""},
-            **guest.recorded(host),
-        )
-        before = set(self.glance.images)
-        response = self.act(server, {"createBackup": BACKUP})
-        self.assertEqual(202, response.status_int, response.text)
-        (backup,) = set(self.glance.images) - before
-        properties = self.glance.images[backup]["properties"]
-        done = self.boots(properties, guest)
-        typed.rest(server)
-        response = self.act(server, {"rebuild": {"imageRef": backup}})
-        hints = {"_nova_check_type": ["rebuild"]}
-        done += self.passed(
-            "rebuild",
-            response,
-            properties,
-            scheduler_hints=hints,
-            force_hosts=["host"],
-        )
-        typed.rest(
-            server,
-            vm_states.SHELVED_OFFLOADED,
-            power_state.SHUTDOWN,
-            shelved_image_id=backup,
-        )
-        response = self.act(server, {"unshelve": None})
-        cell = self.cell_mappings["cell1"]
-        return done + self.passed(
-            "unshelve",
-            response,
-            properties,
-            server,
-            requested_destination=objects.Destination(cell=cell),
-        )
-
-    def passed(self, operation, response, properties, server=None, **fields):
-        """Return the operation if the API gate and the filter accept it.
-
+        :param properties: of the image that the scheduler is told
         :param fields: what tells the filter which operation it is
         """
-        from nova_vhard.gates.scheduler import VirtHardeningFilter
-
-        self.assertIn(response.status_int, (202, 403), response.text)
-        spec = self.spec_of(properties, **fields)
-        spec.instance_uuid = server or spec.instance_uuid
-        host = host_manager.HostState("host", "node", "cell")
-        host.hypervisor_type = "QEMU"
+        answer = cloud.send(request("POST", path, body))
+        assert answer.status in (202, 403), answer.text
+        image = objects.ImageMeta.from_dict(
+            {"id": IMAGE, "properties": properties}
+        )
+        asked = spec(image=image, flavor=flavor(), **fields)
         try:
-            filters.HostFilterHandler().get_filtered_objects(
-                [VirtHardeningFilter()], [host], spec
-            )
+            VirtHardeningFilter().filter_all([host("a")], asked)
         except exception.NoValidHost:
-            return []
-        return [operation] if response.status_int == 202 else []
+            return False
+        return answer.status == 202
+
+    wrong = []
+    for name, guest in recorded.GUESTS.items():
+        record = guest.recorded(assumed)
+        metadata = {f"image_{each}": record[each] for each in record}
+        kept.fields = {
+            "config_drive": "True" if guest.config_drive else "",
+            "image_ref": IMAGE,
+            "system_metadata": {
+                **metadata,
+                "image_base_image_ref": IMAGE,
+                "shelved_image_id": SNAPSHOT,
+            },
+        }
+        server = instance(project_id=PROJECT, **kept.fields)
+        made = utils.initialize_instance_snapshot_metadata(
+            context.RequestContext("user", PROJECT), server, "x"
+        )["properties"]
+        cloud.serve(
+            monkeypatch, {IMAGE: guest.properties, SNAPSHOT: made}, server
+        )
+        bodies = boot(IMAGE), boot(SNAPSHOT)
+        for body in bodies:
+            body["server"]["config_drive"] = guest.config_drive
+        accepted = passes("/servers", bodies[0], guest.properties)
+        uses = {"boot": passes("/servers", bodies[1], made)}
+        rebuild = {"rebuild": {"imageRef": SNAPSHOT}}
+        uses["rebuild"] = passes(ACTION, rebuild, made, **REBUILD)
+        server.vm_state = vm_states.SHELVED_OFFLOADED
+        uses["unshelve"] = passes(ACTION, {"unshelve": None}, made, **MOVED)
+        used = [each for each in uses if uses[each]]
+        if accepted != (name in recorded.accepted(preset, assumed)) or (
+            accepted and used != USES
+        ):
+            wrong.append((name, accepted, used))
+    assert wrong == []

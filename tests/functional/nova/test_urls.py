@@ -1,25 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every URL and every body by which Nova's API can be asked for a server.
+"""Bodies by which Nova's API can be asked for a server.
 
-More paths are in tests/functional/bypass/test_bypass_paths.
+Paths are in tests/functional/bypass/test_bypass_paths.
 """
 
 import io
 import json
 
-from nova.tests.fixtures import PROJECT_ID
+from nova_vhard.status import probe
+from tests.functional.nova import base, helpers, verdicts
 
-from tests.functional.nova import helpers, verdicts
-
-ROOTS = (
-    "/v2.1",
-    f"/v2.1/{PROJECT_ID}",
-    "/v2",
-    f"/v2/{PROJECT_ID}",
-    "/v2.1/",
-    f"/v2.1//{PROJECT_ID}//",
-    "/v2///",
-)
 #: Types and encodings of a body that are not those of JSON in UTF-8.
 TYPES = (
     "",
@@ -38,27 +28,6 @@ class TestUrls(verdicts.VerdictCase):
         super().setUp()
         self.old = self.image(**helpers.IDE)
         self.clean = self.image(**helpers.CLEAN)
-
-    def test_every_root(self):
-        """os-volumes_boot is POST /servers by another name, up to 2.102."""
-        server = self.server(self.clean)
-        boot = {"name": "x", "imageRef": self.old, "flavorRef": "1"}
-        rebuild = {"rebuild": {"imageRef": self.old}}
-        for root in ROOTS:
-            for path, body in (
-                ("servers", {"server": boot}),
-                ("os-volumes_boot", {"server": boot}),
-                (f"servers/{server}/action", rebuild),
-                (f"servers//{server}///action", rebuild),
-            ):
-                url = f"{root}/{path}"
-                response = self.call("POST", url, body, version=None)
-                self.assertEqual(403, response.status_int, url)
-                self.assertIn("'ide'", response.text)
-            body = {"server": {**boot, "imageRef": self.clean}}
-            url = f"{root}/servers"
-            response = self.call("POST", url, body, version=None)
-            self.assertEqual("", self.filtered(response))
 
     def test_of_two_equal_keys_the_last_counts(self):
         whole = json.dumps(self.wish("FIRST"))
@@ -104,4 +73,17 @@ class TestUrls(verdicts.VerdictCase):
         # An id in capitals is not another image.
         for spelled in (self.old.upper(), self.old.replace("-", "")):
             self.assertIn(self.boot(spelled).status_int, (400, 403))
+        self.assertEqual([], self.servers())
+
+    def test_the_probe_of_each_pipeline(self):
+        """Without the gate Nova refuses it, and nothing is left behind."""
+        body = probe._server_body("ide")
+        for app, status in ((None, 403), (self.without_gate(), 400)):
+            for root in ("/v2.1", "/v2"):
+                response = self.call(
+                    "POST", f"{root}/servers", body, version=None, app=app
+                )
+                self.assertEqual(status, response.status_int, root)
+                found = probe._REFUSES in base.text(response)
+                self.assertEqual(status == 403, found)
         self.assertEqual([], self.servers())

@@ -7,11 +7,8 @@ already has in test_devices_one_by_one.
 """
 
 import json
-from unittest import mock
 
-from nova import context, exception, objects
-
-from tests.functional.nova.helpers import CLEAN, IDE
+from tests.functional.nova.helpers import ADMIN, CLEAN, IDE
 from tests.functional.nova.verdicts import (
     LOCAL,
     Row,
@@ -69,6 +66,8 @@ def roots(properties):
 
 BOOTS = {
     "silent image": boot(image()),
+    # A server that boots from a volume may have an empty imageRef.
+    "empty imageRef": boot("", "disk_bus", more=disks(root(volume(**IDE)))),
     # What Nova writes into the snapshot of a server on a volume
     "empty reference": boot(image(base_image_ref="")),
     **{
@@ -297,34 +296,7 @@ class TestVerdicts(Rows):
         self.each({**BOOTS, **STORED})
 
     def test_servers(self):
-        self.each({**REBUILDS, **RESCUES, **ATTACHED})
-
-    def test_a_root_volume_that_is_not_there(self):
-        error = exception.VolumeNotFound(volume_id=MISSING)
-        get = mock.Mock(side_effect=error)
-        self.stub_out("nova.volume.cinder.API.get", get)
-        lost = rescue(on_volume({}), "guest_devices", **STABLE)
-        self.each({"stable rescue": lost})
-
-    def test_image_metadata(self):
-        self.each(METADATA)
-
-    def test_a_refused_rebuild_leaves_the_server_as_it_was(self):
-        """Nova writes the new image's metadata before it asks a scheduler."""
-        server = self.server(self.image(**CLEAN), **CLEAN)
-
-        def facts():
-            instance = self.instance(server)
-            spec = objects.RequestSpec.get_by_instance_uuid(
-                context.get_admin_context(), server
-            )
-            metadata = {**instance.system_metadata}
-            return instance.image_ref, metadata, str(spec.image)
-
-        before = facts()
-        rebuild = {"rebuild": {"imageRef": self.image(**OLD)}}
-        self.assertEqual(403, self.act(server, rebuild).status_int)
-        self.assertEqual(before, facts())
+        self.each({**REBUILDS, **RESCUES, **ATTACHED, **METADATA})
 
     def test_a_refusal_in_novas_own_shape(self):
         response = self.boot(self.image(**OLD))
@@ -338,3 +310,15 @@ class TestVerdicts(Rows):
             self.assertIn(f"[rule guest_devices.{rule}]", fault["message"])
         self.assertIn("x-openstack-request-id", response.headers)
         self.assertEqual([], self.servers())
+
+    def test_the_extra_spec_that_names_checks(self):
+        """Nova finds its validator by an entry point."""
+        for name, value, status in (
+            ("require", "iommu,attested", 200),
+            ("require", "iommu,novel", 400),
+            ("requires", "iommu", 400),
+        ):
+            spec = f"vhard:{name}"
+            path = f"/v2.1/flavors/1/os-extra_specs/{spec}"
+            response = self.call("PUT", path, {spec: value}, roles=ADMIN)
+            self.assertEqual(status, response.status_int, value)

@@ -33,6 +33,16 @@ SHELVED = {
     "vm_state": vm_states.SHELVED_OFFLOADED,
     "power_state": power_state.SHUTDOWN,
 }
+#: Fields of a server that runs.
+RUNNING = {
+    "host": HOST,
+    "node": HOST,
+    "compute_id": 1,
+    "vm_state": vm_states.ACTIVE,
+    "task_state": None,
+    "power_state": power_state.RUNNING,
+    "launched_at": timeutils.utcnow(),
+}
 
 
 class VerdictCase(Gates, integrated_helpers._IntegratedTestBase):
@@ -51,8 +61,9 @@ class VerdictCase(Gates, integrated_helpers._IntegratedTestBase):
         """Leave their rows, until the databases are restored."""
 
     def _setup_services(self) -> None:
-        api = nova_fixtures.OSAPIFixture(api_version=self.api_major_version)
-        self.api_fixture = self.useFixture(api)
+        self.api_fixture = self.useFixture(
+            nova_fixtures.OSAPIFixture(api_version=self.api_major_version)
+        )
         self.admin_api = self.api_fixture.admin_api
         self.api = self.api_fixture.api
         # Nova's API asks which version the oldest compute has.
@@ -159,15 +170,10 @@ class VerdictCase(Gates, integrated_helpers._IntegratedTestBase):
                     "display_name": "a server",
                     "hostname": "a-server",
                     "image_ref": image,
-                    "host": HOST,
-                    "node": HOST,
-                    "compute_id": 1,
+                    **RUNNING,
                     "info_cache": objects.InstanceInfoCache(
                         network_info=network_model.NetworkInfo()
                     ),
-                    "vm_state": vm_states.ACTIVE,
-                    "power_state": power_state.RUNNING,
-                    "launched_at": timeutils.utcnow(),
                     "root_device_name": "/dev/vda",
                     "flavor": objects.Flavor.get_by_flavor_id(admin, "1"),
                     "old_flavor": None,

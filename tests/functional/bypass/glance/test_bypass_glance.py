@@ -83,8 +83,8 @@ def test_bypass_09_without_the_plugin_it_becomes_active(
 def test_bypass_20_viommu_that_switches_novas_prefilter_off(
     gated: User, plain: User, model: str
 ) -> None:
-    wire = create({"hw_viommu_model": model})
-    refused(gated, plain, wire, "hw_viommu_model", model)
+    name = "hw_viommu_model"
+    refused(gated, plain, create({name: model}), name, model)
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])

@@ -31,8 +31,8 @@ def test_bypass_26_upload_of_a_volume_with_a_service_token(
     gated: User, plain: User, token: str
 ) -> None:
     """Accepted; tests/functional/glance/test_alone.py has the event."""
-    wire = by(token, create({"hw_disk_bus": "ide"}))
-    assert gated.send(wire).status_int == 201
+    wire = create({"hw_disk_bus": "ide"})
+    assert gated.send(by(token, wire)).status_int == 201
     assert [each["hw_disk_bus"] for each in plain.images()] == ["ide"]
 
 

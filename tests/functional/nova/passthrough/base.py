@@ -2,7 +2,6 @@
 """Nova's own services on hosts that have devices to pass through."""
 
 import json
-from typing import Any
 
 import fixtures
 from nova.tests.fixtures import libvirt as fake_libvirt
@@ -14,17 +13,15 @@ from tests.functional.nova.passthrough.fleet import Fleet
 # Words that no explanation contains by chance.
 PROVEN, OTHER = "host-a", "host-b"
 
-ALIAS, ANOTHER = "gpu", "crypto"
+ALIAS = "gpu"
 #: A flavor's extra spec for one device.
 ONE_GPU = {"pci_passthrough:alias": f"{ALIAS}:1"}
-PHYSNET = "physnet4"
+ALLOWED = f"passthrough: {{allow: {{aliases: [{ALIAS}]}}}}\n"
 
-#: Flavors may ask for the device, and ports for a virtual function.
-ALLOWED = f"passthrough: {{allow: {{aliases: [{ALIAS}], ports: [vf]}}}}\n"
-
-_VENDOR = {"vendor_id": fake_libvirt.PCI_VEND_ID}
-_DEVICE = _VENDOR | {"product_id": fake_libvirt.PCI_PROD_ID}
-_FUNCTION = _VENDOR | {"product_id": fake_libvirt.VF_PROD_ID}
+DEVICE = {
+    "vendor_id": fake_libvirt.PCI_VEND_ID,
+    "product_id": fake_libvirt.PCI_PROD_ID,
+}
 
 
 class FakeHosts(Fleet, base.FakeDriverCase):
@@ -38,8 +35,8 @@ class FakeHosts(Fleet, base.FakeDriverCase):
 class _Hosts(base.Gates, libvirt_base.ServersTestBase):
     """Hosts with Nova's libvirt driver on a fake libvirt.
 
-    Each has PCI devices that two aliases name, and virtual functions of a
-    network card.  Our API gate is out of the way: the scheduler's decides.
+    Each has PCI devices that an alias names.  Our API gate is out of the way:
+    the scheduler's decides.
 
     :cvar PCI: number of devices of each host
     :cvar TRACKED: whether devices are in Placement and the scheduler asks for
@@ -58,21 +55,13 @@ class _Hosts(base.Gates, libvirt_base.ServersTestBase):
         self.share(self._start_services)
 
     def _start_services(self) -> None:
-        function = _FUNCTION | {"physical_network": PHYSNET}
-        aliases = [
-            _DEVICE | {"name": name, "device_type": "type-PCI"}
-            for name in (ALIAS, ANOTHER)
-        ]
+        alias = DEVICE | {"name": ALIAS, "device_type": "type-PCI"}
         self.flags(
-            device_spec=[json.dumps(each) for each in (_DEVICE, function)],
-            alias=[json.dumps(each) for each in aliases],
+            device_spec=[json.dumps(DEVICE)],
+            alias=[json.dumps(alias)],
             group="pci",
         )
         super().setUp()
-        # Neutron with ports of every kind.
-        self.neutron = self.useFixture(
-            libvirt_base.LibvirtNeutronFixture(self)
-        )
 
     def start_hosts(self) -> None:
         """Start the computes."""
@@ -87,7 +76,7 @@ class _Hosts(base.Gates, libvirt_base.ServersTestBase):
             self.start_compute(
                 host,
                 pci_info=fake_libvirt.HostPCIDevicesInfo(
-                    num_pci=self.PCI, num_pfs=1, num_vfs=2
+                    num_pci=self.PCI, num_pfs=0, num_vfs=0
                 ),
             )
         if self.TRACKED:
@@ -100,14 +89,3 @@ class Devices(Fleet, _Hosts):
     def gpu(self) -> str:
         """Make a flavor with one device; return its id."""
         return self.flavor(ONE_GPU)
-
-    def port(self, **more: Any) -> str:
-        """Make a port for a virtual function; return its id."""
-        port = libvirt_base.LibvirtNeutronFixture.network_4_port_1 | more
-        return str(self.neutron.create_port({"port": port})["port"]["id"])
-
-    def domain_xml(self, server: str) -> str:
-        """Return the libvirt domain of a server."""
-        host = self.instance(server).host
-        connection = self.computes[host].driver._host.get_connection()
-        return str(connection.lookupByUUIDString(server).XMLDesc(0))

@@ -2,42 +2,57 @@
 """The posture of a test's hosts: who proves what, and what time it is."""
 
 import datetime
-from collections.abc import Callable
+import functools
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import fixtures
 import nova.conf
-from nova import exception
-from nova.scheduler import filters
+from keystoneauth1 import adapter, session
 from nova.scheduler.client import report as report_client
+from oslo_config import cfg
 
 from nova_vhard.catalogue import results
+from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.gates.posture_filter import PostureFilter
-from nova_vhard.host.report import HostReport
+from nova_vhard.host import report
+from nova_vhard.host.check import Result
+from nova_vhard.host.host import Host
+from nova_vhard.host.root import HostRoot
 from nova_vhard.placement import upkeep
-from nova_vhard.placement.client import VERSION, Placement
+from nova_vhard.placement.client import Placement
+from nova_vhard.placement.connect import AdapterClient
 from nova_vhard.placement.posture import Clock
+from nova_vhard.reporter.publishers.placement import PlacementPublisher
 from tests.functional.nova import helpers, rest
-from tests.functional.nova.passthrough import reports
+from tests.trees import build, capture
 
 CONF = nova.conf.CONF
-POSTURE = ("/traits?name=", "/resource_providers?required=")
 START = datetime.datetime(2026, 6, 15, 12, 30, tzinfo=datetime.UTC)
 NOVAS_PREFIX = "No valid host was found. "
 
 #: What a user reads, by the checks; none names a host or a count.
 NOBODY = "no host of this cloud has passed the checks {}; "
 NO_CANDIDATE = "no host with room for this server has passed the checks {}; "
-UNKNOWN = "which hosts have passed the checks {} is not known at the moment; "
+
+#: A host that has proven its IOMMU, and one that has not.
+PROVEN = "vtd-on"
+ABSENT = "none"
+
+
+@functools.cache
+def results_of(tree: str) -> tuple[Result, ...]:
+    """Return what every check says of a captured host."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Host(HostRoot(capture(tree, Path(folder))))
+        return tuple(check.run(root) for check in report.load())
 
 
 class Fleet(helpers.Helpers):
     """Mixin for one of Nova's test cases.
 
     :ivar seconds: elapsed time, for the scheduler's posture only
-    :ivar asked: requests of the posture to Placement, in order
-    :ivar placement_fault: called before each such request; may raise
     """
 
     def _configure(self) -> None:
@@ -63,27 +78,24 @@ class Fleet(helpers.Helpers):
         # What hangs must not hang for half an hour.
         self.flags(rpc_response_timeout=20, long_rpc_timeout=60)
         self.seconds = 0.0
-        self.asked: list[str] = []
-        self.placement_fault: Callable[[str], Any] = lambda url: None
-        reporter = report_client.SchedulerReportClient
-        real = reporter.get
-
-        def get(client: Any, url: str, *args: Any, **more: Any) -> Any:
-            # Nova asks the like, by older versions.
-            if url.startswith(POSTURE) and more.get("version") == VERSION:
-                self.asked.append(url)
-                self.placement_fault(url)
-            return real(client, url, *args, **more)
-
-        self.useFixture(fixtures.MockPatchObject(reporter, "get", get))
         filters = self.scheduler.manager.host_manager.filter_obj_map
         self.filter = filters["VirtHardeningFilter"]
         # The cloud may be that of the test before.
         self.filter._hosts = PostureFilter(CONF.vhard)
-        clock = Clock(lambda: self.seconds, self.now)
-        self.filter._hosts._posture._clock = clock
+        self.filter._hosts._posture._clock = Clock(
+            lambda: self.seconds, self.now
+        )
         self.folder = Path(self.useFixture(fixtures.TempDir()).path)
-        self.reporter = reports.reporter(self.placement.fixture)
+        placement = self.placement.fixture
+        # The reporter's client, on the Placement of the test
+        self.reporter = AdapterClient(
+            adapter.Adapter(
+                session.Session(auth=None),
+                service_type="placement",
+                endpoint_override=placement.endpoint,
+                additional_headers={"x-auth-token": placement.token},
+            )
+        )
 
     def now(self) -> datetime.datetime:
         """Return the time that the posture is told."""
@@ -97,20 +109,24 @@ class Fleet(helpers.Helpers):
         """Return the uuid of a compute node, and of its root provider."""
         return str(self.compute_node(host).uuid)
 
-    def publisher(self, host: str) -> reports.PlacementPublisher:
+    def publisher(self, host: str) -> PlacementPublisher:
         """Return the publisher of a host's reporter."""
-        return reports.publisher(
-            self.folder / host, self.provider(host), self.reporter
-        )
+        folder, compute_id = self.folder / host, self.provider(host)
+        build(folder, {"/var/lib/nova/compute_id": f"{compute_id}\n"})
+        conf = cfg.ConfigOpts()
+        conf([], project="test")
+        reporter_conf.register(conf)
+        conf.set_override("root", str(folder), "vhard_reporter")
+        return PlacementPublisher(conf, Placement(self.reporter))
 
     def prove(
         self,
         *hosts: str,
-        tree: str = reports.PROVEN,
+        tree: str = PROVEN,
         at: datetime.datetime | None = None,
     ) -> None:
         """Let the reporters of hosts report what a captured tree shows."""
-        result = HostReport(at or self.now(), reports.results(tree))
+        result = report.HostReport(at or self.now(), results_of(tree))
         for host in hosts:
             self.publisher(host).publish(result)
 
@@ -129,8 +145,7 @@ class Fleet(helpers.Helpers):
     def flavor(self, extra_specs: dict[str, str], **more: int) -> str:
         """Make a small flavor; return its id."""
         size = {"memory_mb": 256, "vcpu": 1, "disk": 1, "ephemeral": 0}
-        made = self._create_flavor(extra_spec=extra_specs, **(size | more))
-        return str(made)
+        return str(self._create_flavor(extra_spec=extra_specs, **size | more))
 
     def build(self, flavor: str = "1", **more: Any) -> str:
         """Ask for a server; return its id."""
@@ -151,17 +166,3 @@ class Fleet(helpers.Helpers):
         fault = self.fault(self.build(flavor, **more))
         assert fault.startswith(NOVAS_PREFIX), fault
         return fault.removeprefix(NOVAS_PREFIX)
-
-    def left(self, hosts: list[Any], spec: Any) -> list[str]:
-        """Return the names of the hosts that Nova's handler is left with."""
-        result = filters.HostFilterHandler().get_filtered_objects(
-            [self.filter], hosts, spec
-        )
-        return [each.host for each in result]
-
-    def reason(self, hosts: list[Any], spec: Any) -> str:
-        """Return why no host is left."""
-        refusal = self.assertRaises(
-            exception.NoValidHost, self.left, hosts, spec
-        )
-        return str(refusal.kwargs["reason"])

@@ -7,7 +7,6 @@ something behind in the file ``firmware`` of a device's folder.
 """
 
 import json
-import os
 import pathlib
 from typing import Any
 
@@ -25,17 +24,8 @@ from tests.trees import build, pci_host
 #: The first of Nova's fake devices.
 ADDRESS = "0000:81:00.0"
 CLASS = f"CUSTOM_PCI_{fake_libvirt.PCI_VEND_ID}_{fake_libvirt.PCI_PROD_ID}"
-#: A whole device, one with functions, and one of these.
-WHOLE, PF, VF = "gpu", "nic", "function"
-ALIASES = {WHOLE: "type-PCI", PF: "type-PF", VF: "type-VF"}
-PRODUCTS = {
-    WHOLE: fake_libvirt.PCI_PROD_ID,
-    PF: fake_libvirt.PF_PROD_ID,
-    VF: fake_libvirt.VF_PROD_ID,
-}
 
-_ALLOW = "allow: {aliases: '*', ports: [vf, pf], device_profiles: '*'}"
-POLICY = f"passthrough: {{{_ALLOW}, require: [one_time_use]}}\n"
+POLICY = "passthrough: {allow: {aliases: '*'}, require: [one_time_use]}\n"
 
 #: The operator's programs: one flashes the firmware, one reads it.
 RULES = """\
@@ -61,59 +51,31 @@ devices:
 """
 
 
-def device(name: str, used_once: bool = True, **more: Any) -> dict[str, Any]:
+def device(used_once: bool = True, **more: Any) -> dict[str, Any]:
     """Return an entry of ``[pci] device_spec``."""
-    result = {
-        "vendor_id": fake_libvirt.PCI_VEND_ID,
-        "product_id": PRODUCTS[name],
-    }
-    return result | ({"one_time_use": "true"} if used_once else {}) | more
-
-
-def alias(name: str) -> str:
-    named = {"name": name, "device_type": ALIASES[name]}
-    return json.dumps(device(name, False) | named)
+    tag = {"one_time_use": "true"} if used_once else {}
+    return {**base.DEVICE, **tag, **more}
 
 
 class Once(base.Devices):
     """Hosts whose devices Nova offers to one guest only.
 
     :cvar SPEC: ``[pci] device_spec``
-    :cvar HAS: devices of each host by their kind
     """
 
     HOSTS: tuple[str, ...] = (base.PROVEN,)
     POLICY = POLICY
-    SPEC: tuple[dict[str, Any], ...] = (device(WHOLE),)
-    HAS = {"num_pci": 1, "num_pfs": 0, "num_vfs": 0}
+    SPEC: tuple[dict[str, Any], ...] = (device(),)
+    PCI = 1
     TRACKED = True
-
     # What a guest has used stays reserved.
     NEW_HOSTS = True
 
-    def start_compute(self, hostname: str, **more: Any) -> Any:
+    def start_hosts(self) -> None:
         """Start a compute with the devices of this case."""
-        self.flags(
-            device_spec=[json.dumps(each) for each in self.SPEC],
-            alias=[alias(name) for name in ALIASES],
-            group="pci",
-        )
-        more["pci_info"] = fake_libvirt.HostPCIDevicesInfo(**self.HAS)
-        return super().start_compute(hostname, **more)
-
-    def flavor_with(self, name: str = WHOLE, count: int = 1) -> str:
-        """Make a flavor with devices; return its id."""
-        return self.flavor({"pci_passthrough:alias": f"{name}:{count}"})
-
-    def delete(self, server: str) -> None:
-        """Delete a server, and wait until it is gone."""
-        self.api.delete_server(server)
-        self._wait_until_deleted({"id": server, "status": "ACTIVE"})
-
-    def reserved(self, host: str = base.PROVEN) -> int:
-        """Return how many of the first device nobody can get."""
-        uuid = self._get_provider_uuid_by_name(f"{host}_{ADDRESS}")
-        return int(self._get_provider_inventory(uuid)[CLASS]["reserved"])
+        spec = [json.dumps(each) for each in self.SPEC]
+        self.flags(device_spec=spec, group="pci")
+        super().start_hosts()
 
 
 class Cleaned(Once):
@@ -150,11 +112,16 @@ class Cleaned(Once):
             conf.set_override(name, value, "vhard_cleaner")
         self.cleaner = Cleaner(conf.vhard_cleaner, Placement(self.reporter))
 
+    def reserved(self) -> int:
+        """Return how many of the device no guest can get."""
+        uuid = self._get_provider_uuid_by_name(f"{base.PROVEN}_{ADDRESS}")
+        return int(self._get_provider_inventory(uuid)[CLASS]["reserved"])
+
     @property
     def firmware(self) -> pathlib.Path:
         """The part of the device that a guest can change."""
-        place = os.path.realpath(f"{self.tree}{pci.path(ADDRESS)}")
-        return pathlib.Path(place, "firmware")
+        place = pathlib.Path(f"{self.tree}{pci.path(ADDRESS)}", "firmware")
+        return place.resolve()
 
     def record(self) -> journal.Record:
         """Return what the journal says of the device."""

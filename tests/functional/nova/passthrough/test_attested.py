@@ -1,31 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A guest that requires ``attested``, and a host whose owner lies.
+"""A cloud that trusts attested hosts, and a host whose owner lies.
 
 The owner has every login to Placement that lies on a compute node: that of the
 reporter, and nova-compute's, which may write every provider and every name.
+``vhard:require: attested`` is in test_proven.py of the folder above.
 """
 
 import datetime
 
-from nova import context
+from nova import context, exception
+from nova.scheduler import filters
 
 from nova_vhard.catalogue import traits
 from nova_vhard.placement import marks
 from nova_vhard.placement.client import Placement
+from tests.functional.nova import stored
 from tests.functional.nova.passthrough import base, fleet
+from tests.functional.nova.test_filter_alone import flavor
+from tests.functional.nova.test_request_spec import SERVER, spec
 from tests.functional.placement.attestors import Desk
 
 TRUE, LIAR = "host1", "host2"
-NOBODY = fleet.NOBODY.format("attested")
 HOUR = datetime.timedelta(hours=1)
-REQUIRE = {"vhard:require": "attested"}
 
 
-class Attested(base.FakeHosts):
+class TestTrust(base.FakeHosts):
     """An attestor beside the cloud, and a verifier that knows host1 alone."""
 
     HOSTS = (TRUE, LIAR)
-    POLICY = ""
+    POLICY = "hosts: {require: [iommu], trust: attested}\n"
 
     def setUp(self):
         super().setUp()
@@ -38,24 +41,33 @@ class Attested(base.FakeHosts):
         self.desk.map()
         self.desk.verified = {"agent1": 0.0}
         self.attestor = self.desk.attestor()
-        self.stranger = Placement(self.reporter)
-        self.wanted = self.spec_of({})
-        self.wanted.flavor.extra_specs = REQUIRE
+        new = stored.build_request(SERVER)
+        stored.create(new)
+        # While it is there, Nova is at work.
+        self.addCleanup(new.destroy)
+        self.wanted = spec(flavor=flavor())
+        self.prove(TRUE, LIAR)
+        self.later()
 
-    def states(self, *hosts):
-        """Return hosts, or else both, as Nova's scheduler sees them."""
+    def left(self):
+        """Return the hosts that are left in Nova's scheduler."""
         manager = self.scheduler.manager.host_manager
-        nodes = [self.provider(host) for host in hosts or (TRUE, LIAR)]
-        admin = context.get_admin_context()
-        return [*manager.get_host_states_by_uuids(admin, nodes, None)]
+        admin, nodes = context.get_admin_context(), [*self.desk.hosts]
+        states = manager.get_host_states_by_uuids(admin, nodes, None)
+        left = filters.HostFilterHandler().get_filtered_objects(
+            [self.filter], [*states], self.wanted
+        )
+        return sorted(each.host for each in left)
 
-    def none(self, reason):
-        """No host is left, for this reason."""
-        self.assertIn(reason, self.reason(self.states(), self.wanted))
+    def none(self):
+        """No host of the cloud has proven its IOMMU."""
+        refusal = self.assertRaises(exception.NoValidHost, self.left)
+        reason = fleet.NOBODY.format("iommu")
+        self.assertIn(reason, refusal.kwargs["reason"])
 
     def only(self):
         """The true host is left alone."""
-        self.assertEqual([TRUE], self.left(self.states(), self.wanted))
+        self.assertEqual([TRUE], self.left())
 
     def attest(self):
         """Let time pass, and the attestor do a round."""
@@ -71,7 +83,7 @@ class Attested(base.FakeHosts):
         url = f"/resource_providers/{provider}/traits"
         for name in names:
             self.reporter.put(f"/traits/{name}", None, "1.39")
-        now, generation = self.stranger.traits_of(provider)
+        now, generation = Placement(self.reporter).traits_of(provider)
         body = {
             "traits": sorted(now.union(names)),
             "resource_provider_generation": generation,
@@ -79,54 +91,24 @@ class Attested(base.FakeHosts):
         answer = self.reporter.put(url, body, "1.39")
         self.assertEqual(200, answer.status_code, answer.text)
 
-
-class TestRequire(Attested):
-    def test_a_guest_lands_on_the_attested_host_alone(self):
-        flavor = self.flavor(REQUIRE)
-        self.assertEqual(
-            NOBODY + "ask the cloud's operator, or use a flavor without "
-            "vhard:require",
-            self.refused(flavor),
-        )
-        self.attest()
-        self.assertEqual(TRUE, self.lands_on(flavor))
-        # when a register of its TPM is not as it should be
-        self.desk.failed.add("agent1")
-        self.attest()
-        # then the next boot is refused, and what runs there runs on
-        self.assertIn(NOBODY, self.refused(flavor))
-        status = [server["status"] for server in self.servers()]
-        self.assertEqual(1, status.count("ACTIVE"))
-
-
-class TestTrust(Attested):
-    POLICY = "hosts: {require: [iommu], trust: attested}\n"
-
-    def setUp(self):
-        super().setUp()
-        self.wanted = self.spec_of({})
-        self.prove(TRUE, LIAR)
-        self.later()
-
     def test_the_results_of_a_host_count_while_it_is_attested(self):
-        self.none(fleet.NOBODY.format("iommu"))
+        self.none()
         self.attest()
         self.only()
 
         # and attestation does not replace a check that the host fails
         self.prove(TRUE, tree="none", at=self.now())
         self.later()
-        self.none(fleet.NOBODY.format("iommu"))
+        self.none()
 
         # a guest that requires nothing boots anywhere
         self.write_policy("hosts: {trust: attested}\n")
-        left = self.left(self.states(), self.wanted)
-        self.assertEqual([TRUE, LIAR], sorted(left))
+        self.assertEqual([TRUE, LIAR], self.left())
 
     def test_a_host_cannot_attest_itself(self):
         """The other attacks are in tests/functional/placement."""
         self.attest()
-        (real,) = self.stranger.marks()
+        (real,) = Placement(self.reporter).marks()
         _, _, until, _, code = real.split("_")
         forged = marks.make(b"f" * 32, int(until), [self.provider(LIAR)]).name
         hours = [traits.of_hour(self.now() + HOUR * n) for n in range(-2, 3)]

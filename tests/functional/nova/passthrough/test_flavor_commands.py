@@ -32,8 +32,7 @@ COLUMNS = ("Flavor", "Passthrough", "Lacks", "Has Too Many", "State")
 ALLOWED = "passthrough: {allow: {aliases: [gpu], mdev: [VGPU]}}\n"
 
 
-class FlavorCommands(base.FakeHosts):
-    HOSTS = ()
+class TestFlavors(base.FakeHosts):
     POLICY = ALLOWED
 
     def setUp(self):
@@ -53,8 +52,9 @@ class FlavorCommands(base.FakeHosts):
         )
         shown, rows = program.take_action(options)
         self.assertEqual(columns, shown)
-        by_flavor = {row[0]: tuple(map(str, row[1:])) for row in rows}
-        return by_flavor, program.status
+        return {
+            row[0]: tuple(map(str, row[1:])) for row in rows
+        }, program.status
 
     def audit(self):
         return self.run_command(command.AuditFlavors)[0]
@@ -67,8 +67,6 @@ class FlavorCommands(base.FakeHosts):
     def specs(self, flavor):
         return self.admin_api.get_extra_specs(flavor)
 
-
-class TestCommands(FlavorCommands):
     def test_audit_says_what_is_missing_and_what_is_too_much(self):
         done = dict.fromkeys((IOMMU, REMAPPING), "required")
         self.made("gpu", base.ONE_GPU)
@@ -92,8 +90,8 @@ class TestCommands(FlavorCommands):
 
     def names(self):
         """Return the names of checks that exist."""
-        placement = Placement(self.reporter)
-        return placement.known(map(traits.of_check, CHECKS))
+        names = map(traits.of_check, CHECKS)
+        return Placement(self.reporter).known(names)
 
     def test_sync_strands_no_flavor(self):
         """It only says what it would do, or refuses."""
@@ -164,32 +162,24 @@ class TestCommands(FlavorCommands):
             base.ONE_GPU | foreign | {IOMMU: "required"}, self.specs(gpu)
         )
 
+    def scs(self, *arguments, **statuses):
+        """Let two hosts report, and run the audit of what SCS flavors claim.
 
-class TestScs(FlavorCommands):
-    """What SCS flavors claim, by what hosts have reported."""
-
-    HOSTS = ("host1", "host2")
-
-    def setUp(self):
-        super().setUp()
-        self.report("host1", dict.fromkeys(SCS, Status.PASS))
-        self.report("host2", OTHERS)
-
-    def report(self, host, statuses):
-        """Let the reporter of a host say what some checks have come to."""
+        :param statuses: of the second host, where they differ from OTHERS
+        :returns: its rows by flavor, and its exit status
+        """
         now = datetime.datetime.now(datetime.UTC)
-        answers = [Result(name, statuses[name], "as it is") for name in SCS]
-        self.publisher(host).publish(HostReport(now, tuple(answers)))
-
-    def scs(self, *arguments):
-        """Run the audit; return its rows by flavor, and its exit status."""
+        passed = dict.fromkeys(SCS, Status.PASS)
+        for host, said in (("host1", passed), ("host2", OTHERS | statuses)):
+            answers = [Result(name, said[name], "as it is") for name in SCS]
+            self.publisher(host).publish(HostReport(now, tuple(answers)))
         return self.run_command(
             command.AuditFlavors, "--scs", *arguments, columns=scs.COLUMNS
         )
 
     def test_claims_and_hosts_that_cannot_keep_them(self):
         synced = {f"trait:{traits.of_check(name)}": "required" for name in SCS}
-        flavors = {
+        for name, specs in {
             "SCS-2V-8": {},
             "SCS-4V:16:50n": {},
             "SCS-2Vi-8": {},
@@ -197,35 +187,30 @@ class TestScs(FlavorCommands):
             "own": {"scs:name-v1": "SCS-8C:32"},
             "SCS-many": {},
             "SCS-16T-64": synced,
-        }
-        for name, specs in flavors.items():
+        }.items():
             self.made(name, specs)
         self.made("SCS-1L-1u", {}, is_public=False)
-
-        rows, status = self.scs()
-
         lacks = "cpu_mitigations FAIL (1), smt UNKNOWN (1)"
         cannot = ("secure", "host2", lacks)
-        self.assertEqual(
-            {
-                "SCS-2V-8": ("SCS-2V-8", *cannot),
-                "SCS-4V:16:50n": ("SCS-4V:16:50n", *cannot),
-                "SCS-2Vi-8": ("SCS-2Vi-8", "insecure", "", ""),
-                "SCS-1L-1u": ("SCS-1L-1u", *cannot),
-                "own": ("SCS-8C:32", *cannot),
-                "SCS-many": ("SCS-many", "unreadable", "", ""),
-                "SCS-16T-64": ("SCS-16T-64", "secure", "", ""),
-            },
-            rows,
+        rows = {
+            "SCS-2V-8": ("SCS-2V-8", *cannot),
+            "SCS-4V:16:50n": ("SCS-4V:16:50n", *cannot),
+            "SCS-2Vi-8": ("SCS-2Vi-8", "insecure", "", ""),
+            "SCS-1L-1u": ("SCS-1L-1u", *cannot),
+            "own": ("SCS-8C:32", *cannot),
+            "SCS-many": ("SCS-many", "unreadable", "", ""),
+            "SCS-16T-64": ("SCS-16T-64", "secure", "", ""),
+        }
+        self.assertEqual((rows, 0), self.scs())
+        self.assertIn(
+            "SCS flavors: 7 looked at, 4 with violations",
+            self.app.stderr.getvalue(),
         )
-        self.assertEqual(0, status)
-        totals = self.app.stderr.getvalue()
-        self.assertIn("SCS flavors: 7 looked at, 4 with violations", totals)
-
-    def test_the_verdict(self):
-        self.made("SCS-2V-8", {})
-        self.assertEqual(3, self.scs("--fail-on", "violation")[1])
-        # what nobody has answered is a warning
-        self.report("host2", OTHERS | {"cpu_mitigations": Status.UNKNOWN})
-        self.assertEqual(0, self.scs("--fail-on", "violation")[1])
-        self.assertEqual(3, self.scs("--fail-on", "warning")[1])
+        violation, warning = (
+            ("--fail-on", level) for level in ("violation", "warning")
+        )
+        self.assertEqual((rows, 3), self.scs(*violation))
+        # what no host has answered is a warning; one name is unreadable
+        unknown = {"cpu_mitigations": Status.UNKNOWN}
+        self.assertEqual(4, self.scs(*violation, **unknown)[1])
+        self.assertEqual(3, self.scs(*warning, **unknown)[1])

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova and our cleaner: a device is used, refused, cleaned and used again.
+"""Nova, our gate and our cleaner on devices that are for one guest.
 
 tests/functional/placement tests devices that stay dirty, and the output and
-commands for the operator.
+commands for the operator; test_candidates.py and test_filter_alone.py of the
+folder above test what the gate does not accept as proof.
 """
 
 from nova_vhard.cleaner.journal import State
@@ -10,6 +11,34 @@ from tests import services
 from tests.functional.nova.passthrough import base, fleet, reissue
 
 STEPS = "a step of the cleaner, which is never patched by it"
+NO_DEVICE = (
+    "no host with room for this server has a one_time_use device for "
+    f"{base.ALIAS}"
+)
+
+
+@services.needs_nova(32, "one_time_use of PCI devices")
+class TestSome(reissue.Once):
+    """One of two devices is one_time_use: Nova must not use the other."""
+
+    SPEC = (
+        reissue.device(used_once=False, address=reissue.ADDRESS),
+        reissue.device(address="0000:81:01.0"),
+    )
+    PCI = 2
+
+    def test_the_candidates_are_narrowed(self):
+        # two at once are too many
+        both = self.flavor({"pci_passthrough:alias": f"{base.ALIAS}:2"})
+        self.assertIn(NO_DEVICE, self.refused(both))
+
+        flavor = self.gpu()
+        server = self.build(flavor)
+        self.wait(server, "ACTIVE")
+        self.assertIn("slot='0x01'", self.domain_xml(server))
+
+        # the other one is free, but no guest gets it
+        self.assertIn(NO_DEVICE, self.refused(flavor))
 
 
 @services.needs_nova(32, "one_time_use of PCI devices")
@@ -17,13 +46,14 @@ class TestBetweenTwoGuests(reissue.Cleaned):
     @services.needs_threads(STEPS)
     def test_the_next_guest_gets_it_cleaned(self):
         # given a device that a guest has used and rewritten
-        flavor = self.flavor_with()
+        flavor = self.gpu()
         server = self.build(flavor)
         self.wait(server, "ACTIVE")
         self.cleaner.once()
         self.assertEqual(State.IN_USE, self.record().state)
         self.firmware.write_text("rewritten\n")
-        self.delete(server)
+        self.api.delete_server(server)
+        self._wait_until_deleted({"id": server, "status": "ACTIVE"})
         self.assertEqual(1, self.reserved())
 
         # when another guest requests it now, then it is refused

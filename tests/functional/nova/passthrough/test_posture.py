@@ -7,7 +7,7 @@ When a report counts is in tests/unit/test_posture.py.
 import datetime
 
 from nova_vhard.catalogue import traits
-from tests.functional.nova.passthrough import base, reports
+from tests.functional.nova.passthrough import base, fleet
 
 #: When a host of any id has written the next hour's mark.
 LATE = datetime.timedelta(hours=1, minutes=29)
@@ -49,7 +49,7 @@ class TestAppearing(base.Devices):
         self.assertIn("<hostdev", self.domain_xml(server))
 
         # when the IOMMU is gone after a reboot, then the next one does not
-        self.prove(base.PROVEN, tree=reports.ABSENT)
+        self.prove(base.PROVEN, tree=fleet.ABSENT)
         self.later()
         self.assertIn(NOBODY, self.refused(gpu))
 
