@@ -58,10 +58,12 @@ _ALONE = tuple(
     f"tests/functional/nova/test_{name}.py"
     for name in (
         "api_alone",
+        "devices_one_by_one",
         "filter_alone",
         "flavor_writes",
         "proven",
         "servers_read",
+        "snapshots",
     )
 )
 _POLICY = (
