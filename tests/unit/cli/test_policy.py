@@ -131,7 +131,7 @@ def test_the_option_is_the_same_everywhere(variable, expected, monkeypatch):
 
 def test_cloud_of_the_tools_exports_the_variable():
     assert f"\nexport {policies.ENVIRONMENT}={{policy}}\n" in (
-        docs.ROOT / "tools" / "cloud" / "config.py"
+        docs.ROOT / "tools" / "cloud" / "templates" / "rc"
     ).read_text("utf-8")
 
 

@@ -77,7 +77,10 @@ def another() -> str:
 
 def policy(path, more=""):
     """Load a policy that enforces everything that baseline has."""
-    path.write_text(POLICY + more)
+    # At once: a daemon may read the file at any time.
+    new = path.with_suffix(".new")
+    new.write_text(POLICY + more)
+    new.replace(path)
     return document.load(str(path))
 
 

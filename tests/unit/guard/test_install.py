@@ -205,10 +205,6 @@ def test_status_of_a_guarded_host(run, options, tmp_path, report, monkeypatch):
         hook.write_text("exit 0")
         full = mock.Mock(side_effect=OSError("disk full"))
         monkeypatch.setattr(memory.files, "replace", full)
-        domains.policy(tmp_path / "policy.yaml", REFUSE)
-        # The hook does not learn what it is to do without an answer.
-        until(lambda: guard.answers.trouble)
-        assert "not on the disk: disk full" in lines(options)["daemon"].text
         (tmp_path / "policy.yaml").write_text("version: [")
         guard.metrics.connected = False
         guard.memory.adopt()
@@ -272,6 +268,18 @@ def test_the_daemon_writes_what_it_counts_and_takes_its_proof_away(
     assert 'nova_vhard_guard_hot_plugs_total{result="kept"} 0.0' in text
     assert os.stat(path).st_mode & 0o777 == 0o644
     assert not os.path.exists(proof)
+
+
+def test_status_says_that_the_hook_has_not_learned_the_answer(
+    options, tmp_path
+):
+    (tmp_path / "state" / "refuse-unanswered" / "below").mkdir(parents=True)
+    domains.policy(tmp_path / "policy.yaml", REFUSE)
+    with running(options) as guard:
+        until(lambda: guard.answers.trouble)
+        daemon = lines(options)["daemon"]
+    assert not daemon.good
+    assert "not on the disk: [Errno 21]" in daemon.text
 
 
 @pytest.mark.parametrize("other", ["", "state_path", "run_dir"])
