@@ -40,10 +40,6 @@ def say(case, **facts):
     print(json.dumps({"case": case, **facts}), flush=True)
 
 
-def driver(device):
-    return pci.driver(HOST, device.address)
-
-
 def block_of(device):
     """Return the block device of a drive's one namespace."""
     (name,) = HOST.names(f"{device.path}/nvme")
@@ -63,16 +59,21 @@ def wait_for_block(device):
     raise TimeoutError(device.address)
 
 
+def leave(device):
+    """Write what a guest leaves on a drive."""
+    with open(block_of(device), "r+b", buffering=0) as file:
+        file.write(LEFT)
+        os.fsync(file.fileno())
+
+
 def erase(case, device, **settings):
     """Let a guest leave something; run the step; look what is there."""
-    before = driver(device)
+    before = pci.driver(HOST, device.address)
     if before:
-        with open(block_of(device), "r+b", buffering=0) as file:
-            file.write(LEFT)
-            os.fsync(file.fileno())
+        leave(device)
     job = Job(HOST, device, settings, LIMIT)
     outcome = Isolation().run(NvmeErase(), job)
-    after = driver(device)
+    after = pci.driver(HOST, device.address)
     if after is None:
         pathlib.Path("/sys/bus/pci/drivers_probe").write_text(device.address)
         wait_for_block(device)
@@ -91,38 +92,15 @@ def nvme():
     liar = pathlib.Path("/run/liar")
     liar.write_text(LIAR)
     liar.chmod(0o755)
-    lies = {"methods": ["format_crypto"], "program": str(liar)}
-    erase("it lies", own, **lies)
+    erase("it lies", own, methods=["format_crypto"], program=str(liar))
     job = Job(HOST, other, {}, LIMIT)
     say("shared", **asdict(Isolation().run(NvmeErase(), job)))
     holder = os.open(block_of(own), os.O_RDONLY | os.O_EXCL)
     erase("in use", own)
     os.close(holder)
-    with open(block_of(own), "r+b", buffering=0) as file:
-        file.write(LEFT)
-        os.fsync(file.fileno())
-    path = pathlib.Path(f"{own.path}/driver/unbind")
-    path.write_text(own.address)
+    leave(own)
+    pathlib.Path(f"{own.path}/driver/unbind").write_text(own.address)
     erase("no driver", own)
-
-
-def by_hand():
-    """Print how nvme-cli and the drive answer unsupported commands."""
-    own, _ = _by_serial()
-    block = block_of(own)
-    controller = block.rpartition("n")[0]
-    for case, words in (
-        ("ses=2", ("format", block, "--ses=2", "--force")),
-        ("sanitize", ("sanitize", controller, "--sanact=4")),
-        ("log", ("sanitize-log", controller, "--output-format=json")),
-    ):
-        done = subprocess.run(
-            ["nvme", *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        say(case, status=done.returncode, printed=done.stdout)
 
 
 def _by_serial():
@@ -144,5 +122,4 @@ if __name__ == "__main__":
     tool = subprocess.check_output(["nvme", "version"], text=True)
     say("versions", kernel=os.uname().release, nvme=tool.splitlines()[0])
     nvme()
-    by_hand()
     say("end")

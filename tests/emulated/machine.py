@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A guest under emulation whose devices a cleaning step may really erase."""
+"""A machine under emulation, on which a program of this folder runs."""
 
 import json
 import os
@@ -14,17 +14,10 @@ _HERE = pathlib.Path(__file__).resolve().parent
 _LIMIT = 900
 
 _QEMU = """\
-qemu-system-x86_64 -machine q35,accel=tcg -cpu max -m 512 -smp 1
--nodefaults -display none -no-reboot
+qemu-system-x86_64 -nodefaults -display none -no-reboot
 -virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,\
 multidevs=remap
--drive if=none,id=data,file={disk},format=raw
--device nvme,serial=vhard0,id=nvme,drive=data
--drive if=none,id=worn,file={worn},format=raw
--device nvme-subsys,id=shared,nqn=shared
--device nvme,serial=vhard1,subsys=shared
--device nvme-ns,drive=worn,shared=on
--serial file:{console} -serial file:{answers}
+-serial file:{place}/console -serial file:{place}/answers
 """
 
 
@@ -36,32 +29,31 @@ def version() -> str:
     return result[1]
 
 
-def run(place: pathlib.Path, made: pathlib.Path) -> dict[str, dict]:
-    """Boot the guest, run ``inside.py`` there, and wait for its end.
+def run(
+    place: pathlib.Path, program: str, options: str, kernel: str = ""
+) -> dict[str, dict]:
+    """Boot a machine, run a program there, and wait for its end.
 
-    :param place: folder for disks and logs
-    :param made: folder with kernel and initrd, by prepare.sh
-    :returns: case to what it came to, as inside.py prints it
+    :param place: folder for logs
+    :param options: of QEMU, without paths that have blanks
+    :param kernel: more of the kernel's command line
+    :returns: case to what it came to, as the program prints it
     :raises AssertionError: if it did not get to its end
     """
-    names = ("disk", "worn", "console", "answers")
-    paths = {name: place / name for name in names}
-    for name in ("disk", "worn"):
-        with open(paths[name], "wb") as file:
-            file.truncate(64 << 20)
-    program = f"{sys.executable},{_HERE / 'inside.py'}"
-    kernel = f"console=ttyS0 loglevel=4 panic=-1 vhard={program}"
-    images = ["-kernel", made / "vmlinuz", "-initrd", made / "initrd"]
-    command = _QEMU.format(**paths).replace("\\\n", "").split()
+    made = pathlib.Path(os.environ["NOVA_VHARD_EMULATED_FOLDER"])
+    words = f"console=ttyS0 loglevel=4 panic=-1 {kernel}"
+    words += f" vhard={sys.executable},{_HERE / program}"
+    images = ("-kernel", made / "vmlinuz", "-initrd", made / "initrd")
+    command = f"{_QEMU.format(place=place)} {options}".split()
     subprocess.run(
-        [*command, *images, "-append", kernel],
+        [*command, *images, "-append", words],
         env={"PATH": os.defpath},
         check=True,
         timeout=_LIMIT,
     )
-    text = paths["answers"].read_text(errors="replace")
+    text = (place / "answers").read_text(errors="replace")
     lines = [x for x in text.splitlines() if x.startswith('{"case": ')]
     answers = {answer["case"]: answer for answer in map(json.loads, lines)}
-    end = paths["console"].read_text(errors="replace")[-2000:]
+    end = (place / "console").read_text(errors="replace")[-2000:]
     assert "end" in answers, f"{text[-4000:]}\n{end}"
     return answers

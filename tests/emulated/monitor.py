@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The registers of an emulated machine, by QEMU's monitor."""
+"""QEMU's monitor, and the registers of an emulated machine by it."""
 
 import contextlib
 import json
@@ -15,39 +15,39 @@ _SECONDS = 60
 NOTHING = -1
 
 
-def registers(path: pathlib.Path, addresses: Iterable[int]) -> dict[int, int]:
-    """Return the 32 bits at each physical address, or NOTHING.
+@contextlib.contextmanager
+def connected(path: pathlib.Path) -> Iterator[Callable[..., Any]]:
+    """Yield what gives a command of QMP and returns its answer.
 
     :param path: socket of the monitor
+    :raises OSError: if it does not listen
     """
-    with _monitor(path) as ask:
-        return {address: _register(ask, address) for address in addresses}
-
-
-@contextlib.contextmanager
-def _monitor(path: pathlib.Path) -> Iterator[Callable[[str], str]]:
-    """Yield what gives a command of QEMU's monitor and returns its answer."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_SECONDS)
         connection.connect(str(path))
         with connection.makefile("rw") as stream:
             stream.readline()
 
-            def execute(name: str, **arguments: str) -> Any:
+            def execute(name: str, **arguments: object) -> Any:
                 order = {"execute": name, "arguments": arguments}
                 stream.write(json.dumps(order) + "\n")
                 stream.flush()
+                # Events may come first.
                 while "return" not in (got := json.loads(stream.readline())):
                     assert "error" not in got, got
                 return got["return"]
 
             execute("qmp_capabilities")
-            yield lambda line: execute(
-                "human-monitor-command", **{"command-line": line}
-            )
+            yield execute
 
 
-def _register(ask: Callable[[str], str], address: int) -> int:
-    answer = ask(f"xp /1wx {address:#x}")
-    match = re.fullmatch(r"[0-9a-f]+: 0x([0-9a-f]{8})\s*", answer)
-    return int(match[1], 16) if match else NOTHING
+def registers(path: pathlib.Path, addresses: Iterable[int]) -> dict[int, int]:
+    """Return the 32 bits at each physical address, or NOTHING."""
+    result = {}
+    with connected(path) as execute:
+        for address in addresses:
+            line = {"command-line": f"xp /1wx {address:#x}"}
+            answer = execute("human-monitor-command", **line)
+            match = re.fullmatch(r"[0-9a-f]+: 0x([0-9a-f]{8})\s*", answer)
+            result[address] = int(match[1], 16) if match else NOTHING
+    return result

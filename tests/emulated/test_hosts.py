@@ -11,140 +11,141 @@ import re
 
 import pytest
 
-from tests.emulated import host, monitor, record
-from tests.emulated.host import Machine
+from tests.emulated import host, machine, monitor, record
+from tests.emulated.host import CR0, ITS, Machine
 
 PASS, FAIL, UNKNOWN = "PASS", "FAIL", "UNKNOWN"
-NAMES = ("iommu", "interrupt_remapping", "iommu_strict")
-
-# Control registers: SMMU_CR0 and GITS_CTLR of machine virt.
-CR0, ITS = 0x09050020, 0x08080000
-SMMU_ON, ITS_ON = 1, 1
+CHECKS = ("iommu", "interrupt_remapping", "iommu_strict")
 
 _VIRT = "-machine virt,gic-version=3,its=on"
+_SMMU = f"{_VIRT},iommu=smmuv3"
+#: Name to the machine, whether it has an SMMU and an ITS, and its statuses.
+ARM = {
+    "Arm, SMMUv3": (Machine(_SMMU), True, True, (PASS, PASS, PASS)),
+    "Arm, SMMUv3, ``iommu.passthrough=1``": (
+        Machine(_SMMU, kernel="iommu.passthrough=1"),
+        *(True, True, (PASS, PASS, FAIL)),
+    ),
+    "Arm, SMMUv3, GICv2m": (
+        Machine("-machine virt,gic-version=2,iommu=smmuv3"),
+        *(True, False, (PASS, FAIL, PASS)),
+    ),
+    "Arm, no SMMU": (Machine(_VIRT), False, True, (FAIL, UNKNOWN, FAIL)),
+    "Arm, ACPI, SMMUv3": (
+        Machine(_SMMU, uefi=True),
+        *(True, True, (PASS, PASS, PASS)),
+    ),
+    "Arm, ACPI, no SMMU": (
+        Machine(_VIRT, uefi=True),
+        *(False, True, (FAIL, UNKNOWN, FAIL)),
+    ),
+}
 # Without its flag of a hypervisor, whose guests the kernel asks nothing of.
 _THREADS = (
-    "-machine q35,accel=tcg -cpu Skylake-Server,-hypervisor -smp 2,threads=2"
+    "-machine q35,accel=tcg -m 1024 "
+    "-cpu Skylake-Server,-hypervisor -smp 2,threads=2"
 )
-
-_SMMU = (CR0, ITS)
-ARM = {
-    "Arm, SMMUv3": Machine(f"{_VIRT},iommu=smmuv3", registers=_SMMU),
-    "Arm, SMMUv3, ``iommu.passthrough=1``": Machine(
-        f"{_VIRT},iommu=smmuv3",
-        kernel="iommu.passthrough=1",
-        registers=_SMMU,
-    ),
-    "Arm, SMMUv3, GICv2m": Machine(
-        "-machine virt,gic-version=2,iommu=smmuv3", registers=_SMMU
-    ),
-    "Arm, no SMMU": Machine(_VIRT, registers=_SMMU),
-    "Arm, ACPI, SMMUv3": Machine(
-        f"{_VIRT},iommu=smmuv3", registers=_SMMU, uefi=True
-    ),
-    "Arm, ACPI, no SMMU": Machine(_VIRT, registers=_SMMU, uefi=True),
-}
-PROCESSORS = {
-    "threads": Machine(_THREADS),
-    "mitigations=off": Machine(_THREADS, kernel="mitigations=off"),
-}
 
 
 @pytest.fixture(scope="module")
 def boot(tmp_path_factory):
-    """Return what boots a machine, once."""
+    """Return what boots an Arm host by its name, once."""
     made = pathlib.Path(os.environ["NOVA_VHARD_EMULATED_FOLDER"])
     kept = {}
 
-    def booted(start, machine):
-        if machine not in kept:
+    def booted(name):
+        if name not in kept:
             place = tmp_path_factory.mktemp("host")
-            kept[machine] = start(machine, place, made)
-        return kept[machine]
+            kept[name] = host.boot(ARM[name][0], place, made)
+        return kept[name]
 
     yield booted
-    named = {
-        name: kept[machine] for name, machine in ARM.items() if machine in kept
-    }
-    if len(named) == len(ARM):
-        kernel = next(iter(named.values())).words["version"]["printed"]
-        record.write(named, NAMES, kernel.split()[2].rpartition("-")[0])
+    if len(kept) == len(ARM):
+        kernel = kept["Arm, SMMUv3"].version.split()[2].rpartition("-")[0]
+        text = f"QEMU {machine.version()}, Linux {kernel}"
+        header = ("Machine", "Registers", *(f"``{x}``" for x in CHECKS))
+        rows = [(name, *cells(kept[name])) for name in ARM]
+        record.write("NOVA_VHARD_RECORD_HOSTS", text, [header, *rows])
 
 
-def statuses(answers):
-    return tuple(answers.statuses[name] for name in NAMES)
+def cells(answers):
+    """Yield what the record has of a host: its registers and its statuses."""
+    values = [
+        "none" if value == monitor.NOTHING else f"``{value:#x}``"
+        for value in (answers.registers[CR0], answers.registers[ITS])
+    ]
+    yield "SMMU_CR0 {}, GITS_CTLR {}".format(*values)
+    yield from (answers.checks[check]["status"] for check in CHECKS)
 
 
-def text(answers, check):
-    result = answers.checks[check]
+def text(result):
     return "\n".join(
         [result["reason"], *result["evidence"], result["remediation"] or ""]
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "smmu", "its", "expected"),
-    [
-        ("Arm, SMMUv3", True, True, (PASS, PASS, PASS)),
-        (
-            "Arm, SMMUv3, ``iommu.passthrough=1``",
-            *(True, True, (PASS, PASS, FAIL)),
-        ),
-        ("Arm, SMMUv3, GICv2m", True, False, (PASS, FAIL, PASS)),
-        ("Arm, no SMMU", False, True, (FAIL, UNKNOWN, FAIL)),
-        ("Arm, ACPI, SMMUv3", True, True, (PASS, PASS, PASS)),
-        ("Arm, ACPI, no SMMU", False, True, (FAIL, UNKNOWN, FAIL)),
-    ],
-)
-def test_an_arm_host(boot, name, smmu, its, expected):
-    answers = boot(host.arm, ARM[name])
-    control, interrupts = answers.registers[CR0], answers.registers[ITS]
-    assert (control != monitor.NOTHING and bool(control & SMMU_ON)) == smmu
-    assert (interrupts != monitor.NOTHING and bool(interrupts & ITS_ON)) == its
-    printed = answers.words["dmesg"]["printed"]
+@pytest.mark.parametrize("name", ARM)
+def test_an_arm_host(boot, name):
+    booted, smmu, its, statuses = ARM[name]
+    answers = boot(name)
+    on = {
+        address: value != monitor.NOTHING and bool(value & 1)
+        for address, value in answers.registers.items()
+    }
+    assert on == {CR0: smmu, ITS: its}
+    printed = answers.dmesg
     assert bool(re.search(r"arm-smmu-v3 \S+: ias", printed)) == smmu
-    assert ("ACPI: IORT" in printed) == ARM[name].uefi
+    assert ("ACPI: IORT" in printed) == booted.uefi
     assert ("ITS@0x0000000008080000" in printed) == its
-    assert statuses(answers) == expected
-    for check in NAMES:
-        assert not {"VT-d", "AMD-Vi"} & set(text(answers, check).split())
+    results = [answers.checks[check] for check in CHECKS]
+    assert tuple(each["status"] for each in results) == statuses
+    for each in results:
+        assert not {"VT-d", "AMD-Vi"} & set(text(each).split())
 
 
 def test_an_arm_device_without_a_driver_is_in_no_group_and_no_fault(boot):
-    answers = boot(host.arm, ARM["Arm, SMMUv3"])
+    iommu = boot("Arm, SMMUv3").checks["iommu"]
     (line,) = (
         line
-        for line in answers.checks["iommu"]["evidence"]
+        for line in iommu["evidence"]
         if line.startswith("devices in no group: ")
     )
     # The host bridge, and a network card that nothing was loaded for.
     assert line.endswith(": 0000:00:00.0 0000:00:02.0")
-    assert answers.statuses["iommu"] == PASS
+    assert iommu["status"] == PASS
 
 
-def test_threads_and_what_the_kernel_says_of_a_processor(boot):
-    answers = boot(host.x86, PROCESSORS["threads"])
-    words = answers.words["processor"]
-    assert words["smt/active"] == "1"
+@pytest.fixture(scope="module")
+def processors(tmp_path_factory):
+    """Return what a host says as it is, and with ``mitigations=off``."""
+    return [
+        machine.run(
+            tmp_path_factory.mktemp("host"),
+            *("host_inside.py", _THREADS, kernel),
+        )
+        for kernel in ("", "mitigations=off")
+    ]
+
+
+def test_threads_and_what_the_kernel_says_of_a_processor(processors):
+    answers, _ = processors
+    words = answers["processor"]
+    assert words["active"] == "1"
     assert "SMT vulnerable" in words["mds"]
     assert words["vmscape"] == "Vulnerable"
-    assert answers.statuses["smt"] == FAIL
-    assert answers.statuses["cpu_mitigations"] == FAIL
-    assert answers.statuses["microcode"] == UNKNOWN
-    evidence = text(answers, "cpu_mitigations")
-    assert f"vulnerabilities/mds: {words['mds']}" in evidence
-    assert answers.checks["cpu_mitigations"]["reason"].startswith(
-        "a guest can use "
-    )
+    checks = ("smt", "cpu_mitigations", "microcode")
+    statuses = [answers[check]["status"] for check in checks]
+    assert statuses == [FAIL, FAIL, UNKNOWN]
+    mitigations = answers["cpu_mitigations"]
+    assert f"vulnerabilities/mds: {words['mds']}" in text(mitigations)
+    assert mitigations["reason"].startswith("a guest can use ")
 
 
-def test_mitigations_that_are_switched_off(boot):
-    answers = boot(host.x86, PROCESSORS["mitigations=off"])
-    words = answers.words["processor"]
-    before = boot(host.x86, PROCESSORS["threads"]).words["processor"]
+def test_mitigations_that_are_switched_off(processors):
+    before, after = (answers["processor"] for answers in processors)
     # Of the two that only programs can use one is open as well.
     assert before["meltdown"].startswith("Mitigation: PTI")
-    assert words["meltdown"] == "Vulnerable"
-    assert words["spectre_v2"].startswith("Vulnerable")
+    assert after["meltdown"] == "Vulnerable"
+    assert after["spectre_v2"].startswith("Vulnerable")
     assert not before["spectre_v2"].startswith("Vulnerable")
-    assert answers.statuses["cpu_mitigations"] == FAIL
+    assert processors[1]["cpu_mitigations"]["status"] == FAIL
