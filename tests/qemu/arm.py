@@ -21,15 +21,10 @@ def emulator(dsc: pathlib.Path) -> pathlib.Path:
     made = build.digest(dsc, config / "nova-vhard")
     place = source.CACHE / f"arm-{made}"
     binary = place / "source" / "vhard" / f"qemu-system-{ARCH}"
-    if not binary.exists():
-        _build(dsc, config / "nova-vhard", binary)
-    return binary
-
-
-def _build(
-    dsc: pathlib.Path, config: pathlib.Path, binary: pathlib.Path
-) -> None:
-    """Do what the README of the configuration says, by hand."""
+    if binary.exists():
+        return binary
+    # What the README of the configuration says, by hand.
+    config = config / "nova-vhard"
     folder = binary.parent
     tree = source.unpack(dsc, folder.parent)
     source.run("patch", "-p1", "-i", config / "types.patch", cwd=tree)
@@ -44,6 +39,7 @@ def _build(
         cwd=folder,
     )
     source.run("nice", "-n", "19", "ninja", "-j2", binary.name, cwd=folder)
+    return binary
 
 
 def _lines(path: pathlib.Path) -> list[str]:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 from nova_vhard.osc.qemu.commands import WriteBuildConfig
+from nova_vhard.osc.qemu.needs import Plan
 from tests.qemu import plans, source
 from tests.unit.cli import desk
 
@@ -50,14 +51,9 @@ def package(dsc: pathlib.Path) -> pathlib.Path:
     config = configuration("config")
     folders = config / "debian", config / "nova-vhard"
     place = source.CACHE / f"build-{digest(dsc, *folders)}"
-    made = list(place.glob(f"{PACKAGE}_*.deb"))
-    return made[0] if made else _build(dsc, config, place)
-
-
-def _build(
-    dsc: pathlib.Path, config: pathlib.Path, place: pathlib.Path
-) -> pathlib.Path:
-    """Do what the README of the configuration says."""
+    if made := list(place.glob(f"{PACKAGE}_*.deb")):
+        return made[0]
+    # What the README of the configuration says.
     tree = source.unpack(dsc, place / "source")
     debian = tree / "debian"
     shutil.copytree(config / "nova-vhard", debian / "nova-vhard")
@@ -111,17 +107,41 @@ def libraries(binary: pathlib.Path) -> tuple[int, int]:
     return len(named), len(re.findall(r"=> /", loaded))
 
 
-def devices(binary: pathlib.Path) -> set[str]:
-    """Return the devices that a binary offers, without CPU models."""
-    text = subprocess.run(
-        [binary, "-machine", "none", "-device", "help"],
+def start(
+    binary: pathlib.Path, *words: str
+) -> subprocess.CompletedProcess[str]:
+    """Start a machine that ends as soon as it is there.
+
+    :param words: what it has: of its type, and devices
+    """
+    quiet = ("-nodefaults", "-no-user-config", "-display", "none", "-S")
+    return subprocess.run(
+        [binary, *quiet, *words, "-monitor", "stdio"],
+        input="quit\n",
         env=source.ENVIRONMENT,
         capture_output=True,
         text=True,
-        check=True,
-    ).stdout
+        timeout=60,
+        check=False,
+    )
+
+
+def devices(binary: pathlib.Path) -> set[str]:
+    """Return the devices that a binary offers, without CPU models."""
+    words = ("-machine", "none", "-device", "help")
+    text = source.run(binary, *words, cwd=binary.parent)
     names = set(re.findall(r'^name "([^"]+)"', text, re.M))
     return {each for each in names if not each.endswith("-cpu")}
+
+
+def check_devices(binary: pathlib.Path, plan: Plan, more: set[str]) -> None:
+    """Demand that a binary offers what its plan has, and what comes along."""
+    offered, planned = devices(binary), set(plan.devices)
+    assert len(planned) > 30 and len(plan.left_devices) > 50
+    assert planned <= offered
+    assert not offered & set(plan.left_devices)
+    parts = ("virtio-balloon-", "virtio-serial-")
+    assert {x for x in offered - planned if not x.startswith(parts)} == more
 
 
 def machines(binary: pathlib.Path) -> set[str]:

@@ -2,13 +2,12 @@
 """A machine like those that libvirt starts for Nova, spoken to by QMP."""
 
 import contextlib
-import json
 import pathlib
-import socket
 import subprocess
 import time
-from typing import Any
+from collections.abc import Callable
 
+from tests.emulated import monitor
 from tests.qemu import source
 
 # What Nova's guests have; under emulation, and on null devices.
@@ -66,58 +65,40 @@ class Machine:
             stderr=subprocess.PIPE,
             text=True,
         )
-        self._stream: Any = None
+        self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> "Machine":
         end = time.monotonic() + _SECONDS
         while self._process.poll() is None and time.monotonic() < end:
             with contextlib.suppress(OSError):
-                connection = socket.socket(socket.AF_UNIX)
-                connection.settimeout(_SECONDS)
-                connection.connect(str(self._path))
-                self._stream = connection.makefile("rw")
-                self._stream.readline()
-                self.ask("qmp_capabilities")
+                connected = monitor.connected(self._path)
+                self._ask = self._stack.enter_context(connected)
                 break
             time.sleep(0.1)
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
+        self._stack.close()
+        self._process.kill()
         self.output()
-
-    def ask(self, command: str, **arguments: object) -> Any:
-        """Give a command; return what it returns."""
-        order = {"execute": command, "arguments": arguments}
-        self._stream.write(json.dumps(order) + "\n")
-        self._stream.flush()
-        while True:
-            answer = json.loads(self._stream.readline())
-            if "event" not in answer:
-                assert "return" in answer, answer
-                return answer["return"]
 
     def migrate(self, path: pathlib.Path) -> str:
         """Migrate to who listens; return ``completed`` or ``failed``."""
-        self.ask("migrate", uri=f"unix:{path}")
-        end = time.monotonic() + _SECONDS
-        while time.monotonic() < end:
-            status = self.ask("query-migrate").get("status", "")
-            if status in ("completed", "failed"):
-                return str(status)
-            time.sleep(0.1)
-        raise TimeoutError(status)
+        self._ask("migrate", uri=f"unix:{path}")
+        ended = {"completed", "failed"}
+        return self._until("query-migrate", ended.__contains__)
 
     def status(self) -> str:
         """Return whether it is ``running``, once it has made up its mind."""
+        return self._until("query-status", "inmigrate".__ne__)
+
+    def _until(self, command: str, rests: Callable[[str], bool]) -> str:
+        """Ask for a status until it is one that stays."""
         end = time.monotonic() + _SECONDS
-        while time.monotonic() < end:
-            result = str(self.ask("query-status")["status"])
-            if result != "inmigrate":
-                return result
+        while not rests(status := self._ask(command).get("status", "")):
+            assert time.monotonic() < end, status
             time.sleep(0.1)
-        return "inmigrate"
+        return status
 
     def output(self) -> str:
         """Wait until it has ended; return its errors."""
