@@ -223,5 +223,5 @@ class HardwareRequest:
 
     def of_type(self, kind: str) -> tuple[Device, ...]:
         """Return the devices of one type."""
-        # A list is faster than a generator, and every request is read here.
+        # Called for every request, where a list is faster than a generator.
         return tuple([each for each in self.devices if each.type == kind])

@@ -116,26 +116,25 @@ def read(
     chosen = sorted(effective.keys() & _ORDER.keys(), key=_ORDER.__getitem__)
     choices = []
     # Faults and not choices: no rule of the policy could name what is allowed.
-    faults = [*_faults(properties, origin, holder)]
+    faults = list(_faults(properties, origin, holder))
     for name in chosen:
-        found = effective[name]
+        _, setting, written = found = effective[name]
         # Short values only: a cache key with a value of 64 KiB would let a
         # tenant fill the memory of the service.
-        make = _kept_choice if len(found[2]) <= _SHORT else _choice
+        make = _kept_choice if len(written) <= _SHORT else _choice
         choices.append(make(name, found, origin, holder))
         if (
-            make is _choice
+            len(written.encode(errors="replace")) > KEPT
             # A value of any other kind is text that no rule allows.
             and KINDS[KIND_OF[name]].value_type in ("bool", "int")
-            and len(found[2].encode(errors="replace")) > KEPT
         ):
             faults.append(
                 Fault(
-                    source=f"{origin} property {found[1]}",
-                    value=found[2],
+                    source=f"{origin} property {setting}",
+                    value=written,
                     message=f"is longer than {KEPT} bytes: Nova stores only "
                     "its beginning with a server; use a shorter value",
-                    names=frozenset((found[1],)),
+                    names=frozenset((setting,)),
                     origin=origin,
                     holder=holder,
                 )
@@ -190,8 +189,8 @@ def _faults(
         yield Fault(
             source=f"{origin} property {BASE_IMAGE}",
             value=str(value),
-            message="is not the ID of an image, but a rescue would boot from "
-            "it",
+            message="is not the ID of an image, but a rescue would "
+            "boot from it",
             names=frozenset((BASE_IMAGE,)),
             origin=origin,
             holder=holder,
@@ -236,5 +235,4 @@ def _choice(
 # Images say the same few values over and over; what somebody makes up to fill
 # it is short, and pushes out what is as cheap to make again.
 _kept_choice = functools.lru_cache(maxsize=1024)(_choice)
-#: So many characters are never more than KEPT bytes.
-_SHORT = 63
+_SHORT = 64
