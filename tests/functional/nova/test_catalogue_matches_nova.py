@@ -61,6 +61,30 @@ def test_the_values_are_those_that_nova_knows(kind, name):
         assert kind.value_type == "enum"
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"), IMAGE_KINDS, ids=[name for _, name in IMAGE_KINDS]
+)
+def test_every_spelling_is_read_as_nova_reads_it(kind, name):
+    if name not in FIELDS:
+        pytest.skip(f"this Nova has no {name}")
+    for value in (*kind.values, *kind.aliases):
+        for spelling in (value, value.upper(), value.title()):
+            nova = accepted(FIELDS[name], name, spelling)
+            if nova is not None:
+                assert kind.canonical(spelling) == nova
+            elif services.NOVA >= services.NEWEST:
+                assert kind.canonical(spelling) not in kind.values
+
+
+def accepted(field, name, value):
+    """Return the value that Nova reads, None where it reads none."""
+    try:
+        read = field.coerce(image_meta.ImageMetaProps(), name, value)
+    except ValueError:
+        return None
+    return str(read).lower() if isinstance(read, bool) else str(read)
+
+
 def test_every_legacy_name_leads_where_nova_leads_it():
     legacy = image_meta.ImageMetaProps._legacy_property_map
     read = JUDGED | {"os_distro", "img_block_device_mapping", "img_mappings"}
