@@ -50,8 +50,8 @@ def follow(deployer, cloud, **cannot):
     """Compare the rows of a deployer that tests run.
 
     :param cloud: ``own`` writes the operator's lists, ``install`` and
-        ``remove`` are for ours, and ``lists`` returns the lists by then
-    :param cannot: for each list what the deployer makes impossible
+        ``remove`` add and remove our entries, ``lists`` returns the result
+    :param cannot: for each list the limitation of the deployer
     """
     cloud.remove()
     cloud.own("A", "B")

@@ -20,7 +20,7 @@ from tests.deploy.places import DEPLOY, PASTE, PREFIX, ROOT, playbook
 
 COLLECTION = DEPLOY / "ansible"
 ROLE = COLLECTION / "roles" / "vhard"
-#: Of nova-vhard-status.
+#: Checks of nova-vhard-status.
 CHECKS = (
     "Scheduler filter",
     "Nova API gate",
@@ -189,7 +189,7 @@ HEAD = "[filter_scheduler]\n"
         ),
     ],
 )
-def test_a_word_in_a_list_and_back(module, made, text, value):
+def test_add_a_word_to_a_list_and_remove_it(module, made, text, value):
     option = module.ListOption(*made)
     after = option.add(text) if option.said(text) else option.write(text)
     rest = re.split(rf"(?im)^\[{made[0]}\]\n", after)[-1]
@@ -268,9 +268,9 @@ GUARDS_FOLDERS = ("hooks_dir", "state_path", "run_dir")
     ],
 )
 def test_a_daemon_and_back(hosts, part, name, login, units, modes):
-    """Its configuration, and a file of its own that is named later.
+    """Write the configuration of a daemon and its own files; remove them.
 
-    :param modes: of both
+    :param modes: modes of these files
     """
     folder = hosts.etc / "nova-vhard"
     guard = dict.fromkeys(GUARDS_FOLDERS, str(hosts.folder))

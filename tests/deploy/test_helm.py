@@ -27,7 +27,7 @@ FILES = {
     "nova": ("api-paste.ini", "nova.conf"),
     "glance": ("glance-api-paste.ini", "glance-api.conf"),
 }
-#: Groups that have to do with us.
+#: Groups that have options of ours.
 KEPT = (
     "[filter_scheduler]",
     "[image_import_opts]",

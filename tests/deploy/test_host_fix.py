@@ -10,7 +10,7 @@ from nova_vhard.catalogue.checks import CHECKS
 from tests import playbook
 
 
-def test_ansible_reads_it_and_runs_nothing_by_itself(tmp_path):
+def test_ansible_reads_it_and_runs_no_task(tmp_path):
     path = tmp_path / "fix.yml"
     playbook.write(path)
     tags = ("--tags", ",".join(CHECKS))

@@ -122,7 +122,7 @@ def test_no_list_of_the_operators_is_replaced_in_rhoso(tmp_path):
     )
 
 
-def test_the_volume_is_mounted_where_the_paste_file_is_looked_for():
+def test_the_volume_is_mounted_at_the_folder_of_the_paste_file():
     tree = yaml.safe_load((DEPLOY / "rhoso/glance-mounts.yaml").read_text())
     (ours,) = tree["spec"]["glance"]["template"]["extraMounts"]
     (volume,) = ours["extraVol"]

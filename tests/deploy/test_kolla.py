@@ -22,7 +22,7 @@ FILTERS = (
 STOCK = "nova.scheduler.filters.all_filters"
 OURS = "nova_vhard.gates.scheduler.VirtHardeningFilter"
 BLAZAR = "blazarnova.scheduler.filters.blazar_filter.BlazarFilter"
-#: What the role's own template says where Blazar is enabled.
+#: Lines of the role's own template if Blazar is enabled.
 ROLES_CONF = ANSIBLE / "roles" / "nova" / "templates" / "nova.conf.j2"
 BLAZAR_OF_THE_ROLE = r"{% if enable_blazar \| bool %}.*?{% endif %}\n"
 IMPORTS = "[image_import_opts]\nimage_import_plugins = "
@@ -47,7 +47,7 @@ SERVICES = {
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    """Return what Kolla's worker makes: image to Dockerfile and plug-ins.
+    """Return image to Dockerfile and plug-ins, as Kolla's worker makes them.
 
     No Dockerfile names the sections of plug-ins.
     """
@@ -94,7 +94,7 @@ def test_the_gates_are_put_in_behind_the_service(images, service, paste):
     assert "/plugins/nova_vhard-*" in text
 
 
-def test_other_images_stay_as_they_are(images):
+def test_other_images_are_unchanged(images):
     ours = {"nova-base", "glance-base", "horizon"}
     assert {n for n, (text, _) in images.items() if "vhard" in text} == ours
     plugins = {name: each for name, (_, each) in images.items() if each}
@@ -297,7 +297,7 @@ def test_the_gate_is_the_last_plugin_of_imports(cloud, own, expected):
     assert f"{IMPORTS}{expected}\n" in cloud.merged("glance")
 
 
-def test_a_list_that_changes_while_ours_is_there(cloud):
+def test_the_operator_changes_a_list_after_the_installation(cloud):
     file = (
         "a file of one host, or of your own under the same name, replaces it"
     )

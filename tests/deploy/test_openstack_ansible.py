@@ -169,7 +169,7 @@ def test_a_list_of_plugins_over_several_lines(cloud):
     assert cloud.imports("['A',\n    B,\n  ]") == ["A", "B", "vhard"]
 
 
-def test_a_list_that_changes_while_ours_is_there(cloud):
+def test_the_operator_changes_a_list_after_the_installation(cloud):
     cannot = "with a variable of overrides of your own it stops"
     table.follow("OpenStack-Ansible", cloud, filters=cannot, plugins=cannot)
 

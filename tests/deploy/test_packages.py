@@ -171,7 +171,7 @@ def run_in(root, name, *arguments):
     )
 
 
-def test_every_file_is_in_one_package_where_distributions_have_it(packages):
+def test_every_file_is_in_one_package_at_the_usual_path(packages):
     assert set(packages) == NAMES
     count = Counter(
         path for package in packages.values() for path in package.files
@@ -208,7 +208,7 @@ def test_configuration_is_kept_and_passwords_are_roots(packages):
     assert {p for p in everything if p.startswith("/etc/")} == set(kept)
 
 
-def test_a_program_has_its_man_page_beside_it(packages, root):
+def test_each_program_has_a_man_page(packages, root):
     programs = set()
     for package in packages.values():
         here = {
@@ -259,7 +259,7 @@ def test_every_entry_point_is_in_exactly_one_package(root, setup_cfg):
     assert sorted(entries) == sorted(wanted)
 
 
-def test_a_package_works_with_what_it_needs(
+def test_a_package_works_with_its_dependencies(
     kind, packages, setup_cfg, tmp_path
 ):
     """Its entry points have their modules, and its programs start."""

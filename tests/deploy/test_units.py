@@ -10,7 +10,7 @@ UNITS = sorted(
 )
 
 
-def test_systemd_has_nothing_to_say(tmp_path):
+def test_systemd_finds_no_fault(tmp_path):
     """systemd reports a line that it ignores, but does not fail.
 
     It does fail if a program is not in the environment.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Emulated Arm hosts: what the checks and the registers say of them.
+"""Emulated Arm hosts: their registers, and the results of the checks.
 
-Each is booted, hands out a copy of its files, and is switched off.
+Each boots, sends a copy of its files, and is switched off.
 """
 
 import json
@@ -68,7 +68,7 @@ class Machine:
 
 
 def boot(machine: Machine, place: pathlib.Path, made: pathlib.Path) -> Answers:
-    """Boot a host, and check the copy of its files that it hands out.
+    """Boot a host, and check the copy of its files that it sends.
 
     :param place: folder for logs and for the copy
     :param made: folder that prepare-arm64.sh filled

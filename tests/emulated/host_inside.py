@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Program on an emulated host: prints what its kernel and the reporter say."""
+"""Program on an emulated host: prints facts of its kernel and reporter."""
 
 import json
 import pathlib
@@ -21,7 +21,7 @@ def say(case, **facts):
 
 
 def reporter(*words):
-    """Run the reporter; say how it ended, and return what it printed."""
+    """Run the reporter, print its exit status, and return its output."""
     done = subprocess.run(
         [PROGRAM, f"--config-file={PLACE}/reporter.conf", *words],
         capture_output=True,

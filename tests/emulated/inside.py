@@ -60,7 +60,7 @@ def wait_for_block(device):
 
 
 def leave(device):
-    """Write what a guest leaves on a drive."""
+    """Write the data of a guest to a drive."""
     with open(block_of(device), "r+b", buffering=0) as file:
         file.write(LEFT)
         os.fsync(file.fileno())

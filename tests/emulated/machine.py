@@ -37,7 +37,7 @@ def run(
     :param place: folder for logs
     :param options: of QEMU, without paths that have blanks
     :param kernel: more of the kernel's command line
-    :returns: case to what it came to, as the program prints it
+    :returns: case to its result, as the program prints it
     :raises AssertionError: if it did not get to its end
     """
     made = pathlib.Path(os.environ["NOVA_VHARD_EMULATED_FOLDER"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""QEMU's monitor, and the registers of an emulated machine by it."""
+"""QEMU's monitor, by which the registers of a machine are read."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ NOTHING = -1
 
 @contextlib.contextmanager
 def connected(path: pathlib.Path) -> Iterator[Callable[..., Any]]:
-    """Yield what gives a command of QMP and returns its answer.
+    """Yield a function that sends a command of QMP and returns its answer.
 
     :param path: socket of the monitor
     :raises OSError: if it does not listen

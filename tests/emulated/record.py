@@ -18,7 +18,7 @@ The last run: {date}, {versions}.
 
 
 def write(variable: str, versions: str, rows: Iterable[Iterable[str]]) -> None:
-    """Write a table where a variable of the environment says, if it does.
+    """Write a table to the file that an environment variable names, if any.
 
     :param rows: the table's, the first of them its header
     """

@@ -49,7 +49,7 @@ _THREADS = (
 
 @pytest.fixture(scope="module")
 def boot(tmp_path_factory):
-    """Return what boots an Arm host by its name, once."""
+    """Return a function that boots each Arm host once, by its name."""
     made = pathlib.Path(os.environ["NOVA_VHARD_EMULATED_FOLDER"])
     kept = {}
 
@@ -69,7 +69,7 @@ def boot(tmp_path_factory):
 
 
 def cells(answers):
-    """Yield what the record has of a host: its registers and its statuses."""
+    """Yield the cells of a host in the record: registers and statuses."""
     values = [
         "none" if value == monitor.NOTHING else f"``{value:#x}``"
         for value in (answers.registers[CR0], answers.registers[ITS])
@@ -117,7 +117,7 @@ def test_an_arm_device_without_a_driver_is_in_no_group_and_no_fault(boot):
 
 @pytest.fixture(scope="module")
 def processors(tmp_path_factory):
-    """Return what a host says as it is, and with ``mitigations=off``."""
+    """Return the facts of a host by default, and with ``mitigations=off``."""
     return [
         machine.run(
             tmp_path_factory.mktemp("host"),
@@ -127,7 +127,7 @@ def processors(tmp_path_factory):
     ]
 
 
-def test_threads_and_what_the_kernel_says_of_a_processor(processors):
+def test_threads_and_mitigations_of_a_processor(processors):
     answers, _ = processors
     words = answers["processor"]
     assert words["active"] == "1"

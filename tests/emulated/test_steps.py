@@ -20,9 +20,9 @@ _GUEST = """\
 -device nvme,serial=vhard1,subsys=shared
 -device nvme-ns,drive=worn,shared=on
 """
-#: Case, as inside.py calls it: what it is, whether the drive is clean then,
-#: whether the guest's data are left, and words: the first are of what the step
-#: says, the others may be of its evidence.
+#: Case, as inside.py calls it: its description, whether the drive is clean
+#: then, whether the guest's data are left, and words: the first are in the
+#: message of the step, the others may be in its evidence.
 STEPS = {
     "as it is": (
         "an NVMe drive that is bound to ``nvme``",
@@ -59,7 +59,7 @@ STEPS = {
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
-    """Return case to what it came to."""
+    """Return case to its result."""
     place = tmp_path_factory.mktemp("guest")
     for name in ("disk", "worn"):
         with open(place / name, "wb") as file:
@@ -87,6 +87,6 @@ def test_a_drive(answers, case):
     assert [word for word in more if word not in text] == []
 
 
-def test_a_drive_keeps_its_driver_or_that_it_has_none(answers):
+def test_a_drive_has_the_same_driver_afterwards(answers):
     assert answers["as it is"]["drivers"] == ["nvme", "nvme"]
     assert answers["no driver"]["drivers"] == [None, None]

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions of operators, as the files of a folder have them.
+"""Sessions of operators, from the files of a folder.
 
 A section begins with ``==`` and its name. A line with ``$`` is a command of
 ``openstack`` or a program, one with ``>`` a step: a method of a ``Session``.
-What a line prints follows it, indented. ``NOVA_VHARD_GOLDEN=write`` writes
-that again.
+The output of a line follows it, indented. ``NOVA_VHARD_GOLDEN=write`` writes
+it again.
 """
 
 import os
@@ -26,7 +26,7 @@ def sections(path):
 
 
 def each(folder):
-    """Run a test with each section of the files of a folder."""
+    """Parametrize a test with the sections of the files of a folder."""
     rows = [
         pytest.param(path, title, id=f"{path.stem} {title}")
         for path in sorted(folder.glob("*.txt"))
@@ -36,15 +36,15 @@ def each(folder):
 
 
 class Session:
-    """Steps of sessions: each is a method, which returns what it prints.
+    """Steps of sessions: each is a method that returns its output.
 
     The method ``command`` runs a line with ``$``.
 
-    :ivar errors: exceptions of which a line prints the text
+    :ivar errors: exceptions whose text is printed
     :ivar texts: name to the text that it stands for, such as ``FOLDER``
     :ivar uuids: name to the id that it stands for, as ``<name>``
-    :ivar varying: pattern of output that differs from one run to the next,
-        and what is printed instead
+    :ivar varying: pattern of output that differs from one run to the next, to
+        its replacement
     """
 
     errors = ()
@@ -77,7 +77,7 @@ class Session:
         return {**self.texts, **uuids}
 
     def check(self, path, title):
-        """Run a section, and compare what its lines print."""
+        """Run a section, and compare the output of its lines."""
         before, after = sections(path)[title], []
         for line in before:
             if not line.startswith("  "):

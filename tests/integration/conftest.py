@@ -125,7 +125,7 @@ def plain_nova(cloud):
 
 @pytest.fixture
 def scheduler(request, cloud):
-    """Native threads, as Nova starts it by default, or green ones.
+    """Run it on native threads, which are the default, or on green ones.
 
     :returns: the daemon's name
     """

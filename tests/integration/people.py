@@ -28,7 +28,7 @@ class Person(clients.Client):
 
     @property
     def token(self):
-        """A token of Keystone's."""
+        """A token from Keystone."""
         return self.session.get_token()
 
     def volume(self, **source):
@@ -82,7 +82,7 @@ class Person(clients.Client):
 
 
 def restart(cloud, *names, **how):
-    """Stop daemons one by one, and start each again."""
+    """Restart daemons one by one."""
     for name in names:
         cloud.stop(name, **how)
         cloud.start(name)

@@ -62,7 +62,7 @@ _RULE = """\
     allow: [virtio]
     reason: it is an example
 """
-#: In which file, which text is followed by what is new.
+#: File to a text, and the text to insert after it.
 _NEW = {
     "catalogue/checks.py": ('"Check-Virt-44",\n', '"later": "Check-Virt-99",'),
     "catalogue/devices.py": ("_KINDS = (\n", _KIND),
@@ -110,7 +110,7 @@ def replace(folder, other):
 
 
 def _copy(folder, version, more=""):
-    """Copy this checkout's package, as of a version.
+    """Copy this checkout's package as that of a version.
 
     :param more: lines for the entry points of checks
     """

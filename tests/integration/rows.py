@@ -19,8 +19,8 @@ from tests.integration import people
 _STABLE = {"hw_rescue_bus": "virtio", "hw_rescue_device": "disk"}
 _CIRRUS = {"hw_video_model": "cirrus"}
 _SCSI = {"hw_disk_bus": "scsi", "hw_scsi_model": "virtio-scsi"}
-#: What Nova writes about a port that was direct when it looked first. No
-#: machine has a device at that place.
+#: Binding profile that Nova writes for a port that was direct at first. No
+#: machine has a device at that address.
 _PROFILE = {
     "pci_slot": "0000:ff:1f.7",
     "pci_vendor_info": "8086:10ed",
@@ -29,7 +29,7 @@ _PROFILE = {
 
 
 class Tenant(people.Person):
-    """A tenant, who also sends what no client of OpenStack would."""
+    """A tenant, who also sends requests that no client of OpenStack sends."""
 
     def __init__(self, cloud):
         super().__init__(cloud.facts, users.MEMBER)
@@ -64,7 +64,7 @@ class Tenant(people.Person):
 
     @staticmethod
     def power_off(server):
-        """End a guest as its owner can from inside it."""
+        """Power off a guest as its owner can from inside."""
         for process in psutil.process_iter(["cmdline"]):
             words = process.info["cmdline"] or []
             if "-uuid" in words and server.id in words:

@@ -32,7 +32,7 @@ def of_a_cloud(folder):
 
 
 @pytest.mark.parametrize("does", [_SLEEPS, _DEAF], ids=["asked", "forced"])
-def test_what_has_fled_from_its_group_is_ended_and_no_other(does, tmp_path):
+def test_a_process_that_left_its_group_is_ended_and_no_other(does, tmp_path):
     # given a daemon that is stopped, and a child of it that still runs
     stored, daemons = of_a_cloud(tmp_path / "one")
     daemons.start(Daemon("one", (sys.executable, "-c", _FLEES, does)))

@@ -25,7 +25,7 @@ OWN, OTHER, LEAVING = MACHINES
 
 @pytest.fixture
 def login(cloud):
-    """Call for the configuration that a program of a machine has."""
+    """Return a function that loads the configuration of a program."""
 
     def configured(machine, program="reporter"):
         conf = cfg.ConfigOpts()
@@ -48,7 +48,7 @@ def session(conf):
 
 @pytest.fixture
 def put(admin):
-    """Call to add a trait to a machine's provider; returns the status.
+    """Return a function that adds a trait to a machine's provider.
 
     Taken away again, by an administrator's rights, if it was written.
     """
@@ -74,7 +74,7 @@ def put(admin):
 
 
 def refused(status, write, *arguments):
-    """Demand that what a program sends is refused: 401 by an access rule."""
+    """Check that a request is refused; an access rule refuses with 401."""
     with pytest.raises(PlacementError, match=status):
         write(*arguments)
 
@@ -157,7 +157,7 @@ def test_its_own_token_as_a_service_token_changes_nothing(login, put, service):
     assert put(own, OTHER, **confirmed) == 200
 
 
-def test_it_makes_no_further_credential(cloud, login):
+def test_it_cannot_create_another_credential(cloud, login):
     own = session(login(OWN))
     answer = own.post(
         f"{cloud.facts.url('keystone')}/v3/users/{own.get_user_id()}"
@@ -171,8 +171,10 @@ def test_it_makes_no_further_credential(cloud, login):
 @pytest.mark.parametrize(
     ("who", "status"), [("reporter", 401), ("nova-compute", 403)]
 )
-def test_no_login_of_a_host_gets_it_a_guest(cloud, admin, login, who, status):
-    """By Nova, by Keystone, or by a mark that says that it is attested."""
+def test_no_credential_of_a_host_gets_it_a_guest(
+    cloud, admin, login, who, status
+):
+    """Through Nova, Keystone, or a mark that says that it is attested."""
     nova, keystone, placement = (
         cloud.facts.url(name) for name in ("nova", "keystone", "placement")
     )
@@ -222,9 +224,9 @@ def test_an_audit_lists_the_services_and_no_host(admin):
 
 @pytest.fixture
 def leaving(cloud, admin):
-    """Stop a machine's reporter; at the end the machine is back.
+    """Stop a machine's reporter, and enroll the machine again at the end.
 
-    :returns: call for its traits that are ours
+    :returns: function that returns its traits that are ours
     """
 
     def ours():
@@ -237,9 +239,7 @@ def leaving(cloud, admin):
     until(ours)
 
 
-def test_a_host_that_is_withdrawn_can_do_nothing_any_more(
-    cloud, admin, login, put, leaving
-):
+def test_a_withdrawn_host_has_no_access(cloud, admin, login, put, leaving):
     token = session(login(LEAVING)).get_token()
     answer = admin.command("vhard", "host", "withdraw", LEAVING.name)
     assert answer.success, answer.text
@@ -247,7 +247,7 @@ def test_a_host_that_is_withdrawn_can_do_nothing_any_more(
     assert not leaving()
     gone = "Could not find Application Credential"
     refused(gone, connect(login(LEAVING)).known, {TRIED})
-    # and what it is logged in by, Keystone does not know any more
+    # and Keystone no longer knows its token
     asked = admin.session.get(
         f"{cloud.facts.url('keystone')}/v3/auth/tokens",
         headers={"X-Subject-Token": token},

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who asks: tokens that are real or have expired, and service tokens."""
+"""Tokens of users, valid or expired, and tokens of services."""
 
 from types import SimpleNamespace
 
@@ -12,7 +12,7 @@ from tests.integration.people import IDE, REFUSED, Person, refusal, restart
 
 @pytest.fixture(scope="module")
 def expired(cloud):
-    """A member who has a token that Keystone gave for a second."""
+    """A member whose token was valid for one second."""
     path = cloud.place.home("keystone") / "keystone.conf"
     text = path.read_text()
     path.write_text(f"{text}[token]\nexpiration = 1\n")
@@ -34,7 +34,7 @@ def expired(cloud):
         ("member", "made-up", {401, 403}),
         ("service", None, {403}),
         ("made-up", None, {401}),
-        # For a service that began before, Keystone lets it pass.
+        # With a service token, Keystone accepts a token that has expired.
         ("expired", "service", {201}),
         ("expired", "member", {401}),
         ("expired", None, {401}),

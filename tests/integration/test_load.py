@@ -38,8 +38,8 @@ def test_nothing_gets_in_while_the_policy_is_replaced(cloud, policy, member):
         while not ended.is_set():
             ask(f"old-{number}")
 
-    # One that reads a new policy is not waited for by others: both gates
-    # begin with one that refuses.
+    # A request does not wait for another one that reads the new policy, so
+    # both gates must have read a policy that refuses.
     ask("first")
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         clients = [pool.submit(client, number) for number in range(4)]

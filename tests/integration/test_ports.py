@@ -30,7 +30,7 @@ ALLOWED = BASELINE + (
 
 @pytest.fixture
 def port(request, member):
-    """A port of a vnic type, which is gone at the end."""
+    """A port of a vnic type, which is deleted at the end."""
     made = member.port(request.param)
     yield made
     for server in member.compute().servers():

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reporters as processes, and what an operator sees of their reports.
+"""Reporters as processes, and their reports as an operator sees them.
 
-One that is killed is in tests/functional/placement/test_reporter.py.
+Reporters that are killed are in tests/functional/placement/test_reporter.py.
 """
 
 from cloud.machines import MACHINES

@@ -20,7 +20,7 @@ _ALL = ("/traits", "/resource_providers", "/allocation")
 def test_a_scheduler_that_starts_without_placement_trusts_no_host(
     cloud, faults, policy, member, logs
 ):
-    """Where nothing answers at all Nova gives up; where a proxy says 503 not.
+    """Nova ends if nothing answers at all, but not if a proxy answers 503.
 
     Then Placement comes back, but does not say what hosts have proven.
     """
@@ -53,7 +53,7 @@ def test_a_scheduler_that_starts_without_placement_trusts_no_host(
 
 @pytest.fixture
 def switch(admin):
-    """Call to disable the proven host's service, or to enable it.
+    """Yield a function that disables or enables the proven host's service.
 
     nova-compute writes that as its last act when it starts.
     """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Volumes of the real Cinder: what they say of their image is judged.
 
-Rows 8, 26 and 30 of the table of bypasses, by their numbers. What else Nova
-does with volumes is in tests/functional/bypass and test_guests.py.
+Rows 8, 26 and 30 of the table of bypasses, by their numbers. Other
+tests of volumes are in tests/functional/bypass and test_guests.py.
 """
 
 import pytest
@@ -31,7 +31,7 @@ def nothing_is_left(member):
 
 @pytest.fixture
 def ask(member):
-    """Call to ask for a server of block devices."""
+    """Return a function that requests a server of block devices."""
 
     def of_disks(disks):
         return member.ask("of-disks", block_device_mapping=disks)
@@ -39,7 +39,7 @@ def ask(member):
     return of_disks
 
 
-def test_08_what_its_owner_writes_about_a_volume_is_judged(member, ask):
+def test_08_image_metadata_of_a_volume_is_judged(member, ask):
     volume = member.volume()
     member.storage.set_volume_image_metadata(volume, hw_disk_bus="ide")
     disks = root("volume", volume.id)
@@ -56,7 +56,7 @@ def test_08_what_its_owner_writes_about_a_volume_is_judged(member, ask):
     assert attached["server_id"] == server.id
 
 
-def test_08_30_a_volume_says_what_its_image_said(member, ask):
+def test_08_30_a_volume_keeps_the_metadata_of_its_image(member, ask):
     """Cinder copies it, behind the gates; of two sources Nova reads one."""
     old, empty = member.image_id("old-router"), member.volume().id
     volume = member.volume(image_id=old)

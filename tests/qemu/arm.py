@@ -23,7 +23,7 @@ def emulator(dsc: pathlib.Path) -> pathlib.Path:
     binary = place / "source" / "vhard" / f"qemu-system-{ARCH}"
     if binary.exists():
         return binary
-    # What the README of the configuration says, by hand.
+    # The steps of the configuration's README, by hand.
     config = config / "nova-vhard"
     folder = binary.parent
     tree = source.unpack(dsc, folder.parent)

@@ -53,7 +53,7 @@ def package(dsc: pathlib.Path) -> pathlib.Path:
     place = source.CACHE / f"build-{digest(dsc, *folders)}"
     if made := list(place.glob(f"{PACKAGE}_*.deb")):
         return made[0]
-    # What the README of the configuration says.
+    # The steps of the configuration's README.
     tree = source.unpack(dsc, place / "source")
     debian = tree / "debian"
     shutil.copytree(config / "nova-vhard", debian / "nova-vhard")
@@ -110,9 +110,9 @@ def libraries(binary: pathlib.Path) -> tuple[int, int]:
 def start(
     binary: pathlib.Path, *words: str
 ) -> subprocess.CompletedProcess[str]:
-    """Start a machine that ends as soon as it is there.
+    """Start a machine that ends as soon as it has started.
 
-    :param words: what it has: of its type, and devices
+    :param words: options of QEMU for its type and devices
     """
     quiet = ("-nodefaults", "-no-user-config", "-display", "none", "-S")
     return subprocess.run(
@@ -135,7 +135,7 @@ def devices(binary: pathlib.Path) -> set[str]:
 
 
 def check_devices(binary: pathlib.Path, plan: Plan, more: set[str]) -> None:
-    """Demand that a binary offers what its plan has, and what comes along."""
+    """Check that a binary offers the planned devices, and no unknown one."""
     offered, planned = devices(binary), set(plan.devices)
     assert len(planned) > 30 and len(plan.left_devices) > 50
     assert planned <= offered

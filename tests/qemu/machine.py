@@ -93,7 +93,7 @@ class Machine:
         return self._until("query-status", "inmigrate".__ne__)
 
     def _until(self, command: str, rests: Callable[[str], bool]) -> str:
-        """Ask for a status until it is one that stays."""
+        """Ask for a status until it is final."""
         end = time.monotonic() + _SECONDS
         while not rests(status := self._ask(command).get("status", "")):
             assert time.monotonic() < end, status

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tests' own ground: what Nova records of a server.
+"""Assumptions of the tests: Nova's record of a server.
 
 What Nova does alone is in tests/release/bypass.
 """

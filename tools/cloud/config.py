@@ -100,7 +100,7 @@ def _write_machine(facts, machine):
     home = facts.place.home(machine.name)
     home.mkdir()
     (home / "compute_id").write_text(f"{machine.node}\n")
-    # It may be somebody else's compute node.
+    # It may be a compute node of another cloud.
     root, name = "/", f"provider_name = {machine.name}"
     if machine.tree:
         root, name = facts.place.home("hosts") / machine.name, ""

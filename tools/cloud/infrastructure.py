@@ -28,7 +28,7 @@ _NEEDED = {
 _RANGE = range(10_000, 32_000)
 #: Characters of what a failed command printed.
 _SHOWN = 1000
-#: root has to say that it means to be root.
+#: MariaDB runs as root only if it is told to.
 _USER = ("--user=root",) if os.geteuid() == 0 else ()
 #: Runs before anybody is let in.
 _GRANTS = "grants.sql"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Cinder and Neutron have at first, and the names in their files."""
+"""The first objects in Cinder and Neutron, and names in their files."""
 
 #: The network that everybody may use, with addresses of documentation.
 NETWORK = "private"

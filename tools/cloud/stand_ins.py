@@ -26,7 +26,7 @@ _NODE_UUID = "nova.virt.node.get_local_node_uuid"
 # Versions that Nova does not call old: 11.3.0 and 10.0.0, as in Debian 13.
 _LIBVIRT = 11_003_000
 _QEMU = 10_000_000
-#: Functions to what they return.
+#: Functions to their return values.
 _ANSWERS = {
     f"{_DRIVER}.LibvirtDriver._create_image": (False, False),
     f"{_DRIVER}.LibvirtDriver._get_local_gb_info": {

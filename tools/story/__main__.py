@@ -20,7 +20,7 @@ def main():
     parser = argparse.ArgumentParser(
         prog="tools/demo.sh",
         description="Start real Nova, Glance and Placement on loopback and "
-        "play through what the gates of nova-vhard refuse and let pass.",
+        "play requests that the gates of nova-vhard refuse or allow.",
     )
     parser.add_argument(
         "--without-gates",

@@ -22,14 +22,14 @@ from story.telling import (
     step,
 )
 
-#: What the explanations say about hosts, whatever the reason.
+#: Words about hosts that are in every explanation.
 _PROOF = ("No valid host was found", "has passed", "interrupt_remapping")
 _REQUIRE = "passthrough.require"
 _ALLOW = ("passthrough.allow", "pci_passthrough:alias")
 _OURS = "CUSTOM_VHARD_"
 _IOMMU = f"{_OURS}IOMMU"
 _SPEC = f"trait:{_OURS}"
-#: What flavors say to Placement itself that a host must have proven.
+#: Extra specs by which Placement itself requires the proof of hosts.
 _WANTED = dict.fromkeys(
     (f"trait:{_IOMMU}", f"{_SPEC}INTERRUPT_REMAPPING"), "required"
 )
@@ -73,7 +73,7 @@ def volume_boot(stage):
     "nothing of scsi; afterwards the server must be as it was"
 )
 def scsi_rebuild(stage):
-    """Show what bus an innocent rebuild would leave the disk on.
+    """Show the bus on which a harmless rebuild would leave the disk.
 
     Nova keeps the bus of a disk, and takes its controller from the new
     image: without a model there, libvirt picks one itself.
@@ -153,9 +153,7 @@ def lost(stage):
     return unproven(stage, "gpu-4", *_PROOF)
 
 
-@step(
-    "Meanwhile a resize of another such server to g1.tiny; compute2 has GPUs"
-)
+@step("A resize of another such server to g1.tiny; compute2 has GPUs")
 def resize_elsewhere(stage):
     after = _resize(stage, boot(stage, "growing-2", machines.TINY))
     if after.status != "ACTIVE":
@@ -193,7 +191,7 @@ def silent(stage):
 
 @step(
     "openstack flavor set --property pci_passthrough:alias=gpu:1 m1.small: "
-    "Placement would not be told what its hosts must have passed"
+    "Placement would not require the checks of its hosts"
 )
 def without_traits(stage):
     words = ("flavor", "set", "--property", "pci_passthrough:alias=gpu:1")
@@ -214,8 +212,8 @@ def forced_before(stage):
 
 
 @step(
-    "openstack vhard flavor audit; flavor sync, which only says what it "
-    "would do; flavor sync --yes"
+    "openstack vhard flavor audit; flavor sync, which only prints its "
+    "changes; flavor sync --yes"
 )
 def synced(stage):
     audit, dry = _flavor(stage, "audit"), _flavor(stage, "sync")
@@ -233,7 +231,7 @@ def forced_after(stage):
     return by_placement(_forced(stage, "forced-2"))
 
 
-@step("A server of the synced g1.tiny that nobody forces anywhere")
+@step("A server of the synced g1.tiny that is not forced onto a host")
 def synced_lands(stage):
     return lands_on_proven(stage, "gpu-6")
 

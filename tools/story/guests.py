@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Steps on images and servers: what the gates refuse and let pass."""
+"""Steps on images and servers, which the gates refuse or allow."""
 
 import json
 import re
@@ -42,8 +42,8 @@ def before_the_policy(stage):
 
 
 @step(
-    "The policy holds: openstack image create --property hw_disk_bus=ide "
-    "--property hw_vif_model=e1000"
+    "The policy is enforced: openstack image create "
+    "--property hw_disk_bus=ide --property hw_vif_model=e1000"
 )
 def upload(stage):
     text = refused_command(
@@ -235,7 +235,7 @@ def warn(stage):
 
 @step(
     "The policy is edited: e1000 refused, then allowed, then refused again, "
-    "and no process was started again"
+    "without a restart of a process"
 )
 def edited(stage):
     before = stage.cloud.daemons.ids()

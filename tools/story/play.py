@@ -83,7 +83,7 @@ def _print(*cells, header=False):
     table.min_width = table.max_width = dict(zip(_HEAD, widths, strict=True))
     table.add_row(cells)
     lines = table.get_string().splitlines()
-    # What is below one row is above the next.
+    # The line below a row is the line above the next one.
     print(*lines[: 2 if header else -1], sep="\n", flush=True)
 
 

@@ -78,7 +78,7 @@ def refused_command(client, *words):
 def output(answer, what=""):
     """Return the output of a command that must have been successful.
 
-    :param what: what the command was about, with a colon and a space
+    :param what: subject of the command, with a colon and a space
     """
     if not answer.success:
         raise NotAsTold(what + line(answer.text))

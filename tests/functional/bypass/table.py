@@ -421,7 +421,7 @@ BYPASSES = (
         "milliseconds before nova-compute looks, what it says arrives, until "
         "a guard on the host looks at the guest itself",
         tests=(
-            "test_bypass_36_boot_from_what_is_forbidden_yet",
+            "test_bypass_36_boot_from_a_forbidden_image",
             "test_bypass_36_boot_with_a_config_drive",
             "test_bypass_36_flavor_that_is_not_there_yet",
             "test_bypass_36_rebuild",

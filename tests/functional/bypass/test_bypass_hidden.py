@@ -30,7 +30,7 @@ NEW_DISK = {**ways.ROOT, "destination_type": "volume", "volume_size": 1}
 
 
 def hide(case, name=CALL, error=glanceclient.exc.HTTPNotFound):
-    """Let the gate's look-up find nothing; Nova's own is another."""
+    """Let the gate's look-up find nothing; Nova has its own look-up."""
     case.stub_out(name, mock.Mock(side_effect=error("not there yet")))
 
 
@@ -38,8 +38,8 @@ def hide(case, name=CALL, error=glanceclient.exc.HTTPNotFound):
     {
         # The scheduler's gate sees the image and the config drive.
         "test_bypass_36_boot_with_a_config_drive": (ON_PC,),
-        # Glance refuses it by a rule about what its owner may change.
-        "test_bypass_36_boot_from_what_is_forbidden_yet": (
+        # Glance forbids it because of a field that its owner may change.
+        "test_bypass_36_boot_from_a_forbidden_image": (
             *(ON_PC, CALL),
             glanceclient.exc.HTTPForbidden,
         ),
@@ -64,15 +64,15 @@ def hide(case, name=CALL, error=glanceclient.exc.HTTPNotFound):
 class Hidden(ways.Ways):
     def attempt(self, row):
         """Boot a server while something is hidden."""
-        server, *what = row
+        server, *hidden = row
         request = self.known(server)
-        hide(self, *what)
+        hide(self, *hidden)
         self.boots(self.boot(None, **request), IDE)
 
 
 @ways.rows(
     {
-        # Its owner says whether it is, in Cinder.
+        # Its owner sets this in Cinder.
         "test_bypass_36_root_volume_that_is_not_bootable_yet": {
             "bootable": False
         },

@@ -427,7 +427,7 @@ class Asked(Guarded):
         return server
 
     def shelved(self, server: str) -> str:
-        """Let a server be shelved; return the id of its snapshot."""
+        """Store a server as shelved; return the id of its snapshot."""
         image = self.image()
         typed.rest(
             *(server, vm_states.SHELVED_OFFLOADED, power_state.SHUTDOWN),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions of operators with the real Glance, as they are in sessions/.
+"""Sessions of operators with the real Glance, from the files in sessions/.
 
 test_fixes.py and test_clients.py run ``openstack`` itself.
 """
@@ -39,8 +39,8 @@ extends: baseline
 guest_devices:
   disk_bus: {allow: [virtio, scsi], replace: {ide: virtio}}
 """
-#: Of the definitions that Glance ships: libvirt's, another hypervisor's, and
-#: others.
+#: Some of the definitions that Glance ships: for libvirt, for another
+#: hypervisor, and others.
 DEFINITIONS = (
     *("compute-libvirt", "compute-libvirt-image", "compute-vtpm-hw"),
     *("compute-randomgen", "compute-vmware", "glance-common-image-props"),
@@ -91,7 +91,7 @@ class Shop(sessions.Session):
         return "\n".join((done.out, done.err, end))
 
     def image(self, name, *properties):
-        """Create an image; ids, and so listings, are in this order."""
+        """Create an image; listings have images in this order."""
         number = len(self.made) << 96 | uuid.uuid4().int >> 32
         pairs = (each.split("=") for each in properties)
         values = {key: yaml.safe_load(value) for key, value in pairs}
@@ -100,7 +100,7 @@ class Shop(sessions.Session):
         self.uuids[name], self.made[name] = made["id"], made
 
     def upload(self, name):
-        """Upload the data of an image, which belong to what it was."""
+        """Upload the data of an image, which does not count as a change."""
         self.plain.upload(self.uuids[name])
         self.made[name] = self.plain.image(self.uuids[name])
 
@@ -109,7 +109,7 @@ class Shop(sessions.Session):
         self.plain.update(self.uuids[name], add(f"/{key}", value))
 
     def changes(self, name):
-        """Print what is not as it was when the image was created."""
+        """Print the fields that have changed since the image was created."""
         now, before = self.plain.image(self.uuids[name]), self.made[name]
         return "\n".join(
             f"{key}: {now.get(key)}"
@@ -162,11 +162,11 @@ class Shop(sessions.Session):
         patch.setattr(identity, "token", token)
 
     def definitions(self):
-        """Print the definitions that are not as they were at first."""
+        """Print the definitions that have changed since the first call."""
         self.request.getfixturevalue("loaded")
         listed = self._get(f"{NAMESPACES}?limit=100")["namespaces"]
         now = {
-            # Glance repeats the name in those that were ever written.
+            # Glance adds the name to definitions that have been written.
             f"{each['namespace']} {name}": {**definition, "name": name}
             for each in listed
             for name, definition in self._get(

@@ -381,7 +381,7 @@ def test_answers(
     answer = cloud.send(request(*sent))
     assert answer.status == status
     assert len(cloud.placement.asked) == asked
-    # What is refused does not reach Nova.
+    # A refused request does not reach Nova.
     assert bool(cloud.service.bodies) is (status == 202)
     of_host = expected == ("attach", "refuse", REQUIRE)
     assert ("the server's host" in answer.text) is of_host
@@ -419,9 +419,7 @@ def test_a_cached_image_does_not_refuse_a_request(cloud, monkeypatch):
         get.assert_called_with(environ["nova.context"], known.CLEAN)
 
 
-def test_a_cached_image_lets_pass_what_the_filter_judges_again(
-    cloud, monkeypatch
-):
+def test_a_cached_image_is_judged_again_by_the_filter(cloud, monkeypatch):
     """A forced host has no filter behind the gate."""
     monkeypatch.setattr(nova_lookup, "RECENT", 3600)
     nowhere = mock.Mock(return_value=[])

@@ -129,7 +129,7 @@ KINDS = POLICY.replace("{disk_bus", "{device_type: {allow: [lun]}, disk_bus")
 ONCE = POLICY.replace("require: [iommu]", "require: [one_time_use]")
 USED = candidates.host(candidates.candidate("used"))
 LENIENT = f"{POLICY}moves: {{guest_devices: warn, hosts: warn}}\n"
-#: What every host has to prove.
+#: A check that every host must have passed.
 OF_ALL = f"{POLICY}hosts: {{require: [kernel_aslr]}}\n"
 LISTED = {
     "hw_machine_type": "pc",
@@ -349,7 +349,7 @@ CASES = {
         rules=["vhard:require"],
         posture=0,
     ),
-    # What a port requests, no flavor says.
+    # No flavor names the device that a port requests.
     "port": refuses(
         policy=POLICY.replace("[vf]", "[pf]"),
         fields={"flavor": flavor(), "pci_requests": PORT},
@@ -414,7 +414,7 @@ CASES = {
         operation="move",
         rules=[ALLOW],
     ),
-    # It is not moved past the requirement, whatever ``moves`` says.
+    # It does not move to a host without proof, in any mode of ``moves``.
     "move, unproven": refuses(
         policy=LENIENT,
         fields={"flavor": flavor("1", OLD), **MOVED},
@@ -641,7 +641,7 @@ CASES = {
         for drive, rules in (("", []), ("True", [CDROM]))
     },
     # A rebuild with the server's own image changes neither its RequestSpec,
-    # which a resize makes the guest of, nor the buses of its disks.
+    # from which a resize makes the guest, nor the buses of its disks.
     "machine of the request": refuses(
         policy=CDROMS,
         stored={
@@ -819,7 +819,7 @@ def test_verdicts(gate, caplog, case):
 
 
 @pytest.mark.refused_policy
-def test_a_bad_edit_keeps_what_was_valid_before_it(gate):
+def test_a_bad_edit_keeps_the_last_valid_policy(gate):
     """Also in a service that is started again."""
     gate.policy_file.write_text(BROKEN)
     refused = spec_of(refuses(image=IDE))

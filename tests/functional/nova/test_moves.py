@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers that are older than the policy, and what happens when they move.
+"""Moves of servers that are older than the policy.
 
-Moves of devices of the host, and to hosts that lack proof, are rows of
-test_filter_alone.
+Moves of servers with passthrough devices, and to hosts without proof, are rows
+of test_filter_alone.
 """
 
 from tests.functional.nova import helpers, service

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies by which Nova's API can be asked for a server.
+"""Bodies of requests that create a server.
 
 Paths are in tests/functional/bypass/test_bypass_paths.
 """

@@ -149,7 +149,7 @@ class Story(Desk):
         self.names |= {name: self.host(name) for name in names}
 
     def start(self):
-        """Start an attestor in place of any other; it does a round."""
+        """Replace the attestor with a new one, and run a round."""
         self.running = self.attestor()
         self.idle(seconds=0)
 
@@ -226,7 +226,7 @@ class Story(Desk):
         assert self.scheduler() == {self.names[name] for name in names}
 
     def lost(self):
-        """Check that it chooses from no host, and no host has the trait."""
+        """Check that no host is chosen, and that no host has the trait."""
         self.attested()
         assert not self.cloud.placement.providers({TRAIT})
 

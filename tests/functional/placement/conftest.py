@@ -380,8 +380,8 @@ def killed(
     """Kill a process at each of its requests, in turn.
 
     :param begin: called before each process
-    :param work: what the process does; may call what it is given at other
-        points at which it is to be killed
+    :param work: work of the process; may call its argument at other points,
+        to be killed there
     :returns: the number of points that each process has passed; the last one
         is not killed
     """

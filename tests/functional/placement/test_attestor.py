@@ -123,7 +123,7 @@ def test_killed_at_every_request(desk):
     assert 10 < step < 40
 
 
-def test_two_of_them_do_not_fight(desk):
+def test_two_attestors_do_not_fight(desk):
     desk.happens("hosts_of a, start, attested a")
     attestor, other = desk.running, desk.attestor()
     assert other.once()

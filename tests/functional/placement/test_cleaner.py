@@ -701,7 +701,7 @@ def test_an_odd_provider_stops_nothing_but_itself(used):
     used.offered()
 
 
-def test_a_round_that_fails_is_said_and_the_next_one_comes(used):
+def test_a_round_that_fails_is_reported_and_the_next_one_runs(used):
     used.happens("use, refuse GET /resource_providers")
     manager = mock.Mock(spec=Notifier)
     cleaner = used.cleaner(Runtime(manager))

@@ -105,7 +105,7 @@ def test_an_update_touches_nothing_of_anybody_elses(cloud):
     assert [method for method, _ in cloud.requests] == ["GET"]
 
 
-def test_no_name_of_others_is_written_or_deleted(cloud):
+def test_no_foreign_name_is_written_or_deleted(cloud):
     host = cloud.host("a", {ATTESTED, IOMMU})
     with pytest.raises(ValueError, match="not ours"):
         cloud.placement.delete_trait(SAMPLE)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions of operators with the real Placement, as they are in sessions/."""
+"""Sessions of operators with the real Placement, from sessions/."""
 
 import pathlib
 

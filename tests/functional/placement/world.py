@@ -74,10 +74,9 @@ VARYING = {
     r'"seconds": [\d.]+': '"seconds": <seconds>',
     r"(! .*status \d+: )\{.*": r"\1...",
 }
-#: Names that a sweep deletes, of which the first and the last are printed
-#: where there are more.
+#: If a sweep deletes more names, only the first and the last are printed.
 FEW = 20
-#: As long as Placement takes them.
+#: Names of the maximum length that Placement accepts.
 FOREIGN = {
     f"{prefix}{number:0{255 - len(prefix)}}"
     for prefix in (traits.PREFIX, traits.REPORTED, results.PREFIX)
@@ -108,7 +107,7 @@ class World(Session):
         self.url = "https://placement.example/placement"
         self._used, self._made, self._story = None, None, None
         self.options = {}
-        # A host writes the mark of an hour at a second that is of its uuid.
+        # The second at which a host writes a mark depends on its uuid.
         self.ids = itertools.count(1 << 64)
         world = self
 
@@ -300,7 +299,7 @@ class World(Session):
         self.cloud.insert(traits.hours(NOW, int(first), int(last)))
 
     def filled(self):
-        """Create the names of our checks, and hundreds that are foreign."""
+        """Create the names of our checks, and hundreds of foreign names."""
         self.cloud.insert(names.of_checks().union(FOREIGN))
 
     def foreign(self):
@@ -308,7 +307,7 @@ class World(Session):
         return str(len(self.cloud.names() & FOREIGN))
 
     def long_urls_are_refused(self, limit):
-        """Let a server before Placement refuse URLs of more bytes."""
+        """Let a server in front of Placement reject longer URLs."""
 
         def refuse(method, url):
             too_long = len(url) > int(limit)
@@ -557,8 +556,8 @@ class World(Session):
     def playbook(self):
         """Print the plays of fix.yml with their tasks.
 
-        Of a variable whether it is the code of our edits, and of a task what
-        it runs that code with.
+        For each play, print the variables that have the code of our edits; for
+        each task, the arguments with which it runs that code.
         """
         lines, code = [], pathlib.Path(virconf.__file__).read_text()
         for play in yaml.safe_load((self.folder / "fix.yml").read_text()):
@@ -590,7 +589,7 @@ class World(Session):
         self.uuids["device"] = self._used.provider
 
     def attest(self, *events):
-        """Run events of a ``Story``, whose clock the attestor has."""
+        """Run events of a ``Story``; the attestor uses its clock."""
         if self._story is None:
             self._story = story = Story(self.cloud, self.folder.parent)
             clock = SimpleNamespace(time=lambda: story.now().timestamp())

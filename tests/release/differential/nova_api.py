@@ -70,7 +70,7 @@ class NovaApi:
         return int(answer.status_int)
 
     def stop_in_methods(self) -> None:
-        """Let every judged method raise what it is called with."""
+        """Let every judged method raise its arguments."""
         self.names: dict[Method, str] = {}
         for method, decorated in self._judged():
             function = inspect.unwrap(decorated)

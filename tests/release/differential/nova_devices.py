@@ -191,7 +191,7 @@ def machine(guest: Any) -> Given:
 
 
 def more(guest: Any) -> Given:
-    """Return what the flavor and the image choose together."""
+    """Return the devices that the flavor and the image choose together."""
     both = (guest.flavor, guest.meta)
     result: dict[str, Any] = {
         kind: getattr(hardware, f"get_{kind}")(*both)

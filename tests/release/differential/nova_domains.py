@@ -48,7 +48,7 @@ _VPMEMS = [
         align=2 << 20,
     )
 ]
-#: What a row of a server has that ``Guests`` has no use for.
+#: Columns of a server that ``Guests`` does not need.
 _COLUMNS = {
     "id": 42,
     "user_id": "user",
@@ -101,7 +101,7 @@ class Host:
             "virt.libvirt.imagebackend.Image.resolve_driver_format": mock.Mock(
                 return_value="qcow2"
             ),
-            # what libvirt can run is libvirt's own to say
+            # libvirt decides which machine types it can run
             "virt.libvirt.host.Host._check_machine_type": mock.Mock(),
             "virt.libvirt.host.Host.supports_secure_boot": True,
             "virt.libvirt.host.Host.supports_mem_encryption": True,
@@ -112,7 +112,7 @@ class Host:
             lambda _, __, flavor: _VPMEMS * ("hw:pmem" in flavor.extra_specs),
         )
         self.networks = fake_network.fake_get_instance_nw_info(case)
-        # Each knows what libvirt can do on a host.
+        # Each has the capabilities of libvirt on a host.
         self._drivers: dict[str, Any] = defaultdict(
             lambda: driver.LibvirtDriver(fake.FakeVirtAPI(), True)
         )

@@ -41,7 +41,7 @@ from tests.release.differential.values import (
 
 REBOOT, REBUILD, UNSHELVE, RESCUE = "reboot", "rebuild", "unshelve", "rescue"
 
-#: What a row of the database can lack, or say oddly.
+#: Missing and odd values in a row of the database.
 EDITS: tuple[dict[str, str | None], ...] = (
     *({},) * 9,
     {"disk_bus": None},
@@ -74,15 +74,15 @@ _ROOTS = (
 
 @dataclass(frozen=True)
 class Server:
-    """A server, and what is done with it.
+    """A server, and an operation on it.
 
     :ivar guest: how it was booted
     :ivar volume_backed: whether its root is a volume
-    :ivar edits: what its rows have become, in their order
+    :ivar edits: changes to its rows, in their order
     :ivar attached: how many volumes were attached since
     :ivar connected: whether its volumes have connection information
     :ivar host: the settings of its host now
-    :ivar cloud: what is in Glance and Cinder now
+    :ivar cloud: contents of Glance and Cinder now
     :ivar operation: REBOOT, REBUILD, UNSHELVE or RESCUE
     :ivar rescue_image: id of the image to rescue with, None for none
     """
@@ -257,7 +257,7 @@ class ExistingServer(nova_devices.Guests):
             )
             self.bdms.objects.append(row)
         if self.server.operation != UNSHELVE:
-            # Only what is attached to an offloaded server has no name yet.
+            # Only volumes of an offloaded server have no name yet.
             self.add_names()
         else:
             # as _register_undefined_instance_details does with a guest

@@ -154,7 +154,7 @@ def _changed(draw: Any, tree: Any) -> Any:
 
 @some.composite
 def _raw(draw: Any, tree: Any) -> bytes:
-    """Write a body, now and then so that it is no JSON."""
+    """Write a body, which is sometimes not JSON."""
     text = json.dumps(tree, ensure_ascii=draw(some.booleans()))
     raw = b"" if tree is None else text.encode()
     if draw(some.integers(0, 15)):
@@ -276,7 +276,7 @@ def read_before_34(call: Call) -> str:
 def test_search_of_bodies(nova: nova_api.NovaApi) -> None:
     """Bodies: what comes to Nova's own function is what is judged.
 
-    Many of what is generated must be taken, or nothing is proven.
+    Nova must accept many of the examples, or the test proves nothing.
     """
 
     @seeds.searched(requests(), 500)

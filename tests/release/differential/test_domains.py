@@ -48,22 +48,22 @@ from tests.unit.helpers import TODAY, shipped
 
 TRIED: Counter[str] = Counter()
 
-#: Why a domain does not tell a value that Nova gives, by device kind. A kind
-#: of UNTOLD is told for no value.
+#: Reasons why a domain does not show a value that Nova gives, by device kind.
+#: It shows no value of the kinds in UNTOLD.
 NOT_TOLD: dict[str, str] = {
     **UNTOLD,
-    "disk_bus": "the bus of what is plugged in later",
-    "usb_model": "none, and what libvirt picks where a tablet is on USB",
-    "secure_boot": "disabled, and without UEFI whatever the image says",
+    "disk_bus": "the bus of devices that are plugged in later",
+    "usb_model": "none, and libvirt's choice where a tablet is on USB",
+    "secure_boot": "disabled, and any value without UEFI",
     "input_bus": "Nova adds a tablet on USB by [DEFAULT] pointer_model, and "
     "a keyboard off x86",
     "rng_model": "Nova adds one unless the flavor forbids it",
     "machine_type": "an empty one is libvirt's to fill in",
     "serial_port_count": "without [serial_console] there is one port",
-    "rescue_device": "a disk is what a rescue has by itself",
+    "rescue_device": "a rescue has a disk by default",
 }
 _X86 = ("i686", "x86_64")
-#: Device kind to the one that the gates judge such a value as.
+#: Device kind to the kind as which the gates judge its values.
 _JUDGED_AS = {
     "cdrom_bus": "disk_bus",
     "emulation_architecture": "architecture",
@@ -71,7 +71,7 @@ _JUDGED_AS = {
 }
 #: What ``[DEFAULT] pointer_model`` may be.
 POINTERS = ("usbtablet", "ps2mouse")
-#: Policy to how many of its domains differ, and a full QEMU would start.
+#: Policy to the least number of different domains that a full QEMU starts.
 POLICIES = {"strict": 9, "baseline": 30, "": 60}
 
 
@@ -94,7 +94,7 @@ def libvirt(
 
 
 def check_guest(given: Given, picked: Given, guest: choices.Guest) -> None:
-    """Compare the devices of a new guest with what is judged."""
+    """Compare the devices of a new guest with those that are judged."""
     request = asked_for(guest)
     check_given(given, request, guest.host)
     if "scsi_model" not in given and "scsi" in (
@@ -151,7 +151,7 @@ def check_no_surprise(
 
 
 def check_nothing_missed(xml: str, given: Given, guest: choices.Guest) -> None:
-    """Check that what Nova gives is told, or that it is known why not."""
+    """Check that the domain shows each device, or has a reason not to."""
     values: dict[str, set[Any]] = {}
     for choice in read(xml, guest).request.choices:
         assert choice.origin == DOMAIN
@@ -197,7 +197,7 @@ def is_x86(xml: str) -> bool:
 
 
 def compare(guest: choices.Guest, given: Given | None, xml: str) -> None:
-    """Compare what a host reads with what was judged, and what Nova gave."""
+    """Compare the devices that a host reads with those judged and given."""
     result = read(xml, guest)
     assert result.subject == Subject(
         BOOT,
@@ -241,7 +241,7 @@ def test_search_of_domains(
 ) -> None:
     """Guests: all that Nova gives is judged, before and on the host.
 
-    Many of what is generated must be made by Nova, or nothing is proven.
+    Nova must make many of the examples, or the test proves nothing.
     """
 
     @seeds.searched(choices.guests(), 120)
@@ -256,7 +256,7 @@ def test_search_of_domains(
     assert not libvirt or TRIED["defined"] > TRIED["made"] / 10, TRIED
 
 
-def test_every_value_by_itself(host: nova_domains.Host) -> None:
+def test_every_value_alone(host: nova_domains.Host) -> None:
     """One of an image, or of a flavor; machines and pointers take turns."""
     turns = itertools.cycle(itertools.product(("q35", "pc"), POINTERS))
     asked = [

@@ -34,9 +34,9 @@ _VERSION = "compute 2.36"
 
 
 class Boots(NovaApi):
-    """Nova's API, in which a boot raises what it takes the devices from.
+    """Nova's API, in which a boot raises the source of its devices.
 
-    :param cloud: what it looks up
+    :param cloud: objects that it looks up
     :ivar looked_up: whether the last boot has come as far as looking
     """
 
@@ -126,7 +126,7 @@ def environ_of(body: dict[str, Any]) -> dict[str, Any]:
 def test_search_of_roots(nova: Boots) -> None:
     """Roots: the metadata that Nova takes is what is judged.
 
-    Many of what is generated must be taken, or nothing is proven.
+    Nova must accept many of the examples, or the test proves nothing.
     """
 
     @seeds.searched(roots.bodies(), 300)

@@ -78,7 +78,7 @@ def check(
     request: HardwareRequest,
     made: servers.Made,
 ) -> None:
-    """Compare what is judged with what Nova makes."""
+    """Compare the devices that are judged with those that Nova makes."""
     # A volume that is not connected yet may be when the guest is rescued.
     settled = (
         result.server.connected or result.server.operation != servers.RESCUE
@@ -136,7 +136,7 @@ def check_controller(
 
 
 def check_kept(wish: Any, made: servers.Made) -> None:
-    """Check that Nova gives what the server is judged to keep."""
+    """Check that Nova gives a device that the server is judged to keep."""
     if wish.kind == "device_type":
         assert wish.value in made.buses, (wish, made)
         return

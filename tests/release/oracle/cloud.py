@@ -15,7 +15,7 @@ from tests.functional.bypass import ways
 from tests.functional.nova import base, rest
 from tests.release.oracle.spies import Spies
 
-#: What a cell comes to: a guest got a device that no clean image gives, a gate
+#: Outcomes of a cell: a guest got a device that no clean image gives, a gate
 #: refused, Nova read an object for a device that no gate read, or Nova failed.
 BROKEN, REFUSED, UNJUDGED, NO_CASE = "broken", "refused", "unjudged", "no case"
 JUDGED = "judged"
@@ -63,7 +63,7 @@ def unclean(xml: str) -> set[tuple[str, str | None]]:
 
 
 class Oracle(ways.Ways, base.LibvirtCase):
-    """Has what Nova's fixtures omit of hosts, Cinder and other Glances."""
+    """Adds parts of hosts and services that Nova's fixtures omit."""
 
     CLOUD = "oracle"
     HOSTS = ("compute1", "compute2")
@@ -107,8 +107,8 @@ class Oracle(ways.Ways, base.LibvirtCase):
     def _described(self, domain: Any, flags: int) -> str:
         """Return all of a domain that is to be migrated.
 
-        The fake libvirt forgets what Nova's own tests do not need, and the
-        addresses that libvirt gives.
+        The fake libvirt omits elements that Nova's own tests do not need, and
+        the addresses that libvirt gives.
         """
         if not flags & fakelibvirt.VIR_DOMAIN_XML_MIGRATABLE:
             return str(self._describe(domain, flags))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who reads which object: spies where the gates and Nova pass alike.
+"""Spies on the clients that both the gates and Nova use to read objects.
 
 The stack says whether it is a gate or Nova that reads.
 """
@@ -59,7 +59,7 @@ class Spies(fixtures.Fixture):
         self.useFixture(fixtures.MonkeyPatch(path, call))
 
     def unjudged(self) -> list[Read]:
-        """Return the reads that decide and that no gate has done, too."""
+        """Return the reads that matter and that no gate has made, too."""
         judged = {
             (each.kind, each.name) for each in self.reads if not each.reader
         }

@@ -78,7 +78,7 @@ def matrix() -> list[Cell]:
 
 
 def features(cell: Cell) -> set[Any]:
-    """Return what a cell stands for: its parts, and pairs of their kinds."""
+    """Return the features of a cell: its parts, and pairs of their kinds."""
     target = cell.change.partition(":")[0]
     reads = OPERATIONS[cell.operation]["reads"] and cell.operation
     kind = tuple(ROOTS[cell.root]["targets"])
@@ -105,7 +105,7 @@ pytestmark = services.needs_threads("live migrations of the fake libvirt")
 
 
 class Cells(cloud.Oracle):
-    """Runs a cell in a cloud that has had other cells and will have more."""
+    """Runs cells one after the other in the same cloud."""
 
     def result(self, cell: Cell) -> tuple[str, object]:
         """Return the outcome of a cell, and the reason."""
@@ -177,7 +177,7 @@ globals().update(
 
 
 class TestWithoutGates(Cells):
-    """A cell is red then."""
+    """Without the gates, a cell is red."""
 
     API_GATE = None
     FILTER = None

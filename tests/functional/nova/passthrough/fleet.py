@@ -43,7 +43,7 @@ ABSENT = "none"
 
 @functools.cache
 def results_of(tree: str) -> tuple[Result, ...]:
-    """Return what every check says of a captured host."""
+    """Return the results of all checks on a captured host."""
     with tempfile.TemporaryDirectory() as folder:
         root = Host(HostRoot(capture(tree, Path(folder))))
         return tuple(check.run(root) for check in report.load())

@@ -43,7 +43,7 @@ class TestTrust(base.FakeHosts):
         self.attestor = self.desk.attestor()
         new = stored.build_request(SERVER)
         stored.create(new)
-        # While it is there, Nova is at work.
+        # While it exists, the server is being built.
         self.addCleanup(new.destroy)
         self.wanted = spec(flavor=flavor())
         self.prove(TRUE, LIAR)
@@ -60,7 +60,7 @@ class TestTrust(base.FakeHosts):
         return sorted(each.host for each in left)
 
     def none(self):
-        """No host of the cloud has proven its IOMMU."""
+        """Check that no host of the cloud has proven its IOMMU."""
         refusal = self.assertRaises(exception.NoValidHost, self.left)
         reason = fleet.NOBODY.format("iommu")
         self.assertIn(reason, refusal.kwargs["reason"])

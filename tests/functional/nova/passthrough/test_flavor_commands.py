@@ -163,7 +163,7 @@ class TestFlavors(base.FakeHosts):
         )
 
     def scs(self, *arguments, **statuses):
-        """Let two hosts report, and run the audit of what SCS flavors claim.
+        """Let two hosts report, and audit the claims of SCS flavors.
 
         :param statuses: of the second host, where they differ from OTHERS
         :returns: its rows by flavor, and its exit status
@@ -210,7 +210,7 @@ class TestFlavors(base.FakeHosts):
             ("--fail-on", level) for level in ("violation", "warning")
         )
         self.assertEqual((rows, 3), self.scs(*violation))
-        # what no host has answered is a warning; one name is unreadable
+        # a check without an answer is a warning; one name is unreadable
         unknown = {"cpu_mitigations": Status.UNKNOWN}
         self.assertEqual(4, self.scs(*violation, **unknown)[1])
         self.assertEqual(3, self.scs(*warning, **unknown)[1])

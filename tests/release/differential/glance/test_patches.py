@@ -84,8 +84,8 @@ _VALUES = (
 _BASE = {"name": ("a", "b"), "disk_format": ("iso", "raw"), "min_ram": (1,)}
 
 _names = some.sampled_from(_NAMES * 3 + _NEARLY)
-# Most of each example is what Glance takes: one thing that it refuses hides
-# all the rest.
+# Glance accepts most of each example: one part that it rejects hides all the
+# rest.
 _values = some.sampled_from(_VALUES * 5 + (7, None, True))
 _few = some.sampled_from(_NAMES[:3])
 
@@ -100,7 +100,7 @@ def _text(draw: Any, value: Any) -> str:
 
 @some.composite
 def _object(draw: Any, pairs: list[tuple[str, Any]]) -> str:
-    """Write an object with its keys in this order, twice if they are."""
+    """Write an object with its keys in this order, duplicates included."""
     parts = [
         f"{draw(_text(key))}{draw(_blank)}:{draw(_blank)}{draw(_text(value))}"
         for key, value in pairs
@@ -111,7 +111,7 @@ def _object(draw: Any, pairs: list[tuple[str, Any]]) -> str:
 _blank = some.sampled_from(("", " ", "\n\t"))
 
 
-#: What stands around a name in a JSON pointer as Glance takes it.
+#: Text around a name in a JSON pointer that Glance accepts.
 _BEFORE = some.sampled_from(("/",) * 12 + ("//", "/ ", " /", "/\u00a0", ""))
 _AFTER = some.sampled_from(("",) * 24 + (" ", " ", "\t", "/", "/-"))
 #: Keys and values that an operation does not need.
@@ -196,7 +196,7 @@ SOME = {
 
 @pytest.fixture(params=[NOTHING, SOME], ids=["nothing", "some"])
 def gate(directory: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """Give Glance's application, and what its gate judges."""
+    """Give Glance's application, and the requests that its gate judges."""
     seen: list[Any] = []
     real = PolicyEnforcer.refusal
 
@@ -232,7 +232,7 @@ def taken(
     response = plain.of(app).send(wire)
     if response.status_int == wanted:
         return dict(response.json), [nobodys(request) for request in seen]
-    # Glance alone does not take it, either.
+    # Glance without the gate rejects it, too.
     alone = plain.send(wire)
     assert alone.status_int == response.status_int, (alone.text, response.text)
     return None, []
