@@ -63,7 +63,7 @@ DT_FLAGS, DT_FLAGS_1, DT_BIND_NOW, DT_DEBUG = 30, 0x6FFFFFFB, 24, 21
 def build(
     path: pathlib.Path, flags: Sequence[str], source: str = SOURCE
 ) -> pathlib.Path:
-    """Compile and link a file; skip the test where no compiler is."""
+    """Compile and link a file; skip the test if gcc is missing."""
     if COMPILER is None:
         pytest.skip("gcc is not installed")
     subprocess.run(
@@ -78,7 +78,7 @@ def build(
 
 @functools.cache
 def compiled(*flags: str, source: str = SOURCE) -> bytes:
-    """Return a good build but for these flags."""
+    """Return a binary with these flags in addition to those of a good one."""
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "binary")
         return build(path, (*GOOD, *flags), source).read_bytes()

@@ -157,8 +157,8 @@ def each_fails(
 ) -> list[str]:
     """Let each file operation of some work fail once, in each way.
 
-    A kill leaves what the last change of a file has left, and nothing else
-    unless the work changes more than files.
+    A kill is tried after each change of a file. Between two changes it makes
+    no difference, unless the work also changes something else.
 
     :param folder: that the operations are below; before each work it is as
         it is now
@@ -212,7 +212,9 @@ def each_fails(
     for (number, name), fault in itertools.product(
         operations, (BEFORE, AFTER)
     ):
-        if name in _CHANGES if fault == AFTER else outside or number == 1:
+        if (fault == AFTER and name in _CHANGES) or (
+            fault == BEFORE and (outside or number == 1)
+        ):
             assert in_a_process(killed)
             last = (number, name, fault)
     in_a_process(lambda: restarted(True))

@@ -55,7 +55,7 @@ def imported_by(root: Path, *patterns: str) -> list[Path]:
     Every import statement counts, even inside a function or below
     TYPE_CHECKING, because a reviewer of the gates must read that code, too.
 
-    :param patterns: of paths of the modules, which count, too
+    :param patterns: paths of the modules, which are in the result, too
     """
     finder = ModuleFinder([str(root)])
     for path in (each for pattern in patterns for each in root.glob(pattern)):

@@ -103,7 +103,7 @@ def device(kind: str, name: str, index: int, **more: Any) -> dict[str, Any]:
 def boots(image: str, disks: list[str]) -> Iterator[Case]:
     """Yield boots with many ports, many block devices, or odd bodies.
 
-    What is in the name of ``unread`` Nova refuses before its first look-up.
+    Nova refuses those with ``unread`` in their names before any look-up.
 
     :param disks: images for the disks of a boot
     """

@@ -62,7 +62,7 @@ def message(properties: dict[str, Any], specs: dict[str, str]) -> str:
 
 
 def answered(scheduler: Any, text: str) -> tuple[int, str]:
-    """Return the status of a boot, and why there is no valid host."""
+    """Return the status of a boot, and the error without a valid host."""
     try:
         spec = objects.RequestSpec.obj_from_primitive(json.loads(text))
         scheduler.select_destinations(
@@ -79,7 +79,7 @@ def answered(scheduler: Any, text: str) -> tuple[int, str]:
 
 
 def cost(scheduler: Any, text: str, log: Path) -> Cost:
-    """Return what a request takes."""
+    """Return the cost of a request."""
     logged = log.stat().st_size
     call = partial(answered, scheduler, text)
     seconds, (status, answer) = abuse_service.clocked(call)

@@ -36,7 +36,7 @@ from tests.fuzz.service import environment, sent
 
 JSON = "application/json"
 MIB = 1 << 20
-#: An input is measured so often, while a try takes less than ``SLOW_S``.
+#: Number of measurements of a request; one that takes ``SLOW_S`` is the last.
 TRIES, SLOW_S = 3, 0.5
 
 #: A request: its name, its WSGI environment and its body.
@@ -116,10 +116,10 @@ def grown(mutator: Mutator, body: bytes, most: int) -> bytes:
 
 
 def finding(name: str, *spends: Callable[[], Cost]) -> Finding:
-    """Return what a request costs with the gate and without; it is shown.
+    """Measure a request with the gate and without, and show the result.
 
-    The cheapest of a few tries counts: other load, and what a service logs now
-    and then, only adds to them.
+    The cheapest of a few tries counts: other load and occasional log lines of
+    the service only add to the cost.
     """
     costs = []
     for spend in spends:
@@ -136,7 +136,7 @@ def finding(name: str, *spends: Callable[[], Cost]) -> Finding:
 
 def clocked(call: Callable[[], Any]) -> tuple[float, Any]:
     """Return the processor time of this process in a call, and its result."""
-    gc.collect()  # the garbage of what was before
+    gc.collect()  # of garbage of earlier requests
     start = time.process_time()
     result = call()
     return time.process_time() - start, result
@@ -149,11 +149,11 @@ def found(
     token: str,
     cases: Iterable[Case],
 ) -> Iterator[Finding]:
-    """Yield what requests cost a service.
+    """Yield the costs of requests to a service.
 
     :param apps: with the gate, and without
-    :param databases: SQLite files that are to be as they are now
-    :param token: of a request that has none
+    :param databases: SQLite files, which are restored before each request
+    :param token: for requests without a token
     """
     kept = {each: each.with_suffix(".kept") for each in databases}
     for file, copy in kept.items():
@@ -200,7 +200,7 @@ def answered(app: Any, environ: dict[str, Any]) -> tuple[int, int]:
 
 
 def run(module: str, directory: Path, **settings: Any) -> list[Finding]:
-    """Return what a service's module finds, in a new process.
+    """Run a service's module in a new process, and return its findings.
 
     :param settings: for the module
     """
@@ -210,10 +210,10 @@ def run(module: str, directory: Path, **settings: Any) -> list[Finding]:
 
 
 def _run(module: str, home: Path, settings: dict[str, Any]) -> list[Finding]:
-    os.dup2(2, 1)  # what services print is not a figure
+    os.dup2(2, 1)  # output of the service is not a figure
     os.chdir(home)
     warnings.simplefilter("ignore")
     findings = import_module(module).find(home, **settings)
     next(findings)
-    gc.freeze()  # what stays is not looked through before each request
+    gc.freeze()  # a collection skips permanent objects
     return list(findings)

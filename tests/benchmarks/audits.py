@@ -25,18 +25,21 @@ from tests.benchmarks import client, common
 
 #: ``processor`` and ``client`` (seconds), ``count``, ``peak`` (MiB).
 Took = dict[str, float]
-#: Adds the things from the first number to the last, and the services.
+#: Function that adds things from the first number to the last; the services.
 Filled = tuple[Callable[[int, int], None], list[client.Client]]
 
 
 def run(module: str, services: Sequence[client.Client], way: str) -> Took:
-    """Go one way of a benchmark's module in a process; return what it took.
+    """Run a function of a benchmark's module in a process; return its cost.
 
-    :param services: what it asks
+    :param services: services that it uses
+    :param way: name of the function
     """
     pids = [each.pid for each in services]
-    command = [sys.executable, "-m", __name__, module, way]
-    command += [each.url for each in services]
+    command = [
+        *(sys.executable, "-m", __name__, module, way),
+        *(each.url for each in services),
+    ]
     begun = sum(map(client.processor_time, pids))
     done = subprocess.check_output(command, cwd=client.ROOT)
     asked = sum(map(client.processor_time, pids)) - begun
@@ -93,7 +96,7 @@ def compare(module: Any, things: str) -> common.Figures:
 
 
 def main(name: str, way: str, *addresses: str) -> None:
-    """Be the new process: go, and print what it took."""
+    """Run in the new process: call the function, and print its cost."""
     module = import_module(name)
     clients = module.clients(*addresses)
     begun = time.process_time()

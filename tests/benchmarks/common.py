@@ -41,7 +41,7 @@ Figures = dict[str, Any]
 
 RESAMPLES = 2000
 SEED = 20260831  # the same samples always give the same interval
-#: The order of turns, which is the same in each run.
+#: Draws the order of turns, which is the same in each run.
 DRAW = random.Random(SEED)
 
 
@@ -107,11 +107,11 @@ def bar(
     at_least: float = -math.inf,
     width: float | None = None,
 ) -> tuple[str, str | None]:
-    """Return what is wanted of a figure, and how it misses that, or None.
+    """Return the limit of a figure, and how it misses the limit, or None.
 
-    :param width: of a ratio with an interval. It misses the bar if the whole
-        interval is beyond it; an interval with the bar in it proves nothing
-        if it is wider than this
+    :param width: for a ratio with an interval: it misses the limit if the
+        whole interval is beyond it. An interval that contains the limit must
+        not be wider than this
     """
     low = high = shown = figures[name]
     if width is not None:

@@ -12,9 +12,9 @@ from typing import Any
 
 from tests.benchmarks import common, everything
 
-LEFT = 0.7  # of a ratio that has fallen by as much as it may
+LEFT = 0.7  # the part of a ratio that must be left
 
-#: Name of a ratio to its benchmark, and the bar that is made of its value.
+#: Name of a ratio to its benchmark, and the kind of its bar.
 RATIOS = {
     "evaluations_to_jsonschema_ratio": ("policy", "at_least"),
     "evaluations_to_oslo_policy_ratio": ("policy", "at_least"),
@@ -27,7 +27,7 @@ RATIOS = {
 
 
 def bars(committed: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Return the bars of what ``everything`` keeps; see ``common``.
+    """Return the bars for the results of ``everything``; see ``common``.
 
     :raises LookupError: if a ratio has not been committed
     """
@@ -56,7 +56,7 @@ def measured(ratios: Iterable[str]) -> common.Figures:
 
 
 def measure() -> common.Figures:
-    """Return the ratios; those that miss their bar, of a second run."""
+    """Return the ratios; measure those that miss their bar again."""
     figures = measured(RATIOS)
     judged = common.judge(figures, BARS)
     suspects = [name for name, (_, missed) in judged.items() if missed]

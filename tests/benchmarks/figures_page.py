@@ -19,7 +19,7 @@ from tests.list_table import list_table
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "tools" / "bench.sh"
-#: Name of a benchmark to what it is compared with; the order of the page.
+#: Name of a benchmark to its peers, in the order of the page.
 PEERS = {
     "policy": "jsonschema, oslo.policy, yaml.safe_load",
     "filter": "Nova's ImagePropertiesFilter and other filters",
@@ -73,7 +73,7 @@ def page(results: Mapping[str, Result]) -> str:
 
 
 def _part(name: str, result: Result) -> Iterator[str]:
-    """Yield a benchmark's section; its module says how it measures."""
+    """Yield a benchmark's section; its text is the docstring of the module."""
     path = ROOT / f"{modules()[name].replace('.', '/')}.py"
     method = ast.get_docstring(ast.parse(path.read_bytes()))
     title = f"``tools/bench.sh {name}``"

@@ -63,10 +63,10 @@ BARS = {
     "vhard_refused_times_faster_than_image_properties_10000_ratio": {
         "at_least": 30
     },
-    # A policy that demands checks has a look at the marks of each host, in
-    # every request: nothing is remembered of the one before. The bar is what
-    # was measured on a quiet machine, 7.4 to 11.9 times, and the width of the
-    # runs; image_properties, which is compared with, varies most.
+    # If a policy requires checks, every request reads the marks of each host:
+    # nothing is cached between requests. The bar is the lowest result on a
+    # quiet machine, 7.4 to 11.9 times, less the variation between runs;
+    # image_properties, the peer, varies most.
     "vhard_posture_times_faster_than_image_properties_10000_ratio": {
         "at_least": 6
     },
@@ -96,7 +96,7 @@ def timed(
 
     :param clock: the processor's time unless told otherwise: what other
         processes take is not the filter's
-    :param refused: whether the request is to be refused: no host passes
+    :param refused: whether the request must be refused: no host passes
     """
     passed: list[Any] = []
     start = clock()
@@ -145,7 +145,7 @@ def runs_at(
 
 
 def repeated(run: Callable[[], float], times: int) -> list[float]:
-    """Return what a run takes each time."""
+    """Return the duration of each run."""
     return [run() for _ in range(times)]
 
 
@@ -177,8 +177,8 @@ def filters_at(
         figures[faster.format(f"than_{PEER}")] = round(
             each[PEER] / each[name], 1
         )
-        # Of the fastest runs: a busy machine takes the caches from a filter
-        # that is done in no time more than from one that is not.
+        # The fastest runs: on a busy machine, a fast filter loses more time
+        # to cold caches than a slow one.
         figures[faster.format("at_best")] = round(
             min(samples[PEER]) / min(samples[name]), 1
         )
@@ -270,7 +270,7 @@ def measure() -> common.Figures:
 
 
 def quick() -> common.Figures:
-    """Return those of the small fleet, of few rounds."""
+    """Return the figures of the small fleet, from a few rounds."""
     with tempfile.TemporaryDirectory() as folder:
         gate = partial(filter_fleet.gate, Path(folder))
         filter_fleet.write_logs_to(Path(folder, "nova-scheduler.log"))

@@ -79,7 +79,7 @@ def hosts(number: int) -> list[host_manager.HostState]:
 
 
 def nodes(number: int) -> list[objects.ComputeNode]:
-    """Return the records of that many hosts, as a cell's database has them."""
+    """Return the records of that many hosts, as in the database of a cell."""
     return [node(f"compute{index:05}", index) for index in range(number)]
 
 
@@ -217,7 +217,7 @@ def answered(body: Any) -> Any:
 class Fleet:
     """Answers as Placement does for hosts that have all proven their IOMMU.
 
-    :param providers: what Placement says of each
+    :param providers: the hosts' providers in Placement
     """
 
     def __init__(self, providers: list[dict[str, Any]]) -> None:

@@ -21,10 +21,10 @@ PLAN = Plan(turns=60, least=8, most=40)
 # A GET is the shortest, and needs more turns for an interval as narrow.
 KINDS = ("get", "post", "get", "patch", "get", "patch_read")
 UPLOADS, UPLOAD_MIB, SMALL_MIB = 8, 1024, 64
-# A change of a property is judged with the image as it was, which Glance's own
-# repository reads: as much work as to show the image, and most of what the
-# gate adds. So what is added is compared with a GET of the image. A machine
-# that is slower at everything, or a database that is, changes both.
+# A change of a property is judged with the image before the change, which
+# Glance's own repository reads. This is as much work as a GET of the image,
+# and most of the added cost, so the added cost is compared with that of a GET:
+# a slower machine or database changes both.
 BARS = {
     "get_ratio": {"at_most": 1.01, "width": 0.02},
     "post_added_to_get_ratio": {"at_most": 0.25},
@@ -39,8 +39,10 @@ BARS = {
 def running(directory: Path) -> Iterator[list[Glance]]:
     """Run a new server in a directory, until the block ends."""
     with glance_client.serve((directory / "api", GLANCE_BY_TURN)) as (it,):
-        gated = True, False, False
-        sides = [Glance(it.pid, it.port, gated=each) for each in gated]
+        sides = [
+            Glance(it.pid, it.port, gated=gated)
+            for gated in (True, False, False)
+        ]
         for side in sides:
             side.create()
         yield sides

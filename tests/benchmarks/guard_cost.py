@@ -133,7 +133,7 @@ def of_the_hook(folder: Path) -> common.Figures:
 
 
 def remembered(folder: Path) -> common.Figures:
-    """Return what 10,000 guests add to a daemon's memory, and 20,000."""
+    """Return the memory that a daemon needs for 10,000 and 20,000 guests."""
     common.progress(f"{STARTS} guests ...")
     answers = answering(folder / "memory", domains.ENFORCE)
     resident = psutil.Process().memory_info

@@ -56,8 +56,8 @@ def watched(command: Sequence[str]) -> float:
 
 
 def _pss(pid: int) -> Iterator[int]:
-    """Yield the bytes of a process and of all below with their own memory."""
-    # A process that ends in between has none.
+    """Yield the PSS of a process and of descendants with their own memory."""
+    # A process that has ended has none.
     with contextlib.suppress(psutil.Error, OSError):
         yield psutil.Process(pid).memory_full_info().pss
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text()

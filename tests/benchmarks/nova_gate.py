@@ -101,9 +101,12 @@ def make_template(directory: Path, glance: str, network: str) -> None:
     :param glance: address of Glance
     :param network: address of Neutron
     """
-    command = [sys.executable, "-W", "ignore", "-m", SERVER]
-    command += [str(directory), glance, network]
-    subprocess.run(command, cwd=client.ROOT, check=True)
+    arguments = [SERVER, str(directory), glance, network]
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", *arguments],
+        cwd=client.ROOT,
+        check=True,
+    )
 
 
 def measure() -> common.Figures:

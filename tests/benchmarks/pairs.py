@@ -68,7 +68,7 @@ def ratio(turns: Sequence[Turn], side: int = 0) -> common.Interval:
 def rounds(plan: Plan, turns: Mapping[str, Sequence[Turn]]) -> Iterator[int]:
     """Yield numbers of rounds, until the intervals are narrow.
 
-    :param turns: by kind, which grow meanwhile
+    :param turns: turns by kind; the caller adds those of each round
     """
     begun = time.monotonic()
     for number in range(1, plan.most + 1):
@@ -92,8 +92,8 @@ def play(
 ) -> common.Figures:
     """Play rounds, each with new servers; return the figures.
 
-    :param kinds: of requests: a side has a method for each, which returns
-        what it took
+    :param kinds: kinds of requests; a side has a method for each, which
+        returns the time of a request
     :param running: runs the three sides in a directory until its block ends
     """
     turns: dict[str, list[Turn]] = {kind: [] for kind in kinds}

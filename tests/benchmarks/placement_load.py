@@ -88,9 +88,9 @@ class Worker:
     folder: Path
 
     def spent(self, since: Sequence[float] = (0, 0)) -> list[float]:
-        """Return seconds of the processor, of Placement and its database.
+        """Return the processor time of Placement and of its database.
 
-        :param since: which to take off
+        :param since: times to subtract
         """
         now = map(client.processor_time, (self.placement.pid, self.database))
         return [after - was for after, was in zip(now, since, strict=True)]
@@ -161,15 +161,15 @@ def due(
 
 
 def metered(conf: cfg.ConfigOpts) -> tuple[Placement, list[Any]]:
-    """Return a client, and what it has asked.
+    """Return a client, and the list of its requests.
 
-    :returns: method and URL, bytes of the request and of the answer, of each
+    Each has the method and URL, and the bytes of the request and the answer.
     """
     placement = connect(conf)
     adapter, requests = placement._client._adapter, []
     ask = adapter.request
 
-    def metered(url: str, method: str, **more: Any) -> Any:
+    def counted(url: str, method: str, **more: Any) -> Any:
         answer = ask(url, method, **more)
         what = f"{method} {url}"
         sizes = (
@@ -182,7 +182,7 @@ def metered(conf: cfg.ConfigOpts) -> tuple[Placement, list[Any]]:
         requests.append((what, *sizes))
         return answer
 
-    adapter.request = metered
+    adapter.request = counted
     return placement, requests
 
 
@@ -198,11 +198,11 @@ def prepared(
 ) -> PlacementPublisher:
     """Return a reporter that has sent its first reports.
 
-    The first is of when its mark was there already, for a reporter's first
-    report writes the mark at once.  Afterwards it knows its provider, and has
-    written the mark of the hour if it was to.
+    A reporter's first report writes the mark at once, so the time of the first
+    one is that of a mark that exists.  The reporter then knows its provider,
+    and has written the mark of the hour if it had to.
 
-    :param before: when it sent the last of them
+    :param before: time of the last of these reports
     """
     conf = worker.conf()
     name = placement_server.name_of(number)

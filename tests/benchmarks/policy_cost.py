@@ -63,7 +63,7 @@ TEN = {
 _RULE = "role:member and project_id:%(owner)s"
 _CREDENTIALS = {"roles": ["member", "reader"], "project_id": PROJECT}
 LOAD, PARSE = "load_10000_exemptions", "safe_load_10000_exemptions"
-#: What is over what: evaluations a second of ours over those of the peer.
+#: Ratio of evaluations per second: the seconds of the one over the other's.
 RATIOS = {
     "evaluations_to_jsonschema_ratio": ("jsonschema", "baseline"),
     "evaluations_to_oslo_policy_ratio": ("oslo_policy", "baseline"),
@@ -86,7 +86,7 @@ def ours(policy: Policy, properties: Mapping[str, str]) -> bool:
 
 
 def ten_violations(policy: Policy, request: Any) -> bool:
-    """Return whether an image, which was read before, is refused for ten."""
+    """Return whether an image that was read before has ten violations."""
     verdict = evaluate(policy, request, SUBJECT, TODAY)
     return len(verdict.violations) == 10
 

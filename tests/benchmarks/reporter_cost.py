@@ -40,7 +40,7 @@ DAY = 288
 BARS = {
     "first_run_ratio_high": {"at_most": 0.5},
     "first_run_without_modules_ratio_high": {"at_most": 0.5},
-    # Else nobody has watched.
+    # Otherwise the runs were not watched.
     "first_round_elf_opens": {"at_least": "emulators"},
     "first_round_qemu_starts": {"at_least": 1},
     "first_round_placement_writes": {"at_least": 1},
@@ -231,7 +231,7 @@ def day(place: pathlib.Path, uri: str) -> common.Figures:
 
 @contextlib.contextmanager
 def service(place: pathlib.Path, uri: str) -> Iterator[Reporter]:
-    """Run a Placement that knows this host; yield a reporter with all of it.
+    """Run a Placement that knows this host; yield a reporter that uses it.
 
     :raises RuntimeError: if Placement does not take the host
     """

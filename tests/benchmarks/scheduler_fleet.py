@@ -172,7 +172,7 @@ class Fleet:
         }
         for name, more in {
             "enabled_filters": filters,
-            "available_filters": [_OURS] * bool(filters),
+            "available_filters": [_OURS] if filters else [],
         }.items():
             value = [*more, *options[name]]
             CONF.set_override(name, value, "filter_scheduler")

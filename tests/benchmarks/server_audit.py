@@ -34,7 +34,7 @@ from tests.benchmarks import (
 from tests.benchmarks.forked import PASS_ON
 from tests.functional.glance import identity
 
-#: Of servers that are made beside those that are there.
+#: Numbers of servers to add to the existing ones.
 MANY, FEW = 10_000 - nova_cloud.SERVERS, 1_000 - nova_cloud.SERVERS
 #: Of them every third is old, as is every third server.
 IMAGES = 99
@@ -50,7 +50,7 @@ BARS = {
 #: What the audit asks with.
 MICROVERSION = "2.98"
 
-#: Databases and tables that have rows of a server, and the column of its id.
+#: Database and table with rows of a server, and the column with its id.
 _TABLES = (
     ("main", "instances", "uuid"),
     ("main", "instance_extra", "instance_uuid"),

@@ -100,8 +100,9 @@ def measure() -> common.Figures:
             )
             for _ in range(PROCESSES + 1)
         )
-        columns = zip(*(each.values() for each in added), strict=True)
-        taken, share, mib = columns
+        taken, share, mib = zip(
+            *(each.values() for each in added), strict=True
+        )
         figures |= {
             f"{service}_import_us": common.median_us(taken),
             f"{service}_import_ratio": round(statistics.median(share), 3),

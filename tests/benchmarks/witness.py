@@ -27,10 +27,10 @@ _ELF = b"\x7fELF"
 
 
 def read(log: pathlib.Path) -> tuple[int, int]:
-    """Return what a run has left in its log.
+    """Return the counts in the log of a run.
 
-    :returns: number of ELF files, each time one was opened, and of QEMU
-        processes that were started
+    :returns: how often ELF files were opened, and how many QEMU processes
+        were started
     """
     elf = qemu = 0
     for line in log.read_text().splitlines():

@@ -31,7 +31,7 @@ from tests.fuzz.service import environment, sent
 from tests.unit.helpers import write
 
 THREADS = 32
-#: Seconds for which they ask at least, and at most for every answer.
+#: Minimum seconds of a test, and the maximum until it has every answer.
 SECONDS = 3.0
 AT_MOST = 60.0
 #: Seconds after which a thread that is not done counts as stuck.
@@ -53,10 +53,10 @@ POLICIES = tuple(
     _POLICY.format(bus=bus, mark="x" * number)
     for number, bus in enumerate(("virtio", "sata"))
 )
-#: One bus that each allows alone, and one that none does.
+#: A bus for each policy that only this policy allows, and a refused bus.
 BUSES = ("virtio", "sata", "ide")
 
-#: A bus, and what was answered.
+#: A bus, and the answer for it.
 Answer = tuple[str, Hashable]
 
 
@@ -69,7 +69,7 @@ def answers(
 
     :param ask: asks for one bus; returns the answer
     :param change: called repeatedly while the threads ask
-    :param wanted: answers without which they ask on
+    :param wanted: answers that must come before the threads stop
     """
     result: set[Answer] = set()
     over = threading.Event()
@@ -87,7 +87,7 @@ def answers(
             if took > (SECONDS if wanted <= result else AT_MOST):
                 break
             if any(each.done() for each in askers):
-                # One has failed.
+                # A thread has failed.
                 break
             change(number)
             over.wait(PAUSE)
@@ -106,7 +106,7 @@ def check(
     alone = []
     for policy in POLICIES:
         write(path, policy)
-        # the first call after a change may still be another's to read
+        # another thread may be reading the file during the first call
         ask("ide")
         alone.append({(bus, ask(bus)) for bus in BUSES})
     first, other = alone
@@ -116,7 +116,7 @@ def check(
         write(path, POLICIES[number % 2])
         more(number)
 
-    # Of each policy all is answered, and nothing else.
+    # Every answer of both policies came, and no other.
     assert answers(ask, change, first | other) == first | other
 
 

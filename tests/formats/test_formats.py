@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that another version has written, or that it will read.
+"""Files of released versions and of later versions.
 
-A released version has written the samples. A later one has written more: this
-happens during a rolling upgrade and on a downgrade. Unknown keys are ignored;
-content that cannot be understood proves nothing and undoes nothing.
+The samples are from released versions. A later version may write more, which
+this version reads during a rolling upgrade or after a downgrade. Unknown keys
+are ignored; other unknown content proves nothing and undoes nothing.
 """
 
 import datetime
@@ -48,14 +48,14 @@ HERE = Path(__file__).parent
 #: The first of these is the oldest that is read.
 RELEASES = sorted(p for p in HERE.iterdir() if re.match(r"\d", p.name))
 RULES = {"guest_devices.disk_bus", "guest_devices.vif_model"}
-#: What a later version may write, too.
+#: Content that a later version may add.
 MORE = {"later": {"a": [1]}}
 SOON = NOW + datetime.timedelta(minutes=10)
 
 
 @pytest.fixture(scope="module")
 def now(tmp_path_factory):
-    """Return what this version writes."""
+    """Return a folder of files that this version writes."""
     folder = tmp_path_factory.mktemp("now")
     # Another test of this process may have left a context of a request.
     with mock.patch.object(events, "get_current", return_value=None):
@@ -74,7 +74,7 @@ def released(request, tmp_path):
 
 
 def leaves(value, *place):
-    """Yield all that a file has: the place of each value, and its type."""
+    """Yield the path and the type of each value in a file."""
     if isinstance(value, dict | list):
         named = isinstance(value, dict)
         for name, each in value.items() if named else enumerate(value):
@@ -83,7 +83,7 @@ def leaves(value, *place):
 
 
 def content(path):
-    """Return the content of a file: YAML, such as JSON, or JSON a line."""
+    """Return the content of a file: YAML, JSON, or JSON in each line."""
     text = path.read_text(encoding="utf-8")
     if path.suffix in (".log", ".journal"):
         return [
@@ -203,14 +203,14 @@ def test_the_last_good_policy_of_a_service_that_is_upgraded(
 
 
 def test_names_in_placement(released, now):
-    """They are what this version writes for the same, and so reads."""
+    """This version writes the same names, and therefore reads them."""
     before, after = (content(each / "traits.json") for each in (released, now))
     assert before == after
 
 
 @pytest.fixture
 def later(now, tmp_path):
-    """Call to change a file of this version's; returns its path."""
+    """Return a function that changes a file and returns its path."""
     folder = tmp_path / "later"
     shutil.copytree(now, folder)
 
@@ -222,16 +222,16 @@ def later(now, tmp_path):
     return change
 
 
-def test_a_report_with_an_answer_that_is_not_known(later):
-    """Nothing but PASS is one."""
+def test_a_report_with_an_unknown_status(later):
+    """Only the status PASS counts as passed."""
     results = json.loads(later("report.json").read_text())["results"]
     results.append({"check": "later", "status": "PASS_IN_PART", "new": 1})
     path = later("report.json", **MORE, results=results)
     assert posture.passed(str(path), 2, SOON) == {"iommu"}
 
 
-def test_names_in_placement_that_are_not_known_say_nothing():
-    """Of one more check, one more kind, and one more word for a device."""
+def test_unknown_names_in_placement_are_ignored():
+    """A new check, a new kind of result, and a new word for a device."""
     assert (
         results.decode(["CUSTOM_VHSTATUS_99_F", "CUSTOM_VHSTATUS_01_Q"]) == {}
     )
@@ -242,15 +242,15 @@ def test_names_in_placement_that_are_not_known_say_nothing():
 @pytest.mark.parametrize(
     "more", [MORE, {"version": 2}, {"state": "resting"}], ids=str
 )
-def test_a_device_whose_journal_says_more_counts_as_used(later, more):
+def test_a_device_with_unknown_journal_content_counts_as_used(later, more):
     path = later(f"{ADDRESS}.json", **more)
     record = devices.Journal(str(path.parent)).read(ADDRESS)
     assert record.dirty and record.word == "JOURNAL"
     assert path.with_name(f"{path.name}.damaged").exists()
 
 
-def test_guests_that_are_remembered(later):
-    """tests/unit/guard/test_judge.py has files that are not understood."""
+def test_stored_guests(later):
+    """Tests of unknown content are in tests/unit/guard/test_judge.py."""
     kept = memory.Memory(str(later("guests.json", **MORE).parent))
     assert (kept.adopted, kept.choices(GUEST)) == (True, {*CHOICES})
 
@@ -259,16 +259,14 @@ def test_guests_that_are_remembered(later):
     ("name", "read"),
     [("guard.json", guard_proof.read), ("nova.json", facts)],
 )
-def test_what_programs_of_a_host_leave_for_each_other(
-    later, tmp_path, name, read
-):
+def test_files_between_programs_of_a_host(later, tmp_path, name, read):
     assert read(on_host(tmp_path / "more", later(name, **MORE)))
     other = on_host(tmp_path / "other", later(name, version=2))
     with pytest.raises(Unreadable, match="version is not 1"):
         read(other)
 
 
-def test_what_is_undone_is_understood_in_full(later, now, tmp_path):
+def test_journals_must_be_understood_in_full(later, now, tmp_path):
     path = tmp_path / "audit.journal"
     head, entry, *_ = (now / "image-audit.journal").read_text().splitlines()
     path.write_text(f"{head}\n{entry[:-1]}, {json.dumps(MORE)[1:]}\n")
@@ -284,7 +282,9 @@ def test_what_is_undone_is_understood_in_full(later, now, tmp_path):
     [{"later": 1}, {"requires": ">=99"}, {"hosts": {"require": ["later"]}}],
     ids=str,
 )
-def test_a_last_good_policy_that_says_more_is_none(later, tmp_path, more):
+def test_a_last_good_policy_with_unknown_content_is_not_used(
+    later, tmp_path, more
+):
     broken = tmp_path / "policy.yaml"
     broken.write_text('version: "1"\nmode: [\n')
     copy = later("last-good-policy.json", path=str(broken), version="99")

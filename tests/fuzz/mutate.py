@@ -78,7 +78,7 @@ class Mutator:
         return made if isinstance(made, dict) else {"hw_disk_bus": made}
 
     def texts(self, good: Any, changes: int = 3) -> dict[str, str]:
-        """Return what is left of odd settings behind Nova's text columns."""
+        """Return odd settings as text, as Nova's columns store them."""
         made = self.mapping(good, changes)
         return {str(name): str(value) for name, value in made.items()}
 

@@ -87,7 +87,7 @@ def user_answer(app: Any, environ: dict[str, Any]) -> int:
         with patience():
             return answer(app, environ)
     except Exception:
-        # A server answers so to what comes out of the whole pipeline.
+        # A server returns this status if the pipeline raises an exception.
         return 500
 
 

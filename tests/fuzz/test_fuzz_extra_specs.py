@@ -21,7 +21,7 @@ VALUES = {*TEXTS, *(f"{each}," * 500 for each in CHECKS)} | {
 
 
 def test_only_a_list_of_names_is_accepted() -> None:
-    """Nova answers 400 to anything else, and soon."""
+    """Nova responds with 400 to anything else, without a delay."""
     accepted = set()
     for value in VALUES:
         with contextlib.suppress(exception.ValidationError), patience():

@@ -26,7 +26,7 @@ TEXTS = {
     name: Path(document.shipped(name)).read_text(encoding="utf-8")
     for name in document.SHIPPED
 }
-#: What the texts say, and the sections that neither of them has.
+#: Sections that none of the texts has.
 MORE = {
     "requires": ">=0.1",
     "enabled": True,
@@ -65,7 +65,7 @@ SYNTAX = (
 
 
 def changed_tree(mutator: Mutator, name: str) -> bytes:
-    """Return a policy with some of its parts replaced, moved or gone."""
+    """Return a policy with some parts replaced, moved or removed."""
     tree = mutator.tree(TREES[name], names=NAMES)
     if mutator.chance(0.5):
         ascii_only, indent = mutator.chance(0.9), mutator.one_of((None, 1))
@@ -79,7 +79,7 @@ def changed_tree(mutator: Mutator, name: str) -> bytes:
 
 
 def changed_text(mutator: Mutator, name: str) -> bytes:
-    """Return a policy with some of its bytes gone, new or elsewhere."""
+    """Return a policy with some bytes removed, added or moved."""
     raw = TEXTS[name].encode()
     for _ in range(mutator.random.randint(1, 4)):
         start, other = (mutator.random.randint(0, len(raw)) for _ in range(2))

@@ -200,6 +200,6 @@ def test_fuzz_of_the_filter(
         return "judged"
 
     result = tried(outcome, INPUTS)
-    # A twentieth; a few inputs, as for a mutant, need not have that many.
+    # A twentieth of many inputs. A few inputs, as for a mutant, need only one.
     often = INPUTS // 1_000 * 50
     assert min(result["judged"], result["refused"]) > often, result

@@ -42,7 +42,7 @@ class Guard:
     """A guard with a configuration, a policy and logs of its own.
 
     :param place: folder for all of it
-    :param host: libvirt, whose hooks it takes the place of
+    :param host: libvirt, which calls the guard's hook
     :param mounts: path to what is there instead, for the guard alone
     """
 
@@ -64,7 +64,7 @@ class Guard:
 
     @contextlib.contextmanager
     def installed(self, text: str) -> Iterator["Guard"]:
-        """Run it by a policy, with its hook in place."""
+        """Run the guard with this policy and with its hook installed."""
         self.policy(text)
         self.start()
         try:
@@ -74,7 +74,7 @@ class Guard:
             self.kill()
 
     def is_asked(self) -> bool:
-        """Return whether libvirt asks it."""
+        """Return whether libvirt calls the guard."""
         return self.command("probe").returncode == 0
 
     def policy(self, text: str) -> None:

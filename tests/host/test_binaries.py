@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""QEMU's binaries: what checksec says, and what we say."""
+"""QEMU's binaries: our results and those of checksec."""
 
 import json
 import pathlib

@@ -40,7 +40,7 @@ _OPERATORS = "CUSTOM_OF_THE_OPERATOR"
 FOREIGN = {"COMPUTE_NODE", "HW_CPU_X86_AVX2", _OPERATORS}
 #: Traits that nova-compute gives its provider.
 NOVAS = [f"CUSTOM_NOVA_{number}" for number in range(9)]
-#: Those of checks, and those that tell failed checks apart.
+#: Prefixes of the traits of passed checks, and of those of failed checks.
 OURS = (traits.PREFIX, results.PREFIX)
 _OLD = traits.of_hour(START - datetime.timedelta(days=3))
 
@@ -169,7 +169,7 @@ class Soak:
         self._size = size
         self._random = random.Random(seed)
         self._round = 0
-        #: What the hosts did; a list can be added to in any thread.
+        #: Actions of the hosts; appending to a list is thread-safe.
         self._done = []
         self._wrong = []
         self._cloud = Cloud(folder, seed, RATE)
@@ -181,7 +181,7 @@ class Soak:
         self._machines = [
             self._machine(number) for number in range(size.reporters)
         ]
-        #: Machine to the rounds in which it is silent.
+        #: Machine to the rounds in which it does not report.
         self._silences = {}
         some = self._random.sample(
             self._machines, max(2, size.reporters // 10)
@@ -234,7 +234,7 @@ class Soak:
         }
 
     def _jobs(self):
-        """Return what happens in a round: functions and their arguments."""
+        """Return the jobs of a round: functions and their arguments."""
         busy = self._random.sample(
             self._machines, max(1, self._size.reporters // 5)
         )
@@ -276,7 +276,7 @@ class Soak:
             assert not machine.published
             machine.become(machine.state)
         elif machine.published and chance.random() < 0.05:
-            # What is published is seen at once; Placement may be away.
+            # Published traits are visible at once; Placement may be down.
             with contextlib.suppress(OSError, KeyError, TypeError):
                 self._compare(machine, self._seen(machine, "traits"))
                 self._done.append("compared meanwhile")
@@ -300,7 +300,7 @@ class Soak:
         self._sweep()
 
     def _judge(self, machine):
-        """Compare all that Placement has of a host; return its last state."""
+        """Compare a host's records in Placement; return its last state."""
         seen = set(self._seen(machine, "traits"))
         self._compare(machine, seen)
         theirs = {each for each in seen if not each.startswith(OURS)}
@@ -313,16 +313,16 @@ class Soak:
         return "silent" if machine.silent else machine.state
 
     def _compare(self, machine, seen):
-        """Compare the traits of ours that a host has with what it proves.
+        """Compare our traits of a host with the checks that it passes.
 
-        Each host writes the mark of a new hour at a second of its own: it has
-        that of this hour, or of the one before.
+        Each host writes the mark of a new hour at its own second, so it has
+        the mark of this hour or of the previous hour.
         """
         ours = {each for each in seen if each.startswith(traits.PREFIX)}
         expected = set()
         if not machine.silent:
             proven = machine.proven()
-            # Said once more by hand, without any check.
+            # The expected result, found without any check.
             assert ("kernel_aslr" in proven) == (
                 "aslr" not in machine.state and machine.state != "nothing"
             )

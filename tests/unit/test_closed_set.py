@@ -70,7 +70,7 @@ def run(code):
     return subprocess.check_output(command, text=True).splitlines()[-1]
 
 
-#: Print the files of ours that are loaded for modules.
+#: Print the files of our package that an import of modules loads.
 LOADED = """
 import importlib, pkgutil, sys
 for name in {}:
@@ -241,15 +241,20 @@ def faults(name: str, tree: ast.Module) -> Iterator[str]:
 
     :param name: path of the module in the package
     """
-    for node in ast.walk(tree) if name not in SINKS else ():
-        for kind, pattern, instead in _AROUND:
-            text = ast.unparse(node) if isinstance(node, kind) else ""
-            if re.match(pattern, text) and text not in _SETUP.get(name, ()):
-                yield f"{name}:{node.lineno}: use {instead}"
-    scopes = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
-    for scope in scopes if name.startswith("gates/") else ():
-        for each in _answers(scope):
-            yield f"{name}:{each.lineno}: {ast.unparse(each)} is not clean"
+    if name not in SINKS:
+        for node in ast.walk(tree):
+            for kind, pattern, instead in _AROUND:
+                text = ast.unparse(node) if isinstance(node, kind) else ""
+                setup = text in _SETUP.get(name, ())
+                if re.match(pattern, text) and not setup:
+                    yield f"{name}:{node.lineno}: use {instead}"
+    if name.startswith("gates/"):
+        for scope in ast.walk(tree):
+            if isinstance(scope, ast.FunctionDef):
+                yield from (
+                    f"{name}:{each.lineno}: {ast.unparse(each)} is not clean"
+                    for each in _answers(scope)
+                )
 
 
 #: Statements and attributes that bypass the sinks, and their replacements.
@@ -306,10 +311,10 @@ def _is_clean(text: ast.expr, known: dict[str, list[ast.expr]]) -> bool:
         return True
     if isinstance(text, ast.Call):
         return ast.unparse(text.func).rpartition(".")[2] in _CLEANED
-    if isinstance(text, ast.JoinedStr | ast.FormattedValue | ast.IfExp):
-        parts = [*ast.iter_child_nodes(text)]
-        # the condition of a choice is not shown
-        del parts[: isinstance(text, ast.IfExp)]
+    if isinstance(text, ast.IfExp):
+        return _is_clean(text.body, known) and _is_clean(text.orelse, known)
+    if isinstance(text, ast.JoinedStr | ast.FormattedValue):
+        parts = ast.iter_child_nodes(text)
         return all(_is_clean(each, known) for each in parts)
     name = ast.unparse(text).rpartition(".")[2]
     if name in known:

@@ -531,7 +531,7 @@ def test_what_a_page_names_exists(page):
         assert verb in reporter._parser().format_help()
 
 
-#: Text in blocks that are not policies, and what reads them. Intended errors,
+#: Text in blocks that are not policies to the parser. Intended errors,
 #: cleaning rules and the attestor's files have their own tests.
 READERS = {
     **dict.fromkeys(("virtoi", "\ndevices:", "agents:"), str),
@@ -547,7 +547,7 @@ def test_every_policy_that_is_shown_can_be_loaded(page, tmp_path):
         readers = [READERS[word] for word in READERS if word in block]
         if not readers and "version:" not in text:
             text = f'version: "1"\nextends: baseline\n{text}'
-        (read, *_) = (*readers, document.load)
+        read = [*readers, document.load][0]
         assert read(write(tmp_path / "policy.yaml", text))
 
 
@@ -1093,15 +1093,15 @@ def test_each_example_of_the_sample_policy_loads(example, tmp_path):
 
 #: Labels that Prometheus adds to each series that it scrapes.
 OF_THE_SCRAPE = frozenset(("instance", "job"))
-#: Attributes of an expression with those within it.
+#: Attributes of an expression that contain other expressions.
 PARTS = ("expr", "lhs", "rhs", "vector_selector")
 
 
 def labels_of(expression: promql.Expr) -> frozenset[str] | None:
     """Return the labels of the result of an expression; None for a scalar.
 
-    Everything that it names has to exist, and the two sides of an operator
-    have to have the same labels: they never match otherwise.
+    All names in it must exist. The two sides of an operator must have the same
+    labels, otherwise they never match.
     """
     if isinstance(expression, promql.VectorSelector):
         labels = KNOWN[expression.name]

@@ -464,8 +464,7 @@ def kept(content, files=()):
     ), digest
 
 
-EMPTY = {"passthrough": {}, "hosts": {}, "on_host": {}, "moves": {}}
-#: What holds where nothing is said.
+#: The policy of a file without any section.
 DEFAULT = Policy(
     digest="",
     enabled=True,
@@ -491,7 +490,10 @@ def of_hypervisors(*names):
     [
         (CONTENT, POLICY),
         ({}, DEFAULT),
-        (EMPTY, replace(DEFAULT, passthrough=PassthroughRule())),
+        (
+            {"passthrough": {}, "hosts": {}, "on_host": {}, "moves": {}},
+            replace(DEFAULT, passthrough=PassthroughRule()),
+        ),
         ({"on_host": {"mode": "enforce"}}, on_host(mode=Mode.ENFORCE)),
         (
             {"on_host": {"hot_plug": "detach"}},
@@ -501,7 +503,7 @@ def of_hypervisors(*names):
             {"on_host": {"unanswered": "refuse"}},
             on_host(unanswered=Unanswered.REFUSE),
         ),
-        # what libvirt says of a host with KVM
+        # libvirt may report either name for a host with KVM
         *(
             ({"applies_to": {"hypervisor_type": named}}, judged)
             for named, judged in (
@@ -515,7 +517,7 @@ def of_hypervisors(*names):
         ),
     ],
 )
-def test_how_sections_are_kept(sections, expected):
+def test_stored_sections(sections, expected):
     assert kept({"version": "1", **sections}, expected.files)[0] == expected
 
 
@@ -543,12 +545,12 @@ TWO = "virtio", "scsi"
         ({"*": "virtio"}, TWO, None, "virtio"),
         ({"ide": "virtio"}, TWO, None, None),
         ({}, TWO, "ide", None),
-        # what a narrower rule refuses takes the place of nothing
+        # a narrower rule drops replacements that it refuses
         ({"ide": "virtio", "*": "scsi"}, ("scsi",), "ide", None),
         ({"ide": "virtio", "*": "scsi"}, ("scsi",), "sata", "scsi"),
     ],
 )
-def test_what_takes_its_place(replaced, allow, value, good):
+def test_the_replacement_of_a_value(replaced, allow, value, good):
     rule = DeviceRule("disk_bus", Values(allow), replace=replaced)
     assert rule.replacement(value) == good
 
@@ -702,7 +704,7 @@ BOTH = ">=1.1,<2,>=1.0"
             {"version": "1", "extends": "a", "guest_devices": {"pmu": {}}},
             "guest_devices.pmu.allow",
         ),
-        # of another version
+        # copies of another version
         ({"version": "2"}, "version"),
         ({"version": "1", "requires": ">=9"}, "requires"),
         ({"version": "1", "requires": BOTH}, "requires"),
@@ -898,11 +900,11 @@ ASKED = "hosts-passthrough, kernel_aslr"
 @pytest.mark.parametrize(
     ("function", "arguments", "expected"),
     [
-        # a path is as it is, and a shipped policy has a name
+        # a path is not changed, and a shipped policy has a name
         (document.resolve, ("a.yaml",), "a.yaml"),
         (document.resolve, ("a.yaml", "/etc"), "/etc/a.yaml"),
         (document.resolve, ("strict", "/e"), document.shipped("strict")),
-        # a profile stands for its checks next to others
+        # a profile is replaced by its checks
         (
             profiles.expand,
             (["hosts-passthrough", "kernel_aslr", "novel"],),
@@ -924,7 +926,7 @@ ASKED = "hosts-passthrough, kernel_aslr"
             },
         ),
         (provenance.plain, (TREE,), TREE_CONTENT),
-        # what is said at a path, or else at the nearest parent
+        # the value at a path, or at its nearest parent
         (provenance.find, (TREE, ()), TREE["mode"]),
         (provenance.find, (TREE, ("mode",)), TREE["mode"]),
         (provenance.find, (TREE, ("guest_devices",)), ALLOWED),
@@ -969,7 +971,7 @@ ASKED = "hosts-passthrough, kernel_aslr"
         (problems.nearest, ("a" * 65, ["a" * 63]), ""),
     ],
 )
-def test_what_functions_return(function, arguments, expected):
+def test_return_values(function, arguments, expected):
     assert function(*arguments) == expected
 
 
@@ -987,7 +989,7 @@ def places(schema, path=()):
         yield from places(items, (*path, 0))
 
 
-#: Path to the types that are taken there.
+#: Path to the types that are valid there.
 PLACES = {
     path: {schema.get("type", "string")}
     if isinstance(schema.get("type", ""), str)
@@ -1282,7 +1284,7 @@ def faults(folder: Path, text: str) -> list[tuple[int, str, str]]:
 
 
 @pytest.mark.parametrize("text", UNVERSIONED)
-def test_what_has_no_version(tmp_path, text):
+def test_a_file_without_a_version(tmp_path, text):
     assert [each[:2] for each in faults(tmp_path, text)] == UNVERSIONED[text]
 
 
@@ -1486,7 +1488,7 @@ def reported(request, monkeypatch):
     return read
 
 
-#: Text, and the data that it is.
+#: Text, and its data.
 PARSED = [
     ("", None),
     ("# nothing\n", None),
@@ -1565,7 +1567,7 @@ def test_what_cannot_be_parsed(reported, text, lines):
         ("- !!str [d]\n- !!map d\n", [["d"], "d"], [(1, (0,)), (2, (1,))]),
     ],
 )
-def test_what_is_parsed(reported, text, data, places):
+def test_parsed_data(reported, text, data, places):
     assert reported(text) == (data, places)
 
 

@@ -152,7 +152,7 @@ MY_IP = "my_ip = 192.0.2.7"
 @pytest.mark.parametrize(
     ("content", "name", "value"),
     [
-        # the files that nova-compute finds by itself
+        # the default files of nova-compute
         *(
             (content, "virt_type", virt_type)
             for content, virt_type in (
@@ -175,7 +175,7 @@ MY_IP = "my_ip = 192.0.2.7"
                 ),
             )
         ),
-        # a URI that is not understood wins over the scheme, too
+        # a URI overrides the scheme, even if it is not understood
         *(
             ({NOVA: URI(uri)}, "channels.transport", transport)
             for uri, transport in (
@@ -187,7 +187,7 @@ MY_IP = "my_ip = 192.0.2.7"
                 ("tls", ""),
             )
         ),
-        # an address by its name, as Nova's installation guide has it
+        # a reference to an address, as in Nova's installation guide
         *(
             (
                 {NOVA: LISTEN(option, text)},

@@ -300,7 +300,7 @@ def test_a_build_without_git_has_the_version_and_every_file(tmp_path):
         shutil.copy(ROOT / name, source / name)
     command = [sys.executable, "-W", "ignore", "-c", BUILD, dist]
     subprocess.check_output(command, cwd=source)
-    # Their names have the version.
+    # The names of the files contain the version.
     name = f"nova_vhard-{version()}"
     with tarfile.open(dist / f"{name}.tar.gz") as sdist:
         packed = {m.name for m in sdist.getmembers() if m.isfile()}

@@ -501,7 +501,7 @@ def test_the_longest_refusal_has_its_url_whole():
 @pytest.mark.parametrize(
     "value", ["", PAGE, "http://10.0.0.1:8080/a/b.html?c=d"]
 )
-def test_what_the_option_may_be(value):
+def test_valid_help_urls(value):
     assert configured(vhard, help_url=value).vhard.help_url == value
 
 
@@ -520,7 +520,7 @@ def test_what_the_option_may_be(value):
         ("notification_topic", "a b"),
     ],
 )
-def test_what_an_option_may_not_be(name, value):
+def test_invalid_option_values(name, value):
     with pytest.raises(ValueError, match="doesn't match regex"):
         configured(vhard, **{name: value})
 
@@ -619,7 +619,7 @@ def stack(*names):
         (NAMES[:1], 1),
         (NAMES, len(NAMES)),
         (NAMES * 12, len(NAMES) * 12),
-        # the first that is wanted is the one
+        # the first match is returned
         (["app", "app"], 1),
     ],
 )

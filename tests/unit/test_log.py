@@ -561,7 +561,7 @@ NO_VALUE = "no JSON: Expecting value: line 1 column 1 (char 0)"
     ],
     ids=range(12),
 )
-def test_what_should_be_an_event_and_is_none_is_unreadable(line, why):
+def test_an_invalid_event_is_unreadable(line, why):
     with pytest.raises(decisions.Unreadable, match=f"^{re.escape(why)}"):
         decisions.read(line.encode(errors="surrogateescape"))
 

@@ -150,7 +150,7 @@ def test_the_services_own_bus_of_notifications_is_taken(conf, consumer):
     conf.set_override("transport_url", DOWN)
     for name, value in {
         "transport_url": "fake:",
-        # what the service itself sends is another matter
+        # the service's own notifications do not matter
         "driver": ["noop"],
         "topics": ["notifications"],
         "retry": 0,
@@ -173,7 +173,10 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_counted(
     waiting.up.set()
     came = [consumer.payload() for _ in range(4)]
     assert [(each["number"], each["dropped"]) for each in came] == [
-        *((0, 0), (1, 5), (2, 0), (3, 0)),
+        (0, 0),
+        (1, 5),
+        (2, 0),
+        (3, 0),
     ]
     # the log says in the end how many it were
     until(lambda: len(warnings()) == 2)
@@ -220,7 +223,7 @@ def test_what_cannot_be_sent_is_tried_again_and_not_logged_whole(
     # given
     monkeypatch.setattr(notify, "_PAUSE", 0)
     fault = oslo_messaging.MessageDeliveryFailure("no such queue\nx")
-    # DEFAULT: what it really does
+    # DEFAULT calls the real method.
     send = mock.Mock(
         wraps=oslo_messaging.get_notification_transport(
             conf
@@ -323,7 +326,7 @@ def test_what_another_thread_has_dropped_is_no_fault(conf, consumer):
 def test_after_a_fork_a_process_has_a_thread_of_its_own(
     conf, consumer, monkeypatch
 ):
-    """No real fork: there are threads here."""
+    """Only the process ID changes: a process with threads must not fork."""
     result = sender(conf)
     result.decided("{}")
     (parents,) = result._workers.values()

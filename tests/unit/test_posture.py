@@ -28,7 +28,7 @@ class Scripted:
     """Stands for Placement: each request is one to let go, or not.
 
     :ivar hosts: names of the hosts that the next request is answered with
-    :ivar hangs: ``request`` or ``connect``, what is held up until ``let_go``
+    :ivar hangs: the step that waits until ``let_go``: request or connect
     """
 
     def __init__(self):

@@ -1015,8 +1015,8 @@ def found(violations):
 
 
 FILES = policy(guest_devices={"image_signature": SIGNED})
-#: Rules about what Nova picks for a silent image, what the server's image
-#: says, and the outcome.
+#: Rules on values that Nova picks, properties of the server's image, and the
+#: outcome.
 PICKED = (
     # The tablet that Nova selects and records; also a virtio tablet.
     (
@@ -1058,7 +1058,7 @@ PICKED = (
 @pytest.mark.parametrize(
     ("rules", "operation", "stored", "now", "specs", "outcome"),
     [
-        # a server of a file that no user has signed
+        # a server from an unsigned image
         *(
             (FILES, operation, {}, now, ((), ()), outcome)
             for operation, now, outcome in (

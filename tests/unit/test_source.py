@@ -387,7 +387,7 @@ def test_a_document(text):
         ),
     ],
 )
-def test_what_is_refused_says_why(monkeypatch, text, most, deepest, message):
+def test_rejected_xml_has_a_reason(monkeypatch, text, most, deepest, message):
     monkeypatch.setattr(xml, "MAX_ELEMENTS", most)
     monkeypatch.setattr(xml, "MAX_DEPTH", deepest)
     monkeypatch.setattr(xml, "MAX_SIZE", 100)
@@ -500,7 +500,7 @@ def new(tmp_path):
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_what_a_kill_leaves_is_taken_by_the_next_write(path, new, call):
+def test_the_next_write_uses_the_file_of_a_killed_writer(path, new, call):
     """The temporary file may contain a secret."""
     path.write_text("old")
     for _ in range(2):
@@ -581,7 +581,7 @@ def test_a_file_is_created(tmp_path, arguments, mode):
     assert left_alone(path) == ("new", mode)
 
 
-def test_what_is_there_is_not_created(path):
+def test_an_existing_file_is_not_created(path):
     """A dangling link also counts as an existing file."""
     path.symlink_to("nothing")
     with pytest.raises(FileExistsError) as raised:

@@ -260,7 +260,7 @@ UBUNTU = {"os_distro": "ubuntu"}
         (EXPLICIT, {DISK_RULE: ["*o*"]}, UBUNTU, {("disk_bus", None)}),
         (EXPLICIT, {DISK_RULE: ["*"]}, UBUNTU, set()),
         (EXPLICIT, {DISK_RULE: "*"}, UBUNTU, set()),
-        # any word of true and false
+        # any spelling of true and false
         (
             {"guest_devices": {"pmu": {"allow": ["false"]}}},
             {"guest_devices.pmu": ["*"]},
@@ -831,7 +831,7 @@ NAMES = [f"gpu{index}" for index in range(MOST)]
         ),
         ({"resources:VGPU": "0", "resources:VCPU": "2"}, []),
         ({"trait:CUSTOM_VHARD_IOMMU": "required"}, []),
-        # several of one name
+        # several devices of one name
         ({"resources:VGPU": "4"}, [("mdev", "VGPU", "4")]),
         (
             {"resources1:VGPU": "1", "resources2:VGPU": "2"},
@@ -841,7 +841,7 @@ NAMES = [f"gpu{index}" for index in range(MOST)]
             {"resources1:VGPU": "x", "resources2:VGPU": "2"},
             [("mdev", "VGPU", "x+2")],
         ),
-        # aliases; those behind the last that is read count as they are
+        # aliases; the text after the last alias that is read is one name
         *(
             (
                 {"pci_passthrough:alias": text},
@@ -960,7 +960,8 @@ ACCELERATOR = hardware.Passthrough(
                 {"id": PORT},
                 vnic,
                 hardware.Passthrough(
-                    *("device_profiles", f"port {PORT}"),
+                    "device_profiles",
+                    f"port {PORT}",
                     f"accelerator of port {PORT}",
                 ),
             )
@@ -1123,7 +1124,7 @@ REQUIRE = {
                 ("kernel_aslr", "audit"),
             },
         ),
-        # a flavor's own demand holds in any mode
+        # a flavor's own requirement applies in any mode
         (
             {"mode": "audit"},
             BOOT,

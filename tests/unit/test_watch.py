@@ -279,7 +279,7 @@ SCENARIOS = {
         ]
         for shift in (86_400, -86_400)
     },
-    # there is one warning where the copy cannot be written
+    # one warning if the copy cannot be written
     **{
         f"no copy: {reason}": [
             *(step, ("write", WARN), ("start", 1), ("mode", "warn")),
@@ -292,7 +292,7 @@ SCENARIOS = {
         )
     },
     **{
-        f"why a copy is not taken, {len(text)} characters": [
+        f"the reason for a rejected copy, {len(text)} characters": [
             *(*KEPT, ("write", BROKEN), ("restoring", RuntimeError(text))),
             *(("start", 2), ("none", "policy.yaml")),
             ("said", [("ERROR", f": RuntimeError: {shown}"), ("ERROR", "")]),
@@ -393,7 +393,7 @@ def test_what_holds(path, state, monkeypatch, caplog, logged, steps):
                 assert found == [
                     (level, [True] * len(words)) for level, *words in value
                 ]
-    # none of them is a fault of ours
+    # no step logs a traceback
     assert not [each for each in caplog.records if each.exc_info]
 
 

@@ -72,7 +72,7 @@ def test_until_its_age_is_over(ledger):
     take(ledger, Verdict(nonsense="?"), NOW + 589)
     assert ledger.attested(NOW + 589)
     assert not ledger.attested(NOW + 590)
-    # A time to come lasts no longer.
+    # A time in the future does not last longer.
     take(ledger, verified(-59))
     assert ledger.attested(NOW) == {HOST: NOW + AGE}
     # A host that is not mapped any more.

@@ -37,14 +37,14 @@ DAY = 86400
 @pytest.mark.parametrize(
     ("until", "passed", "max_age", "counts"),
     [
-        # It counts until its time.
+        # A mark counts until its time.
         (600, 599, None, True),
         (600, 600, None, False),
-        # Nothing lasts longer than the longest max_age, as by a clock of the
-        # attestor's that is years ahead.
+        # No mark lasts longer than the longest max_age, for example if the
+        # clock of the attestor is years ahead.
         (DAY, 0, None, True),
         (DAY + 3601, 0, None, False),
-        # A scheduler knows how long a mark lasts at most.
+        # A scheduler knows the maximum age of a mark.
         (660, 0, 600, True),
         (661, 0, 600, False),
     ],
@@ -127,7 +127,7 @@ def test_one_key_a_line(path):
                 "ab" * 32 + "\nx",
             )
         ),
-        # Others can read it, or change it.
+        # Other users can read the file or change it.
         *(
             ("ab" * 32, mode, 0o755, r"chmod (go-w|o-r)")
             for mode in (0o644, 0o660, 0o602, 0o604)

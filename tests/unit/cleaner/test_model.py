@@ -129,7 +129,7 @@ class Cloud:
         if uuid not in (ROOT, self.provider):
             return answer(404)
         if part[0] == "traits":
-            # A write has its new ones.
+            # A write replaces the traits.
             self.root = {**self.root, **(data or {})}
             return answer(200, self.root)
         body = {"resource_provider_generation": self.generation}
@@ -356,11 +356,11 @@ class Model(RuleBasedStateMachine):
 
         :param trouble: fault of the host during the round
         """
-        host, rules = self.host, {"no rules": "", "other rules": "second"}
+        host = self.host
         host.disk_full, host.silent = trouble == "disk", trouble == "libvirt"
-        host.works, host.rules = (
-            trouble != "steps",
-            rules.get(trouble, "first"),
+        host.works = trouble != "steps"
+        host.rules = {"no rules": "", "other rules": "second"}.get(
+            trouble, "first"
         )
         host.points, host.late = 0, False
         host.events = {at: getattr(host, name) for at, name in happens.items()}

@@ -53,7 +53,7 @@ def test_the_sample_of_an_nvme_drive():
     steps = load(SAMPLE).entry_for(device("144d", "a824"), "0x010802").steps
     assert [(x.step, x.priority, x.time_limit) for x in steps] == [
         ("function_reset", 90, TIME_LIMIT),
-        ("nvme_erase", steps[1].priority, 3600),
+        ("nvme_erase", 80, 3600),
     ]
     assert steps[0].settings == {"methods": ["flr"]}
     assert steps[1].settings["wear_limit"] == "80"

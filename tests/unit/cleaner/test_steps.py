@@ -188,7 +188,7 @@ def cli(tmp_path, root):
 
 
 def erase(root, cli, *answers, driver="nvme", refuses="", **settings):
-    """Return the outcome of the step on a drive that answers so."""
+    """Return the outcome of the step on a drive with these answers."""
     for answer in answers:
         cli.answers(*answer.args, **answer.kwargs)
     settings = {"program": str(cli.path), **settings}
@@ -359,7 +359,7 @@ def test_a_sanitize_is_waited_for(root, cli, states, before, after):
     answers = has(sanicap=3), call("sanitize-log", *states)
     outcome = erase(root, cli, *answers)
     assert outcome.clean
-    # The traits that such a controller stands for.
+    # The traits of such a controller.
     assert "HW_NVME_CES, HW_NVME_BES" in outcome.evidence[1]
     verbs = [x.split()[0] for x in cli.asked if x.startswith("sanitize")]
     log = ["sanitize-log"]

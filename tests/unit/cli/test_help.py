@@ -74,12 +74,8 @@ def test_files_that_nobody_named_are_named_without_the_option(
     program = daemon.Program(
         "a", (default,), SimpleNamespace(register=lambda _: None)
     )
-    assert (
-        program.run(
-            lambda *_: 0, SimpleNamespace(config_file=None, debug=False)
-        )
-        == 1
-    )
+    options = SimpleNamespace(config_file=None, debug=False)
+    assert program.run(lambda *_: 0, options) == 1
     assert capsys.readouterr().err.startswith(f"a: {default}: cannot be ")
 
 
@@ -134,7 +130,7 @@ print(*sys.modules)
 """
 
 
-def test_what_is_imported():
+def test_imported_modules():
     """openstackclient loads all commands before it runs any.
 
     A check of a policy spends most of its time on imports.
@@ -206,7 +202,7 @@ def test_the_extra_is_named(program, package, extra, monkeypatch, capsys):
     ("missing", "said"),
     [
         ("prettytable", "install nova-vhard[node]"),
-        # a module of ours that is missing is a fault
+        # one of our own modules is missing
         ("nova_vhard.host.report", "Traceback"),
     ],
 )
@@ -273,15 +269,13 @@ def configure(tmp_path, module, name, value):
         (guard, "disk_paths", "/$unknown", r": no such.*\$\$"),
     ],
 )
-def test_a_value_that_leads_nowhere_is_named(
-    tmp_path, module, name, value, said
-):
+def test_an_invalid_value_is_named(tmp_path, module, name, value, said):
     place = rf"\[{module.GROUP.name}\] {name}"
     with pytest.raises(ValueError, match=f"{place}{said}"):
         configure(tmp_path, module, name, value)
 
 
-def test_no_option_of_a_path_may_be_empty_unless_it_is_by_default(tmp_path):
+def test_options_with_a_path_must_not_be_empty(tmp_path):
     assert configure(tmp_path, reporter, "textfile_directory", "") == ""
     for module in (attestor, cleaner, exporter, guard, reporter):
         for option in module.OPTS:

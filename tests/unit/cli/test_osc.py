@@ -192,7 +192,7 @@ def test_junit_that_cannot_be_written(tmp_path):
 CHANGES = [{"place": "image", "id": "a\nb", "property": "x", "value": None}]
 
 
-def test_a_fix_is_words_and_clean_data():
+def test_a_fix_is_text_and_sanitized_data():
     cell = violations.FixCell("run\n`ls`", CHANGES)
     assert str(cell) == "run `ls`"
     assert json.loads(json.dumps(cell.machine_readable())) == {
@@ -209,7 +209,7 @@ def test_a_fix_is_words_and_clean_data():
 
 
 def test_an_image_is_asked_for_once(monkeypatch):
-    """Unless others were asked for since: the oldest is forgotten."""
+    """The cache is small, and drops its oldest image."""
     monkeypatch.setattr(server_sources, "_KEPT", 2)
     glance = Mock()
     glance.get.side_effect = lambda name: {"id": name, "disk_format": "iso"}

@@ -94,7 +94,7 @@ def test_the_sample_has_every_operation_and_key():
 
 def test_the_samples_examples_are_cases(tmp_path):
     head, _, examples = docs.text_of(SAMPLE).partition(
-        "# If your policy has an ex"
+        "# If your policy has an exemption:"
     )
     lines = [each for each in examples.splitlines() if each.startswith("#  ")]
     more = "\n".join(line[1:] for line in lines)

@@ -279,7 +279,7 @@ UNREACHABLE = Mock(side_effect=exceptions.ConnectFailure("unreachable"))
             FAILURE,
             ["(axxx", SYNC],
         ),
-        # what a login cannot see is not a success
+        # a login that may not see all flavors is not a success
         (
             [flavor("b", SYNCED)],
             ("service",),

@@ -312,12 +312,8 @@ def test_any_request(name, operation, holder, examples):
             assert not refusals or not fix.complete
             return
         after, kinds = follow(sent, text)
-        rest = (
-            asked(after, OWN if holder else None)
-            .verdict(rules, TODAY)
-            .refusals
-        )
-        assert bool(rest) == bool(fix.left), (states, text)
+        again = asked(after, OWN if holder else None).verdict(rules, TODAY)
+        assert bool(again.refusals) == bool(fix.left), (states, text)
         if holder:
             assert ("by hand" in kinds) == bool(fix.left and fix.complete)
             for kept in ("hw_architecture", "os_distro"):

@@ -533,7 +533,7 @@ BEFORE = {"a": "1", "c": "1"}
 AFTER = {"a": "2", "b": "2"}
 
 
-#: A document, edits, and what it is then.
+#: A document, edits, and the edited document.
 EDITED = [
     ({"a": "1"}, {"a": "2", "b": "3"}, {"a": "2", "b": "3"}),
     ({"a": "1", "b": "2"}, {"a": None, "c": None}, {"b": "2"}),
@@ -593,7 +593,7 @@ SUBJECTLE = {"hw_pmu": "true", "x": "1", "mappings": "[{}]"}
     ],
 )
 def test_a_document(document, edits, before, place, result):
-    """It may be that of a change, or of a copy."""
+    """Edits of documents, changes and copies do not modify the original."""
     kept = repr(document)
     named = {(place, name): value for name, value in edits.items()}
     assert Draft(SUBJECT, named).of(*place, document, before) == result

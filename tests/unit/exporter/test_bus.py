@@ -70,7 +70,8 @@ def test_counts_what_a_service_sends_and_no_other(conf, exporter, exchange):
     topic = conf.vhard.notification_topic
     notifier = oslo_messaging.Notifier(
         oslo_messaging.get_notification_transport(conf),
-        *("compute.host", "messagingv2"),
+        "compute.host",
+        "messagingv2",
         topics=[topic],
     )
     # when

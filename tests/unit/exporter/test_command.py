@@ -36,7 +36,7 @@ def configured(tmp_path, **options):
 
 
 def scraped(port):
-    """Return what is served; nothing before it is."""
+    """Return the metrics; "" while the exporter does not respond."""
     with contextlib.suppress(OSError):
         url = f"http://127.0.0.1:{port}/metrics"
         with urllib.request.urlopen(url, timeout=_WAIT) as answer:
@@ -167,7 +167,6 @@ _FORGED = """
 import json, sys, threading
 import oslo_messaging
 from nova_vhard.cmd import exporter
-from tests.unit.guard.domains import until
 from nova_vhard.exporter import service
 
 def run(self, host, port):

@@ -87,7 +87,7 @@ BELOW = "decision_seconds_bucket gate=nova-api le="
                 f"{RULES_OF}.vif_model": 2,
             },
         ),
-        # The time that they take.
+        # The durations of decisions.
         (
             [payload(seconds=61e-6), payload(seconds=0.5)],
             {
@@ -97,7 +97,7 @@ BELOW = "decision_seconds_bucket gate=nova-api le="
                 "decision_seconds_sum gate=nova-api": pytest.approx(0.500061),
             },
         ),
-        # What a service has dropped.
+        # Notifications that a service has dropped.
         (
             [payload(dropped=5), payload(), payload(dropped=2)],
             {"notifications_dropped_total service=nova-api": 7},
@@ -188,9 +188,12 @@ def policies(exporter):
 
 
 HERE, AWAY = "nova-api:controller1", "nova-api:controller2"
-OTHERS = "9ab2" * 4
-FAULT = ran(1, OTHERS, "policy.yaml:2:\nmode"), AWAY
-OURS = {"service=nova-api": 1, "digest=4f1c0a7be2d39586 service=nova-api": 1}
+OTHER_DIGEST = "9ab2" * 4
+FAULT = ran(1, OTHER_DIGEST, "policy.yaml:2:\nmode"), AWAY
+IN_FORCE = {
+    "service=nova-api": 1,
+    "digest=4f1c0a7be2d39586 service=nova-api": 1,
+}
 
 
 @pytest.mark.parametrize(
@@ -200,9 +203,12 @@ OURS = {"service=nova-api": 1, "digest=4f1c0a7be2d39586 service=nova-api": 1}
         # One of the processes, on another host, cannot use its file.
         (
             [FAULT],
-            {"service=nova-api": 0, f"digest={OTHERS} service=nova-api": 1},
+            {
+                "service=nova-api": 0,
+                f"digest={OTHER_DIGEST} service=nova-api": 1,
+            },
         ),
-        # It has no policy at all; it is corrected.
+        # The process has no policy at all; its file is corrected.
         (
             [FAULT, (ran(1, None, "x"), AWAY)],
             {"service=nova-api": 0, "digest=none service=nova-api": 1},
@@ -214,14 +220,14 @@ OURS = {"service=nova-api": 1, "digest=4f1c0a7be2d39586 service=nova-api": 1}
 def test_the_policies_in_force(exporter, caplog, sent, changes):
     for runs, publisher in [(ran(1), HERE), (ran(2), HERE), *sent]:
         send(exporter, runs, kind=notify.POLICY, publisher=publisher)
-    assert policies(exporter) == OURS | changes
+    assert policies(exporter) == IN_FORCE | changes
     fault = (
         f"The policy of {AWAY} cannot be used as it is: policy.yaml:2: mode"
     )
     assert (fault in caplog.messages) == bool(sent)
 
 
-def test_what_a_silent_process_runs_is_forgotten(exporter, monkeypatch):
+def test_the_policy_of_a_silent_process_is_forgotten(exporter, monkeypatch):
     send(exporter, ran(1), ran(2), kind=notify.POLICY)
     later = time.monotonic() + metrics.SILENCE
     monkeypatch.setattr(metrics.time, "monotonic", lambda: later)

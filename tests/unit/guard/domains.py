@@ -77,7 +77,7 @@ def another() -> str:
 
 def policy(path, more=""):
     """Load a policy that enforces everything that baseline has."""
-    # At once: a daemon may read the file at any time.
+    # In one step: a daemon may read the file at any time.
     new = path.with_suffix(".new")
     new.write_text(POLICY + more)
     new.replace(path)

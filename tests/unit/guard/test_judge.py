@@ -84,11 +84,13 @@ def disk(more, operation, before, expected):
 def device(passed, hours, operation, expected):
     """Return the story of a device, on a host that has passed checks.
 
-    :param hours: how old its report is
+    :param hours: age of the report
     """
-    everything = "passthrough: {allow: {aliases: ['*'], ports: [vf, pf, vdpa, "
-    everything += "remote_managed], mdev: ['*'], device_profiles: ['*']}, "
-    more = ENFORCE + everything + "require: [iommu]}\n"
+    more = (
+        f"{ENFORCE}passthrough: {{require: [iommu], allow: {{aliases: ['*'], "
+        "ports: [vf, pf, vdpa, remote_managed], mdev: ['*'], "
+        "device_profiles: ['*']}}\n"
+    )
     reports = [] if passed is None else [{"passed": passed, "hours": hours}]
     return [*reports, (more, xml(devices=PASSED), operation, expected)]
 
@@ -110,28 +112,28 @@ def attested(*checks):
 NEEDS = ENFORCE + "hosts: {require: [iommu]}\n"
 HARD = "moves: {hosts: enforce}\n"
 UNPROVEN = "refuse passthrough.require"
-#: What a refusal says, by its first rule.
+#: First rule of a refusal to a part of its text.
 SAID = {
     BUS: "(allowed: virtio, scsi)",
     "hosts.require": "this host has not passed the checks iommu",
 }
 #: Of each judgement: policy, guest, operation, and the outcome with the rules;
-#: None where only what the guest had before matters. Or the host's report.
+#: None if the step only records devices. Or a report of the host.
 STORIES = {
-    # A guest that no one has seen.
+    # A guest that the guard has not seen before.
     "a disk by the default": disk("", START, None, f"audit {BUS}"),
     "a disk, audit": disk(AUDIT, START, None, f"audit {BUS}"),
     "a disk, warn": disk(WARN, START, None, f"warn {BUS}"),
     "a disk, enforce": disk(ENFORCE, START, None, f"refuse {BUS}"),
     "a disk, a rule": disk(ENFORCE + RULE, START, None, f"warn {BUS}"),
-    # One that had the same, or something else.
+    # A guest that had the same disk, or another one.
     "had the disk": disk(ENFORCE, START, "sata", f"warn {BUS}"),
     "had the disk, moves": disk(
         ENFORCE + MOVES, START, "sata", f"refuse {BUS}"
     ),
     "had the disk, audit": disk(AUDIT + MOVES, START, "sata", f"audit {BUS}"),
     "had another disk": disk(ENFORCE, START, "virtio", f"refuse {BUS}"),
-    # One that comes by live migration had everything.
+    # A guest that arrives by live migration had all its devices before.
     "comes with the disk": disk(ENFORCE, MOVE, None, f"warn {BUS}"),
     "comes, moves": disk(ENFORCE + MOVES, MOVE, None, f"refuse {BUS}"),
     "comes, audit": disk(AUDIT + MOVES, MOVE, None, f"audit {BUS}"),
@@ -141,16 +143,16 @@ STORIES = {
     "a disk, disabled": disk(
         "enabled: false\n" + ENFORCE, START, None, "disabled"
     ),
-    # Devices of the host need its proof, which gets old.
+    # Host devices require a report of the host, which expires.
     "a device, proven": device(("iommu",), 0, START, "allow"),
     "a device, old proof": device(("iommu",), 1.5, START, "allow"),
     "a device, too old": device(("iommu",), 2.5, START, UNPROVEN),
-    "a device, to come": device(("iommu",), -1, START, UNPROVEN),
+    "a device, future proof": device(("iommu",), -1, START, UNPROVEN),
     "a device, other proof": device((), 0, START, UNPROVEN),
     "a device, no report": device(None, 0, START, UNPROVEN),
     "a device moves": device((), 0, MOVE, UNPROVEN),
     "a device moves, proven": device(("iommu",), 0, MOVE, "allow"),
-    # What every guest needs of its host.
+    # Checks that every guest requires.
     "a host, new guest": [(NEEDS, xml(), START, "refuse hosts.require")],
     "a host, known guest": [
         (AUDIT, xml(), START, None),
@@ -160,7 +162,7 @@ STORIES = {
         (AUDIT, xml(), START, None),
         (NEEDS + HARD, xml(), START, "refuse hosts.require"),
     ],
-    # An attestation proves the other checks of the host.
+    # A host that is attested proves the other checks itself.
     "a host, attested": [
         {"passed": ("iommu",), "hours": 0},
         (attested("iommu") + HARD, xml(), START, "allow"),
@@ -486,7 +488,8 @@ def test_an_unreadable_file_knows_no_guest_and_adopts_none(unread, caplog):
         ("{", False, [None, {B}]),
         (
             '{"version": 1, "adopted": false, "guests": {}}',
-            *(False, [None, {B}]),
+            False,
+            [None, {B}],
         ),
     ],
     ids=["whole", "gone", "damaged", "not all taken in"],

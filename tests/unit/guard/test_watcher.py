@@ -201,7 +201,7 @@ def test_a_guest_that_makes_the_judge_fail_keeps_no_other_from_being_judged(
     assert f"Guest {OTHER} can be judged" in caplog.messages
 
 
-def test_an_event_has_its_own_guest_read_alone_at_once(watch, events):
+def test_an_event_reads_only_its_own_guest_at_once(watch, events):
     connection = FakeConnection({UUID: xml(), OTHER: xml(server=OTHER)})
     result = watch(LibvirtError("not yet"), connection, pause=3600)
     until(lambda: result._proven_mode)

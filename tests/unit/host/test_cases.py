@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The answers of the host checks, to the cases in tests/unit/host/cases.
 
-Those of a TPM are in tests/unit/host/tpm_logs.py.
+The cases for a TPM are in tests/unit/host/tpm_logs.py.
 
 A file has groups of cases. The keys of a group count in each of its rows, and
 a row that is a list has the keys in ``columns``. The keys of a case are:
@@ -32,7 +32,7 @@ a row that is a list has the keys in ``columns``. The keys of a case are:
 ``expected``
     fields of Expected
 ``policy``
-    name of a shipped policy, which says what is expected
+    name of a shipped policy that determines Expected
 ``libvirt``
     reason why libvirt is unavailable
 name of a check
@@ -92,7 +92,7 @@ def emulator(name, folder):
 
 
 def compiled(**binaries):
-    """Return binaries: path to a source and flags of the compiler."""
+    """Compile binaries: path to a source and flags of the compiler."""
     words = {path: text.split() for path, text in binaries.items()}
     return {
         path: elf_files.compiled(*flags, source=SOURCES[source])
@@ -105,8 +105,8 @@ SOURCES = {
     "library": elf_files.LIBRARY,
     "small": elf_files.SMALL,
 }
-#: What an emulator with a stack canary and FORTIFY refers to, or a weak one;
-#: and the library that one needs.
+#: Kind of an emulator to the symbols that it refers to, and the library that
+#: it needs.
 SYMBOLS = {
     "good": ([b"__stack_chk_fail", b"__memcpy_chk"],),
     "weak": ([],),
@@ -302,7 +302,7 @@ class Closed(HostRoot):
 
 
 def shipped(name):
-    """Return what a shipped policy expects of a host."""
+    """Return the Expected of a shipped policy."""
     policy = document.load(document.shipped(name))
     refused, machines = hosts.refused(policy), hosts.machines(policy)
     return Expected(policy=True, refused=refused, machines=machines)

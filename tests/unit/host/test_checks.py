@@ -54,7 +54,7 @@ XEN = {
 
 @pytest.mark.parametrize(
     ("content", "statuses"),
-    # A host under Xen; one of which nothing can be seen.
+    # A host under Xen; a host without any files.
     [(XEN, {UNKNOWN}), ({}, {UNKNOWN, Status.NOT_APPLICABLE})],
     ids=["xen", "nothing"],
 )

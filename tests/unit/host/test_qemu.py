@@ -56,7 +56,7 @@ def run(tree, name):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_an_emulator_with_capabilities_is_a_fail(tree):
-    """Like setuid, they give a guest's process more privileges."""
+    """Like setuid, capabilities give a guest's process more privileges."""
     # CAP_NET_RAW, permitted and effective, in version 2.
     given = struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0)
     os.setxattr(tree.root / QEMU[1:], "security.capability", given)
@@ -78,7 +78,10 @@ def test_a_library_with_an_executable_stack(tree):
 
 @pytest.fixture
 def rounds(tree, tmp_path, monkeypatch):
-    """Run all checks as another process; return what was read, and said."""
+    """Return a function that runs all checks as in a new process.
+
+    It returns the binaries that were read, and the results.
+    """
     examined = mock.Mock(wraps=examine)
     monkeypatch.setattr(qemu_binaries, "examine", examined)
     (tmp_path / "state").mkdir()
@@ -99,7 +102,7 @@ def rounds(tree, tmp_path, monkeypatch):
 def test_a_second_round_reads_no_binary(tree, tmp_path, rounds):
     module = "/usr/lib/x86_64-linux-gnu/qemu/a.so"
     tree.put(module, elf_files.compiled(*SO, source=LIBRARY))
-    # Without a folder one round reads once.
+    # Without a folder for the cache, a round reads each binary once.
     assert rounds(None)[0] == [QEMU, module]
     read, result = rounds()
     assert read == [QEMU, module]
@@ -111,7 +114,7 @@ def test_a_second_round_reads_no_binary(tree, tmp_path, rounds):
 
 
 def test_a_changed_binary_does_not_go_unnoticed(tree, rounds):
-    """Neither one whose size and times are as they were."""
+    """Even if its size and its times are the same."""
     place = tree.root / QEMU[1:]
     rounds()
     place.chmod(0o4755)
@@ -286,7 +289,7 @@ def build_of(path):
 
 @pytest.fixture
 def built(tmp_path):
-    """Return what puts a binary into place: a good one, but for flags."""
+    """Return a function that builds a binary, a good one by default."""
 
     def put(*flags, source=elf_files.SOURCE):
         path = tmp_path / "binary"
@@ -341,7 +344,7 @@ def test_a_static_program_without_libc_tells(built, more, canary):
     assert (facts.kind, facts.canary) == (STATIC, canary)
 
 
-#: A tag that only saves the loader some time, and may be replaced.
+#: Tags; tests replace the first one, which only saves the loader some time.
 _RELACOUNT, _RPATH, _RUNPATH = 0x6FFFFFF9, 15, 29
 #: Nothing is bound at once.
 BOUND_LAZILY = {DT_FLAGS: (DT_FLAGS, 0), DT_FLAGS_1: (DT_FLAGS_1, 0x08000000)}
@@ -379,7 +382,7 @@ NEW_PATH = ("-Wl,--enable-new-dtags,-rpath,/a:/b",)
             BOUND_LAZILY,
             {"relro": PARTIAL, "kind": STATIC_PIE},
         ),
-        # An empty part that is protected.
+        # An empty RELRO segment.
         ((), {0x6474E552: {"memory": 0}}, {}, {"relro": NONE}),
         # No stack header, or two of which one allows execution.
         ((), {STACK: {"type": elf_files.PT_NULL}}, {}, {"nx": False}),
@@ -395,13 +398,13 @@ NEW_PATH = ("-Wl,--enable-new-dtags,-rpath,/a:/b",)
         ((), {elf_files.PT_LOAD: {"flags": 7}}, {}, {"nx": False}),
         # An older PIE.
         ((), {}, {DT_FLAGS_1: (DT_FLAGS_1, 1)}, {"kind": PIE}),
-        # The loader ignores DT_RPATH beside DT_RUNPATH, even an empty one.
+        # The loader ignores DT_RPATH if DT_RUNPATH exists, even if empty.
         (OLD_PATH, {}, {}, {"search": ("/a", "/b")}),
         (NEW_PATH, {}, {_RELACOUNT: (_RPATH, 1)}, {"search": ("/a", "/b")}),
         (OLD_PATH, {}, {_RELACOUNT: (_RUNPATH, 0)}, {"search": ("",)}),
     ],
 )
-def test_what_a_linker_would_not_write(built, flags, headers, tags, expected):
+def test_files_that_no_linker_writes(built, flags, headers, tags, expected):
     path = built(*flags)
     for kind, change in headers.items():
         elf_files.change_header(path, kind, **change)
@@ -415,7 +418,7 @@ def test_what_a_linker_would_not_write(built, flags, headers, tags, expected):
     ("huge", "page"),
     [(1 << 21, 4096), (1 << 29, 65536), (7, 4096), ("", 4096)],
 )
-def test_what_is_protected_ends_with_a_page_of_the_kernels(built, huge, page):
+def test_relro_ends_with_a_page_of_the_kernel(built, huge, page):
     """The loader rounds down: the rest of the last page stays writable."""
     binary = built()
     root = HostRoot(build(binary.parent, {elf._HUGE: f"{huge}\n"}))
@@ -502,7 +505,8 @@ def mutated(data, rng):
         length = rng.choice((1, 1, 2, 4, 8))
         value = rng.choice((0, 1, 0x7F, 0x80, 0xFF, *rng.randbytes(5)))
         changed[place : place + length] = bytes((value,)) * length
-    return bytes(changed[: rng.choice((len(data),) * 9 + (place,))])
+    end = place if rng.random() < 0.1 else len(data)
+    return bytes(changed[:end])
 
 
 def test_damaged_files_are_an_answer_or_a_clear_error(tmp_path):

@@ -51,8 +51,13 @@ def test_every_check_of_the_catalogue_is_installed():
 
 
 #: A check of each status on the captured host, and one that needs a policy.
-SHOWN = ("iommu", "iommu_strict", "passthrough_disabled", "selinux_booleans")
-SHOWN += ("qemu_minimal",)
+SHOWN = (
+    "iommu",
+    "iommu_strict",
+    "passthrough_disabled",
+    "selinux_booleans",
+    "qemu_minimal",
+)
 #: Arguments, and the width of the terminal.
 PRINTED = [
     ("-f json", 80),
@@ -78,8 +83,8 @@ _CHANGES = re.compile(
 )
 
 
-def test_what_is_printed(tmp_path, capsys, monkeypatch):
-    """In every format; a table fits the terminal."""
+def test_printed_output(tmp_path, capsys, monkeypatch):
+    """Every format, and tables that fit the terminal."""
     root = capture("vtd-on", tmp_path)
     chosen = [CHECKED[name] for name in SHOWN]
     monkeypatch.setattr(report, "load", lambda: chosen)

@@ -346,7 +346,7 @@ WAITS = "#include <unistd.h>\nint main(void) { for (;;) pause(); }\n"
 
 
 def named(*paths):
-    """Return a libvirt that names emulators, and has no guest."""
+    """Return a mock of libvirt that names emulators, and has no guest."""
     answer = ElementTree.fromstring(capabilities(*map(str, paths)))
     return mock.Mock(capabilities=lambda: answer, running=list)
 
@@ -426,7 +426,7 @@ def test_a_file_that_a_newer_link_leads_to(tmp_path):
 
 @pytest.fixture
 def put(tmp_path):
-    """Return what makes a program that waits, with flags of the compiler."""
+    """Return a function that compiles a program that waits."""
 
     def made(name, *flags):
         place = tmp_path / "bin" / name
@@ -458,7 +458,7 @@ def test_what_a_daemon_read_and_is_gone(tmp_path):
 
 
 def runs(path, pid):
-    """Wait until a process runs what it is to run."""
+    """Wait until a process runs this program."""
     until(lambda: path.name in os.readlink(f"/proc/{pid}/exe"))
 
 
@@ -470,7 +470,7 @@ def live(path):
 
 @as_root
 def test_a_guest_on_a_file_that_was_replaced_on_disk(put):
-    """Of what it has loaded nothing is known: no module of today counts."""
+    """Its loaded libraries are unknown; the current modules do not count."""
     path = put("qemu-system-x86_64", *WEAK)
     with started(str(path)) as pid:
         runs(path, pid)

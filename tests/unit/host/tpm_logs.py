@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A TPM 2.0, its boot event log, and the pre-step's results on them.
 
-``CASES`` are of the same form as those of the folder ``cases``.
+``CASES`` have the format of the cases in the folder ``cases``.
 """
 
 import hashlib

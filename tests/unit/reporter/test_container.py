@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hosts of a reporter: what is expected of one, and one below another root."""
+"""Hosts of a reporter: expected settings, and a host below another root."""
 
 import json
 import re
@@ -31,7 +31,7 @@ PAGE = docs.SOURCE / "admin" / "deployers.rst"
         (["pmu"], None, "host-passthrough"),
     ],
 )
-def test_what_a_policy_without_a_rule_does_not_ask(
+def test_settings_without_a_rule_are_not_expected(
     conf, kinds, pointer_model, cpu_mode
 ):
     rules = policy(
@@ -66,7 +66,7 @@ def contained(conf, host):
 
 
 def test_the_answers_are_the_hosts(host, tmp_path, capsys):
-    """By the argument, and by the option."""
+    """The argument and the option set the root."""
     build(host, {"/proc/sys/kernel/randomize_va_space": "2\n"})
     content = (
         f"[vhard_reporter]\nroot = {host}\nstate_path = {tmp_path}\n"

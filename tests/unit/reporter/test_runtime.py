@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Behavior common to a node's daemons: readiness, rounds, SIGHUP, exit.
 
-And the reporter's pause between two rounds.
+The pause between two rounds is tested with the reporter.
 """
 
 import os
@@ -139,7 +139,7 @@ def test_an_interval_with_jitter(pauses):
     assert len(set(result)) > 1
 
 
-def test_after_failures_sooner_and_ever_later(pauses):
+def test_the_pause_after_failures_is_short_and_grows(pauses):
     result = pauses([True] * 12 + [False, True])
     expected = [10, 20, 40, 80, 160] + [300] * 7 + [300, 10]
     assert result == [pytest.approx(each, rel=0.1001) for each in expected]
