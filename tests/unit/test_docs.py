@@ -386,6 +386,14 @@ def test_the_page_shows_a_real_result(tmp_path):
     assert json.dumps(shown) == json.dumps(expected)
 
 
+def test_the_table_of_hosts_has_columns_that_exist():
+    block = text_of(PASSTHROUGH).partition("-c Host")[2]
+    asked = ["Host", *re.findall(r"-c (\w+)", block)]
+    head = re.search(r"^ *\| (Host .*) \|$", block, re.MULTILINE)[1]
+    assert re.split(r"\s+\|\s+", head.strip()) == asked
+    assert set(asked) <= {"Host", "Status", *checks.CHECKS}
+
+
 def test_pages_include_all_that_the_extension_writes(tmp_path):
     EXTENSION.write(tmp_path)
     assert sorted(

@@ -15,7 +15,7 @@ from oslo_context.context import RequestContext
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common import decisions, log
 from nova_vhard.common.text import MESSAGE_LIMIT
-from nova_vhard.conf import vhard
+from nova_vhard.conf import opts, vhard
 from nova_vhard.explain import messages
 from nova_vhard.exporter import payloads
 from nova_vhard.exporter.metrics import Metrics
@@ -268,6 +268,16 @@ def test_the_last_good_policy_is_kept_under_the_services_name(gated, tmp_path):
     }
     # and a service that starts with a file of faults has it
     assert gated(mode="none").policy().digest == good.digest
+
+
+@pytest.mark.parametrize(
+    "option",
+    [each for _, options in opts.list_opts() for each in options],
+    ids=lambda option: option.name,
+)
+def test_every_option_says_what_happens_when_it_is_wrong(option):
+    words = "cannot|does not start|no effect|is refused"
+    assert len(option.help) > 100 and re.search(words, option.help)
 
 
 # If there are many violations, the first are shown, and the rest counted.

@@ -3,6 +3,7 @@
 
 import argparse
 import inspect
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -28,6 +29,19 @@ from tests.unit.cli import desk
 
 def built(kind, name):
     return kind(SimpleNamespace(client_manager=None), None).get_parser(name)
+
+
+SENTENCE = re.compile(r"[^a-z ].*[.!]$", re.DOTALL)
+
+
+@pytest.mark.parametrize("name", sorted(desk.COMMANDS.names))
+def test_help_of_a_command_is_sentences(name):
+    kind = desk.COMMANDS[name].load().resolve()
+    parser = argparse.ArgumentParser(add_help=False)
+    kind(SimpleNamespace(client_manager=None), None).add_arguments(parser)
+    texts = [option.help for option in parser._actions]
+    texts += kind.__doc__.strip().split("\n\n")
+    assert [x for x in texts if not SENTENCE.match(x.strip())] == []
 
 
 #: Say by themselves how many there are, or always have a row.
