@@ -23,7 +23,7 @@ from nova_vhard.common.log import get_logger
 from nova_vhard.gates import nova_servers
 from nova_vhard.policy.hardware import DISK, Device, HardwareRequest
 from nova_vhard.policy.subject import BOOT, REBUILD, RESIZE
-from nova_vhard.request import block_device, request_spec
+from nova_vhard.request import block_device, passthrough, request_spec
 from nova_vhard.request import image as image_reader
 from nova_vhard.request.compose import WANTED_CONFIG_DRIVE, with_specs
 from nova_vhard.request.kept_devices import with_kept
@@ -185,8 +185,10 @@ def _is_other_file(row: Row, request: HardwareRequest) -> bool:
 def _moved(
     context: Any, spec: Any, request: ServerRequest
 ) -> tuple[ServerRequest, Any]:
-    """Return the request for a server in a cell, and its current hardware.
+    """Return the request for a server that is in a cell.
 
+    :returns: the request with the server's devices, and its
+        BlockDeviceMappingList; without both if the cell does not answer
     :raises nova.exception.NotFound: if the server does not exist
     """
     mapping = objects.InstanceMapping.get_by_instance_uuid(
@@ -200,7 +202,7 @@ def _moved(
             instance = objects.Instance.get_by_uuid(
                 cell,
                 spec.instance_uuid,
-                expected_attrs=["flavor", "system_metadata"],
+                expected_attrs=["flavor", "system_metadata", "pci_requests"],
             )
             rows = objects.BlockDeviceMappingList.get_by_instance_uuid(
                 cell, spec.instance_uuid
@@ -215,6 +217,14 @@ def _moved(
             error,
         )
         return request, None
+    # Nova claims the ports that the server has now. Its RequestSpec keeps
+    # those of the boot.
+    ports = filter(
+        passthrough.is_port,
+        passthrough.of_requests(instance.pci_requests.requests),
+    )
+    asked = [x for x in request.hardware.passthrough if x.kind != "ports"]
+    wanted = replace(request.hardware, passthrough=(*asked, *ports))
     server = nova_servers.read(instance)
     info = driver.get_block_device_info(instance, rows)
     kept = list(nova_servers.kept_devices(info))
@@ -222,7 +232,7 @@ def _moved(
         # The same devices on both sides: what stays is compared with itself,
         # so that only what the move changes is new.
         with_kept(hardware, kept, server.config_drive, server.hardware)
-        for hardware in (request.hardware, server.hardware)
+        for hardware in (wanted, server.hardware)
     )
     # Nova adds these to the guest without a row in its database.
     new_disks = [
@@ -236,13 +246,13 @@ def _moved(
     if spec.flavor.flavorid != server.flavor.flavorid:
         subject = replace(subject, operation=RESIZE)
     present = with_specs(present, server.flavor.extra_specs)
+    # A move adds no port.
+    stay = filter(passthrough.is_port, wanted.passthrough)
+    had = (*present.passthrough, *stay)
     moved = replace(
         request,
         hardware=made.plus(devices=new_disks),
         subject=subject,
-        existing=(
-            replace(present, only=HAD),
-            request_spec.had_already(spec, instance.flavor),
-        ),
+        existing=(replace(present, passthrough=had, only=HAD),),
     )
     return moved, rows

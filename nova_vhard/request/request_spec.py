@@ -31,8 +31,9 @@ from nova_vhard.request.lookups import Flavor, Image
 def read(spec: nova_spec.RequestSpec) -> HardwareRequest:
     """Read the device choices that the scheduler can see.
 
-    The block devices of a request are never in a RequestSpec (facts of Nova
-    31 to 34); those are the Nova API gate's to read. An image's own are.
+    A RequestSpec never has the block devices of a request (Nova 31 to 34):
+    gates/nova_stored.py reads them from Nova's databases. It has those of the
+    image.
 
     :param spec: the request of one boot, move or rebuild
     """
@@ -82,22 +83,6 @@ def _requests(spec: nova_spec.RequestSpec) -> list[Passthrough]:
         spec.requested_resources if "requested_resources" in spec else None
     )
     return passthrough.of_requests(pci.requests if pci else (), groups or ())
-
-
-def had_already(spec: nova_spec.RequestSpec, flavor: Any) -> HardwareRequest:
-    """Return the passthrough that a server has before a move.
-
-    :param flavor: the server's present flavor. Ports never come in by a
-        move: Nova copies them.
-    """
-    # Not the aliases in pci_requests: on a resize these are the new flavor's.
-    ports = [
-        request for request in _requests(spec) if passthrough.is_port(request)
-    ]
-    asked = [*passthrough.of_flavor(_extra_specs(flavor)), *ports]
-    return passthrough.up_to_current_count(
-        HardwareRequest(passthrough=tuple(asked))
-    )
 
 
 def read_image(image: Any, holder: Holder = NOBODY) -> HardwareRequest:

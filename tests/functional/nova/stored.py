@@ -43,6 +43,7 @@ def instance(server: str, **fields: Any) -> objects.Instance:
         "root_device_name": None,
         "flavor": objects.Flavor(name="f", flavorid="1", extra_specs={}),
         "system_metadata": {},
+        "pci_requests": objects.InstancePCIRequests(requests=[]),
     }
     return objects.Instance(uuid=server, **{**simple, **fields})
 
@@ -128,7 +129,8 @@ class Stored:
     ) -> objects.Instance:
         self._ask("Instance", who, server)
         made = instance(server, **self.fields)
-        for name in {"flavor", "system_metadata"}.difference(expected_attrs):
+        loaded = {"flavor", "system_metadata", "pci_requests"}
+        for name in loaded.difference(expected_attrs):
             # Reading it fails, since the server has no context to load it.
             delattr(made, f"_obj_{name}")
         return made

@@ -367,14 +367,31 @@ CASES = {
         hosts=(A, B),
         policy=LENIENT.replace(", ports: [vf]", ""),
         fields={"flavor": flavor(), "pci_requests": PORT, **MOVED},
-        stored={"flavor": flavor()},
+        stored={"flavor": flavor(), "pci_requests": PORT},
         operation="move",
         rules=[ALLOW],
+    ),
+    # The RequestSpec does not have it.
+    "port that was plugged in, unproven": refuses(
+        fields={"flavor": flavor(), **MOVED},
+        stored={"flavor": flavor(), "pci_requests": PORT},
+        hosts=(B,),
+        text=NO_CANDIDATE,
+        operation="move",
+        rules=[REQUIRE],
+    ),
+    "port that was detached": allowed(
+        B,
+        hosts=(B,),
+        fields={"flavor": flavor(), "pci_requests": PORT, **MOVED},
+        stored={"flavor": flavor()},
+        operation="move",
+        posture=0,
     ),
     "moved port, unproven": refuses(
         policy=LENIENT.replace(", ports: [vf]", ""),
         fields={"flavor": flavor(), "pci_requests": PORT, **MOVED},
-        stored={"flavor": flavor()},
+        stored={"flavor": flavor(), "pci_requests": PORT},
         hosts=(B,),
         text=NO_CANDIDATE,
         operation="move",
@@ -652,6 +669,18 @@ CASES = {
         fields={"flavor": flavor("2"), **MOVED},
         operation="resize",
         rules=[CDROM],
+    ),
+    # No server has what is only Nova's default for a request without it.
+    "default of the request": refuses(
+        policy=POLICY.replace(
+            "disk_bus: {allow: [virtio]}", "machine_type: {allow: [q35]}"
+        ),
+        stored={"system_metadata": {"image_hw_machine_type": "q35"}},
+        image={},
+        fields={"flavor": flavor("2"), **MOVED},
+        text="machine",
+        operation="resize",
+        rules=["guest_devices.machine_type"],
     ),
     "controller of the request": refuses(
         policy=POLICY.replace(

@@ -169,16 +169,6 @@ def test_an_iso_image_is_a_cdrom(fields, devices):
     assert request_spec.read(spec(image=image)).of_type(CDROM) == devices
 
 
-def test_before_a_move_a_server_has_its_flavors_devices_and_its_ports():
-    old = objects.Flavor(extra_specs={"pci_passthrough:alias": "nic:2"})
-    had = request_spec.had_already(spec(pci_requests=requests()), old)
-    assert [(each.name, each.count) for each in had.passthrough] == [
-        ("nic", "1"),
-        ("nic", "2"),
-        ("vf", "1"),
-    ]
-
-
 #: Nova leaves fields of it unset, and reads those as None.
 UNNAMED = objects.InstancePCIRequests(
     requests=[objects.InstancePCIRequest(count=1, spec=[])],
