@@ -15,6 +15,7 @@ So it runs after ``keystonecontext``, and on ``/v2`` after
 checks the requests in ``nova_routes.ROUTES`` and passes on all others.
 """
 
+import datetime
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -47,7 +48,7 @@ from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import (
     FLAVOR,
     REBUILD,
-    RESCUE,
+    UPDATE,
     subject_of,
 )
 from nova_vhard.policy.verdict import (
@@ -169,22 +170,21 @@ class NovaGate:
                 # by the data that Nova has stored.
                 recent = self._services.recent
         find = NovaLookups(self._services, context, recent)
+        # Once: at midnight, an exemption must not end within a verdict.
+        day = today()
         try:
             request = reader(find, context, call.ids, body)
-            if (
-                request
-                and find.used
-                and request.verdict(policy, today()).refusals
-            ):
+            if request and find.used and request.verdict(policy, day).refusals:
                 find.forget_recent()
                 # An image read five seconds ago may have been corrected since.
                 # It can let the server pass, because the filter judges it
                 # again; it must not refuse.
                 request = reader(find, context, call.ids, body)
         except NotShown as error:
-            # Nova would look again, and nobody judges what it gets to see
-            # then. None where another gate comes behind.
-            if route.operation not in (REBUILD, RESCUE):
+            # Nova looks again, and may see the image then. Pass on only what
+            # a later gate judges: the filter a boot without a forced host,
+            # Glance's gate the metadata of an image.
+            if recent is not None or route.operation == UPDATE:
                 return None
             text = (
                 # Nova answers a rebuild so.
@@ -209,7 +209,6 @@ class NovaGate:
             made = reader(again, context, call.ids, again.body(body))
             return made and replace(made, subject=subject)
 
-        day = today()
         with self._enforcer.event(request.subject) as event:
             event.verdict = request.verdict(policy, day)
             # After the devices: a port that the policy refuses needs no
@@ -217,7 +216,7 @@ class NovaGate:
             # that is answered.
             if request.attached_to and not event.verdict.refusals:
                 event.verdict = self._on_its_host(
-                    policy, find, request, event.verdict
+                    policy, find, request, event.verdict, day
                 )
         refusal = self._enforcer.explanation(
             policy, event.verdict, request, day, read
@@ -232,10 +231,11 @@ class NovaGate:
         find: NovaLookups,
         request: ServerRequest,
         verdict: Verdict,
+        day: datetime.date,
     ) -> Verdict:
         """Judge passthrough that no scheduler sees by the server's host."""
         result = host_requirements(
-            policy, request.hardware, request.subject, today()
+            policy, request.hardware, request.subject, day
         )
         # Not hosts.require: the server runs on this host already, and a new
         # network card changes nothing about it.

@@ -42,6 +42,7 @@ from nova_vhard.request.lookups import (
     LookupFailed,
     Lookups,
     NotFound,
+    NotShown,
     Server,
 )
 from nova_vhard.request.server_request import ServerRequest, of_image
@@ -98,6 +99,8 @@ class ServerReader:
             forced
         """
         server = section(body, "server")
+        # Nova does not run the filters for zone:host.
+        forced = ":" in str(server.get("availability_zone"))
         # Before any look-up: these need none.
         choices, devices = in_body(server)
         try:
@@ -117,13 +120,12 @@ class ServerReader:
                 if each is not None
             ]
         except LookupFailed as error:
-            if ":" in str(server.get("availability_zone")):
-                # Nova does not run the filters for zone:host.
+            if forced:
                 raise
             LOG.warning("Left to the scheduler's gate: %s", error)
             raise NotFound from error
-        except NotFound:
-            if not choices:
+        except NotFound as error:
+            if not choices or (forced and isinstance(error, NotShown)):
                 raise
             # Nova would refuse the request, but the gate does it first: by
             # its answer, nova-vhard-status probe detects the gate.

@@ -414,10 +414,11 @@ BYPASSES = (
         "or bootable while Nova looks",
         (SCHEDULER, NOVA_API),
         instead="A boot is judged by what Nova has read and stored. If the "
-        "image of a rebuild or rescue is hidden from the gate, the answer is "
-        "400, and Nova does not look for it. Not so the own image of a server "
-        "in a stable rescue: it may be deleted, and the stored image metadata "
-        "counts, as to Nova. Window: if its owner shows it in the "
+        "image of a rebuild, a rescue or a boot on a forced host is hidden "
+        "from the gate, the answer is 400, and Nova does not look for it. Not "
+        "so the own image of a server in a stable rescue: it may be deleted, "
+        "and the stored image metadata counts, as to Nova. Window: if its "
+        "owner shows it in the "
         "milliseconds before nova-compute looks, what it says arrives, until "
         "a guard on the host looks at the guest itself",
         tests=(

@@ -442,18 +442,48 @@ def test_a_cached_image_is_judged_again_by_the_filter(cloud, monkeypatch):
     assert boots("nova::node") == (403, 3)
 
 
+HIDDEN = "the image is not there: Image x could not be found."
+
+
+def forced(**more):
+    """Return the body of a boot on a host, without the filter."""
+    return {
+        "server": {
+            **boot()["server"],
+            "availability_zone": "nova:host",
+            **more,
+        }
+    }
+
+
 @pytest.mark.parametrize(
     ("path", "body", "text"),
     [
         ("/servers", boot(), ""),
+        ("/servers", forced(), HIDDEN),
+        (
+            "/servers",
+            forced(
+                block_device_mapping_v2=[
+                    {
+                        "boot_index": 0,
+                        "uuid": known.CLEAN,
+                        "source_type": "image",
+                        "destination_type": "local",
+                        "disk_bus": "virtio",
+                    }
+                ]
+            ),
+            HIDDEN,
+        ),
         (ACTION, REBUILD, "Cannot find image for rebuild"),
         (
             ACTION,
             {"rescue": {"rescue_image_ref": known.CLEAN}},
-            "the image is not there: Image x could not be found.",
+            HIDDEN,
         ),
     ],
-    ids=["boot", "rebuild", "rescue"],
+    ids=["boot", "forced", "forced, with a disk", "rebuild", "rescue"],
 )
 def test_an_image_that_may_be_shared_before_nova_looks(
     cloud, monkeypatch, path, body, text
@@ -463,7 +493,9 @@ def test_an_image_that_may_be_shared_before_nova_looks(
     error = exception.ImageNotFound(image_id="x")
     error.__cause__ = glanceclient.exc.HTTPNotFound()
     monkeypatch.setattr(nova_images, "get", mock.Mock(side_effect=error))
-    answer = cloud.send(request("POST", path, body))
+    nowhere = mock.Mock(return_value=[])
+    monkeypatch.setattr(objects.AggregateList, "get_by_host", nowhere)
+    answer = cloud.send(request("POST", path, body, role="admin"))
     assert (answer.status, answer.text) == (400 if text else 202, text)
 
 
