@@ -42,8 +42,6 @@ from nova_vhard.request.server_request import ServerRequest, of_image
 
 LOG = get_logger(__name__)
 
-#: Hardware of a change that is allowed for any image: nothing to judge.
-_NO_DEVICES = HardwareRequest(complete=True)
 # By class and method, not by URL: Glance's own router decides which path leads
 # there (bypass 32). A Glance that renames them does not start.
 _CREATE = ("ImagesController", "create")
@@ -113,24 +111,16 @@ class GlanceGate:
             return self._application(environ, start_response)
         # None if vhard runs before the filter that sets it
         context = getattr(wsgi.Request(environ), "context", None)
-        refusal = self._guarded(environ, context)
-        if refusal is None:
-            return self._application(environ, start_response)
-        # An event also for what could not be judged, so that an outage of the
-        # policy is seen by those who count decisions.
-        if refusal.status_int == webob.exc.HTTPServiceUnavailable.code:
-            self._enforcer.unjudged()
-        return refusal(environ, start_response)  # type: ignore[no-any-return]
+        answer = self._guarded(environ, context) or self._application
+        return answer(environ, start_response)
 
     def _guarded(
         self, environ: Environ, context: Any
     ) -> webob.Response | None:
-        """Return a refusal, or None; a fault of ours is neither."""
+        """Return a refusal or Glance's answer; None to pass the request on."""
         try:
             call = self._router.call(environ)
             return self._answer(environ, call) if call else None
-        except PolicyUnavailable:
-            return _response(503, http.NO_POLICY_TEXT)
         except webob.exc.HTTPException:
             # Glance gives the same answer, and gives it better.
             return None
@@ -138,11 +128,16 @@ class GlanceGate:
             # Refuse what Glance would fail at. To pass it on would be safe
             # only as long as no release of Glance learns to read it.
             return _response(400, http.MALFORMED_TEXT)
+        except PolicyUnavailable:
+            text = http.NO_POLICY_TEXT
         except Exception:  # noqa: BLE001 - report_fault logs it
             # Fail closed, with a text that names the request and nothing of
             # the fault.
             text = http.report_fault(LOG, "Glance's API", context)
-            return _response(503, text)
+        # An event also for what could not be judged, so that an outage of the
+        # policy is seen by those who count decisions.
+        self._enforcer.unjudged()
+        return _response(503, text)
 
     def _answer(self, environ: Environ, call: Call) -> webob.Response | None:
         """Return a refusal, or None to pass the request on."""
@@ -214,7 +209,8 @@ class GlanceGate:
         # fail.
         if not policy.enabled:
             subject = subject_of(UPDATE, context, None, image_id)
-            return self._answered(policy, ServerRequest(_NO_DEVICES, subject))
+            nothing = ServerRequest(HardwareRequest(), subject)
+            return self._answered(policy, nothing)
         try:
             # As Glance's own update does: of the image and its properties the
             # gate sees what this user may see, and a refusal tells no more.

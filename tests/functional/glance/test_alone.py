@@ -89,7 +89,8 @@ class Cloud:
             )
         )
         self.gate = glance_api.GlanceGate(self)
-        self._service = Service(lambda _request: 201, wsgi.Request)
+        self.status = 201
+        self._service = Service(lambda _request: self.status, wsgi.Request)
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Any:
         """Answer as Glance."""
@@ -501,6 +502,16 @@ def test_without_a_policy(
     assert cloud.send(Wire("DELETE", "/v2/images/{id}")).status_int == 201
     policy.write_text(f"{POLICY}mode: audit\n")
     assert cloud.send(wire).status_int == 201
+
+
+def test_a_fault_of_glance_is_not_ours(
+    cloud: Cloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    cloud.status = 503
+    answer = cloud.send(update(add("/hw_disk_bus", "virtio")))
+    assert answer.status_int == 503
+    (event,) = logged.decisions(caplog)
+    assert event["outcome"] == "allow"
 
 
 @pytest.mark.parametrize("name", [faults.DECISIONS, faults.OURS])
