@@ -16,6 +16,7 @@ from nova_vhard.policy.model import Policy, Values
 from nova_vhard.policy.subject import Subject
 from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Message, Violation
 from nova_vhard.request import passthrough
+from nova_vhard.request.nova_api import section
 
 Specs = Mapping[str, Any]
 
@@ -31,8 +32,8 @@ def changed(specs: Specs, call: Call) -> dict[str, Any]:
         return {name: specs[name] for name in specs if name != call.ids["id"]}
     body = call.body()
     # POST has the specs under a key, PUT of one is the bare object.
-    change = body.get("extra_specs") if method == "create" else body
-    return {**specs, **(change if isinstance(change, dict) else {})}
+    whole = body if method == "create" else {"extra_specs": body}
+    return {**specs, **section(whole, "extra_specs")}
 
 
 def lacking(

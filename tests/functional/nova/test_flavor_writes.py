@@ -137,6 +137,8 @@ def call(method, body=None, spec="a"):
         (call("delete", spec="b"), {"a": "1"}),
         # what Nova does not take
         (call("create", {"extra_specs": None}), {"a": "1"}),
+        (call("create"), {"a": "1"}),
+        (call("update", []), {"a": "1"}),
     ],
 )
 def test_what_a_write_leaves(monkeypatch, write, after):
