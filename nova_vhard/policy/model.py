@@ -57,11 +57,15 @@ class Values:
         return tuple(item for item in self.listed if set(item) & set("*?["))
 
     def __contains__(self, value: object) -> bool:
-        """Return whether a value, as Nova would read it, is in the list."""
+        """Return whether a value, as Nova would read it, is in the list.
+
+        :param value: None for an unknown value, which only ``*`` allows
+        """
         # fnmatchcase: ``fnmatch`` folds case where the operating system does,
         # and a value has been made canonical before.
         return value in self._exact or any(
-            fnmatch.fnmatchcase(str(value), pattern)
+            pattern == ANY
+            or (value is not None and fnmatch.fnmatchcase(str(value), pattern))
             for pattern in self._patterns
         )
 

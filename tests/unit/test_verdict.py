@@ -1389,6 +1389,14 @@ def test_image_gets_exactly_its_own_violations(image):
 
 
 @pytest.mark.parametrize(
+    ("listed", "allowed"),
+    [("*", True), ("N*", False), ("?*", False), ("None", False)],
+)
+def test_only_the_star_allows_an_unknown_value(listed, allowed):
+    assert (None in model.Values((listed,))) is allowed
+
+
+@pytest.mark.parametrize(
     ("length", "kept"), [(image._SHORT, 1), (image._SHORT + 1, 0)]
 )
 def test_choices_that_many_images_say_are_made_once_if_they_are_short(
