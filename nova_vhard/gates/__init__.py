@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gates: one file a door of OpenStack."""
+"""The gates in nova-scheduler, nova-api and glance-api."""

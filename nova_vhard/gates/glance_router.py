@@ -83,9 +83,9 @@ class Router:
             self._twin.applications = [
                 (place, _Recorder(app)) for place, app in first.applications
             ]
-        # By identity: applications need not be hashable or comparable. The
-        # urlmap holds them, so that no id is given to another object.
-        # The map of the router behind each application, if there is one.
+        # The map of the router behind each application, or None. By identity:
+        # applications need not be hashable. The urlmap holds them, so that no
+        # id is given to another object.
         self._maps = {
             id(app): next(
                 (
@@ -97,12 +97,12 @@ class Router:
             )
             for app in listed
         }
-        known = dict(
-            found
+        known = {
+            method
             for mapper in filter(None, self._maps.values())
-            for found in _methods(mapper)
-        )
-        lacking = sorted(map(str, self._judged - known.keys()))
+            for method in _methods(mapper)
+        }
+        lacking = sorted(map(str, self._judged - known))
         # Do not start. A release that renames a method would otherwise pass
         # every such request without a judgement.
         if lacking:
@@ -147,10 +147,9 @@ class Router:
         return environ.get(_FOUND)
 
 
-def _methods(mapper: Any) -> Iterator[tuple[Method, Any]]:
-    """Yield the methods that a router leads to, with their controllers."""
+def _methods(mapper: Any) -> Iterator[Method]:
+    """Yield the methods that a router leads to."""
     for route in mapper.matchlist:
         resource = route.defaults.get("controller")
         controller = getattr(resource, "controller", None)
-        action = str(route.defaults.get("action"))
-        yield (type(controller).__name__, action), controller
+        yield type(controller).__name__, str(route.defaults.get("action"))

@@ -74,8 +74,8 @@ class Services:
 class NovaLookups:
     """Answers nova_vhard.request.lookups.Lookups for one request.
 
-    Each object is looked up once. After the first failed look-up, nothing else
-    is looked up.
+    Each object is looked up once. After the first failed look-up of an image,
+    volume, snapshot or port, no other of these is looked up.
 
     :param services: of this worker
     :param context: nova.context.RequestContext of the user
@@ -126,7 +126,7 @@ class NovaLookups:
         try:
             return nova_root.read(self._context, self, devices, legacy)
         except (NotFound, *_UNREADABLE) as error:
-            # the snapshot's own error Nova's function lets through
+            # Nova's function does not replace the error of a snapshot.
             if isinstance(self._error, LookupFailed):
                 raise self._error from error
             raise NotShown(str(self._error or error)) from error

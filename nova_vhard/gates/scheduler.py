@@ -50,19 +50,18 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
 
     The request is judged once, then each host is answered:
 
-    =================  ==============  ==================  ==============
-    host               request         request allowed,    request
-                       allowed         checks requirements     refused
-    =================  ==============  ==================  ==============
-    in applies_to      passes          passes if proven    does not pass
-    not in applies_to  passes          passes, if it is    as to the left
-                                       attested where
-                                       that is required
-    =================  ==============  ==================  ==============
+    =================  ===============  ====================  =============
+    host               request allowed  request allowed,      request
+                                        checks required       refused
+    =================  ===============  ====================  =============
+    in applies_to      passes           passes if proven      does not pass
+    not in applies_to  passes           passes; if it must    as if allowed
+                                        be attested, only if
+                                        proven
+    =================  ===============  ====================  =============
 
-    If no host is left, NoValidHost carries the explanation into the
-    server's fault. It must stand first in ``enabled_filters``, and your list
-    behind it::
+    If no host is left, NoValidHost carries the explanation into the server's
+    fault. The filter must be the first in ``enabled_filters``::
 
         [filter_scheduler]
         available_filters = nova.scheduler.filters.all_filters
@@ -97,9 +96,9 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
 
         :param filter_obj_list: Nova HostStates
         :param spec_obj: Nova RequestSpec
-        :raises nova.exception.NoValidHost: if no host is left, with why; also
-            for a fault of ours: what else Nova is given leaves a server in
-            its task, with the name of the exception's class for a reason
+        :raises nova.exception.NoValidHost: if no host is left, with the
+            reason; also for an internal error, because any other exception
+            leaves the server in its task state and shows only its class name
         """
         try:
             # Nova gives a list; a copy would look at every host once more.

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policy: what a guest may ask for, judged without any I/O."""
+"""The policy: model, files, evaluation and decision events."""

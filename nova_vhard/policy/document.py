@@ -95,7 +95,7 @@ class Reading:
                 # Again over the merged content: two files that are valid alone
                 # may conflict.
                 for place, text in check.conflicts(self.data, complete=True):
-                    nowhere = provenance.Said(None, next(iter(self.stamps)), 1)
+                    nowhere = provenance.Said(None, path, 1)
                     said = provenance.find(self.tree, place) or nowhere
                     self.problems.append(
                         problem(said.file, said.line, place, text)

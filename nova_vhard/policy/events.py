@@ -87,7 +87,6 @@ def write(
     # Many long names. Keep the counts and drop the list: an event without
     # violations can be counted, a cut one cannot.
     if len(text) > MESSAGE_LIMIT:
-        # No logger has to cut it.
         kinds = Counter((item.rules, item.mode) for item in verdict.violations)
         more = [_kind(kind, n) for kind, n in kinds.items()]
         text = _ENCODE({**event, "violations": [], "more": more})

@@ -100,8 +100,8 @@ def host_requirements(
 ) -> list[HostRequirement]:
     """Return what the hosts for a request must have passed.
 
-    A rebuild stays where it is and is never judged by its host. A device is
-    never moved to a host without proof, whatever ``moves`` says.
+    A passthrough device never moves to a host without proof, whatever
+    ``moves`` says.
     """
     # A rebuild stays on its host. To refuse it by the host would leave the
     # server in ERROR (bypass 13) and move nothing.

@@ -29,13 +29,11 @@ from nova_vhard.common.json_schema import (
     mapping,
     titled,
 )
+from nova_vhard.policy.model import HotPlug, Trust, Unanswered
 
 #: ``[libvirt] cpu_mode``.
 CPU_MODES = ("host-model", "host-passthrough", "custom", "none")
 MODES = ("enforce", "warn", "audit")
-HOT_PLUG = ("report", "detach")
-TRUST = ("reported", "attested")
-UNANSWERED = ("allow", "refuse")
 
 #: Custom keywords.
 KEYWORDS = ("device_value", "version_specifier")
@@ -200,13 +198,13 @@ SCHEMA: dict[str, Any] = keys(
         require=titled(array(_CHECK), _CHECKS),
         mode=_MODE,
         max_report_age=_HOURS,
-        trust={"enum": list(TRUST)},
+        trust={"enum": [*map(str, Trust)]},
     ),
     moves=keys(guest_devices=_MODE, hosts=_MODE),
     on_host=keys(
         mode=_MODE,
-        hot_plug={"enum": list(HOT_PLUG)},
-        unanswered={"enum": list(UNANSWERED)},
+        hot_plug={"enum": [*map(str, HotPlug)]},
+        unanswered={"enum": [*map(str, Unanswered)]},
     ),
     projects=titled(
         array(_PROJECT), "a list of entries with mode, projects, domains"

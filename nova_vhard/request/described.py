@@ -155,15 +155,10 @@ class Description:
 
     def boot_flavor(self, reference: Any) -> Flavor:
         """Return the flavor."""
-        return self.the_flavor
+        return self.flavor()
 
     def flavor(self, flavor_id: str = "") -> Flavor:
-        """Return the flavor."""
-        return self.the_flavor
-
-    @property
-    def the_flavor(self) -> Flavor:
-        """The flavor, whatever its id is."""
+        """Return the flavor, whatever its ID is."""
         flavor = self._data.get("flavor", {})
         specs = flavor.get("extra_specs", {})
         return Flavor(flavor.get("name"), flavor.get("id"), specs)
@@ -181,7 +176,7 @@ class Description:
         server = self._data.get("server", {})
         same = self._data["operation"] == REBUILD and server.get("same_image")
         flavor = replace(
-            self.the_flavor, extra_specs=server.get("extra_specs", {})
+            self.flavor(), extra_specs=server.get("extra_specs", {})
         )
         return Server(
             id=server.get("id", ""),

@@ -5,13 +5,12 @@ import datetime
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from nova_vhard.policy.check import SELECTORS
 from nova_vhard.policy.model import Exemption
 from nova_vhard.policy.top_violations import MOST
 
 #: Days before its end from which on an exemption is named as ending.
 SOON = 14
-
-_SELECTORS = ("projects", "domains", "images", "flavors", "roles", "servers")
 
 
 def ending(
@@ -35,7 +34,7 @@ def rows(
             "reason": item.reason,
             "who": [
                 f"{name}: {_listed(getattr(item, name))}"
-                for name in _SELECTORS
+                for name in SELECTORS
                 if getattr(item, name)
             ],
             "rules": [
