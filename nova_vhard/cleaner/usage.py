@@ -23,7 +23,6 @@ from nova_vhard.host.libvirt.libvirt import Libvirt
 from nova_vhard.host.pci import pci
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 
-_VIRTUAL_FUNCTION = re.compile(r"virtfn\d+")
 # linux/fcntl.h, linux/stat.h
 _AT_FDCWD, _AT_STATX_DONT_SYNC, _STATX_TYPE = -100, 0x4000, 1
 # A mediated device is a folder below its parent's, named by a uuid.
@@ -65,7 +64,7 @@ def look(root: HostRoot, libvirt: Libvirt, address: str) -> Usage:
     unknown: list[str] = []
     owners: list[str] = []
     try:
-        functions = {address, *_functions(root, address)}
+        functions = {address, *pci.virtual_functions(root, address)}
         for domain in libvirt.running():
             if functions & set(domain.pci):
                 owners.append(domain.uuid)
@@ -90,11 +89,12 @@ def look(root: HostRoot, libvirt: Libvirt, address: str) -> Usage:
             if not live or root.exists(source)
         }
         held += [
-            f"{guests.PROC}/{pid}/fd: {target}"
+            f"{guests.PROC}/{pid}/fd: {root.target(place)}"
             for pid in root.names(guests.PROC)
             if pid.isdecimal()
-            for place, target in _open_files(root, pid)
-            if (_device(root, place) if live else target) in wanted
+            for place in _open_files(root, pid)
+            # Any user can have files open whose links cannot be read.
+            if (_device if live else HostRoot.target)(root, place) in wanted
         ]
         if not guests.complete(root):
             unknown.append("/proc: not all processes of the host are seen")
@@ -103,18 +103,9 @@ def look(root: HostRoot, libvirt: Libvirt, address: str) -> Usage:
     return Usage(tuple(held), tuple(unknown), tuple(owners))
 
 
-def _functions(root: HostRoot, address: str) -> Iterator[str]:
-    """Yield the addresses of a device's virtual functions."""
-    for name in root.names(pci.path(address)):
-        if _VIRTUAL_FUNCTION.fullmatch(name):
-            function = root.link(f"{pci.path(address)}/{name}")
-            if function:
-                yield function
-
-
 def _places(root: HostRoot, address: str) -> Iterator[str]:
     """Yield the folders of a device and of all its parts."""
-    for function in (address, *_functions(root, address)):
+    for function in (address, *pci.virtual_functions(root, address)):
         place = pci.path(function)
         yield place
         for name in root.names(place, missing_ok=True):
@@ -148,7 +139,7 @@ def _device(root: HostRoot, place: str) -> int | None:
     if libc.statx(*call):
         error = ctypes.get_errno()
         # It was closed, or is on another user's FUSE, which has no devices.
-        if error in (errno.ENOENT, errno.EACCES, errno.ENOTCONN):
+        if error in (errno.ENOENT, errno.EACCES, errno.ENOTCONN, errno.EIO):
             return None
         raise unreadable(place, os.strerror(error))
     (mode,) = struct.unpack_from("=H", answer, 28)
@@ -160,16 +151,12 @@ def _device(root: HostRoot, place: str) -> int | None:
     return number if is_open and stat.S_ISCHR(mode) else None
 
 
-def _open_files(root: HostRoot, pid: str) -> Iterator[tuple[str, str]]:
-    """Yield what a process has open, as descriptor and path.
-
-    Nothing for one that ended.
-    """
+def _open_files(root: HostRoot, pid: str) -> Iterator[str]:
+    """Yield the descriptors of a process; none of one that ended."""
     place = f"{guests.PROC}/{pid}"
     try:
         for number in root.names(f"{place}/fd"):
-            descriptor = f"{place}/fd/{number}"
-            yield descriptor, root.target(descriptor) or ""
+            yield f"{place}/fd/{number}"
     except Unreadable as error:
         if not error.missing or root.exists(place):
             raise

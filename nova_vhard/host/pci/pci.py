@@ -83,7 +83,10 @@ def device(root: HostRoot, address: str) -> PciDevice:
     if parent:
         kind = Kind.VF
     else:
-        kind = Kind.PF if virtual_functions(root, address) else Kind.PCI
+        # virNodeDeviceGetPCISRIOVCaps() in libvirt counts both: how many there
+        # may be, and the links to those that there are.
+        some = total_vfs(root, address) > 0 or virtual_functions(root, address)
+        kind = Kind.PF if some else Kind.PCI
     return PciDevice(
         address=address,
         vendor=_number(root, f"{place}/vendor"),
@@ -100,18 +103,18 @@ def _number(root: HostRoot, where: str) -> str:
     return f"{int(text, 16):04x}"
 
 
-def virtual_functions(root: HostRoot, address: str) -> bool:
-    """Return whether a device has virtual functions, or could have.
+def virtual_functions(root: HostRoot, address: str) -> list[str]:
+    """Return the addresses of a device's virtual functions.
 
-    libvirt, and after it Nova, calls such a device a PF.
-
-    :raises Unreadable: if that cannot be told
+    :raises Unreadable: if they cannot be listed
     """
-    if total_vfs(root, address) > 0:
-        return True
-    # virNodeDeviceGetPCISRIOVCaps() in libvirt counts both: how many there may
-    # be, and the links to those that there are.
-    return any(map(_VIRTUAL_FUNCTION.fullmatch, root.names(path(address))))
+    place = path(address)
+    return [
+        function
+        for name in root.names(place)
+        if _VIRTUAL_FUNCTION.fullmatch(name)
+        and (function := root.link(f"{place}/{name}"))
+    ]
 
 
 def total_vfs(root: HostRoot, address: str) -> int:

@@ -395,6 +395,10 @@ mount -t proc own "$2/proc" && mount -t tmpfs own "$2/dev"
 mkdir "$2/dev/vfio" && touch "$2/dev/vfio/11" && mknod "$2/dev/node" c 1 7
 exec "$0" -c "$1" "$2" "$3" "$4" "$5"
 """
+DEEP = (
+    "for i in $(seq 20); do mkdir $(printf %0250d 1); cd $(printf %0250d 1); "
+    "done; sleep 60 3<. &"
+)
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="mounts file systems")
 
 
@@ -407,6 +411,8 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="mounts file systems")
         ("node:O_PATH", "", 0),
         ("node", "mv node vfio/12", 1),
         ("node", "rm node", 1),
+        # Another process has a folder open whose path is too long to be told.
+        ("node", DEEP, 1),
     ],
 )
 def test_the_number_of_an_open_device_counts(used, path, after, held):
