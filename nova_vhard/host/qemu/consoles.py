@@ -56,9 +56,15 @@ def read(command: Sequence[str]) -> Iterator[Console]:
 
     :param command: its words
     """
+    given = list(command)
+    # The word behind it is a tenant's (os_command_line), and no option.
+    # libvirt writes one -append.
+    if "-append" in given:
+        place = given.index("-append") + 1
+        given[place : place + 1] = [""]
     # First: an -object may come after the -vnc that names it.
-    demanding = frozenset(_demanding(command))
-    for option, value in pairwise(command):
+    demanding = frozenset(_demanding(given))
+    for option, value in pairwise(given):
         # QEMU takes --vnc for -vnc. libvirt writes -vnc; -display vnc= is for
         # a domain with QEMU arguments of its own.
         name = f"-{option.lstrip('-')}" if option.startswith("-") else ""

@@ -207,6 +207,9 @@ OBJECT = ("-object", "rng-random,id=t", "-object", "iothread,id=u", "-name")
         (("-vnc", "none"), []),
         (("-display", "vnc=:0"), [False]),
         (("-display", "none"), []),
+        # A tenant chooses the command line of a kernel.
+        (("-append", "-vnc", "-device", "x"), []),
+        (("-append", "-append", "-vnc", ":0"), [False]),
         (("-spice", "port=5900,addr=127.0.0.1"), [True]),
         (("-spice", "port=5900,addr=0.0.0.0"), [False]),
         (("-spice", "port=5900"), [False]),
