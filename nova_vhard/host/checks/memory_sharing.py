@@ -55,10 +55,9 @@ class MemorySharing(Check):
             return failed("the kernel merges identical pages of guests (KSM)")
         if value not in (_STOPPED, _UNMERGED):
             return unknown(f"{shown(value)!r} is not a known value")
-        read = root.maybe if value == _UNMERGED else root.peek
         # A merged page stays merged when KSM stops: the time that a write to
         # it takes still tells whether another guest has the same page.
-        counts = {_ZEROS: root.maybe(_ZEROS), _SHARING: read(_SHARING)}
+        counts = {_ZEROS: root.maybe(_ZEROS), _SHARING: root.peek(_SHARING)}
         root.note(
             *(
                 f"{path}: {count}"

@@ -114,6 +114,7 @@ GOOD = {
     f"{CPU}/smt/active": "0\n",
     f"{CPU}/smt/control": "off\n",
     f"{KSM}/run": "2\n",
+    f"{KSM}/pages_sharing": "0\n",
     NESTED: "N\n",
 }
 
