@@ -162,6 +162,8 @@ def facts(
     """
     sets = {"vcpu_pin_set": None, **(cpus or {})}
     result = {
+        # Older than all that a tree has.
+        "changed": 0,
         "version": 1,
         "time": "2026-06-15T12:00:00+00:00",
         "files": ["/etc/nova/nova.conf"],
@@ -199,8 +201,10 @@ def facts(
             ],
             "report_in_placement": report_in_placement,
         },
+        "devices": {"enabled_mdev_types": []},
     }
-    return {FACTS: json.dumps(result)}
+    # Who sees the kernel's threads sees every process: no nova-compute runs.
+    return {FACTS: json.dumps(result), "/proc/2/comm": "kthreadd\n"}
 
 
 def functions(

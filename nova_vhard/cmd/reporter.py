@@ -181,7 +181,9 @@ def _facts(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     root, run_dir = conf.vhard_reporter.root, conf.vhard_reporter.run_dir
     now = datetime.datetime.now(datetime.UTC)
     target = os.path.join(root, run_dir.lstrip("/"))
-    sources = nova_conf.Sources(options.nova_arguments, root)
+    sources = nova_conf.Sources(
+        options.nova_arguments, root, conf.vhard_reporter.compute_id_file
+    )
     facts.leave(sources, HostRoot(root), target, now)
     return 0
 

@@ -184,18 +184,20 @@ def daemon_pids(
     """
     for pid, process in processes(root).items():
         for name in sorted({*wanted} & {*process.names}):
-            if _is_roots(root, pid):
+            if is_of(root, pid, _ROOT):
                 yield pid, name
 
 
-def _is_roots(root: HostRoot, pid: str) -> bool:
-    """Return whether root runs a process; True where that is not known.
+def is_of(root: HostRoot, pid: str, user: str) -> bool:
+    """Return whether a user or root runs a process; True if unknown.
 
     Any user may give a program the name of another. A program that is
-    set-user-ID is not root's: its user has picked its words.
+    set-user-ID is its user's, who has picked its words.
+
+    :param user: its number
     """
-    # Unknown counts as root's: a daemon too many makes a check stricter.
-    return _users(root, pid) in ((), (_ROOT, _ROOT))
+    # Unknown counts: a process too many makes a check stricter.
+    return _users(root, pid) in ((), (user, user), (_ROOT, _ROOT))
 
 
 def _users(root: HostRoot, pid: str) -> tuple[str, ...]:
@@ -264,7 +266,7 @@ def _stable(
     for _ in range(_TRIES):
         if process.trouble:
             raise process.trouble
-        if _CONTAINER in process.names and _is_roots(root, pid):
+        if _CONTAINER in process.names and is_of(root, pid, _ROOT):
             raise _IsContainer(
                 path,
                 OSError(

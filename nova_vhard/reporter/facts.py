@@ -23,7 +23,7 @@ from nova_vhard.host.libvirt.running import (
     changed,
     mounts,
     place,
-    start_of,
+    ticks_of,
 )
 from nova_vhard.host.mac import apparmor
 from nova_vhard.host.nova import nova_facts
@@ -57,7 +57,8 @@ def leave(
         os.path.join(run_dir, prestep.KERNEL): kernel,
         os.path.join(run_dir, container_binaries.FILE): binaries,
     }
-    # Leave nothing of an earlier run where this one is cut off.
+    # If this run fails, leave nothing of an earlier one. If it is killed, the
+    # checks compare the times of what an earlier one has left.
     with _forgetting(os.path.join(run_dir, nova_facts.FILE), *contents):
         with _noted(failed):
             publish(sources, run_dir, now)
@@ -205,7 +206,7 @@ def binaries(root: HostRoot) -> str:
             {
                 "place": place(mounts(root, target.pid), target.path),
                 "pid": target.pid,
-                "start": int(start_of(root, target.pid)),
+                "start": ticks_of(root, target.pid),
                 "changed": changed(target.root, target.path),
                 container_binaries.FILES: listed,
             }

@@ -38,10 +38,12 @@ class Sources:
     :ivar arguments: ``--config-file=…`` and ``--config-dir=…`` of its command
         line, in order; it searches for those that are not given
     :ivar root: folder below which it looks for its default files
+    :ivar compute_id: path of what it writes when it starts for the first time
     """
 
     arguments: Sequence[str] = ()
     root: str = "/"
+    compute_id: str = "/var/lib/nova/compute_id"
 
 
 def read(sources: Sources) -> dict[str, Any]:
@@ -49,8 +51,15 @@ def read(sources: Sources) -> dict[str, Any]:
 
     :raises FactsError: if they cannot be read
     """
-    files = _default(sources.root, ".conf")
-    folders = _default(sources.root, ".conf.d")
+    # As oslo.config, which looks for its default files if none is named.
+    given = {each.partition("=")[0] for each in sources.arguments}
+    files, folders = (
+        [] if option in given else _default(sources.root, extension)
+        for option, extension in (
+            ("--config-file", ".conf"),
+            ("--config-dir", ".conf.d"),
+        )
+    )
     read = [*files, *folders, *sources.arguments]
     if not read:
         raise FactsError(
@@ -82,7 +91,16 @@ def read(sources: Sources) -> dict[str, Any]:
     }
     if _newest(read) != before:
         raise FactsError("nova.conf was changed while it was read; try again")
-    return {"files": read, "changed": before, **values}
+    user = _owner(os.path.join(sources.root, sources.compute_id.lstrip("/")))
+    return {"files": read, "changed": before, "user": user, **values}
+
+
+def _owner(path: str) -> int | None:
+    """Return the user that owns a file; None if it is root's or missing."""
+    try:
+        return os.stat(path).st_uid or None
+    except OSError:
+        return None
 
 
 def _newest(read: Sequence[str]) -> float:

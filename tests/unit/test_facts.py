@@ -104,7 +104,8 @@ def test_the_keys_that_are_needed_and_no_other(command):
     content = json.loads((command.root / FACTS.lstrip("/")).read_text())
     assert {
         group: content[group].keys()
-        for group in content.keys() - {"version", "time", "files", "changed"}
+        for group in content.keys()
+        - {"version", "time", "files", "changed", "user"}
     } == {
         group: {each.dest for each in options}
         for group, options in nova.OPTS.items()
@@ -180,6 +181,8 @@ MY_IP = "my_ip = 192.0.2.7"
             ({NOVA: URI(uri)}, "channels.transport", transport)
             for uri, transport in (
                 ("qemu+tls://%s/system", "tls"),
+                ("qemu://%s/system", "tls"),
+                ("xen://%s/system", ""),
                 ("qemu+tls://%s/system?no_verify=1", ""),
                 ("QEMU+TCP://%s/system", ""),
                 ("qemu+libssh2://SECRET@%s/system", ""),
@@ -245,9 +248,19 @@ def test_what_nova_compute_was_told(
     places = {"file": tmp_path / "one.conf", "dir": tmp_path / "two.d"}
     build(tmp_path, {"one.conf": kind("qemu"), "two.d/x.conf": kind("lxc")})
     assert command(
-        content, *[f"--nova-config-{each}={places[each]}" for each in options]
+        {NOVA: kind("kvm"), **content},
+        *[f"--nova-config-{each}={places[each]}" for each in options],
     ) == (0, "")
-    assert read(command).virt_type == virt_type
+    result = read(command)
+    assert result.virt_type == virt_type
+    # A default file is read only if none is named.
+    assert (f"{command.root}{NOVA}" in result.files) == ("file" not in options)
+
+
+def test_whose_program_nova_compute_is(command):
+    """Root may have written this file before nova-compute started."""
+    files = {NOVA: FULL, "/var/lib/nova/compute_id": "x"}
+    assert (command(files)[0], read(command).user) == (0, os.getuid() or None)
 
 
 def refused(command, content, arguments, text):

@@ -363,7 +363,16 @@ def start_of(root: HostRoot, pid: str) -> float:
     # Both parts count the time asleep: starttime is the kernel's boot time
     # clock. With CLOCK_MONOTONIC a suspend would make the start too late, and
     # a file that was changed after it would count as unchanged.
-    return _boot(root) + int(_status(root, pid)[_START]) / _TICKS
+    return _boot(root) + ticks_of(root, pid) / _TICKS
+
+
+def ticks_of(root: HostRoot, pid: str) -> int:
+    """Return when a process was started, in clock ticks since the boot.
+
+    :raises Unreadable: if that cannot be told
+    """
+    # To know it by: seconds since 1970 move when the clock is set.
+    return int(_status(root, pid)[_START])
 
 
 def _ready_of(root: HostRoot, own: HostRoot, pid: str) -> float:

@@ -32,7 +32,11 @@ _NAME_IT = (
 
 
 def must_have_read(
-    host: Host, facts: str, files: Sequence[str], known: float
+    host: Host,
+    facts: str,
+    files: Sequence[str],
+    known: float,
+    user: int | None,
 ) -> None:
     """Raise unless nova-compute runs with what the pre-step read.
 
@@ -42,6 +46,7 @@ def must_have_read(
     :param files: that the pre-step read
     :param known: when the newest of them had been changed, in seconds since
         1970
+    :param user: who runs nova-compute; None if unknown
     :raises Unreadable: if it started before that, has read what is newer or
         another file, or cannot be seen
     """
@@ -57,6 +62,10 @@ def must_have_read(
             # It may have ended since the table of processes was read.
             with contextlib.suppress(Unreadable):
                 started[pid] = start_of(host.root, pid)
+    # Any user may give a program this name: it counts if none of those runs
+    # that should.
+    own = [pid for pid in started if guests.is_of(host.root, pid, str(user))]
+    started = {pid: started[pid] for pid in own or started}
     # One that is out of sight may run with anything: UNKNOWN, and not "none".
     if not (started or host.root.captured or guests.complete(host.root)):
         raise unreadable(
@@ -79,7 +88,7 @@ def must_have_read(
     # nova-compute started after the change, and so has read what the pre-step
     # has not. A change that it has not read either leaves the facts true.
     now = newest(host.root, files)
-    if known < now <= min(started.values(), default=now):
+    if known < now <= max(started.values(), default=now):
         raise unreadable(
             facts,
             f"nova.conf was changed since; run {prestep.COMMAND} again",

@@ -58,14 +58,13 @@ class NovaFacts:
     :ivar cpu_sets: option to the processors that it gives to guests, of
         those that are set
     :ivar channels: what leaves the host
-    :ivar mdev_types: ``[devices] enabled_mdev_types``; None from a pre-step
-        that did not look
-    :ivar cpu_mode: ``[libvirt] cpu_mode``, empty if it is not set; None from
-        a pre-step that did not read it
+    :ivar mdev_types: ``[devices] enabled_mdev_types``
+    :ivar cpu_mode: ``[libvirt] cpu_mode``, empty if it is not set
     :ivar hw_machine_type: ``[libvirt] hw_machine_type``, ``arch=machine``
     :ivar rescue_image_id: None where the instance's own image is used
     :ivar changed: when the newest of the files had been changed, in seconds
-        since 1970; None from a pre-step that did not look
+        since 1970
+    :ivar user: number of the user that runs nova-compute; None if unknown
     """
 
     path: str
@@ -82,9 +81,10 @@ class NovaFacts:
     pointer_model: str | None
     cpu_sets: Mapping[str, str]
     channels: Channels
-    mdev_types: tuple[str, ...] | None = None
-    cpu_mode: str | None = None
-    changed: float | None = None
+    mdev_types: tuple[str, ...]
+    cpu_mode: str
+    changed: float
+    user: int | None
 
 
 def path(host: Host) -> str:
@@ -100,12 +100,9 @@ def read(host: Host) -> NovaFacts:
         understood
     """
     result = left(host)
-    # Facts of a pre-step that left no time cannot be compared with the start
-    # of nova-compute: they count as they are.
-    if result.changed is not None:
-        nova_compute.must_have_read(
-            host, result.path, result.files, result.changed
-        )
+    nova_compute.must_have_read(
+        host, result.path, result.files, result.changed, result.user
+    )
     return result
 
 
@@ -136,19 +133,10 @@ def left(host: Host) -> NovaFacts:
         raise unreadable(place, str(error), prestep.STEP) from error
 
 
-def old(host: Host) -> Unreadable:
-    """Return the error for facts of a pre-step that looked at less."""
-    return unreadable(
-        path(host),
-        "written by an older pre-step, without data that this check needs",
-        prestep.STEP,
-    )
-
-
 def _facts(place: str, fields: dict[str, Any]) -> NovaFacts:
     # A key that is missing must be an error: with .get() a setting that was
-    # not read would look like Nova's default, and pass. Only keys that a
-    # pre-step of an older version did not write are asked for with get().
+    # not read would look like Nova's default, and pass. An unknown user counts
+    # the programs of all users, which is strict.
     default, libvirt, pci = fields["DEFAULT"], fields["libvirt"], fields["pci"]
     return NovaFacts(
         path=place,
@@ -165,19 +153,10 @@ def _facts(place: str, fields: dict[str, Any]) -> NovaFacts:
         pointer_model=_typed(default["pointer_model"], _TEXT),
         cpu_sets=_cpu_sets(fields),
         channels=_channels(fields),
-        mdev_types=(
-            None
-            if fields.get("devices") is None
-            else _texts(fields["devices"]["enabled_mdev_types"])
-        ),
-        # "" is "not set in nova.conf"; None is "not read", which a check that
-        # depends on it answers with UNKNOWN (old()).
-        cpu_mode=(
-            _typed(libvirt["cpu_mode"], _TEXT) or ""
-            if "cpu_mode" in libvirt
-            else None
-        ),
-        changed=_typed(fields.get("changed"), float | int | None),
+        mdev_types=_texts(fields["devices"]["enabled_mdev_types"]),
+        cpu_mode=_typed(libvirt["cpu_mode"], _TEXT) or "",
+        changed=_typed(fields["changed"], float | int),
+        user=_typed(fields.get("user"), int | None),
     )
 
 

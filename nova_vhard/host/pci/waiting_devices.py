@@ -96,10 +96,6 @@ def _mediated(host: Host) -> Iterator[tuple[str, bool]]:
     if not names:
         return
     facts = nova_facts.read(host)
-    # None is not (): a pre-step of an older version did not look, so that
-    # nothing is known of any device.
-    if facts.mdev_types is None:
-        raise nova_facts.old(host)
     for name in names:
         path = f"{iommu.MEDIATED}/{name}/mdev_type"
         # Nova compares this name, such as nvidia-35, with the option's.

@@ -12,7 +12,7 @@ from typing import Any
 
 from nova_vhard.host import prestep
 from nova_vhard.host.host import Host
-from nova_vhard.host.libvirt.running import Target, start_of
+from nova_vhard.host.libvirt.running import Target, start_of, ticks_of
 from nova_vhard.host.root import Unreadable, unreadable
 
 #: Name of the file below the run directory, and its keys.
@@ -24,11 +24,6 @@ _OLD_GUEST = (
     "was recreated, or before its QEMU was changed: stop and start the guest, "
     "or migrate it away and back."
 )
-
-# Seconds that a start is off where the clock was set.
-# start_of() adds the ticks since boot to the time of boot, which moves with
-# the clock.
-_SLACK = 2
 
 
 def of_target(host: Host, target: Target) -> list[Mapping[str, Any]]:
@@ -67,16 +62,14 @@ def _holds(host: Host, target: Target, entry: Mapping[str, Any]) -> bool:
         return False
     try:
         # The pid alone would not do: another process may have it by now.
-        started = start_of(host.root, str(entry["pid"]))
+        started = ticks_of(host.root, str(entry["pid"]))
     except Unreadable as error:
         # The daemon that the pre-step looked into has ended: its container,
         # and the file in it, may be gone too. Any other error stays an error.
         if error.missing:
             return False
         raise
-    if abs(started - entry["start"]) > _SLACK:
-        return False
-    return (
+    return bool(started == entry["start"]) and (
         # libvirt starts the current file. A guest runs the file as it was when
         # the guest started.
         target.guest is None

@@ -209,7 +209,8 @@ class Examination:
 
     def _files(self, target: Target) -> Iterator[tuple[str, Kept, str]]:
         yield target.label, Kept.EMULATOR, target.path
-        # Likewise its modules.
+        # The modules of a program that was replaced are unknown, like its
+        # libraries.
         if target.replaced:
             return
         try:

@@ -14,7 +14,7 @@ from typing import Any
 from nova_vhard.host import prestep
 from nova_vhard.host.host import Host
 from nova_vhard.host.libvirt import virconf
-from nova_vhard.host.libvirt.running import Running, Target, is_newer, start_of
+from nova_vhard.host.libvirt.running import Running, Target, is_newer, ticks_of
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 
 PATH = "/etc/libvirt/qemu.conf"
@@ -25,10 +25,6 @@ CHANGED = "changed"
 #: Likewise: pid and start of the daemons, and whether the file was changed
 #: since one of them started.
 DAEMONS, STALE = "daemons", "changed_since"
-
-
-# Seconds.
-_SLACK = 2
 
 # What has this folder is libvirt's QEMU driver; clients have /etc/libvirt too.
 _DOMAINS = "/etc/libvirt/qemu"
@@ -203,7 +199,7 @@ def _of_prestep(host: Host, target: Target | None) -> tuple[str, Read]:
     if target is None:
         known = values.get(DAEMONS)
         # What it left is of the container that ran then.
-        if not isinstance(known, dict) or not _same(host.root, known):
+        if not known or known != starts(host.root):
             raise prestep.invalid(
                 path, f"of other daemons; run {prestep.COMMAND} again"
             )
@@ -244,9 +240,7 @@ def starts(root: HostRoot) -> dict[str, int]:
 
     :raises Unreadable: if that cannot be told
     """
-    return {
-        pid: int(start_of(root, pid)) for pid, _ in Running(Host(root)).daemons
-    }
+    return {pid: ticks_of(root, pid) for pid, _ in Running(Host(root)).daemons}
 
 
 def of_root(root: HostRoot) -> Confinement:
@@ -275,23 +269,6 @@ def of_root(root: HostRoot) -> Confinement:
             "invalid, and use the first value if a key is set twice. Then "
             "restart the daemon (systemctl restart; guests keep running).",
         ) from error
-
-
-def _same(root: HostRoot, known: Mapping[str, Any]) -> bool:
-    """Return whether the daemons are those of the pre-step.
-
-    The start of one is a second off where the clock was set.
-    """
-    now = starts(root)
-    # The same pids and starts: a pid alone may be that of another process.
-    return (
-        bool(now)
-        and now.keys() == known.keys()
-        and all(
-            isinstance(known[pid], int) and abs(known[pid] - start) <= _SLACK
-            for pid, start in now.items()
-        )
-    )
 
 
 def _is_stale_if_seen(
