@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cleaning step: what it is given, what it answers, what it must be.
+"""The contract of a cleaning step: a Job in, an Outcome out.
 
 Steps are plugins of the namespace ``nova_vhard.cleaning_steps``, with
 priorities as in Ironic's cleaning. They run in a process of their own
@@ -81,8 +81,8 @@ class Step(abc.ABC):
     :cvar name: name of its entry point, as the rules write it
     :cvar priority: the higher, the earlier; the rules may say another
     :cvar schema: JSON schema of its settings. Scalars in the file are text
-        or booleans, never numbers. A ``pattern`` needs a ``description``
-        of what a value that does not match is: ``no hexadecimal number``.
+        or booleans, never numbers. A ``pattern`` needs a ``title``: the
+        expected value, such as ``four hexadecimal digits``.
     """
 
     name: ClassVar[str]

@@ -114,7 +114,10 @@ def _policy(answered: dict[str, Any], path: str) -> Line:
 
 
 def _report(options: Any) -> Line:
-    """Return what hosts need only whose guests need a proof."""
+    """Return the line about the last report of the reporter.
+
+    It is never an error: only guests that need checked hosts need a report.
+    """
     now = datetime.datetime.now(datetime.UTC)
     try:
         passed = posture.passed(options.report_file, 24, now)

@@ -14,9 +14,10 @@ from nova_vhard.host.sanitized import few
 
 
 def unseen(host: Host, table: guests.Table) -> Iterator[str]:
-    """Yield what libvirt says to run and procfs does not show.
+    """Yield why guests may be hidden.
 
-    Where neither has all of them that is a trouble by itself.
+    Either libvirt lists some that procfs does not show, or neither can list
+    them all.
 
     :param table: what procfs shows
     """

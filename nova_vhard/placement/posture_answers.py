@@ -60,15 +60,9 @@ class Answer:
 
 
 class Answers(Generic[Key]):
-    """The answers to all questions, of a bounded number.
+    """The answers to all questions, of a bounded number."""
 
-    :param unused: seconds after which an answer that nobody asked for goes
-    :param most: answers that are kept
-    """
-
-    def __init__(self, unused: float = UNUSED, most: int = MOST) -> None:
-        self._unused = unused
-        self._most = most
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._answers: dict[Key, Answer] = {}
         self._running: set[Refresh] = set()
@@ -156,7 +150,7 @@ class Answers(Generic[Key]):
         :param room: number of answers that are about to come
         """
         by_use = sorted(self._answers.items(), key=lambda item: item[1].used)
-        too_many = len(by_use) + room - self._most
+        too_many = len(by_use) + room - MOST
         for index, (key, answer) in enumerate(by_use):
-            if index < too_many or now - answer.used > self._unused:
+            if index < too_many or now - answer.used > UNUSED:
                 del self._answers[key]

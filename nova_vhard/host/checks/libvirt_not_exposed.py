@@ -96,9 +96,9 @@ class LibvirtNotExposed(Check):
 
 
 def _sleeping(host: Host, units: Units) -> Answer:
-    """Judge whom the daemon lets in that systemd starts for who comes.
+    """Judge the TLS settings of daemons that systemd starts on a connection.
 
-    virtproxyd ends where nobody has come for two minutes.
+    virtproxyd ends after two minutes without a client.
 
     :raises Unreadable: if that is needed and cannot be read
     """

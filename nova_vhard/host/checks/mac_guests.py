@@ -16,6 +16,7 @@ from nova_vhard.host.check import (
     unread,
 )
 from nova_vhard.host.host import Host
+from nova_vhard.host.libvirt.running import WHOLE_TABLE
 from nova_vhard.host.mac import apparmor, mac, selinux
 from nova_vhard.host.root import Unreadable
 from nova_vhard.host.sanitized import few, shown
@@ -79,9 +80,10 @@ class MacGuests(Check):
                 return unknown(
                     "no guest is visible, but not all processes are "
                     "visible either (PID namespace, hidepid)",
+                    WHOLE_TABLE,
                 )
             return mac.of_nobody(mac.confinement(host))
-        answers += [unknown(trouble) for trouble in troubles]
+        answers += [unknown(trouble, WHOLE_TABLE) for trouble in troubles]
         judged = [(guest, _judge(guest, model)) for guest in table.guests]
         # A report has room for some lines only: the worst come first.
         judged.sort(key=lambda item: item[1][0] is Status.PASS)

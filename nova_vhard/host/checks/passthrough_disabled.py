@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check-Virt-04: what guests may get, Nova offers; and nobody else."""
+"""Check-Virt-04: only devices that Nova offers are ready for guests."""
 
 from nova_vhard.host.check import Answer, Check, failed, passed
 from nova_vhard.host.host import Host

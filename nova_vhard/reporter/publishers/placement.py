@@ -33,7 +33,8 @@ _REFUSED = (
     "Placement takes such logins)"
 )
 _HOUR = datetime.timedelta(hours=1)
-#: A mark is written once an hour: less than a day, for the same second.
+#: Between two counts of names: less than a day, so that a mark that is written
+#: a little earlier the next day is not missed.
 _BETWEEN_LOOKS = 23 * _HOUR
 #: Reports before the end of an hour in which its mark may be written.
 _TRIES = 3
