@@ -20,10 +20,10 @@ from nova_vhard.common.text import clean, quote
 from nova_vhard.placement.client import Provider
 
 _LIMIT = 16 * 1024 * 1024
+_SHOWN = "openstack --os-compute-api-version 2.53 hypervisor list shows"
 _UUID_FIX = (
     "and a name can be given to another provider by each compute node's "
-    "login: write the ID that openstack --os-compute-api-version 2.53 "
-    "hypervisor list shows"
+    f"login: write the ID that {_SHOWN}"
 )
 
 
@@ -90,8 +90,8 @@ def resolve(
     """
     known = {provider.uuid for provider in providers}
     wrong = [
-        f"{clean(host)} is not a compute node in Placement: write its ID as "
-        "openstack hypervisor list does, or take it out"
+        f"{clean(host)} is not a compute node in Placement: write the ID that "
+        f"{_SHOWN}, or remove it"
         for host in hosts
         if host not in known
     ]

@@ -55,16 +55,12 @@ class Outcome:
 
     :ivar gained: uuids of the providers that got the trait
     :ivar lost: uuids of those that lost it
-    :ivar made: number of new marks
-    :ivar deleted: number of deleted marks
     :ivar holders: names of the providers that marks were removed from
     :ivar failed: what could not be written, in words
     """
 
     gained: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
-    made: int = 0
-    deleted: int = 0
     holders: set[str] = field(default_factory=set)
     failed: list[str] = field(default_factory=list)
 
@@ -181,12 +177,11 @@ class Writer:
             try:
                 # Readers ask for marks only if the trait ATTESTED exists, and
                 # a mark of hosts without demands may be the first one.
-                needed = [mark.name] if mark.until else [traits.ATTESTED]
-                self._placement.create_traits({mark.name, *needed})
+                needed = set() if mark.until else {traits.ATTESTED}
+                self._placement.create_traits({mark.name} | needed)
             except PlacementError as error:
                 outcome.failed.append(f"a mark is not made: {error}")
                 return False
-            outcome.made += 1
         return True
 
     def _set(self, provider: str, attested: bool, outcome: Outcome) -> None:
@@ -211,14 +206,16 @@ class Writer:
             outcome.failed.append(f"marks stay on their hosts: {error}")
             return
         for holder in holders:
-            outcome.holders.add(holder.name)
             try:
                 self._placement.update(
                     holder.uuid, lambda ours: (), traits.MARK
                 )
+                outcome.holders.add(holder.name)
             except PlacementError as error:
                 # A host that writes all the time keeps its own mark alone.
-                outcome.failed.append(f"a mark stays on its host: {error}")
+                outcome.failed.append(
+                    f"a mark stays on {holder.name}: {error}"
+                )
 
     def _delete(self, names: Iterable[str], outcome: Outcome) -> None:
         for name in names:
@@ -233,7 +230,6 @@ class Writer:
             except PlacementError as error:
                 outcome.failed.append(f"a mark is not deleted: {error}")
                 return
-            outcome.deleted += gone
             if not gone:
                 outcome.failed.append(
                     "a mark is not deleted: it is put on a host again"

@@ -61,10 +61,10 @@ OPTS = [
     cfg.StrOpt(
         "policy",
         metavar="FILE",
-        help="Policy that is to be in force, where no nova.conf or "
-        "glance-api.conf here names it. Another than the services judge by "
-        "makes probe ask for what they do not refuse, which looks like a "
-        "gate that is missing.",
+        help="Policy that should be in force, if no nova.conf or "
+        "glance-api.conf on this node names it. If the services use another "
+        "policy, probe sends requests that they allow, and reports a missing "
+        "gate.",
     ),
     cfg.IntOpt(
         "times",
@@ -72,9 +72,9 @@ OPTS = [
         default=1,
         min=1,
         max=100,
-        help="How often probe asks each endpoint, each time on a new "
-        "connection. With fewer than there are workers behind a load "
-        "balancer one without a gate may not be met.",
+        help="Number of requests of probe to each endpoint, each on a new "
+        "connection. Use at least the number of workers behind a load "
+        "balancer; otherwise a worker without a gate can be missed.",
     ),
     cfg.StrOpt(
         "probe-image",

@@ -47,7 +47,7 @@ def parse(conf: cfg.ConfigOpts, text: str) -> Any:
         url = oslo_messaging.TransportURL.parse(conf, text or ":")
         driver = url.transport
     except Exception:  # noqa: BLE001 - their texts may have the password
-        raise ValueError("it is no URL of a message bus") from None
+        raise ValueError("it is not the URL of a message bus") from None
     if driver == "rabbit":
         url.query.setdefault(_LIMIT, _PREFETCH)
     return url

@@ -10,7 +10,9 @@ from operator import itemgetter
 from typing import Any
 from xml.etree import ElementTree
 
+from openstack import exceptions as sdk
 from osc_lib import exceptions
+from oslo_utils import uuidutils
 
 from nova_vhard.common import files
 from nova_vhard.common.text import clean, line
@@ -109,14 +111,24 @@ def project_id(app: Any, name: str) -> str:
 
     :param app: openstackclient's application
     :param name: its name or ID; the ID if the user may not look it up
+    :raises CommandError: if no project, or more than one, has the name
     """
     connection = app.client_manager.sdk_connection
     try:
         # The proxy itself fails where the catalogue has no such service.
         identity = connection.identity
         project = identity.find_project(name, ignore_missing=True)
+    except sdk.DuplicateResource as error:
+        raise exceptions.CommandError(
+            f"several projects have the name {clean(name)}: specify the ID"
+        ) from error
     except paging.ERRORS:
         return name
+    # A project that was deleted may have left servers and images.
+    if project is None and not uuidutils.is_uuid_like(name):
+        raise exceptions.CommandError(
+            f"no project has the name or id {clean(name)}"
+        )
     return str(project.id) if project else name
 
 
@@ -274,8 +286,13 @@ class AuditCommand(output.Lister):
         """
         for text in (tally.totals(), *notes):
             self.say(text)
-        self.status = tally.finish(options)
-        if exempted is not None:
-            for text in exemption_list.finish(exempted, options):
-                self.say(text)
-            self.status = self.status or int(exempted.left_out > 0)
+        try:
+            self.status = tally.finish(options)
+            if exempted is not None:
+                for text in exemption_list.finish(exempted, options):
+                    self.say(text)
+                self.status = self.status or int(exempted.left_out > 0)
+        except exceptions.CommandError as error:
+            # The rows, and with --yes the changes, are shown all the same.
+            self.say(str(error))
+            self.status = 1

@@ -264,10 +264,10 @@ def finish(
 def notes(path: str, content: ExemptionList) -> Iterator[str]:
     """Yield what to know of a list, for a person."""
     noun = content.noun
-    if not content.count:
-        yield f"no {noun} violates the policy: {path} was not written"
-        return
-    yield f"{output.counted(content.count, noun)} exempted in {path}"
+    if content.count:
+        yield f"{output.counted(content.count, noun)} exempted in {path}"
+    else:
+        yield f"no {noun} was exempted: {path} was not written"
     if content.left_out:
         yield (
             f"{output.counted(content.left_out, noun)} with a value that no "

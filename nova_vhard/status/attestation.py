@@ -12,7 +12,7 @@ from nova_vhard.placement.client import PlacementError
 from nova_vhard.placement.fleet import UNDEMANDED
 from nova_vhard.placement.upkeep import attested_hosts
 from nova_vhard.policy.model import Trust
-from nova_vhard.status.answers import fail, fine, warn
+from nova_vhard.status.answers import fail, fine, named, warn
 from nova_vhard.status.node import Node
 
 _NONE = (
@@ -25,11 +25,10 @@ _BARE = (
     "give their agents a policy that names registers, a measured boot policy "
     "or a runtime policy."
 )
-_NAMED = 5
 
 
 def attestation(node: Node) -> Result:
-    """Judge whether anybody can be chosen who has to be attested.
+    """Check that hosts are attested if the policy requires it.
 
     =======  ==========================================================
     SUCCESS  some host is attested, or nothing asks for it
@@ -70,7 +69,7 @@ def attestation(node: Node) -> Result:
     count = len(attested & uuids)
     text = f"{count} hosts are attested." if count else _NONE
     if bare := marks.named(names, UNDEMANDED):
-        text += _BARE.format(len(bare), ", ".join(sorted(bare)[:_NAMED]))
+        text += _BARE.format(len(bare), named(bare))
     if count and not bare:
         return fine(text)
     return (warn if count or not needed else fail)(text)

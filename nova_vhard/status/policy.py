@@ -90,7 +90,8 @@ def _judge(
     if not os.access(there, os.W_OK | os.X_OK):
         yield warn(
             f"User {os.geteuid()} cannot write to {folder}: after a restart "
-            "with a broken policy file there is no policy. Run install -d -o "
+            "with a broken policy file there is no policy. If the service has "
+            "another user, specify it with --user. Run install -d -o "
             f"{os.geteuid()} -m 0750 {folder}."
         )
     kept: dict[str, str] = {}
@@ -131,11 +132,16 @@ def _judge(
         yield fail(stated.strip() or f"{path} cannot be used.")
     elif not known:
         yield from (warn(f"{each}.") for each in reading.warnings)
-        if not now.enabled or now.mode is Mode.AUDIT:
-            key = "mode: audit" if now.enabled else "enabled: false"
+        if not now.enabled:
             yield warn(
-                f"{path} says {key}, and nothing is refused. To enforce "
-                "again, remove this line, or write mode: enforce."
+                f"{path} says enabled: false, and nothing is refused. To "
+                "enforce again, write enabled: true."
+            )
+        elif now.mode is Mode.AUDIT:
+            yield warn(
+                f"{path} says mode: audit: only rules and projects with a "
+                "mode of their own are enforced. To enforce the others, write "
+                "mode: enforce."
             )
 
 

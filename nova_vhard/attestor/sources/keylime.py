@@ -186,7 +186,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
         ((name, _),) = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"{clean(name)} stands twice")
+        raise ValueError(f"duplicate key {clean(name)}")
     return result
 
 
@@ -196,11 +196,14 @@ def _verdict(entry: Any, accepted: bool) -> Verdict:
     :param accepted: whether an agent of which nothing is demanded is verified
     """
     if not isinstance(entry, dict):
-        return Verdict(nonsense="no entry of an agent")
+        return Verdict(nonsense="is not an agent's entry")
     status = entry.get("attestation_status")
     if status not in _STATUSES:
         known = ", ".join(_STATUSES)
-        text = f"attestation_status is {_words(status)}, none of {known}"
+        text = (
+            f"attestation_status is {_words(status)}, but must be one of "
+            f"{known}"
+        )
         return Verdict(nonsense=text)
     failed = status in _FAILED
     last = entry.get("last_successful_attestation")
@@ -209,7 +212,10 @@ def _verdict(entry: Any, accepted: bool) -> Verdict:
         type(last) in (int, float) and 0 <= last <= _LAST
     ):
         if not failed:
-            text = f"last_successful_attestation is {_words(last)}, no time"
+            text = (
+                f"last_successful_attestation is {_words(last)}, which is not "
+                "a time"
+            )
             return Verdict(nonsense=text)
         # A refusal needs none.
         last = None

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decision events, read back from log files, plain or compressed.
 
-What is an event in a line, ``nova_vhard.decisions`` says.
+``nova_vhard.common.decisions`` defines the events.
 """
 
 import contextlib

@@ -2,6 +2,7 @@
 """openstack vhard decision summary: what enforcing would refuse."""
 
 import argparse
+import pathlib
 
 from osc_lib import exceptions
 
@@ -65,11 +66,11 @@ class SummarizeDecisions(output.OfflineLister):
         )
         result = log.Read()
         try:
-            # before the long reading
+            # Before the long reading. A pipe, such as <(zcat ...), can be
+            # read only once.
             for path in parsed_args.files:
-                if path != STDIN:
-                    with open(path, "rb") as stream:
-                        stream.peek(1)
+                if path != STDIN and not pathlib.Path(path).is_fifo():
+                    open(path, "rb").close()
             for path in parsed_args.files:
                 for event in log.events(path, result):
                     summary.add(event)

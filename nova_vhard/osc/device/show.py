@@ -37,8 +37,8 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 class ListDevices(output.Lister):
     """List one-time-use devices, and why some wait.
 
-    As Placement knows them. No guest gets a device that is "reserved"; for the
-    reason, run nova-vhard-cleaner on its host.
+    As Placement knows them. No guest gets a device that is "reserved". For the
+    evidence, run nova-vhard-cleaner show <address> on its host.
     """
 
     nothing = "0 one-time-use devices"
@@ -64,7 +64,7 @@ class ListDevices(output.Lister):
         """Return one row a device."""
         reserved = "reserved " * parsed_args.reserved
         host = parsed_args.host and f" of host {clean(parsed_args.host)}"
-        self.nothing = f"0 {reserved}one-time-use devices{host or ''}"
+        self.nothing = f"0 {reserved}one-time-use devices{host}"
         return LIST, [
             (
                 clean(item.root.name),

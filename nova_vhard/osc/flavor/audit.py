@@ -44,7 +44,7 @@ def _row(plan: TraitPlan, state: str) -> Row:
 
 class _FlavorCommand(audits.AuditCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Return the parser, with the options of this command."""
+        """Add the policy."""
         what = "Policy with the passthrough.require to apply"
         policies.add_option(parser, what)
 

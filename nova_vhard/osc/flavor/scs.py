@@ -70,7 +70,9 @@ class Claim:
             if name.startswith(f"trait:{traits.PREFIX}") and value == REQUIRED
         }
         for host in hosts:
-            if required <= {traits.of_check(name) for name in host.passed}:
+            # The attestor's trait is not that of a check.
+            others = required - ({traits.ATTESTED} if host.attested else set())
+            if others <= {traits.of_check(name) for name in host.passed}:
                 lacks = {
                     name: host.result(name)
                     for name in _PROFILE.checks

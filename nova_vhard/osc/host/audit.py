@@ -123,7 +123,8 @@ def _sharing(placement: Placement) -> Iterator[Row]:
 class Audit:
     """Looks for ways to write for more than one host.
 
-    :ivar devices: as ``_devices`` returns them
+    :ivar devices: uuid of a host's root provider to the uuids of its
+        one-time-use devices
     :ivar prefix: path that Placement is served under
     """
 

@@ -110,8 +110,9 @@ class FixHosts(output.Command):
             ) from error
         tasks = sum(len(play["tasks"]) for play in plays)
         self.say(
-            f"{parsed_args.ansible}: {tasks} tasks for {len(plays)} hosts "
-            "with failed checks; none runs unless its tag is named"
+            f"{parsed_args.ansible}: {output.counted(tasks, 'task')} for "
+            f"{output.counted(len(plays), 'host')} with failed checks; none "
+            "runs unless its tag is named"
         )
         for host in hosts:
             if host.status != FRESH:

@@ -16,6 +16,7 @@ from nova_vhard.placement.client import (
     Placement,
     PlacementError,
     Provider,
+    ProviderNotFound,
 )
 
 
@@ -87,7 +88,8 @@ class WithdrawHosts(output.Command):
             try:
                 host = placement.provider(name=name)
             except PlacementError as error:
-                if not known:
+                # Placement may have forgotten a host whose user is revoked.
+                if not (known and isinstance(error, ProviderNotFound)):
                     failed.append(f"{clean(name)}: {why(error)}")
                 continue
             self._withdraw(placement, host, failed)
@@ -112,7 +114,11 @@ class WithdrawHosts(output.Command):
         lost = frozenset[str]().union(
             *(self._withdraw(placement, host, failed) for host in every)
         )
-        return [*failed, *upkeep.forget(placement, now, lost)]
+        try:
+            failed += upkeep.forget(placement, now, lost)
+        except PlacementError as error:
+            failed.append(f"names of traits: {why(error)}")
+        return failed
 
     def _revoke(
         self, accounts: Accounts, name: str, failed: list[str]

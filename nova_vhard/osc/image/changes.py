@@ -22,7 +22,7 @@ from nova_vhard.osc.paging import GLANCE_ERRORS
 from nova_vhard.policy.model import Policy
 
 ACTIVE = "active"
-#: Begins the result of a change that was not made.
+#: Begins the result if a change was not made.
 FAILED = "failed: "
 
 #: Results of an entry of a journal after which the image is as it was.
@@ -78,12 +78,13 @@ class Changes:
 
         :raises JournalError: no further change may be made then
         """
+        stated: list[str] = []
         try:
             image = dict(self.images.get(finding.image["id"]))
             fresh = find(self.policy, image, self.today)
             if fresh is None:
                 return "is in order by now"
-            stated, left = [], len(fresh.violations)
+            left = len(fresh.violations)
             if self.wanted.fix and fresh.changes:
                 before = {name: image.get(name) for name in fresh.changes}
                 self.journal.add(Entry(image["id"], before, fresh.changes))
@@ -96,7 +97,7 @@ class Changes:
                 stated.append("deactivated")
             return _told(stated, left)
         except GLANCE_ERRORS as error:
-            return failed(error)
+            return "; ".join([failed(error), *stated])
 
     def _left(self, finding: Finding) -> int:
         after = {**finding.image, **finding.changes}

@@ -87,8 +87,9 @@ class CheckPolicy(output.OfflineLister):
                     "enforce again",
                 )
             )
-        self.status = 1 if errors else 0
-        if warnings and parsed_args.fail_on_warn:
+        if errors:
+            self.status = 1
+        elif warnings and parsed_args.fail_on_warn:
             self.status = output.FAILED
         self.say(
             f"{output.counted(len(errors), 'error')}, "

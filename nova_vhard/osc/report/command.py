@@ -69,14 +69,15 @@ class WriteReport(output.Command):
             (pathlib.Path(path), render)
             for path, render in (
                 (parsed_args.html, page.render),
-                (parsed_args.oscal, oscal.render),
                 (parsed_args.component, component.render),
+                # Last: it is not written if the hosts cannot be read.
+                (parsed_args.oscal, oscal.render),
             )
             if path
         ]
         if not wanted:
-            raise exceptions.CommandError(
-                "name a file to write: --html, --oscal or --component"
+            raise output.UsageError(
+                "specify a file: --html, --oscal or --component"
             )
         policy = policies.load(parsed_args.policy)
         for path, _ in wanted:

@@ -26,7 +26,7 @@ from nova_vhard.placement.fleet import HostPosture
 from nova_vhard.policy import watch
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.model import PassthroughRule, Policy
-from nova_vhard.policy.verdict import evaluate
+from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, evaluate
 from nova_vhard.request import compose
 from nova_vhard.request.flavor_traits import plan_traits
 
@@ -40,7 +40,6 @@ EVIDENCE_COLUMNS = (
 )
 FLAVOR_COLUMNS = ("Flavor", "ID", "Rule", "Mode", "Asks For", "Fix")
 
-_TRAITS = "passthrough.require"
 _ALL = argparse.Namespace(
     server=[], all_projects=True, project=None, host=None
 )
@@ -173,7 +172,7 @@ def flavor_rows(
         if needs is not None and needs.lacks:
             yield (
                 *about,
-                _TRAITS,
+                PASSTHROUGH_REQUIRE,
                 str(policy.mode_for(rule.mode, server.subject)),
                 f"lacks {', '.join(map(clean, needs.lacks))}",
                 "openstack vhard flavor sync",

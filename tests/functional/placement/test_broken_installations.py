@@ -190,7 +190,7 @@ CASES = {
     "audit mode": (
         "Policy",
         [AUDIT],
-        "says mode: audit, and nothing is refused.*write mode: enforce",
+        "says mode: audit.*write mode: enforce",
         ENFORCE,
     ),
 }

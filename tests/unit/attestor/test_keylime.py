@@ -158,7 +158,7 @@ ANSWERS = {
         for number, body in enumerate(BODIES)
     },
     **{
-        f"{name} twice": ({"body": body.encode()}, f"{name} stands twice")
+        f"{name} twice": ({"body": body.encode()}, f"duplicate key {name}")
         for name, body in TWICE.items()
     },
     **{

@@ -262,7 +262,7 @@ PARTLY = {
                 }
             }
         },
-        (1, ["no image violates"]),
+        (1, ["no image was exempted", "exemption can name"]),
     ),
     "a flavor that cannot be changed": (
         ("flavor_sync", *BASELINE, "--yes"),
@@ -305,7 +305,7 @@ PARTLY = {
             "host": FAILED
             | {traits.of_hour(datetime.datetime.now(datetime.UTC))}
         },
-        (0, ["2 tasks for 1 hosts"]),
+        (0, ["2 tasks for 1 host"]),
     ),
     "a report of a part of the cloud": (
         ("report", "--html", "page", *BASELINE),

@@ -100,18 +100,18 @@ URL = "[vhard_exporter] transport_urls, number 1: "
             },
             "Value for option ssl from ",
         ),
-        ({"transport_urls": ""}, f"{URL}it is no URL of a message bus"),
+        ({"transport_urls": ""}, f"{URL}it is not the URL of a message bus"),
         (
             {"transport_urls": "u:hidden@rabbit1:5672"},
             f"{URL}there is no driver for u://",
         ),
         (
             {"transport_urls": "rabbit://u:hidden/@rabbit1:5672"},
-            f"{URL}it is no URL of a message bus",
+            f"{URL}it is not the URL of a message bus",
         ),
         (
             {"transport_urls": "rabbit://u:hidden@rabbit1:x"},
-            f"{URL}it is no URL of a message bus",
+            f"{URL}it is not the URL of a message bus",
         ),
         (
             {"transport_urls": "rabit://u:hidden@rabbit1:1"},
