@@ -269,6 +269,9 @@ function nova_vhard_write_reporter_conf {
     install -m 0600 /dev/null "$file"
     iniset "$file" vhard_reporter compute_id_file \
         "$NOVA_STATE_PATH/compute_id"
+    iniset "$file" vhard_reporter policy_file "$NOVA_VHARD_POLICY_FILE"
+    iniset "$file" vhard_reporter state_path "$NOVA_VHARD_STATE_PATH/reporter"
+    install -d -m 0750 "$NOVA_VHARD_STATE_PATH/reporter"
 }
 
 # The sweep's own user and its login to Placement, and the hosts' roles.

@@ -40,8 +40,6 @@ PARTS = {
     "attestor": ({"nova-vhard-attestor"}, {"nova_vhard.verdicts"}),
     "dashboard": (set(), set()),
 }
-#: Configuration in which there is a password, or may be.
-SECRET = ("attestor", "cleaner", "exporter", "reporter")
 SCRIPT = """\
 #!/usr/bin/python3
 import sys
@@ -69,8 +67,8 @@ def lay_out_etc(root):
             path.write_text(path.read_text().replace(BIN, "/usr/bin/"))
             move(path, root / "usr/lib/systemd/system" / name)
         elif program not in (name, "nova-vhard"):
-            mode = 0o600 if program in SECRET else 0o644
-            move(path, root / "etc/nova-vhard" / f"{program}.conf", mode)
+            # It may have passwords.
+            move(path, root / "etc/nova-vhard" / f"{program}.conf", 0o600)
         else:
             move(path, root / "usr/share/nova-vhard" / name)
     folder.rmdir()

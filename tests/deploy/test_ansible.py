@@ -256,7 +256,7 @@ GUARDS_FOLDERS = ("hooks_dir", "state_path", "run_dir")
             1,
             {"cleaner.conf": 0o600, "cleaning.yaml": 0o644},
         ),
-        ("guard", "guard.conf", False, 2, {"guard.conf": 0o644}),
+        ("guard", "guard.conf", False, 2, {"guard.conf": 0o600}),
         ("exporter", "exporter.conf", False, 1, {"exporter.conf": 0o600}),
         (
             "attestor",

@@ -21,7 +21,7 @@ from tests.deploy.places import DEPLOY, ROOT
 
 CHARTS = os.environ.get("NOVA_VHARD_CHARTS")
 HELM = DEPLOY / "helm"
-HOOK = ROOT / "nova_vhard" / "node" / "guard" / "hook.py"
+HOOK = ROOT / "nova_vhard" / "guard" / "hook.py"
 #: Chart to the files of its Secret that are kept.
 FILES = {
     "nova": ("api-paste.ini", "nova.conf"),

@@ -233,14 +233,19 @@ def test_the_gates_are_taken_out_by_the_commands_of_the_page(
 ):
     """In the shell of a container, whose environment is named by its tag."""
     readme = (DEPLOY / "openstack-ansible" / "README.rst").read_text()
-    (shown,) = re.findall(rf"'(\S+-paste remove {service} \S+)'", readme)
+    (shown,) = re.findall(
+        rf"'(for each in \S+-paste; do\s+\$each remove {service} \S+; done)'",
+        readme,
+    )
     paste = tmp_path / PASTE[service].name
     paste.write_text(nodes.gated(service))
-    programs = tmp_path / f"{service}-32.0.1" / "bin"
-    programs.mkdir(parents=True)
-    (programs / "nova-vhard-paste").symlink_to(
-        PREFIX / "bin" / "nova-vhard-paste"
-    )
+    # An upgrade leaves the environment of the old version.
+    for tag in ("31.0.0", "32.0.1"):
+        programs = tmp_path / f"{service}-{tag}" / "bin"
+        programs.mkdir(parents=True)
+        (programs / "nova-vhard-paste").symlink_to(
+            PREFIX / "bin" / "nova-vhard-paste"
+        )
     command = shown.replace("/openstack/venvs", str(tmp_path))
     output("sh", "-ec", command.replace(f"/etc/{service}", str(tmp_path)))
     assert paste.read_text() == nodes.shipped(service)

@@ -44,7 +44,7 @@ CONFIGURATION = {
     "/etc/nova-vhard/attestor.conf": "-rw-------",
     "/etc/nova-vhard/cleaner.conf": "-rw-------",
     "/etc/nova-vhard/exporter.conf": "-rw-------",
-    "/etc/nova-vhard/guard.conf": "-rw-r--r--",
+    "/etc/nova-vhard/guard.conf": "-rw-------",
     "/etc/nova-vhard/reporter.conf": "-rw-------",
 }
 #: Where a name is not python3- and that of PyPI.
