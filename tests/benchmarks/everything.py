@@ -42,7 +42,7 @@ LIMITS = {
     "schema": 1220,
     "glance": 1380,
     "nova-api": 1240,
-    "audit": 480,
+    "audit": 600,
     "server-audit": 1080,
     "weight": 400,
     "reporter": 360,

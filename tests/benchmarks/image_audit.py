@@ -32,8 +32,8 @@ OLD = {"hw_disk_bus": "ide", "hw_vif_model": "e1000", "os_version": "3"}
 THIRD = 3
 #: That of an audit.
 PAGE_SIZE = 500
-#: Each is short: a few would say little.
-TURNS = 9
+#: Each is short: nine left an interval of 0.08.
+TURNS = 25
 BARS = {
     "audit_ratio": {"at_most": 1.05, "width": 0.05},
     "images": {"at_least": MANY},
