@@ -11,6 +11,7 @@ from oslo_log import formatters
 from oslo_log import log as oslo_log
 
 from nova_vhard.common import decisions
+from tests import logged
 
 #: Bytes of a record, with everything that a formatter adds to it.
 RECORD_LIMIT = 64 * 1024
@@ -108,16 +109,11 @@ def _read(line: bytes) -> type | None:
 @contextlib.contextmanager
 def records(path: str) -> Iterator[Records]:
     """Write every record of every logger of ours to a new file."""
-    root = logging.getLogger("nova_vhard")
-    handler, level = Records(path), root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    try:
+    with (
+        contextlib.closing(Records(path)) as handler,
+        logged.handled("nova_vhard", handler),
+    ):
         yield handler
-    finally:
-        root.removeHandler(handler)
-        root.setLevel(level)
-        handler.close()
 
 
 def cells(rows: Iterable[Iterable[object]]) -> Iterator[str]:

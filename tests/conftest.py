@@ -211,6 +211,44 @@ def no_policy_refused(request: pytest.FixtureRequest):
 
 
 @pytest.fixture(autouse=True)
+def no_patch_left(request: pytest.FixtureRequest):
+    """Fail a test that leaves a function replaced in what tests share."""
+    before = _functions(request.node)
+    yield
+    after = _functions(request.node)
+    assert not [
+        after[each]
+        for each in before.keys() & after.keys()
+        if before[each] != after[each]
+    ]
+
+
+def _functions(item: pytest.Item) -> dict[int, dict[str, Any]]:
+    """Return functions that are attributes of fixtures and of the cloud.
+
+    :returns: by id of the object that has them
+    """
+    things = [
+        each[-1].cached_result[0]
+        for each in item._fixtureinfo.name2fixturedefs.values()
+        if each[-1].scope != "function" and each[-1].cached_result
+    ]
+    shared = sys.modules.get("tests.functional.nova.shared")
+    if cloud := shared and shared.OneCloud._running:
+        things += cloud.attributes.values()
+    return {
+        id(thing): {
+            name: value
+            for name, value in vars(thing).items()
+            # A mock keeps its calls so.
+            if callable(value) and not name.startswith("_mock")
+        }
+        for thing in things
+        if hasattr(thing, "__dict__")
+    }
+
+
+@pytest.fixture(autouse=True)
 def fresh_policy_files():
     """Let no gate of a test have what a file of the same name once said."""
     if enforcer := sys.modules.get("nova_vhard.gates.enforcer"):

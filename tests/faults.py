@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 from unittest import mock
 
+from tests import logged
+
 DECISIONS = "nova_vhard.decisions"
 OURS = "nova_vhard"
 
@@ -233,25 +235,12 @@ def failing(error: type[Exception]) -> Any:
 
 
 @contextlib.contextmanager
-def _handled(name: str, handler: logging.Handler) -> Iterator[None]:
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.DEBUG)
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-
-
-@contextlib.contextmanager
 def errors() -> Iterator[list[logging.LogRecord]]:
     """Give the list of errors that our code logs from now on."""
     records: list[logging.LogRecord] = []
     handler = logging.Handler(logging.ERROR)
     handler.emit = records.append  # type: ignore[method-assign]
-    with _handled(OURS, handler):
+    with logged.handled(OURS, handler):
         yield records
 
 
@@ -271,7 +260,7 @@ def broken_log(name: str) -> Iterator[None]:
     """Let every record of a logger, and of those below it, raise OSError."""
     handler = logging.Handler()
     handler.emit = failing(OSError)  # type: ignore[method-assign]
-    with _handled(name, handler):
+    with logged.handled(name, handler):
         yield
 
 
@@ -280,7 +269,7 @@ def check_logged(result: list[logging.LogRecord], kind: type) -> None:
     assert len(result) == 1, [record.getMessage() for record in result]
     (record,) = result
     assert record.levelname == "ERROR" and record.exc_info
-    logged, error, trace = record.exc_info
-    assert logged is not None and logged.__name__ == kind.__name__
+    raised, error, trace = record.exc_info
+    assert raised is not None and raised.__name__ == kind.__name__
     assert SECRET in str(error)
     assert trace is not None

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Complete log output of a test."""
 
+import contextlib
 import json
+import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,3 +26,17 @@ def lines(
 def decisions(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     """Return the decision events."""
     return [json.loads(message) for _, message in lines(caplog, DECISIONS)]
+
+
+@contextlib.contextmanager
+def handled(name: str, handler: logging.Handler) -> Iterator[None]:
+    """Give a handler all records of a logger, and of those below it."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)

@@ -9,7 +9,7 @@ from oslo_context.context import RequestContext
 from oslo_log import formatters
 
 from nova_vhard.policy import events, subject
-from tests import clean
+from tests import clean, logged
 from tests.unit.docs import judged
 
 #: What somebody gives to a service to be found in its log.
@@ -34,15 +34,8 @@ def written(name, logger):
     handler = logging.StreamHandler(stream)
     handler.setFormatter(FORMATTERS[name])
     RequestContext(request_id="req-1", user_id="u", overwrite=True)
-    log = logging.getLogger(logger.name)
-    before = log.level
-    log.addHandler(handler)
-    log.setLevel(logging.DEBUG)
-    try:
+    with logged.handled(logger.name, handler):
         yield stream
-    finally:
-        log.removeHandler(handler)
-        log.setLevel(before)
 
 
 def event(name, properties=None, gate="nova-api", seconds=61e-6):

@@ -277,8 +277,9 @@ def test_constraints_of_the_caller_are_honoured():
 
 
 def version():
-    setup = (ROOT / "setup.cfg").read_text(encoding="utf-8")
-    return re.search(r"^version = (\S+)$", setup, re.MULTILINE)[1]
+    return re.search(
+        r"^version = (\S+)$", docs.text_of(ROOT / "setup.cfg"), re.MULTILINE
+    )[1]
 
 
 def test_a_build_without_git_has_the_version_and_every_file(tmp_path):
@@ -334,8 +335,9 @@ def test_packages_have_the_version_of_the_source():
     """In the form that dpkg and rpm sort before the release."""
     packages = ROOT / "deploy" / "packages"
     wanted = version().replace(".dev", "~dev")
-    changelog = (packages / "debian/changelog").read_text(encoding="utf-8")
-    assert changelog.startswith(f"nova-vhard ({wanted}-1) ")
+    assert docs.text_of(packages / "debian/changelog").startswith(
+        f"nova-vhard ({wanted}-1) "
+    )
     spec = (packages / "nova-vhard.spec").read_text(encoding="utf-8")
     assert re.search(r"^Version: +(\S+)$", spec, re.M)[1] == wanted
     assert f"- {wanted}-1\n" in spec

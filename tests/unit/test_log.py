@@ -410,6 +410,9 @@ def test_an_event_is_a_line_or_the_message_of_a_record(stamp, time):
         # a line of another logger has no event
         (f"{HOST} ERROR nova.compute.api {DECISIONS} {TEXT}", None),
         (f"{HOST} ERROR {DECISIONS} {TEXT}", Event(DATA)),
+        # the name of the logger is in what a user has sent
+        (f'192.0.2.1 "GET {DECISIONS} {TEXT}', None),
+        (f"1 [req-1] {DECISIONS} {TEXT}", None),
     ],
 )
 def test_a_line_with_a_prefix(line, event):

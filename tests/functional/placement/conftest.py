@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from unittest import mock
 
 import pytest
-from oslo_config import cfg
 
 from nova_vhard.catalogue import traits
 from nova_vhard.conf import reporter as reporter_conf
@@ -24,6 +23,7 @@ from nova_vhard.placement import names, upkeep
 from nova_vhard.placement.client import Placement
 from nova_vhard.reporter.publishers.placement import PlacementPublisher
 from tests.functional.placement import reports
+from tests.unit.helpers import configured
 
 MISSING = importlib.util.find_spec("placement") is None
 #: Which role may do what in Placement, as we ship it.
@@ -150,11 +150,7 @@ def weeks():
 @pytest.fixture
 def conf(tmp_path):
     """Return the options of a reporter."""
-    conf = cfg.ConfigOpts()
-    conf([], project="test")
-    reporter_conf.register(conf)
-    conf.set_override("root", str(tmp_path), "vhard_reporter")
-    return conf
+    return configured(reporter_conf, "vhard_reporter", root=str(tmp_path))
 
 
 @pytest.fixture

@@ -12,8 +12,6 @@ import shutil
 import tempfile
 import uuid
 
-from oslo_config import cfg
-
 from nova_vhard.catalogue import device_words, traits
 from nova_vhard.cleaner import journal
 from nova_vhard.cleaner.decide import OperatorRequest
@@ -24,6 +22,7 @@ from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.host.pci import pci
 from tests import services
 from tests.trees import build, capture, functions_at
+from tests.unit.helpers import configured
 
 NVME = "0000:02:00.0"
 CLASS = "CUSTOM_PCI_1B36_0010"
@@ -137,17 +136,14 @@ class Used:
 
     def configured(self):
         """Return options of a cleaner on this host."""
-        conf = cfg.ConfigOpts()
-        conf([], project="test")
-        cleaner_conf.register(conf)
-        for name, value in {
-            "root": str(self.tree),
-            "state_path": str(self.state),
-            "run_dir": str(self.base / "run"),
-            "rules_file": f"{self.tree}{RULES_FILE}",
-        }.items():
-            conf.set_override(name, value, "vhard_cleaner")
-        return conf
+        return configured(
+            cleaner_conf,
+            "vhard_cleaner",
+            root=str(self.tree),
+            state_path=str(self.state),
+            run_dir=str(self.base / "run"),
+            rules_file=f"{self.tree}{RULES_FILE}",
+        )
 
     def set(self, **options):
         for name, value in options.items():

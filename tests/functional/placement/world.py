@@ -20,7 +20,6 @@ import yaml
 from keystonemiddleware import auth_token
 from openstack import exceptions as sdk
 from osc_lib import exceptions
-from oslo_config import cfg
 
 from nova_vhard.attestor.service import Means
 from nova_vhard.catalogue import results, traits
@@ -52,6 +51,7 @@ from tests.functional.placement.reports import (
 from tests.functional.placement.used import Used
 from tests.functional.sessions import Session
 from tests.trees import build
+from tests.unit.helpers import configured
 
 ERRORS = (
     exceptions.CommandError,
@@ -247,12 +247,11 @@ class World(Session):
         :param what: such as vtd-on or iommu=PASS,smt=FAIL
         """
         if reporter not in self.reporters:
-            conf = cfg.ConfigOpts()
-            conf([], project="test")
-            reporter_conf.register(conf)
-            conf.set_override("root", str(self.root), "vhard_reporter")
-            for name, value in self.options.items():
-                conf.set_override(name, value, "vhard_reporter")
+            conf = configured(
+                reporter_conf,
+                "vhard_reporter",
+                **{"root": str(self.root), **self.options},
+            )
             made = PlacementPublisher(conf, self.cloud.placement)
             self.reporters[reporter] = made
         time = self.now + self.skew

@@ -3,6 +3,7 @@
 
 import ctypes
 import faulthandler
+import gc
 import os
 import re
 import resource
@@ -109,6 +110,7 @@ def ended(pid):
 @pytest.fixture
 def nothing_left():
     """Check that no descriptor and no child is left."""
+    gc.collect()  # what earlier tests have left open is closed now
     descriptors, before = len(os.listdir("/proc/self/fd")), children()
     yield
     assert len(os.listdir("/proc/self/fd")) == descriptors

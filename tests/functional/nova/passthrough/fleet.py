@@ -11,7 +11,6 @@ import fixtures
 import nova.conf
 from keystoneauth1 import adapter, session
 from nova.scheduler.client import report as report_client
-from oslo_config import cfg
 
 from nova_vhard.catalogue import results
 from nova_vhard.conf import reporter as reporter_conf
@@ -27,6 +26,7 @@ from nova_vhard.placement.posture import Clock
 from nova_vhard.reporter.publishers.placement import PlacementPublisher
 from tests.functional.nova import helpers, rest
 from tests.trees import build, capture
+from tests.unit.helpers import configured
 
 CONF = nova.conf.CONF
 START = datetime.datetime(2026, 6, 15, 12, 30, tzinfo=datetime.UTC)
@@ -113,10 +113,7 @@ class Fleet(helpers.Helpers):
         """Return the publisher of a host's reporter."""
         folder, compute_id = self.folder / host, self.provider(host)
         build(folder, {"/var/lib/nova/compute_id": f"{compute_id}\n"})
-        conf = cfg.ConfigOpts()
-        conf([], project="test")
-        reporter_conf.register(conf)
-        conf.set_override("root", str(folder), "vhard_reporter")
+        conf = configured(reporter_conf, "vhard_reporter", root=str(folder))
         return PlacementPublisher(conf, Placement(self.reporter))
 
     def prove(

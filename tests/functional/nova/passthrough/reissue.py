@@ -11,7 +11,6 @@ import pathlib
 from typing import Any
 
 from nova.tests.fixtures import libvirt as fake_libvirt
-from oslo_config import cfg
 
 from nova_vhard.cleaner import journal
 from nova_vhard.cleaner.service import Cleaner
@@ -20,6 +19,7 @@ from nova_vhard.host.pci import pci
 from nova_vhard.placement.client import Placement
 from tests.functional.nova.passthrough import base
 from tests.trees import build, pci_host
+from tests.unit.helpers import configured
 
 #: The first of Nova's fake devices.
 ADDRESS = "0000:81:00.0"
@@ -99,17 +99,15 @@ class Cleaned(Once):
         folder = self.folder / "cleaner"
         rules_file = self.folder / "cleaning.yaml"
         rules_file.write_text(RULES)
-        conf = cfg.ConfigOpts()
-        conf([], project="test")
-        cleaner_conf.register(conf)
-        for name, value in {
-            "root": str(self.tree),
-            "state_path": str(folder),
-            "run_dir": str(folder),
-            "rules_file": str(rules_file),
-            "provider_name": base.PROVEN,
-        }.items():
-            conf.set_override(name, value, "vhard_cleaner")
+        conf = configured(
+            cleaner_conf,
+            "vhard_cleaner",
+            root=str(self.tree),
+            state_path=str(folder),
+            run_dir=str(folder),
+            rules_file=str(rules_file),
+            provider_name=base.PROVEN,
+        )
         self.cleaner = Cleaner(conf.vhard_cleaner, Placement(self.reporter))
 
     def reserved(self) -> int:
