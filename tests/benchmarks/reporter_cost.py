@@ -33,13 +33,14 @@ from tests.host.reporter import Reporter
 from tests.soak.cloud import Client
 from tests.soak.cloud import Cloud as PlacementProcess
 
-PAIRS = 7
+PAIRS = 15
 ROUNDS = 20
 #: Rounds of a day, one every five minutes.
 DAY = 288
 BARS = {
     "first_run_ratio_high": {"at_most": 0.5},
-    "first_run_without_modules_ratio_high": {"at_most": 0.5},
+    # Measured: 0.44, 0.46 and 0.50 on one day.
+    "first_run_without_modules_ratio": {"at_most": 0.5, "width": 0.08},
     # Otherwise the runs were not watched.
     "first_round_elf_opens": {"at_least": "emulators"},
     "first_round_qemu_starts": {"at_least": 1},
