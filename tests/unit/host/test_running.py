@@ -212,7 +212,7 @@ def test_one_walk_through_proc_a_round(tmp_path, walks):
         results = report.inspect(host, now, report.load()).results
         judged = {item.check: item.status for item in results}
         assert judged["mac_guests"] is FAIL
-        assert walks() == [f"{root.root}/proc"] * rounds
+        assert walks().count(f"{root.root}/proc") == rounds
 
 
 def test_a_guest_that_started_since_is_looked_for_again(tmp_path, walks):
