@@ -493,8 +493,9 @@ def test_an_image_that_may_be_shared_before_nova_looks(
     error = exception.ImageNotFound(image_id="x")
     error.__cause__ = glanceclient.exc.HTTPNotFound()
     monkeypatch.setattr(nova_images, "get", mock.Mock(side_effect=error))
-    nowhere = mock.Mock(return_value=[])
-    monkeypatch.setattr(objects.AggregateList, "get_by_host", nowhere)
+    monkeypatch.setattr(
+        objects.AggregateList, "get_by_host", mock.Mock(return_value=[])
+    )
     answer = cloud.send(request("POST", path, body, role="admin"))
     assert (answer.status, answer.text) == (400 if text else 202, text)
 
