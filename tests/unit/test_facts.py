@@ -251,16 +251,17 @@ def test_what_nova_compute_was_told(
         {NOVA: kind("kvm"), **content},
         *[f"--nova-config-{each}={places[each]}" for each in options],
     ) == (0, "")
-    result = read(command)
-    assert result.virt_type == virt_type
+    assert read(command).virt_type == virt_type
     # A default file is read only if none is named.
-    assert (f"{command.root}{NOVA}" in result.files) == ("file" not in options)
+    assert (f"{command.root}{NOVA}" in read(command).files) == (
+        "file" not in options
+    )
 
 
 def test_whose_program_nova_compute_is(command):
     """Root may have written this file before nova-compute started."""
-    files = {NOVA: FULL, "/var/lib/nova/compute_id": "x"}
-    assert (command(files)[0], read(command).user) == (0, os.getuid() or None)
+    command({NOVA: FULL, "/var/lib/nova/compute_id": "x"})
+    assert read(command).user == (os.getuid() or None)
 
 
 def refused(command, content, arguments, text):
