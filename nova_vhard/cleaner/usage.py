@@ -93,7 +93,8 @@ def look(root: HostRoot, libvirt: Libvirt, address: str) -> Usage:
             for pid in root.names(guests.PROC)
             if pid.isdecimal()
             for place in _open_files(root, pid)
-            # Any user can have files open whose links cannot be read.
+            # Not by its path: any user can hold a file open whose path is too
+            # long to be read.
             if (_device if live else HostRoot.target)(root, place) in wanted
         ]
         if not guests.complete(root):

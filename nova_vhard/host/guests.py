@@ -184,23 +184,21 @@ def daemon_pids(
     """
     for pid, process in processes(root).items():
         for name in sorted({*wanted} & {*process.names}):
-            if is_of(root, pid, _ROOT):
+            if _is_roots(root, pid):
                 yield pid, name
 
 
-def is_of(root: HostRoot, pid: str, user: str) -> bool:
-    """Return whether a user or root runs a process; True if unknown.
+def _is_roots(root: HostRoot, pid: str) -> bool:
+    """Return whether root runs a process; True where that is not known.
 
     Any user may give a program the name of another. A program that is
-    set-user-ID is its user's, who has picked its words.
-
-    :param user: its number
+    set-user-ID is not root's: its user has picked its words.
     """
-    # Unknown counts: a process too many makes a check stricter.
-    return _users(root, pid) in ((), (user, user), (_ROOT, _ROOT))
+    # Unknown counts as root's: a daemon too many makes a check stricter.
+    return users(root, pid) in ((), (_ROOT, _ROOT))
 
 
-def _users(root: HostRoot, pid: str) -> tuple[str, ...]:
+def users(root: HostRoot, pid: str) -> tuple[str, ...]:
     """Return real and effective user of a process; none if not known."""
     try:
         users = _USERS.search(root.peek(f"{PROC}/{pid}/status"))
@@ -217,7 +215,7 @@ def _is_foreign(host: Host, pid: str, named: bool) -> bool:
     # A local user may start a QEMU, which has no label of a guest: the host
     # must not fail by it. Where libvirt is silent it counts all the same.
     runners = _runners(host.libvirt)
-    user = _users(host.root, pid)[:1]
+    user = users(host.root, pid)[:1]
     return bool(runners and user and user[0] not in runners) and not (
         named and user[0] == _ROOT
     )
@@ -266,7 +264,7 @@ def _stable(
     for _ in range(_TRIES):
         if process.trouble:
             raise process.trouble
-        if _CONTAINER in process.names and is_of(root, pid, _ROOT):
+        if _CONTAINER in process.names and _is_roots(root, pid):
             raise _IsContainer(
                 path,
                 OSError(

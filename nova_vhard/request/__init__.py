@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Readers: each turns one format, of OpenStack or libvirt, into a request."""
+"""Readers: each turns one format into a HardwareRequest."""

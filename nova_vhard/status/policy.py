@@ -90,8 +90,8 @@ def _judge(
     if not os.access(there, os.W_OK | os.X_OK):
         yield warn(
             f"User {os.geteuid()} cannot write to {folder}: after a restart "
-            "with a broken policy file there is no policy. If the service has "
-            "another user, specify it with --user. Run install -d -o "
+            "with a broken policy file there is no policy. If the service "
+            "runs as another user, specify it with --user. Run install -d -o "
             f"{os.geteuid()} -m 0750 {folder}."
         )
     kept: dict[str, str] = {}

@@ -371,7 +371,7 @@ def ticks_of(root: HostRoot, pid: str) -> int:
 
     :raises Unreadable: if that cannot be told
     """
-    # To know it by: seconds since 1970 move when the clock is set.
+    # Identifies a process: seconds since 1970 would change with the clock.
     return int(_status(root, pid)[_START])
 
 

@@ -62,9 +62,13 @@ def must_have_read(
             # It may have ended since the table of processes was read.
             with contextlib.suppress(Unreadable):
                 started[pid] = start_of(host.root, pid)
-    # Any user may give a program this name: it counts if none of those runs
-    # that should.
-    own = [pid for pid in started if guests.is_of(host.root, pid, str(user))]
+    # Any user may give a program this name. The others are ignored only if one
+    # is certainly of nova-compute's user.
+    own = [
+        pid
+        for pid in started
+        if guests.users(host.root, pid) == (str(user), str(user))
+    ]
     started = {pid: started[pid] for pid in own or started}
     # One that is out of sight may run with anything: UNKNOWN, and not "none".
     if not (started or host.root.captured or guests.complete(host.root)):

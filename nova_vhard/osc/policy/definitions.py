@@ -145,7 +145,7 @@ def read(path: str, cloud: str) -> list[Change]:
         raise exceptions.CommandError(f"{path}: {error}") from error
     except (ValueError, TypeError, KeyError) as error:
         raise exceptions.CommandError(
-            f"{path}: is not a file of policy metadefs"
+            f"{path}: was not written by policy metadefs"
         ) from error
     if written_at != cloud:
         raise exceptions.CommandError(
