@@ -35,6 +35,9 @@ _USERS = re.compile(r"^Uid:\s+(\d+)\s+(\d+)\s", re.MULTILINE)
 _ROOT = "0"
 #: The kernel's word behind a file that is not there any more.
 DELETED = " (deleted)"
+# Bytes of a command line, and of a name (NAME_MAX), that are looked at.
+_COMMAND = 1 << 16
+_NAME = 255
 _TRIES = 3
 
 
@@ -76,56 +79,48 @@ class Table:
     unknown: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Process:
-    """A process.
-
-    :ivar command: words of its command line; none of a thread of the kernel,
-        and of a process that has ended
-    :ivar names: of the file that it runs; where only root may see that, each
-        name that the process goes by
-    :ivar trouble: why it cannot be told what it is
-    """
-
-    command: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
-    trouble: Unreadable | None = None
-
-
 @functools.lru_cache(maxsize=1)
-def processes(root: HostRoot) -> dict[str, Process]:
-    """Return the processes of a host by their pids.
+def processes(root: HostRoot) -> dict[str, tuple[str, ...]]:
+    """Return the processes of a host: {pid: names of the file that it runs}.
 
-    They are read once: a HostRoot is for one round. Who needs to know what a
+    Where only root may see the file, each name that the process goes by. They
+    are read once: a HostRoot is for one round. Who needs to know what a
     process is now reads it again.
 
     :raises Unreadable: if processes cannot be listed
     """
     # A capture may have kept none.
-    names = root.names(PROC, missing_ok=root.captured)
-    return {pid: _process(root, pid) for pid in names if pid.isdecimal()}
+    pids = root.names(PROC, missing_ok=root.captured)
+    return {pid: _names(root, pid) for pid in pids if pid.isdecimal()}
 
 
-def _process(root: HostRoot, pid: str) -> Process:
+def command(root: HostRoot, pid: str) -> list[str]:
+    """Return the words of the command line of a process, cut at 64 KiB.
+
+    They are not kept: any user may run thousands of processes with a million
+    words each.
+
+    :returns: none of a thread of the kernel, and of a process that has ended
+    :raises Unreadable: if it cannot be read
+    """
+    # What decides is at its start: -uuid and -machine, --config-file.
+    text = (root.maybe(f"{PROC}/{pid}/cmdline") or "")[:_COMMAND]
+    return text.rstrip("\0").split("\0") if text else []
+
+
+def _names(root: HostRoot, pid: str) -> tuple[str, ...]:
     path = f"{PROC}/{pid}"
-    command: list[str] = []
     names: list[str] = []
-    trouble = None
     with contextlib.suppress(Unreadable):
         # The kernel keeps this link. Without it there is only the word of the
         # process: argv, and comm, which it can set (PR_SET_NAME in prctl(2)).
         linked = root.link(f"{path}/exe")
         names = [linked.removesuffix(DELETED)] if linked else []
-    try:
-        text = root.peek(f"{path}/cmdline")
-        command = text.rstrip("\0").split("\0") if text else []
-        if command and not names:
-            names.append(command[0].rpartition("/")[2])
+    with contextlib.suppress(Unreadable):
+        if not names and (words := command(root, pid)):
+            names.append(words[0].rpartition("/")[2][:_NAME])
             names.append(root.peek(f"{path}/comm"))
-    except Unreadable as error:
-        # A file is missing where the process has ended.
-        trouble = None if error.missing else error
-    return Process(tuple(command), tuple(names), trouble)
+    return tuple(names)
 
 
 def table(
@@ -145,9 +140,9 @@ def table(
         another kind
     """
     result, unknown = [], []
-    for pid, process in processes(host.root).items():
+    for pid, names in processes(host.root).items():
         try:
-            guest = _stable(host, pid, process, apparmor)
+            guest = _stable(host, pid, names, apparmor)
         except _IsContainer:
             # Not one doubt among others: no check can judge such a guest.
             raise
@@ -182,8 +177,8 @@ def daemon_pids(
     :param wanted: names of programs; by default those that start guests
     :raises Unreadable: if processes cannot be listed
     """
-    for pid, process in processes(root).items():
-        for name in sorted({*wanted} & {*process.names}):
+    for pid, names in processes(root).items():
+        for name in sorted({*wanted} & {*names}):
             if _is_roots(root, pid):
                 yield pid, name
 
@@ -255,16 +250,14 @@ def daemons(root: HostRoot) -> Iterator[str]:
 
 
 def _stable(
-    host: Host, pid: str, process: Process, apparmor: bool
+    host: Host, pid: str, names: tuple[str, ...], apparmor: bool
 ) -> Guest | None:
     """Read a process until it stays the same; None if it is not a guest."""
     root, path = host.root, f"{PROC}/{pid}"
     # The label belongs to this command line only if the process has not
     # executed another program, or its number another process, in between.
     for _ in range(_TRIES):
-        if process.trouble:
-            raise process.trouble
-        if _CONTAINER in process.names and _is_roots(root, pid):
+        if _CONTAINER in names and _is_roots(root, pid):
             raise _IsContainer(
                 path,
                 OSError(
@@ -276,33 +269,35 @@ def _stable(
                 "them of hosts with virt_type = lxc, and stop containers "
                 "that Nova did not create.",
             )
-        command = list(process.command)
-        started = all(_option(command, option) for option in _GIVEN)
-        named = any(map(_EMULATOR.fullmatch, process.names))
-        if not (started or named) or _is_foreign(host, pid, named):
+        named = any(map(_EMULATOR.fullmatch, names))
+        # Before its command line, which may be long.
+        if _is_foreign(host, pid, named):
+            return None
+        words = command(root, pid)
+        started = all(_option(words, option) for option in _GIVEN)
+        if not (started or named):
             return None
         # qemuProcessQMPLaunch() of libvirt starts it so for a moment, with no
         # label of a guest: a check would fail by chance.
-        if _option(command, "-machine").split(",")[0] == "none":
+        if _option(words, "-machine").split(",")[0] == "none":
             return None  # such a QEMU is asked for what it can do
-        guest = _guest(root, pid, command, apparmor)
+        guest = _guest(root, pid, words, apparmor)
         if not root.exists(path):
             return None  # it has ended
-        again = _process(root, pid)
-        if again.command == process.command:
+        if command(root, pid) == words:
             return guest
-        process = again
+        names = _names(root, pid)
     # A guest with a trouble: left out, it would be judged by no check.
     return Guest(pid, pid, "", "", path, "the process keeps changing")
 
 
 def _guest(
-    root: HostRoot, pid: str, command: list[str], apparmor: bool
+    root: HostRoot, pid: str, words: list[str], apparmor: bool
 ) -> Guest:
-    uuid = _option(command, "-uuid").lower()
+    uuid = _option(words, "-uuid").lower()
     # "guest=NAME,debug-threads=on". A comma in the name cuts it short, which
     # is good enough for people: the uuid is what is compared.
-    named = _option(command, "-name").split(",")[0]
+    named = _option(words, "-name").split(",")[0]
     name = named.removeprefix("guest=") or f"process {pid}"
     path, trouble = f"{PROC}/{pid}", ""
     try:
@@ -318,7 +313,7 @@ def _guest(
     except Unreadable:
         linked = None
     # libvirt gives a path as its first word.
-    program = linked or (command[0] if command else "")
+    program = linked or (words[0] if words else "")
     return Guest(pid, name, uuid, label, source, trouble, program)
 
 
@@ -332,13 +327,13 @@ def _label(root: HostRoot, path: str, apparmor: bool) -> tuple[str, str]:
     return root.peek(source).rstrip("\0\n"), source
 
 
-def _option(command: list[str], name: str) -> str:
+def _option(words: list[str], name: str) -> str:
     """Return the word behind an option; empty without it."""
     # The first one counts: libvirt writes its own options before -append,
     # whose word a tenant chooses (image property os_command_line).
     behind = (
-        command[place + 1]
-        for place, word in enumerate(command[:-1])
+        words[place + 1]
+        for place, word in enumerate(words[:-1])
         if word in (name, f"-{name}")
     )
     return next(behind, "")

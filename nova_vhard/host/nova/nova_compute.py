@@ -51,8 +51,11 @@ def must_have_read(
         another file, or cannot be seen
     """
     started = {}
-    for pid, process in guests.processes(host.root).items():
-        words = list(process.command)
+    for pid in guests.processes(host.root):
+        try:
+            words = guests.command(host.root, pid)
+        except Unreadable:
+            continue
         if words and posixpath.basename(words[0]).startswith("python"):
             # Behind options of Python's own, such as -s.
             words = [word for word in words[1:] if not word.startswith("-")]
@@ -109,7 +112,7 @@ def _must_name(host: Host, pid: str, files: Sequence[str]) -> None:
     """
     # Without a file on its command line nova-compute reads what oslo.config
     # finds, as the pre-step does by default: then nothing is compared.
-    for path in _named(guests.processes(host.root)[pid].command):
+    for path in _named(guests.command(host.root, pid)):
         where = Running(host).of_process(pid, _NAME, path).root
         # An entry is a path or "--config-file=PATH".
         if where is host.root and path not in (

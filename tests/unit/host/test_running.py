@@ -232,11 +232,15 @@ def test_daemons_are_named_with_their_labels(tmp_path):
         "/proc/5/cmdline": "/usr/sbin/virtqemud\0--timeout\0120\0",
         "/proc/5/attr/current": "system_u:system_r:virtqemud_t:s0\0",
         "/proc/6/cmdline": "/usr/sbin/libvirtd\0",
+        # Of any user, as are thousands more: a bounded part of it is kept.
+        "/proc/7/cmdline": "/" + "x" * 300 + "\0y" * 500_000,
+        "/proc/7/comm": "xxx\n",
     }
     root = HostRoot(build(tmp_path, content))
-    assert list(guests.daemons(root)) == [
-        "/proc/5/attr/current: system_u:system_r:virtqemud_t:s0 (virtqemud)"
-    ]
+    assert (list(guests.daemons(root)), guests.processes(root)["7"]) == (
+        ["/proc/5/attr/current: system_u:system_r:virtqemud_t:s0 (virtqemud)"],
+        ("x" * 255, "xxx"),
+    )
 
 
 XML = """
