@@ -29,9 +29,11 @@ _GIVEN = ("-uuid", "-machine")
 # What keeps a container of libvirt's driver LXC.
 _CONTAINER = "libvirt_lxc"
 _DAEMONS = {"libvirtd", "virtqemud"}
-# Of /proc/PID/status: real and effective user. The kernel escapes line feeds
-# in the name above it.
-_USERS = re.compile(r"^Uid:\s+(\d+)\s+(\d+)\s", re.MULTILINE)
+# Of /proc/PID/status: real and effective user, real group. The kernel escapes
+# line feeds in the name above them.
+_OWNER = re.compile(
+    r"^Uid:\s+(\d+)\s+(\d+)\b.*(?:\nGid:\s+(\d+))?", re.MULTILINE
+)
 _ROOT = "0"
 #: The kernel's word behind a file that is not there any more.
 DELETED = " (deleted)"
@@ -104,7 +106,7 @@ def command(root: HostRoot, pid: str) -> list[str]:
     :raises Unreadable: if it cannot be read
     """
     # What decides is at its start: -uuid and -machine, --config-file.
-    text = (root.maybe(f"{PROC}/{pid}/cmdline") or "")[:_COMMAND]
+    text = root.maybe(f"{PROC}/{pid}/cmdline", limit=_COMMAND)
     return text.rstrip("\0").split("\0") if text else []
 
 
@@ -187,19 +189,21 @@ def _is_roots(root: HostRoot, pid: str) -> bool:
     """Return whether root runs a process; True where that is not known.
 
     Any user may give a program the name of another. A program that is
-    set-user-ID is not root's: its user has picked its words.
+    set-user-ID is not root's: its user has picked its words. sudo and passwd
+    make the real user root before they ask for a password, and leave the real
+    group as it is.
     """
     # Unknown counts as root's: a daemon too many makes a check stricter.
-    return users(root, pid) in ((), (_ROOT, _ROOT))
+    return {*owner(root, pid)} <= {_ROOT}
 
 
-def users(root: HostRoot, pid: str) -> tuple[str, ...]:
-    """Return real and effective user of a process; none if not known."""
+def owner(root: HostRoot, pid: str) -> tuple[str, ...]:
+    """Return real and effective user and real group; none if not known."""
     try:
-        users = _USERS.search(root.peek(f"{PROC}/{pid}/status"))
+        found = _OWNER.search(root.peek(f"{PROC}/{pid}/status"))
     except Unreadable:
         return ()
-    return users.groups() if users else ()
+    return tuple(filter(None, found.groups())) if found else ()
 
 
 def _is_foreign(host: Host, pid: str, named: bool) -> bool:
@@ -210,9 +214,9 @@ def _is_foreign(host: Host, pid: str, named: bool) -> bool:
     # A local user may start a QEMU, which has no label of a guest: the host
     # must not fail by it. Where libvirt is silent it counts all the same.
     runners = _runners(host.libvirt)
-    user = users(host.root, pid)[:1]
+    user = owner(host.root, pid)[:1]
     return bool(runners and user and user[0] not in runners) and not (
-        named and user[0] == _ROOT
+        named and _is_roots(host.root, pid)
     )
 
 

@@ -31,10 +31,6 @@ from nova_vhard.host.sanitized import shown
 #: Only the command line of a local user's process may be longer.
 LIMIT = 1 << 20
 
-#: No table of a kernel's is: a line for each of thousands of interrupts, with
-#: a column for each of a thousand processors.
-TABLE_LIMIT = 1 << 26
-
 # MAXSYMLINKS of the kernel: path_resolution(7).
 _MAX_LINKS = 40
 _MAX_ANSWER = 4096
@@ -172,30 +168,32 @@ class HostRoot:
         self.note(f"{path}: {shown(' '.join(text.split()), _SHOWN)}")
         return text
 
-    def peek(self, path: str) -> str:
+    def peek(self, path: str, limit: int = LIMIT) -> str:
         """Return the text of a file, without white space around it.
 
         :param path: absolute path on the host
+        :param limit: of bytes; a longer file is cut
         :raises Unreadable: if it is not there, or no plain file
         """
         with self.open(path) as file, reading(path):
-            return file.read(LIMIT).decode("utf-8", "replace").strip()
+            return file.read(limit).decode("utf-8", "replace").strip()
 
     def lines(self, path: str) -> Iterator[str]:
         """Yield the lines of a table, such as ``/proc/interrupts``.
 
-        All of them: what is longer than any is not cut, but an error.
+        All of them: a line that is longer than any is not cut, but an error.
 
         :param path: absolute path on the host
-        :raises Unreadable: if it is not there, no plain file, or too long
+        :raises Unreadable: if it is not there, no plain file, or one is too
+            long
         """
         with self.open(path) as file, reading(path):
-            left = TABLE_LIMIT
+            # No limit of their number: any user can have half a million
+            # sockets, which are lines of one table.
             while line := file.readline(LIMIT):
-                left -= len(line)
-                # An error, not a cut: half a table could lack the line that is
+                # An error, not a cut: half a line could lack the word that is
                 # a FAIL.
-                if left < 0 or len(line) == LIMIT:
+                if len(line) == LIMIT:
                     raise OSError(errno.EFBIG, "longer than any kernel's")
                 yield line.decode("utf-8", "replace").rstrip("\n")
 
@@ -233,15 +231,18 @@ class HostRoot:
             result = os.path.relpath(self._resolve(path, []), self.root)
         return "/" if result == "." else f"/{result}"
 
-    def maybe(self, path: str, beside: str = "") -> str | None:
+    def maybe(
+        self, path: str, beside: str = "", limit: int = LIMIT
+    ) -> str | None:
         """Return the text of a file, None if it is not there.
 
         :param beside: folder that is not empty on a host whose files are in
             sight: without it, a file that is not there is an error
+        :param limit: of bytes; a longer file is cut
         :raises Unreadable: if it cannot be read
         """
         try:
-            return self.peek(path)
+            return self.peek(path, limit)
         except Unreadable as error:
             if error.missing and (not beside or self.names(beside)):
                 return None

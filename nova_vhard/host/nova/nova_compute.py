@@ -70,7 +70,7 @@ def must_have_read(
     own = [
         pid
         for pid in started
-        if guests.users(host.root, pid) == (str(user), str(user))
+        if guests.owner(host.root, pid)[:2] == (str(user), str(user))
     ]
     started = {pid: started[pid] for pid in own or started}
     # One that is out of sight may run with anything: UNKNOWN, and not "none".

@@ -10,12 +10,14 @@ import os
 import re
 from posixpath import basename
 
+from nova_vhard.common import trusted
 from nova_vhard.host.cache import Cache, identity
 from nova_vhard.host.host import Host
 from nova_vhard.host.libvirt.running import Target
 from nova_vhard.host.processes import command
 from nova_vhard.host.qemu import qemu
 from nova_vhard.host.root import Unreadable, unreadable
+from nova_vhard.host.sanitized import shown
 
 CACHE = "qemu-devices"
 # Raise it when the meaning of what the cache keeps changes.
@@ -56,6 +58,13 @@ def offered(host: Host, cache: Cache, target: Target) -> frozenset[str]:
             "Run the reporter in libvirt's container, where that emulator "
             "is the same file, or restart the guest first.",
         )
+    # Any user can have a program of an emulator's name, and a process of it.
+    try:
+        trusted.check(emulator)
+    except trusted.Untrusted as error:
+        raise unreadable(
+            emulator, f"not run: {shown(str(error), 200)}"
+        ) from error
     # The same emulator offers 419 to 436 devices by the packages of modules
     # that are installed: without the modules in the key, a new one stays
     # unseen.

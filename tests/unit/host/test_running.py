@@ -116,6 +116,8 @@ def test_a_guest_by_its_command_line(tmp_path, line, happens, found):
         ("1000 1000 1000 1000", False),
         # set-user-ID, started by a user who chose the arguments
         ("1000 0 0 0", False),
+        # sudo, before it asks for a password
+        ("0 0 0 0\nGid:\t1000 0 0 0", False),
         # root in a user's own container
         ("100000 100000 100000 100000", False),
         # A capture without the status file.
@@ -150,21 +152,23 @@ NUMBERS = ("dac", "+64055:+64055")
 @pytest.mark.parametrize(
     ("said", "own", "user", "command", "seen"),
     [
-        (NUMBERS, "", 64055, "qemu-kvm", True),
-        (NUMBERS, "", 1000, "qemu-kvm", False),
-        (NUMBERS, "", 1000, "qemu-kvm -machine q35", False),
+        (NUMBERS, "", (64055, 64055), "qemu-kvm", True),
+        (NUMBERS, "", (1000, 1000), "qemu-kvm", False),
+        (NUMBERS, "", (1000, 1000), "qemu-kvm -machine q35", False),
         # Started by an administrator without libvirt.
-        (NUMBERS, "", 0, "qemu-kvm", True),
+        (NUMBERS, "", (0, 0), "qemu-kvm", True),
         # Any user can choose the arguments of a program such as sudo.
-        (NUMBERS, "", 0, "sudo -machine q35", False),
-        (("dac", "+0:+0"), "", 0, "wrapped -machine q35", True),
+        (NUMBERS, "", (0, 0), "sudo -machine q35", False),
+        # sudo by another name: it is root's before it asks for a password.
+        (NUMBERS, "", (0, 1000), "qemu-kvm -machine q35", False),
+        (("dac", "+0:+0"), "", (0, 0), "wrapped -machine q35", True),
         # The guest is older than a change of qemu.conf, or has its own user.
-        (NUMBERS, "+1000:+1000", 1000, "qemu-kvm", True),
+        (NUMBERS, "+1000:+1000", (1000, 1000), "qemu-kvm", True),
         # libvirt does not report the user, or not as a number.
-        (("selinux", "x"), "", 1000, "qemu-kvm", True),
-        (("dac", "qemu:qemu"), "", 1000, "qemu-kvm", True),
-        (NUMBERS, "a:a", 1000, "qemu-kvm", True),
-        (None, "", 1000, "qemu-kvm", True),
+        (("selinux", "x"), "", (1000, 1000), "qemu-kvm", True),
+        (("dac", "qemu:qemu"), "", (1000, 1000), "qemu-kvm", True),
+        (NUMBERS, "a:a", (1000, 1000), "qemu-kvm", True),
+        (None, "", (1000, 1000), "qemu-kvm", True),
     ],
 )
 def test_a_guest_is_one_that_a_user_of_libvirts_runs(
@@ -176,7 +180,9 @@ def test_a_guest_is_one_that_a_user_of_libvirts_runs(
     files = {
         "/proc/7/cmdline": line,
         "/proc/7/attr/current": "label",
-        "/proc/7/status": f"Name:\tx\nUid:\t{user}\t{user}\t0\t0\n",
+        "/proc/7/status": "Uid:\t{0}\t{0}\t0\t0\nGid:\t{1}\t0\t0\t0\n".format(
+            *user
+        ),
         "/CMD/virsh-list": "x\n",
         "/CMD/virsh-dumpxml-x": f"{domain}</label></seclabel></domain>",
     }
