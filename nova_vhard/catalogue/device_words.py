@@ -4,8 +4,8 @@
 What the cleaner says of a device, and what it is asked to do, is
 ``CUSTOM_VHDEV_<ADDRESS>_<WORD>`` on the root provider of its host. The prefix
 is another one than that of checks: neither the reporter nor a sweep takes
-these away. A word that is not listed here is the name of the cleaning step
-that did not end clean.
+these away. A host's login can make the names of its own devices with the words
+that are listed here, and no others: so they stay few.
 """
 
 import re
@@ -34,6 +34,8 @@ WORDS = {
     "DIRTY": "used; waits to be cleaned",
     "ERROR": "its state is unknown: Placement, its journal or its lock "
     "cannot be used",
+    "FAILED": "a cleaning step failed; nova-vhard-cleaner show on the host "
+    "has the evidence",
     "GONE": "the host has no such device",
     "HELD": "a guest or a process uses it, although it is not allocated in "
     "Placement",
@@ -47,17 +49,6 @@ WORDS = {
     "VF": "it is a virtual function, which cannot be one_time_use",
     "VOID": "it changed after its cleaning; it is cleaned again",
 }
-
-#: Of these an operator's request may be the only way out.
-FAILED = (
-    "cleaning step {} failed; nova-vhard-cleaner show on the host has "
-    "the evidence"
-)
-
-
-def meaning(word: str) -> str:
-    """Return what a word means."""
-    return WORDS.get(word) or FAILED.format(word.lower())
 
 
 def of_device(address: str, word: str) -> str:

@@ -25,6 +25,14 @@ from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 
 # linux/fcntl.h, linux/stat.h
 _AT_FDCWD, _AT_STATX_DONT_SYNC, _STATX_TYPE = -100, 0x4000, 1
+_NO_DEVICE = {
+    errno.ENOENT,
+    errno.EACCES,
+    errno.ENOTCONN,
+    errno.EIO,
+    errno.ESTALE,
+}
+_LIBC = ctypes.CDLL(None, use_errno=True)
 # A mediated device is a folder below its parent's, named by a uuid.
 _MEDIATED = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -136,20 +144,21 @@ def _device(root: HostRoot, place: str) -> int | None:
     # stat(2) waits for the server of a file on NFS or FUSE, which may be away,
     # or any user's.
     call = (_AT_FDCWD, path, _AT_STATX_DONT_SYNC, _STATX_TYPE, answer)
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.statx(*call):
+    if _LIBC.statx(*call):
         error = ctypes.get_errno()
-        # It was closed, or is on another user's FUSE, which has no devices.
-        if error in (errno.ENOENT, errno.EACCES, errno.ENOTCONN, errno.EIO):
+        # It was closed, or is on another user's FUSE, or on NFS and gone,
+        # which have no devices.
+        if error in _NO_DEVICE:
             return None
         raise unreadable(place, os.strerror(error))
-    (mode,) = struct.unpack_from("=H", answer, 28)
-    number = os.makedev(*struct.unpack_from("=II", answer, 128))
+    if not stat.S_ISCHR(*struct.unpack_from("=H", answer, 28)):
+        return None
     info = root.maybe(place.replace("/fd/", "/fdinfo/")) or ""
     flags = re.findall(r"^flags:\t([0-7]+)$", info, re.MULTILINE)
     # With O_PATH any user can name a device, and do nothing with it.
     is_open = not any(int(each, 8) & os.O_PATH for each in flags)
-    return number if is_open and stat.S_ISCHR(mode) else None
+    number = os.makedev(*struct.unpack_from("=II", answer, 128))
+    return number if is_open else None
 
 
 def _open_files(root: HostRoot, pid: str) -> Iterator[str]:

@@ -15,7 +15,6 @@ from nova_vhard.placement.client import (
     Conflict,
     Inventory,
     Placement,
-    PlacementError,
     Provider,
 )
 
@@ -80,13 +79,13 @@ def offered(
 def view(placement: Placement, provider: Provider) -> View:
     """Return what Placement says of a device now.
 
-    :raises Conflict: if it changes all the time
+    :raises Conflict: if it changes all the time, or has several inventories
     :raises PlacementError: without an answer that makes sense
     """
     for _ in range(_TRIES):
         inventories = placement.inventories(provider.uuid)
         if len(inventories) != 1:
-            raise PlacementError(
+            raise Conflict(
                 f"provider {provider.name}: {len(inventories)} inventories in "
                 "place of one"
             )

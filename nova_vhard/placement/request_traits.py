@@ -8,7 +8,7 @@ those of the root alone that it does not know.
 from collections.abc import Collection, Mapping
 
 from nova_vhard.catalogue import device_words
-from nova_vhard.placement.client import Placement, PlacementError
+from nova_vhard.placement.client import Placement
 
 #: Address of a device to the words that are asked for it.
 Asked = Mapping[str, frozenset[str]]
@@ -61,7 +61,6 @@ def take(placement: Placement, root: str, choices: Asked) -> None:
     }
     if gone:
         placement.update(root, lambda ours: ours - gone, device_words.DEVICE)
-        _forget(placement, gone)
 
 
 def tell(placement: Placement, root: str, words: Mapping[str, str]) -> None:
@@ -83,14 +82,5 @@ def tell(placement: Placement, root: str, words: Mapping[str, str]) -> None:
         }
         return requests | wanted
 
-    change = placement.update(root, mend, device_words.DEVICE)
-    _forget(placement, change.removed)
-
-
-def _forget(placement: Placement, gone: Collection[str]) -> None:
-    """Delete unused names; those of other hosts stay."""
-    for name in sorted(gone):
-        try:
-            placement.delete_trait(name)
-        except PlacementError:
-            return  # only tidiness: the next one tries again
+    # A device that came after the host was enrolled has no names.
+    placement.update(root, mend, device_words.DEVICE, partly=True)

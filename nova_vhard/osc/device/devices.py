@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one-time-use devices of a cloud, as Placement knows them."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,11 +11,14 @@ from nova_vhard.catalogue import device_words, traits
 from nova_vhard.common import pci
 from nova_vhard.common.text import clean
 from nova_vhard.placement.client import (
+    Conflict,
     Placement,
     Provider,
     ProviderNotFound,
 )
 from nova_vhard.placement.devices import View, view
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,8 @@ class FleetDevice:
     def why(self) -> str:
         """Why it is not to be had, and what is asked; empty for nothing."""
         parts = [
-            f"{item}: {device_words.meaning(item)}" for item in self.reported
+            f"{item}: {device_words.WORDS.get(item, 'an unknown word')}"
+            for item in self.reported
         ]
         parts += [f"{item}: requested" for item in self.asked]
         if not parts and self.status == "reserved":
@@ -88,6 +93,9 @@ def devices(placement: Placement, host: str = "") -> Iterator[FleetDevice]:
             )
         except ProviderNotFound:
             continue  # deleted since then
+        except Conflict as error:
+            # A host's own login can see to that; the others are listed.
+            LOG.warning("left out: %s", clean(str(error), 300))
 
 
 def find(placement: Placement, host: str, address: str) -> FleetDevice:

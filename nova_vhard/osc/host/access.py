@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from nova_vhard.catalogue import device_words
-from nova_vhard.placement.client import HOST
+from nova_vhard.catalogue.device_words import WORDS, of_device
+from nova_vhard.placement.client import HOST, Provider
 from nova_vhard.placement.reader import PROVIDERS
 
 #: Type of the service in the catalogue, and ``[keystone_authtoken]
@@ -30,7 +30,7 @@ class Rule(NamedTuple):
         return {"service": SERVICE, "method": self.method, "path": self.path}
 
 
-def of_reporter(root: str, devices: Iterable[str] = ()) -> list[Rule]:
+def of_reporter(root: str, devices: Iterable[Provider] = ()) -> list[Rule]:
     """Return what a reporter needs: the traits of its host's provider.
 
     :param root: uuid of the host's root provider
@@ -41,33 +41,34 @@ def of_reporter(root: str, devices: Iterable[str] = ()) -> list[Rule]:
     return [*_traits(root), *names]
 
 
-def of_cleaner(root: str, devices: Iterable[str] = ()) -> list[Rule]:
+def of_cleaner(root: str, devices: Iterable[Provider] = ()) -> list[Rule]:
     """Return what a cleaner needs: also the inventories of its devices.
 
     :param root: uuid of the host's root provider
-    :param devices: uuids of the providers of its one-time-use devices
+    :param devices: of its one-time-use devices, ``HOST_ADDRESS``
     """
-    rules = [
-        *_traits(root),
-        # DELETE tidies names up. Where the role may not, as in the sample
-        # policy, that is a 403; a 401 would cost a login each time.
-        Rule("PUT", f"/traits/{device_words.DEVICE}*"),
-        Rule("DELETE", f"/traits/{device_words.DEVICE}*"),
-    ]
+    rules = _traits(root)
     for device in devices:
-        place = f"{PROVIDERS}/{device}"
+        place = f"{PROVIDERS}/{device.uuid}"
+        address = device.name.rpartition("_")[2]
         rules += [
             Rule("GET", f"{place}/allocations"),
             Rule("GET", f"{place}/inventories"),
             # The claim before a cleaning, and the release after it.
             Rule("PUT", f"{place}/inventories"),
             Rule("PUT", f"{place}/inventories/*"),
+            # One by one: with names without number a host could make Placement
+            # slow for all.
+            *(
+                Rule("PUT", f"/traits/{of_device(address, word)}")
+                for word in WORDS
+            ),
         ]
     return rules
 
 
 #: Program to its rules.
-RULES: Mapping[str, Callable[[str, Iterable[str]], list[Rule]]] = (
+RULES: Mapping[str, Callable[[str, Iterable[Provider]], list[Rule]]] = (
     MappingProxyType({"reporter": of_reporter, "cleaner": of_cleaner})
 )
 

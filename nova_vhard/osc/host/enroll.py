@@ -32,7 +32,7 @@ ERRORS = (NotOurs, PlacementError, OSError, *paging.ERRORS)
 _COMPUTE = "COMPUTE_NODE"
 # It becomes part of a path, and of a user's name.
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-#: Devices of a host. Each is three rules, which every request is matched with.
+#: Devices of a host. Each is 20 rules, which every request is matched with.
 _MOST_DEVICES = 128
 
 _FILE = """\
@@ -231,9 +231,9 @@ def _plan(
     if len(offered) > _MOST_DEVICES:
         raise NotOurs(f"more than {_MOST_DEVICES} one-time-use devices")
     programs = [name for name in ROLES if name != "cleaner" or offered]
-    uuids = [device.provider.uuid for device in offered]
+    owned = [device.provider for device in offered]
     rules = {
-        program: access.below(prefix, access.RULES[program](host.uuid, uuids))
+        program: access.below(prefix, access.RULES[program](host.uuid, owned))
         for program in programs
     }
     folder = os.path.join(options.folder, name)

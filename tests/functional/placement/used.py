@@ -360,8 +360,7 @@ class Used:
         assert self.candidates()
         assert self.firmware.read_text() == "good"
         assert self.record.state is State.RELEASED
-        prefix = f"startswith:{device_words.DEVICE}"
-        assert not self.cloud.placement._names(prefix)
+        assert not self.words()
 
     def is_kept(self, word, firmware=""):
         """Check that no guest can get it, and what is told of it.
