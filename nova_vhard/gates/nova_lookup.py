@@ -203,7 +203,7 @@ class NovaLookups:
         """Return a server."""
         try:
             return nova_servers.read(self.instance(server_id))
-        except ValueError as error:
+        except (ValueError, exception.Invalid) as error:
             # Nova keeps 255 bytes of a property, which need not be valid. It
             # cannot read the server either.
             raise NotFound(str(error)) from error

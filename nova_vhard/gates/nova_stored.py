@@ -202,7 +202,12 @@ def _moved(
             instance = objects.Instance.get_by_uuid(
                 cell,
                 spec.instance_uuid,
-                expected_attrs=["flavor", "system_metadata", "pci_requests"],
+                expected_attrs=[
+                    "flavor",
+                    "system_metadata",
+                    "pci_requests",
+                    "pci_devices",
+                ],
             )
             rows = objects.BlockDeviceMappingList.get_by_instance_uuid(
                 cell, spec.instance_uuid
@@ -219,9 +224,20 @@ def _moved(
         return request, None
     # Nova claims the ports that the server has now. Its RequestSpec keeps
     # those of the boot.
+    asks = instance.pci_requests.requests
+    # A port that is being plugged in has a device first, and Nova stores its
+    # request at the end.
+    early = [
+        objects.InstancePCIRequest(
+            alias_name=None,
+            requester_id=f"on device {each.address}",
+            spec=[{"dev_type": each.dev_type}],
+        )
+        for each in instance.pci_devices
+        if each.request_id not in {asked.request_id for asked in asks}
+    ]
     ports = filter(
-        passthrough.is_port,
-        passthrough.of_requests(instance.pci_requests.requests),
+        passthrough.is_port, passthrough.of_requests([*asks, *early])
     )
     asked = [x for x in request.hardware.passthrough if x.kind != "ports"]
     wanted = replace(request.hardware, passthrough=(*asked, *ports))

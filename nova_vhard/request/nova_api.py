@@ -7,6 +7,7 @@ from there; what a request refers to is looked up through ``Lookups``.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 from oslo_utils import strutils
@@ -114,10 +115,14 @@ class ServerReader:
             ids = [
                 each.get("port") for each in entries if isinstance(each, dict)
             ]
+            shown = (self._find.port(each) for each in ids if each is not None)
+            # Nova refuses a port in use, and looks at no other. Where no gate
+            # follows, all are judged: it may be free by then.
             ports = [
-                passthrough.of_port(self._find.port(each))
-                for each in ids
-                if each is not None
+                passthrough.of_port(port)
+                for port in takewhile(
+                    lambda port: forced or not port.get("device_id"), shown
+                )
             ]
         except LookupFailed as error:
             if forced:

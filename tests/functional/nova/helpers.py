@@ -79,10 +79,10 @@ class Helpers:
         }
         return snapshot
 
-    def port(self, kind: str) -> str:
+    def port(self, kind: str, **more: Any) -> str:
         """Put a port of a vnic type into Neutron; return its id."""
         port = copy.deepcopy(self.neutron.port_1)
-        port |= {"id": str(uuid.uuid4()), "binding:vnic_type": kind}
+        port |= {"id": str(uuid.uuid4()), "binding:vnic_type": kind, **more}
         self.neutron._ports[port["id"]] = port
         return str(port["id"])
 

@@ -44,6 +44,7 @@ def instance(server: str, **fields: Any) -> objects.Instance:
         "flavor": objects.Flavor(name="f", flavorid="1", extra_specs={}),
         "system_metadata": {},
         "pci_requests": objects.InstancePCIRequests(requests=[]),
+        "pci_devices": objects.PciDeviceList(objects=[]),
     }
     return objects.Instance(uuid=server, **{**simple, **fields})
 
@@ -129,7 +130,7 @@ class Stored:
     ) -> objects.Instance:
         self._ask("Instance", who, server)
         made = instance(server, **self.fields)
-        loaded = {"flavor", "system_metadata", "pci_requests"}
+        loaded = {"flavor", "system_metadata", "pci_requests", "pci_devices"}
         for name in loaded.difference(expected_attrs):
             # Reading it fails, since the server has no context to load it.
             delattr(made, f"_obj_{name}")

@@ -127,6 +127,15 @@ class TestUnread(verdicts.VerdictCase):
                 self.answered(status, 0, server)
             # Nova refuses this before it reads a port, and so does the gate.
             self.answered(400, 0, {"networks": ports(NAMES), "flavorRef": "9"})
+            # Nova looks at no port after one that is in use.
+            self.answered(
+                *(403, 2),
+                {
+                    "networks": ports(
+                        [self.port("direct", device_id="a"), *NAMES]
+                    )
+                },
+            )
             # Disks beside an image are not looked up.
             for server in (IMAGES, VOLUMES, SNAPSHOTS):
                 self.answered(403, 1, server)

@@ -45,6 +45,7 @@ OTHERS = tuple(
     for kind in ("ironic", "VMware vCenter Server", "hyperv", "z/VM")
 )
 #: The device that a flavor's alias requests, and that of a port.
+OTHER_ID = "5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9"
 GPU, PORT = requests(), requests()
 del GPU.requests[1:]
 del PORT.requests[0]
@@ -55,7 +56,6 @@ NO_CANDIDATE = (
 
 
 LOGGER = "nova_vhard.gates"
-OTHER_ID = "5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9"
 HINT = {"scheduler_hints": {"_nova_check_type": ["rebuild"]}}
 REBUILD = {**HINT, "force_hosts": ["a"]}
 MOVED = {"requested_destination": objects.Destination(cell=CELL)}
@@ -375,6 +375,26 @@ CASES = {
     "port that was plugged in, unproven": refuses(
         fields={"flavor": flavor(), **MOVED},
         stored={"flavor": flavor(), "pci_requests": PORT},
+        hosts=(B,),
+        text=NO_CANDIDATE,
+        operation="move",
+        rules=[REQUIRE],
+    ),
+    "port that is being plugged in, unproven": refuses(
+        fields={"flavor": flavor(), **MOVED},
+        stored={
+            "flavor": flavor(),
+            # A device, for which no request is stored yet.
+            "pci_devices": objects.PciDeviceList(
+                objects=[
+                    objects.PciDevice(
+                        address="0000:81:00.1",
+                        dev_type="type-VF",
+                        request_id=OTHER_ID,
+                    )
+                ]
+            ),
+        },
         hosts=(B,),
         text=NO_CANDIDATE,
         operation="move",

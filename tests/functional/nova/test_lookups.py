@@ -288,6 +288,10 @@ RAISES = [
                 {"system_metadata": {"image_hw_cpu_sockets": "x"}},
                 "invalid literal for int.*'x'$",
             ),
+            (
+                {"system_metadata": {"image_hw_numa_cpus.0": "0-"}},
+                "Invalid range expression '0-'$",
+            ),
         )
     ),
     *(
