@@ -36,13 +36,9 @@ _OF_DISK = frozenset(("rescue_bus", "rescue_device"))
 _OF_RESCUE = _OF_DISK.union(OF_FILE)
 #: Kinds that a server can already have before a rescue.
 HAD = frozenset(KINDS) - _OF_DISK
+# A rescue image with one of them asks for a stable rescue.
 _STABLE = frozenset(("hw_rescue_bus", "hw_rescue_device"))
 _BUS_KIND = {CDROM: "cdrom_bus", FLOPPY: "floppy_bus", DISK: "disk_bus"}
-
-
-def is_stable(image: Image) -> bool:
-    """Return whether a rescue image asks for a stable rescue."""
-    return not _STABLE.isdisjoint(image.properties)
 
 
 def rescue_image(find: Lookups, server: Server, named: str | None) -> Image:
@@ -102,7 +98,7 @@ def rescued(find: Lookups, server: Server, image: Image) -> HardwareRequest:
 
     :param image: the rescue image
     """
-    if not is_stable(image):
+    if _STABLE.isdisjoint(image.properties):
         # The config drive is the server's, whatever this image requests.
         properties = dict(image.properties)
         properties.pop("img_config_drive", None)
