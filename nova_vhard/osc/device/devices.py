@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one-time-use devices of a cloud, as Placement knows them."""
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ from osc_lib import exceptions
 
 from nova_vhard.catalogue import device_words, traits
 from nova_vhard.common import pci
+from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import clean
 from nova_vhard.placement.client import (
     Conflict,
@@ -18,7 +18,7 @@ from nova_vhard.placement.client import (
 )
 from nova_vhard.placement.devices import View, view
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def devices(placement: Placement, host: str = "") -> Iterator[FleetDevice]:
             continue  # deleted since then
         except Conflict as error:
             # A host's own login can see to that; the others are listed.
-            LOG.warning("left out: %s", clean(str(error), 300))
+            LOG.warning("left out: %s", error)
 
 
 def find(placement: Placement, host: str, address: str) -> FleetDevice:

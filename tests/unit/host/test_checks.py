@@ -285,10 +285,10 @@ def test_daemons_that_end_while_they_are_looked_at(
     }
     host, read = Host(HostRoot(build(tmp_path, content))), HostRoot.peek
 
-    def gone(self, path):
+    def gone(self, path, *limit):
         if path == "/proc/50/mountinfo":
             shutil.rmtree(tmp_path / "proc/50", ignore_errors=True)
-        return read(self, path)
+        return read(self, path, *limit)
 
     monkeypatch.setattr(HostRoot, "peek", gone)
     assert CHECKS[name].run(host).status is FAIL

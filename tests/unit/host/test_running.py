@@ -69,14 +69,14 @@ class Changing(HostRoot):
 
     happens = None
 
-    def peek(self, path):
+    def peek(self, path, *limit):
         if path.endswith("/attr/current") and self.happens is not None:
             line, self.happens = self.happens, None
             place = pathlib.Path(self.root, "proc/7")
             (place / "cmdline").write_text(line)
             if not line:
                 shutil.rmtree(place)
-        return super().peek(path)
+        return super().peek(path, *limit)
 
 
 def command(name):
