@@ -149,7 +149,8 @@ def wsgi_paste(conf: cfg.ConfigOpts, environ: Mapping[str, str]) -> str:
     :param environ: environment of nova-api; the folder of nova.conf and
         ``api-paste.ini`` stand for what is not in it
     """
-    beside = os.path.dirname(conf.config_file[-1])
+    # Absolute: oslo.config would look for another below the folder.
+    beside = os.path.dirname(os.path.abspath(conf.config_file[-1]))
     folder = environ.get("OS_NOVA_CONFIG_DIR", beside).strip()
     first = environ.get("OS_NOVA_CONFIG_FILES", "").partition(";")[0]
     return os.path.join(folder, first or "api-paste.ini")

@@ -124,8 +124,8 @@ def _judge(
         stated = "" if known else f"{PolicyError(reading.problems)}. "
         if not os.access(path, os.R_OK) and os.path.exists(path):
             stated += (
-                f"User {os.geteuid()} cannot read it. Run chown root:"
-                f"{os.getegid()} {path} and chmod 0640 {path}. "
+                f"User {os.geteuid()} cannot read it. Run chmod 0644 {path}. "
+                "Several services read it, and it has no secrets. "
             )
         if not watch.disabled(path):
             stated += _who_goes_on(services, kept)

@@ -292,8 +292,8 @@ def not_clean(stage):
     stage.cleaner.once()
     row = _card(stage)
     text = f"openstack vhard device list: {row['Status']}, {row['Why']}"
-    if (row["Status"], "COMMAND" in row["Why"]) != ("reserved", True):
-        raise NotAsTold(f"not reserved because of the step command; {text}")
+    if (row["Status"], "FAILED" in row["Why"]) != ("reserved", True):
+        raise NotAsTold(f"not reserved because of a failed step; {text}")
     refused = by_placement(boot(stage, "crypto-3", _CRYPTO))
     return Outcome("cleaner", f"{text}; {refused.text}")
 

@@ -123,7 +123,7 @@ CASES = {
     "a policy of mode 0600 of another user": (
         "Policy",
         [("open", 0o600)],
-        r"cannot read it\. Run chown root:\d+ \S+ and chmod 0640",
+        r"cannot read it\. Run chmod 0644 \S+\.",
         ("run",),
     ),
     "a state_path that is not writable": (

@@ -721,11 +721,12 @@ def test_a_round_that_fails_is_reported_and_the_next_one_runs(used):
 
 def test_the_report_has_what_waits_and_why(used):
     # A device without an inventory, which a host's own login can make of one
-    odd = {
-        "name": f"{used.host}_0000:05:00.0",
-        "parent_provider_uuid": used.root,
-    }
-    used.cloud.give(used.cloud.make(**odd), {traits.ONE_TIME_USE})
+    used.cloud.give(
+        used.cloud.make(
+            name=f"{used.host}_0000:05:00.0", parent_provider_uuid=used.root
+        ),
+        {traits.ONE_TIME_USE},
+    )
     assert not list(data.device_rows(used.cloud.placement))
     used.use()
     assert list(data.device_rows(used.cloud.placement)) == [
