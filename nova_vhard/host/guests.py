@@ -37,7 +37,7 @@ _OWNER = re.compile(
 _ROOT = "0"
 #: The kernel's word behind a file that is not there any more.
 DELETED = " (deleted)"
-# Bytes of a command line, and of a name (NAME_MAX), that are looked at.
+# Limits in bytes: of a command line, and of a name (NAME_MAX).
 _COMMAND = 1 << 16
 _NAME = 255
 _TRIES = 3
@@ -96,17 +96,18 @@ def processes(root: HostRoot) -> dict[str, tuple[str, ...]]:
     return {pid: _names(root, pid) for pid in pids if pid.isdecimal()}
 
 
-def command(root: HostRoot, pid: str) -> list[str]:
-    """Return the words of the command line of a process, cut at 64 KiB.
+def command(root: HostRoot, pid: str, limit: int = _COMMAND) -> list[str]:
+    """Return the words of the command line of a process.
 
     They are not kept: any user may run thousands of processes with a million
     words each.
 
+    :param limit: bytes that are read
     :returns: none of a thread of the kernel, and of a process that has ended
     :raises Unreadable: if it cannot be read
     """
     # What decides is at its start: -uuid and -machine, --config-file.
-    text = root.maybe(f"{PROC}/{pid}/cmdline", limit=_COMMAND)
+    text = root.maybe(f"{PROC}/{pid}/cmdline", limit=limit)
     return text.rstrip("\0").split("\0") if text else []
 
 

@@ -28,7 +28,6 @@ from nova_vhard.host.evidence import Evidence
 from nova_vhard.host.sanitized import shown
 
 #: No fact of a host is larger; a longer file is cut.
-#: Only the command line of a local user's process may be longer.
 LIMIT = 1 << 20
 
 # MAXSYMLINKS of the kernel: path_resolution(7).

@@ -53,7 +53,8 @@ def must_have_read(
     started = {}
     for pid in guests.processes(host.root):
         try:
-            words = guests.command(host.root, pid)
+            # The first words tell.
+            words = guests.command(host.root, pid, 4096)
         except Unreadable:
             continue
         if words and posixpath.basename(words[0]).startswith("python"):

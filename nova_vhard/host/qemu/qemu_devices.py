@@ -41,7 +41,8 @@ def offered(host: Host, cache: Cache, target: Target) -> frozenset[str]:
     Asked again only when the emulator or a module has changed.
 
     :raises Unreadable: if QEMU gives no list; where it is not this machine's
-        own at that path, unless a capture has the list in ``CMD``
+        own at that path, unless a capture has the list in ``CMD``; where a
+        user can change it
     """
     emulator = target.path
     # The list is that of a path; what a guest runs after that was replaced is
@@ -63,7 +64,11 @@ def offered(host: Host, cache: Cache, target: Target) -> frozenset[str]:
         trusted.check(emulator)
     except trusted.Untrusted as error:
         raise unreadable(
-            emulator, f"not run: {shown(str(error), 200)}"
+            emulator,
+            # Not the hint behind it: the owner of the file may be an attacker.
+            f"not run: {shown(str(error).partition(' (')[0], 200)}",
+            "Stop that process, or install the emulator where only root can "
+            "write.",
         ) from error
     # The same emulator offers 419 to 436 devices by the packages of modules
     # that are installed: without the modules in the key, a new one stays
