@@ -225,16 +225,18 @@ def _moved(
     # Nova claims the ports that the server has now. Its RequestSpec keeps
     # those of the boot.
     asks = instance.pci_requests.requests
-    # A port that is being plugged in has a device first, and Nova stores its
-    # request at the end.
+    # A port that is being plugged in has a device of the server's own node
+    # first, and Nova stores its request at the end. After an evacuation, those
+    # of another node stay until it returns.
     early = [
         objects.InstancePCIRequest(
             alias_name=None,
-            requester_id=f"on device {each.address}",
+            requester_id="that is being attached",
             spec=[{"dev_type": each.dev_type}],
         )
         for each in instance.pci_devices
-        if each.request_id not in {asked.request_id for asked in asks}
+        if each.compute_node_id == instance.compute_id
+        and each.request_id not in {asked.request_id for asked in asks}
     ]
     ports = filter(
         passthrough.is_port, passthrough.of_requests([*asks, *early])

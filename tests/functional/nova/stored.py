@@ -45,6 +45,7 @@ def instance(server: str, **fields: Any) -> objects.Instance:
         "system_metadata": {},
         "pci_requests": objects.InstancePCIRequests(requests=[]),
         "pci_devices": objects.PciDeviceList(objects=[]),
+        "compute_id": 1,
     }
     return objects.Instance(uuid=server, **{**simple, **fields})
 

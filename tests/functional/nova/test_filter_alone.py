@@ -380,26 +380,41 @@ CASES = {
         operation="move",
         rules=[REQUIRE],
     ),
-    "port that is being plugged in, unproven": refuses(
-        fields={"flavor": flavor(), **MOVED},
-        stored={
-            "flavor": flavor(),
-            # A device, for which no request is stored yet.
-            "pci_devices": objects.PciDeviceList(
-                objects=[
-                    objects.PciDevice(
-                        address="0000:81:00.1",
-                        dev_type="type-VF",
-                        request_id=OTHER_ID,
-                    )
-                ]
+    # A device for which no request is stored. Of the host before an evacuation
+    # it stays until that host returns.
+    **{
+        name: refuses(
+            fields={"flavor": flavor(), **MOVED},
+            stored={
+                "flavor": flavor(),
+                "pci_devices": objects.PciDeviceList(
+                    objects=[
+                        objects.PciDevice(
+                            address="0000:81:00.1",
+                            compute_node_id=node,
+                            dev_type="type-VF",
+                            request_id=OTHER_ID,
+                        )
+                    ]
+                ),
+            },
+            hosts=(B,),
+            operation="move",
+            **more,
+        )
+        for name, node, more in (
+            (
+                "port that is being plugged in, unproven",
+                1,
+                {"text": NO_CANDIDATE, "rules": [REQUIRE]},
             ),
-        },
-        hosts=(B,),
-        text=NO_CANDIDATE,
-        operation="move",
-        rules=[REQUIRE],
-    ),
+            (
+                "evacuated",
+                2,
+                {"left": [B], "outcome": "allow", "posture": 0},
+            ),
+        )
+    },
     "port that was detached": allowed(
         B,
         hosts=(B,),
