@@ -4,8 +4,9 @@
 What the cleaner says of a device, and what it is asked to do, is
 ``CUSTOM_VHDEV_<ADDRESS>_<WORD>`` on the root provider of its host. The prefix
 is another one than that of checks: neither the reporter nor a sweep takes
-these away. A host's login can make the names of its own devices with the words
-that are listed here, and no others: so they stay few.
+these away. An administrator makes the names: "host enroll" those of a host's
+devices with the words that are listed here, and a request its own, which stays
+until the last host is withdrawn.
 """
 
 import re

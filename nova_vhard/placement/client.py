@@ -173,7 +173,7 @@ class Placement(PlacementReader):
             )
             if strangers:
                 raise ValueError(f"not ours to write: {strangers}")
-            missing = self._make(want - ours, partly)
+            missing = self.make(want - ours, partly)
             want -= missing
             if want == ours:
                 return Change(frozenset(), frozenset(), missing)
@@ -190,8 +190,13 @@ class Placement(PlacementReader):
             return Change(want - ours, ours - want, missing)
         raise PlacementError(f"others write all the time: {trouble}")
 
-    def _make(self, new: frozenset[str], partly: bool) -> frozenset[str]:
-        """Make names; return those that this login may not make."""
+    def make(
+        self, new: frozenset[str], partly: bool = False
+    ) -> frozenset[str]:
+        """Make names; return those that this login may not make.
+
+        :param partly: return them, and do not raise an error
+        """
         missing = new - self.known(new)
         try:
             self.create_traits(missing)
@@ -205,6 +210,10 @@ class Placement(PlacementReader):
         """Make names that do not exist yet; those that do stay."""
         for name in sorted(wanted):
             self.request("put", f"/traits/{name}", None, statuses=_CREATE)
+
+    def of_devices(self) -> frozenset[str]:
+        """Return the names of the words about devices, and of requests."""
+        return self._names("startswith:CUSTOM_VHDEV_", device_words.DEVICE)
 
     def delete_trait(self, name: str) -> bool:
         """Delete a trait's name; a trait in use stays.

@@ -82,5 +82,5 @@ def tell(placement: Placement, root: str, words: Mapping[str, str]) -> None:
         }
         return requests | wanted
 
-    # A device that came after the host was enrolled has no names.
+    # A device that came after the host was enrolled may have no names.
     placement.update(root, mend, device_words.DEVICE, partly=True)

@@ -206,18 +206,6 @@ def hosts(placement: Placement, now: datetime.datetime) -> list[Provider]:
     return sorted(placement.providers((), known), key=lambda item: item.name)
 
 
-def unattest(placement: Placement, provider: str) -> frozenset[str]:
-    """Take the attestor's trait from one host.
-
-    An attestor that still has the host in its mapping writes it again.
-
-    :param provider: uuid
-    :returns: what it lost
-    :raises PlacementError: if it could not be done
-    """
-    return placement.update(provider, lambda ours: (), traits.ATTESTED).removed
-
-
 def forget(
     placement: Placement, now: datetime.datetime, lost: frozenset[str]
 ) -> tuple[str, ...]:
@@ -225,12 +213,12 @@ def forget(
 
     :param now: aware time
     :param lost: names that the hosts have lost, including those that cannot
-        be enumerated, such as those of devices
+        be enumerated
     :returns: names that stay because a host still has them
     :raises PlacementError: if a request failed
     """
     known = placement.known({traits.ATTESTED, *_every(now)})
-    gone = sorted(known | lost | placement.marks())
+    gone = sorted(known | lost | placement.marks() | placement.of_devices())
     return tuple(name for name in gone if not placement.delete_trait(name))
 
 

@@ -94,7 +94,7 @@ def devices(placement: Placement, host: str = "") -> Iterator[FleetDevice]:
         except ProviderNotFound:
             continue  # deleted since then
         except Conflict as error:
-            # A host's own login can see to that; the others are listed.
+            # A host's own login can cause this. List the others.
             LOG.warning("left out: %s", error)
 
 

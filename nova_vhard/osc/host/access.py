@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from nova_vhard.catalogue.device_words import WORDS, of_device
-from nova_vhard.placement.client import HOST, Provider
+from nova_vhard.placement.client import HOST
 from nova_vhard.placement.reader import PROVIDERS
 
 #: Type of the service in the catalogue, and ``[keystone_authtoken]
@@ -30,7 +29,7 @@ class Rule(NamedTuple):
         return {"service": SERVICE, "method": self.method, "path": self.path}
 
 
-def of_reporter(root: str, devices: Iterable[Provider] = ()) -> list[Rule]:
+def of_reporter(root: str, devices: Iterable[str] = ()) -> list[Rule]:
     """Return what a reporter needs: the traits of its host's provider.
 
     :param root: uuid of the host's root provider
@@ -41,34 +40,29 @@ def of_reporter(root: str, devices: Iterable[Provider] = ()) -> list[Rule]:
     return [*_traits(root), *names]
 
 
-def of_cleaner(root: str, devices: Iterable[Provider] = ()) -> list[Rule]:
+def of_cleaner(root: str, devices: Iterable[str] = ()) -> list[Rule]:
     """Return what a cleaner needs: also the inventories of its devices.
 
     :param root: uuid of the host's root provider
-    :param devices: of its one-time-use devices, ``HOST_ADDRESS``
+    :param devices: uuids of the providers of its one-time-use devices
     """
+    # It makes no names: a host could make so many that Placement is slow for
+    # all. "host enroll" has made those of its devices.
     rules = _traits(root)
     for device in devices:
-        place = f"{PROVIDERS}/{device.uuid}"
-        address = device.name.rpartition("_")[2]
+        place = f"{PROVIDERS}/{device}"
         rules += [
             Rule("GET", f"{place}/allocations"),
             Rule("GET", f"{place}/inventories"),
             # The claim before a cleaning, and the release after it.
             Rule("PUT", f"{place}/inventories"),
             Rule("PUT", f"{place}/inventories/*"),
-            # One by one: with names without number a host could make Placement
-            # slow for all.
-            *(
-                Rule("PUT", f"/traits/{of_device(address, word)}")
-                for word in WORDS
-            ),
         ]
     return rules
 
 
 #: Program to its rules.
-RULES: Mapping[str, Callable[[str, Iterable[Provider]], list[Rule]]] = (
+RULES: Mapping[str, Callable[[str, Iterable[str]], list[Rule]]] = (
     MappingProxyType({"reporter": of_reporter, "cleaner": of_cleaner})
 )
 

@@ -20,7 +20,7 @@ from nova_vhard.osc.host.accounts import (
     provider_of,
 )
 from nova_vhard.osc.host.enroll import add_prefix, path_prefix
-from nova_vhard.placement.client import Placement, Provider
+from nova_vhard.placement.client import Placement
 
 COLUMNS = ("User", "By", "Role", "Project", "May Write")
 
@@ -79,11 +79,11 @@ class AuditHosts(output.Lister):
         prefix = path_prefix(client, parsed_args.path_prefix)
         limit = parsed_args.limit
         try:
-            devices: dict[str, list[Provider]] = {}
+            devices: dict[str, list[str]] = {}
             for provider, root in client.placement.below_roots(
                 traits.ONE_TIME_USE
             ):
-                devices.setdefault(root, []).append(provider)
+                devices.setdefault(root, []).append(provider.uuid)
             rows = itertools.chain(
                 _sharing(client.placement),
                 Audit(client.accounts, devices, prefix).rows(),
@@ -123,13 +123,13 @@ def _sharing(placement: Placement) -> Iterator[Row]:
 class Audit:
     """Looks for ways to write for more than one host.
 
-    :ivar devices: uuid of a host's root provider to those of its
+    :ivar devices: uuid of a host's root provider to the uuids of its
         one-time-use devices
     :ivar prefix: path that Placement is served under
     """
 
     accounts: Accounts
-    devices: Mapping[str, list[Provider]]
+    devices: Mapping[str, list[str]]
     prefix: str
 
     def rows(self) -> Iterator[Row]:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from osc_lib import exceptions
 from oslo_utils import uuidutils
 
+from nova_vhard.catalogue import device_words
 from nova_vhard.common import files
 from nova_vhard.common.text import clean
 from nova_vhard.osc import output, paging
@@ -32,7 +33,7 @@ ERRORS = (NotOurs, PlacementError, OSError, *paging.ERRORS)
 _COMPUTE = "COMPUTE_NODE"
 # It becomes part of a path, and of a user's name.
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-#: Devices of a host. Each is 20 rules, which every request is matched with.
+#: Devices of a host. Each is four rules, which every request is matched with.
 _MOST_DEVICES = 128
 
 _FILE = """\
@@ -215,6 +216,8 @@ def _plan(
 ) -> Plan:
     """Return the files and access rules to create for a host.
 
+    Makes the names of its devices' traits, which its login cannot.
+
     :raises NotOurs: if it is not a compute node, a file already exists, or the
         folder is not the user's alone
     :raises OSError: if the folder cannot be created
@@ -231,9 +234,16 @@ def _plan(
     if len(offered) > _MOST_DEVICES:
         raise NotOurs(f"more than {_MOST_DEVICES} one-time-use devices")
     programs = [name for name in ROLES if name != "cleaner" or offered]
-    owned = [device.provider for device in offered]
+    placement.make(
+        frozenset(
+            device_words.of_device(device.address, word)
+            for device in offered
+            for word in device_words.WORDS
+        )
+    )
+    uuids = [device.provider.uuid for device in offered]
     rules = {
-        program: access.below(prefix, access.RULES[program](host.uuid, owned))
+        program: access.below(prefix, access.RULES[program](host.uuid, uuids))
         for program in programs
     }
     folder = os.path.join(options.folder, name)

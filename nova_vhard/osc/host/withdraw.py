@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from osc_lib import exceptions
 
+from nova_vhard.catalogue import traits
 from nova_vhard.common.text import clean
 from nova_vhard.osc import output, paging
 from nova_vhard.osc.host.accounts import Accounts, NotOurs
@@ -152,7 +153,11 @@ class WithdrawHosts(output.Command):
         """
         try:
             lost = upkeep.withdraw(placement, host.uuid, upkeep.EVERY)
-            lost |= upkeep.unattest(placement, host.uuid)
+            # An attestor that still has the host in its mapping writes it
+            # again.
+            lost |= placement.update(
+                host.uuid, lambda ours: (), traits.ATTESTED
+            ).removed
         except PlacementError as error:
             failed.append(f"{clean(host.name)}: {why(error)}")
             return frozenset()
