@@ -96,6 +96,17 @@ def processes(root: HostRoot) -> dict[str, tuple[str, ...]]:
     return {pid: _names(root, pid) for pid in pids if pid.isdecimal()}
 
 
+@functools.lru_cache(maxsize=1 << 16)
+def first_words(root: HostRoot, pid: str) -> list[str]:
+    """Return the first words of the command line of a process, of 1 KiB.
+
+    Read once, as is the table of processes.
+
+    :raises Unreadable: if it cannot be read
+    """
+    return command(root, pid, 1024)[:8]
+
+
 def command(root: HostRoot, pid: str, limit: int = _COMMAND) -> list[str]:
     """Return the words of the command line of a process.
 
@@ -120,7 +131,7 @@ def _names(root: HostRoot, pid: str) -> tuple[str, ...]:
         linked = root.link(f"{path}/exe")
         names = [linked.removesuffix(DELETED)] if linked else []
     with contextlib.suppress(Unreadable):
-        if not names and (words := command(root, pid)):
+        if not names and (words := first_words(root, pid)):
             names.append(words[0].rpartition("/")[2][:_NAME])
             names.append(root.peek(f"{path}/comm"))
     return tuple(names)
@@ -157,6 +168,7 @@ def table(
     # missing is left to all_guests.unseen().
     if not {guest.uuid for guest in result}.issuperset(having):
         processes.cache_clear()
+        owner.cache_clear()
         return table(host, apparmor)
     return Table(tuple(result), tuple(unknown))
 
@@ -198,8 +210,12 @@ def _is_roots(root: HostRoot, pid: str) -> bool:
     return {*owner(root, pid)} <= {_ROOT}
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def owner(root: HostRoot, pid: str) -> tuple[str, ...]:
-    """Return real and effective user and real group; none if not known."""
+    """Return real and effective user and real group; none if not known.
+
+    Read once, as is the table of processes.
+    """
     try:
         found = _OWNER.search(root.peek(f"{PROC}/{pid}/status"))
     except Unreadable:

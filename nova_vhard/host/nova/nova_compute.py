@@ -53,8 +53,7 @@ def must_have_read(
     started = {}
     for pid in guests.processes(host.root):
         try:
-            # The first words tell.
-            words = guests.command(host.root, pid, 4096)
+            words = guests.first_words(host.root, pid)
         except Unreadable:
             continue
         if words and posixpath.basename(words[0]).startswith("python"):
