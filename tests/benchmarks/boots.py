@@ -35,9 +35,9 @@ from cloud.cloud import Cloud
 from cloud.place import Place
 from tests.benchmarks import client, common, pairs
 
-# Measured: 1.15 (1.09 to 1.20) in 42 turns, and 1.04 (0.99 to 1.09) in 30; the
-# intervals of the controls were 0.04 wide. A boot alone finds no image that the
-# API gate has read a moment before.
+# Measured: 1.15 (1.09 to 1.20) in 42 turns, and 1.04 (0.99 to 1.09) in 30;
+# intervals of the controls were 0.04 wide. A boot alone finds no image that
+# the API gate has read a moment before.
 BARS = {
     "boot_ratio": {"at_most": 1.2, "width": 0.11},
     "boot_8_at_once_ratio": {"at_most": 1.09, "width": 0.1},
