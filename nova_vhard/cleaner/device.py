@@ -183,7 +183,8 @@ class Device:
                 failed = self.record.to(
                     State.FAILED,
                     f"{done.step} failed: {done.said}"[:500],
-                    word=done.step.upper(),
+                    # Not the step's name: Placement has no trait for it.
+                    word="FAILED",
                     reason=f"{done.step}: {done.said}"[:500],
                     steps=steps,
                 )

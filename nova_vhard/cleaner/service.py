@@ -7,12 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nova_vhard.catalogue.device_words import (
-    FORCED,
-    RELEASE,
-    REQUESTED,
-    WORDS,
-)
+from nova_vhard.catalogue.device_words import FORCED, RELEASE, REQUESTED
 from nova_vhard.cleaner import lock, rules
 from nova_vhard.cleaner.decide import OperatorRequest, Settings, Waits
 from nova_vhard.cleaner.device import Device
@@ -227,9 +222,7 @@ class Cleaner:
         record = done.records.get(address)
         if record is None or record.state is State.IN_USE:
             return ""
-        word = record.word or ("DIRTY" if record.dirty else "")
-        # A step's name is for this host: Placement has no name for it.
-        return word if word in {"", *WORDS} else "FAILED"
+        return record.word or ("DIRTY" if record.dirty else "")
 
     def _rules(self) -> rules.Rules:
         """Return the rules.

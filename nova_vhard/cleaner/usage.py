@@ -146,8 +146,8 @@ def _device(root: HostRoot, place: str) -> int | None:
     call = (_AT_FDCWD, path, _AT_STATX_DONT_SYNC, _STATX_TYPE, answer)
     if _LIBC.statx(*call):
         error = ctypes.get_errno()
-        # It was closed, or is on another user's FUSE, or on NFS and gone,
-        # which have no devices.
+        # It was closed, or is on another user's FUSE, or is gone from an NFS
+        # server. None of these has devices.
         if error in _NO_DEVICE:
             return None
         raise unreadable(place, os.strerror(error))

@@ -225,9 +225,9 @@ def _moved(
     # Nova claims the ports that the server has now. Its RequestSpec keeps
     # those of the boot.
     asks = instance.pci_requests.requests
-    # A port that is being plugged in has a device of the server's own node
-    # first, and Nova stores its request at the end. After an evacuation, those
-    # of another node stay until it returns.
+    # While a port is being attached, Nova has claimed a device on the server's
+    # node, and has not stored the request yet. Devices of another node are
+    # left from before an evacuation.
     early = [
         objects.InstancePCIRequest(
             alias_name=None,

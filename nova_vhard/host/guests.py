@@ -37,9 +37,6 @@ _OWNER = re.compile(
 _ROOT = "0"
 #: The kernel's word behind a file that is not there any more.
 DELETED = " (deleted)"
-# Limits in bytes: of a command line, and of a name (NAME_MAX).
-_COMMAND = 1 << 16
-_NAME = 255
 _TRIES = 3
 
 
@@ -100,14 +97,14 @@ def processes(root: HostRoot) -> dict[str, tuple[str, ...]]:
 def first_words(root: HostRoot, pid: str) -> list[str]:
     """Return the first words of the command line of a process, of 1 KiB.
 
-    Read once, as is the table of processes.
+    Read once: a HostRoot is for one round, in which several checks ask.
 
     :raises Unreadable: if it cannot be read
     """
     return command(root, pid, 1024)[:8]
 
 
-def command(root: HostRoot, pid: str, limit: int = _COMMAND) -> list[str]:
+def command(root: HostRoot, pid: str, limit: int = 1 << 16) -> list[str]:
     """Return the words of the command line of a process.
 
     They are not kept: any user may run thousands of processes with a million
@@ -131,8 +128,9 @@ def _names(root: HostRoot, pid: str) -> tuple[str, ...]:
         linked = root.link(f"{path}/exe")
         names = [linked.removesuffix(DELETED)] if linked else []
     with contextlib.suppress(Unreadable):
-        if not names and (words := first_words(root, pid)):
-            names.append(words[0].rpartition("/")[2][:_NAME])
+        if not names and (words := command(root, pid, 1024)):
+            # NAME_MAX
+            names.append(words[0].rpartition("/")[2][:255])
             names.append(root.peek(f"{path}/comm"))
     return tuple(names)
 
@@ -214,7 +212,7 @@ def _is_roots(root: HostRoot, pid: str) -> bool:
 def owner(root: HostRoot, pid: str) -> tuple[str, ...]:
     """Return real and effective user and real group; none if not known.
 
-    Read once, as is the table of processes.
+    Read once, like the table of processes.
     """
     try:
         found = _OWNER.search(root.peek(f"{PROC}/{pid}/status"))

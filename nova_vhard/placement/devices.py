@@ -79,7 +79,8 @@ def offered(
 def view(placement: Placement, provider: Provider) -> View:
     """Return what Placement says of a device now.
 
-    :raises Conflict: if it changes all the time, or has several inventories
+    :raises Conflict: if it changes all the time, or does not have exactly one
+        inventory
     :raises PlacementError: without an answer that makes sense
     """
     for _ in range(_TRIES):

@@ -140,8 +140,8 @@ class PlacementReader:
     def known(self, names: Iterable[str]) -> frozenset[str]:
         """Return those of some names of traits that exist.
 
-        Placement is never asked for names by a prefix of ours: any host may
-        have made names with it, without number.
+        Only an uninstallation asks Placement for names by a prefix of ours: a
+        host may have made any number of them.
 
         :raises PlacementError: without an answer that makes sense
         """

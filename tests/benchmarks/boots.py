@@ -35,12 +35,11 @@ from cloud.cloud import Cloud
 from cloud.place import Place
 from tests.benchmarks import client, common, pairs
 
-# Measured: 1.15 (1.09 to 1.20) in 42 turns, and 1.04 (0.99 to 1.09) in 30;
-# intervals of the controls were 0.04 wide. A boot alone finds no image that
-# the API gate has read a moment before.
+# Measured: 1.15 (1.09 to 1.20) in 42 turns, and 1.04 (0.99 to 1.09) in 30. The
+# bars are above that by the width of the intervals of the controls, 0.04.
 BARS = {
-    "boot_ratio": {"at_most": 1.2, "width": 0.11},
-    "boot_8_at_once_ratio": {"at_most": 1.09, "width": 0.1},
+    "boot_ratio": {"at_most": 1.19, "width": 0.11},
+    "boot_8_at_once_ratio": {"at_most": 1.085, "width": 0.1},
 }
 POLICY = policies.BASELINE + "hosts: {require: [kernel_aslr], mode: enforce}\n"
 # posture_ttl is 1 second in that cloud, so that a person need not wait.

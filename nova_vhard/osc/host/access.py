@@ -46,8 +46,8 @@ def of_cleaner(root: str, devices: Iterable[str] = ()) -> list[Rule]:
     :param root: uuid of the host's root provider
     :param devices: uuids of the providers of its one-time-use devices
     """
-    # It makes no names: a host could make so many that Placement is slow for
-    # all. "host enroll" has made those of its devices.
+    # Not to create names: with enough of them, Placement is slow for all
+    # hosts. "host enroll" has created those of its devices.
     rules = _traits(root)
     for device in devices:
         place = f"{PROVIDERS}/{device}"

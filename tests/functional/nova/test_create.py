@@ -129,10 +129,11 @@ class TestUnread(verdicts.VerdictCase):
             self.answered(400, 0, {"networks": ports(NAMES), "flavorRef": "9"})
             # Nova looks at no port after one that is in use.
             self.answered(
-                *(403, 2),
+                403,
+                2,
                 {
                     "networks": ports(
-                        [self.port("direct", device_id="a"), *NAMES]
+                        [self.port("direct", device_id="a server"), *NAMES]
                     )
                 },
             )

@@ -45,7 +45,6 @@ OTHERS = tuple(
     for kind in ("ironic", "VMware vCenter Server", "hyperv", "z/VM")
 )
 #: The device that a flavor's alias requests, and that of a port.
-OTHER_ID = "5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9"
 GPU, PORT = requests(), requests()
 del GPU.requests[1:]
 del PORT.requests[0]
@@ -56,6 +55,7 @@ NO_CANDIDATE = (
 
 
 LOGGER = "nova_vhard.gates"
+OTHER_ID = "5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9"
 HINT = {"scheduler_hints": {"_nova_check_type": ["rebuild"]}}
 REBUILD = {**HINT, "force_hosts": ["a"]}
 MOVED = {"requested_destination": objects.Destination(cell=CELL)}
@@ -380,8 +380,8 @@ CASES = {
         operation="move",
         rules=[REQUIRE],
     ),
-    # A device for which no request is stored. Of the host before an evacuation
-    # it stays until that host returns.
+    # A device for which no request is stored. That of the host before an
+    # evacuation stays until that host returns.
     **{
         name: refuses(
             fields={"flavor": flavor(), **MOVED},
@@ -409,7 +409,7 @@ CASES = {
                 {"text": NO_CANDIDATE, "rules": [REQUIRE]},
             ),
             (
-                "evacuated",
+                "device of the host before an evacuation",
                 2,
                 {"left": [B], "outcome": "allow", "posture": 0},
             ),
