@@ -8,6 +8,8 @@ saved as soon as it ends, in doc/source/contributor/figures.json and in the
 generated part of the page, so an interrupted run loses nothing.
 Benchmarks that are not run keep their saved results.
 
+A benchmark that only has intervals that are too wide to tell runs once more.
+
 All saved results are printed, followed by the missed bars.  The exit status
 is 1 if a bar is missed, a benchmark failed or this machine cannot run it.
 """
@@ -146,13 +148,17 @@ def main() -> int:
     for number, name in enumerate(wanted, 1):
         progress(f"== {number}/{len(wanted)} {name}")
         answer = result(name)
+        # No bar was missed, but something else used the machine (see ``bar``).
+        if answer["said"] and all("too noisy" in x for x in answer["said"]):
+            answer = result(name)
         results = {**kept(), name: answer}
-        text = json.dumps(results, indent=2) + "\n"
-        files.replace(str(KEPT), text, 0o644)
+        files.replace(str(KEPT), json.dumps(results, indent=2) + "\n", 0o644)
         files.replace(str(PAGE), figures_page.page(results), 0o644)
         if answer["state"] != "held":
-            said = answer["said"] or [answer["state"]]
-            missed += [f"{name}: {line}" for line in said]
+            missed += [
+                f"{name}: {line}"
+                for line in answer["said"] or [answer["state"]]
+            ]
         progress(f"== {name}: {answer['state']}, {answer['took_s']} s")
     print(json.dumps(kept(), indent=2), flush=True)
     for line in missed:
