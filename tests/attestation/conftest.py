@@ -45,8 +45,8 @@ def _written():
         "   :header-rows: 1",
         "   :widths: 45 55",
         "",
-        "   * - What happens",
-        "     - What comes of it",
+        "   * - Event",
+        "     - Result",
     ]
     for name, text in ROWS:
         lines += [f"   * - {name}", f"     - {text}"]

@@ -146,12 +146,15 @@ def lost(desk, name):
     assert desk.attestor.once()
     assert not desk.chosen() and not desk.has_trait()
     reason = desk.keylime.agent(desk.agent)["last_event_id"]
-    row(name, f"refused in {seconds:.1f} s ({reason}), out in one round")
+    row(
+        name,
+        f"refused in {seconds:.1f} s ({reason}), no trait after one round",
+    )
 
 
 def test_a_machine_that_is_as_it_should_be(desk):
     assert desk.has_trait()
-    row("a machine as it should be", "chosen")
+    row("a trusted machine", "chosen")
 
 
 def test_pass_without_an_attestation_is_none(bare):

@@ -59,7 +59,7 @@ def show(what, text):
 def test_before_anybody_is_attested(world):
     assert REFUSED in world.lands_on()
     world.switch_on()
-    row("nobody is attested yet", "a boot is refused, with what to do")
+    row("no host is attested yet", "the refusal of a boot says what to do")
 
 
 def test_a_register_is_extended(honest_alone):
@@ -88,11 +88,11 @@ def test_a_register_is_extended(honest_alone):
     assert NO_ROOM in refusal
     assert world.member.settle(server).status == "ACTIVE"
     world.member.remove(server)
-    row("attested: the guest that requires it", f"runs on {host}")
+    row("a guest that requires attestation", f"runs on {host}")
     row(
         "a PCR is extended",
         f"refused in {noticed:.1f} s, no trait after the next round; the "
-        "next boot is refused, the guest that runs stays",
+        "next boot is refused, the running guest stays",
     )
 
 
