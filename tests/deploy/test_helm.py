@@ -170,6 +170,6 @@ def test_no_list_of_the_operators_is_replaced(charts):
         lists("A", "B", "C", files=False),
     ]
     names = ("filters", "plug-ins of imports", "volumes")
-    cannot = "Helm replaces a list: you write V into yours, and remove it"
+    cannot = "Helm replaces lists: add V to yours, and remove it yourself"
     for name, *row in zip(names, *seen, strict=True):
         table.check("OpenStack-Helm", name, *row, cannot=cannot)

@@ -299,9 +299,9 @@ def test_the_gate_is_the_last_plugin_of_imports(cloud, own, expected):
 
 def test_the_operator_changes_a_list_after_the_installation(cloud):
     file = (
-        "a file of one host, or of your own under the same name, replaces it"
+        "a file for one host, or your own file of the same name, replaces it"
     )
-    volume = "with a variable of yours of the same name it stops"
+    volume = "the role stops if you set a variable of the same name"
     table.follow("Kolla", cloud, filters=file, plugins=file, volumes=volume)
 
 

@@ -170,7 +170,7 @@ def test_a_list_of_plugins_over_several_lines(cloud):
 
 
 def test_the_operator_changes_a_list_after_the_installation(cloud):
-    cannot = "with a variable of overrides of your own it stops"
+    cannot = "the role stops if you set the same overrides variable"
     table.follow("OpenStack-Ansible", cloud, filters=cannot, plugins=cannot)
 
 
