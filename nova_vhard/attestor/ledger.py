@@ -127,8 +127,9 @@ class Ledger:
     def attested(self, now: float) -> dict[str, float]:
         """Return the hosts that count, each with until when.
 
-        None lasts longer than if it were verified now: what a clock that was
-        ahead has left, or a larger max_age, is cut for good.
+        No attestation lasts longer than if the host were verified now. A later
+        end, from a clock that was ahead or from a larger max_age, is shortened
+        permanently.
 
         :param now: seconds since the epoch
         :returns: uuid of a provider to seconds since the epoch

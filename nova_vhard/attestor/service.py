@@ -13,9 +13,9 @@ from nova_vhard.attestor import events, mapping, metrics, writer
 from nova_vhard.attestor.ledger import UNDEMANDED, Ledger, Reason
 from nova_vhard.attestor.mapping import MappingError
 from nova_vhard.attestor.sources.base import Source, SourceError, Verdict
-from nova_vhard.common.log import Seldom, get_logger
+from nova_vhard.common.log import ThrottledLog, get_logger
 from nova_vhard.common.text import clean, fit
-from nova_vhard.daemon.interrupts import Interrupted, TimeLimit, last_resort
+from nova_vhard.daemon.interrupts import TimeLimit, last_resort
 from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.placement import marks
 from nova_vhard.placement.client import Placement, PlacementError
@@ -68,7 +68,8 @@ class Attestor:
         self._reasons: dict[str, Reason] = {}
         self.numbers = metrics.Numbers()
         self._troubles = {
-            kind: Seldom(LOG, logging.ERROR) for kind in self.numbers.errors
+            kind: ThrottledLog(LOG, logging.ERROR)
+            for kind in self.numbers.errors
         }
 
     def round(self) -> float:
@@ -77,14 +78,6 @@ class Attestor:
         if not self.once():
             interval = min(interval, _RETRY)
         return interval * random.uniform(0.9, 1.1)  # noqa: S311 - no secret
-
-    def round_once(self) -> bool:
-        """Do as ``once``, and stop at once when asked to."""
-        with self._runtime.interrupts.installed():
-            try:
-                return self.once()
-            except Interrupted:
-                return False
 
     def once(self) -> bool:
         """Ask, and write what follows.
@@ -120,8 +113,8 @@ class Attestor:
         with self._runtime.interrupts.breakable():
             state = writer.read(self._placement, self._keys)
         if not self._begun:
-            # One that lies on a provider counts for nothing, here too: it may
-            # be there so that it outlives a FAIL.
+            # A mark that is set on a provider does not count here, either: it
+            # cannot be deleted, and so could outlive a FAIL.
             self._ledger.begin(
                 mark for mark in state.marks if mark.name not in state.held
             )
@@ -175,7 +168,8 @@ class Attestor:
                 )
         self._reasons = dict(reasons)
         if not good:
-            # By what was read before, hosts are refused and none is new.
+            # By an old mapping, hosts can lose their attestation, but none
+            # can gain one.
             self._ledger.keep(before)
         self.numbers.hosts = dict.fromkeys(
             (clean(state.nodes[uuid], 255) for uuid in agents), False
@@ -215,7 +209,7 @@ class Attestor:
             events.write(events.ATTESTED, uuid, name, wanted.get(uuid))
         for uuid in outcome.lost:
             name = state.having[uuid]
-            LOG.warning("%s is not attested any longer, or never was", name)
+            LOG.warning("%s has lost its trait: it is not attested", name)
             reason = self._reasons.get(uuid, _NOBODY)
             events.write(events.WITHDRAWN, uuid, name, reason=reason.text)
         trouble = fit(outcome.failed, _TEXT)
@@ -232,9 +226,8 @@ class Attestor:
         self.numbers.void_marks += len(state.void)
         if state.void:
             LOG.error(
-                "%d marks have no code of this attestor's: somebody "
-                "with another key, or none, has made them; they count "
-                "for nothing",
+                "Ignored %d marks without a valid code: they were made with "
+                "another key, or without one",
                 len(state.void),
             )
         self.numbers.withdrawn += len(outcome.lost)

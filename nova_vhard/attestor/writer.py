@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The attestor's word in Placement: a trait for its matching, and marks.
+"""The attestor's results in Placement: a trait on each host, and marks.
 
-Five requests where nothing changes. Each write can be the last that arrives:
-first hosts lose what they are not to have, and marks are taken away only
-where others stand for the same hosts.
+A round without changes makes five requests. The order of the writes allows for
+a failure after any of them: first, hosts lose the traits that they must not
+have; marks are deleted only after others cover the same hosts.
 
-A mark that somebody has put on a provider cannot be deleted. It counts for
-nothing while it is there; it is taken off and deleted.
+Placement does not delete a mark that is set on a provider. Such a mark does
+not count; it is removed from the provider and then deleted.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -65,9 +65,9 @@ DEFAULTS = Settings()
 
 
 class Waits(Exception):
-    """A device cannot be cleaned now, and is looked at again.
+    """Raised if a device cannot be cleaned now; a later round tries again.
 
-    :ivar word: why, for a trait
+    :ivar word: the reason, as the word of a trait
     """
 
     def __init__(self, word: str, reason: str) -> None:
@@ -150,7 +150,7 @@ def decide(
     ==============================  ======================================
     a request that is void          REFUSE
     a consumer has it               LEAVE, in use
-    it may have been used, or was   RESERVE, or NOTE if it is: dirty
+    it may have been used, or was   dirty: RESERVE, or NOTE if reserved
     never cleaned here
     clean or released, on offer     LEAVE
     reserved, host not looked at    LOOK
@@ -158,13 +158,14 @@ def decide(
     forced                          RELEASE
     cleaned in this round, and      RELEASE
     nothing happened since
-    clean, in an earlier round      LEAVE until a release is asked for;
-                                    then RENEW
+    clean, in an earlier round      CLEAN if releases are automatic;
+                                    otherwise LEAVE until a release is
+                                    requested, then RENEW
     no rule, or failed by these     LEAVE, with the word
     otherwise                       CLEAN
     ==============================  ======================================
 
-    :param host: None as long as nobody has looked
+    :param host: None until the device was inspected on the host
     """
     if refusal := _refusal(view, request):
         return Action(Verb.REFUSE, text=refusal)
@@ -264,7 +265,7 @@ def _noticed(
             return Action(
                 Verb.LEAVE,
                 State.AVAILABLE,
-                "taken for clean, as the configuration says",
+                "trusted as clean (trust_new)",
                 changes,
             )
         return _dirty(view, "this cleaner has never cleaned it")
@@ -283,7 +284,7 @@ def _noticed(
         return (
             _dirty(
                 view,
-                "used while nobody looked",
+                "reserved since the last round: counts as used",
                 attempts=0,
                 consumers=(),
                 forced="",
@@ -291,8 +292,8 @@ def _noticed(
             if unused
             else None
         )
-    # Our own release is all that has happened since: a process may end between
-    # that and its record.
+    # The only change since then is our own release: the process may have ended
+    # before it could record it.
     lowered = record.generation is not None and (
         view.inventory.generation == record.generation + 1
     )
@@ -332,9 +333,9 @@ def _cleaning(
 ) -> Action:
     """Return the next cleaning, if there is to be one.
 
-    What failed is not tried again by itself: flash wears out, and a device
-    that was caught once may lie the next time. Other rules are another
-    matter.
+    A failed cleaning is not repeated automatically: flash memory wears out,
+    and a device that failed once may report a false success the next time. It
+    is tried again if the rules have changed.
     """
     same = record.rules == task.rules
     if record.state is State.FAILED and same:

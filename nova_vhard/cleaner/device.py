@@ -253,11 +253,11 @@ def plan(root: HostRoot, rules: Callable[[], Rules], address: str) -> Task:
         if error.missing:
             text = f"there is no device {address} on the host"
             raise Waits("GONE", text) from error
-        text = f"the device is not to be read: {error}"
+        text = f"the device cannot be read: {error}"
         raise Waits("UNREADABLE", text) from error
     known = rules()
     if device.kind is pci.Kind.VF:
-        raise Waits("VF", "it is a VF: those are never for one use only")
+        raise Waits("VF", "a virtual function cannot be one_time_use")
     entry = known.entry_for(device, device_class)
     if entry is None:
         text = f"no entry of {known.file} is for {device.vendor}:"

@@ -70,8 +70,8 @@ class Record:
     """State of a device.
 
     :ivar provider: uuid of its provider when this was written; empty for none
-    :ivar word: why it waits or failed, as part of a trait: a step's name,
-        NO_RULE, HELD, …; empty if there is no reason
+    :ivar word: why it waits or failed, as part of a trait: NO_RULE, HELD,
+        FAILED, …; empty if there is no reason
     :ivar reason: the same as a sentence
     :ivar generation: of the provider when the cleaning began
     :ivar attempts: cleanings begun since the last use
@@ -145,8 +145,8 @@ class Journal:
     def read(self, address: str) -> Record:
         """Return what is known of a device.
 
-        A file that means nothing is set aside, and the device counts as
-        used: nobody knows. It is replaced by what is written next.
+        A damaged file is set aside, and the device counts as used, since its
+        state is unknown. The next write replaces the file.
 
         :raises OSError: if it cannot be read
         """
@@ -171,9 +171,10 @@ class Journal:
     def write(self, record: Record) -> None:
         """Write what is known of a device.
 
-        Evidence that would make it longer than is ever read is left out.
+        The evidence is left out if the file would be too large to be read
+        again.
 
-        :raises OSError: if that cannot be; what was there is untouched
+        :raises OSError: if it cannot be written; the old file is unchanged
         """
         os.makedirs(self.folder, mode=0o700, exist_ok=True)
         text = _text(record)

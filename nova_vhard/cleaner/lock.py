@@ -80,7 +80,7 @@ def hold(
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise Locked(
-                    f"{address}: another process is at it ({path})"
+                    f"{address}: locked by another process ({path})"
                 ) from error
             stack.callback(_held.discard, handle)
             _held.add(handle)

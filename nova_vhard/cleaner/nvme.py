@@ -44,7 +44,7 @@ _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 @dataclass(frozen=True)
 class Method:
-    """A way to erase, and what of a controller says that it has it.
+    """An erase method, and the controller field that says it is supported.
 
     :ivar field: of Identify Controller
     :ivar bit: in that field

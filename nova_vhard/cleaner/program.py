@@ -101,7 +101,7 @@ def run(
     with process, contextlib.closing(_Output(process, kept)) as output:
         ended = output.wait(limit)
         if not ended:
-            # It starts nothing more while what it has started is ended.
+            # A stopped process starts no more while its children are killed.
             process.send_signal(signal.SIGSTOP)
             processes.kill_below(process.pid)
             process.kill()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Samples of a block device, taken before it is erased and compared after.
 
-They are read past the page cache. One that shows nothing, because all of its
-bytes are alike, is marked first: random bytes are written there.
+They bypass the page cache. A block whose bytes are all the same would prove
+nothing, so random bytes are written to it first.
 """
 
 import errno

@@ -15,7 +15,7 @@ from nova_vhard.cleaner.journal import Journal, Record, State
 from nova_vhard.cleaner.step import Step
 from nova_vhard.cleaner.step_process import Isolation
 from nova_vhard.common import trusted
-from nova_vhard.common.log import Seldom, get_logger
+from nova_vhard.common.log import ThrottledLog, get_logger
 from nova_vhard.daemon import identity
 from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.host.libvirt import libvirt
@@ -78,7 +78,7 @@ class Cleaner:
         self.root = HostRoot(options.root)
         self.journal = Journal(f"{options.state_path}/devices")
         self.libvirt = libvirt.of_tree(self.root, options.libvirt_uri)
-        self._away = Seldom(LOG, logging.ERROR)
+        self._away = ThrottledLog(LOG, logging.ERROR)
 
     def round(self) -> float:
         """Look at every device; return the seconds until the next round."""
@@ -114,15 +114,16 @@ class Cleaner:
         """Look at every device once, and do what is to be done.
 
         :param only: addresses; all devices by default
-        :param request: what is asked for these, beside what is in Placement
+        :param request: request for these devices; if it is empty or missing,
+            each device's requests are taken from Placement
         :raises PlacementError: if the devices cannot be listed
         """
         done = Round()
         root = identity.own(self._placement, self._options)
         offered, faults = devices.offered(self._placement, root)
         for fault in faults:
-            LOG.error("It is left as it is: %s", fault)
-            done.troubles[fault] = "it is left as it is"
+            LOG.error("Device skipped: %s", fault)
+            done.troubles[fault] = "skipped"
         for address in {*only} - {device.address for device in offered}:
             done.troubles[address] = (
                 f"{root.name} has no provider of a one-time-use device there"
@@ -143,7 +144,9 @@ class Cleaner:
             try:
                 request_traits.tell(self._placement, root.uuid, words)
             except PlacementError as error:
-                LOG.error("Nothing is told about devices: %s", error)
+                LOG.error(
+                    "Cannot publish the states of the devices: %s", error
+                )
                 done.troubles[root.name] = str(error)
         return done
 
@@ -180,16 +183,18 @@ class Cleaner:
             LOG.error("%s is left as it is: %s", address, error)
             done.troubles[address] = str(error)
         except Exception as error:
-            # One device's surprise does not keep the others waiting.
+            # An unexpected error of one device must not block the others.
             LOG.exception("%s is left as it is", address)
             done.troubles[address] = f"{type(error).__name__}: {error}"
 
     def _requested(
         self, device: Offered, root: Provider, done: Round
     ) -> OperatorRequest:
-        """Return what is asked for a device; it is not asked any longer.
+        """Remove the requests for a device from Placement, and return them.
 
-        :raises PlacementError: if the request cannot be taken away
+        Only those of the latest generation of its provider are returned.
+
+        :raises PlacementError: if they cannot be read or removed
         """
         address, uuid = device.address, root.uuid
         words = request_traits.asked(self._placement, uuid).get(address, ())
@@ -200,7 +205,7 @@ class Cleaner:
         if generation is None:
             done.refuse(
                 address,
-                "void: it is for no generation of the device's provider",
+                "void: it names no generation of the device's provider",
             )
         force = "asked through Placement" if FORCED in names else ""
         if force and not self._options.trust_placement_requests:

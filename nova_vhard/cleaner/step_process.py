@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a step in a process of its own, and end it when its time is over.
 
-Ended is all that it has started, also what has left its process group or
-was left by its parent. A process that the kernel does not let go (it waits
-for the device, say) is left behind, and no step is run on that device until
-it is gone.
+Every process that the step has started is ended too, including those that
+left its process group or lost their parent. A process that cannot be killed
+(for example, because it waits for the device) is left behind, and no step is
+run on that device until it is gone.
 """
 
 from collections.abc import Callable, Iterator
@@ -83,7 +83,7 @@ class Isolation:
         """
         address, limit = job.device.address, job.time_limit
         if pid := self.stuck.get(address):
-            raise _NoAnswer(f"not run: process {pid} of an earlier time hangs")
+            raise _NoAnswer(f"not run: process {pid} of an earlier run hangs")
 
         def answers() -> Iterator[Any]:
             """Yield the one answer, even if the step raises."""

@@ -69,11 +69,11 @@ def _attestor(conf: cfg.ConfigOpts, runtime: Runtime) -> Attestor:
 
 
 def _run(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
-    return _PROGRAM.serve(conf, options, _attestor, Attestor.round_once)
+    return _PROGRAM.serve(conf, options, _attestor, Attestor.once)
 
 
 def _status(conf: cfg.ConfigOpts, _: argparse.Namespace) -> int:
-    # What is wrong here is said before anybody is asked.
+    # Report configuration errors before any request is sent.
     attestor_conf.check(conf)
     options = conf.vhard_attestor
     source = load(conf)
@@ -92,9 +92,14 @@ def _status(conf: cfg.ConfigOpts, _: argparse.Namespace) -> int:
     for text in wrong:
         terminal.say(f"{options.mapping_file}: {text}")
     if state.void:
-        terminal.say(f"marks with no code of this key: {len(state.void)}")
+        terminal.say(
+            f"marks without a valid code of this key: {len(state.void)}"
+        )
     if state.held:
-        terminal.say(f"marks that lie on providers: {len(state.held)}")
+        terminal.say(
+            "marks that are set on providers and do not count: "
+            f"{len(state.held)}"
+        )
     bad = wrong or state.void or state.held
     return 1 if bad or any(row.attested != "yes" for row in rows) else 0
 

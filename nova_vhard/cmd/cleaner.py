@@ -53,7 +53,7 @@ _HELP = {
     "clean": "Clean a device now, regardless of the last result.",
     "release": "Release a device that is clean, or release a device by force.",
     "show": "Print a device's journal as JSON.",
-    "run": "Clean until SIGTERM.",
+    "run": "Check and clean devices periodically, until SIGTERM.",
     "once": "Check every device once and clean those that need cleaning.",
     "check-rules": "Check a rules file and print its entries.",
 }
@@ -101,9 +101,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _make(conf: cfg.ConfigOpts, runtime: Runtime | None = None) -> Cleaner:
-    """Return a cleaner; in a daemon it gives signs of life.
+    """Return a cleaner; as a daemon, it notifies the service manager.
 
-    :raises ValueError: if another one could clean the same device at once
+    :raises ValueError: if another cleaner could clean the same device at the
+        same time
     """
     options = conf.vhard_cleaner
     lock.must_be_shared(HostRoot(options.root))
@@ -120,7 +121,7 @@ def _clean(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
 def _release(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     force = ""
     if options.force:
-        # Who gives the command, through sudo too.
+        # The user who runs the command, also through sudo.
         who = clean(os.environ.get("SUDO_USER") or getpass.getuser())
         force = f"{who}: {options.reason}"
     request = OperatorRequest(release=True, force=force)
@@ -133,7 +134,7 @@ def _show(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     journal = Cleaner(conf.vhard_cleaner, None).journal  # type: ignore[arg-type]
     record = journal.read(options.address)
     if record == Record(options.address):
-        raise ValueError(f"no record of {options.address}")
+        raise ValueError(f"this host has no journal of {options.address}")
     terminal.show_json(asdict(record))
     return 0
 

@@ -2,6 +2,7 @@
 """Common code of the programs that have their own configuration file."""
 
 import argparse
+import contextlib
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -15,17 +16,18 @@ from oslo_log import log as logging
 from nova_vhard.cmd import version
 from nova_vhard.common import log, source, terminal
 from nova_vhard.daemon import systemd
+from nova_vhard.daemon.interrupts import Interrupted
 from nova_vhard.daemon.runtime import Runtime, Service
 from nova_vhard.placement.client import PlacementError
 
 #: Runs a command; returns the exit status of the program.
 Command = Callable[[cfg.ConfigOpts, argparse.Namespace], int]
 
-#: What is the operator's to put right: one line, and no traceback.
+#: Errors that the operator can correct: printed without a traceback.
 _EXPECTED = (cfg.Error, PlacementError, OSError, ValueError)
 
-#: How options are named that lead to a place: an empty one is the folder that
-#: a program happens to be started in, or the root of all.
+#: Suffixes of options that are paths. An empty path would mean the working
+#: directory, or the root of the file system.
 _PLACES = ("_dir", "_file", "_path", "root")
 
 
@@ -50,7 +52,7 @@ class Program:
     crashed: int = 1
 
     def parser(self, description: str | None) -> argparse.ArgumentParser:
-        """Return a parser of what every program takes.
+        """Return a parser with the options of every program.
 
         :param description: for --help
         """
@@ -62,19 +64,21 @@ class Program:
             "--config-file",
             action="append",
             metavar="FILE",
-            help="Configuration file; repeat it for more. The default is "
+            help="Configuration file (repeat for several). The default is "
             f"{' and '.join(self.default_files)}, if they exist. "
-            "If one cannot be read, the program ends and says why.",
+            "A file that cannot be read is an error.",
         )
-        parser.add_argument("--debug", action="store_true", help="Log more.")
+        parser.add_argument(
+            "--debug", action="store_true", help="Log debug messages, too."
+        )
         return parser
 
     def configure(self, options: argparse.Namespace) -> cfg.ConfigOpts:
         """Read the configuration and set up the log.
 
         :raises oslo_config.cfg.Error: for a file that cannot be parsed
-        :raises ValueError: for one that cannot be read, or an option that
-            makes no sense
+        :raises ValueError: for one that cannot be read, or an option with an
+            invalid value
         """
         conf = cfg.ConfigOpts()
         logging.register_options(conf)
@@ -132,19 +136,25 @@ class Program:
 
         :param make: returns the service by the configuration as it is now
         :param once: runs it once instead, for the option --once; returns
-            whether all went well
+            whether all went well. A signal to stop ends it, and the status is
+            1
         """
         runtime = Runtime(systemd.of_environment(os.environ))
         service = make(conf, runtime)
         if once and options.once:
-            return 0 if once(service) else 1
+            with (
+                runtime.interrupts.installed(),
+                contextlib.suppress(Interrupted),
+            ):
+                return 0 if once(service) else 1
+            return 1
         runtime.run(service, lambda: make(self.configure(options), runtime))
         return 0
 
     def run(self, command: Command, options: argparse.Namespace) -> int:
         """Run a command; return the exit status.
 
-        What is wrong is one line on standard error.
+        An error is printed as one line on standard error.
         """
         try:
             return command(self.configure(options), options)
@@ -160,7 +170,9 @@ class Program:
 
 
 def _unreadable(files: Sequence[str], error: Exception) -> tuple[str, str]:
-    """Return the file that cannot be read, and why: oslo.config says neither.
+    """Return the file that cannot be read, and the reason.
+
+    oslo.config states neither of them.
 
     :param files: that were to be read
     """
@@ -175,7 +187,7 @@ def _unreadable(files: Sequence[str], error: Exception) -> tuple[str, str]:
 
 
 def _words(error: Exception) -> str:
-    """Return an error without the number that the system has for it."""
+    """Return an error's text without its errno."""
     if not isinstance(error, OSError) or not error.strerror:
         return str(error)
     place = f"{error.filename}: " if error.filename else ""
@@ -183,7 +195,7 @@ def _words(error: Exception) -> str:
 
 
 def _fault(option: cfg.Opt, value: object) -> str:
-    """Return what oslo.config lets pass and nothing can work with."""
+    """Return the error of a value that oslo.config accepts, but we cannot."""
     missing = value is None or (value == "" and option.dest.endswith(_PLACES))
     if missing and option.default not in (None, ""):
         return (
@@ -192,7 +204,7 @@ def _fault(option: cfg.Opt, value: object) -> str:
         )
     # NaN is neither too small nor too large.
     if isinstance(value, float) and not math.isfinite(value):
-        return f"is {value}, which is not a number"
+        return f"is {value}, which is not a finite number"
     words = value if isinstance(value, list) else [value]
     if any("\0" in word for word in words if isinstance(word, str)):
         return "has a character that no name and no path can have (NUL)"

@@ -33,9 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(conf: cfg.ConfigOpts, _: argparse.Namespace) -> int:
     """Listen to the buses until SIGTERM or SIGINT.
 
-    :raises ValueError: with what is wrong, and how to put it right
+    :raises ValueError: with the cause and the fix
     """
-    # oslo.messaging loads eventlet, which warns of itself; nothing uses it.
+    # oslo.messaging imports eventlet, which warns of its own deprecation.
+    # Nothing here uses it.
     warnings.filterwarnings("ignore", r"\W*Eventlet is deprecated")
     try:
         import oslo_messaging
@@ -46,7 +47,7 @@ def _run(conf: cfg.ConfigOpts, _: argparse.Namespace) -> int:
             f"the Python package {error.name} is not installed: install "
             "nova-vhard[exporter]"
         ) from error
-    # For heartbeats: an exchange that is nobody else's.
+    # Use an exchange of our own for heartbeats.
     oslo_messaging.set_transport_defaults(_PROGRAM.name)
     exporter = service.Exporter(service.buses(conf))
     for number in (signal.SIGTERM, signal.SIGINT):

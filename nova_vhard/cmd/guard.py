@@ -4,7 +4,6 @@
 import argparse
 import contextlib
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -39,7 +38,7 @@ _COMMANDS_HELP = {
     "probe": "Test whether libvirt asks the guard, with a domain that can "
     "never start. Exit status: 0 if it does, 1 if it does not, 2 "
     "if libvirt does not answer.",
-    "run": "Guard until SIGTERM.",
+    "run": "Run the guard until SIGTERM.",
 }
 
 
@@ -119,7 +118,3 @@ def _sender(conf: cfg.ConfigOpts) -> "notify.Sender | None":
 
 _CHANGES = {"install": install.install, "uninstall": install.uninstall}
 _COMMANDS = {"probe": _probe, "status": _status}
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,7 +6,6 @@ import contextlib
 import os
 import pathlib
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 
@@ -28,11 +27,11 @@ _DONE = {"add": "has the gate now", "remove": "no longer has the gate"}
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="nova-vhard-paste",
-        description="Wrap with the gate the application that the pipelines "
-        "of users in a paste file end in (filter-with), or take it out. Doing "
-        "it twice changes nothing, add converts the old form in which each "
-        "pipeline names the gate, and remove restores what was there before "
-        "add. Restart the service afterwards.",
+        description="Add the gate to a paste file, or remove it. The gate "
+        "wraps the application in which the users' pipelines end "
+        "(filter-with). A second add or remove changes nothing. add converts "
+        "the old form, in which each pipeline names the gate; remove restores "
+        "the file as it was before add. Restart the service afterwards.",
     )
     version.add_option(parser)
     parser.add_argument(
@@ -55,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Change one file; return 0 if it is as asked, 1 if it is as before."""
+    """Change a file; return 0 on success, 1 if it could not be changed."""
     options = _parser().parse_args(argv)
     change = _ACTIONS[options.action]
     # A link stays one; the file behind it is replaced.
@@ -90,7 +89,3 @@ def _replace(path: str, text: str) -> None:
         with contextlib.suppress(OSError):
             os.unlink(name)
         raise
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Entry points of the programs that need an extra of the package.
 
-What the gates need is all that ``pip install nova-vhard`` brings: a program
-may be there without the packages that it is made of.
+``pip install nova-vhard`` installs only the dependencies of the gates, so a
+program may be installed without the packages that it needs.
 """
 
+import functools
 import importlib
 from collections.abc import Sequence
 
@@ -14,42 +15,13 @@ from nova_vhard.common import terminal
 NOT_STARTED = 255
 
 
-def attestor(argv: Sequence[str] | None = None) -> int:
-    """Run nova-vhard-attestor; return its exit status."""
-    return _run("attestor", "nova_vhard.cmd.attestor", "attestor", argv)
+def _run(name: str, extra: str, argv: Sequence[str] | None = None) -> int:
+    """Run a program, or say which extra it lacks; return its exit status.
 
-
-def cleaner(argv: Sequence[str] | None = None) -> int:
-    """Run nova-vhard-cleaner; return its exit status."""
-    return _run("cleaner", "nova_vhard.cmd.cleaner", "cleaner", argv)
-
-
-def exporter(argv: Sequence[str] | None = None) -> int:
-    """Run nova-vhard-exporter; return its exit status."""
-    return _run("exporter", "nova_vhard.cmd.exporter", "exporter", argv)
-
-
-def guard(argv: Sequence[str] | None = None) -> int:
-    """Run nova-vhard-guard; return its exit status."""
-    return _run("guard", "nova_vhard.cmd.guard", "guard", argv)
-
-
-def reporter(argv: Sequence[str] | None = None) -> int:
-    """Run nova-vhard-reporter; return its exit status."""
-    return _run("reporter", "nova_vhard.cmd.reporter", "node", argv)
-
-
-def status(argv: Sequence[str] | None = None) -> int:
-    """Run nova-vhard-status; return its exit status."""
-    return _run("status", "nova_vhard.cmd.status", "client", argv)
-
-
-def _run(
-    name: str, module: str, extra: str, argv: Sequence[str] | None
-) -> int:
-    """Run the ``main`` of a module, or say which extra it lacks."""
+    :param name: of its module, and of the program after ``nova-vhard-``
+    """
     try:
-        program = importlib.import_module(module)
+        program = importlib.import_module(f"nova_vhard.cmd.{name}")
     except ModuleNotFoundError as error:
         package = (error.name or "nova_vhard").partition(".")[0]
         if package == "nova_vhard":
@@ -60,3 +32,11 @@ def _run(
         )
         return NOT_STARTED
     return int(program.main(argv))
+
+
+attestor = functools.partial(_run, "attestor", "attestor")
+cleaner = functools.partial(_run, "cleaner", "cleaner")
+exporter = functools.partial(_run, "exporter", "exporter")
+guard = functools.partial(_run, "guard", "guard")
+reporter = functools.partial(_run, "reporter", "node")
+status = functools.partial(_run, "status", "client")

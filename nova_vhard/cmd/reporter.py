@@ -5,7 +5,6 @@ import argparse
 import dataclasses
 import datetime
 import os
-import sys
 from collections.abc import Sequence
 
 from oslo_config import cfg
@@ -31,7 +30,7 @@ from nova_vhard.reporter.publishing import publishers
 from nova_vhard.reporter.service import Reporter
 
 _CRASHED = 255
-# As any UNKNOWN: nothing could be looked at.
+# The same as for any UNKNOWN, because no check could run.
 _UNKNOWN = 2
 _PROGRAM = daemon.Program(
     "nova-vhard-reporter",
@@ -54,22 +53,24 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--root",
         metavar="DIR",
-        help="Folder of the host's /; exit status 2 if it is not a folder.",
+        help="Folder that holds the host's / (default: [vhard_reporter] "
+        "root); exit status 2 if it is not a folder.",
     )
     check.add_argument(
         "--policy",
         metavar="FILE",
         help="Policy to compare the host with: a file, or "
-        f"{' or '.join(document.SHIPPED)}, which ship with the package; "
-        "default [vhard_reporter] policy_file. One with errors ends with 255.",
+        f"{' or '.join(document.SHIPPED)}, which ship with the package "
+        "(default: [vhard_reporter] policy_file). If it has errors, the exit "
+        "status is 255.",
     )
     check.add_argument(
         "-f",
         "--format",
         choices=tuple(report_formats.FORMATS),
         default="table",
-        help="Output format; default table, the worst first. long is the "
-        "table with the evidence.",
+        help="Output format (default: table, which lists the worst results "
+        "first). long is the table with the evidence.",
     )
     check.add_argument(
         "--long",
@@ -85,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=tuple(report_formats.COLUMNS),
         default=[],
         dest="columns",
-        help="A column, can be repeated; junit has no columns.",
+        help="Column to print (repeat for several); junit has no columns.",
     )
     leave = commands.add_parser(
         "facts",
@@ -114,8 +115,9 @@ def _parser() -> argparse.ArgumentParser:
     sweep = commands.add_parser(
         "sweep",
         help="Remove our traits from hosts that stopped reporting, and create "
-        "the trait names that reports need in the next two weeks. Without a "
-        "sweep, hosts that may not create names stop reporting then.",
+        "the trait names that reports need in the next two weeks. Without "
+        "regular sweeps, hosts that may not create names cannot report after "
+        "that time.",
     )
     sweep.add_argument(
         "--max-report-age",
@@ -123,7 +125,8 @@ def _parser() -> argparse.ArgumentParser:
         choices=range(2, 25),
         default=2,
         metavar="HOURS",
-        help="2 to 24; not smaller than max_report_age of the policy.",
+        help="Hours after which a report is stale, 2 to 24 (default: "
+        "%(default)s); at least hosts.max_report_age of the policy.",
     )
     withdraw = commands.add_parser(
         "withdraw", help="Remove nova-vhard's traits from one host."
@@ -148,14 +151,14 @@ def _check(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     root = options.root or conf.vhard_reporter.root
     if not os.path.isdir(root):
         terminal.complain(
-            f"nova-vhard-reporter: {root}: no folder that can be read; name "
-            "the one that holds the host's / with --root or [vhard_reporter] "
-            "root"
+            f"nova-vhard-reporter: {root}: is not a folder, or cannot be "
+            "accessed; specify the folder that holds the host's / with --root "
+            "or [vhard_reporter] root"
         )
         return _UNKNOWN
     try:
         policy = (
-            hosts.load_policy(document.resolve(options.policy))
+            document.load(document.resolve(options.policy))
             if options.policy is not None
             else None
         )
@@ -167,7 +170,7 @@ def _check(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
         terminal.complain(f"nova-vhard-reporter: {root}: {error}")
         return _UNKNOWN
     if not os.path.isdir(conf.vhard_reporter.state_path):
-        # Before anything is installed: there is no second round.
+        # Not installed yet: no later round needs stored state.
         host = dataclasses.replace(host, state_dir=None)
     isolation = Isolation(conf.vhard_reporter.check_timeout)
     current = report.inspect(host, now, report.load(), isolation.run)
@@ -195,7 +198,7 @@ def _run(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
         lambda conf, runtime: Reporter(
             conf, publishers(conf), runtime=runtime
         ),
-        Reporter.report_once,
+        Reporter.once,
     )
 
 
@@ -236,7 +239,3 @@ _COMMANDS = {
     "sweep": _sweep,
     "withdraw": _withdraw,
 }
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""nova-vhard-status: is the policy in force, and what has to be written?
+"""nova-vhard-status: check whether the policy is in force.
 
 Exit status 0 if all is well, 1 for any warning, 2 for any failure and for
 wrong arguments, 255 if the command itself could not run.
@@ -101,13 +101,13 @@ _PROBES: Mapping[str, type[Checks]] = {
 }
 
 
-#: Said by --help, since oslo.upgradecheck knows its own command only.
+#: For --help, since oslo.upgradecheck only describes its own command.
 _COMMANDS = (
-    "Commands: upgrade check looks at files and services; probe asks the "
-    "running APIs of Nova and Glance; probe-scheduler boots a server and "
-    "deletes it; filters prints the lines of [filter_scheduler] to write, our "
-    "filter before those that nova-scheduler reads now. All but filters take "
-    "--json."
+    "Commands: upgrade check checks files and services; probe sends requests "
+    "to the running APIs of Nova and Glance; probe-scheduler boots a server "
+    "and deletes it; filters prints the section [filter_scheduler] to write "
+    "to nova.conf, with our filter before the present ones. All commands "
+    "except filters accept --json."
 )
 
 
@@ -198,13 +198,14 @@ def main(argv: Sequence[str] | None = None) -> int:
                 default_config_files=[],
             )
         )
-    except (cfg.Error, Broken, NotHere) as error:
-        terminal.complain(f"{_NAME}: cannot be read: {error}")
+    except NotHere as error:
+        terminal.complain(
+            f"{_NAME}: {error}: not found, or not visible to this user: "
+            "specify the service's file (--help)"
+        )
+    except (cfg.Error, Broken) as error:
+        terminal.complain(f"{_NAME}: {error}")
     except SystemExit as ended:
         # --help, --version, or wrong arguments, by argparse.
         return int(ended.code or 0)
     return _CRASHED
-
-
-if __name__ == "__main__":
-    sys.exit(main())

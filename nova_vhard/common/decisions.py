@@ -5,9 +5,9 @@ A decision event (``nova_vhard.policy.events``) stands alone in its line,
 behind a prefix of oslo.log, or as the message of a record that is JSON itself
 (oslo.log's JSONFormatter, ``journalctl -o json``).
 
-Logs have outsiders' text in them. A line counts only by the name of its
-logger in its own place, in front of everything that somebody else could have
-written; what merely looks like an event further behind does not count.
+Logs contain untrusted text. A line counts only if the logger's name is in its
+own field, before any text that an outsider could have written. Text further on
+that merely looks like an event does not count.
 """
 
 import json

@@ -33,10 +33,10 @@ def mapping(values: Schema) -> Schema:
 
 
 def list_or_any(items: Schema) -> Schema:
-    """Return the schema of a list, in whose place ``*`` may stand.
+    """Return the schema of a list, or of ``*`` instead of one.
 
-    No ``anyOf``: it collects all that is wrong in the list before the first
-    fault can be told.
+    ``anyOf`` is not used: it collects all errors in the list before it can
+    report the first one.
     """
     return {
         "type": ["array", "string"],

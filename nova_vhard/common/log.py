@@ -33,12 +33,12 @@ def get_logger(name: str) -> "CleanLogger":
     return CleanLogger(logging.getLogger(name))
 
 
-class Seldom:
-    """Logs a trouble that lasts: at first, once an interval, and its end.
+class ThrottledLog:
+    """Logs a lasting problem: its start, once per interval, and its end.
 
-    A peer that is away for a day would fill the log of a daemon that asks it
-    every ten seconds. Each trouble has a key, such as the peer: one hides no
-    other, and none ends another. Safe in threads.
+    Otherwise, a peer that is down for a day would fill the log of a daemon
+    that polls it every ten seconds. Each problem has a key, such as the peer;
+    problems with different keys are independent. Thread-safe.
 
     :param level: of the lines before the end
     :param interval: seconds
@@ -85,7 +85,7 @@ class Seldom:
             self._end(text, *args)
 
 
-class Withheld(logging.Filter):
+class CapturedErrors(logging.Filter):
     """Takes exceptions that others log in this thread, rather than raise.
 
     :param loggers: names of their loggers
@@ -126,8 +126,8 @@ class CleanLogger(logging.LoggerAdapter[logging.Logger]):
         limit = _WITH_TRACEBACK if kwargs["exc_info"] else MESSAGE_LIMIT
         text = line(_formatted(msg, args), limit)
         try:
-            # In a block that handles an exception, oslo.log adds the text of
-            # that one to the line; not that of a ValueError.
+            # While an exception is handled, oslo.log appends its text to the
+            # line, but it ignores a ValueError. So handle one here.
             raise ValueError
         except ValueError:
             self.logger.log(level, text, **kwargs)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that are mounted by themselves, as container engines may do it.
+"""Bind mounts of single files, as container engines may create them.
 
-Such a file stays the one that was mounted: another that is renamed over it
-outside is not seen through the mount. proc_pid_mountinfo(5).
+Such a mount keeps showing the file that was mounted, even after another file
+is renamed over it outside. Source: proc_pid_mountinfo(5).
 """
 
 import os

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The text of a file, of a regular one and of a bounded size.
+"""Read text from regular files of limited size.
 
-Whoever reads here never waits for a writer of a pipe, opens no device, and
-never has more in memory than the limit.
+A read never waits for the writer of a pipe, opens no device, and never holds
+more than the limit in memory.
 """
 
 import os
@@ -49,11 +49,12 @@ def read_text(path: str, limit: int = MAX_SIZE) -> str:
 
 
 def read_private(path: str, secret: bool, limit: int = MAX_SIZE) -> str:
-    """Return the text of a file that nobody else can have written.
+    """Return the text of a file that only root and this user can write.
 
-    :param secret: whether nobody else may be able to read it, either
-    :raises UnreadableError: as ``read_text``, or if somebody else can change
-        it or what leads to it (``trusted.check``)
+    :param secret: True if others must not be able to read it, either
+    :raises UnreadableError: as ``read_text``; also if another user can change
+        the file or its path (``trusted.check``), or if others can read a
+        secret
     """
     try:
         place = trusted.check(path)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """State files of our daemons: absent, unreadable or damaged.
 
-A file that the machine does not give at the moment (EIO, EMFILE, EACCES) is
-not one that was never written. A reader that takes it for absent forgets what
-it is there to remember, and its next write makes that final.
+A file that cannot be read at the moment (EIO, EMFILE, EACCES) is not absent. A
+reader that treats it as absent loses the state, and its next write makes the
+loss permanent.
 """
 
 import contextlib

@@ -66,12 +66,13 @@ def fit(
 ) -> str:
     """Join whole parts within a number of UTF-8 bytes.
 
-    Parts that do not fit are counted at the end: ``a; b; and 3 more``. A
-    first part that does not fit alone is cut.
+    Parts that do not fit are counted at the end: ``a; b; and 3 more``. If not
+    even the first part fits together with that count, it is cut to the limit,
+    and nothing is counted.
 
     :param parts: texts, the most important first
     :param limit: bytes
-    :param more: how many parts there are beside these
+    :param more: number of further parts, which are only counted
     """
     best, size = 0, -len(separator)
     for count, part in enumerate(parts, 1):

@@ -8,10 +8,10 @@ from nova_vhard.conf import groups
 GROUP = cfg.OptGroup(
     "vhard_attestor",
     title="Attestor",
-    help="Which verifier nova-vhard-attestor asks about the hosts, and the "
-    "key that it makes its marks by. It runs on no compute node. The group "
-    "placement says how it logs in; its user needs the role vhard-attestor, "
-    "admin or service.",
+    help="Verifier that nova-vhard-attestor queries about the hosts, and the "
+    "key of its marks. Do not run it on a compute node. It logs in to "
+    "Placement with the options of group placement; its user needs the role "
+    "vhard-attestor, admin or service.",
 )
 
 OPTS = [
@@ -20,116 +20,121 @@ OPTS = [
         default=60,
         min=5,
         max=600,
-        help="Seconds between two rounds, jittered by a tenth. A host that "
-        "the verifier refuses keeps its trait for that long.",
+        help="Seconds between two rounds, with 10 percent jitter. A host that "
+        "fails verification keeps its trait for up to this long.",
     ),
     cfg.IntOpt(
         "max_age",
         default=600,
         min=60,
         max=86400,
-        help="Seconds for which a verification counts. When the verifier has "
-        "not verified a host with success for that long, or cannot be asked "
-        "for that long, the host is not attested. It is also how long a host "
-        "whose owner has nova-compute's password can go on to count after it "
-        "was last verified. Less than three intervals, and the service does "
-        "not start: one round that fails would cost every host its "
-        "attestation.",
+        help="Seconds for which a verification counts. If the verifier has "
+        "not verified a host successfully for this long, or cannot be queried "
+        "for this long, the host is not attested. A host's owner who has "
+        "nova-compute's password can make the host count for this long after "
+        "its last verification. If the value is less than three times "
+        "interval, the service does not start: one failed round would cost "
+        "every host its attestation.",
     ),
     cfg.StrOpt(
         "source",
         default="keylime",
-        help="Who says which machines are verified: keylime, file, or another "
-        "that is plugged in under nova_vhard.verdicts. One that is not "
-        "installed: the service does not start.",
+        help="Source of the verdicts: keylime, file, or a plug-in in the "
+        "namespace nova_vhard.verdicts. If it is not installed, the service "
+        "does not start.",
     ),
     cfg.StrOpt(
         "mapping_file",
         default="/etc/nova-vhard/attested-hosts.yaml",
-        help="File that names the agent of each host, owned by root and "
-        "writable by root only. If it is invalid, or names an agent twice, "
-        "no further host is attested, attested hosts stay attested for their "
-        "max_age, and the log has every fault with its line. It is read again "
-        "in each round.",
+        help="File that maps each host to its agent, owned by root and "
+        "writable only by root. It is read in each round. If it is invalid or "
+        "names an agent twice, every fault is logged with its line and no "
+        "further host is attested. Attested hosts are judged by the last "
+        "valid mapping; after a restart of the service, they stay attested "
+        "until max_age.",
     ),
     cfg.StrOpt(
         "key_file",
         default="/etc/nova-vhard/attestation.key",
-        help="File with the key that marks are made by, owned by root, which "
-        "this service's user can read and others cannot. One key a line, of "
-        "64 hexadecimal digits or more (openssl rand -hex 32); the first one "
-        "makes marks, each one proves them. Without one the service does not "
-        "start. The same file is [vhard] attestation_key_file of "
-        "nova-scheduler and nova-api; it must not lie on a compute node.",
+        help="File with the keys of the marks, owned by root and readable by "
+        "this service's user, but not by others. One key per line, of 64 "
+        "hexadecimal digits or more (openssl rand -hex 32); the first one "
+        "creates marks, all of them verify marks. Without a valid file, the "
+        "service does not start. nova-scheduler and nova-api need the same "
+        "file ([vhard] attestation_key_file). Do not store it on a compute "
+        "node.",
     ),
     cfg.FloatOpt(
         "timeout",
         default=30,
         min=1,
         max=300,
-        help="Seconds that the verifier may take for its whole answer. After "
-        "that it counts as one that cannot be asked.",
+        help="Seconds within which the verifier must send its whole answer. "
+        "After that, it counts as unreachable.",
     ),
     cfg.StrOpt(
         "textfile_directory",
         default="",
-        help="Folder, as in node_exporter's option "
-        "--collector.textfile.directory, in which nova_vhard_attestor.prom is "
-        "replaced in each round. Empty, there are no metrics; if it cannot "
-        "be written, the old file stays and an error is logged.",
+        help="Folder for nova_vhard_attestor.prom, which is replaced in each "
+        "round: that of node_exporter's option "
+        "--collector.textfile.directory. If empty, no metrics are written. If "
+        "the file cannot be written, the old one stays and an error is "
+        "logged.",
     ),
     cfg.StrOpt(
         "keylime_url",
         default="",
         regex=r"^(https://[^\s?#]+)?\Z",
-        help="Of Keylime's verifier, such as https://verifier:8881. Needed "
-        "for the source keylime: without it the service does not start.",
+        help="URL of Keylime's verifier, such as https://verifier:8881. "
+        "Required for the source keylime; without it, the service does not "
+        "start.",
     ),
     cfg.StrOpt(
         "keylime_ca_file",
         default="",
-        help="PEM file of the authority that the verifier's certificate is "
-        "of (cacert.crt of its cv_ca). Needed for the source keylime; with a "
-        "wrong one the verifier cannot be asked.",
+        help="PEM file with the CA of the verifier's certificate (cacert.crt "
+        "in its cv_ca). Required for the source keylime; with a wrong CA, the "
+        "verifier cannot be queried.",
     ),
     cfg.StrOpt(
         "keylime_cert_file",
         default="",
-        help="PEM file of a client certificate that the verifier takes. "
-        "Needed for the source keylime; with one that it does not take it "
-        "cannot be asked.",
+        help="PEM file with a client certificate that the verifier accepts. "
+        "Required for the source keylime; with another one, the verifier "
+        "cannot be queried.",
     ),
     cfg.StrOpt(
         "keylime_key_file",
         default="",
-        help="PEM file of its key, without a password. Needed for the source "
-        "keylime. Whoever has it can have the verifier take a machine for "
-        "good: it must not lie on a compute node.",
+        help="PEM file with the key of the client certificate, without a "
+        "password. Required for the source keylime; with another key, the "
+        "service does not start. Anyone who has it can make the verifier "
+        "accept any machine: do not store it on a compute node.",
     ),
     cfg.StrOpt(
         "keylime_hostname",
         default="",
-        help="Name that the verifier's certificate is made out to, where it "
-        "is not the one in keylime_url. With a wrong one the verifier cannot "
-        "be asked.",
+        help="Host name in the verifier's certificate, if it differs from "
+        "that in keylime_url. With a wrong name, the verifier cannot be "
+        "queried.",
     ),
     cfg.BoolOpt(
         "attest_without_policy",
         default=False,
-        help="Whether a host can be attested although Keylime's verifier "
-        "demands nothing of its agent: the tpm_policy names no register, and "
-        "there is no measured boot policy and no runtime policy. With true, "
-        "any program can be started on such a host and it stays attested. "
-        "Otherwise it is not attested, and nova-vhard-attestor status and "
-        "openstack vhard host list name it.",
+        help="Whether a host can be attested if Keylime's verifier demands "
+        "nothing of its agent: tpm_policy names no register, and there is no "
+        "measured boot policy and no runtime policy. If true, any program can "
+        "be started on such a host and it stays attested. Otherwise it is not "
+        "attested, and nova-vhard-attestor status and openstack vhard host "
+        "list show it.",
     ),
     cfg.StrOpt(
         "verdicts_file",
         default="",
-        help="List of the source file: when each agent was last verified "
-        "with success, or FAIL. The file and its folder must be owned by "
-        "root and writable by root only; otherwise the verifier counts as not "
-        "reachable.",
+        help="List of verdicts for the source file: the time of each agent's "
+        "last successful verification, or FAIL. Without it, the service does "
+        "not start. The list and its folder must be owned by root and "
+        "writable only by root; otherwise the verifier counts as unreachable.",
     ),
 ]
 

@@ -11,11 +11,11 @@ STATE_PATH = "/var/lib/nova-vhard-cleaner"
 GROUP = cfg.OptGroup(
     "vhard_cleaner",
     title="Cleaner of a compute node's passthrough devices",
-    help="How nova-vhard-cleaner finds the one-time-use devices of its host, "
-    "cleans them and releases them. The group placement says how it logs "
-    "in, or that of cleaner-placement.conf, which openstack vhard host enroll "
-    "makes for one host; its user needs to be allowed to write inventories "
-    "and traits (role vhard-cleaner, admin or service).",
+    help="How nova-vhard-cleaner finds, cleans and releases the one-time-use "
+    "devices of its host. It logs in to Placement with the group placement of "
+    "this file, or of cleaner-placement.conf if openstack vhard host enroll "
+    "created one. Its user must be allowed to write inventories and traits "
+    "(role vhard-cleaner, admin or service).",
 )
 
 OPTS = [
@@ -24,110 +24,110 @@ OPTS = [
         default=60,
         min=5,
         max=3600,
-        help="Seconds between two rounds, jittered by a tenth. A device waits "
-        "for its cleaning, and a request of an operator for its answer, as "
-        "long at most, and while other devices are cleaned.",
+        help="Seconds between two rounds, with 10 percent jitter. A used "
+        "device, or an operator's request, waits up to this long, plus the "
+        "time to clean other devices.",
     ),
     cfg.StrOpt(
         "root",
         default="/",
-        help="Folder that holds the host's file system; in a container the "
-        "place that it is mounted at. Below it the cleaner reads /proc and "
-        "/sys, and writes to /sys. What cannot be read there keeps a device "
+        help="Root folder of the host's file system; in a container, the path "
+        "where it is mounted. The cleaner reads /proc and /sys below it, and "
+        "writes to /sys. If something there cannot be read, the device stays "
         "reserved.",
     ),
     cfg.StrOpt(
         "compute_id_file",
         default="/var/lib/nova/compute_id",
         help="Path, below root, of the file in which nova-compute keeps the "
-        "uuid of its compute node. Without such a file the host's name is "
-        "taken. A file that cannot be read or holds no uuid is an error: "
-        "nothing is cleaned, rather than for another host.",
+        "UUID of its compute node. If there is no such file, the host's name "
+        "is used. If it cannot be read or contains no UUID, nothing is "
+        "cleaned, because the name could be another host's.",
     ),
     cfg.StrOpt(
         "provider_name",
-        help="Name of the host's resource provider, which is the "
-        "hypervisor's host name. By default the provider that the identity "
-        "file names must carry one of the host's own names; otherwise "
-        "nothing is cleaned. Set it only where it carries another: with a "
-        "wrong name the devices of another host are judged by what this one "
-        "has at their addresses, and released.",
+        help="Name of the host's resource provider, which is the hypervisor's "
+        "host name. By default, the provider with the UUID in compute_id_file "
+        "must have one of the host's own names; otherwise nothing is cleaned. "
+        "Set this only if it has another name. With a wrong name, devices of "
+        "another host are released, judged by this host's devices at the same "
+        "addresses.",
     ),
     cfg.StrOpt(
         "libvirt_uri",
-        help="Where the host's libvirt is reached, such as qemu:///system; "
-        "the connection is read-only. By default that of this machine if "
-        "root is /, and none otherwise. Without an answer every device "
+        help="URI of the host's libvirt, such as qemu:///system; the "
+        "connection is read-only. The default is this machine's libvirt if "
+        "root is /, otherwise none. If libvirt does not answer, every device "
         "counts as held by a guest, and none is cleaned.",
     ),
     cfg.StrOpt(
         "rules_file",
         default="/etc/nova-vhard/cleaning.yaml",
-        help="Which devices are cleaned by which steps. Read at the start of "
-        "each round. While it is missing or has a fault, and for a device "
-        "that no entry of it names, nothing is cleaned and nothing "
-        "released.",
+        help="File with the rules: which steps clean which devices. It is "
+        "read in each round. If it is missing, invalid or writable by others, "
+        "no device is cleaned or released; a device that matches no entry "
+        "stays reserved.",
     ),
     cfg.StrOpt(
         "state_path",
         default=STATE_PATH,
-        help="Folder of the cleaner's state: below devices, the history of "
-        "each device. It must survive a restart of the host. If it cannot be "
-        "written, nothing is cleaned; if it is lost, uses that are recorded "
+        help="Folder for the cleaner's state; its subfolder devices holds "
+        "each device's history. It must survive a reboot of the host. If it "
+        "cannot be written, nothing is cleaned; if it is lost, uses recorded "
         "only there are lost.",
     ),
     cfg.StrOpt(
         "run_dir",
         default="/run/nova-vhard-cleaner",
-        help="Folder on this machine for locks, one for each device. If "
-        "processes that clean on this host have different ones, another lock, "
-        "on a file of the device in sysfs, keeps them apart. It does not hold "
-        "between network namespaces: there the cleaner does not start.",
+        help="Folder on this machine for locks, one per device. A second "
+        "lock, on a file of the device in sysfs, also separates cleaners with "
+        "different folders. It does not work across network namespaces: "
+        "without the host's /sys, the cleaner does not start.",
     ),
     cfg.BoolOpt(
         "release_automatically",
         default=True,
         help="Whether a clean device is released at once. Otherwise it stays "
-        "reserved until 'openstack vhard device release'; its steps then run "
-        "once more.",
+        "reserved until 'openstack vhard device release', which runs its "
+        "steps again.",
     ),
     cfg.BoolOpt(
         "trust_placement_requests",
         default=False,
-        help="Whether requests that reach this host through Placement may "
-        "release a device without proof (FORCED). Anybody who can write "
-        "traits can make such a request, every reporter of the cloud among "
-        "them: with true, the password of one host makes the cleaners of all "
-        "hosts release dirty devices. Otherwise it is refused, and done on "
-        "the host itself, with nova-vhard-cleaner.",
+        help="Whether requests through Placement may release a device without "
+        "proof that it is clean (FORCED). Anyone who can write traits can "
+        "make such a request, including every reporter in the cloud: if true, "
+        "one host's password is enough to release dirty devices of all hosts. "
+        "Otherwise such a request is refused; use nova-vhard-cleaner on the "
+        "host.",
     ),
     cfg.BoolOpt(
         "trust_new",
         default=False,
-        help="Whether a device without a journal that is not reserved counts "
-        "as clean: for the first start of a cleaner on a host with unused "
+        help="Whether a device that is not reserved and has no journal counts "
+        "as clean, for the first start of a cleaner on a host with unused "
         "devices. Otherwise it is reserved and cleaned once. Remove the "
-        "option after the first round: with true, a host that is reinstalled, "
-        "or has lost its state_path, offers used devices without cleaning.",
+        "option after the first round: if true, a host that is reinstalled or "
+        "has lost its state_path offers used devices without cleaning.",
     ),
     cfg.ListOpt(
         "keep_reserved",
         default=[],
-        help="Addresses of devices, such as 0000:3b:00.0, that are left as "
-        "they are: for one that an operator has reserved by hand, which "
-        "nothing in Placement tells from a used one. An address that is "
-        "misspelled keeps nothing.",
+        help="Addresses of devices, such as 0000:3b:00.0, that the cleaner "
+        "ignores. List devices that an operator has reserved by hand: "
+        "Placement cannot distinguish them from used ones. If an address is "
+        "misspelled, its device is cleaned like any other.",
     ),
     cfg.IntOpt(
         "attempts",
         default=3,
         min=1,
         max=100,
-        help="Cleanings that are begun after one use of a device. If all of "
-        "them are broken off (by a crash of the host, say, or because "
-        "Placement's record of the device changed) it stays reserved until "
-        "an operator asks for another one. A step that fails is never tried "
-        "again by itself.",
+        help="Maximum number of cleanings after one use of a device. If all "
+        "are interrupted (for example, by a crash of the host or a change of "
+        "the device's provider in Placement), the device stays reserved until "
+        "an operator requests another one. A step that fails is not retried "
+        "automatically.",
     ),
 ]
 

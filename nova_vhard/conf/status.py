@@ -8,10 +8,11 @@ OPTS = [
         "nova-config-file",
         metavar="FILE",
         default=["/etc/nova/nova.conf"],
-        help="Configuration file of nova-scheduler and nova-api; again for "
-        "each that they read, in their order. FILE's folder is searched for "
-        "nova.conf.d as well. A missing file is reported, and what it "
-        "would have shown is a warning; a wrong file leads to wrong results.",
+        help="Configuration file of nova-scheduler and nova-api; repeat the "
+        "option for each file that they read, in their order. nova.conf.d "
+        "next to the last FILE is read as well. If the last FILE is missing, "
+        "checks that need it are warnings; with a wrong file, their results "
+        "are wrong.",
     ),
     cfg.MultiStrOpt(
         "glance-config-file",
@@ -20,33 +21,32 @@ OPTS = [
             "/etc/glance/glance-image-import.conf",
             "/etc/glance/glance-api.conf",
         ],
-        help="Configuration file of glance-api; again for each that it "
-        "reads, in its order, the one beside which its paste file lies "
-        "last. What is missing or wrong is handled as with Nova's.",
+        help="Configuration file of glance-api; repeat the option for each "
+        "file that it reads, the one next to its paste file last. Missing or "
+        "wrong files are handled as with Nova's.",
     ),
     cfg.MultiStrOpt(
         "placement-config-file",
         metavar="FILE",
         default=["/etc/placement/placement.conf"],
-        help="Configuration file of the Placement API; again for each that it "
-        "reads, in its order. What is missing or wrong is handled as with "
-        "Nova's.",
+        help="Configuration file of the Placement API; repeat the option for "
+        "each file that it reads, in its order. Missing or wrong files are "
+        "handled as with Nova's.",
     ),
     cfg.StrOpt(
         "reporter-config-file",
         metavar="FILE",
         default="/etc/nova-vhard/reporter.conf",
-        help="Configuration file of nova-vhard-reporter, whose login to "
-        "Placement is tried as well, or that of reporter-placement.conf "
-        "beside it. Where there is no such file it is not tried.",
+        help="Configuration file of nova-vhard-reporter. Its login to "
+        "Placement, or that of reporter-placement.conf next to it, is tested "
+        "as well. Without such a file, no login is tested.",
     ),
     cfg.StrOpt(
         "os-cloud",
         metavar="NAME",
-        help="Cloud of clouds.yaml to ask for flavors and hypervisors. "
-        "Without it Nova's own login to Placement is used. A login without "
-        "the role admin does not see all of them: that is a warning, never "
-        "a success.",
+        help="Cloud in clouds.yaml to query for flavors and hypervisors. The "
+        "default is Nova's own login to Placement. A login without the role "
+        "admin does not see all of them: that is a warning, never a success.",
     ),
     cfg.StrOpt(
         "user",
@@ -61,10 +61,9 @@ OPTS = [
     cfg.StrOpt(
         "policy",
         metavar="FILE",
-        help="Policy that should be in force, if no nova.conf or "
-        "glance-api.conf on this node names it. If the services use another "
-        "policy, probe sends requests that they allow, and reports a missing "
-        "gate.",
+        help="Policy that should be in force; by default, that of nova.conf "
+        "or glance-api.conf on this node. If the services use another policy, "
+        "probe can send requests that they allow, and report a missing gate.",
     ),
     cfg.IntOpt(
         "times",
@@ -72,29 +71,30 @@ OPTS = [
         default=1,
         min=1,
         max=100,
-        help="Number of requests of probe to each endpoint, each on a new "
-        "connection. Use at least the number of workers behind a load "
+        help="Number of requests that probe sends to each endpoint, each on a "
+        "new connection. Use at least the number of workers behind a load "
         "balancer; otherwise a worker without a gate can be missed.",
     ),
     cfg.StrOpt(
         "probe-image",
         metavar="ID",
-        help="Image of the server that probe-scheduler boots and deletes. "
-        "One that the policy refuses is refused: nothing is told by it.",
+        help="Image of the server that probe-scheduler boots and deletes. If "
+        "the policy refuses it, nothing is checked.",
     ),
     cfg.StrOpt(
         "probe-flavor",
         metavar="ID",
-        help="Flavor of that server; the smallest that the image boots with. "
-        "If no host has room for it, nothing is checked.",
+        help="Flavor of that server; use the smallest that the image boots "
+        "with. If no host has room for it, the probe fails.",
     ),
     cfg.MultiStrOpt(
         "scheduler-log",
         metavar="FILE",
         default=[],
-        help="Log of nova-scheduler, in which its decision events are; again "
-        "for each scheduler of the cloud. Where that of the one which got the "
-        "boot is missing, probe-scheduler says that none has judged it.",
+        help="Log of nova-scheduler with its decision events; repeat the "
+        "option for each scheduler of the cloud. Without the log of the one "
+        "that handled the boot, probe-scheduler reports that no scheduler "
+        "judged it.",
     ),
 ]
 

@@ -15,7 +15,7 @@ NOTIFICATION_TOPIC = "vhard_notifications"
 GROUP = cfg.OptGroup(
     "vhard",
     title="Hardening of virtual hardware",
-    help="Policy of the gates of nova-vhard. Use the same values in "
+    help="Options of the gates of nova-vhard. Use the same values in "
     "nova.conf and glance-api.conf.",
 )
 
@@ -47,50 +47,50 @@ OPTS = [
         "help_url",
         default="",
         regex=rf"^({links.PAGE})?\Z",
-        help="URL of a page of your documentation in which each rule has its "
-        "anchor (#rule-guest-devices-disk-bus), as the page of "
-        "nova-vhard's documentation for users has: a refusal of an API ends "
-        "with it and the anchor of its first rule. At most 512 characters, "
-        "with http or https and without an anchor; with any other value the "
-        "service does not start. Whether the page exists is not checked. If "
-        "empty, no URL is added.",
+        help="URL of a page of your documentation with an anchor for each "
+        "rule (#rule-guest-devices-disk-bus), such as nova-vhard's page for "
+        "users. An API refusal ends with this URL and the anchor of its first "
+        "rule. At most 512 characters, with http or https and without an "
+        "anchor; with any other value, the service does not start. Whether "
+        "the page exists is not checked. If empty, no URL is added.",
     ),
     cfg.BoolOpt(
         "notifications",
         default=False,
         help="Whether each decision is also sent to the message bus, as the "
-        "notification vhard.decision, for nova-vhard-exporter and others. "
-        "The bus is that of the service's own notifications "
+        "notification vhard.decision, for nova-vhard-exporter and others. The "
+        "bus is that of the service's own notifications "
         "([oslo_messaging_notifications] transport_url, else [DEFAULT] "
-        "transport_url); whether the service sends those does not matter. "
-        "Each process has a thread and a connection of its own for them. "
-        "Requests do not wait for the bus: if it cannot be reached, 1000 "
-        "decisions wait in a process, and further ones are dropped and "
-        "counted in a warning. The log has all decisions in any case. Enable "
-        "it together with the exporter, or limit the queue: without a "
-        "consumer the bus keeps all of them.",
+        "transport_url), even if the service sends none. Each process has its "
+        "own thread and connection for them. Requests do not wait for the "
+        "bus: if it cannot be reached, up to 1000 decisions wait in each "
+        "process, and further ones are dropped and counted in a warning. The "
+        "log has all decisions in any case. Enable it together with the "
+        "exporter, or limit the queue: without a consumer, the bus keeps all "
+        "of them.",
     ),
     cfg.StrOpt(
         "notification_topic",
         default=NOTIFICATION_TOPIC,
         regex=r"^[A-Za-z0-9_.-]{1,128}\Z",
-        help="Topic of these notifications. nova-vhard-exporter must have "
-        "the same, else it counts nothing. With the topic of other "
-        "notifications, their readers, such as Ceilometer, receive decisions, "
-        "and the exporter takes messages from them. At most 128 letters, "
-        "digits, dots, hyphens and underscores; with any other value and "
-        "notifications enabled, the service does not start.",
+        help="Topic of these notifications. It must equal that of "
+        "nova-vhard-exporter, which otherwise counts nothing. If other "
+        "notifications use the same topic, their consumers, such as "
+        "Ceilometer, receive decisions, and the exporter takes messages from "
+        "them. At most 128 letters, digits, dots, hyphens and underscores; "
+        "with any other value and notifications enabled, the service does not "
+        "start.",
     ),
     cfg.IntOpt(
         "posture_ttl",
         default=60,
         min=1,
         max=600,
-        help="Seconds for which a service keeps what Placement says of "
-        "the hosts' checks, jittered by a tenth. A host that loses a check "
-        "can get a guest that requires it for that long; a smaller value "
-        "cannot do harm but asks Placement more often. Read by "
-        "nova-scheduler and nova-api.",
+        help="Seconds for which a service caches Placement's answer about "
+        "which checks hosts have passed, with 10 percent jitter. A host that "
+        "loses a check can still get guests that require it for this long; a "
+        "smaller value cannot do harm, but queries Placement more often. Read "
+        "by nova-scheduler and nova-api.",
     ),
     cfg.IntOpt(
         "posture_max_age",
@@ -99,7 +99,7 @@ OPTS = [
         max=7200,
         help="Seconds after which an answer of Placement is no longer used. "
         "If Placement cannot be reached for that long, no host counts as "
-        "passed: requests that require checks are refused with that reason. "
+        "having passed a check, and requests that require checks are refused. "
         "Read by nova-scheduler and nova-api.",
     ),
     cfg.IntOpt(
@@ -107,39 +107,38 @@ OPTS = [
         default=30,
         min=1,
         max=600,
-        help="Seconds that Placement may take to answer which hosts passed "
-        "which checks, all requests together, independent of [placement] "
-        "timeout. After that, the request that waits uses the last answer, or "
-        "is refused if there is none, and another request tries again. If "
-        "Placement is always slower, no host counts as passed after "
-        "posture_max_age. If the value is larger than rpc_response_timeout, "
-        "boots fail with that timeout instead of this gate's reason. Read by "
-        "nova-scheduler and nova-api.",
+        help="Seconds within which Placement must answer which hosts passed "
+        "which checks, for all requests together, independent of [placement] "
+        "timeout. After that, the waiting request uses the last answer, or is "
+        "refused if there is none, and another request tries again. If "
+        "Placement is always slower, no host counts as having passed a check "
+        "after posture_max_age. If the value is larger than "
+        "rpc_response_timeout, boots fail with that timeout instead of this "
+        "gate's reason. Read by nova-scheduler and nova-api.",
     ),
     cfg.StrOpt(
         "attestation_key_file",
         default="",
-        help="File with the key that nova-vhard-attestor makes its marks by, "
-        "owned by root, which the service's user can read and others cannot "
-        "(root:nova, mode 0640). Needed where the policy requires attested or "
-        "says trust: attested. Without it, with another key or with a file "
-        "that is open to others, no host counts as attested: what requires it "
-        "is refused and the log says why. It is read again each time, no "
-        "restart is needed. Whoever has it can make any host attested: it "
-        "must not lie on a compute node. Read by nova-scheduler and "
-        "nova-api.",
+        help="File with the key of nova-vhard-attestor's marks, owned by root "
+        "and readable by the service's user, but not by others (root:nova, "
+        "mode 0640). Required if the policy requires attested or sets trust: "
+        "attested. Without it, with another key or if others can read it, no "
+        "host counts as attested: a request that requires it is refused and "
+        "the log says why. It is read again each time, without a restart. "
+        "Anyone who has it can make any host attested: do not store it on a "
+        "compute node. Read by nova-scheduler and nova-api.",
     ),
     cfg.IntOpt(
         "attestation_max_age",
         default=600,
         min=60,
         max=86400,
-        help="Seconds that an attestation lasts at most: max_age of "
+        help="Maximum seconds that an attestation lasts; set it to max_age of "
         "[vhard_attestor]. A mark that lasts more than a minute longer was "
         "made by a clock that is ahead, and does not count. If the value is "
-        "smaller than the attestor's, attested hosts cannot be told from "
-        "others; if it is larger, a host can count for that much too long. "
-        "Read by nova-scheduler and nova-api.",
+        "smaller than the attestor's, attested hosts cannot be recognized; if "
+        "it is larger, a host can count for that much too long. Read by "
+        "nova-scheduler and nova-api.",
     ),
 ]
 

@@ -81,7 +81,10 @@ class Runtime:
         try:
             service = again() if again else service
         except Exception as error:  # noqa: BLE001 - the old one still holds
-            LOG.error("Not reloaded, what was read before holds: %s", error)
+            LOG.error(
+                "Not reloaded, the previous configuration stays in use: %s",
+                error,
+            )
         else:
             LOG.info("Reloaded")
         self.notifier.ready()

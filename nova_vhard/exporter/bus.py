@@ -8,7 +8,7 @@ from typing import Any
 import oslo_messaging
 from oslo_config import cfg
 
-from nova_vhard.common.log import Seldom, Withheld, get_logger
+from nova_vhard.common.log import CapturedErrors, ThrottledLog, get_logger
 from nova_vhard.common.text import clean, line
 from nova_vhard.exporter import payloads
 from nova_vhard.exporter.metrics import Metrics
@@ -98,8 +98,8 @@ class Counting:
     def __init__(self, bus: str, metrics: Metrics) -> None:
         self._bus = bus
         self._metrics = metrics
-        self._unreadable = Seldom(LOG, interval=_LOG_INTERVAL)
-        self._unusable = Seldom(LOG, interval=_LOG_INTERVAL)
+        self._unreadable = ThrottledLog(LOG, interval=_LOG_INTERVAL)
+        self._unusable = ThrottledLog(LOG, interval=_LOG_INTERVAL)
 
     def info(
         self,
@@ -175,7 +175,7 @@ class Bus:
 
     def _listen(self, counting: Counting) -> None:
         """Begin to listen; from then on oslo.messaging connects again."""
-        away = Seldom(LOG)
+        away = ThrottledLog(LOG)
         while not self._stopped.is_set():
             listener = oslo_messaging.get_notification_listener(
                 self._transport,
@@ -207,7 +207,7 @@ class Bus:
             topics=[self._topic],
             retry=-1,
         )
-        failures, away = Withheld(notify.LOGGERS), Seldom(LOG)
+        failures, away = CapturedErrors(notify.LOGGERS), ThrottledLog(LOG)
         while not self._stopped.is_set():
             notifier.info(
                 {},

@@ -32,7 +32,7 @@ LOG = get_logger(__name__)
 # ``with event()``, whose end writes it.
 @dataclass
 class Event:
-    """A judgement in the making."""
+    """A decision event that has not been written yet."""
 
     verdict: Verdict = field(default_factory=Verdict)
 

@@ -134,8 +134,8 @@ class GlanceGate:
             # Fail closed, with a text that names the request and nothing of
             # the fault.
             text = http.report_fault(LOG, "Glance's API", context)
-        # An event also for what could not be judged, so that an outage of the
-        # policy is seen by those who count decisions.
+        # Write an event for a request that could not be judged, so that an
+        # outage of the policy shows up in the decision counts.
         self._enforcer.unjudged()
         return _response(503, text)
 
@@ -296,7 +296,7 @@ class GlanceGate:
         # The refusal is answered all the same. The image now has the property,
         # and the Nova gates refuse a server from it.
         if response.status_int != webob.exc.HTTPOk.code:
-            LOG.error("A refused change is not undone: %s", response.status)
+            LOG.error("Cannot undo a refused change: %s", response.status)
         return refusal
 
     def _answered(

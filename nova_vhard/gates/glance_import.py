@@ -14,14 +14,12 @@ of the Glance API has seen.
 from typing import Any
 
 from glance.common import exception
-from oslo_config import cfg
 from taskflow import task
 from taskflow.patterns import linear_flow
 
 from nova_vhard.catalogue.gates import GLANCE_IMPORT
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import line
-from nova_vhard.conf import vhard as vhard_conf
 from nova_vhard.gates import http
 from nova_vhard.gates.enforcer import PolicyEnforcer
 from nova_vhard.policy.hardware import NOBODY, Holder
@@ -70,7 +68,6 @@ class JudgeImage(task.Task):  # type: ignore[misc]
             # Here and not in ``__init__``: if ``get_flow`` raises, stevedore
             # logs that it could not load the plugin, and Glance imports the
             # image without it.
-            vhard_conf.register(cfg.CONF)
             enforcer = PolicyEnforcer(GLANCE_IMPORT, "glance-api")
             # Load the policy first: without one, nothing is looked up.
             policy = enforcer.policy()

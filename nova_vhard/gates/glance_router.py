@@ -39,7 +39,7 @@ class Call:
 
 
 class _Recorder:
-    """Stands in a urlmap, and notes that its application was chosen."""
+    """Entry of a urlmap that records that its application was chosen."""
 
     def __init__(self, application: Any) -> None:
         self._application = application
@@ -90,7 +90,7 @@ class Router:
             id(app): next(
                 (
                     each.map
-                    for each in routing.behind(app)
+                    for each in routing.wrapped(app)
                     if hasattr(each, "map")
                 ),
                 None,
@@ -110,8 +110,9 @@ class Router:
             raise routing.NoRouter(f"{text} that nova-vhard supports")
 
     def call(self, environ: Environ) -> Call | None:
-        """Return what a request means; None for what is not looked at.
+        """Return the controller method that Glance would call for a request.
 
+        :returns: None if the gate does not check the request
         :raises nova_vhard.gates.routing.Unroutable: where Glance would fail
         """
         # Both the urlmap and Routes write into the environ (SCRIPT_NAME,

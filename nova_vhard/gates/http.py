@@ -59,7 +59,7 @@ def overrides_method(environ: Environ) -> bool:
 
 
 def fault_text(context: Any) -> str:
-    """Return what a user reads of a fault of ours.
+    """Return the text that a user gets after an internal error of the gate.
 
     :param context: an oslo.context RequestContext, or None
     """
@@ -80,9 +80,9 @@ def report_fault(logger: CleanLogger, gate: str, context: Any) -> str:
 
 
 def read_body(environ: Environ, length: int) -> bytes:
-    """Read a body with a length once, and leave it to be read again.
+    """Return a body of known length, and buffer it for the next reader.
 
-    webob's own way copies it three times.
+    webob itself would copy it three times.
 
     :param length: in bytes, as the client announced it; not 0
     :raises OSError: if the client sends less

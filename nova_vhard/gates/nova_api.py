@@ -129,7 +129,7 @@ class NovaGate:
             # (``ServerReader.boot``). For the rest no gate comes later, and
             # Nova may get an answer a moment later, so that the request is
             # refused.
-            LOG.error("Cannot be judged: %s", error)
+            LOG.error("Not judged, answered with 503: %s", error)
             text = http.LOOKUP_TEXT
         except Exception:  # noqa: BLE001 - report_fault logs it
             context = environ.get("nova.context")
@@ -140,8 +140,8 @@ class NovaGate:
         call = self._router.call(environ)
         if call is None:
             return None
-        # The router knows a controller's method; which action the body names
-        # is decided only here.
+        # The router has compared only the controller and its method. The
+        # action that the body names is compared here.
         route = nova_routes.ROUTES.get(call.method)
         if route is None:
             # such as a reboot, an action beside those that are judged
@@ -233,7 +233,10 @@ class NovaGate:
         verdict: Verdict,
         day: datetime.date,
     ) -> Verdict:
-        """Judge passthrough that no scheduler sees by the server's host."""
+        """Check the server's host for a device that no scheduler filter sees.
+
+        :returns: the verdict, with a violation if the host has not passed
+        """
         result = host_requirements(
             policy, request.hardware, request.subject, day
         )
@@ -271,7 +274,9 @@ class NovaGate:
         after = nova_flavor.changed(before, call)
         subject = subject_of(FLAVOR, context, None, flavor=flavor)
         with self._enforcer.event(subject) as event:
-            failed = nova_flavor.lacking(policy, before, after, subject)
+            failed = nova_flavor.introduced_violations(
+                policy, before, after, subject
+            )
             event.verdict = with_more(Verdict(policy=policy.digest), failed)
         request = ServerRequest(HardwareRequest(), subject)
         text = self._enforcer.explanation(

@@ -39,7 +39,7 @@ class _Accepted(Exception):
     """Raised at the point of Nova's first lookup."""
 
 
-class _Unread(servers.ServersController):  # type: ignore[misc]
+class _ChecksOnly(servers.ServersController):  # type: ignore[misc]
     """Nova's controller, stopped before its first lookup.
 
     Its compute API has no service clients. It cannot create a server, even if
@@ -76,7 +76,7 @@ def check(request: Any, body: Any) -> None:
     :raises NotAccepted: if Nova refuses the request, including by its policy
     """
     # Not by its constructor, which makes a compute.API with its clients.
-    controller = _Unread.__new__(_Unread)
+    controller = _ChecksOnly.__new__(_ChecksOnly)
     try:
         # Nova removes parts of the body while it reads it.
         _create(controller, request, copy.deepcopy(body))

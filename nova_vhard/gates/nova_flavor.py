@@ -36,13 +36,13 @@ def changed(specs: Specs, call: Call) -> dict[str, Any]:
     return {**specs, **section(whole, "extra_specs")}
 
 
-def lacking(
+def introduced_violations(
     policy: Policy, before: Specs, after: Specs, subject: Subject
 ) -> list[Violation]:
-    """Return the violation that a write brings in, if any.
+    """Return the violation that a write of extra specs introduces, if any.
 
-    A flavor that lacked the same before is not charged to a write of
-    something else.
+    A violation that the flavor already has does not count, unless the write
+    changes the requested devices or removes a required trait.
     """
     rule = policy.passthrough
     if rule is None:

@@ -11,9 +11,9 @@ from nova.image import glance
 from nova_vhard.policy.hardware import Holder
 from nova_vhard.request.lookups import Image
 
-#: By which Glance says that this user gets no such image.
-#: The same as for Nova's own client (``_translate_image_exception``). A 5xx,
-#: or no answer, proves nothing and fails closed as LookupFailed.
+#: Errors that mean that Glance has no such image for this user, as in Nova's
+#: own client (``_translate_image_exception``). A 5xx, or no answer, proves
+#: nothing and fails closed as LookupFailed.
 _NO_SUCH = (
     glanceclient.exc.HTTPBadRequest,
     glanceclient.exc.HTTPForbidden,
@@ -38,8 +38,8 @@ def read(fields: Mapping[str, Any]) -> Image:
 
 def is_hidden(error: Exception) -> bool:
     """Return whether Glance says that there is no such image."""
-    # Only 404: so Glance answers for an image that its owner may share a
-    # moment later, when Nova looks (bypass 36).
+    # Only 404: Glance also answers this for an image that exists but is not
+    # shared. Its owner may share it before Nova looks it up (bypass 36).
     return isinstance(error, exception.ImageNotFound) and isinstance(
         error.__cause__, glanceclient.exc.HTTPNotFound
     )

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Look-ups of the Nova API's gate: what one request refers to.
+"""Look-ups of the Nova API's gate: the objects that one request refers to.
 
-As the user, through Nova's own clients of Glance, Cinder and Neutron; servers
-and flavors from Nova's databases. Where Nova has a function that decides what
-is read, that function is called.
+Images, volumes and ports are read with the rights of the user, through Nova's
+own clients of Glance, Cinder and Neutron. Servers and flavors are read from
+Nova's databases. If a function of Nova decides what is read, the gate calls
+that function.
 """
 
 import time
@@ -39,9 +40,8 @@ from nova_vhard.request.lookups import (
     Server,
 )
 
-#: Requests to other services beyond which no more are made for one request.
-#: A body can name any number of volumes and ports, and a tenant pays nothing
-#: for a look-up.
+#: Maximum number of requests to other services for one API request. A body can
+#: name any number of volumes and ports, and a look-up costs a tenant nothing.
 MOST = 64
 
 #: Seconds for which an image or flavor is not read again, and how many are
@@ -50,8 +50,8 @@ MOST = 64
 #: from one image asks Glance once more for each.
 RECENT, KEPT = 5, 256
 
-#: What Nova's own functions raise of block devices, or of a volume's
-#: metadata, that they cannot read; it fails at them itself then.
+#: Exceptions that Nova's own functions raise for block devices, or for the
+#: metadata of a volume, that they cannot read. Nova itself then fails as well.
 _UNREADABLE = (exception.NovaException, OverflowError, TypeError, ValueError)
 
 
@@ -141,17 +141,14 @@ class NovaLookups:
 
     def flavor(self, flavor_id: str) -> Flavor:
         """Return a flavor by the id that users give."""
-        return nova_servers.flavor(self.nova_flavor(flavor_id))
-
-    def nova_flavor(self, flavor_id: str) -> Any:
-        """Return the same as a Nova Flavor."""
-        return self._look_up(
+        result = self._look_up(
             "flavor",
             flavor_id,
             lambda: objects.Flavor.get_by_flavor_id(
                 self._context, flavor_id, read_deleted="no"
             ),
         )
+        return nova_servers.flavor(result)
 
     def image(self, image_id: Any) -> Image:
         """Return an image, see nova_images."""
@@ -196,7 +193,7 @@ class NovaLookups:
             # An operator can hide this attribute from users by Neutron's
             # policy. To take a hidden type for "normal" would let any direct
             # port pass.
-            raise LookupFailed("a port does not show its vnic type")
+            raise LookupFailed("Neutron does not show the vnic type of a port")
         return result
 
     def server(self, server_id: str) -> Server:
@@ -308,7 +305,7 @@ class NovaLookups:
         :raises LookupFailed: if there is another answer, or none
         """
         if not isinstance(name, str) or not name or "/" in name:
-            # Nova would open an address, which no service is asked for.
+            # Nova would treat it as a URL. Do not ask a service for it.
             raise NotFound(f"no {kind} has such an id")
         if (kind, name) not in self._found:
             # Nova refuses the request in any case. Without this, a body with

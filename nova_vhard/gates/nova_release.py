@@ -8,8 +8,8 @@ from typing import Any
 
 from nova_vhard.catalogue.passthrough import ONE_TIME_USE
 
-#: Demands that mean something to Nova from a release on. one_time_use:
-#: nova/pci/devspec.py of Nova 32; before, it is a tag without a meaning.
+#: Requirements, and the first Nova release that supports each. one_time_use is
+#: in nova/pci/devspec.py since Nova 32; older releases ignore it as a tag.
 _SINCE: Mapping[str, int] = {
     "passthrough_one_time_use": 32,
     ONE_TIME_USE: 32,
@@ -41,13 +41,13 @@ def depend_on_release(checks: Iterable[str]) -> bool:
 
 
 def reads_all_settings(host: Any) -> bool:
-    """Return whether the nova-compute of a host reads every such setting.
+    """Return whether the nova-compute of a host supports all these settings.
 
-    While a cloud is upgraded computes are older than their scheduler, after a
-    SLURP upgrade of the controllers by two releases.
+    During an upgrade, computes can be older than their scheduler: by two
+    releases in a SLURP upgrade.
 
-    :param host: Nova HostState, or nova_servers.Host; without a version
-        its Nova counts as old
+    :param host: Nova HostState, or nova_servers.Host; one without a version
+        counts as old
     """
     service = getattr(host, "service", None) or {}
     version: Any = service.get("version")

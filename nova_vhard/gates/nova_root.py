@@ -60,13 +60,15 @@ class _Cinder:
 def read(
     context: Any, find: "NovaLookups", devices: Iterable[Any], legacy: bool
 ) -> Image:
-    """Return the metadata that Nova takes a guest's devices from.
+    """Return the metadata from which Nova chooses a guest's devices.
 
     :param context: nova.context.RequestContext
-    :param devices: in the shape that Nova passes: API dictionaries at a
-        boot, a driver's devices in a rescue
-    :param legacy: whether they are of format 1
-    :raises nova.exception.NovaException: in place of what a look-up raises
+    :param devices: as Nova passes them: API dictionaries for a boot, the
+        driver's devices for a rescue
+    :param legacy: True for the legacy format (block_device_mapping)
+    :raises nova.exception.NovaException: for a device that Nova rejects, and
+        in place of the error of a look-up; the error of a volume snapshot is
+        not replaced
     """
     glance, cinder = _Glance(find), _Cinder(find)
     # Do not read ``source_type`` here instead: Nova looks at which of the ids
@@ -85,8 +87,8 @@ def read(
 def listed(server: Body) -> list[Any]:
     """Return the block devices of a POST /servers without an image.
 
-    :returns: in format 2
-    :raises Exception: what Nova itself raises of such that it cannot read
+    :returns: a BlockDeviceDict for each
+    :raises Exception: as Nova itself, for a device that it cannot read
     """
     return [
         # A copy: from_api takes ``uuid`` out of the dictionary, and the body

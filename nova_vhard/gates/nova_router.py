@@ -21,9 +21,9 @@ from nova_vhard.gates.nova_schemas import NotAccepted
 #: Class of the controller, its method, and the action in the body, if any.
 Method = tuple[str, str, str | None]
 
-# What Nova answers with a 4xx before a controller is called.
-# Only these. What else Nova's code raises is a fault, and the gate answers
-# 503; to pass it on would be open as soon as Nova handles it.
+# Exceptions that Nova answers with a 4xx before it calls a controller.
+# For any other exception the gate answers 503. A request that is passed on
+# instead would bypass the gate as soon as a Nova release can handle it.
 _REFUSED = (
     exception.InvalidAPIVersionString,
     exception.InvalidGlobalAPIVersion,
@@ -55,10 +55,10 @@ class Call:
     _function: Any = field(repr=False)
 
     def body(self) -> Any:
-        """Return what Nova's own schemas leave of the body.
+        """Return the body, validated by Nova's own schemas if there are any.
 
-        :raises NotAccepted: if they leave nothing
-        :raises nova_vhard.gates.routing.Malformed: if it nests without end
+        :raises NotAccepted: if Nova rejects the body
+        :raises nova_vhard.gates.routing.Malformed: if it is nested too deeply
         """
         try:
             # Nova takes a body of length 0, or without a length, for None. Ask
@@ -105,13 +105,13 @@ class Router:
         )
 
     def call(self, environ: Environ) -> Call | None:
-        """Return what a request means.
+        """Return the controller method that Nova would call for a request.
 
-        :param environ: of the request; its body is read and kept
-        :returns: None for what is not looked at
-        :raises NotAccepted: if Nova answers it with a 4xx of its own
-        :raises nova_vhard.gates.routing.Malformed: if its body is cut off, or
-            nests without end
+        :param environ: WSGI environment; the body is buffered in it
+        :returns: None if the gate does not check the request
+        :raises NotAccepted: if Nova rejects the request with a 4xx
+        :raises nova_vhard.gates.routing.Malformed: if the body is truncated or
+            nested too deeply
         """
         # Not a pattern of our own: Routes also accepts a path with a newline
         # at its end (bypass 32).

@@ -43,7 +43,7 @@ class Route:
 
 
 @dataclass(frozen=True)
-class _Named:
+class _ByPathId:
     """Reads a request about what the path names.
 
     :ivar reader: class of the reader
@@ -62,19 +62,19 @@ class _Named:
         return self.read(self.reader(find, who), ids[self.key], body)
 
 
-_server = partial(_Named, ServerReader, "id")
-_attachment = partial(_Named, ChangeReader, "server_id")
-_metadata = partial(_Named, ChangeReader, "image_id")
+_server = partial(_ByPathId, ServerReader, "id")
+_attachment = partial(_ByPathId, ChangeReader, "server_id")
+_metadata = partial(_ByPathId, ChangeReader, "image_id")
 _snapshot = _server(ServerReader.snapshot)
 
 _ACTIONS = ("ServersController", "action")
 _METADATA = "ImageMetadataController"
 _SPECS = "FlavorExtraSpecsController"
 
-# Not here: what brings in no device (reboot, start), what the scheduler judges
-# from stored data (migrate, evacuate), and os-volumes_boot, whose controller
-# is derived from that of servers. Whether a new method of Nova belongs here is
-# a question of each release.
+# Not listed: methods that add no device (reboot, start), methods that the
+# scheduler judges from stored data (migrate, evacuate), and os-volumes_boot,
+# whose controller is derived from that of servers. Check for each Nova release
+# whether a new method belongs here.
 ROUTES: Mapping[tuple[str, str, str | None], Route] = {
     ("ServersController", "create", None): Route(
         BOOT,

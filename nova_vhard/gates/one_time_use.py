@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The scheduler's devices: is each that a request would get one_time_use?
+"""Filter of hosts and allocation candidates by one_time_use devices.
 
-Such a device is reserved in Placement after its first use until somebody has
-cleaned it. That keeps it from the next guest only where Nova asks Placement
-for it ([filter_scheduler] pci_in_placement): each of the host's allocation
-candidates then names the very provider of each device, and Nova's
-PciPassthroughFilter and the claim on the host follow it
-(``PciDeviceStats._filter_pools_based_on_placement_allocation``). So the
-candidates are narrowed, and what is left can only get what was judged. Where
-a request has no such provider, any device of the host may come, also a used
-one: nothing is proven then.
+Nova reserves such a device in Placement after its first use, until it has been
+cleaned. This keeps it from the next guest only if Nova requests devices from
+Placement ([filter_scheduler] pci_in_placement). Each allocation candidate of a
+host then names the provider of each device, and Nova's PciPassthroughFilter
+and the claim on the host use exactly these providers
+(``PciDeviceStats._filter_pools_based_on_placement_allocation``). So this
+module removes the candidates with other devices, and the server can only get
+devices that were checked. If no provider is named for a request, the host may
+assign any device, including a used one, and nothing is proven.
 """
 
 from collections.abc import Mapping
@@ -48,10 +48,11 @@ _CANDIDATES = filters.CandidateFilterMixin()
 def filter_hosts(
     policy: Policy, mode: Mode, hosts: list[Any], spec: Any
 ) -> tuple[list[Any], list[Violation]]:
-    """Return the hosts that are left, and why none is, if so.
+    """Return the hosts with suitable devices, or a violation if there is none.
 
-    In mode enforce the candidates of each are narrowed as well; in another
-    one nothing is, and the violation tells what would be.
+    In mode enforce, the candidates of each host are narrowed as well. In other
+    modes all hosts are returned unchanged, and the violation says what enforce
+    would refuse.
 
     :param hosts: Nova HostStates
     :param spec: Nova RequestSpec that asks for devices by an alias
@@ -82,7 +83,7 @@ def filter_hosts(
         return (left if mode is Mode.ENFORCE else hosts), []
     # Whether Placement was asked for the devices at all.
     traced = any(
-        "" not in _gets(candidate["mappings"], asked)
+        "" not in _device_providers(candidate["mappings"], asked)
         for host in hosts
         for candidate in host.allocation_candidates or ()
     )
@@ -118,14 +119,18 @@ def _good(host: Any, asked: list[Any]) -> list[Any]:
         # All devices of the request must come from good providers; one that no
         # group names is "", which is never good.
         for candidate in host.allocation_candidates or ()
-        if providers.issuperset(_gets(candidate["mappings"], asked))
+        if providers.issuperset(
+            _device_providers(candidate["mappings"], asked)
+        )
     ]
 
 
-def _gets(mappings: Mapping[str, list[str]], asked: list[Any]) -> set[str]:
-    """Return the providers of each device, "" for one that is not said.
+def _device_providers(
+    mappings: Mapping[str, list[str]], asked: list[Any]
+) -> set[str]:
+    """Return the providers of the devices; "" for a device without one.
 
-    Nova names the group of each device of a request so
+    The names of the request groups are Nova's
     (``RequestSpec.generate_request_groups_from_pci_requests``).
     """
     groups = (

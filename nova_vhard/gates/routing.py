@@ -28,7 +28,7 @@ class Unroutable(Exception):
     """Raised when the service's own router fails at a request."""
 
 
-def behind(application: Any) -> Iterator[Any]:
+def wrapped(application: Any) -> Iterator[Any]:
     """Yield an application and all applications that it wraps, in order."""
     for _ in range(_MOST):
         yield application
@@ -43,15 +43,15 @@ def behind(application: Any) -> Iterator[Any]:
 def find(
     application: Any, wanted: Callable[[Any], bool], service: str, place: str
 ) -> tuple[Any, list[Any]]:
-    """Return the first application that is wanted, and what is before it.
+    """Return the first matching application, and those that wrap it.
 
-    :param wanted: whether an application is the one
-    :param service: name of the service, for the message
-    :param place: where the filter belongs in its pipeline, likewise
-    :raises NoRouter: if there is none
+    :param wanted: returns True for the application to find
+    :param service: name of the service, for the error message
+    :param place: where the filter belongs, for the error message
+    :raises NoRouter: if no application matches
     """
     passed: list[Any] = []
-    for candidate in behind(application):
+    for candidate in wrapped(application):
         if wanted(candidate):
             return candidate, passed
         passed.append(candidate)

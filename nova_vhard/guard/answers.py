@@ -38,8 +38,8 @@ class Answers:
     :param file: the policy, watched
     :param state_path: folder for what the hook does without an answer
     :param status: returns what an operator is shown, beside the policy
-    :ivar trouble: why the hook does not know what it does without an answer;
-        empty if it does
+    :ivar trouble: why the file that tells the hook what to do without an
+        answer could not be updated; empty if it is up to date
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Answers:
             except OSError as error:
                 if str(error) != self.trouble:
                     LOG.error(
-                        "The hook does not learn on_host.unanswered: %s", error
+                        "The hook cannot be told on_host.unanswered: %s", error
                     )
                 self.trouble = str(error)
             else:

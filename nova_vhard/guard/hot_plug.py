@@ -48,7 +48,7 @@ class HotPlug:
         after: bytes,
         judgement: Judgement,
     ) -> list[threading.Thread]:
-        """Ask a guest for the devices because of which it is now refused.
+        """Detach the devices because of which a guest is now refused.
 
         :param before: XML of the guest when it was last read
         :param after: its XML now
@@ -62,8 +62,8 @@ class HotPlug:
         domain = ElementTree.fromstring(after)  # noqa: S314 - libvirt's own
         old = ElementTree.fromstring(before)  # noqa: S314
         devices = domain.find("devices")
-        # The number is another one after each start: what a guest has had
-        # since its start is not taken from it.
+        # The domain id changes with each start. Devices that a guest has had
+        # since its start are not detached.
         if devices is None or domain.get("id") != old.get("id"):
             return []
 

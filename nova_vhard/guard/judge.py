@@ -97,12 +97,12 @@ class Judge:
         # XML of each guest that is there, packed.
         self._shown: dict[str, bytes] = {}
 
-    def look_over(self, present: Collection[str]) -> None:
+    def forget_absent(self, present: Collection[str]) -> None:
         """Forget guests that are gone.
 
         :param present: uuids of all guests that libvirt has
         """
-        self.memory.look_over(present)
+        self.memory.forget_absent(present)
         for uuid in set(self._shown).difference(present):
             del self._shown[uuid]
 
@@ -275,8 +275,8 @@ def _says(domain: Domain, verdict: Verdict) -> frozenset[object]:
 def _had(known: Iterable[Choice], violation: Violation) -> bool:
     """Return whether a guest had what violates a rule, and as many of it.
 
-    Devices have a word in common that are not the same: Nova's ``auto`` is
-    any guest IOMMU. So the usual word alone counts.
+    Synonyms do not count, because different devices can share one: Nova's
+    ``auto`` is any guest IOMMU. Only the value itself is compared.
     """
     cause = violation.cause
     if isinstance(cause, Message):
@@ -325,9 +325,9 @@ def _unreadable(
 
 
 def mode_on_host(policy: Policy) -> Mode:
-    """Return the hardest mode in which a guard judges anybody by any rule.
+    """Return the strongest mode in which the guard applies any rule.
 
-    ``on_host`` makes no rule harder than it is by itself.
+    ``on_host.mode`` can only weaken the mode of a rule.
     """
     general = strongest(
         (policy.mode, *(project.mode for project in policy.projects))

@@ -35,9 +35,9 @@ def _module() -> Any:
         import libvirt
     except ImportError as error:
         raise LibvirtError(
-            f"libvirt-python is not there for {sys.executable} (install the "
-            "extra [libvirt]; package python3-libvirt is seen from a virtual "
-            "environment with --system-site-packages only)"
+            f"libvirt-python is not installed for {sys.executable} (install "
+            "the extra [libvirt]; a virtual environment sees the package "
+            "python3-libvirt only with --system-site-packages)"
         ) from error
     # Else it prints its errors to standard error by itself.
     libvirt.registerErrorHandler(lambda context, error: None, None)
@@ -143,9 +143,12 @@ class Connection:
             return str(self._connection.getCapabilities())
 
     def start(self, xml: str) -> str | None:
-        """Start a transient guest that is not to start.
+        """Try to start a transient guest that libvirt should refuse.
 
-        :returns: libvirt's refusal; None if it was started, and ended again
+        :returns: libvirt's error; None if the guest was started, and destroyed
+            again
+        :raises LibvirtError: if the connection is lost, or the guest that was
+            started cannot be destroyed
         """
         libvirt = _module()
         try:

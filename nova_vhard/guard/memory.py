@@ -65,12 +65,11 @@ class Memory:
 
     :param folder: in which it has its file; made if it is not there
     :param clock: seconds since the epoch
-    :ivar adopted: whether all guests of the host have been taken in once.
-        Until then nobody can tell a new one from one that was there before.
-        True as well while the file cannot be read: then every guest that is
-        not known is a new one
-    :ivar trouble: why what is remembered is not on the disk, or not known
-        from there; empty without any
+    :ivar adopted: whether all guests of the host have been recorded once.
+        Until then, a new guest cannot be told from one that was there before.
+        Also True while the file cannot be read, so that every unknown guest
+        counts as new
+    :ivar trouble: why the file cannot be read or written; empty if it can
     """
 
     def __init__(
@@ -103,8 +102,8 @@ class Memory:
     ) -> None:
         """Remember what a guest runs with.
 
-        :param more: whether this comes to what it had, rather than in its
-            place
+        :param more: True to add the choices to the known ones, instead of
+            replacing those
         """
         with self._lock:
             before = self._guests.pop(uuid, None)
@@ -119,7 +118,7 @@ class Memory:
                 del self._guests[next(iter(self._guests))]
             self._changed = True
 
-    def look_over(self, present: Collection[str]) -> list[str]:
+    def forget_absent(self, present: Collection[str]) -> list[str]:
         """Forget who has been gone for long; return their uuids.
 
         :param present: uuids of all guests that libvirt has

@@ -113,7 +113,7 @@ class Server:
         except BlockingIOError:
             return
         except OSError as error:
-            LOG.error("No connection can be taken: %s", error)
+            LOG.error("Cannot accept a connection: %s", error)
             time.sleep(_PAUSE)
             return
         try:
@@ -130,7 +130,7 @@ class Server:
                 peer.sendall(answer.encoded())
         except (OSError, wire.BadRequest) as error:
             self.rejected += 1
-            LOG.warning("A client is not answered: %s", error)
+            LOG.warning("A client got no answer: %s", error)
         except Exception:
             self.rejected += 1
-            LOG.exception("A client is not answered")
+            LOG.exception("A client got no answer")

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guard beside libvirt: running guests, deleted guests, proofs.
 
-A guest that runs changes without a hook, and for some changes there is no
+libvirt calls no hook when a running guest changes, and some changes cause no
 event: external snapshots, changed media. So every running guest is read again
-each few seconds, and an event only makes its own guest be read at once: one
-that makes many events has the others not read more often.
+every few seconds. After an event, only the guest that caused it is read at
+once, so that a guest with many events does not cause reads of the others.
 
-One thread of its own, since libvirt may not answer for long, as while it
-starts its guests. The hook is answered without it.
+The watcher has its own thread, because libvirt may not answer for a long time,
+for example while it starts its guests. Answers to the hook do not need it.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any
 
-from nova_vhard.common.log import Seldom, get_logger
+from nova_vhard.common.log import ThrottledLog, get_logger
 from nova_vhard.guard import probe
 from nova_vhard.guard.hot_plug import HotPlug
 from nova_vhard.guard.judge import Judge, mode_on_host
@@ -70,7 +70,7 @@ class Watcher:
         self._unread: set[str] = set()
         self._proven_mode = ""
         self._stopping = threading.Event()
-        self._troubles = Seldom(LOG, logging.ERROR)
+        self._troubles = ThrottledLog(LOG, logging.ERROR)
         self._thread = threading.Thread(
             target=self._run, name="watcher", daemon=True
         )
@@ -146,7 +146,7 @@ class Watcher:
         :raises LibvirtError: if libvirt does not answer
         """
         guests = connection.guests()
-        self._judge.look_over(guests)
+        self._judge.forget_absent(guests)
         self._unread &= guests.keys()
         try:
             policy = self._policy()

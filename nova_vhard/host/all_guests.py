@@ -13,7 +13,7 @@ from nova_vhard.host.root import Unreadable
 from nova_vhard.host.sanitized import few
 
 
-def unseen(host: Host, table: guests.Table) -> Iterator[str]:
+def hidden_guests(host: Host, table: guests.Table) -> Iterator[str]:
     """Yield why guests may be hidden.
 
     Either libvirt lists some that procfs does not show, or neither can list
@@ -58,7 +58,7 @@ def of_each(
     :param judge: may raise Unreadable
     """
     table = guests.table(host)
-    troubles = [*table.unknown, *unseen(host, table)]
+    troubles = [*table.unknown, *hidden_guests(host, table)]
     result = [unknown(trouble, WHOLE_TABLE) for trouble in troubles]
     for guest in table.guests:
         answer = mac.attempt(judge, table, guest)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results that are kept from round to round, by what they were made from.
+"""Cache of results across rounds, by the identity of the examined file.
 
-What a binary was built with, or which devices it offers, stays as it is as
-long as the file does. A second round then opens no binary and starts none.
+The build properties of a binary, and the devices that it offers, cannot change
+while the file does not change. Later rounds do not open or start it again.
 """
 
 import contextlib

@@ -80,7 +80,7 @@ def not_applicable(reason: str) -> Answer:
 
 
 class Check(abc.ABC):
-    """One question about a host, with all that is to be said of it.
+    """One question about a host, with its documentation.
 
     :cvar name: its name in policies, ``iommu``
     :cvar id: its number in the documentation, ``Check-Virt-01``
@@ -89,13 +89,15 @@ class Check(abc.ABC):
         (chapter "Hardening the Virtualization Layers"), or the reason why it
         goes beyond it
     :cvar meaning: what PASS says
-    :cvar remediation: what to do when it is FAIL, and the answer does not say
-    :cvar early: whether it starts a large program, and so is asked before
-        those that make the reporter large: both count to the host's memory
+    :cvar remediation: what to do after a FAIL, unless the answer has a step
+        of its own
+    :cvar early: whether it starts a large program. Such checks run before
+        those that make the reporter itself large, since both use memory of
+        the host
 
-    A subclass says what it is and answers in ``answer``. Evidence that cannot
-    be read makes the answer UNKNOWN: a check lets ``Unreadable`` through and
-    never guesses.
+    A subclass defines these attributes and implements ``answer``. Evidence
+    that cannot be read makes the answer UNKNOWN: a check does not catch
+    ``Unreadable``, and never guesses.
     """
 
     name: str
@@ -165,7 +167,7 @@ class Check(abc.ABC):
 
 def unread(error: Unreadable) -> Answer:
     """Return the answer where evidence cannot be read."""
-    # mac.of_nobody() looks for this beginning.
+    # mac.without_guests() looks for this beginning.
     text = f"{UNREAD}{error}"
     if error.path == LIBVIRT:
         text = f"libvirt cannot be asked: {error.why}"

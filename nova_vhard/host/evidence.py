@@ -11,13 +11,12 @@ _LONG = 1000
 
 
 class Evidence:
-    """Lines in the order of the report, bounded and sanitized here alone.
+    """Lines in the order of the report, limited in number and sanitized.
 
-    A HostRoot has one, and each check that runs on it begins another: no check
-    reports the evidence of the one before. So nothing that several checks
-    share in a round (``Host.shared``, a cache by HostRoot) may note lines
-    while it is found out. It returns what was found, and each check that uses
-    it notes its own lines.
+    Each check that runs on a HostRoot begins a new record, so that it does not
+    report the evidence of the check before. Code whose result is shared by
+    several checks (``Host.shared``, a cache by HostRoot) must therefore not
+    note lines itself: each check that uses the result notes its own.
     """
 
     def __init__(self) -> None:

@@ -163,7 +163,7 @@ def table(
         else:
             result += [guest] if guest else []
     # Once: without "having" it does not read again, and a guest that is still
-    # missing is left to all_guests.unseen().
+    # missing is left to all_guests.hidden_guests().
     if not {guest.uuid for guest in result}.issuperset(having):
         processes.cache_clear()
         owner.cache_clear()
@@ -222,9 +222,9 @@ def owner(root: HostRoot, pid: str) -> tuple[str, ...]:
 
 
 def _is_foreign(host: Host, pid: str, named: bool) -> bool:
-    """Return whether a user runs a process who runs no guest.
+    """Return whether a process belongs to a user who does not run guests.
 
-    :param named: whether root's programs are guests
+    :param named: whether a process of root's counts as a guest
     """
     # A local user may start a QEMU, which has no label of a guest: the host
     # must not fail by it. Where libvirt is silent it counts all the same.

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The installed checks: ours, and those of other packages.
 
-A check is a class under the entry point group ``nova_vhard.host_checks``, by
-its name. One that cannot be loaded, or says too little of itself, is answered
-by UNKNOWN with the reason: never by silence, and never by another of its name.
+A check is a class that is registered under its name in the entry point group
+``nova_vhard.host_checks``. A check that cannot be loaded, or lacks a required
+attribute, is reported as UNKNOWN with the reason. It is never left out, and
+never replaced by another check of the same name.
 """
 
 from collections import defaultdict
@@ -75,8 +76,8 @@ def _check(name: str, points: list[EntryPoint]) -> Check:
         # Placement allows A-Z, 0-9 and _ in a trait, which the name goes into.
         if not is_name(name):
             raise Faulty(
-                "its name cannot be part of a trait: use a-z, 0-9 and _, "
-                "not reported…"
+                "its name cannot be part of a trait: use a-z, 0-9 and _, and "
+                "do not begin with a digit, _ or reported"
             )
         # The first line that runs foreign code: a name that is wrong has been
         # refused before.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The few facts that root's pre-step left for a reporter without rights."""
+"""Facts that the root pre-step saved for an unprivileged reporter."""
 
 import json
 import posixpath

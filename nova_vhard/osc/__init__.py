@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plugin of the openstack client: a folder a noun."""
+"""The openstackclient plugin, with one package for each noun."""

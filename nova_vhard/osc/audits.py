@@ -22,7 +22,7 @@ from nova_vhard.policy.model import Mode
 #: The rule of a row about something that could not be seen.
 UNSEEN_RULE = "-"
 
-#: Exit status where nothing is what --fail-on names, as far as could be seen.
+#: Exit status if --fail-on finds nothing, but some items could not be checked.
 NOT_SEEN = 4
 
 
@@ -133,7 +133,7 @@ def project_id(app: Any, name: str) -> str:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what makes the verdict of an audit one for machines."""
+    """Add the options that make an audit's result machine-readable."""
     parser.add_argument(
         "--fail-on",
         choices=tuple(_FAIL_ON),
@@ -209,7 +209,7 @@ class Tally:
         )
 
     def finish(self, options: argparse.Namespace) -> int:
-        """Write the file that is asked for; return the exit status.
+        """Write the JUnit file, if requested; return the exit status.
 
         :param options: as ``add_options`` adds them
         :raises osc_lib.exceptions.CommandError: if it cannot be written

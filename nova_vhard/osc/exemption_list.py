@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A list of servers, or images, that a policy lets keep what they have.
+"""Exemptions for existing servers or images that violate a policy.
 
-It is a policy file. Those with the same devices share an exemption, which
-names the rules and the values, so that nothing else is let through.
+They are written as a policy file. Servers or images with the same devices
+share an exemption, which names the rules and the values, so that it covers no
+other device.
 """
 
 import argparse
@@ -27,13 +28,14 @@ from nova_vhard.policy.check import PATTERN
 from nova_vhard.policy.verdict import GUEST_DEVICES, Violation
 from nova_vhard.policy.watch import today
 
-#: Days for which the list holds, unless somebody says otherwise.
+#: Default duration of the exemptions, in days.
 DAYS = 365
 
 #: A rule, and a value that it does not allow.
 Device = tuple[str, str]
 
-#: The devices that each of some has, and the project that they belong to.
+#: Devices that all members of a group have, and the project that owns the
+#: members (None for servers).
 _Group = tuple[frozenset[Device], str | None]
 
 _HEADER = """\
@@ -106,8 +108,8 @@ class ExemptionList:
     ) -> None:
         """Add a server or an image, if it violates the policy.
 
-        :param project: of an image its owner: its id alone, which who uploads
-            it chooses, exempts nothing
+        :param project: owner of an image. The uploader can choose the
+            image's ID, so an exemption must name the owner, too
         """
         devices = list(map(_device, violations))
         known = frozenset(filter(None, devices))
@@ -148,7 +150,7 @@ def _device(violation: Violation) -> Device | None:
     """Return what an exemption has to name; None where it cannot."""
     (rule,) = violation.rules
     value = violation.cause.value
-    # A word of an outsider must not be a pattern, which matches anything.
+    # A user's value must not become a pattern, which could match anything.
     if (
         value is None
         or rule == GUEST_DEVICES
@@ -176,9 +178,9 @@ def _by_rule(devices: Iterable[Device]) -> dict[str, list[str]]:
 
 
 def refuse_existing(path: str) -> None:
-    """Refuse a file that is there already, before anybody is asked.
+    """Reject an existing file before any request is sent.
 
-    :raises CommandError: if it is
+    :raises CommandError: if the file exists
     """
     if os.path.lexists(path):
         raise exceptions.CommandError(
@@ -211,7 +213,9 @@ def write(
         "exemptions": content.exemptions(until),
     }
     for place, fault in check.faults(data):
-        raise exceptions.CommandError(f"no such exemption: {place} {fault}")
+        raise exceptions.CommandError(
+            f"the exemptions cannot be written: {place} {fault}"
+        )
     header = _HEADER.format(
         things=f"{content.noun}s",
         noun=content.noun,
@@ -233,7 +237,7 @@ def write(
 def start(noun: str, options: argparse.Namespace) -> ExemptionList | None:
     """Return an empty list, None if none is asked for.
 
-    What cannot be written is refused before anybody is asked.
+    An existing file is rejected before any request is sent.
 
     :param noun: ``server`` or ``image``
     :raises UsageError: if a day is given, and no file
@@ -250,7 +254,7 @@ def start(noun: str, options: argparse.Namespace) -> ExemptionList | None:
 def finish(
     content: ExemptionList, options: argparse.Namespace
 ) -> Iterator[str]:
-    """Write what an audit has listed; return what a person should know.
+    """Write the exemptions of an audit; return messages for the user.
 
     :param options: with those of ``add_options``, and the policy
     """
@@ -271,5 +275,6 @@ def notes(path: str, content: ExemptionList) -> Iterator[str]:
     if content.left_out:
         yield (
             f"{output.counted(content.left_out, noun)} with a value that no "
-            f"exemption can name: see the rows above, it is not in {path}"
+            f"exemption can name: this value is not in {path} (see the rows "
+            "above)"
         )

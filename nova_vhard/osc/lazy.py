@@ -2,11 +2,11 @@
 """Commands whose modules are imported when they are run.
 
 openstackclient loads every command of every plugin before it runs one (cliff's
-``CommandManager.load_commands``), so that each ``openstack server list`` would
-import all that ours stand on. An entry point
-``nova_vhard.osc.lazy:policy.show.CheckPolicy`` loads a name instead, which
-imports ``nova_vhard.osc.policy.show`` and makes a ``CheckPolicy`` when cliff
-calls it.
+``CommandManager.load_commands``), so each ``openstack server list`` would
+import all modules of our commands. The entry point
+``nova_vhard.osc.lazy:policy.show.CheckPolicy`` therefore loads only a name.
+When cliff calls it, it imports ``nova_vhard.osc.policy.show`` and creates a
+``CheckPolicy``.
 """
 
 import pkgutil
@@ -21,15 +21,15 @@ class Lazy:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        # By the arguments of a factory's __init__ cliff decides whether the
-        # name of the command is passed, by which it finds hooks of others.
+        # cliff passes cmd_name only to a factory whose __init__ takes it. By
+        # this name, the command finds the hooks of other plugins.
         vars(self)["__init__"] = self.__call__
 
     def __getattr__(self, name: str) -> "Lazy":
         """Return the name of what is below it.
 
-        :raises AttributeError: for a private name, such as those by which
-            ``inspect`` looks at what it is given
+        :raises AttributeError: for a private name, such as the attributes
+            that ``inspect`` looks up
         """
         if name.startswith("_"):
             raise AttributeError(name)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Base classes of the openstack commands, which sanitize all output.
 
-Each command extends one of these classes and does not print directly. A cell
-of a table is words for a person, and the value itself for a program.
+Each command extends one of these classes and does not print directly. Tables
+and CSV show a cell as words; JSON and YAML contain its value.
 """
 
 import argparse
@@ -26,10 +26,10 @@ _WITH_VALUES = ("json", "yaml")
 #: Columns of characters of a table whose cells may have several lines.
 WIDTH = 100
 
-#: Exit status after arguments that make no sense, argparse's own too.
+#: Exit status after invalid arguments, the same as argparse's.
 USAGE = 2
 
-#: Exit status where there is what --fail-on names, or --fail-on-warn.
+#: Exit status if --fail-on or --fail-on-warn finds something.
 FAILED = 3
 
 #: Columns and rows of a table.
@@ -37,7 +37,7 @@ Rows = tuple[Sequence[str], list[tuple[Any, ...]]]
 
 
 class UsageError(exceptions.CommandError):  # type: ignore[misc]
-    """Raised for arguments that make no sense together."""
+    """Raised for invalid, missing or conflicting arguments."""
 
 
 class Cell(FormattableColumn):  # type: ignore[misc]
@@ -143,15 +143,15 @@ def unwritable(path: object, error: OSError) -> str:
 
 
 class Command(command.Command):  # type: ignore[misc]
-    """A command; what it says and how it ends is clean.
+    """Base of all commands; sanitizes their messages and errors.
 
-    :ivar status: exit status of a command that has come to its end
+    :ivar status: exit status if no exception is raised
     """
 
     status = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Log with a logger of ours, arguments too."""
+        """Replace cliff's logger, which does not sanitize arguments."""
         super().__init__(*args, **kwargs)
         kind = type(self)
         self.log = get_logger(f"{kind.__module__}.{kind.__name__}")
@@ -162,7 +162,7 @@ class Command(command.Command):  # type: ignore[misc]
         return self.app.client_manager.vhard
 
     def get_epilog(self) -> str:
-        """Name the plugin; cliff reads every distribution there is for it."""
+        """Name the plugin; cliff would search all distributions for it."""
         return "This command is provided by the nova-vhard plugin."
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -175,7 +175,7 @@ class Command(command.Command):  # type: ignore[misc]
         """Add the arguments of the command."""
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        """Run it; an error has a clean text, whosoever raises it.
+        """Run the command; sanitize the text of every error.
 
         :raises osc_lib.exceptions.CommandError: in place of an exception
             whose text is not clean
@@ -243,9 +243,9 @@ class ShowOne(Command, command.ShowOne):  # type: ignore[misc]
 
 
 class Offline(Command):
-    """A command that asks no cloud, and so needs no login."""
+    """A command that does not contact the cloud and needs no login."""
 
-    # openstackclient asks for no password and no token then.
+    # openstackclient then does not ask for a password or a token.
     auth_required = False
 
 
@@ -263,8 +263,8 @@ def add_date(parser: argparse.ArgumentParser) -> None:
         "--date",
         metavar="<date>",
         type=date,
-        help="Day (UTC, 2027-03-31) by which exemptions are judged; default "
-        "today.",
+        help="Apply the exemptions that are valid on this day (UTC), such as "
+        "2027-03-31 (default: today).",
     )
 
 
@@ -296,7 +296,7 @@ def _rows(
 def _written(value: Any, formatter: str) -> Any:
     """Return a clean value as a formatter of cliff's can write it."""
     if formatter in _WITH_VALUES:
-        # PyYAML knows no class but text itself.
+        # PyYAML cannot represent a subclass of str.
         return str(value) if isinstance(value, str) else value
     if isinstance(value, list):
         value = Cell(value)

@@ -9,7 +9,7 @@ from nova_vhard.osc import output
 
 
 class ListCommands(output.Offline):
-    """List the commands of nova-vhard, with a line each.
+    """List the commands of nova-vhard, one on each line.
 
     "openstack vhard host list --help" shows the help of that command.
     """
@@ -21,7 +21,8 @@ class ListCommands(output.Offline):
             "words",
             nargs="*",
             metavar="<word>",
-            help="Beginning of the names to list, such as host.",
+            help="List only commands whose names begin with these words, "
+            "such as host.",
         )
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
         listed = "\n".join(lines(""))
@@ -33,7 +34,10 @@ class ListCommands(output.Offline):
         begin = " ".join(parsed_args.words)
         found = list(lines(begin))
         if not found:
-            raise output.UsageError(f"vhard {begin} is not a command")
+            raise output.UsageError(
+                f"no command begins with vhard {begin}; openstack vhard lists "
+                "all commands"
+            )
         for text in found:
             self.answer(text)
 

@@ -66,9 +66,9 @@ def get(
     microversion: str | None = None,
     query: Params = (),
 ) -> Mapping[str, Any]:
-    """Return what a GET answers.
+    """Return the JSON object that a GET returns.
 
-    :raises ERRORS: without an answer that makes sense
+    :raises ERRORS: if there is no valid answer
     """
     response = proxy.get(path, params=list(query), microversion=microversion)
     exceptions.raise_from_response(response)
@@ -102,8 +102,8 @@ def of_glance(
             )
         read.add(url)
         _, page = http.get(url)
-        # An audit that took anything else for a page would end with less
-        # than there is.
+        # If an invalid page passed for the last one, an audit would miss
+        # items without an error.
         if not (
             isinstance(page, dict)
             and isinstance(page.get(key), list)

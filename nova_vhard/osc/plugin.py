@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The openstackclient plugin: what ``openstack vhard`` stands on."""
+"""The openstackclient plugin: API clients of ``openstack vhard``."""
 
 import argparse
 from typing import Any
@@ -54,9 +54,9 @@ class Client:
         ).images
 
     def placement_url(self) -> str | None:
-        """Return Placement's URL as hosts find it, None where there is none.
+        """Return Placement's URL as hosts find it; None if there is none.
 
-        By the interfaces that a reporter and a cleaner look for by default.
+        Uses the interfaces that reporters and cleaners use by default.
         """
         url = self._session.get_endpoint(
             service_type="placement",

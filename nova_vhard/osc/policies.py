@@ -25,7 +25,7 @@ def add_option(
     """Add the option.
 
     :param what: what the policy is for, for the help
-    :param default: whether it names a policy where nobody does
+    :param default: whether the option has a default
     """
     name = default_policy() if default else None
     end = f"; default {ENVIRONMENT}, or {POLICY_FILE}" if default else ""
@@ -40,7 +40,7 @@ def add_option(
 
 
 def default_policy() -> str:
-    """Return the policy of a command that is given none."""
+    """Return the default of the option ``--policy``."""
     return os.environ.get(ENVIRONMENT) or POLICY_FILE
 
 
@@ -70,7 +70,7 @@ def failure(
     :param option: how the command takes the name of a policy
     """
     text, first = str(error), error.problems[0]
-    if (first.file, first.line) == (POLICY_FILE, 0):
+    if first.line == 0 and not os.path.exists(first.file):
         text += (
             f"; specify one{option}, such as baseline, or set {ENVIRONMENT}"
         )

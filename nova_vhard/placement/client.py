@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Placement's providers one by one: what they have, and what we write."""
+"""Placement client for single providers: reads and writes."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -34,16 +34,16 @@ __all__ = [
     "ProviderNotFound",
 ]
 
-#: What the traits begin with that a host's reporter writes.
+#: Prefixes of the traits that a host's reporter writes.
 HOST = (names.PREFIX, results.PREFIX)
 
-#: Tries of a write that somebody else got in between.
+#: Attempts of a write while other clients change the same provider.
 ATTEMPTS = 10
 
-#: Of an answer to a question by prefix: some 15,000 of the longest names.
+#: Largest answer to a query by prefix: some 15,000 of the longest names.
 _MOST_BYTES = 4 * 1024 * 1024
 
-#: 401: the access rules of a credential do not name it.
+#: 401: the access rules of the credential do not allow the request.
 _FORBIDDEN = (401, 403)
 
 
@@ -57,7 +57,8 @@ class Conflict(PlacementError):
 
 _OF_PROVIDER: Statuses = {**OK, 404: ProviderNotFound}
 _RESERVE: Statuses = {**_OF_PROVIDER, 409: Conflict}
-#: 409, or 500 after a true race. 400: a sweep deleted a name just now.
+#: 409, or 500 if two writes run at the same moment. 400: a sweep has just
+#: deleted a name.
 _TRAITS: Statuses = {**_RESERVE, 400: Conflict, 500: Conflict}
 _CREATE: Statuses = {201: None, 204: None}
 #: 409, or 500: it is in use.
@@ -119,8 +120,8 @@ class Placement(PlacementReader):
         """
         query = f"uuid={quote(uuid)}" if uuid else f"name={quote(name or '')}"
         for provider in self.providers((), query=query):
-            # Whatever answers is to have read the query: MySQL compares names
-            # without their case.
+            # Make sure that the answer fits the query. MySQL ignores the case
+            # of names.
             same = (uuid or name or "").casefold()
             if same != (provider.uuid if uuid else provider.name).casefold():
                 raise PlacementError(
@@ -151,17 +152,18 @@ class Placement(PlacementReader):
         """Make our traits of a provider what they should be.
 
         Reads, merges and writes with the generation that was read, and
-        starts again when somebody else wrote in between. Traits that are not
-        ours stay as they are. Names that do not exist are made.
+        starts again if another client wrote in the meantime. Traits that are
+        not ours are kept. Missing trait names are created.
 
         :param provider: uuid
         :param wanted: given our traits as they are, returns them as they
             should be
-        :param prefix: that ours begin with, or one of several; the
-            attestor's trait is its own alone
-        :param partly: write what has a name if the others cannot be made
-        :returns: what was written; nothing is written without a difference
-        :raises PlacementError: if it did not work out
+        :param prefix: prefix of our traits, or several; only the attestor
+            writes its own trait
+        :param partly: write the traits whose names exist, even if the names
+            of the others cannot be created
+        :returns: the change; nothing is written if there is no difference
+        :raises PlacementError: if the traits could not be written
         """
         trouble: Exception | None = None
         for _ in range(ATTEMPTS):
@@ -188,7 +190,9 @@ class Placement(PlacementReader):
                 trouble = error
                 continue
             return Change(want - ours, ours - want, missing)
-        raise PlacementError(f"others write all the time: {trouble}")
+        raise PlacementError(
+            f"other clients kept changing the provider: {trouble}"
+        )
 
     def make(
         self, new: frozenset[str], partly: bool = False
@@ -231,8 +235,8 @@ class Placement(PlacementReader):
     def hours(self) -> frozenset[str]:
         """Return every name that begins as those of hours do.
 
-        For the sweep alone. Any host may have made such names, without number
-        and of any length, so only an answer of a bounded size is read.
+        Only the sweep uses this. A host may have created any number of such
+        names, of any length, so the size of the answer is limited.
 
         :raises PlacementError: without an answer that makes sense
         """
@@ -249,7 +253,7 @@ class Placement(PlacementReader):
     ) -> list[tuple[Provider, str]]:
         """Return the providers that have a trait, and the root of each.
 
-        A trait that a Placement is too old to know is one that nobody has.
+        If Placement is too old to know the trait, the list is empty.
 
         :param root: uuid of the one root whose providers are asked for
         :raises PlacementError: without an answer that makes sense
@@ -280,7 +284,7 @@ class Placement(PlacementReader):
         return inventories
 
     def consumers(self, provider: str) -> tuple[tuple[str, ...], int]:
-        """Return who has something of a provider, and its generation.
+        """Return the consumers of a provider, and its generation.
 
         :param provider: uuid
         :returns: uuids of servers or migrations, sorted
@@ -312,7 +316,9 @@ class Placement(PlacementReader):
         with shape("what was written"):
             written = _number(response.json()["reserved"])
         if written != reserved:
-            raise PlacementError("the answer does not say what was written")
+            raise PlacementError(
+                "the answer does not confirm the new reserved amount"
+            )
 
     def claim(self, inventory: Inventory) -> Inventory:
         """Write the one inventory of a provider again, as it was read.
@@ -357,7 +363,7 @@ def _text(value: object) -> str:
 
 
 def _is_ours(name: str, prefix: str | tuple[str, ...]) -> bool:
-    """Return whether a trait is written by who writes a prefix."""
+    """Return whether the writer of a prefix may write a trait."""
     if name == names.ATTESTED:
         return prefix == names.ATTESTED
     return name.startswith(prefix)

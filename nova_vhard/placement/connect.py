@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Placement client of our own, by keystoneauth, as ``[placement]`` says.
+"""Our own Placement client, configured by group ``[placement]``.
 
-keystoneauth is imported when it is needed first: it is a fifth of the
-reporter's memory, and while the first round of checks runs QEMU takes some.
+keystoneauth is imported on first use. It takes a fifth of the reporter's
+memory, and the QEMU that the first round of checks starts needs memory, too.
 """
 
 from collections.abc import Callable

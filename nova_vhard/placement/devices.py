@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The devices of a host that are for one guest only, as Placement has them.
+"""One-time-use devices of a host in Placement.
 
 nova-compute makes one provider for each whole PCI device, below that of the
 compute node (``PlacementView`` in nova/compute/pci_placement_translator.py):
@@ -18,7 +18,7 @@ from nova_vhard.placement.client import (
     Provider,
 )
 
-#: Tries to read two things that are of one moment.
+#: Attempts to read the inventory and the consumers at one generation.
 _TRIES = 5
 
 
@@ -36,7 +36,7 @@ class Offered:
 
 @dataclass(frozen=True)
 class View:
-    """What Placement says of a device, all of one moment.
+    """State of a device in Placement, at one generation.
 
     :ivar consumers: uuids of servers or migrations that it is allocated to
     """
@@ -55,8 +55,8 @@ def offered(
 ) -> tuple[list[Offered], list[str]]:
     """Return the one-time-use devices of a host, in order of addresses.
 
-    :returns: the devices; and what is wrong with each provider whose name
-        names no device of this host, which nobody can then clean
+    :returns: the devices; and an error for each provider whose name is not
+        that of a device of this host, so that it cannot be cleaned
     :raises PlacementError: without an answer that makes sense
     """
     devices: dict[str, Offered] = {}
@@ -64,8 +64,8 @@ def offered(
     prefix = f"{root.name}_"
     for provider, _ in placement.below_roots(traits.ONE_TIME_USE, root.uuid):
         address = pci.address(provider.name.removeprefix(prefix))
-        # No two have one name: a device's own provider cannot be shadowed by
-        # another that has the bare address for its name.
+        # Require the full name. Names are unique, so no other provider, such
+        # as one named by the bare address, can take the device's place.
         if not address or provider.name != f"{prefix}{address.upper()}":
             faults.append(
                 f"provider {provider.uuid} ({provider.name[:200]!r}) is not "
@@ -87,10 +87,10 @@ def view(placement: Placement, provider: Provider) -> View:
         inventories = placement.inventories(provider.uuid)
         if len(inventories) != 1:
             raise Conflict(
-                f"provider {provider.name}: {len(inventories)} inventories in "
-                "place of one"
+                f"provider {provider.name} has {len(inventories)} inventories "
+                "instead of one"
             )
         consumers, generation = placement.consumers(provider.uuid)
         if generation == inventories[0].generation:
             return View(inventories[0], consumers)
-    raise Conflict(f"provider {provider.name} changes all the time")
+    raise Conflict(f"provider {provider.name} kept changing during the read")

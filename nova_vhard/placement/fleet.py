@@ -15,13 +15,14 @@ from nova_vhard.catalogue.results import UNKNOWN, decode
 from nova_vhard.placement.client import Placement
 from nova_vhard.placement.marks import named
 
-#: When the attestor's marks ended of hosts of which its verifier demands
-#: nothing: asked for just before, they are named.
+#: The attestor also writes marks for hosts of which its verifier demands
+#: nothing. These marks ended long ago; at this time, they are still valid.
 UNDEMANDED = datetime.datetime.fromtimestamp(-1, datetime.UTC)
 
 FRESH, STALE, SILENT = "fresh", "stale", "silent"
 
-#: Hours for which a host with no trait but an old mark is stale, not silent.
+#: A host whose only trait is that of an hour counts as silent, not stale,
+#: after so many hours.
 _HOURS = 48
 
 
@@ -33,11 +34,12 @@ class HostPosture:
         traits counts) or SILENT (it has none of our traits)
     :ivar passed: names of the checks that it has a trait for
     :ivar reported: start of the hour (UTC) of its last report, None if
-        unknown; of a fleet known for fresh reports, if results are requested
+        unknown; ``fleet`` returns it only for fresh reports, and only if
+        results are requested
     :ivar others: results of checks that have not passed
         (``nova_vhard.catalogue.results``), as far as requested
-    :ivar attested: whether it has the attestor's trait and a mark in time,
-        whose code only schedulers can check
+    :ivar attested: whether it has the attestor's trait and an unexpired mark;
+        its code is not checked, because that needs the key
     :ivar undemanded: whether the attestor reports that its verifier demands
         nothing of the host
     """
@@ -52,7 +54,7 @@ class HostPosture:
 
     @property
     def proven(self) -> frozenset[str]:
-        """The checks that count: none but for a fresh report."""
+        """The checks that count; none without a fresh report."""
         return self.passed if self.status == FRESH else frozenset()
 
     def result(self, check: str) -> str:
@@ -72,7 +74,7 @@ class HostPosture:
         return tuple(name for name in CHECKS if name not in self.passed)
 
     def meets(self) -> tuple[Profile, ...]:
-        """Return the profiles of whose checks it has proven each."""
+        """Return the profiles of which it has proven every check."""
         return tuple(
             profile
             for profile in PROFILES.values()

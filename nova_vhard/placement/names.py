@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The names of reports, made before they are needed.
+"""Trait names of reports, created in advance.
 
-Most logins of hosts may write traits and make no names. So the sweep makes the
-names of the hours of two weeks, ``openstack vhard host enroll`` does, and each
-reporter whose login may.
+Most logins of hosts may set traits but not create trait names. So the sweep
+and ``openstack vhard host enroll`` create the names for the next two weeks, as
+does each reporter whose login may create them.
 """
 
 import datetime
@@ -12,9 +12,9 @@ from nova_vhard.catalogue import results, traits
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.placement.client import Placement
 
-#: For which names are made ahead.
+#: Days for which names are created in advance.
 DAYS = 14
-#: Fewer of them are a warning.
+#: Names for fewer days are a warning.
 FEW_DAYS = 7
 
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from nova_vhard.catalogue import checks, traits
-from nova_vhard.common.log import Seldom, get_logger
+from nova_vhard.common.log import ThrottledLog, get_logger
 from nova_vhard.placement import marks
 from nova_vhard.placement.posture_answers import (
     Answer,
@@ -93,7 +93,7 @@ class Posture:
         self._attestation_max_age = attestation_max_age
         self._placement: PlacementReader | None = None
         self._answers: Answers[Question] = Answers()
-        self._away = Seldom(LOG)
+        self._away = ThrottledLog(LOG)
 
     def hosts(self, question: Question) -> frozenset[str]:
         """Return the hosts that have proven something.
@@ -194,11 +194,12 @@ class Posture:
         One GET each. Where hosts must be attested, one more for the marks.
         """
         if not all(map(checks.is_name, question.checks)):
-            # A flavor's word. The case is lost in a trait's name, and ATTESTED
-            # would be a claim like any other, without a mark.
+            # A name from a flavor that is not a check. Trait names are upper
+            # case, so "ATTESTED" would ask for the attestor's trait, without
+            # a mark.
             return frozenset()
         if self._placement is None:
-            # Two that are made at once do no harm.
+            # Two threads may connect at the same time, which is harmless.
             try:
                 self._placement = self._connect()
             except Exception as error:
@@ -209,7 +210,7 @@ class Posture:
         required = {traits.of_check(name) for name in question.checks}
         if question.attested:
             required.add(traits.ATTESTED)
-        # Without a check, nothing is asked that a host says of itself.
+        # If only attestation is required, no report of a host is needed.
         claims = question.checks or not question.attested
         hours = (
             traits.fresh(self._clock.now(), question.max_age) if claims else []

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The last answers of Placement about the fleet, and who asks for new ones.
 
-Times are seconds of one monotonic clock, and the caller's: nothing here looks
-at a clock.
+Callers pass all times, in seconds of one monotonic clock. Nothing here reads
+a clock.
 """
 
 import dataclasses
@@ -11,15 +11,14 @@ from typing import Generic, TypeVar
 
 Key = TypeVar("Key")
 
-#: Seconds after which an answer that nobody asked for is dropped.
+#: Seconds after which an unused answer is dropped.
 UNUSED = 3600.0
 
-#: Answers that are kept at most. One about 10,000 hosts has 1.3 MB, and equal
-#: ones are one.
+#: Maximum number of cached answers. One about 10,000 hosts takes 1.3 MB.
 MOST = 64
 
-#: Refreshes that may hang beyond their time, over all answers. Each has a
-#: thread; with so many of them nobody begins another before one has ended.
+#: Maximum number of refreshes that hang beyond their deadline. Each has a
+#: thread; no further refresh begins until one of them ends.
 HANGING = 16
 
 

@@ -27,8 +27,8 @@ _PART = 2500
 _NO_TRAIT = "Invalid trait(s) in"
 
 _UUID = re.compile("[0-9A-Za-z-]{1,64}")
-#: What a body of another shape leads to: numbers without end and lists nested
-#: without end are JSON to Python's reader, too.
+#: Exceptions that a body of an unexpected shape can cause. Python's JSON
+#: reader also accepts infinite numbers and deeply nested lists.
 _SHAPELESS = (
     ArithmeticError,
     AttributeError,
@@ -53,7 +53,7 @@ class Client(Protocol):
 
 
 class PlacementError(Exception):
-    """Raised when Placement gives no answer, or one that makes no sense.
+    """Raised if Placement gives no answer, or an invalid one.
 
     :ivar status: HTTP status that was not expected; None without one
     """
@@ -140,8 +140,8 @@ class PlacementReader:
     def known(self, names: Iterable[str]) -> frozenset[str]:
         """Return those of some names of traits that exist.
 
-        Only an uninstallation asks Placement for names by a prefix of ours: a
-        host may have made any number of them.
+        Asks for exact names, not for a prefix, because a host may have created
+        any number of names with our prefix.
 
         :raises PlacementError: without an answer that makes sense
         """
@@ -149,12 +149,12 @@ class PlacementReader:
         return frozenset().union(*answers)
 
     def marks(self, held: bool = False) -> frozenset[str]:
-        """Return the names of the attestor's marks that count: the free ones.
+        """Return the names of the attestor's marks that are on no provider.
 
-        A mark that lies on a provider cannot be deleted by anybody, the
-        attestor included, so it counts for nothing.
+        A mark that is set on a provider cannot be deleted, not even by the
+        attestor, so it does not count.
 
-        :param held: return those that lie on providers, in their stead
+        :param held: return the marks that are set on providers instead
         :raises PlacementError: without an answer that makes sense
         """
         query = f"startswith:{traits.MARK}&associated={str(held).lower()}"
@@ -177,8 +177,8 @@ class PlacementReader:
         """Return the providers that have all of some traits.
 
         :param required: traits that a provider must have, all of them: a few
-        :param any_of: traits of which it must have one; none for no demand.
-            As many as you like: they are asked for in parts
+        :param any_of: traits of which it must have at least one; empty for no
+            condition. The number is not limited: they are queried in parts
         :param query: in place of required traits
         :raises PlacementError: without an answer that makes sense
         """
@@ -190,10 +190,11 @@ class PlacementReader:
     def having(self, query: str, any_of: Collection[str]) -> list[Any]:
         """Return the entries of the providers that have one of some traits.
 
-        Where one name does not exist, Placement answers 400 for all of them,
-        and a host may make and delete one again and again. So they are halved
-        then, down to one. What does not exist lies on no provider: Placement
-        deletes no name that does.
+        If one of the names does not exist, Placement answers 400 for all of
+        them, and a host could create and delete a name again and again. The
+        list is then halved until a single name is left, which is skipped: a
+        name that does not exist is on no provider, because Placement does not
+        delete a name in use.
 
         :param query: what else the providers must be
         :raises PlacementError: without an answer that makes sense
@@ -226,9 +227,9 @@ def _parts(names: Iterable[str]) -> list[str]:
 
 @contextlib.contextmanager
 def shape(what: str) -> Iterator[None]:
-    """Turn what a body of another shape leads to into a PlacementError.
+    """Turn the errors of an unexpected body into a PlacementError.
 
-    :param what: what the body ought to be
+    :param what: the expected content
     """
     try:
         yield

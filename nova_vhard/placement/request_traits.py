@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Words about devices on the root provider: what is told, what is asked.
+"""Reports on devices and requests for them, as traits of the root provider.
 
-nova-compute replaces the traits of the devices' own providers and leaves
-those of the root alone that it does not know.
+They are not on the devices' own providers, because nova-compute replaces the
+traits of those. On the root provider, it keeps traits that it does not know.
 """
 
 from collections.abc import Collection, Mapping
@@ -29,11 +29,12 @@ def asked(placement: Placement, root: str) -> Asked:
 
 
 def latest(words: Collection[str]) -> tuple[frozenset[str], int | None]:
-    """Return the requests of the latest generation among some, and that.
+    """Return the requests for the latest generation, and that generation.
 
     :param words: requests for one device: ``FORCED_G17``
     :returns: names (device_words.REQUESTS), and the generation of the device's
-        provider that they are for; no names and None for none that has one
+        provider that they are for; no names and None if no request has a
+        generation
     """
     requests = [device_words.request_of(word) for word in words]
     bound = {
@@ -48,11 +49,12 @@ def latest(words: Collection[str]) -> tuple[frozenset[str], int | None]:
 
 
 def take(placement: Placement, root: str, choices: Asked) -> None:
-    """Take requests off a host, before they are done.
+    """Remove requests from a host, before they are carried out.
 
-    One that is done and still there would be done again, for another use.
+    A request that is carried out but not removed would be carried out again,
+    after the next use of the device.
 
-    :raises PlacementError: if that did not work out: then none may be done
+    :raises PlacementError: if they were not removed; do not carry them out
     """
     gone = {
         device_words.of_device(address, word)

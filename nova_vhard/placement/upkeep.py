@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Upkeep of everybody's traits: sweep for the cloud, withdraw for a host."""
+"""Removal of traits: sweep for the whole cloud, withdraw for one host."""
 
 import datetime
 from collections.abc import Callable, Iterable
@@ -19,8 +19,8 @@ from nova_vhard.placement.marks import named
 
 LOG = get_logger(__name__)
 
-#: What our traits begin with on a host: its reporter's, and what its cleaner
-#: says of devices and is asked for them.
+#: Prefixes of our traits on a host: those of its reporter, of its cleaner's
+#: reports on devices, and of requests to the cleaner.
 EVERY = (*HOST, device_words.DEVICE)
 
 # Characters of what a host has lost, in the log.
@@ -29,10 +29,11 @@ _SHOWN = 2000
 _HOUR = datetime.timedelta(hours=1)
 #: Hours after which freshness names are deleted.
 _KEPT = 2 * 24
-#: Hours back that a sweep looks for them: it may have been away for so long.
+#: A sweep looks for old names of so many hours, since none may have run for
+#: that long.
 _PAST = 60 * 24
-#: Hours ahead from which on freshness names are deleted: made by a clock that
-#: is wrong, or by somebody who fills Placement up.
+#: Freshness names for more hours ahead are deleted: they are from a wrong
+#: clock, or from an attacker who fills Placement.
 _FUTURE = (names.DAYS + 1) * 24
 
 
@@ -57,15 +58,15 @@ class Sweep:
 def sweep(
     placement: Placement, now: datetime.datetime, max_report_age: int
 ) -> Sweep:
-    """Take our traits from silent hosts; delete old names and make new ones.
+    """Remove our traits from silent hosts; delete old names, create new ones.
 
-    Every question names what is known here, so that a host that makes many
-    names stops nothing. No name is deleted for being unknown: a flavor may
-    ask for it, and its boots would end in errors.
+    All queries but the last name the traits exactly, so that a host that
+    creates many names cannot stop a sweep. Unknown names are kept: if a flavor
+    requires one, its servers could no longer boot.
 
     :param now: aware time
     :param max_report_age: whole hours; not smaller than the policy's
-    :raises PlacementError: if it could not even be begun
+    :raises PlacementError: if the first queries fail
     """
     done = Sweep()
     fresh = frozenset(traits.fresh(now, max_report_age))
@@ -95,8 +96,8 @@ def sweep(
         ]
         _delete(placement, far, fresh, done)
     except PlacementError as error:
-        LOG.error("Not all names of hours to come are right: %s", error)
-        done.failed.append("names of hours to come")
+        LOG.error("Cannot update the names of future reports: %s", error)
+        done.failed.append("trait names of future reports")
     return done
 
 
@@ -116,7 +117,7 @@ def _delete(
         for host in placement.providers((), held) if held else ():
             _take(placement, host, _silenced(fresh, *held), HOST, done)
     except PlacementError as error:
-        LOG.error("Hosts keep names of hours that do not count: %s", error)
+        LOG.error("Cannot remove outdated traits from hosts: %s", error)
     done.failed += _delete_free(placement, held, done)
 
 
@@ -142,21 +143,21 @@ def _take(
     prefix: str | tuple[str, ...],
     done: Sweep,
 ) -> None:
-    """Write what a host keeps; go on after a failure.
+    """Write the traits that a host keeps; log and record a failure.
 
     :param wanted: and ``prefix``, as of ``Placement.update``
     """
     try:
         change = placement.update(host.uuid, wanted, prefix)
     except PlacementError as error:
-        LOG.error("%s keeps its traits: %s", host.name, error)
+        LOG.error("Cannot remove the traits of %s: %s", host.name, error)
         done.failed.append(host.name)
         return
     if change:
         lost = done.unmarked if prefix == traits.ATTESTED else done.silent
         lost.append(host.name)
         LOG.warning(
-            "No report, or no mark of the attestor's, is in time: %s lost %s",
+            "No current report, or no valid attestor's mark: %s lost %s",
             host.name,
             # A host makes it as long as it likes.
             clean(", ".join(sorted(change.removed)), _SHOWN),
@@ -166,9 +167,11 @@ def _take(
 def _silenced(
     fresh: frozenset[str], *void: str
 ) -> Callable[[frozenset[str]], Iterable[str]]:
-    """Return what leaves a silent host nothing, and another no void mark.
+    """Return a function from a host's traits to those that it keeps.
 
-    Judged again on what is written over: a report may have arrived since.
+    A silent host keeps none; another host keeps all but the outdated ones. It
+    is applied to the traits at the time of the write, because a new report may
+    have arrived.
     """
     return lambda ours: ours.difference(void) if ours & fresh else ()
 

@@ -14,10 +14,10 @@ from nova_vhard.policy.model import (
     Assume,
     DeviceRule,
     Exemption,
+    GuardSettings,
     HostsRule,
     HotPlug,
     Mode,
-    OnHost,
     PassthroughRule,
     Policy,
     ProjectMode,
@@ -34,10 +34,10 @@ _SELECTORS = ("projects", "domains", "images", "flavors", "servers")
 
 
 def policy(data: Mapping[str, Any], files: list[str]) -> Policy:
-    """Return the Policy that content comes to which was found valid.
+    """Return the Policy for content that has been validated.
 
     :param data: the merged content
-    :param files: where it came from
+    :param files: paths of the files that it was read from
     """
     # Sorted keys: the digest must be the same on every host, and must not
     # change if an operator only moves a section.
@@ -53,9 +53,9 @@ def policy(data: Mapping[str, Any], files: list[str]) -> Policy:
         digest=hashlib.sha256(content).hexdigest()[:16],
         files=tuple(files),
         enabled=data.get("enabled", True),
-        # A file that says nothing enforces. The weaker defaults below are
-        # about servers that exist: to refuse a move, or a reboot on a host, is
-        # an outage that an operator must have chosen.
+        # Without a mode the policy enforces. The weaker defaults below concern
+        # existing servers: to refuse a move, or a reboot on a host, causes an
+        # outage, so the operator must opt in to it.
         mode=Mode(data.get("mode", Mode.ENFORCE)),
         hypervisor_types=(
             types if types.isdisjoint(_LIBVIRT) else types | _LIBVIRT
@@ -87,7 +87,7 @@ def policy(data: Mapping[str, Any], files: list[str]) -> Policy:
         ),
         moves_guest_devices=Mode(moves.get("guest_devices", Mode.WARN)),
         moves_hosts=Mode(moves.get("hosts", Mode.WARN)),
-        on_host=OnHost(
+        on_host=GuardSettings(
             mode=Mode(on_host.get("mode", Mode.AUDIT)),
             hot_plug=HotPlug(on_host.get("hot_plug", HotPlug.REPORT)),
             unanswered=Unanswered(on_host.get("unanswered", Unanswered.ALLOW)),

@@ -95,7 +95,7 @@ LISTS = frozenset(
         "mappings",
     )
 )
-# Without one of these a guest with the property would have no such device.
+# Settings that give a guest a CD-ROM, or that decide its bus.
 _CDROM_NAMES = (
     _MACHINE_NAMES
     | LISTS
@@ -418,7 +418,7 @@ def _firmware(
     request: HardwareRequest, assume: Assume
 ) -> Iterator[DeviceChoice]:
     arch = qemu_architecture(request, assume)
-    # Only there Nova sets UEFI by default (``_configure_guest_by_virt_type``).
+    # Nova sets UEFI by default only there (``_configure_guest_by_virt_type``).
     firmware = "uefi" if arch == "aarch64" else "bios"
     why = f"Nova picks {firmware} on {clean(arch)}"
     yield default_choice(

@@ -95,7 +95,7 @@ class Reading:
                 # Again over the merged content: two files that are valid alone
                 # may conflict.
                 for place, text in check.conflicts(self.data, complete=True):
-                    nowhere = provenance.Said(None, path, 1)
+                    nowhere = provenance.LocatedValue(None, path, 1)
                     said = provenance.find(self.tree, place) or nowhere
                     self.problems.append(
                         problem(said.file, said.line, place, text)
@@ -283,7 +283,7 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         if isinstance(value, list):
-            # projects or exemptions; other lists are values of a Said
+            # projects or exemptions; other lists are values of a LocatedValue
             # Own entries first: ``mode_for`` takes the first project entry
             # that matches, so an extending file can override the one below.
             merged[key] = value + base.get(key, [])

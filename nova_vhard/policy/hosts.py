@@ -81,7 +81,7 @@ class HostRequirement:
 def merge_requirements(
     entries: Iterable[HostRequirement], mode: Mode
 ) -> HostRequirement | None:
-    """Return what all requirements of one mode come to; None for none."""
+    """Return the merged requirements of one mode; None if there are none."""
     chosen = [item for item in entries if item.mode is mode]
     if not chosen:
         return None
@@ -98,10 +98,10 @@ def host_requirements(
     subject: Subject,
     today: datetime.date,
 ) -> list[HostRequirement]:
-    """Return what the hosts for a request must have passed.
+    """Return the checks that the hosts for a request must have passed.
 
-    A passthrough device never moves to a host without proof, whatever
-    ``moves`` says.
+    ``moves`` weakens ``hosts.require`` for a move, but never
+    ``passthrough.require``.
     """
     # A rebuild stays on its host. To refuse it by the host would leave the
     # server in ERROR (bypass 13) and move nothing.

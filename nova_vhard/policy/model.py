@@ -149,10 +149,10 @@ _INDEXED = ("servers", "projects", "flavors", "domains", "roles")
 
 @dataclass(frozen=True)
 class Exemption:
-    """A named, reasoned, dated permission to break named rules.
+    """A permission to break certain rules, with a reason and an end date.
 
-    Every selector that is given must hold (projects *and* images); of the
-    values of one selector any will do.
+    All given selectors must match (projects *and* images). A selector matches
+    if any of its values does.
 
     :ivar rules: rule id to the values that are let through
     :ivar until: last day (UTC) on which it holds
@@ -266,7 +266,7 @@ class Unanswered(enum.StrEnum):
 
 
 @dataclass(frozen=True)
-class OnHost:
+class GuardSettings:
     """Settings of the guard on a host, the gate before libvirt's start.
 
     :ivar mode: the strongest mode for a violation there
@@ -279,7 +279,7 @@ class OnHost:
 
 @dataclass(frozen=True)
 class Policy:
-    """One policy, complete: what ``extends`` and the defaults come to.
+    """A complete policy: all files merged, and all defaults filled in.
 
     :ivar hypervisor_types: in lower case; other hosts are not judged
     :ivar digest: of the whole content, to name it in decision events
@@ -297,12 +297,12 @@ class Policy:
     hosts: HostsRule = field(default_factory=HostsRule)
     moves_guest_devices: Mode = Mode.WARN
     moves_hosts: Mode = Mode.WARN
-    on_host: OnHost = field(default_factory=OnHost)
+    on_host: GuardSettings = field(default_factory=GuardSettings)
     projects: tuple[ProjectMode, ...] = ()
     exemptions: tuple[Exemption, ...] = ()
 
     @cached_property
-    def unless_said(self) -> tuple[DeviceRule, ...]:
+    def refusing_default(self) -> tuple[DeviceRule, ...]:
         """The rules that a guest violates if it sets no value for them."""
         return tuple(
             rule

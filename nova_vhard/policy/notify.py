@@ -23,7 +23,7 @@ from typing import Any
 
 import oslo_messaging
 
-from nova_vhard.common.log import Seldom, Withheld, get_logger
+from nova_vhard.common.log import CapturedErrors, ThrottledLog, get_logger
 from nova_vhard.common.text import line
 
 LOG = get_logger(__name__)
@@ -34,8 +34,8 @@ POLICY = "vhard.policy"
 #: What nova-vhard-exporter sends to itself.
 HEARTBEAT = "vhard.heartbeat"
 
-#: Of the payloads. Its first number changes when a reader of the older one
-#: would read something else; what is new beside that changes the second.
+#: Version of the payloads. The first number changes if a reader of the older
+#: version would misread them; additions change the second.
 VERSION = "1.0"
 
 #: Events that wait in a process. Each is smaller than a record of a log.
@@ -122,8 +122,8 @@ class Sender:
     def _fresh(self, pid: int) -> "_Worker":
         """Return the worker of a process that has sent nothing yet.
 
-        Without a lock, which somebody may have held at the fork: of several
-        threads that come here at once each gets the same.
+        It takes no lock, because another thread may have held the lock at the
+        fork. Threads that call this at the same time get the same worker.
         """
         # The parent's worker in a child: drop it with the events in it, which
         # the parent sends itself.
@@ -176,7 +176,7 @@ class _Worker:
         #: Since the last notification that was sent, and ever.
         self._dropped = 0
         self._total = 0
-        self._away = Seldom(LOG)
+        self._away = ThrottledLog(LOG)
 
     def put(self, item: tuple[str, str]) -> None:
         """Take an item, or drop it; raise nothing."""
@@ -213,7 +213,7 @@ class _Worker:
 
     def _run(self) -> None:
         """Send what is in the queue; without end, and in order."""
-        failures = Withheld(LOGGERS)
+        failures = CapturedErrors(LOGGERS)
         notifier: oslo_messaging.Notifier | None = None
         beat = 0.0
         while True:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where each value of a policy was said, kept while files are merged.
+"""Locations of the values of a policy, kept while its files are merged.
 
-A tree has the shape of the policy's own content (mappings, and the lists of
-``projects`` and ``exemptions``), with a ``Said`` in place of each value. It is
-merged as plain content would be, because a ``Said`` is a value like another.
+A tree has the shape of the policy's content (mappings, and the lists of
+``projects`` and ``exemptions``), with a ``LocatedValue`` instead of each
+value. It is merged in the same way as plain content.
 """
 
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ ADDED_UP = ("projects", "exemptions")
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """A value, and where it stands.
+class LocatedValue:
+    """A value and its location.
 
     :ivar value: text, boolean or list
     :ivar file: path of the file
@@ -36,7 +36,7 @@ class Said:
 def tree(data: Any, file: str, lines: Lines, path: Path = ()) -> Any:
     """Return the content of one file with the place of each value.
 
-    :param data: plain content that was found valid
+    :param data: plain content, validated
     """
     if isinstance(data, dict):
         return {
@@ -50,21 +50,21 @@ def tree(data: Any, file: str, lines: Lines, path: Path = ()) -> Any:
             tree(item, file, lines, (*path, index))
             for index, item in enumerate(data)
         ]
-    return Said(data, file, lines.of(path))
+    return LocatedValue(data, file, lines.of(path))
 
 
 def plain(part: Any) -> Any:
     """Return the content of a tree without the places."""
-    if isinstance(part, Said):
+    if isinstance(part, LocatedValue):
         return part.value
     if isinstance(part, list):
         return [plain(item) for item in part]
     return {key: plain(value) for key, value in part.items()}
 
 
-def values(part: Any, path: Path = ()) -> Iterator[tuple[Path, Said]]:
+def values(part: Any, path: Path = ()) -> Iterator[tuple[Path, LocatedValue]]:
     """Yield every value of a tree with its path, in the order of the tree."""
-    if isinstance(part, Said):
+    if isinstance(part, LocatedValue):
         yield path, part
         return
     items = enumerate(part) if isinstance(part, list) else part.items()
@@ -72,13 +72,13 @@ def values(part: Any, path: Path = ()) -> Iterator[tuple[Path, Said]]:
         yield from values(value, (*path, key))
 
 
-def find(part: Any, path: Path) -> Said | None:
+def find(part: Any, path: Path) -> LocatedValue | None:
     """Return the value at a path, or the nearest one around it.
 
     :returns: for a mapping, its first value; None if it is empty
     """
     for key in path:
-        if isinstance(part, Said):
+        if isinstance(part, LocatedValue):
             # An entry of a list is where the list is.
             break
         try:

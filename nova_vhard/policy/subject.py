@@ -22,7 +22,7 @@ START = "start"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who asks for the hardware, and in the course of what.
+    """The requester of the hardware, and the operation.
 
     :ivar operation: one of the operations of this module
     :ivar project: id of the project that owns the server or image

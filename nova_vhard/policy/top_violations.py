@@ -37,8 +37,9 @@ class Leading:
 def leading(violations: Sequence[Violation]) -> Leading:
     """Return the violations to show.
 
-    Those that refuse come before those that warn, and one of each rule comes
-    before a second one of any: what is not shown is more of the same.
+    Violations that refuse are preferred to those that warn, and then the first
+    of each rule to a second one of any rule, so that as many rules as possible
+    are shown.
     """
     # The usual case: nothing to rank, nothing to count.
     if len(violations) <= MOST:

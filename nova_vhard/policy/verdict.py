@@ -54,10 +54,10 @@ PASSTHROUGH_ALLOW = "passthrough.allow"
 PASSTHROUGH_REQUIRE = "passthrough.require"
 
 #: Operations in which a guest gets devices. Each start hands them out again.
-_ISSUED = frozenset((BOOT, MOVE, RESIZE, UNSHELVE, ATTACH, START))
+_GIVES_DEVICES = frozenset((BOOT, MOVE, RESIZE, UNSHELVE, ATTACH, START))
 
 #: Operations on an existing guest, whose image was checked at its boot.
-_GOES_ON = frozenset((MOVE, UNSHELVE))
+_KEEPS_GUEST = frozenset((MOVE, UNSHELVE))
 
 #: Device names of a violation that is about the whole guest.
 _GUEST = frozenset(("",))
@@ -288,7 +288,7 @@ def violated(
     subject: Subject,
     today: datetime.date,
 ) -> frozenset[ViolationKey]:
-    """Return what requests violate, such as those that a server stands for."""
+    """Return the keys of the violations of all requests."""
     return frozenset[ViolationKey]().union(
         *(
             keys_of(evaluate(policy, request, subject, today))
@@ -310,7 +310,7 @@ def with_more(verdict: Verdict, more: Iterable[Violation]) -> Verdict:
 
 
 def soften(verdict: Verdict, mode: Mode) -> Verdict:
-    """Return a verdict that is nowhere harder than a mode."""
+    """Return a verdict with the mode of each violation limited to a mode."""
     softer = tuple(
         replace(violation, mode=weaker(violation.mode, mode))
         for violation in verdict.violations
@@ -390,7 +390,7 @@ def _devices(
     # The image of a server that goes on was judged before. It is unshelved
     # from Nova's own snapshot, which nobody has signed.
     rules = policy.guest_devices
-    if subject.operation in _GOES_ON:
+    if subject.operation in _KEEPS_GUEST:
         rules = {kind: rules[kind] for kind in rules if kind not in OF_FILE}
     if request.only is not None:
         rules = {kind: rules[kind] for kind in rules if kind in request.only}
@@ -426,13 +426,13 @@ def _devices(
                     allowed.listed,
                     count=item.count,
                 )
-        # The hosts' devices decide about an alias.
-        # Only where the guest gets devices: a rebuild or a rescue keeps those
-        # that it has.
+        # Aliases are not in NEVER_ONE_TIME: the scheduler filter checks the
+        # devices of each host for them. Check only operations that give the
+        # guest devices: a rebuild or a rescue keeps those that it has.
         once = ONE_TIME_USE in policy.passthrough.of_devices
         for item in request.passthrough:
             why = NEVER_ONE_TIME.get(item.kind)
-            if once and why and subject.operation in _ISSUED:
+            if once and why and subject.operation in _GIVES_DEVICES:
                 yield Violation(
                     (PASSTHROUGH_REQUIRE,),
                     Message(
@@ -454,7 +454,7 @@ def _devices(
             yield _violation(policy, subject, choice, devices, rule.explicit)
     # Kinds with one default for every guest (the catalogue's ``default``), and
     # those without a known one if the rule is explicit.
-    for rule in () if request.complete else policy.unless_said:
+    for rule in () if request.complete else policy.refusing_default:
         if (
             rule.kind in rules
             # ``implied`` has yielded these if the guest has such a device at

@@ -132,8 +132,8 @@ class PolicyFile:
         if off != before:
             what = "exists. Nothing is refused" if off else "is gone"
             LOG.warning("%s%s %s.", self.path, DISABLED, what)
-        # Without a policy there is nothing to judge by until then. With one, a
-        # slow disk must not hold up all threads of the service.
+        # Without a policy, wait until another thread has read the file. With
+        # one, a slow disk must not block all threads of the service.
         wait = self._policy is None
         if self._has_changed() and self._reading.acquire(blocking=wait):
             try:

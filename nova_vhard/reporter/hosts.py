@@ -51,7 +51,7 @@ def _expected(options: Any, policy: Policy | None) -> Expected:
     )
     accepted = {name: reason.strip() for name, _, reason in pairs}
     try:
-        policy = policy or load_policy(options.policy_file)
+        policy = policy or document.load(options.policy_file)
     except PolicyError as error:
         LOG.warning(
             "Continuing without a policy (%s); name one with check --policy, "
@@ -75,15 +75,6 @@ def _expected(options: Any, policy: Policy | None) -> Expected:
         booleans=booleans,
         vulnerabilities=accepted,
     )
-
-
-def load_policy(path: str) -> Policy:
-    """Return a policy that a host is to be compared with.
-
-    :param path: of its file
-    :raises PolicyError: with every fault of the file
-    """
-    return document.load(path)
 
 
 def refused(policy: Policy) -> dict[str, frozenset[str]]:

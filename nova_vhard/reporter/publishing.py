@@ -9,7 +9,7 @@ from typing import Any
 from oslo_config import cfg
 from stevedore import named
 
-from nova_vhard.common.log import Seldom, get_logger
+from nova_vhard.common.log import ThrottledLog, get_logger
 from nova_vhard.daemon.interrupts import TimeLimit
 from nova_vhard.host.report import HostReport
 from nova_vhard.reporter.publishers.base import (
@@ -71,7 +71,9 @@ def publish(
         name = target.name
         target.record = record
         record.errors.setdefault(name, 0)
-        told = record.troubles.setdefault(name, Seldom(LOG, logging.ERROR))
+        told = record.troubles.setdefault(
+            name, ThrottledLog(LOG, logging.ERROR)
+        )
         trouble = None
         try:
             with limited():

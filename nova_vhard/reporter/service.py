@@ -11,7 +11,7 @@ from dataclasses import replace
 from oslo_config import cfg
 
 from nova_vhard.common.log import get_logger
-from nova_vhard.daemon.interrupts import Interrupted, last_resort
+from nova_vhard.daemon.interrupts import last_resort
 from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.host import report
 from nova_vhard.host.check import Status
@@ -129,14 +129,3 @@ class Reporter:
         limit = min(limit, self._notifier.period or limit)
         with last_resort(), self._interrupts.breakable(limit=limit):
             yield
-
-    def report_once(self) -> bool:
-        """Do as ``once``, and stop at once when asked to.
-
-        :returns: whether every publisher took the report
-        """
-        with self._interrupts.installed():
-            try:
-                return self.once()
-            except Interrupted:
-                return False

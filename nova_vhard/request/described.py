@@ -7,7 +7,7 @@ Neutron is in the description.
 
 import datetime
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
@@ -28,10 +28,8 @@ from nova_vhard.policy.subject import (
     RESCUE,
     RESIZE,
     UPLOAD,
-    Subject,
     subject_of,
 )
-from nova_vhard.policy.verdict import Verdict
 from nova_vhard.request import compose, passthrough
 from nova_vhard.request.lookups import Flavor, Image, KeptDevice, Server
 from nova_vhard.request.nova_api import ServerReader
@@ -74,50 +72,6 @@ _NOTHING: Mapping[str, Any] = {}
 _RESCUE = {"rescue": {"rescue_image_ref": "the image"}}
 
 Data = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class DescribedRequest:
-    """A described request, read.
-
-    :ivar request: as the gates read it
-    """
-
-    request: ServerRequest
-
-    @property
-    def subject(self) -> Subject:
-        """Who asks."""
-        return self.request.subject
-
-    def verdict(self, policy: Policy, today: datetime.date) -> Verdict:
-        """Return what all gates together decide.
-
-        :param today: the day (UTC) by which exemptions are judged
-        """
-        return self.request.verdict(policy, today)
-
-    def host_checks(
-        self, policy: Policy, today: datetime.date
-    ) -> frozenset[str]:
-        """Return what a host, or its devices, must have proven."""
-        subject, hardware = self.subject, self.request.hardware
-        if subject.operation not in _PLACED:
-            return frozenset()
-        # As the scheduler's gate does: for the hosts a resize is a move.
-        if subject.operation == RESIZE:
-            subject = replace(subject, operation=MOVE)
-        result = host_requirements(policy, hardware, subject, today)
-        checks = frozenset[str]().union(
-            *(
-                requirement.checks
-                for requirement in result
-                # The weaker modes keep no host away.
-                if requirement.mode is Mode.ENFORCE
-            )
-        )
-        mode = one_time_use(policy, hardware, subject, today)
-        return checks | {ONE_TIME_USE} if mode is Mode.ENFORCE else checks
 
 
 class Description:
@@ -222,10 +176,36 @@ class Description:
         )
 
 
+def host_checks(
+    request: ServerRequest, policy: Policy, today: datetime.date
+) -> frozenset[str]:
+    """Return the checks that a host, or its devices, must have passed.
+
+    :param today: the day (UTC) by which exemptions are judged
+    """
+    subject, hardware = request.subject, request.hardware
+    if subject.operation not in _PLACED:
+        return frozenset()
+    # As the scheduler's gate does: for the hosts a resize is a move.
+    if subject.operation == RESIZE:
+        subject = replace(subject, operation=MOVE)
+    result = host_requirements(policy, hardware, subject, today)
+    checks = frozenset[str]().union(
+        *(
+            requirement.checks
+            for requirement in result
+            # The weaker modes keep no host away.
+            if requirement.mode is Mode.ENFORCE
+        )
+    )
+    mode = one_time_use(policy, hardware, subject, today)
+    return checks | {ONE_TIME_USE} if mode is Mode.ENFORCE else checks
+
+
 def read(
     data: Data, edited: Callable[[Any], Any] = lambda find: find
-) -> DescribedRequest:
-    """Read a described request, see Description.
+) -> ServerRequest:
+    """Read a described request, see Description, as the gates read it.
 
     :param edited: returns the lookups with edited documents
     """
@@ -235,7 +215,7 @@ def read(
         project_domain_id=data.get("domain"),
         roles=data.get("roles"),
     )
-    return DescribedRequest(_READERS[data["operation"]](find, requester, data))
+    return _READERS[data["operation"]](find, requester, data)
 
 
 def _boot(find: Description, requester: Any, data: Data) -> ServerRequest:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attestation: the key is here, and some host is attested by it."""
+"""Attestation: the key is on this node, and attests at least one host."""
 
 import datetime
 

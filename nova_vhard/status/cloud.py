@@ -13,7 +13,7 @@ from nova_vhard.catalogue.traits import ATTESTED
 from nova_vhard.common.text import clean
 from nova_vhard.placement.client import VERSION, PlacementError
 from nova_vhard.placement.connect import connect
-from nova_vhard.placement.fleet import fleet
+from nova_vhard.placement.fleet import FRESH, fleet
 from nova_vhard.placement.names import FEW_DAYS, days_ahead
 from nova_vhard.policy.model import PassthroughRule
 from nova_vhard.request.flavor_traits import TraitPlan, plan_traits
@@ -33,7 +33,6 @@ _FIXES: Mapping[int | None, str] = {
     403: "give the user of {} the role service",
     406: f"upgrade Placement: microversion {VERSION} is needed",
 }
-_FRESH = "fresh"
 #: Clocks of machines that NTP keeps are much nearer.
 _APART = datetime.timedelta(minutes=5)
 
@@ -80,9 +79,9 @@ def _try(name: str, conf: cfg.ConfigOpts) -> Iterator[Result]:
         apart = abs(now - email.utils.parsedate_to_datetime(stamp))
         if apart > _APART:
             yield fail(
-                f"The clocks here and of Placement are {apart} apart, so "
-                "reports look too old or too new. Fix: correct the wrong "
-                "clock (chronyc makestep on that machine)."
+                "The clocks of this node and of Placement differ by "
+                f"{apart}, so reports look too old or too new. Fix: correct "
+                "the wrong clock (chronyc makestep on that machine)."
             )
     except PlacementError as error:
         fix = _FIXES.get(
@@ -190,7 +189,7 @@ def reporters(node: Node) -> Result:
             )
         )
     status = {name: status.get(name, "silent") for name in judged}
-    silent = [name for name, item in status.items() if item != _FRESH]
+    silent = [name for name, item in status.items() if item != FRESH]
     if silent:
         answer = fail if len(silent) == len(status) else warn
         doubt.insert(

@@ -15,7 +15,7 @@ from oslo_config import cfg
 from nova_vhard.conf import placement, vhard
 from nova_vhard.status.answers import Broken, NotHere
 
-#: What nova-scheduler asks where nothing is set.
+#: Filters that nova-scheduler enables by default.
 STOCK_FILTERS = [
     "ComputeFilter",
     "ComputeCapabilitiesFilter",

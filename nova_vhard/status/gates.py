@@ -108,10 +108,10 @@ def filters(node: Node) -> str:
 def nova_api(node: Node) -> Result:
     """Judge every pipeline of nova-api that serves users.
 
-    A gate in ``/v2.1`` alone can be walked around by ``/v2``. The file is
-    the one that nova-api loads under WSGI. That of ``[wsgi]
-    api_paste_config``, which only a nova-api that serves by itself reads
-    (before Nova 32), is judged too where it is another.
+    If only ``/v2.1`` has a gate, users can bypass it through ``/v2``. The file
+    is the one that nova-api loads under WSGI. If ``[wsgi] api_paste_config``
+    names another file, it is checked, too; only a standalone nova-api reads it
+    (before Nova 32).
     """
     conf = node.nova
     if conf.api.auth_strategy != "keystone":
@@ -122,9 +122,9 @@ def nova_api(node: Node) -> Result:
     loaded = files.wsgi_paste(conf, os.environ)
     if not os.path.exists(loaded):
         doubt = warn(
-            f"Under WSGI nova-api loads {loaded}, which is not there. Run "
-            "this command with the OS_NOVA_CONFIG_DIR and "
-            "OS_NOVA_CONFIG_FILES that nova-api has."
+            f"Under WSGI, nova-api would load {loaded}, which does not "
+            "exist. Run this command with the same OS_NOVA_CONFIG_DIR and "
+            "OS_NOVA_CONFIG_FILES as nova-api."
         )
         other = _file(conf, conf.wsgi.api_paste_config, "nova")
         return together([other, doubt], "")
@@ -134,8 +134,8 @@ def nova_api(node: Node) -> Result:
         return result
     other = _file(conf, named, "nova")
     text = (
-        f"{other.details} It is what [wsgi] api_paste_config names, and "
-        f"{loaded} is loaded."
+        f"{other.details} This file is named by [wsgi] api_paste_config, but "
+        f"under WSGI, nova-api loads {loaded}."
     )
     return together([result, fine(text) if not other.code else warn(text)], "")
 
@@ -158,8 +158,8 @@ def _file(conf: cfg.ConfigOpts, name: str, service: str) -> Result:
     if not lacking:
         return fine(f"{path}: the gate is in every user pipeline.")
     return fail(
-        f"{path}: no gate behind the context in {', '.join(lacking)}: "
-        "requests through these pipelines are not checked. Run "
+        f"{path}: no gate in {', '.join(lacking)}: requests through these "
+        "pipelines are not checked. Run "
         f"nova-vhard-paste add {service} {path}, and restart {service}-api."
     )
 

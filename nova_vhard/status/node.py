@@ -45,7 +45,7 @@ class Node:
     def gated(self) -> Iterator[tuple[str, cfg.ConfigOpts]]:
         """Yield nova and glance, each with its configuration if it has any.
 
-        What keeps it from being read is a matter of other checks.
+        Other checks report files that cannot be read.
         """
         for service in ("nova", "glance"):
             with contextlib.suppress(NotHere, Broken):
@@ -89,15 +89,21 @@ class Node:
     def placement(self) -> Placement:
         """Placement, as nova-scheduler logs in to it.
 
-        :raises PlacementError: if the login makes no sense
+        :raises PlacementError: if the configuration of the login is invalid
         """
         return connect(self.nova)
 
     @functools.cached_property
     def cloud(self) -> Connection:
         """The cloud's APIs, by ``--os-cloud`` or else by Nova's login."""
-        if self.conf.os_cloud:
-            return openstack.connect(cloud=self.conf.os_cloud)
+        name = self.conf.os_cloud
+        if name:
+            try:
+                return openstack.connect(cloud=name)
+            except openstack.exceptions.ConfigException as error:
+                raise Broken(
+                    f"--os-cloud {name}: {str(error).rstrip('.')}"
+                ) from error
         auth = loading.load_auth_from_conf_options(self.nova, "placement")
         session = loading.load_session_from_conf_options(
             self.nova, "placement", auth=auth
@@ -117,6 +123,6 @@ class Node:
         try:
             access = session.auth.get_access(session)
         except AttributeError:
-            # A token that was handed over; no role is known of it.
+            # The login is a bare token, whose roles are unknown.
             return None
         return "admin" in {role.lower() for role in access.role_names}

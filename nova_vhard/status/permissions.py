@@ -35,11 +35,11 @@ def permissions(node: Node) -> Result:
     """Judge owner and mode of each file that a gate depends on.
 
     =======  ==========================================================
-    SUCCESS  root alone may change them, and only its group read what
-             has passwords
-    WARNING  the service itself may change them, or others read passwords
-    FAILURE  anybody may change one of them, or somebody but root what
-             root runs
+    SUCCESS  only root can change the files, and no other user can read
+             those with passwords
+    WARNING  the service can change a file, or any user can read passwords
+    FAILURE  any user can change a file, or a user other than root can
+             change a program that root runs
     =======  ==========================================================
 
     :raises NotHere: if none of them is on this node
@@ -77,7 +77,7 @@ def _files(node: Node) -> Iterator[_File]:
 def _judge(path: str, kind: str) -> Iterator[Result]:
     """Yield what is wrong with a file, and with the folder that it is in.
 
-    Whoever may write to the folder may put another file there.
+    A user who may write to the folder can replace the file.
     """
     folder = os.path.dirname(os.path.realpath(path))
     try:
@@ -86,7 +86,7 @@ def _judge(path: str, kind: str) -> Iterator[Result]:
         yield warn(f"{line(path)}: {error.strerror}.")
         return
     path, mode = line(path), stat.S_IMODE(status.st_mode)
-    # Or anybody may put another file into the folder.
+    # Or any user can replace the file in its folder.
     anybody = mode & stat.S_IWOTH or (
         above.st_mode & stat.S_IWOTH and not above.st_mode & stat.S_ISVTX
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policy: it can be used, and it is the one that is used."""
+"""The policy: the file is valid, and the services use it."""
 
 import contextlib
 import functools
@@ -74,9 +74,10 @@ def _judge(
     conf: cfg.ConfigOpts,
     digests: dict[str, str | None],
 ) -> Iterator[Result]:
-    """Judge one configuration's policy; what a file says is said once.
+    """Check the policy of one configuration; report each file only once.
 
-    :param digests: of the files so far, None for a broken one; added to
+    :param digests: digests of the files so far, None for an invalid file; the
+        digest of this one is added
     """
     path = os.path.abspath(conf.vhard.policy_file)
     known = path in digests
@@ -162,12 +163,12 @@ def _running(
     own = str(release.INSTALLED)
     if runs["release"] != own:
         yield warn(
-            f"{service} runs nova-vhard {runs['release']}, and this command "
-            f"is of {own}: restart {service} once its package is {own}."
+            f"{service} runs nova-vhard {runs['release']}, but this command "
+            f"is version {own}: restart {service} after its package is {own}."
         )
     judges = f"{service} uses policy {digest} of {runs['file']}"
     if refused:
-        # This version has the same faults to name.
+        # If the file is invalid here, too, its errors are reported below.
         why = f": {refused}" if now else ""
         yield (warn if digest else fail)(
             f"{judges} and refuses the file since {since}{why}. Fix the "

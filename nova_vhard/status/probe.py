@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The running services: do they refuse, and judge by which policy?
+"""Probes of running services: is there a gate, and which policy does it use?
 
-Each request to an API is one that the gate refuses and that the service itself
-refuses where there is no gate, so that nothing is left behind: a server of a
-flavor that does not exist, an image of a format that does not exist.
+The API probes send requests that the gate refuses. Without a gate, the service
+itself rejects them, so nothing is created: the flavor of the server, or the
+format of the image, does not exist.
 
-A scheduler refuses nothing that the API gate has let through, so that only its
-own decision event tells: of a server that is clean, without network, and
-deleted again.
+A scheduler never refuses a request that the API gate has accepted, so only its
+decision event proves that it checked one. This probe boots a server without a
+network that the policy allows, and deletes it.
 """
 
 import contextlib
@@ -35,11 +35,12 @@ from nova_vhard.status.node import Node
 
 _KIND = "disk_bus"
 _PROPERTY = "hw_disk_bus"
-#: Of what is asked for, and of a server that a killed run may leave.
+#: Name of the requested server or image; also of a server that remains if the
+#: command is killed.
 NAME = "nova-vhard-probe"
-#: What to ask for, the first that the policy refuses.
+#: Buses to try; the first that the policy refuses is requested.
 _BUSES = ("ide", "usb", "sata", "scsi", "virtio")
-#: How gates begin what they answer; the status alone may be anybody's.
+#: How a gate's answer begins; its HTTP status could also be another's.
 _REFUSES = "This cloud's hardening policy refuses the request:"
 _SPEAKS = "hardening policy of this cloud"
 _UNAUTHORIZED = 401
@@ -105,7 +106,7 @@ def _probe(
     value = _refused_value(node)
     endpoint = node.cloud.config.get_session_client(service).get_endpoint()
     if not endpoint:
-        raise NotHere(f"endpoint of {service} in the catalogue")
+        raise Broken(f"the catalogue has no endpoint of {service}")
     url = place(str(endpoint).rstrip("/"))
     answers = Counter(
         _answer(node.cloud.session, url, body(value))
@@ -136,13 +137,16 @@ def _refused_value(node: Node) -> str:
     mode = (rule.mode if rule else None) or policy.mode
     if not policy.enabled or rule is None or mode is not Mode.ENFORCE:
         raise Broken(
-            f"the policy does not enforce {_KIND}, so that no gate would "
-            "refuse anything; look for decision events instead"
+            f"the policy does not enforce {_KIND}, so no gate would refuse "
+            "the probe; look for decision events in the logs instead"
         )
     for value in _BUSES:
         if value not in rule.allow:
             return value
-    raise Broken(f"the policy allows every {_KIND}, so that none is refused")
+    raise Broken(
+        f"the policy allows every {_KIND}, so no gate would refuse the probe; "
+        "look for decision events in the logs instead"
+    )
 
 
 def _answer(session: Any, url: str, body: Mapping[str, Any]) -> str:
@@ -165,7 +169,7 @@ def _answer(session: Any, url: str, body: Mapping[str, Any]) -> str:
 
 
 def scheduler(node: Node) -> Result:
-    """Boot a server, and look for what the scheduler says of it.
+    """Boot a server, and look for the scheduler's decision event.
 
     =======  ==============================================================
     SUCCESS  a scheduler judged it, by the policy that this command reads
@@ -176,8 +180,8 @@ def scheduler(node: Node) -> Result:
     """
     if not node.conf.scheduler_log:
         raise Broken(
-            "no --scheduler-log is named: the log of each nova-scheduler, "
-            "where its decision events are"
+            "--scheduler-log is missing: specify the log of each "
+            "nova-scheduler, which contains its decision events"
         )
     try:
         logs = {
@@ -198,19 +202,20 @@ def scheduler(node: Node) -> Result:
     where = f"A server of the image and flavor (it became {clean(status)})"
     if not events:
         return fail(
-            f"{where} was judged by no scheduler whose log was named: is "
-            "VirtHardeningFilter in enabled_filters, was nova-scheduler "
-            "restarted, is the log that of each scheduler, and does it have "
-            "level INFO of nova_vhard.decisions?"
+            f"{where} was judged by no scheduler whose log was specified. "
+            "Check that VirtHardeningFilter is in enabled_filters, that "
+            "nova-scheduler was restarted since, that --scheduler-log names "
+            "the log of every scheduler, and that the log includes level INFO "
+            "of nova_vhard.decisions."
         )
     policies = {str(event.get("policy")) for event in events}
     if policies != {node.policy.digest}:
         listed = clean(", ".join(sorted(policies)), 200)
         return warn(
-            f"{where} was judged by policy {listed}, and not by "
-            f"{node.policy.digest}, which this command reads: name the "
-            "scheduler's by --policy, or "
-            "see why it goes by another."
+            f"{where} was judged by policy {listed}, but not by "
+            f"{node.policy.digest}, which this command reads. Specify the "
+            "scheduler's policy with --policy, or run nova-vhard-status "
+            "upgrade check on its node."
         )
     return fine(
         f"{where} was judged by the scheduler, by policy {node.policy.digest}."
@@ -225,7 +230,7 @@ def _booted(node: Node) -> Iterator[str]:
     """
     image, flavor = node.conf.probe_image, node.conf.probe_flavor
     if not image or not flavor:
-        raise Broken("--probe-image and --probe-flavor are to be named")
+        raise Broken("specify --probe-image and --probe-flavor")
     compute = node.compute
     try:
         server = compute.create_server(
@@ -238,8 +243,8 @@ def _booted(node: Node) -> Iterator[str]:
     except sdk.SDKException as error:
         text = clean(error, 400).rstrip(".")
         raise Broken(
-            f"the server is refused, none was made: {text} (--probe-image "
-            "and --probe-flavor take ids, not names)"
+            f"the test server was refused and not created: {text} "
+            "(--probe-image and --probe-flavor take ids, not names)"
         ) from error
     try:
         yield str(server.id)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of Nova's own that weaken a policy, or that it relies on."""
+"""Nova's own settings that a policy relies on, or that weaken it."""
 
 from collections.abc import Iterator
 
@@ -23,9 +23,9 @@ _PCI_FILTER = "PciPassthroughFilter"
 
 
 def service_token(node: Node) -> Result:
-    """Judge whether Nova says who it is when it asks Glance.
+    """Check that Nova sends its service token to Glance.
 
-    Without its token a snapshot cannot be told from a user's upload.
+    Without the token, a gate cannot tell a snapshot from a user's upload.
     """
     group = node.nova.service_user
     if not group.send_service_user_token:
@@ -46,12 +46,13 @@ def service_token(node: Node) -> Result:
 
 
 def access_rules(node: Node) -> Result:
-    """Judge whether Placement holds credentials to their access rules.
+    """Check that Placement enforces the access rules of credentials.
 
     =======  ==========================================================
     SUCCESS  it does
-    WARNING  it refuses credentials that have any: no host is enrolled
-    FAILURE  each of them can void its rules
+    WARNING  it refuses all credentials with access rules, including
+             those of enrolled hosts
+    FAILURE  a user of such a credential can bypass its rules
     =======  ==========================================================
     """
     group = node.placement_api.keystone_authtoken
@@ -67,8 +68,8 @@ def access_rules(node: Node) -> Result:
     if not group.service_token_roles_required:
         return fail(
             f"service_token_roles_required is off in {where}: a user who also "
-            "sends the own token as X-Service-Token bypasses access rules, so "
-            "that the credential of one host can write for every host. "
+            "sends the same token as X-Service-Token bypasses access rules, "
+            "so the credential of one host can write for every host. "
             "Set service_token_roles_required = true."
         )
     return fine("Placement enforces the access rules of credentials.")
@@ -173,9 +174,9 @@ def _weakest(policy: Policy, own: Mode | None) -> Mode:
 
 
 def defaults(node: Node) -> Result:
-    """Compare what nova-compute does by itself with ``assume``.
+    """Compare nova-compute's defaults with ``assume`` of the policy.
 
-    Only of this file: hosts that read another one have a host check.
+    Only for this nova.conf; a host check covers hosts with another one.
     """
     conf = node.nova
     driver = conf.compute_driver or ""

@@ -40,10 +40,10 @@ from nova_vhard.policy.model import (
     Assume,
     DeviceRule,
     Exemption,
+    GuardSettings,
     HostsRule,
     HotPlug,
     Mode,
-    OnHost,
     PassthroughRule,
     Policy,
     ProjectMode,
@@ -238,9 +238,9 @@ def test_each_file_has_the_limit(tmp_path, monkeypatch):
 def test_what_one_file_says(tmp_path):
     path = write(tmp_path / "top.yaml", f"{EXTENDING}mode: warn\n")
     assert document.own(path) == {
-        "version": provenance.Said("1", path, 1),
-        "extends": provenance.Said("base.yaml", path, 2),
-        "mode": provenance.Said("warn", path, 3),
+        "version": provenance.LocatedValue("1", path, 1),
+        "extends": provenance.LocatedValue("base.yaml", path, 2),
+        "mode": provenance.LocatedValue("warn", path, 3),
     }
     # a file that extends this one can add the list of allowed values
     write(tmp_path / "top.yaml", f"{HEAD}guest_devices: {{pmu: {{}}}}\n")
@@ -427,7 +427,7 @@ POLICY = Policy(
     hosts=HostsRule(frozenset(("smt",)), Mode.AUDIT, 5, Trust.ATTESTED),
     moves_guest_devices=Mode.AUDIT,
     moves_hosts=Mode.ENFORCE,
-    on_host=OnHost(Mode.ENFORCE, HotPlug.DETACH, Unanswered.REFUSE),
+    on_host=GuardSettings(Mode.ENFORCE, HotPlug.DETACH, Unanswered.REFUSE),
     projects=(
         ProjectMode(Mode.AUDIT, projects=frozenset(("p1",))),
         ProjectMode(Mode.ENFORCE, domains=frozenset(("d1",))),
@@ -473,12 +473,12 @@ DEFAULT = Policy(
     moves_guest_devices=Mode.WARN,
     moves_hosts=Mode.WARN,
     hosts=HostsRule(max_report_age=2),
-    on_host=OnHost(Mode.AUDIT, HotPlug.REPORT, Unanswered.ALLOW),
+    on_host=GuardSettings(Mode.AUDIT, HotPlug.REPORT, Unanswered.ALLOW),
 )
 
 
 def on_host(**fields):
-    return replace(DEFAULT, on_host=OnHost(**fields))
+    return replace(DEFAULT, on_host=GuardSettings(**fields))
 
 
 def of_hypervisors(*names):
@@ -865,16 +865,18 @@ TREE_CONTENT = {
     "projects": [],
 }
 TREE = {
-    "mode": provenance.Said("warn", "f", 11),
+    "mode": provenance.LocatedValue("warn", "f", 11),
     "guest_devices": {
-        "disk_bus": {"allow": provenance.Said(["virtio", "scsi"], "f", 13)}
+        "disk_bus": {
+            "allow": provenance.LocatedValue(["virtio", "scsi"], "f", 13)
+        }
     },
     "exemptions": [
         {
-            "id": provenance.Said("a", "f", 13),
-            "roles": provenance.Said(["x"], "f", 13),
+            "id": provenance.LocatedValue("a", "f", 13),
+            "roles": provenance.LocatedValue(["x"], "f", 13),
         },
-        {"id": provenance.Said("b", "f", 13)},
+        {"id": provenance.LocatedValue("b", "f", 13)},
     ],
     "projects": [],
 }
@@ -887,9 +889,9 @@ def test_every_value_with_its_path():
             ("guest_devices", "disk_bus", "allow"),
             TREE["guest_devices"]["disk_bus"]["allow"],
         ),
-        (("exemptions", 0, "id"), provenance.Said("a", "f", 13)),
-        (("exemptions", 0, "roles"), provenance.Said(["x"], "f", 13)),
-        (("exemptions", 1, "id"), provenance.Said("b", "f", 13)),
+        (("exemptions", 0, "id"), provenance.LocatedValue("a", "f", 13)),
+        (("exemptions", 0, "roles"), provenance.LocatedValue(["x"], "f", 13)),
+        (("exemptions", 1, "id"), provenance.LocatedValue("b", "f", 13)),
     ]
 
 
@@ -921,8 +923,8 @@ ASKED = "hosts-passthrough, kernel_aslr"
             provenance.tree,
             ({"hosts": {"projects": ["p"]}, "requires": ["q"]}, "f", Lines),
             {
-                "hosts": {"projects": provenance.Said(["p"], "f", 12)},
-                "requires": provenance.Said(["q"], "f", 11),
+                "hosts": {"projects": provenance.LocatedValue(["p"], "f", 12)},
+                "requires": provenance.LocatedValue(["q"], "f", 11),
             },
         ),
         (provenance.plain, (TREE,), TREE_CONTENT),

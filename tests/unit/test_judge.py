@@ -635,7 +635,7 @@ def stack(*names):
 )
 def test_everything_behind_is_found_in_order(names, first):
     layers = stack(*names)
-    assert list(routing.behind(layers[0])) == layers
+    assert list(routing.wrapped(layers[0])) == layers
     wanted = layers[first:].__contains__
     found = routing.find(layers[0], wanted, "Nova", "there")
     assert found == (layers[first], layers[:first])
@@ -645,7 +645,7 @@ def test_what_cannot_be_called_is_no_application_and_a_ring_has_an_end():
     layer = Layer("application", "a name")
     layer.app = ring = Layer()
     ring.app = ring
-    assert [*dict.fromkeys(routing.behind(layer))] == [layer, ring]
+    assert [*dict.fromkeys(routing.wrapped(layer))] == [layer, ring]
 
 
 def test_without_a_router_what_stands_there_is_named():

@@ -279,7 +279,7 @@ def test_a_trouble_is_logged_seldom_and_its_end_once(
 ):
     clock = SimpleNamespace()
     monkeypatch.setattr(log, "time", clock)
-    seldom = log.Seldom(LOG, logging.ERROR, **interval)
+    seldom = log.ThrottledLog(LOG, logging.ERROR, **interval)
     for now, step, text, key in steps:
         clock.monotonic = mock.Mock(return_value=now)
         getattr(seldom, step)("%s", text, **({"key": key} if key else {}))
@@ -290,13 +290,15 @@ def test_a_trouble_is_logged_seldom_and_its_end_once(
 
 
 def test_a_trouble_is_logged_with_its_traceback(caplog):
-    log.Seldom(LOG, logging.ERROR).say("away", exc_info=raised(Trouble()))
+    log.ThrottledLog(LOG, logging.ERROR).say(
+        "away", exc_info=raised(Trouble())
+    )
     assert [bool(each.exc_info) for each in caplog.records] == [True]
 
 
 def test_what_others_log_in_this_thread_is_taken(caplog):
     others = logging.getLogger("others.notify")
-    withheld = log.Withheld([others.name])
+    withheld = log.CapturedErrors([others.name])
     assert withheld.take() is None
     error = raised(Trouble("lost"))
     others.error("here", exc_info=error)

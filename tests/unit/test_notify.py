@@ -249,7 +249,7 @@ def test_the_longer_it_fails_the_longer_it_waits(monkeypatch):
     monkeypatch.setattr(
         notify, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic)
     )
-    monkeypatch.setattr(notify, "Withheld", list)
+    monkeypatch.setattr(notify, "CapturedErrors", list)
     info = mock.Mock(side_effect=OSError)
     worker = notify._Worker(lambda: SimpleNamespace(info=info), 1, dict)
     worker._queue = mock.Mock()

@@ -619,7 +619,7 @@ SMT = {"hosts": {"require": ["smt"]}, "moves": {"hosts": "warn"}}
 
 
 def read(operation, **data):
-    return described.read({"operation": operation, **data}).request
+    return described.read({"operation": operation, **data})
 
 
 def bus(origin, holder):
@@ -871,13 +871,8 @@ def test_a_server_keeps_its_root_disk(server, choices, devices):
 def test_what_a_host_and_its_devices_must_have_proven(
     operation, sections, checks
 ):
-    data = described.read(
-        {
-            "operation": operation,
-            "flavor": (DESCRIBED_ALIAS if sections else DEMAND),
-        }
-    )
-    assert data.host_checks(policy(**sections), TODAY) == checks
+    request = read(operation, flavor=DESCRIBED_ALIAS if sections else DEMAND)
+    assert checks == described.host_checks(request, policy(**sections), TODAY)
 
 
 @pytest.mark.parametrize(

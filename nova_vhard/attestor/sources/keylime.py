@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Source ``keylime``: the verifier of Keylime, by its API with mutual TLS.
 
-Its PASS proves nothing: it is there from the moment that an agent is added,
-and for a minute after one has vanished (Keylime 7.14). What counts is when an
-agent was last verified with success.
+The status PASS proves nothing: an agent has it from the moment that it is
+added, and for a minute after it has vanished (Keylime 7.14). Only the time of
+the last successful verification counts.
 """
 
 import json
@@ -131,7 +131,7 @@ class Keylime(Source):
             if entries and not any(
                 type(entry) is dict for _, entry in entries
             ):
-                raise ValueError("nothing in it is an agent")
+                raise ValueError("no entry is an agent")
         except _NO_LIST as error:
             raise SourceError(
                 f"{self._url}: the answer is not a list of agents "
@@ -161,8 +161,8 @@ class Keylime(Source):
             if packed.lower() != _PLAIN:
                 # A few kilobytes may stand for more than any memory holds.
                 raise SourceError(
-                    f"{self._url}: the answer is packed ({clean(packed, 40)}):"
-                    " nobody has asked for it"
+                    f"{self._url}: the answer has Content-Encoding "
+                    f"{clean(packed, 40)}, which was not requested"
                 )
             body = b""
             for chunk in response.iter_content(_CHUNK):

@@ -23,7 +23,6 @@ def load(conf: cfg.ConfigOpts) -> Source:
             name,
             invoke_on_load=True,
             invoke_args=(conf,),
-            on_load_failure_callback=_raise,
             warn_on_missing_entrypoint=False,
         )
     except exception.NoMatches as error:
@@ -32,7 +31,3 @@ def load(conf: cfg.ConfigOpts) -> Source:
         raise ValueError(f"{place} cannot be loaded: {error}") from error
     source: Source = manager.driver
     return source
-
-
-def _raise(manager: object, point: object, error: BaseException) -> None:
-    raise error

@@ -114,7 +114,7 @@ class GuestCage(Check):
 
         answers = of_each(host, judge)
         if not answers:
-            return _nobody(host)
+            return _without_guests(host)
         return mac.settle_all(
             answers, "", f"all {len(answers)} guests are confined"
         )
@@ -153,8 +153,9 @@ def _inherited(host: Host, result: confinement.Cage) -> Iterator[str]:
 
 
 def _sharing(host: Host, table: guests.Table, guest: Guest) -> str:
-    """Return whose mount namespace a guest is in; empty for its own.
+    """Return the pid of a process that shares a guest's mount namespace.
 
+    :returns: empty if the guest has a mount namespace of its own
     :raises Unreadable: if a process that runs does not show its mounts, or
         nothing shows those of the host's first process
     """
@@ -175,7 +176,7 @@ def _sharing(host: Host, table: guests.Table, guest: Guest) -> str:
     return "1" if own & confinement.mount_ids(host.root, "1") else ""
 
 
-def _nobody(host: Host) -> Answer:
+def _without_guests(host: Host) -> Answer:
     """Judge a host without guests by what libvirt gives the next one."""
     if not guests.complete(host.root):
         return unknown(
@@ -188,7 +189,7 @@ def _nobody(host: Host) -> Answer:
     )
     if answer.status is Status.PASS:
         return passed("no guest is running; libvirt will confine the next one")
-    return mac.of_nobody(answer)
+    return mac.without_guests(answer)
 
 
 def _settings(host: Host) -> Answer:

@@ -175,9 +175,9 @@ def _exposed(
 
 
 def _own(host: Host, pid: str) -> frozenset[str]:
-    """Return a daemon's sockets; none where only root sees them.
+    """Return the sockets of a daemon; none if only root can see them.
 
-    The first process has sockets of everybody's: those are not looked at.
+    PID 1 holds the sockets of all services, so none are returned for it.
     """
     if pid == _FIRST:
         return frozenset()

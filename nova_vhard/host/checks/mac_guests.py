@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator
 
 from nova_vhard.host import guests
-from nova_vhard.host.all_guests import unseen
+from nova_vhard.host.all_guests import hidden_guests
 from nova_vhard.host.check import (
     Answer,
     Check,
@@ -66,7 +66,7 @@ class MacGuests(Check):
         """Judge the labels in procfs."""
         answers: list[Answer] = []
         try:
-            model = mac.counting(host)
+            model = mac.active_model(host)
         except Unreadable as error:
             model = _NOT_SURE
             answers.append(unread(error))
@@ -74,7 +74,7 @@ class MacGuests(Check):
         table = guests.table(host, model == mac.APPARMOR)
         # A guest that only libvirt knows may share the label of one that is
         # seen.
-        troubles = [*table.unknown, *unseen(host, table)]
+        troubles = [*table.unknown, *hidden_guests(host, table)]
         if not (table.guests or troubles or answers):
             if not guests.complete(host.root):
                 return unknown(
@@ -82,7 +82,7 @@ class MacGuests(Check):
                     "visible either (PID namespace, hidepid)",
                     WHOLE_TABLE,
                 )
-            return mac.of_nobody(mac.confinement(host))
+            return mac.without_guests(mac.confinement(host))
         answers += [unknown(trouble, WHOLE_TABLE) for trouble in troubles]
         judged = [(guest, _judge(guest, model)) for guest in table.guests]
         # A report has room for some lines only: the worst come first.

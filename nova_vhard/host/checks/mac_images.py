@@ -89,7 +89,7 @@ class MacImages(Check):
             )
         running = host.libvirt.running()
         if not running:
-            return mac.of_nobody(mac.confinement(host))
+            return mac.without_guests(mac.confinement(host))
         # A guest that has just started may be missing in a table that was read
         # before it.
         table = guests.table(host, having={domain.uuid for domain in running})

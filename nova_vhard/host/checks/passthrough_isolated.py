@@ -67,7 +67,7 @@ class PassthroughIsolated(Check):
             return strange
         # Members of a group reach each other without the IOMMU: a guest's
         # device could write to a disk controller of the host.
-        alone, kept = _company(root, offered)
+        alone, kept = _group_members(root, offered)
         root.note(*alone.values(), *kept, first=True)
         if alone:
             return device_iommu.alone(root, list(alone))
@@ -95,7 +95,7 @@ class PassthroughIsolated(Check):
         )
 
 
-def _company(
+def _group_members(
     root: HostRoot, offered: list[passthrough_devices.Offer]
 ) -> tuple[dict[str, str], list[str]]:
     """Return the offered devices without a group, and what stays in one.

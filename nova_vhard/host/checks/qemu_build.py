@@ -184,9 +184,9 @@ class QemuPie(_Build):
 
 @_answers("every emulator calls them", "one calls none")
 class QemuFortify(_Build):
-    """Functions of glibc's that check the size of what they write are called.
+    """The emulator calls the glibc functions that check buffer sizes.
 
-    It cannot be told of a static emulator, nor of one for musl.
+    This cannot be determined for a static emulator, or for one built for musl.
     """
 
     name = "qemu_fortify"

@@ -180,7 +180,7 @@ def security_models(
     :param capabilities: ``<capabilities>``
     :returns: model (selinux, apparmor, dac, none) to its base labels
     """
-    # The order is libvirt's: mac.counting() takes its first driver that is
+    # The order is libvirt's: mac.active_model() takes its first driver that is
     # SELinux or AppArmor for the one that confines guests.
     return {
         item.findtext("model") or "": tuple(

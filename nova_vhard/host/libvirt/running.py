@@ -126,11 +126,6 @@ class Running:
         self._root = host.root
 
     @cached_property
-    def guests(self) -> guests.Table:
-        """Every QEMU that is a guest."""
-        return guests.table(self._host)
-
-    @cached_property
     def daemons(self) -> list[tuple[str, str]]:
         """Pid and name of each of libvirt's daemons.
 
@@ -200,8 +195,9 @@ class Running:
         result: list[Target] = []
         # A process that may be a guest is a doubt, which the checks answer
         # with: the guests that can be seen prove nothing about it.
-        doubts = [unknown(text, WHOLE_TABLE) for text in self.guests.unknown]
-        for guest in self.guests.guests:
+        table = guests.table(self._host)
+        doubts = [unknown(text, WHOLE_TABLE) for text in table.unknown]
+        for guest in table.guests:
             try:
                 result.append(self._of_guest(guest))
             except Unreadable as error:

@@ -121,7 +121,7 @@ def active(root: HostRoot) -> tuple[str, ...]:
     return tuple(result + [APPARMOR] * apparmor.enabled(root))
 
 
-def counting(host: Host) -> str | None:
+def active_model(host: Host) -> str | None:
     """Return the model that counts: libvirt's, or else the kernel's.
 
     :returns: None where there is none, in the kernel neither
@@ -187,20 +187,20 @@ def effective(host: Host, model: str, labels: Iterable[str]) -> Answer:
         label.type: item for item in labels if (label := selinux.parse(item))
     }
     return settle(
-        attempt(_domain, root, item) for item in one_of_each.values()
+        attempt(_domain, root, kind, item)
+        for kind, item in one_of_each.items()
     )
 
 
-def _domain(root: HostRoot, label: str) -> Answer:
+def _domain(root: HostRoot, kind: str, label: str) -> Answer:
     loose = selinux.permissive(root, label)
     root.note(
         f"{selinux.ACCESS}: {label} is {'' if loose else 'not '}permissive"
     )
     if loose:
-        kind = selinux.parse(label)
         return failed(
             f"the domain of {label} is permissive",
-            f"semanage permissive -d {kind.type if kind else 'svirt_t'}",
+            f"semanage permissive -d {kind}",
         )
     return _GOOD
 
@@ -224,12 +224,13 @@ def confinement(host: Host) -> Answer:
     )
 
 
-def of_nobody(answer: Answer) -> Answer:
-    """Return the answer of a host that shows no guest.
+def without_guests(answer: Answer) -> Answer:
+    """Return the answer for a host on which no guest is visible.
 
-    Where libvirt is silent nobody but procfs says that none runs.
+    If the answer is UNKNOWN, the reason says only that no guest process is
+    visible: libvirt may not have answered, and then only procfs says so.
 
-    :param answer: of the next guest
+    :param answer: the answer for the next guest
     """
     if answer.status is not Status.UNKNOWN:
         return answer._replace(reason=f"no guest is running; {answer.reason}")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether nova-compute runs with the configuration that the pre-step read.
 
-It reads its files when it starts, and none of the options that the checks
-need is one that it takes up later: a signal does not, either.
+It reads its files when it starts. It does not reload any of the options that
+the checks need, not even after a signal.
 """
 
 import contextlib

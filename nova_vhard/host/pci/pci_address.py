@@ -6,7 +6,6 @@ The meaning is Nova's (``PciAddressSpec`` and its kin in nova/pci/devspec.py).
 
 import abc
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,8 @@ _DIGITS = {"domain": 4, "bus": 2, "slot": 2, "function": 1}
 _FIELDS = tuple(_LARGEST)
 _ONLY_HEX = re.compile(r"[0-9a-fA-F]*")
 
-Fields = tuple[str, str, str, str]
+#: Domain, bus, slot and function.
+Fields = tuple[str, ...]
 
 
 class SpecError(ValueError):
@@ -114,7 +114,7 @@ def read(value: Any) -> AddressSpec:
         return glob(value)
     if isinstance(value, dict):
         # A key that Nova does not know ("slots") leaves that field open.
-        fields = _fields(value.get(name, ".*") for name in _FIELDS)
+        fields = tuple(value.get(name, ".*") for name in _FIELDS)
         try:
             for field in fields:
                 # TypeError: a number instead of a text. Nova does not catch
@@ -143,13 +143,8 @@ def glob(text: str) -> GlobSpec:
     ]
     # A blank function is invalid; other blank fields match anything.
     fields.append(function.strip() if function else ANY)
-    parts = _fields(
+    parts = tuple(
         number(name, field, _LARGEST[name], _DIGITS[name])
         for name, field in zip(_FIELDS, fields, strict=True)
     )
     return GlobSpec(parts)
-
-
-def _fields(parts: Iterable[str]) -> Fields:
-    domain, bus, slot, function = parts
-    return domain, bus, slot, function

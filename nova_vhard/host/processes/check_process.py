@@ -75,7 +75,7 @@ class Isolation:
         stuck = self.stuck
         for number, check in enumerate(checks):
             if pid := stuck.get(check.name):
-                text = f"not asked: process {pid} of an earlier time hangs"
+                text = f"not asked: process {pid} of an earlier run hangs"
                 result[number] = check.unknown(text), 0.0
         todo: Sequence[int] = sorted(
             set(range(len(checks))) - set(result),

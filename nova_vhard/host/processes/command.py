@@ -33,7 +33,7 @@ def output(command: Sequence[str], seconds: float) -> str:
     """Return what a program prints before it ends with 0.
 
     :param command: path and arguments
-    :raises Failed: if it fails, takes too long or says too much
+    :raises Failed: if it fails, takes too long or prints too much
     :raises OSError: if it cannot be started
     """
     process = subprocess.Popen(  # noqa: S603 - what a caller names
@@ -95,7 +95,7 @@ def _read(process: subprocess.Popen[bytes], deadline: float) -> str:
             parts.append(part)
             left -= len(part)
             if left < 0:
-                raise Failed("says too much")
+                raise Failed("prints too much")
     raise subprocess.TimeoutExpired(process.args, 0)
 
 

@@ -18,7 +18,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from nova_vhard.host.qemu.elf_file import BadElf, ElfFile
 from nova_vhard.host.root import HostRoot, Unreadable
@@ -111,10 +111,8 @@ def examine(
                 # A file that becomes shorter while it is mapped ends this
                 # process by SIGBUS. The check runs in a child (check_process),
                 # and is UNKNOWN then.
-                facts = _facts(elf, opened.st_mode, page)
-                return opened, replace(
-                    facts, capabilities=_has_capabilities(file.fileno())
-                )
+                capable = _has_capabilities(file.fileno())
+                return opened, _facts(elf, opened.st_mode, page, capable)
         # pyelftools is in the extra [node]: a scheduler has no use for it.
         except ImportError as error:
             raise Unreadable(
@@ -168,7 +166,7 @@ def page_size(root: HostRoot) -> int:
         return 4096
 
 
-def _facts(elf: ElfFile, mode: int, page: int) -> ElfFacts:
+def _facts(elf: ElfFile, mode: int, page: int, capable: bool) -> ElfFacts:
     interpreters = elf.of_type("PT_INTERP")
     kind = _kind(elf, bool(interpreters))
     if kind in (Kind.STATIC, Kind.STATIC_PIE):
@@ -198,6 +196,7 @@ def _facts(elf: ElfFile, mode: int, page: int) -> ElfFacts:
         stripped=elf.symbol_strings() is None,
         setuid=bool(mode & stat.S_ISUID),
         setgid=bool(mode & stat.S_ISGID),
+        capabilities=capable,
         # libraries.Loader follows these: a library shares the process, so that
         # its executable stack is QEMU's.
         needed=tuple(tag.needed for tag in elf.tags("DT_NEEDED")),

@@ -100,7 +100,7 @@ def _names(emulator: str, text: str) -> frozenset[str]:
 def _ask(emulator: str) -> str:
     """Return what ``-device help`` prints.
 
-    :raises Unreadable: if it fails, takes too long or says too much
+    :raises Unreadable: if it fails, takes too long or prints too much
     """
     try:
         return command.output([emulator, *_ARGUMENTS], _SECONDS)

@@ -8,7 +8,6 @@ Source: TCG PC Client Platform Firmware Profile, chapter "Event Logging"
 import hashlib
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 # Not SHA-1: with its collisions another log can lead to the same register.
 #: Banks that are believed: name as in sysfs to TPM_ALG_ID.
@@ -38,14 +37,6 @@ Replay = Mapping[str, Mapping[int, str]]
 
 class BadLog(ValueError):
     """Raised for a log that ends early, or is of another format."""
-
-
-@dataclass(frozen=True)
-class _Event:
-    pcr: int
-    kind: int
-    digests: Mapping[int, bytes]
-    content: bytes
 
 
 class _Reader:
@@ -93,24 +84,24 @@ def replay(content: bytes) -> Replay:
     }
     if not values:
         raise BadLog(NO_BANK)
-    for event in _events(reader, sizes):
+    for pcr, kind, digests, data in _events(reader, sizes):
         for name, pcrs in values.items():
             # EV_NO_ACTION is never extended. The event StartupLocality says
             # that the firmware started the TPM from another locality than 0:
             # PCR 0 then begins with its number (TPM2_Startup).
-            if event.kind == _NO_ACTION:
-                begun, _, locality = event.content.partition(_LOCALITY)
-                if event.pcr == 0 and not begun and len(locality) == 1:
+            if kind == _NO_ACTION:
+                begun, _, locality = data.partition(_LOCALITY)
+                if pcr == 0 and not begun and len(locality) == 1:
                     pcrs[0] = pcrs[0][:-1] + locality
-            elif event.pcr in pcrs:
-                before = pcrs[event.pcr]
+            elif pcr in pcrs:
+                before = pcrs[pcr]
                 # UNKNOWN by BadLog: without this digest every later value
                 # would be wrong, and a gap in the log would be a FAIL.
-                digest = event.digests.get(BANKS[name])
+                digest = digests.get(BANKS[name])
                 if digest is None:
                     raise BadLog(f"an event without its {name} digest")
                 # As TPM2_PCR_Extend, so that the order of events counts.
-                pcrs[event.pcr] = hashlib.new(name, before + digest).digest()
+                pcrs[pcr] = hashlib.new(name, before + digest).digest()
     return {
         name: {pcr: value.hex() for pcr, value in pcrs.items()}
         for name, pcrs in values.items()
@@ -137,7 +128,13 @@ def _sizes(reader: _Reader) -> dict[int, int]:
     return dict([head.numbers("HH") for _ in range(count)])  # type: ignore[misc]
 
 
-def _events(reader: _Reader, sizes: Mapping[int, int]) -> Iterator[_Event]:
+def _events(
+    reader: _Reader, sizes: Mapping[int, int]
+) -> Iterator[tuple[int, int, Mapping[int, bytes], bytes]]:
+    """Yield the PCR, type, digests and data of each event.
+
+    :raises BadLog: for an event that cannot be read
+    """
     for _ in range(_MAX_EVENTS):
         # There is no padding at the end: the kernel writes event by event
         # (tpm2_binary_bios_measurements_show).
@@ -154,5 +151,5 @@ def _events(reader: _Reader, sizes: Mapping[int, int]) -> Iterator[_Event]:
                 raise BadLog(f"a digest of the unknown algorithm {number:#x}")
             digests[number] = reader.take(sizes[number])
         (size,) = reader.numbers("I")
-        yield _Event(pcr, kind, digests, reader.take(size))
+        yield pcr, kind, digests, reader.take(size)
     raise BadLog("more events than any firmware writes")

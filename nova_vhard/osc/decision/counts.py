@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decision events counted by group, in bounded memory.
 
-Needs nothing of the client: Horizon's panel counts by it, too.
+Independent of openstackclient, because Horizon's panel uses it, too.
 """
 
 from dataclasses import dataclass, field
@@ -16,9 +16,9 @@ _OF_SUBJECT = ("project", "domain", "image", "flavor")
 #: What can make a group.
 BY = ("rule", *_OF_SUBJECT, *_OF_EVENT, "mode")
 
-#: Groups in memory; what further ones would count is counted together.
+#: Maximum number of groups in memory; further groups are counted as one.
 GROUPS = 100_000
-#: Stands for every name of them.
+#: Each name in the key of that one group.
 OTHERS = "(others)"
 
 Key = tuple[str | None, ...]
@@ -43,7 +43,7 @@ class Group:
     def add(self, mode: str, softened: bool, time: str | None) -> None:
         """Count a request.
 
-        :param softened: whether enforcing would not refuse it
+        :param softened: whether mode enforce would not refuse it either
         """
         self.requests += 1
         if mode == Mode.ENFORCE:

@@ -23,7 +23,7 @@ LONGEST = 1 << 20
 STDIN = "-"
 
 _GZIP = b"\x1f\x8b"
-# What a line of JSON has that is an event, or was one before it was damaged.
+# A line of JSON with one of these is an event, or was one before damage.
 _MARKS = (b'{"request":', b'{\\"request\\":')
 
 
@@ -74,7 +74,9 @@ def recent(path: str, read: Read, most: int) -> Iterator[Event]:
     """
     with open(path, "rb") as stream:
         if stream.peek(len(_GZIP))[: len(_GZIP)] == _GZIP:
-            read.damaged.append(f"{path}: compressed; name the log itself")
+            read.damaged.append(
+                f"{path}: is compressed; specify the uncompressed log"
+            )
             return
         end = stream.seek(0, io.SEEK_END)
         if end > most:
@@ -125,7 +127,7 @@ def _event(line: bytes, read: Read) -> Event | None:
         stated, meant = None, _meant(line)
     else:
         meant = stated is not None and _meant(line)
-    # An object that has what is counted, in its own types.
+    # It is an event only if the counted fields exist with the right types.
     if (
         stated is not None
         and isinstance(stated.data.get("gate"), str)
@@ -144,7 +146,7 @@ def _event(line: bytes, read: Read) -> Event | None:
 
 
 def _meant(line: bytes) -> bool:
-    """Return whether a line should be an event: JSON may be anything."""
+    """Return whether a line is meant as an event; JSON needs a mark."""
     return not line.startswith(b"{") or any(mark in line for mark in _MARKS)
 
 

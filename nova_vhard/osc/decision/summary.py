@@ -22,10 +22,10 @@ class SummarizeDecisions(output.OfflineLister):
 
     Reads decision events (records of logger nova_vhard.decisions) from log
     files, plain or gzip. "Would Be Refused" counts requests that passed in
-    mode warn or audit. "Passed" counts those that enforcing would not refuse:
-    requests of services for users, and moves of servers, which have a key of
-    their own in the policy. Ends with 1 if a file is damaged and was read in
-    part. No cloud is asked.
+    mode warn or audit. "Passed" counts those that mode enforce would not
+    refuse either: requests that services send for users, and moves of
+    servers, which the policy restricts with a separate key. Exit status 1 if
+    a file is damaged and was read only in part. Needs no cloud.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -41,7 +41,7 @@ class SummarizeDecisions(output.OfflineLister):
             metavar="<name>[,<name>...]",
             type=_names,
             default=_USUAL,
-            help=f"What makes a group, of {', '.join(BY)} (default: "
+            help=f"Names to group by, any of {', '.join(BY)} (default: "
             "%(default)s).",
         )
         parser.add_argument(
@@ -88,7 +88,7 @@ class SummarizeDecisions(output.OfflineLister):
         if not (result.events or result.unreadable):
             self.say(f"No event was found: {_NAME}")
         for text in result.damaged:
-            self.say(f"damaged, read up to there: {text}")
+            self.say(f"damaged, read only up to the damage: {text}")
             self.status = 1
         if len(rows) > counts.GROUPS:
             self.say(

@@ -26,7 +26,7 @@ class FleetDevice:
     """A device of a host.
 
     :ivar root: provider of its host
-    :ivar words: that are told of it or asked for it
+    :ivar words: the cleaner's reports on it, and the requests for it
     """
 
     address: str
@@ -56,7 +56,7 @@ class FleetDevice:
 
     @property
     def why(self) -> str:
-        """Why it is not to be had, and what is asked; empty for nothing."""
+        """Why it is not available, and pending requests; may be empty."""
         parts = [
             f"{item}: {device_words.WORDS.get(item, 'an unknown word')}"
             for item in self.reported
@@ -95,7 +95,7 @@ def devices(placement: Placement, host: str = "") -> Iterator[FleetDevice]:
             continue  # deleted since then
         except Conflict as error:
             # A host's own login can cause this. List the others.
-            LOG.warning("left out: %s", error)
+            LOG.warning("Device not listed: %s", error)
 
 
 def find(placement: Placement, host: str, address: str) -> FleetDevice:

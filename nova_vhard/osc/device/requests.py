@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """openstack vhard device clean and release: requests to a host.
 
-They reach the host's cleaner as traits of its root provider: it takes a
-request away before it acts on it, in its next round.
+A request is a trait of the host's root provider. In its next round, the
+host's cleaner removes the trait and then acts on the request.
 """
 
 import argparse
@@ -25,22 +25,23 @@ _NEXT = (
 
 
 class _Ask(output.Command):
-    """Ask the cleaner of a host for something."""
+    """Base of the commands that send a request to a host's cleaner."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the device."""
         add_device(parser)
 
     def ask(self, parsed_args: argparse.Namespace, word: str) -> FleetDevice:
-        """Ask.
+        """Send a request.
 
-        :raises osc_lib.exceptions.CommandError: if that did not work out
+        :raises osc_lib.exceptions.CommandError: if the device is not found,
+            or its state does not allow the request
         """
         result = devices.find(
             self.cloud.placement, parsed_args.host, parsed_args.address
         )
-        self.check(result)
-        # For this moment: void as soon as its provider changes.
+        _check(result, word)
+        # The request is valid only until the device's provider changes.
         bound = device_words.request_word(
             word, result.view.inventory.generation
         )
@@ -52,25 +53,31 @@ class _Ask(output.Command):
         )
         return result
 
-    def check(self, device: FleetDevice) -> None:
-        """Refuse a request for a device that is allocated."""
-        if device.view.consumers:
-            raise exceptions.CommandError(
-                f"{device.address} is allocated to "
-                f"{', '.join(device.view.consumers)}: it is cleaned after "
-                "that server is deleted"
-            )
-
     def tell(self, device: FleetDevice) -> None:
         """Print what happens next."""
         self.answer(f"{device.address}: {_NEXT}")
 
 
-class CleanDevice(_Ask):
-    """Request that a device is cleaned, regardless of the last result.
+def _check(device: FleetDevice, word: str) -> None:
+    """Refuse a request for an allocated device, or one that does nothing."""
+    if device.view.consumers:
+        raise exceptions.CommandError(
+            f"{device.address} is allocated to "
+            f"{', '.join(device.view.consumers)}: it is cleaned after "
+            "that server is deleted"
+        )
+    # Otherwise the request would release the device after its next guest.
+    if word == device_words.FORCED and not device.view.reserved:
+        raise exceptions.CommandError(
+            f"{device.address} is not reserved, so it needs no release"
+        )
 
-    A step that failed is not tried again by itself; this asks for it. A
-    device that is available is reserved until it is clean.
+
+class CleanDevice(_Ask):
+    """Request the cleaning of a device, regardless of the last result.
+
+    The cleaner does not repeat a failed cleaning on its own; this command
+    requests it. A device that is available is reserved until it is clean.
     """
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
@@ -79,16 +86,15 @@ class CleanDevice(_Ask):
 
 
 class ReleaseDevice(_Ask):
-    """Release a clean device, or force the release of another.
+    """Release a clean device, or force the release of one that is not.
 
-    A clean device waits for this only where the host's configuration has
-    release_automatically = false; the cleaner refuses any other. With
-    --force it releases the device unless a guest has it, whatever its
-    steps have found; a host obeys that only where its configuration has
+    Without --force, the cleaner releases only a clean device. Such a device
+    waits for a release only if the host's configuration has
+    release_automatically = false. With --force, the cleaner releases the
+    device regardless of the results of its cleaning, unless a guest uses it.
+    A host accepts this only if its configuration has
     trust_placement_requests = true.
     """
-
-    _force = False
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add force, and its reason."""
@@ -107,14 +113,6 @@ class ReleaseDevice(_Ask):
             "the host.",
         )
 
-    def check(self, device: FleetDevice) -> None:
-        """Refuse to force what is on offer: a later use is another matter."""
-        super().check(device)
-        if self._force and not device.view.reserved:
-            raise exceptions.CommandError(
-                f"{device.address} is not reserved, so it needs no release"
-            )
-
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Ask for a release."""
         reason = clean(parsed_args.reason, 200).strip()
@@ -125,10 +123,9 @@ class ReleaseDevice(_Ask):
         if not parsed_args.force:
             self.tell(self.ask(parsed_args, device_words.RELEASE))
             return
-        self._force = True
         result = self.ask(parsed_args, device_words.FORCED)
         LOG.warning(
-            "Device %s of %s: release by force is asked for: %s. %s",
+            "Device %s of %s: forced release requested: %s. %s",
             result.address,
             clean(result.root.name),
             quote(reason, 200),

@@ -35,10 +35,11 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 
 class ListDevices(output.Lister):
-    """List one-time-use devices, and why some wait.
+    """List one-time-use devices, and why some are not available.
 
-    As Placement knows them. No guest gets a device that is "reserved". For the
-    evidence, run nova-vhard-cleaner show <address> on its host.
+    The data is from Placement. A device that is "reserved" is not given to
+    any guest. For the evidence, run nova-vhard-cleaner show <address> on its
+    host.
     """
 
     nothing = "0 one-time-use devices"
@@ -79,10 +80,10 @@ class ListDevices(output.Lister):
 
 
 class ShowDevice(output.ShowOne):
-    """Show a device between two guests: who had it, what proves it clean.
+    """Show a device, its last servers, and the evidence that it is clean.
 
-    On the compute node itself the evidence is read from the cleaner's folder
-    if that may be read; elsewhere from what --evidence names.
+    On the compute node itself, the evidence is read from the cleaner's
+    folder, if this user may read it. Elsewhere, specify --evidence.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -91,8 +92,8 @@ class ShowDevice(output.ShowOne):
         parser.add_argument(
             "--evidence",
             metavar="<path>",
-            help="A copy of the cleaner's directory devices, or of a file "
-            "in it.",
+            help="Copy of the folder devices in the cleaner's state_path, or "
+            "of a file in it.",
         )
 
     def take_action(
@@ -149,7 +150,8 @@ def _record(path: str | None, device: devices.FleetDevice) -> Record | None:
         if path is None:
             return None
         raise exceptions.CommandError(
-            f"{place} is of another provider, {clean(record.provider)}"
+            f"{place} is the journal of another provider, "
+            f"{clean(record.provider)}"
         )
     return record
 

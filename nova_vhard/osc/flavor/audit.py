@@ -26,7 +26,7 @@ from nova_vhard.request.flavor_traits import (
 #: Flavors that a refusal names.
 _NAMED = 5
 _CHANGE, _CHANGED = "would change", "changed"
-_UNPROVEN = "would change, and boot nowhere: no host has passed these checks"
+_UNPROVEN = "would change, but could not boot: no host has passed these checks"
 _COLUMNS = ("Flavor", "Passthrough", "Lacks", "Has Too Many", "State")
 
 
@@ -73,10 +73,10 @@ class AuditFlavors(_FlavorCommand):
     """List passthrough flavors and the traits that they lack.
 
     A flavor with trait:CUSTOM_VHARD_...=required lands only on hosts that
-    have passed that check. Placement itself sees to it, also for forced hosts
-    and with candidate limits. For --fail-on a flavor that lacks a trait
-    violates the policy in the mode of passthrough.require; one that has too
-    many is a warning.
+    have passed that check. Placement enforces this, even for forced hosts and
+    if the number of candidates is limited. With --fail-on, a flavor that
+    lacks a trait violates the policy in the mode of passthrough.require; a
+    flavor with too many traits is a warning.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -87,11 +87,12 @@ class AuditFlavors(_FlavorCommand):
             "--scs",
             action="store_true",
             help="List the flavors of the Sovereign Cloud Stack instead, by "
-            "their names (SCS-0100) or scs:name-v2 (SCS-0103): whether they "
-            "claim hosts with mitigations, microcode and separate threads (no "
-            "suffix i), and which hosts have not passed hosts-scs. Only "
-            "required traits of ours are looked at: a host that a flavor "
-            "does not land on for another reason is listed, too.",
+            "their names (SCS-0100) or scs:name-v2 (SCS-0103). A name without "
+            "the suffix i claims hosts with mitigations, microcode and "
+            "separate threads; the hosts that have not passed hosts-scs are "
+            "listed. Hosts without a trait of nova-vhard that the flavor "
+            "requires are skipped. Hosts that it cannot use for another "
+            "reason are listed, too.",
         )
 
     def take_action(
@@ -148,10 +149,10 @@ def _found(policy: Policy, plan: TraitPlan) -> Iterator[audits.Finding]:
 class SyncFlavors(_FlavorCommand):
     """Give passthrough flavors the traits that the policy demands.
 
-    Adds and removes extra specs trait:CUSTOM_VHARD_... and no others.
-    Without --yes it only lists the changes. Nothing is changed while no host
-    has passed the checks that one of the flavors would require. Exit status 1
-    if a flavor could not be changed.
+    Adds and removes only extra specs trait:CUSTOM_VHARD_... of flavors.
+    Without --yes, it only lists the changes. If no host has passed the checks
+    that one of the flavors would require, no flavor is changed, unless
+    --unproven is specified. Exit status 1 if a flavor could not be changed.
     """
 
     nothing = "0 flavors differ from what the policy demands"
@@ -184,9 +185,9 @@ class SyncFlavors(_FlavorCommand):
         mode = (rule.mode or policy.mode) if policy.enabled else "off"
         if mode != Mode.ENFORCE and any(plan.lacks for plan in changes):
             self.log.warning(
-                "The policy is in mode %s, and traits of flavors have no "
-                "modes: Placement offers only hosts that have passed, as "
-                "in mode enforce.",
+                "The policy is in mode %s, but traits of flavors have no "
+                "mode: Placement offers only hosts that have passed the "
+                "checks, as in mode enforce.",
                 mode,
             )
         if not parsed_args.yes:
@@ -205,14 +206,14 @@ class SyncFlavors(_FlavorCommand):
             )
             raise exceptions.CommandError(
                 f"No host has passed the checks that {names}{rest} would "
-                f"require ({', '.join(lacking)}), so that their servers "
-                "would boot nowhere, in mode audit, too. Nothing was "
-                "changed. See openstack vhard host list; --unproven "
-                "changes them anyway."
+                f"require ({', '.join(lacking)}). Their servers could not "
+                "boot on any host, not even in mode audit. Nothing was "
+                "changed. See openstack vhard host list for the checks, or "
+                "use --unproven to change the flavors anyway."
             )
         specs = {spec for plan in changes for spec in plan.lacks}
-        # A required trait without a name would be an error of Placement
-        # for every boot.
+        # If a required trait does not exist, Placement rejects the query for
+        # hosts at every boot.
         self.cloud.placement.create_traits(
             {spec.partition(":")[2] for spec in specs}
         )
@@ -256,6 +257,6 @@ def _apply(compute: Any, plan: TraitPlan) -> Row:
         for name in plan.surplus:
             compute.delete_flavor_extra_specs_property(plan.flavor, name)
     except paging.ERRORS as error:
-        # A gate refuses with 403, too, and says more than missing rights.
+        # A 403 can be a gate's refusal, so keep the error's own text.
         return _row(plan, failed(error))
     return _row(plan, _CHANGED)

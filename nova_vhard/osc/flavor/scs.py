@@ -26,7 +26,7 @@ SECURE, INSECURE, UNREADABLE = "secure", "insecure", "unreadable"
 
 _FAIL = "FAIL"
 _PROFILE = PROFILES["hosts-scs"]
-#: The processors of a name; what follows them is of no interest here.
+#: Matches a name up to the processors; the rest does not matter here.
 _NAME = re.compile(r"SCS-[1-9][0-9]{0,3}[LVTC](i?)[-:][0-9]")
 #: Extra specs of SCS-0103 for flavors whose own name is another.
 _NAME_SPECS = ("scs:name-v2", "scs:name-v1")
@@ -56,9 +56,9 @@ class Claim:
     ) -> Iterator[tuple[HostPosture, Mapping[str, str]]]:
         """Yield each host that cannot keep the claim.
 
-        Hosts without a trait of ours that the flavor requires are left out:
-        Placement never offers them. Whatever else keeps the flavor from a
-        host is not looked at.
+        Hosts without a trait of nova-vhard that the flavor requires are
+        skipped, because Placement never offers them. Other reasons why the
+        flavor cannot use a host are ignored.
 
         :returns: the host, and the checks that it has not passed, each with
             its result
@@ -133,8 +133,8 @@ def _findings(
             _PROFILE.name,
             line(
                 f"claims to be secure, but {hosts} hosts have not passed "
-                f"the checks: {listed}; to fix: require {_PROFILE.name} by "
-                "vhard:require and sync the flavor, or name it with the "
-                "suffix i"
+                f"the checks: {listed}; to fix: add {_PROFILE.name} to its "
+                "extra spec vhard:require and run openstack vhard flavor "
+                "sync, or use the suffix i in its name"
             ),
         )

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Access rules: what a host's reporter and cleaner send to Placement.
 
-Keystone keeps them with an application credential, and keystonemiddleware
-before Placement refuses with 401 what none of them names. A path may have
-``*`` in place of a part, or of the end of one.
+Keystone stores them with an application credential. For each request that no
+rule allows, the keystonemiddleware of Placement answers 401. In a path, ``*``
+stands for a segment, or for the end of one.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -34,8 +34,9 @@ def of_reporter(root: str, devices: Iterable[str] = ()) -> list[Rule]:
 
     :param root: uuid of the host's root provider
     """
-    # Where the role may not, as in the sample policy, that is a 403; a 401
-    # would cost a login each time.
+    # The sample policy forbids the role to create traits, which is a 403.
+    # Without this rule it would be a 401, after which keystoneauth logs in
+    # again each time.
     names = (Rule("PUT", f"/traits/{prefix}*") for prefix in HOST)
     return [*_traits(root), *names]
 
@@ -46,8 +47,9 @@ def of_cleaner(root: str, devices: Iterable[str] = ()) -> list[Rule]:
     :param root: uuid of the host's root provider
     :param devices: uuids of the providers of its one-time-use devices
     """
-    # Not to create names: with enough of them, Placement is slow for all
-    # hosts. "host enroll" has created those of its devices.
+    # No rule to create trait names: a host could create so many that
+    # Placement becomes slow for all hosts. "host enroll" has created the
+    # names for its devices.
     rules = _traits(root)
     for device in devices:
         place = f"{PROVIDERS}/{device}"

@@ -23,7 +23,7 @@ PREFIX = "vhard-host-"
 #: Program to the role that it needs (etc/nova-vhard/placement-policy.yaml).
 ROLES = {"reporter": "vhard-reporter", "cleaner": "vhard-cleaner"}
 
-#: In the description of a user of ours, so that no other is taken for one.
+#: Description of our users, so that no other user is mistaken for one.
 _MARK = re.compile(r"nova-vhard: host (.+), provider ([0-9a-f-]{36})")
 # Characters of each kind that a password_regex may ask for.
 _KINDS = "aA1!"
@@ -34,7 +34,7 @@ _OPTIONS = {
 
 
 class NotOurs(Exception):
-    """Raised when Keystone does not have what is needed, or another's."""
+    """Raised if Keystone lacks a prerequisite, or a name is not ours."""
 
 
 class Login(NamedTuple):
@@ -50,9 +50,9 @@ class Login(NamedTuple):
     roles: dict[str, str]
 
     def issue(self, program: str, rules: Iterable[Rule]) -> Any:
-        """Make an application credential that rules narrow down.
+        """Create an application credential with access rules.
 
-        :returns: openstacksdk's, the only time with its secret
+        :returns: openstacksdk's credential; only this one has the secret
         """
         return self.identity.create_application_credential(
             self.user.id,
@@ -67,7 +67,7 @@ class Accounts:
     """The users of hosts.
 
     :param cloud: openstacksdk's connection, of an administrator
-    :param admin: the keystoneauth session of that one
+    :param admin: the keystoneauth session of that administrator
     :param interface: of Keystone's endpoint
     """
 
@@ -85,19 +85,20 @@ class Accounts:
 
     @property
     def url(self) -> str:
-        """Keystone's URL, as the administrator logs in there.
+        """Keystone's URL in the administrator's login.
 
-        :raises NotOurs: if that one has no such login
+        :raises NotOurs: if the login has no URL
         """
         url = getattr(self._session.auth, "auth_url", None)
         if not url:
-            raise NotOurs("the login has no auth_url: use one with a password")
+            raise NotOurs("your login has no auth_url: log in with a password")
         return str(url)
 
     def find(self, host: str) -> list[Any]:
         """Return the users of a host: one, none, or one in each domain.
 
-        :raises NotOurs: if one of that name was not made here, and none was
+        :raises NotOurs: if there are users of that name, but host enroll
+            created none of them
         """
         name = f"{PREFIX}{host}"
         try:
@@ -105,20 +106,21 @@ class Accounts:
         except exceptions.DuplicateResource:
             # Any domain's admin can create one.
             known = list(self.identity.users(name=name))
-        # Some of Keystone's databases take compute1 and Compute1 for one.
+        # With some databases, Keystone treats compute1 and Compute1 alike.
         users = [user for user in known if user and user.name == name]
         ours = [user for user in users if provider_of(user)]
         if users and not ours:
             raise NotOurs(
-                f"user {users[0].name} was not made by openstack vhard host "
-                "enroll (its description does not say so): rename it"
+                f"user {users[0].name} was not created by openstack vhard "
+                "host enroll, according to its description: rename the user"
             )
         return ours
 
     def assignments(self, role: str, **query: bool) -> Iterator[Any]:
-        """Yield who has a role, users and groups; nobody for no such role.
+        """Yield the assignments of a role; none if there is no such role.
 
-        Keystone does not know who is in a group by way of a federated login.
+        Keystone does not list users who are in a group through a federated
+        login.
 
         :param role: its name
         :param query: ``effective=True`` for groups resolved into users
@@ -155,16 +157,18 @@ class Accounts:
 
         :param provider: uuid of the host's root provider
         :param project: name or id
-        :param force: whether one that is there is deleted first
-        :raises NotOurs: if a role or the project is not there, or the host
-            has a user
+        :param force: whether an existing user is deleted first
+        :raises NotOurs: if a role or the project does not exist, or the host
+            already has a user
         """
         place = self.identity.find_project(project)
         if place is None:
-            raise NotOurs(f"there is no project {project}: use --project")
+            raise NotOurs(
+                f"there is no project {project}: specify one with --project"
+            )
         roles = {program: self._role(program) for program in programs}
-        # Nobody's is removed without force: who enrolls the same host at the
-        # same time may have made it just now.
+        # Without force, an existing user is kept: another operator who
+        # enrolls the same host may have created it just now.
         if force:
             self.remove(host)
         elif self.find(host):
@@ -194,8 +198,8 @@ class Accounts:
         if role is None:
             raise NotOurs(
                 f"there is no role {ROLES[program]}: create it (openstack "
-                f"role create {ROLES[program]}) and give Placement the "
-                "sample policy, placement-policy.yaml"
+                f"role create {ROLES[program]}) and install the sample "
+                "policy for Placement, placement-policy.yaml"
             )
         return str(role.id)
 
@@ -214,7 +218,7 @@ class Accounts:
         ).identity
 
     def remove(self, host: str) -> str | None:
-        """Delete the user of a host, and with it all that it can log in by.
+        """Delete the user of a host, and with it all its credentials.
 
         :returns: its name, None if there was none
         """
@@ -224,18 +228,19 @@ class Accounts:
         return str(users[0].name) if users else None
 
     def undo(self, user: Any, reason: BaseException) -> None:
-        """Delete a user that was made just now.
+        """Delete a user that was just created.
 
         :param reason: why
-        :raises NotOurs: if it stays, and what it can log in by
+        :raises NotOurs: if it cannot be deleted, so its credentials stay valid
         """
         try:
             self.identity.delete_user(user)
         except paging.ERRORS as error:
             name = clean(user.name, 255)
             raise NotOurs(
-                f"{reason}; and user {name} is left over ({error}): openstack "
-                f"vhard host withdraw {name.removeprefix(PREFIX)} deletes it"
+                f"{reason}; and user {name} could not be deleted ({error}): "
+                "to delete it, run openstack vhard host withdraw "
+                f"{name.removeprefix(PREFIX)}"
             ) from reason
 
 

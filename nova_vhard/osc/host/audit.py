@@ -30,8 +30,8 @@ Row = tuple[str, str, str, str, str]
 _ALL = ("admin", "service", "vhard-sweep", "vhard-attestor", *ROLES.values())
 _EVERY = "every provider"
 _SERVICE = "service"
-_VOID = f"{_EVERY}: a token with this role voids access rules"
-_FOREIGN = f"{_EVERY}: host enroll did not make this user"
+_VOID = f"{_EVERY}: a token with role service bypasses access rules"
+_FOREIGN = f"{_EVERY}: host enroll did not create this user"
 _SHARES = "MISC_SHARES_VIA_AGGREGATE"
 _NEIGHBOURS = "traits that count for the other hosts of its aggregates"
 _LOGIN = "login"
@@ -45,14 +45,15 @@ _RULE = "own provider only"
 class AuditHosts(output.Lister):
     """List who may write to Placement for more than one host.
 
-    Users and groups with a role that may write there, and what host enroll
-    did not make or somebody has changed since: a host's user with another
-    role, a credential without access rules, or with rules for more than the
-    host's own provider and devices. A host whose credentials fit is not
-    listed. Each compute node with the trait MISC_SHARES_VIA_AGGREGATE is:
-    through it, neighbours are offered for checks that they have not passed.
-    Needs the role admin. For --fail-on a login that may write by its role is a
-    warning, and the others are violations.
+    Lists users and groups with a role that may write there, and anything that
+    host enroll did not create or that was changed since: a host's user with
+    another role, and a credential without access rules or with rules for more
+    than the host's own provider and devices. A host with correct credentials
+    is not listed. Compute nodes with the trait MISC_SHARES_VIA_AGGREGATE are
+    listed: because of this trait, Placement offers other hosts of their
+    aggregates for checks that those have not passed. Needs the role admin.
+    With --fail-on, a login that may write because of its role is a warning;
+    all others are violations.
     """
 
     nothing = "0 logins and credentials may write for more than one host"
@@ -65,8 +66,8 @@ class AuditHosts(output.Lister):
             choices=range(1, 100_001),
             default=1000,
             metavar="<number>",
-            help="Of rows, 1 to 100000 (default: %(default)s); a message "
-            "says if there are more.",
+            help="Maximum number of rows, 1 to 100000 (default: "
+            "%(default)s). If there are more, a message says so.",
         )
         add_prefix(parser)
         audits.add_options(parser)
@@ -100,7 +101,7 @@ class AuditHosts(output.Lister):
             finding = audits.Finding(level, _RULE, f"{who} may write: {more}")
             tally.add(by, host, [finding])
         if len(listed) > limit:
-            text = f"There are more than {limit}: --limit shows them."
+            text = f"There are more than {limit} rows: increase --limit."
             self.say(text)
             unseen = audits.Finding(audits.Level.UNSEEN, _RULE, text)
             tally.add("beyond --limit", "", [unseen])
@@ -109,11 +110,11 @@ class AuditHosts(output.Lister):
 
 
 def _sharing(placement: Placement) -> Iterator[Row]:
-    """Yield a row for each compute node that shares what it has.
+    """Yield a row for each compute node whose traits count for others.
 
-    A host may write each trait of its own provider. With this one, and an
-    aggregate, Placement offers its neighbours for checks that they have not
-    passed.
+    A host may set any trait on its own provider. With this trait, Placement
+    counts the traits of the host for the other hosts of its aggregates, and
+    offers them for checks that they have not passed.
     """
     for host in placement.providers({"COMPUTE_NODE", _SHARES}):
         yield clean(host.name, 255), f"trait {_SHARES}", "", "", _NEIGHBOURS

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""openstack vhard host enroll: credentials that fit one host."""
+"""openstack vhard host enroll: credentials that are limited to one host."""
 
 import argparse
 import contextlib
@@ -33,13 +33,14 @@ ERRORS = (NotOurs, PlacementError, OSError, *paging.ERRORS)
 _COMPUTE = "COMPUTE_NODE"
 # It becomes part of a path, and of a user's name.
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-#: Devices of a host. Each is four rules, which every request is matched with.
+#: Most devices of a host. Each adds four access rules, and Placement compares
+#: every request with all rules.
 _MOST_DEVICES = 128
 
 _FILE = """\
 # For {program} of {host}, provider {provider}.
-# It holds a secret: to be owned by root, with mode 0600. It is void after
-# openstack vhard host withdraw {host}.
+# This file contains a secret: it must be owned by root, with mode 0600. It
+# becomes invalid with openstack vhard host withdraw {host}.
 [placement]
 auth_section = vhard_host
 {region}
@@ -68,9 +69,9 @@ def add_prefix(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--path-prefix",
         metavar="<path>",
-        help="Path that Placement itself sees before /resource_providers, "
-        "such as /placement, or / for none; default that of its endpoint. "
-        "With a wrong one Placement refuses whatever a host sends.",
+        help="Path under which Placement is served, such as /placement, or / "
+        "for none (default: the path of its endpoint in the catalogue). With "
+        "a wrong path, Placement refuses all requests of an enrolled host.",
     )
 
 
@@ -84,23 +85,25 @@ def path_prefix(client: Any, given: str | None) -> str:
     url = client.placement_url()
     if not url:
         raise exceptions.CommandError(
-            "there is no endpoint of Placement in the catalogue"
+            "the catalogue has no internal or public endpoint of Placement: "
+            "add one, or specify --path-prefix"
         )
     return urlsplit(str(url)).path.rstrip("/")
 
 
 class EnrollHosts(output.Command):
-    """Make credentials that fit one host, for its reporter and its cleaner.
+    """Create credentials for the reporter and the cleaner of each host.
 
-    Makes the names of traits that reports need in the next 14 days. Makes a
-    user for each host, whose password nobody knows, and application
-    credentials of that user, with access rules: they read Placement and
-    write to the host's own provider, those of a host with one-time-use
-    devices also to these. Their files are put below <folder>/<host>; hand
-    them to root there, in /etc/nova-vhard. Needs the role admin, the roles
-    vhard-reporter and vhard-cleaner with Placement's sample policy, and
-    [keystone_authtoken] service_type = placement and
-    service_token_roles_required = true in Placement's configuration.
+    Creates the trait names that reports need in the next 14 days. For each
+    host, creates a user with a random password, which is not stored, and
+    application credentials of that user. Their access rules allow reading
+    from Placement and writing to the host's own provider; those of the
+    cleaner also allow writing to the providers of the host's one-time-use
+    devices. Writes the files to <folder>/<host>; copy them to /etc/nova-vhard
+    on the host, owned by root. Needs the role admin. Also needs the roles
+    vhard-reporter and vhard-cleaner, Placement's sample policy, and
+    service_type = placement and service_token_roles_required = true in
+    [keystone_authtoken] of Placement's configuration.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -116,15 +119,15 @@ class EnrollHosts(output.Command):
             "--folder",
             default=".",
             metavar="<folder>",
-            help="Folder in which each host gets a folder (default: the "
-            "current one).",
+            help="Folder in which to create a folder for each host (default: "
+            "the current folder).",
         )
         parser.add_argument(
             "--project",
             default="service",
             metavar="<project>",
-            help="Name or id of the project that the users work in "
-            "(default: %(default)s).",
+            help="Name or id of the project in which the users get their "
+            "roles (default: %(default)s).",
         )
         parser.add_argument(
             "--auth-url",
@@ -135,15 +138,16 @@ class EnrollHosts(output.Command):
         parser.add_argument(
             "--force",
             action="store_true",
-            help="Also for an enrolled host: its user is created again, "
-            "old credentials are void at once, and files are replaced.",
+            help="Also enroll hosts that are enrolled already: create their "
+            "users again and replace their files. The old credentials become "
+            "invalid at once.",
         )
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Enroll one host after the other; name those that failed."""
         client = self.cloud
         prefix = path_prefix(client, parsed_args.path_prefix)
-        # A host's own login makes no names.
+        # A host's own login cannot create trait names.
         names.make(client.placement, datetime.datetime.now(datetime.UTC))
         failed = []
         for host in dict.fromkeys(parsed_args.host):
@@ -158,13 +162,13 @@ class EnrollHosts(output.Command):
     def _enroll(
         self, client: Any, plan: Plan, options: argparse.Namespace
     ) -> None:
-        """Make what is planned, or nothing."""
+        """Create the user, credentials and files of a plan, or nothing."""
         accounts: Accounts = client.accounts
         name, url = plan.host.name, options.auth_url or accounts.url
         login = accounts.make(
             name, plan.host.uuid, options.project, plan.files, options.force
         )
-        # With force also those that are there: their credentials are void.
+        # With force also the existing files: their credentials are invalid.
         written = list(plan.files.values()) if options.force else []
         try:
             made = {
@@ -205,7 +209,7 @@ class EnrollHosts(output.Command):
 
 
 def _why(error: Exception) -> str:
-    """Return an error's words, those of the system with the file first."""
+    """Return an error's text; a system error names the file first."""
     if isinstance(error, OSError) and error.strerror and error.filename:
         return output.unwritable(error.filename2 or error.filename, error)
     return why(error)
@@ -229,7 +233,7 @@ def _plan(
     if not _HOST.fullmatch(name):
         raise NotOurs("its provider's name is not a host name")
     if _COMPUTE not in placement.traits_of(host.uuid)[0]:
-        raise NotOurs("its provider is not that of a compute node")
+        raise NotOurs("its provider is not a compute node (no COMPUTE_NODE)")
     offered = devices.offered(placement, host)[0]
     if len(offered) > _MOST_DEVICES:
         raise NotOurs(f"more than {_MOST_DEVICES} one-time-use devices")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""openstack vhard host fix: a playbook of what failed checks could need."""
+"""openstack vhard host fix: an Ansible playbook for failed checks."""
 
 import argparse
 import copy
@@ -22,11 +22,12 @@ from nova_vhard.osc import audits, output
 from nova_vhard.osc.host.listing import add_age
 from nova_vhard.placement.fleet import FRESH, HostPosture, fleet
 
-#: A name that Ansible can only take for that host: no pattern, no group of
-#: its own.
+#: A name that Ansible can only read as the name of a host: not a pattern, and
+#: not one of its built-in groups.
 _HOST = re.compile(r"(?!(?:all|ungrouped)\Z)[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 
-#: What edits libvirt's files on a host, and the variable that has it.
+#: Program that edits libvirt's files on a host, and the variable that holds
+#: its source.
 _EDITOR = pathlib.Path(virconf.__file__)
 _VARIABLE = "vhard_virconf"
 
@@ -36,15 +37,16 @@ _FAIL = "FAIL"
 _HEAD = """\
 # Written by openstack vhard host fix, from what hosts have last reported.
 #
-# Nothing in here runs unless you choose it: each task has the tag "never", and
-# the name of the check that it fixes.
+# No task runs unless you select it: each task has the tag "never" and, as a
+# second tag, the name of the check that it fixes.
 #
 #   ansible-playbook FILE --list-tasks
 #   ansible-playbook FILE --tags kernel_aslr --limit HOST --check --diff
 #   ansible-playbook FILE --tags kernel_aslr --limit HOST
 #
-# Hosts have their names of Placement: no group of your inventory may have the
-# name of one. A check counts when the host has reported again.
+# Hosts have the same names as in Placement: no group of your inventory may
+# have such a name. A fix takes effect in the policy after the host's next
+# report.
 """
 
 
@@ -63,11 +65,12 @@ _Dumper.add_representer(
 class FixHosts(output.Command):
     """Write an Ansible playbook that fixes failed checks.
 
-    It has a play for each host with a check that has failed, and each task
-    has the reason and what it risks in its name. Nothing is run, here or by
-    the playbook itself: an operator chooses checks by their tags. A check
-    that needs a person is a message with what to do. Ends with 4 if a host
-    has no fresh report, so that its failed checks are not known.
+    The playbook has a play for each host with a failed check. The name of
+    each task states the reason and the risk. This command runs no task, and
+    the playbook runs a task only if an operator selects the tag of its check.
+    For a check that must be fixed manually, the task prints the remediation.
+    Exit status 4 if a host has no fresh report, so that its failed checks are
+    unknown.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -162,7 +165,7 @@ def _plays(hosts: Iterable[HostPosture]) -> list[dict[str, Any]]:
             )
         plays.append(
             {
-                "name": f"What {host.name} could need",
+                "name": f"Fixes for failed checks of {host.name}",
                 "hosts": host.name,
                 "become": True,
                 "vars": variables if _VARIABLE in str(tasks) else {},
@@ -180,7 +183,7 @@ def _tasks(check: str, number: str, remediation: str) -> list[dict[str, Any]]:
         text = remediation.replace("{", "(").replace("}", ")")
         known = [
             {
-                "name": "needs a person",
+                "name": "fix manually",
                 "ansible.builtin.debug": {"msg": text},
             }
         ]

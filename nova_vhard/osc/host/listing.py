@@ -34,23 +34,23 @@ def add_age(parser: argparse.ArgumentParser) -> None:
         choices=range(2, 25),
         default=2,
         metavar="<hours>",
-        help="2 to 24, as hosts.max_report_age of the policy (default: "
-        "%(default)s).",
+        help="Hours after which a report is stale, 2 to 24; use the value of "
+        "hosts.max_report_age in the policy (default: %(default)s).",
     )
 
 
 class ListHosts(output.Lister):
     """List compute nodes and the checks that they have not passed.
 
-    A table names as many as fit; -f json names all. If the report of a host
-    is too old, its traits do not count: its status is "stale" until it reports
-    again or a sweep removes them. With --long, or with -c and its name, a
-    check has its own column. "attested" is the result
-    of a verifier outside of the host: there is a trait and a mark that has
-    not expired. Only the schedulers have the key to verify the mark;
-    nova-vhard-attestor status shows the attestor's view.
-    "nothing demanded" is a host whose verifier demands nothing of it; it is
-    not attested.
+    A table lists as many checks as fit; -f json lists all. If the last report
+    of a host is too old, its traits do not count: the host is "stale" until it
+    reports again or a sweep removes the traits. With --long, or with -c and
+    the name of a check, the check has its own column. "attested" is the result
+    of a verifier outside of the host: the host has the trait and a mark that
+    has not expired. This command cannot verify the mark, because only the
+    schedulers and the attestor have the key; see nova-vhard-attestor status.
+    "nothing demanded" means that the verifier does not demand anything of the
+    host, so it is not attested.
     """
 
     nothing = "0 compute nodes in Placement"

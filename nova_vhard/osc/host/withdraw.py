@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""openstack vhard host withdraw: a host that leaves, its traits and logins."""
+"""openstack vhard host withdraw: remove the traits and logins of hosts."""
 
 import argparse
 import datetime
@@ -22,14 +22,15 @@ from nova_vhard.placement.client import (
 
 
 class WithdrawHosts(output.Command):
-    """Revoke the credentials of hosts that leave, and take their traits.
+    """Revoke the credentials of hosts and remove their traits.
 
-    Those of its cleaner go too: what it says of devices, and what it is still
-    asked for them. Stop the reporter and the cleaner of a host first: until
-    their tokens are forgotten by Placement ([keystone_authtoken]
-    token_cache_time, five minutes by default), or with another login, they
-    write everything again. With --all, before nova-vhard is uninstalled, the
-    names of the traits go too; take them from the flavors before that.
+    Also removes the traits about one-time-use devices: the cleaner's reports
+    and pending requests. Stop the reporter and the cleaner of a host first.
+    Otherwise they write the traits again, until their tokens expire from
+    Placement's cache ([keystone_authtoken] token_cache_time, five minutes by
+    default), or for ever if they use another login. Use --all before you
+    uninstall nova-vhard: it also deletes the trait names. Before that, remove
+    the traits from the flavors.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -89,7 +90,8 @@ class WithdrawHosts(output.Command):
             try:
                 host = placement.provider(name=name)
             except PlacementError as error:
-                # Placement may have forgotten a host whose user is revoked.
+                # The host may already be deleted from Placement. Then it was
+                # enough to delete its user.
                 if not (known and isinstance(error, ProviderNotFound)):
                     failed.append(f"{clean(name)}: {why(error)}")
                 continue

@@ -24,12 +24,12 @@ _PAGE = 500
 
 
 class AuditImages(audits.AuditCommand):
-    """List images that violate the policy: whose, what, and how to fix it.
+    """List images that violate the policy, their owners, and the fixes.
 
-    --fix sets properties, and only where the policy names a safe replacement
-    (guest_devices.*.replace). Without --yes it only shows what it would do.
-    It writes a journal, with which openstack vhard image restore undoes it.
-    Ends with 1 if a change failed.
+    --fix sets a property only if the policy names a safe replacement
+    (guest_devices.*.replace). Without --yes, the changes are only listed.
+    With --yes, a journal is written, from which openstack vhard image restore
+    can undo the changes. Exit status 1 if a change failed.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -132,11 +132,11 @@ class AuditImages(audits.AuditCommand):
 class RestoreImages(output.Lister):
     """Undo what image audit --fix or --deactivate did, from its journal.
 
-    Only what still is as the audit left it; what somebody changed since is
-    named and left alone. The gate of the Glance API judges this like any
-    other change: while the policy enforces what is to be restored, it
-    refuses; set its mode to audit, or exempt the project, before. Ends with 1
-    if an image is not as it was.
+    Restores only properties and states that were not changed since; the
+    others are listed and not changed. The Glance API gate checks this like
+    any other change, and refuses to restore a value that the policy does not
+    allow. Set the mode to audit or exempt the project first. Exit status 1 if
+    an image was not restored.
     """
 
     nothing = "0 entries are in the journal"
@@ -196,10 +196,11 @@ def _selected(app: Any, options: argparse.Namespace) -> Iterator[Image]:
 
 
 def listed(images: Any, filters: dict[str, Any]) -> Iterator[Image]:
-    """Yield images page by page; a listing has hidden ones or the others.
+    """Yield images page by page, first visible ones, then hidden ones.
 
-    The pages are read as Glance returns them: glanceclient's own list builds a
-    model of each image, which takes longer than judging it.
+    One listing of Glance never contains both. The pages are read as Glance
+    returns them, because glanceclient's own list builds a model of each image,
+    which takes longer than checking the image.
 
     :param images: glanceclient's images
     :param filters: filters of Glance's image list, names to values

@@ -83,7 +83,7 @@ class Changes:
             image = dict(self.images.get(finding.image["id"]))
             fresh = find(self.policy, image, self.today)
             if fresh is None:
-                return "is in order by now"
+                return "no longer violates the policy"
             left = len(fresh.violations)
             if self.wanted.fix and fresh.changes:
                 before = {name: image.get(name) for name in fresh.changes}
@@ -110,7 +110,7 @@ class Changes:
 
 def _told(entries: list[str], left: int) -> str:
     if not entries:
-        return "nothing safe to do"
+        return "no safe change known"
     active = "deactivat" not in entries[-1]
     return "; ".join(
         [*entries, f"{left} left"] if left and active else entries

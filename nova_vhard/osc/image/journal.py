@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The journal of an audit: what was done to images, to be undone exactly.
+"""The journal of an audit: changes of images, so that they can be undone.
 
-A file of JSON objects, one a line. The first names the cloud and the policy;
-each other one is written, and on the disk, *before* an image is changed. What
-is in the journal may not have happened; what happened is in the journal.
+A file of JSON objects, one on each line. The first names the cloud and the
+policy. Each further object is synced to disk *before* an image is changed. So
+the journal may list a change that was not made, but lists every change that
+was made.
 """
 
 import contextlib
@@ -40,9 +41,9 @@ class Entry:
 
 
 class Journal:
-    """A journal that is being written; its first entry makes the file.
+    """A journal that is being written; the first entry creates the file.
 
-    :param path: of a file that is not there yet: none is ever written over
+    :param path: file to create; an existing file is never overwritten
     """
 
     def __init__(self, path: str, cloud: str, policy: str) -> None:
@@ -83,7 +84,7 @@ def read(path: str, cloud: str) -> list[Entry]:
     If the last line is incomplete, the power failed while it was written: its
     image was not changed.
 
-    :param cloud: where they are to be undone
+    :param cloud: URL of the Glance API to undo them in
     :raises JournalError: if it is not a journal, or one of another cloud
     """
     try:
@@ -96,7 +97,8 @@ def read(path: str, cloud: str) -> list[Entry]:
         raise JournalError(f"{path}: is not the journal of an image audit")
     if head.get("cloud") != cloud:
         raise JournalError(
-            f"{path}: was written at {head.get('cloud')}, not at {cloud}"
+            f"{path}: was written for {head.get('cloud')}, not for {cloud}: "
+            "select its cloud with --os-cloud"
         )
     try:
         return [Entry(**line) for line in lines[1:]]

@@ -40,11 +40,12 @@ from nova_vhard.policy.verdict import (
     REFUSE,
 )
 from nova_vhard.request import described
+from nova_vhard.request.server_request import ServerRequest
 
 OUTCOMES = (ALLOW, str(Mode.WARN), REFUSE, str(Mode.AUDIT), DISABLED)
 
-# Names are the cloud's own, so that any may stand here; values are text or,
-# as YAML reads them, true and false.
+# A cloud can define its own properties, so any name is valid. Values are text
+# or, because YAML reads them as booleans, true and false.
 _PROPERTIES = mapping({"type": ["string", "boolean"]})
 _SPECS = mapping({"type": "string"})
 
@@ -102,7 +103,8 @@ _VALIDATOR = jsonschema.Draft202012Validator(
 _RULES = (
     *(f"guest_devices.{kind}" for kind in KINDS),
     PASSTHROUGH_ALLOW,
-    # Of devices that can never be one_time_use; else it is about hosts.
+    # Only for devices that can never be one_time_use. All other violations of
+    # this rule are about hosts.
     PASSTHROUGH_REQUIRE,
 )
 _CHECKS = (*REQUIRABLE, *sorted(OF_DEVICES))
@@ -110,15 +112,15 @@ _CHECKS = (*REQUIRABLE, *sorted(OF_DEVICES))
 
 @dataclass(frozen=True)
 class Expected:
-    """A test: a request, and what should come of it.
+    """A test: a request, and the expected verdict.
 
-    :ivar case: as the reader takes it
-    :ivar expect: ``verdict``, and where it matters ``rules``, ``exemptions``
-        and ``host_checks``
+    :ivar case: the request
+    :ivar expect: ``verdict`` and, optionally, ``rules``, ``exemptions`` and
+        ``host_checks``
     """
 
     name: str
-    case: described.DescribedRequest
+    case: ServerRequest
     expect: Mapping[str, Any]
 
     def differences(self, policy: Policy, today: datetime.date) -> list[str]:
@@ -131,7 +133,9 @@ class Expected:
             "verdict": [verdict.outcome],
             "rules": verdict.rules,
             "exemptions": sorted({name for _, name in verdict.exempted}),
-            "host_checks": sorted(self.case.host_checks(policy, today)),
+            "host_checks": sorted(
+                described.host_checks(self.case, policy, today)
+            ),
         }
         wanted = {**self.expect, "verdict": [self.expect["verdict"]]}
         return [
@@ -205,7 +209,7 @@ def _faults(data: Any) -> Iterator[schema_errors.Fault]:
             continue
         if case["name"] in names:
             name = quote(case["name"])
-            yield (*place, "name"), f"{name} is the name of two cases"
+            yield (*place, "name"), f"{name} is the name of another case"
         names.add(case["name"])
         yield from _case(case, place)
 
@@ -220,10 +224,10 @@ def _case(
         listed = ", ".join(sorted(looked_at))
         yield (
             (*place, key),
-            f"is not looked at in operation {operation}, which has {listed}",
+            f"is not used in operation {operation}, which uses {listed}",
         )
     if "image" in fields and "volume" in fields:
-        text = "a guest has its metadata from the image or the volume"
+        text = "image and volume cannot be combined: remove one of them"
         yield (*place, "volume"), text
     expect: Path = (*place, "expect")
     for index, rule in enumerate(fields["expect"].get("rules", ())):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options that describe a request, and the description they come to.
+"""The options that describe a request, and the resulting description.
 
-Also which names in them are unknown, and how an explanation names them.
+Also finds unknown names in the options, and rewrites an explanation so that
+it names block devices as the options do.
 """
 
 import argparse
@@ -29,7 +30,7 @@ _FACTS = (
     ("disk-format", "Disk format of the image."),
     (
         "file",
-        "Image file whose upload is judged, in place of --operation. Its "
+        "Image file to check before its upload; replaces --operation. Its "
         "content determines the disk format.",
     ),
     ("image", "ID of the image."),
@@ -60,7 +61,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--operation",
         choices=list(described.LOOKED_AT),
         default=BOOT,
-        help="What is asked for (default: %(default)s).",
+        help="Requested operation (default: %(default)s).",
     )
     for option, what in _PROPERTIES:
         parser.add_argument(
@@ -91,12 +92,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--role",
         metavar="<role>",
         action="append",
-        help=f"Role of who asks {_AGAIN}.",
+        help=f"Role of the user who sends the request {_AGAIN}.",
     )
 
 
 def description(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the description that options come to.
+    """Return the description of a request from its options.
 
     :raises nova_vhard.osc.output.UsageError: for an option that the operation
         does not look at
@@ -136,14 +137,14 @@ def description(options: argparse.Namespace) -> dict[str, Any]:
     asked = {name: value for name, value in whole.items() if value}
     if surplus := sorted(asked.keys() - placed):
         raise output.UsageError(
-            f"{', '.join(surplus)}: not looked at in operation "
-            f"{options.operation}, which has {', '.join(sorted(placed))}; "
-            "leave the option out"
+            f"{', '.join(surplus)}: not used in operation "
+            f"{options.operation}, which uses {', '.join(sorted(placed))}; "
+            "remove the option"
         )
     if "image" in asked and "volume" in asked:
         raise output.UsageError(
-            "a guest has its metadata from the image or the volume; leave "
-            "one of them out"
+            "image and volume cannot be combined, because a guest gets its "
+            "metadata from one of them; remove the options of the other"
         )
     return {
         "operation": options.operation,

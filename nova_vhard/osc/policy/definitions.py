@@ -31,7 +31,7 @@ _NAMESPACES = "/v2/metadefs/namespaces"
 
 Definition = Mapping[str, Any]
 
-#: Begins the sentence of a description that is ours.
+#: Begins the sentence that we add to a description.
 MARK = "Allowed by this cloud's hardening policy:"
 
 #: Namespaces of hypervisors that no policy of ours is about.
@@ -59,7 +59,7 @@ class Change:
 
     @property
     def was(self) -> list[str] | None:
-        """The values that were offered, None where any was."""
+        """The previously offered values; None if any value was offered."""
         values = json.loads(self.before).get("enum")
         return None if values is None else [clean(value) for value in values]
 
@@ -81,9 +81,8 @@ class Definitions:
         ):
             path = _path(str(listed["namespace"]))
             _, namespace = self._http.get(path)
-            for name in judged(namespace, policy):
+            for name, on_image in judged(namespace, policy):
                 before = self.text(namespace["namespace"], name)
-                on_image = image_property(namespace, name)
                 after = narrowed(json.loads(before), on_image, policy)
                 yield Change(namespace["namespace"], name, before, after)
 
@@ -130,8 +129,8 @@ def write(
 def read(path: str, cloud: str) -> list[Change]:
     """Return the changes of a file.
 
-    :param cloud: where they are to be undone
-    :raises CommandError: if the file is invalid, or of another cloud
+    :param cloud: URL of the Glance API to undo them in
+    :raises CommandError: if the file is invalid, or from another cloud
     """
     try:
         content = json.loads(source.read_text(path, source.MAX_LIMIT))
@@ -149,7 +148,8 @@ def read(path: str, cloud: str) -> list[Change]:
         ) from error
     if written_at != cloud:
         raise exceptions.CommandError(
-            f"{path}: was written at {clean(written_at, 255)}, not {cloud}"
+            f"{path}: was written for {clean(written_at, 255)}, not for "
+            f"{cloud}: select its cloud with --os-cloud"
         )
     return changes
 
@@ -176,11 +176,13 @@ def undo(definitions: Definitions, change: Change) -> str:
             return RESTORED
     except paging.GLANCE_ERRORS as error:
         return failed(error)
-    return "failed: the API answers otherwise than before"
+    return "failed: the API still returns another definition"
 
 
-def judged(namespace: Definition, policy: Policy) -> Iterator[str]:
-    """Yield the properties of a namespace that the policy says more about.
+def judged(namespace: Definition, policy: Policy) -> Iterator[tuple[str, str]]:
+    """Yield the properties of a namespace that the policy restricts further.
+
+    Each is a pair: its name in the namespace, and its name on an image.
 
     :param namespace: as Glance answers it, with ``properties`` and
         ``resource_type_associations``
@@ -192,12 +194,7 @@ def judged(namespace: Definition, policy: Policy) -> Iterator[str]:
         if prefix is None or _rule(f"{prefix}{name}", policy) is None:
             continue
         if narrowed(definition, f"{prefix}{name}", policy) != definition:
-            yield name
-
-
-def image_property(namespace: Definition, name: str) -> str:
-    """Return what a property of a namespace is called on an image."""
-    return f"{_prefix(namespace) or ''}{name}"
+            yield name, f"{prefix}{name}"
 
 
 def narrowed(
@@ -231,7 +228,7 @@ def _rule(name: str, policy: Policy) -> tuple[DeviceKind, DeviceRule] | None:
 def _values(
     offered: list[str] | None, kind: DeviceKind, rule: DeviceRule
 ) -> list[str] | None:
-    """Return the values to offer; None where nobody can list them.
+    """Return the values to offer; None if they cannot be enumerated.
 
     :param offered: those of the definition, None where it lists none
     """

@@ -43,7 +43,7 @@ def disk_format(path: str, stated: str | None) -> str:
     except OSError as error:
         raise exceptions.CommandError(unreadable(path, error)) from error
     except Exception as error:
-        # Also a fault of the inspector's, as in Nova.
+        # Including an error of the inspector itself, as in Nova.
         text = f"{path}: Nova refuses such a file: {error}"
         raise exceptions.CommandError(text) from error
     # Glance has no gpt, the inspector's name for a disk with partitions.

@@ -26,11 +26,12 @@ Row = tuple[Any, ...]
 class OfferAllowed(output.Lister):
     """Write what the policy allows into Glance's metadata definitions.
 
-    Horizon's dialogs then offer allowed values only, and say why; everybody
-    can ask for them with openstack image metadef. Without --yes it only shows
-    what it would do. It saves the old definitions in a file: --undo restores
-    them, unless they have been changed since, for example by glance-manage
-    db_load_metadefs. Needs the role admin.
+    Horizon's dialogs then offer only allowed values, and the descriptions
+    name the policy as the reason. Users can list them with openstack image
+    metadef. Without --yes, the changes are only listed. The previous
+    definitions are saved in a file, from which --undo restores them, unless
+    they were changed since, for example by glance-manage db_load_metadefs.
+    Needs the role admin.
     """
 
     nothing = "0 definitions differ from what the policy allows"

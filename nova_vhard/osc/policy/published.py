@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""openstack vhard policy schema: those of our files, for everybody.
+"""openstack vhard policy schema: JSON schemas of our files for other tools.
 
-They are as an editor's YAML server takes them. Our own reader keeps every word
-but a boolean as text; the others read 2 as a number, so that a number may
-stand wherever text may.
+They suit the YAML server of an editor. Our own reader reads every scalar
+except booleans as text. Other readers read 2 as a number, so these schemas
+accept a number wherever text is allowed.
 """
 
 import argparse
@@ -20,7 +20,7 @@ Schema = dict[str, Any]
 
 
 def _cleaning() -> Schema:
-    """Return that of a rules file, with the settings of installed steps."""
+    """Return the schema of a rules file, with installed steps' settings."""
     steps = rules.installed_steps()
     whole = _published("Rules of nova-vhard-cleaner", rules.schema(steps))
     entry = whole["properties"]["devices"]["items"]
@@ -80,7 +80,7 @@ def _plain(content: Schema) -> Schema:
 
 
 def _widened(content: Schema) -> Schema:
-    """Return what lets a number stand for the text that we read it as."""
+    """Return the keywords that accept a number in place of a text."""
     if content.get("enum") == ["1"]:
         return {"enum": ["1", 1]}
     types = content.get("type")
@@ -93,10 +93,10 @@ def _widened(content: Schema) -> Schema:
 class PrintSchema(Offline):
     """Print the JSON schema of a nova-vhard file.
 
-    For an editor, or for a linter such as check-jsonschema. It knows every
-    key; what the keys mean together only policy check, policy test and
-    nova-vhard-cleaner check-rules know. The same schemas are installed beside
-    the samples. No cloud is asked.
+    For an editor, or for a linter such as check-jsonschema. The schema covers
+    each key by itself. Only policy check, policy test and nova-vhard-cleaner
+    check-rules also check how keys fit together. The same schemas are
+    installed next to the samples. Needs no cloud.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

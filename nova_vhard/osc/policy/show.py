@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""openstack vhard policy check, show: a file on the desk."""
+"""openstack vhard policy check and show: policy files, without a cloud."""
 
 import argparse
 from collections.abc import Iterator
@@ -41,14 +41,15 @@ _NOT_JUDGED = "(not judged)"
 class CheckPolicy(output.OfflineLister):
     """List every error of a policy file.
 
-    All errors of the file and of those that it extends, each with its place
-    and what is expected there; and warnings: exemptions that are void or end
-    within 14 days, entries that do not look like the id of a project, domain
-    or image, and what disables the policy: enabled: false, and a file of its
-    name with .disabled next to it. Notes name what the policy assumes of the
-    hosts and Nova does not do by default, and rules that refuse a new server
-    whose image says nothing. Exit status 0 without an error, else 1; with
-    --fail-on-warn 3 if there are warnings and no error. No cloud is asked.
+    Lists all errors of the file and of the files that it extends, with their
+    places and the expected values. Warnings are about exemptions that have
+    ended or end within 14 days, entries that do not look like the id of a
+    project, domain or image, and a policy that is disabled, by enabled: false
+    or by a file of its name plus .disabled next to it. Notes are about
+    settings that the policy assumes and that are not Nova's defaults, and
+    about rules that refuse every new server whose image does not set the
+    property. Exit status 1 if there are errors, otherwise 0; with
+    --fail-on-warn 3 if there are only warnings. Needs no cloud.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -173,17 +174,17 @@ def _notes(policy: Policy, tree: provenance.Tree) -> Iterator[Problem]:
                 stated.file,
                 stated.line,
                 spell(place),
-                "refuses each new server with a config drive whose image and "
-                f"flavor say nothing of it: {choice.implied}",
+                "refuses every new server with a config drive whose image and "
+                f"flavor do not set the device: {choice.implied}",
             )
 
 
 class ShowPolicy(output.OfflineLister):
     """Show a policy, each line with its source.
 
-    Without --effective only what the file says itself. With it what the file,
-    those that it extends and the defaults come to, reasons left out; "default"
-    means that no file sets it. No cloud is asked.
+    Without --effective, shows only the file itself. With --effective, shows
+    the result of the file, the files that it extends and the defaults, without
+    reasons; "default" means that no file sets the key. Needs no cloud.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -229,9 +230,9 @@ class ShowPolicy(output.OfflineLister):
 class _Row:
     """One key of a policy.
 
-    :ivar value: None where nothing is judged
-    :ivar mode: what happens where the rule is broken; None for no rule
-    :ivar file: who says it: path of a file, or ``default``
+    :ivar value: None if the key is not set and nothing is checked
+    :ivar mode: mode of the rule; None if the key is not a rule
+    :ivar file: path of the file that sets the key, or ``default``
     :ivar line: line in that file, from 1
     :ivar none: the word for no value
     """
@@ -274,9 +275,9 @@ def _of_policy(reading: document.Reading) -> list[_Row]:
 
 
 def _place(row: _Row) -> tuple[int, int]:
-    """Return what sorts by section, and kinds as in the catalogue.
+    """Return the sort key: the section, and a kind's place in the catalogue.
 
-    Everything else stays in the order in which it was said.
+    Rows with equal keys stay in the order of the file.
     """
     sections = list(SCHEMA["properties"])
     kinds = list(KINDS)

@@ -4,6 +4,8 @@
 import argparse
 from typing import Any
 
+from osc_lib import exceptions
+
 from nova_vhard.common.problems import PolicyError, Problem
 from nova_vhard.explain import fixes, messages, search
 from nova_vhard.osc import output, policies
@@ -42,7 +44,7 @@ class RunPolicyTests(output.OfflineLister):
             except PolicyError as error:
                 problems += error.problems
         if problems:
-            raise policies.failure(PolicyError(problems))
+            raise exceptions.CommandError(str(PolicyError(problems)))
         rows: list[tuple[Any, ...]] = []
         for file in files:
             policy = policies.load(
@@ -75,8 +77,8 @@ class ExplainPolicy(output.OfflineShowOne):
     Properties without a rule are reported as unknown. With --file, the field
     "command" is an upload that the policy accepts. Exit status 0 if the
     request passes (verdict allow, warn, audit or disabled), 1 if it is refused
-    or the file is unusable. A file that disables the policy is a warning
-    on standard error, and changes nothing here.
+    or the image file cannot be used. If a .disabled file disables the policy,
+    a warning is printed on standard error, but the verdict is the same.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -104,9 +106,9 @@ class ExplainPolicy(output.OfflineShowOne):
         fix = search.fix(
             policy,
             stated,
-            case.request,
+            case,
             day,
-            lambda draft: described.read(data, draft.lookups).request,
+            lambda draft: described.read(data, draft.lookups),
         )
         say = messages.api_message if verdict.refusals else messages.describe
         words = fixes.words(fix)
@@ -147,6 +149,6 @@ class ExplainPolicy(output.OfflineShowOne):
             else None,
             output.Cell(verdict.rules),
             output.Cell(sorted({name for _, name in verdict.exempted})),
-            output.Cell(sorted(case.host_checks(policy, day))),
+            output.Cell(sorted(described.host_checks(case, policy, day))),
             policy.digest,
         )

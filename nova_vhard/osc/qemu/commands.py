@@ -26,9 +26,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         dest="arch",
         choices=needs.ARCHITECTURES,
         default=needs.ARCHITECTURES[0],
-        help="Architecture of the compute nodes (default: %(default)s); "
-        "others are an error. With a wrong one the build is for other "
-        "machines: configure or its compiler ends with an error.",
+        help="Architecture of the compute nodes (default: %(default)s). "
+        "With a wrong one, the files are for other machines, and configure or "
+        "the compiler fails.",
     )
     parser.add_argument(
         "--with",
@@ -36,9 +36,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         choices=sorted(EXTRAS),
         default=[],
-        help="What your hosts need and no policy has a word for; repeat for "
-        "more. Without one that Nova uses here, guests that want it do not "
-        "start.",
+        help="Part that your hosts need but that no policy can name (repeat "
+        "for several). If a part that Nova uses here is missing, guests that "
+        "need it do not start.",
     )
 
 
@@ -53,8 +53,8 @@ def _plan(parsed_args: argparse.Namespace) -> Plan:
         raise exceptions.CommandError(
             f"guest_devices.machine_type of {policy.files[-1]} allows no "
             f"machine type of {plan.arch}: allow "
-            f"{' or '.join(plan.left_machines)}, or plan for another "
-            "architecture"
+            f"{' or '.join(plan.left_machines)}, or specify another "
+            "--architecture"
         )
     return plan
 
@@ -62,9 +62,10 @@ def _plan(parsed_args: argparse.Namespace) -> Plan:
 class PlanQemu(output.OfflineLister):
     """Show what a compute node needs of QEMU under a policy, and why.
 
-    One line a machine type, device or feature of QEMU's build: those that the
-    policy allows, those that Nova and libvirt always add, then those that are
-    not needed. Anything else is not needed either. No cloud is asked.
+    Prints a line for each machine type, device and feature of QEMU's build:
+    first those that the policy allows and those that Nova and libvirt always
+    add, then those that are not needed. A part that is not listed is not
+    needed either. Needs no cloud.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -122,8 +123,8 @@ class WriteBuildConfig(output.Offline):
     The device configuration (--with-devices), the options of configure, of
     the compiler and of the linker, a patch for devices that QEMU's
     configuration cannot leave out alone, an overlay for Debian's source
-    package, and a part of an RPM spec. Each choice has its reason in a
-    comment. The folder is there as a whole or not at all. No cloud is asked.
+    package, and a part of an RPM spec. A comment gives the reason of each
+    choice. The folder is written completely or not at all. Needs no cloud.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -133,8 +134,7 @@ class WriteBuildConfig(output.Offline):
             "--output",
             metavar="<folder>",
             required=True,
-            help="Folder to write; one that is there and not empty is an "
-            "error.",
+            help="Folder to write; must be empty, or not exist yet.",
         )
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:

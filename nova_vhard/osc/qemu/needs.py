@@ -22,7 +22,7 @@ from nova_vhard.catalogue.qemu import (
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.reporter.hosts import allowance
 
-#: What can be planned for; the catalogue knows their machines alone.
+#: Supported architectures; the catalogue has only their machine types.
 ARCHITECTURES = ("x86_64", "aarch64")
 
 MACHINE, DEVICE, FEATURE = "machine", "device", "feature"
@@ -90,7 +90,7 @@ def note(known: Reasons, name: str, why: str) -> None:
 
 
 def refusal(plan: Plan, kind: str, value: str) -> str:
-    """Return why no guest may have a value, and who may all the same."""
+    """Return why a value is refused, and which exemptions allow it."""
     rule = f"guest_devices.{kind}"
     text = f"{rule} refuses {value}"
     letting = sorted(
@@ -188,7 +188,7 @@ def _of_arch(plan: Plan, part: catalogue.Part) -> bool:
 
 
 def _add_passthrough(plan: Plan) -> None:
-    """Note what hands devices of the host over, where that is allowed."""
+    """Note the parts for passthrough that the policy allows."""
     rule = plan.policy.passthrough
     if rule is None or rule.mode not in (None, Mode.ENFORCE):
         why = (
@@ -208,7 +208,7 @@ def _add_passthrough(plan: Plan) -> None:
 
 
 def _add_inseparable(plan: Plan) -> None:
-    """Note what no build leaves out that has what is needed."""
+    """Note the devices that QEMU always builds along with needed parts."""
     built = [(part(device), device) for device in plan.devices]
     for machine in plan.machines:
         built += ((x, f"machine type {machine}") for x in SELECTED[machine])

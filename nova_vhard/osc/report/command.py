@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""openstack vhard report: the cloud as files to look at."""
+"""openstack vhard report: reports on the cloud, in HTML and OSCAL."""
 
 import argparse
 import datetime
@@ -16,11 +16,12 @@ class WriteReport(output.Command):
     """Write an HTML report on hosts and policy violations.
 
     The page is self-contained: no script, no other file, no network.
-    With --oscal the checks that hosts have passed are written for compliance
-    tools, as assessment results of OSCAL, and with --component what nova-vhard
-    contributes to the controls of NIST SP 800-53 and BSI Grundschutz++, as a
-    component definition. The first two show where this cloud is weak: only you
-    may read the files. Ends with 1 if something could not be read.
+    --oscal writes the results of the host checks as OSCAL assessment results,
+    for compliance tools. --component writes an OSCAL component definition of
+    what nova-vhard contributes to the controls of NIST SP 800-53 and BSI
+    Grundschutz++. The page and the assessment results show the weaknesses of
+    this cloud, so only you can read the files. Exit status 1 if something
+    could not be read.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -33,8 +34,9 @@ class WriteReport(output.Command):
         parser.add_argument(
             "--oscal",
             metavar="<file>",
-            help="Assessment results to write, in JSON; likewise. Nothing is "
-            "written where the hosts cannot be read.",
+            help="Assessment results to write, in JSON; an existing file is "
+            "replaced atomically. If the hosts cannot be read, it is not "
+            "written.",
         )
         parser.add_argument(
             "--component",
@@ -57,11 +59,11 @@ class WriteReport(output.Command):
             metavar="<folder>",
             action="append",
             default=[],
-            help="Folder [vhard] state_path of a controller, or a copy of it; "
-            "repeat for more. The page then shows what each service runs. A "
-            "copy shows what the service ran when it was made.",
+            help="Folder [vhard] state_path of a controller, or a copy of it "
+            "(repeat for several). The page then shows the version and the "
+            "policy that each service uses, or used when the copy was made.",
         )
-        policies.add_option(parser, "Policy by which everything is judged")
+        policies.add_option(parser, "Policy to check the cloud against")
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Gather everything, then write the files."""
@@ -81,7 +83,7 @@ class WriteReport(output.Command):
             )
         policy = policies.load(parsed_args.policy)
         for path, _ in wanted:
-            # Before anything is asked, which takes minutes in a large cloud.
+            # Before the requests, which take minutes in a large cloud.
             if not path.parent.is_dir():
                 raise exceptions.CommandError(
                     f"{path}: there is no folder {path.parent}"

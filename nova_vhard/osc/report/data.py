@@ -64,10 +64,10 @@ class Report:
     """Everything that the page shows.
 
     :ivar made: aware time
-    :ivar max_age: whole hours; an older report of a host counts for nothing
+    :ivar max_age: whole hours; an older report of a host does not count
     :ivar hosts: every compute node
     :ivar fleet: why the hosts could not be read, if so
-    :ivar devices: one-time-use devices that nobody has and nobody can get
+    :ivar devices: reserved one-time-use devices that no server has
     :ivar services: what each service runs, in SERVICE_COLUMNS
     :ivar evidence: what hosts' own reports say, in EVIDENCE_COLUMNS
     :ivar origin: ``cloud``, ``keystone``, ``region`` and ``author``
@@ -154,7 +154,7 @@ def image_rows(
 def flavor_rows(
     compute: Any, policy: Policy, today: datetime.date
 ) -> Iterator[Row]:
-    """Yield what flavors ask for in vain, and passthrough traits they lack."""
+    """Yield the violations of flavors, and the traits that they lack."""
     rule = policy.passthrough or PassthroughRule()
     for flavor in compute.flavors(
         details=True, get_extra_specs=True, is_public=None
@@ -272,7 +272,7 @@ def _part(
         OSError,
         ValueError,
     ) as error:
-        # Half a list would pass for the whole.
+        # A partial list would look like a complete one.
         text = why(error)
         if text == str(error):
             text = f"{type(error).__name__}: {text}"

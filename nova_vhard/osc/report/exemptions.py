@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exemptions, and when they end, for the report and Horizon's panel."""
+"""Exemptions and their ends, for the report and Horizon's panel."""
 
 import datetime
 from collections.abc import Collection, Sequence
@@ -9,7 +9,7 @@ from nova_vhard.policy.check import SELECTORS
 from nova_vhard.policy.model import Exemption
 from nova_vhard.policy.top_violations import MOST
 
-#: Days before its end from which on an exemption is named as ending.
+#: Days before its end from which an exemption counts as ending.
 SOON = 14
 
 
@@ -23,7 +23,7 @@ def ending(
 def rows(
     exemptions: Sequence[Exemption], today: datetime.date
 ) -> list[dict[str, Any]]:
-    """Return exemptions, the one that ends first before the others.
+    """Return the rows of exemptions, the earliest end first.
 
     :returns: each with its ``id``, ``reason``, ``who``, ``rules``, ``until``
         and ``state``: a class of a page's style, and words
@@ -49,7 +49,7 @@ def rows(
 
 
 def _listed(names: Collection[str]) -> str:
-    """Return names in order; of very many the first ones, and a count."""
+    """Return the first names in order, and the number of the others."""
     shown = sorted(names)[:MOST]
     more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")

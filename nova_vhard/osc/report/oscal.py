@@ -26,7 +26,7 @@ from nova_vhard.placement.fleet import HostPosture
 from nova_vhard.policy import release
 
 _VERSION = "1.1.2"
-# Of what there is no assessment plan, a fragment stands for it.
+# There is no assessment plan; a fragment takes its place.
 _PLAN = "#nova-vhard-policy"
 _SPACE = uuid.UUID("8a3f2a52-4a39-5d5b-9b87-3d2b0a4f7c10")
 _FOR = "urn:nova-vhard"
@@ -37,10 +37,10 @@ _Pairs = Mapping[tuple[str, str], Any]
 
 
 class NotWhole(Exception):
-    """Raised where there is nothing to be assessed.
+    """Raised if no host could be assessed.
 
-    Results that say nothing of hosts that could not be read would look like
-    those of a good fleet.
+    Results without the hosts that could not be read would look like those of
+    a fleet that passes.
     """
 
 

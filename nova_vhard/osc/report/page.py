@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The report as one HTML page, without script and without references.
 
-What anybody outside wrote is cleaned of control characters and of those that
-turn the direction of text, escaped, and isolated (``bdi``), so that a name
-can neither be markup nor turn the words beside it around.
+Text from outside is sanitized: control characters and those that change the
+direction of text are removed. It is then escaped and isolated (``bdi``), so
+that a name can neither act as markup nor reorder the words next to it.
 """
 
 import datetime
@@ -77,7 +77,7 @@ def render(report: Report) -> str:
         loader=jinja2.PackageLoader("nova_vhard.osc.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        # What a template does not call an outsider's passes the sink, too.
+        # Also sanitizes text to which a template applies no filter outside.
         finalize=lambda value: line(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,

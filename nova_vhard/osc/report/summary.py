@@ -42,10 +42,10 @@ def counts(results: Iterable[str]) -> str:
 
 
 def worst_first(hosts: Iterable[HostPosture]) -> list[HostPosture]:
-    """Return hosts in the order of what there is to do.
+    """Return the hosts, the ones with the most work first.
 
-    Silent ones, those with a stale report, then by what has failed, and by
-    what is not known.
+    Silent hosts, then stale ones, then by the number of FAIL, then by the
+    number of UNKNOWN.
     """
     return sorted(
         hosts,

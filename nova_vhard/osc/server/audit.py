@@ -32,10 +32,10 @@ from nova_vhard.policy.watch import today
 class AuditServers(audits.AuditCommand):
     """List servers that violate the policy, and what that means for each.
 
-    Judged are the image metadata that Nova keeps with a server, what a
-    rebuild would read today (its image, or its root volume's metadata), its
-    flavor, its ports, and the names of its disks. What cannot be seen has a
-    row of its own. Nothing is changed.
+    Checks the image metadata that Nova keeps with a server, the metadata that
+    a rebuild would read today (from its image or its root volume), its flavor,
+    its ports, and the names of its disks. A separate row lists anything that
+    could not be read. Nothing is changed.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

@@ -29,8 +29,9 @@ _ATTR = "OS-EXT-SRV-ATTR:"
 _ATTACHED = "os-extended-volumes:volumes_attached"
 
 _NEVER = (
-    "Not in Nova's API, and not judged: block devices beyond what the names "
-    "of root disks tell; who may ask (exemptions for roles and domains)."
+    "Not checked, because Nova's API does not show them: block devices, apart "
+    "from what the names of root disks reveal; roles and domains, which "
+    "exemptions may name."
 )
 
 Shown = Mapping[str, Any]
@@ -76,8 +77,8 @@ class Facts:
             )
         if self._count["elsewhere"]:
             notes.append(
-                f"{self._count['elsewhere']} servers on hypervisors that "
-                "the policy is not about were left out."
+                f"{self._count['elsewhere']} servers on hypervisors to "
+                "which the policy does not apply were skipped."
             )
         return [*notes, *self._sources.notes]
 

@@ -74,10 +74,10 @@ _AGAIN = {
     Mode.AUDIT: "a rebuild would pass",
 }
 
-_MENDED = "rebuild it: its image asks for something else by now"
-# Nova keeps what it picked itself beside what the image said.
+_MENDED = "rebuild it: its image now asks for another value"
+# Nova stores the values that it chose itself along with those of the image.
 _PICKED = (
-    "its image does not say it (any more); if its host picked it, set it in "
+    "its image does not set it (any more); if its host chose it, set it in "
     "the image, or correct the host's nova.conf or the policy's assume "
     "(check nova_defaults); then rebuild it"
 )
@@ -118,7 +118,7 @@ class Server:
 
     @property
     def subject(self) -> Subject:
-        """Who would ask for it again: its project; nobody knows the user."""
+        """Subject of a rebuild: the server's project; the user is unknown."""
         return Subject(
             REBUILD,
             project=self.project,
@@ -189,10 +189,11 @@ class Auditor:
 def violations(
     policy: Policy, server: Server, today: datetime.date
 ) -> Iterator[Violation]:
-    """Yield what a server has that violates the policy, as far as is known.
+    """Yield the known violations of a server's present devices.
 
-    Not what its image asks for by now: that would be new to it, unless Nova
-    does not show what the server was made of.
+    Requests that the image makes today are left out, because they would be
+    new to the server. They are included if Nova does not show the metadata
+    that the server was created from.
     """
     known = _violations(policy, server, _runs_with(server), today)
     if server.had is None and server.now is not None:
@@ -204,7 +205,7 @@ def violations(
 
 
 def alone(rest: HardwareRequest) -> HardwareRequest:
-    """Return a request in which nothing is judged but what it says."""
+    """Return a request without the devices that Nova adds by default."""
     return replace(rest, complete=True)
 
 
@@ -312,7 +313,7 @@ def _runs(violation: Violation) -> str:
         return f"has a device of the host ({clean(violation.cause.value)})"
     title = KINDS[choice.kind].title
     if choice.value is None:
-        return f"runs with a {title} that cannot be told"
+        return f"runs with an unknown {title}"
     return f"runs with {title} {clean(choice.value)}"
 
 
@@ -353,7 +354,7 @@ def _by_name(
     today: datetime.date,
     known: _Found,
 ) -> Iterator[_Finding]:
-    """Yield what the names of disks give away and nothing else has told."""
+    """Yield violations that are visible only in the names of disks."""
     values = {
         violation.cause.value
         for violation in known.values()

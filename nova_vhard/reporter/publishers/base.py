@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from oslo_config import cfg
 
-from nova_vhard.common.log import Seldom
+from nova_vhard.common.log import ThrottledLog
 from nova_vhard.host.report import HostReport
 
 
@@ -29,7 +29,7 @@ class Record:
 
     errors: dict[str, int] = field(default_factory=dict)
     published: dict[str, float] = field(default_factory=dict)
-    troubles: dict[str, Seldom] = field(default_factory=dict)
+    troubles: dict[str, ThrottledLog] = field(default_factory=dict)
     days_ahead: int | None = None
 
 

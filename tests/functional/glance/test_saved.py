@@ -218,7 +218,7 @@ def test_a_change_that_cannot_be_undone_is_refused_and_logged(
     )
     # then
     assert gated.update(image, DRIVE).status_int == 403
-    text = "A refused change is not undone: 404 Not Found"
+    text = "Cannot undo a refused change: 404 Not Found"
     lines = logged.lines(caplog, "nova_vhard.gates.glance_api")
     assert lines == [("ERROR", text)]
 

@@ -561,7 +561,7 @@ FAULTS = (
         (*ADDS, "latest", "admin"),
         (
             f"{GATES}.nova_flavor.changed",
-            f"{GATES}.nova_flavor.lacking",
+            f"{GATES}.nova_flavor.introduced_violations",
             f"{GATES}.nova_api.with_more",
         ),
     ),
@@ -641,7 +641,12 @@ def test_no_request_passes_if_the_log_cannot_be_written(
         (
             *(POLICY, nova_images, "get", ("POST", ACTION, REBUILD)),
             http.LOOKUP_TEXT,
-            [("ERROR", "Cannot be judged: image: OSError: cut off")],
+            [
+                (
+                    "ERROR",
+                    "Not judged, answered with 503: image: OSError: cut off",
+                )
+            ],
         ),
     ],
     ids=["event", "look-up"],

@@ -26,7 +26,7 @@ def violations(before, after, allow=None, **rule):
     """Return the violations of a write under a rule about passthrough."""
     rule = {"require": ["iommu"], "allow": allow or ALLOWED, **rule}
     rules = policy(passthrough=rule)
-    return nova_flavor.lacking(rules, before, after, WHO)
+    return nova_flavor.introduced_violations(rules, before, after, WHO)
 
 
 UNTIL = "; even then, the policy refuses its servers until passthrough.allow"
@@ -115,7 +115,7 @@ def test_the_mode_is_the_rules(mode):
     (violation,) = violations({}, GPU, mode=str(mode))
     assert violation.mode is mode
     # without the rule nothing is said
-    assert nova_flavor.lacking(policy(), {}, GPU, WHO) == []
+    assert nova_flavor.introduced_violations(policy(), {}, GPU, WHO) == []
 
 
 def call(method, body=None, spec="a"):

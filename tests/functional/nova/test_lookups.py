@@ -66,6 +66,7 @@ class Everything:
         self.asked = []
         self.answers = {
             "image": SHOWN,
+            "flavor": objects.Flavor(name="f", flavorid="f"),
             "volume": IN_CINDER,
             "snapshot": OF_CINDER,
         }
@@ -229,7 +230,7 @@ def test_the_image_of_a_boot(nova, body, expected, asked):
 
 
 BY_NAME = [
-    ("nova_flavor", "flavor", [("read_deleted", "no")]),
+    ("flavor", "flavor", [("read_deleted", "no")]),
     ("image", "image", []),
     ("volume", "volume", []),
     ("volume_snapshot", "snapshot", []),
@@ -255,7 +256,7 @@ ABSENT = exception.VolumeNotFound(volume_id="x")
 RAISES = [
     (
         *("port", "a", {"port": {"port": {"id": "a"}}}),
-        *(LookupFailed, "a port does not show its vnic type$"),
+        *(LookupFailed, "Neutron does not show the vnic type of a port$"),
     ),
     (
         *("port", "a", {"port": {"port": ["a"]}}),

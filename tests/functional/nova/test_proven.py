@@ -305,7 +305,7 @@ def test_placement_does_not_answer(monkeypatch, caplog):
     assert logged.lines(caplog, LOGGER) == [
         (
             "ERROR",
-            "It is not known which checks the hosts have passed: Placement "
+            "Cannot determine which checks the hosts have passed: Placement "
             "has not answered yet",
         ),
         none_left("none", "a"),
@@ -361,7 +361,7 @@ def test_what_nova_ignores_nobody_has_proven(hosts_of, caplog, monkeypatch):
     assert (left, texts(failed)) == ([], fails(NOBODY, checks))
     assert logged.lines(caplog, LOGGER)[0] == (
         "ERROR",
-        "No host counts as passed: Nova 31 ignores the settings that "
+        "No host can pass: Nova 31 ignores the settings that "
         f"one_time_use, {CLEANED} checks",
     )
     assert placement.asked == []

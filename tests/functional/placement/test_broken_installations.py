@@ -159,7 +159,7 @@ CASES = {
     "another wheel in one service": (
         "Policy",
         [("judge", "0.9")],
-        r"nova-api runs nova-vhard 0\.9, and .*: restart nova-api",
+        r"nova-api runs nova-vhard 0\.9, but .*: restart nova-api",
         ("judge",),
     ),
     "no PciPassthroughFilter": (
@@ -178,7 +178,7 @@ CASES = {
     "a clock two hours off": (
         "Placement",
         [("is_told", 2)],
-        r"clocks .* (1:59|2:00):\S+ apart.* correct the wrong clock",
+        r"clocks .* differ by (1:59|2:00):\S+ .* correct the wrong clock",
         ("is_told", 0),
     ),
     "no sweep for seven days": (

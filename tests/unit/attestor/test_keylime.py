@@ -168,7 +168,7 @@ ANSWERS = {
     **{
         name: (
             {"body": PACKED, "headers": {"Content-Encoding": name}},
-            "is packed",
+            "which was not requested",
         )
         for name in ("gzip", "deflate", "GZIP, gzip")
     },

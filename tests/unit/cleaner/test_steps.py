@@ -507,7 +507,7 @@ def test_one_that_cannot_be_ended_is_left_and_no_step_follows(
     (pid,) = isolation.stuck.values()
     assert isolation.stuck == {trees.NVME: pid}
     assert f"process {pid} hangs and cannot be ended" in first.said
-    assert f"not run: process {pid} of an earlier time" in second.said
+    assert f"not run: process {pid} of an earlier run" in second.said
     assert not first.clean and not second.clean
     os.kill(pid, signal.SIGKILL)
     assert ended(pid)

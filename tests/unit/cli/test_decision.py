@@ -79,7 +79,9 @@ def test_the_end_of_a_compressed_file_is_not_read(tmp_path):
     path.write_bytes(gzip.compress(b"{}"))
     read = decision_log.Read()
     assert list(decision_log.recent(str(path), read, 10**6)) == []
-    assert read.damaged == [f"{path}: compressed; name the log itself"]
+    assert read.damaged == [
+        f"{path}: is compressed; specify the uncompressed log"
+    ]
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path):

@@ -120,7 +120,7 @@ def test_help_has_a_line_for_each_command():
 def test_commands_by_the_beginning_of_a_name(words, status, shown):
     done = desk.run(overview.ListCommands, *words)
     assert (done.status, done.out.count("\n")) == (status, shown)
-    assert ("vhard hots is not a command" in done.err) == (status == 2)
+    assert ("no command begins with vhard hots" in done.err) == (status == 2)
 
 
 def test_lists_fit_a_terminal():

@@ -544,7 +544,7 @@ def test_who_is_gone_for_long_is_forgotten(tmp_path, clock):
         (50 * FORGOTTEN, ["stays"], []),
     ):
         clock.now += seconds
-        assert result.look_over(there) == forgotten
+        assert result.forget_absent(there) == forgotten
     result.save()
     assert Memory(str(tmp_path), clock).choices("goes") is None
 
@@ -556,10 +556,10 @@ def test_a_host_that_was_off_for_long_forgets_nobody(tmp_path, clock):
     result.save()
     clock.now += 3 * FORGOTTEN
     again = Memory(str(tmp_path), clock)
-    assert again.look_over([]) == []
+    assert again.forget_absent([]) == []
     assert again.choices("one") == {A}
     clock.now += FORGOTTEN
-    assert again.look_over([]) == ["one"]
+    assert again.forget_absent([]) == ["one"]
 
 
 def test_a_memory_has_a_limit(tmp_path, monkeypatch):

@@ -413,7 +413,7 @@ def test_a_hook_that_cannot_learn_it_is_an_alert(tmp_path, make, path, caplog):
     answers = make(str(place))
     for _ in range(3):
         answers.refresh()
-    assert caplog.text.count("The hook does not learn") == 1
+    assert caplog.text.count("The hook cannot be told") == 1
     assert str(place) in answers.trouble
     place.mkdir()
     answers.refresh()

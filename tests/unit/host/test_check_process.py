@@ -224,7 +224,7 @@ def test_a_child_that_cannot_be_killed_is_left_and_not_asked_again(
     assert isolation.stuck == {"iommu": pid}
     second = isolation.run(Host(), checks)
     assert statuses(first) == statuses(second) == [UNKNOWN, PASSES]
-    assert f"process {pid} of an earlier time hangs" in second[0][0].reason
+    assert f"process {pid} of an earlier run hangs" in second[0][0].reason
     os.kill(pid, signal.SIGKILL)
     assert ended(pid)
     assert not isolation.stuck

@@ -97,7 +97,7 @@ class TestFlavors(base.FakeHosts):
         """It only says what it would do, or refuses."""
         gpu = self.made("gpu", base.ONE_GPU)
         state = (
-            "would change, and boot nowhere: no host has passed these checks"
+            "would change, but could not boot: no host has passed these checks"
         )
         self.assertEqual(
             {"gpu": ("aliases: gpu", BOTH, "", state)}, self.sync()
