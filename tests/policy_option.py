@@ -21,7 +21,10 @@ def policy_option(folder: Path, text: str) -> Iterator[Path]:
     path.write_text(text)
     (folder / "state").mkdir()
     vhard.register(cfg.CONF)
-    cfg.CONF([], project="nova", default_config_files=[])
+    # A service of the same process may have been configured before.
+    alone = not cfg.CONF._namespace
+    if alone:
+        cfg.CONF([], project="nova", default_config_files=[])
     cfg.CONF.set_override("policy_file", str(path), "vhard")
     cfg.CONF.set_override("state_path", str(folder / "state"), "vhard")
     try:
@@ -29,4 +32,5 @@ def policy_option(folder: Path, text: str) -> Iterator[Path]:
     finally:
         cfg.CONF.clear_override("policy_file", "vhard")
         cfg.CONF.clear_override("state_path", "vhard")
-        cfg.CONF.reset()
+        if alone:
+            cfg.CONF.reset()

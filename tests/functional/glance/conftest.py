@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from oslo_config import cfg
 
+from nova_vhard.conf import vhard
 from tests import services
 from tests.functional.glance import quick, service
 from tests.functional.glance.keystone import Keystone
@@ -35,7 +37,6 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     pytest.importorskip("glance", reason="Glance is not installed")
     from glance.db.sqlalchemy import api as database
     from glance.db.sqlalchemy import models, models_metadef
-    from oslo_config import cfg
 
     quick.install()
     home = tmp_path_factory.mktemp("glance")
@@ -78,8 +79,6 @@ def gated(plain: User, baseline_app: Any) -> User:
 @pytest.fixture
 def override() -> Iterator[Callable[..., None]]:
     """Give a function that sets an option until the end of the test."""
-    from oslo_config import cfg
-
     with contextlib.ExitStack() as stack:
 
         def put(name: str, value: Any, group: str | None = None) -> None:
@@ -94,10 +93,6 @@ def policy_file(
     directory: Path, tmp_path: Path, override: Callable[..., None]
 ) -> Path:
     """Give the path of a policy of the test's own; nothing is there yet."""
-    from oslo_config import cfg
-
-    from nova_vhard.conf import vhard
-
     vhard.register(cfg.CONF)
     (tmp_path / "state").mkdir()
     override("policy_file", str(tmp_path / "vhard.yaml"), "vhard")

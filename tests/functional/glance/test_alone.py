@@ -8,7 +8,7 @@ names. If the gate fails, no request passes, and the user gets no blame.
 import collections
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +16,6 @@ from unittest import mock
 
 import pytest
 import webob
-from oslo_config import cfg
 
 from tests import faults, logged
 from tests.functional.glance.wire import (
@@ -391,8 +390,10 @@ def test_it_is_json_whatever_the_client_accepts(
     assert " See " not in text
 
 
-def test_it_points_at_the_page_that_the_cloud_names(cloud: Cloud) -> None:
-    cfg.CONF.set_override("help_url", "https://docs.example/why", "vhard")
+def test_it_points_at_the_page_that_the_cloud_names(
+    cloud: Cloud, override: Callable[..., None]
+) -> None:
+    override("help_url", "https://docs.example/why", "vhard")
     url = " See https://docs.example/why#rule-guest-devices-disk-bus"
     for wire in (create(IDE), update(TO_IDE)):
         assert message(Cloud().send(wire)).endswith(url)
