@@ -20,7 +20,7 @@ from nova_vhard.gates.nova_schemas import NotAccepted
 METHOD = ("ServersController", "create", None)
 
 #: Exceptions of Nova's code for a body that it refuses or cannot read. The
-#: last two, only before Nova 34, whose schemas are not at hand.
+#: last two occur only in Nova 31, which does not expose its schemas.
 _REFUSED = (
     webob.exc.HTTPException,
     exception.NovaException,

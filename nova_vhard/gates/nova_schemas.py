@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Validation of request bodies with the schemas of Nova's controller methods.
 
-In Nova 34, each method has its schemas as an attribute. Earlier releases do
-not expose them: the readers then get the body as it was sent, and Nova rejects
-an invalid one.
+Since Nova 32, each method has its schemas as an attribute. Nova 31 does not
+expose them: the readers then get the body as it was sent, and if they find
+nothing to refuse in an invalid one, Nova rejects it.
 """
 
 import functools

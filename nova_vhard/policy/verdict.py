@@ -387,8 +387,8 @@ def _violations(
 def _devices(
     policy: Policy, request: HardwareRequest, subject: Subject
 ) -> Iterator[Violation]:
-    # The image of a server that goes on was judged before. It is unshelved
-    # from Nova's own snapshot, which nobody has signed.
+    # The image of an existing server was judged at its boot. A server is
+    # unshelved from Nova's own snapshot, which has no signature.
     rules = policy.guest_devices
     if subject.operation in _KEEPS_GUEST:
         rules = {kind: rules[kind] for kind in rules if kind not in OF_FILE}

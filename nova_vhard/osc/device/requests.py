@@ -40,7 +40,17 @@ class _Ask(output.Command):
         result = devices.find(
             self.cloud.placement, parsed_args.host, parsed_args.address
         )
-        _check(result, word)
+        if result.view.consumers:
+            raise exceptions.CommandError(
+                f"{result.address} is allocated to "
+                f"{', '.join(result.view.consumers)}: it is cleaned after "
+                "that server is deleted"
+            )
+        # The reason that an operator gives is not about a later use.
+        if word == device_words.FORCED and not result.view.reserved:
+            raise exceptions.CommandError(
+                f"{result.address} is not reserved, so it needs no release"
+            )
         # The request is valid only until the device's provider changes.
         bound = device_words.request_word(
             word, result.view.inventory.generation
@@ -56,21 +66,6 @@ class _Ask(output.Command):
     def tell(self, device: FleetDevice) -> None:
         """Print what happens next."""
         self.answer(f"{device.address}: {_NEXT}")
-
-
-def _check(device: FleetDevice, word: str) -> None:
-    """Refuse a request for an allocated device, or one that does nothing."""
-    if device.view.consumers:
-        raise exceptions.CommandError(
-            f"{device.address} is allocated to "
-            f"{', '.join(device.view.consumers)}: it is cleaned after "
-            "that server is deleted"
-        )
-    # Otherwise the request would release the device after its next guest.
-    if word == device_words.FORCED and not device.view.reserved:
-        raise exceptions.CommandError(
-            f"{device.address} is not reserved, so it needs no release"
-        )
 
 
 class CleanDevice(_Ask):

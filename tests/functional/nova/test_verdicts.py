@@ -281,7 +281,7 @@ SHARE = {"share": {"share_id": MISSING}}
 ATTACHED = {
     # The baseline leaves the answer to Nova.
     "share": share(False, SHARE, status=409),
-    # The gate cannot read Nova 31's schema of it, and refuses.
+    # Nova 31 does not expose its schemas: the gate answers before Nova does.
     "no share": (
         share(True, {"share": "all"}, "file_system")
         if services.NOVA == 31
