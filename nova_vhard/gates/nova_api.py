@@ -204,10 +204,11 @@ class NovaGate:
         def read(draft: Any) -> ServerRequest | None:
             """Read the request again with the edited documents."""
             # Without new look-ups: ``find`` answers from what it has read, so
-            # that the search for a fix costs the services nothing.
+            # that the search for a fix costs the services nothing. Without the
+            # image of a root volume either: at worst, a fix then avoids a
+            # device that is exempt because of it.
             again = draft.lookups(find)
-            made = reader(again, context, call.ids, again.body(body))
-            return made and replace(made, subject=subject)
+            return reader(again, context, call.ids, again.body(body))
 
         with self._enforcer.event(request.subject) as event:
             event.verdict = request.verdict(policy, day)

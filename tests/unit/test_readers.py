@@ -615,7 +615,16 @@ IDE, ISO = {"properties": {"hw_disk_bus": "ide"}}, {"disk_format": "iso"}
 DESCRIBED_ALIAS = {"extra_specs": {"pci_passthrough:alias": "gpu"}}
 DEMAND = {"extra_specs": {"vhard:require": "kernel_aslr"}}
 PROVEN = {"allow": {"aliases": "*"}, "require": ["iommu", "one_time_use"]}
-SMT = {"hosts": {"require": ["smt"]}, "moves": {"hosts": "warn"}}
+SMT, EXEMPTION = (
+    {"hosts": {"require": ["smt"]}, "moves": {"hosts": "warn"}},
+    {
+        "id": "gpu",
+        "reason": "a lease",
+        "until": "2999-12-31",
+        "projects": ["p1"],
+        "rules": {"passthrough.require": ["one_time_use"]},
+    },
+)
 
 
 def read(operation, **data):
@@ -854,6 +863,11 @@ def test_a_server_keeps_its_root_disk(server, choices, devices):
             for operation in ("boot", "move", "resize")
         ),
         ("boot", {"passthrough": {**PROVEN, "mode": "warn"}}, set()),
+        (
+            "boot",
+            {"passthrough": PROVEN, "exemptions": [EXEMPTION]},
+            {"iommu"},
+        ),
         # no host is selected
         ("rebuild", {"passthrough": PROVEN}, set()),
         ("rescue", {"passthrough": PROVEN}, set()),
@@ -871,7 +885,9 @@ def test_a_server_keeps_its_root_disk(server, choices, devices):
 def test_what_a_host_and_its_devices_must_have_proven(
     operation, sections, checks
 ):
-    request = read(operation, flavor=DESCRIBED_ALIAS if sections else DEMAND)
+    request = read(
+        operation, project="p1", flavor=DESCRIBED_ALIAS if sections else DEMAND
+    )
     assert checks == described.host_checks(request, policy(**sections), TODAY)
 
 
