@@ -147,8 +147,7 @@ def _run(
     except Broken as error:
         result = fail(f"Not checked: {error}.")
     except cfg.Error as error:
-        stated = " ".join(str(error).split())
-        result = fail(f"An option has an invalid value: {stated}")
+        result = fail(f"An option has an invalid value: {error}")
     except Exception as error:  # noqa: BLE001 - the others still say theirs
         result = fail(f"The check crashed: {type(error).__name__}: {error}")
     return Result(result.code, line(result.details))

@@ -68,8 +68,7 @@ def read(text: str) -> Sections:
     try:
         parser.read_string(text)
     except configparser.Error as error:
-        stated = " ".join(str(error).split())
-        raise PasteError(f"is not a paste file: {stated}") from error
+        raise PasteError(f"is not a paste file: {error}") from error
     return {name: dict(parser[name]) for name in parser.sections()}
 
 

@@ -133,8 +133,7 @@ def read(
             use_env=False,
         )
     except (cfg.Error, OSError, UnicodeDecodeError) as error:
-        stated = " ".join(str(error).split())
-        raise Broken(f"{', '.join(there)}: {stated}") from error
+        raise Broken(f"{', '.join(there)}: {error}") from error
     for group, options in groups.items():
         conf.register_opts(options, None if group == "DEFAULT" else group)
     return conf
