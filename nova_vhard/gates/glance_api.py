@@ -133,7 +133,7 @@ class GlanceGate:
         except Exception:  # noqa: BLE001 - report_fault logs it
             # Fail closed, with a text that names the request and nothing of
             # the fault.
-            text = http.report_fault(LOG, "Glance's API", context)
+            text = http.report_fault(LOG, context)
         # Write an event for a request that could not be judged, so that an
         # outage of the policy shows up in the decision counts.
         self._enforcer.unjudged()

@@ -100,7 +100,7 @@ class JudgeImage(task.Task):  # type: ignore[misc]
             )
             raise exception.UploadException(text) from error
         except Exception as error:
-            text = http.report_fault(LOG, "Glance's imports", self._context)
+            text = http.report_fault(LOG, self._context)
             raise exception.UploadException(text) from error
         # The failed task reverts: the image goes back to queued, and its data
         # never becomes active.

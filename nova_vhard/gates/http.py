@@ -66,16 +66,16 @@ def fault_text(context: Any) -> str:
     return _FAULT_TEXT.format(clean(getattr(context, "request_id", None)))
 
 
-def report_fault(logger: CleanLogger, gate: str, context: Any) -> str:
+def report_fault(logger: CleanLogger, context: Any) -> str:
     """Log the current exception; return the text for the user.
 
     If logging fails too, the service does not fail.
 
-    :param gate: name of the API, such as ``Nova's API``
+    :param logger: the gate's own, whose name tells which gate it is
     :param context: an oslo.context RequestContext, or None
     """
     with contextlib.suppress(Exception):
-        logger.exception("The gate of %s has failed", gate)
+        logger.exception("The gate has failed")
     return fault_text(context)
 
 

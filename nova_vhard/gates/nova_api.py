@@ -133,7 +133,7 @@ class NovaGate:
             text = http.LOOKUP_TEXT
         except Exception:  # noqa: BLE001 - report_fault logs it
             context = environ.get("nova.context")
-            text = http.report_fault(LOG, "Nova's API", context)
+            text = http.report_fault(LOG, context)
         return webob.exc.HTTPServiceUnavailable(explanation=text)
 
     def _answer(self, environ: Environ) -> webob.exc.HTTPException | None:

@@ -112,7 +112,7 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
             raise
         except Exception as error:
             context = getattr(spec_obj, "_context", None)
-            text = http.report_fault(LOG, "the scheduler", context)
+            text = http.report_fault(LOG, context)
             raise exception.NoValidHost(reason=text) from error
 
     def _filtered(self, hosts: list[Any], spec_obj: Any) -> list[Any]:

@@ -109,7 +109,8 @@ class Folder:
             [*command, *self._area.tests],
             cwd=self._path / "mutants",
             env={**self._environment(), "MUTANT_UNDER_TEST": name},
-            stdout=subprocess.DEVNULL,
+            # Without a mutant, the one who runs it wants to see what fails.
+            stdout=subprocess.DEVNULL if name else sys.stderr,
             check=False,
         )
         return bool(done.returncode)

@@ -569,7 +569,7 @@ def test_a_fault_is_told_even_if_it_cannot_be_logged(broken):
         try:
             raise KeyError(faults.SECRET)
         except KeyError:
-            text = http.report_fault(logger, "a service", context)
+            text = http.report_fault(logger, context)
     assert text.endswith(
         "Report this request ID to the cloud's operator: req-7"
     )
