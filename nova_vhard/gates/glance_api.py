@@ -269,7 +269,7 @@ class GlanceGate:
         if image.hardware() == change.hardware:
             return answer
         refusal = self._answered(
-            policy, of_image(image, change.subject, before, change.touched)
+            policy, replace(change, hardware=image.hardware(), image=image)
         )
         if refusal is None:
             return answer
