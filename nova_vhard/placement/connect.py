@@ -81,7 +81,7 @@ def connect(
         )
     except Exception as error:
         # keystoneauth's own errors have no common class.
-        read = ", ".join(conf.config_file or ()) or "no file (none was read)"
+        read = ", ".join(conf.config_file or ()) or "no file"
         place = f"[{section}] of {read}"
         raise PlacementError(f"{place}: {clean(error, 300)}") from error
     return Placement(AdapterClient(adapter, alive))

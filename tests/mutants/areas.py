@@ -102,6 +102,7 @@ _GATES = (
 #: Placement's own code in this process answers these.
 _PLACEMENT = (
     *_unit("test_posture", "test_readers", "cli/test_status_files"),
+    *_unit("cli/test_cases"),
     "tests/unit/reporter",
     *(
         f"tests/functional/placement/test_{name}.py"

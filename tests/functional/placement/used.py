@@ -257,13 +257,20 @@ class Used:
         """As an operator does by hand."""
         self.inventory(reserved=0)
 
-    def inventory(self, reserved):
+    def double(self):
+        """Let the provider have units of another kind as well."""
+        self.inventory(0, "PCI_DEVICE")
+
+    def inventory(self, reserved, *more):
         url = f"/resource_providers/{self.provider}"
         result = self.cloud.send("GET", url).json()
         self.cloud.send("PUT", f"/resource_classes/{CLASS}")
         body = {
             "resource_provider_generation": result["generation"],
-            "inventories": {CLASS: {"total": 1, "reserved": reserved}},
+            "inventories": {
+                name: {"total": 1, "reserved": reserved}
+                for name in (CLASS, *more)
+            },
         }
         self.cloud.send("PUT", f"{url}/inventories", body)
 
@@ -350,6 +357,10 @@ class Used:
     def reserved(self):
         """Check that no guest can get it."""
         assert not self.candidates()
+
+    def told(self, *words):
+        """Check what the last round has told of it."""
+        assert " ".join(words) in self.done.troubles[NVME]
 
     def cleaned_by(self, steps):
         """Check how many steps the last cleaning had."""

@@ -11,8 +11,7 @@ from unittest import mock
 
 import pytest
 
-from nova_vhard.cmd import attestor, cleaner, guard, reporter
-from nova_vhard.cmd import exporter as exporter
+from nova_vhard.cmd import attestor, cleaner, exporter, guard, reporter
 from nova_vhard.daemon import interrupts, runtime
 from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.daemon.systemd import Notifier
@@ -101,11 +100,17 @@ def test_a_sign_of_life_before_each_request():
     heard = mock.Mock()
     client = AdapterClient(heard.adapter, heard.alive)
     client.get("/", "1.39")
-    client.put("/", {}, "1.39")
+    client.put("/", {"x": 1}, "1.39")
     client.delete("/", "1.39")
-    calls = [name for name, *_ in heard.mock_calls]
-    assert calls[::2] == ["alive"] * 3
-    assert calls[1::2] == ["adapter.get", "adapter.put", "adapter.delete"]
+    how = {"microversion": "1.39", "raise_exc": False}
+    assert heard.mock_calls == [
+        mock.call.alive(),
+        mock.call.adapter.get("/", **how),
+        mock.call.alive(),
+        mock.call.adapter.put("/", json={"x": 1}, **how),
+        mock.call.alive(),
+        mock.call.adapter.delete("/", **how),
+    ]
 
 
 @pytest.fixture
