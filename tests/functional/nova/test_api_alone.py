@@ -302,6 +302,17 @@ ANSWERS = {
         )
         for sent in (WITH_TRAIT, UPDATES, DELETES)
     },
+    # The fix brings a controller that is exempt.
+    "fix": (
+        EXEMPTS.replace(
+            "[virtio]}", "[scsi]}, scsi_model: {allow: [virtio-scsi]}"
+        ).replace("disk_bus: [ide]", "scsi_model: [lsilogic]"),
+        "b",
+        ("POST", "/servers", boot(known.OLD)),
+        403,
+        OLD_BOOTS,
+        0,
+    ),
     # An exemption that has not ended holds, but for no flavor.
     "exempt boot": (
         EXEMPTS,
@@ -384,7 +395,10 @@ def test_answers(
     # A refused request does not reach Nova.
     assert bool(cloud.service.bodies) is (status == 202)
     of_host = expected == ("attach", "refuse", REQUIRE)
-    assert ("the server's host" in answer.text) is of_host
+    assert [
+        word in answer.text
+        for word in ("the server's host", "To fix: ", "hw_scsi_model")
+    ] == [of_host, status == 403 and not of_host, False]
     events = logged.decisions(caplog)
     assert [
         (each["operation"], each["outcome"], *each["rules"]) for each in events
