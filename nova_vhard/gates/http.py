@@ -71,7 +71,7 @@ def report_fault(logger: CleanLogger, context: Any) -> str:
 
     If logging fails too, the service does not fail.
 
-    :param logger: the gate's own, whose name tells which gate it is
+    :param logger: the gate's logger; its name identifies the gate
     :param context: an oslo.context RequestContext, or None
     """
     with contextlib.suppress(Exception):

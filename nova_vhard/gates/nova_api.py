@@ -198,15 +198,15 @@ class NovaGate:
             return None
         # After the request is known: only the subject tells whether an
         # exemption by image is possible, and only then is Cinder asked.
-        subject = find.with_image(policy, request.subject)
-        request = replace(request, subject=subject)
+        request = replace(
+            request, subject=find.with_image(policy, request.subject)
+        )
 
         def read(draft: Any) -> ServerRequest | None:
             """Read the request again with the edited documents."""
             # Without new look-ups: ``find`` answers from what it has read, so
-            # that the search for a fix costs the services nothing. Without the
-            # image of a root volume either: at worst, a fix then avoids a
-            # device that is exempt because of it.
+            # that the search for a fix costs the services nothing. A fix that
+            # needs an exemption by the image of a root volume is not found.
             again = draft.lookups(find)
             return reader(again, context, call.ids, again.body(body))
 

@@ -47,8 +47,9 @@ def with_image(
         volume_id = root.get("volume_id", None)
         if volume_id is None:
             # The volume of a new server does not exist yet.
-            snapshot = volumes.get_snapshot(context, root.snapshot_id)
-            volume_id = snapshot["volume_id"]
+            volume_id = volumes.get_snapshot(context, root.snapshot_id)[
+                "volume_id"
+            ]
         image = image_of(volumes.get(context, volume_id))
     except Exception as error:  # noqa: BLE001 - Nova's databases, or Cinder
         # Closed on this side: without the image no exemption by image holds.

@@ -314,8 +314,10 @@ class Placement(PlacementReader):
         )
         response = self.request("put", url, body, statuses=_RESERVE)
         with shape("what was written"):
-            # Anybody else's page, such as a proxy's, confirms nothing.
-            _number(response.json()["reserved"])
+            if _number(response.json()["reserved"]) != reserved:
+                raise PlacementError(
+                    "the answer does not confirm the new reserved amount"
+                )
 
     def claim(self, inventory: Inventory) -> Inventory:
         """Write the one inventory of a provider again, as it was read.

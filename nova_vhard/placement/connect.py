@@ -81,7 +81,6 @@ def connect(
         )
     except Exception as error:
         # keystoneauth's own errors have no common class.
-        read = ", ".join(conf.config_file or ()) or "no file"
-        place = f"[{section}] of {read}"
+        place = ": ".join((*(conf.config_file or ()), f"[{section}]"))
         raise PlacementError(f"{place}: {clean(error, 300)}") from error
     return Placement(AdapterClient(adapter, alive))

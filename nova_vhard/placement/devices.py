@@ -85,10 +85,12 @@ def view(placement: Placement, provider: Provider) -> View:
     """
     for _ in range(_TRIES):
         inventories = placement.inventories(provider.uuid)
+        if len(inventories) != 1:
+            raise Conflict(
+                f"provider {provider.name} has {len(inventories)} inventories "
+                "instead of one"
+            )
         consumers, generation = placement.consumers(provider.uuid)
-        if [each.generation for each in inventories] == [generation]:
+        if generation == inventories[0].generation:
             return View(inventories[0], consumers)
-    raise Conflict(
-        f"provider {provider.name} keeps changing, or does not have exactly "
-        "one inventory"
-    )
+    raise Conflict(f"provider {provider.name} kept changing during the read")

@@ -109,7 +109,7 @@ class Folder:
             [*command, *self._area.tests],
             cwd=self._path / "mutants",
             env={**self._environment(), "MUTANT_UNDER_TEST": name},
-            # Without a mutant, the one who runs it wants to see what fails.
+            # Show the failures of a run without a mutant.
             stdout=subprocess.DEVNULL if name else sys.stderr,
             check=False,
         )

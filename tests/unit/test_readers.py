@@ -615,16 +615,7 @@ IDE, ISO = {"properties": {"hw_disk_bus": "ide"}}, {"disk_format": "iso"}
 DESCRIBED_ALIAS = {"extra_specs": {"pci_passthrough:alias": "gpu"}}
 DEMAND = {"extra_specs": {"vhard:require": "kernel_aslr"}}
 PROVEN = {"allow": {"aliases": "*"}, "require": ["iommu", "one_time_use"]}
-SMT, EXEMPTION = (
-    {"hosts": {"require": ["smt"]}, "moves": {"hosts": "warn"}},
-    {
-        "id": "gpu",
-        "reason": "a lease",
-        "until": "2999-12-31",
-        "projects": ["p1"],
-        "rules": {"passthrough.require": ["one_time_use"]},
-    },
-)
+SMT = {"hosts": {"require": ["smt"]}, "moves": {"hosts": "warn"}}
 
 
 def read(operation, **data):
@@ -865,7 +856,18 @@ def test_a_server_keeps_its_root_disk(server, choices, devices):
         ("boot", {"passthrough": {**PROVEN, "mode": "warn"}}, set()),
         (
             "boot",
-            {"passthrough": PROVEN, "exemptions": [EXEMPTION]},
+            {
+                "passthrough": PROVEN,
+                "exemptions": [
+                    {
+                        "id": "gpu",
+                        "reason": "a lease",
+                        "until": "2999-12-31",
+                        "projects": ["p1"],
+                        "rules": {"passthrough.require": ["one_time_use"]},
+                    }
+                ],
+            },
             {"iommu"},
         ),
         # no host is selected

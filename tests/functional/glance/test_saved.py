@@ -94,8 +94,10 @@ def test_the_later_change_is_undone(
 
     between(change)
     # Without a fix, the first part is empty.
-    parts = message(gated.update(image, *mine)).rpartition("To fix: ")
-    assert ("ide" in parts[0], left) == (True, [_stored(plain, image)])
+    assert (
+        "ide" in message(gated.update(image, *mine)).rpartition("To fix: ")[0]
+    )
+    assert left == [_stored(plain, image)]
 
 
 ADMIN = "admin,member,reader"

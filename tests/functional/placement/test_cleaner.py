@@ -156,8 +156,20 @@ HISTORIES = {
         "FAILED",
     ),
     "two inventories": (
-        "use, double, round, told does not have exactly one inventory, lower, "
-        "use, round",
+        "use, double, round, told 2 inventories instead of one, lower, use, "
+        "round",
+        "",
+    ),
+    "another generation with each answer": (
+        'use, refuse GET /allocations 200 {"allocations":{},'
+        '"resource_provider_generation":99}, round, '
+        "told kept changing during the read, answer, round",
+        "",
+    ),
+    "an answer that confirms another amount": (
+        'use, refuse PUT /inventories/ 200 {"reserved":7}, round, '
+        "told the answer does not confirm the new reserved amount, answer, "
+        "round",
         "",
     ),
     "force for a device on offer": (

@@ -306,9 +306,9 @@ class Used:
         result = self.cloud.send("GET", url).json()
         return self.provider in result["provider_summaries"]
 
-    def refuse(self, method, part):
+    def refuse(self, method, part, status="503", text="down"):
         """Placement is down for some requests, until ``answer``."""
-        self.cloud.refuse(method, part, 503, "down")
+        self.cloud.refuse(method, part, int(status), text)
 
     def answer(self):
         self.cloud.faults.clear()
@@ -359,7 +359,7 @@ class Used:
         assert not self.candidates()
 
     def told(self, *words):
-        """Check what the last round has told of it."""
+        """Check the error of the last round."""
         assert " ".join(words) in self.done.troubles[NVME]
 
     def cleaned_by(self, steps):
