@@ -163,7 +163,7 @@ class Attestor:
             if known is None or known.kind != reason.kind:
                 LOG.warning(
                     "%s is not attested: %s",
-                    state.nodes.get(uuid, uuid),
+                    state.nodes[uuid],
                     reason.text,
                 )
         self._reasons = dict(reasons)

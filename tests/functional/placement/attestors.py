@@ -205,8 +205,8 @@ class Story(Desk):
         self.bad = False
 
     def unmap(self):
-        """Map only another host."""
-        self.hosts = {str(uuid.uuid4()): "agent"}
+        """Map only other hosts."""
+        self.hosts = {str(uuid.uuid4()): f"agent{n}" for n in range(2)}
         self.map()
 
     def keys_are(self, *keys):

@@ -181,9 +181,9 @@ class World(Session):
                 code = end.code
         path.unlink()
         said = [
-            re.sub(r".* ERROR (\S+) \[.*?\]", r"ERROR \1:", line)
+            re.sub(r".* (ERROR|WARNING) (\S+) \[.*?\]", r"\1 \2:", line)
             for line in errors.getvalue().splitlines()
-            if line.startswith("nova-vhard-") or " ERROR " in line
+            if re.match("nova-vhard-|.* (ERROR|WARNING) ", line)
         ]
         return "\n".join([out.getvalue(), *said, f"= {code}"]).strip()
 

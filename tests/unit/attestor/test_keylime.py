@@ -108,8 +108,11 @@ def test_an_entry(keylime_conf, verifier, entry, expected):
 
 def test_the_reason_of_a_fail_is_the_verifiers(keylime_conf, verifier):
     event = "pcr_validation.invalid_pcr_23"
-    verifier.agents = {"a": agent("FAIL", last_event_id=event)}
-    assert Keylime(keylime_conf).verdicts()["a"].reason == event
+    verifier.agents = {"a": agent("FAIL", last_event_id=event), "b": None}
+    assert {
+        name: verdict.reason or verdict.nonsense
+        for name, verdict in Keylime(keylime_conf).verdicts().items()
+    } == {"a": event, "b": "is not an agent's entry"}
 
 
 def test_a_deep_entry_is_nobody_elses(keylime_conf, verifier):
@@ -137,9 +140,6 @@ BODIES = [
     b'{"results": {"a": 1}',
     b"\xff",
     b"[" * 200_000,
-    # As a verifier that was not asked for all of its agents says it.
-    b'{"results": {"uuids": []}}',
-    b'{"results": {"uuids": [["a"]]}}',
 ]
 #: Names that are there twice.
 TWICE = {
@@ -153,24 +153,46 @@ TWICE = {
 PACKED = zlib.compress(b" " * (1 << 20), wbits=31)
 #: What the verifier answers, and what is said.
 ANSWERS = {
+    # The connection stays open, and the body never comes.
+    "silence": (
+        {
+            "body": b"",
+            "headers": {"Content-Length": "9", "Connection": "keep-alive"},
+            "timeout": 1,
+        },
+        "timed out",
+    ),
     **{
         f"body {number}": ({"body": body}, "not a list of agents")
         for number, body in enumerate(BODIES)
+    },
+    # As a verifier that was not asked for all of its agents says it.
+    **{
+        f"only names {number}": ({"body": body}, "'no entry is an agent'")
+        for number, body in enumerate(
+            (
+                b'{"results": {"uuids": []}}',
+                b'{"results": {"uuids": [["a"]]}}',
+            )
+        )
     },
     **{
         f"{name} twice": ({"body": body.encode()}, f"duplicate key {name}")
         for name, body in TWICE.items()
     },
     **{
-        str(status): ({"status": status}, f"status {status}")
+        str(status): (
+            {"status": status, "body": b"why"},
+            f"status {status}: why: ",
+        )
         for status in (301, 400, 401, 404, 500, 503)
     },
     **{
         name: (
             {"body": PACKED, "headers": {"Content-Encoding": name}},
-            "which was not requested",
+            f"Encoding {name[:39]}…?, which was not requested",
         )
-        for name in ("gzip", "deflate", "GZIP, gzip")
+        for name in ("gzip", "deflate", "GZIP, gzip", "gzip" * 15)
     },
 }
 
@@ -178,6 +200,7 @@ ANSWERS = {
 @pytest.mark.parametrize(("answer", "said"), ANSWERS.values(), ids=ANSWERS)
 def test_an_answer_that_is_none(keylime_conf, verifier, answer, said):
     vars(verifier).update(answer)
+    keylime_conf.set_override("timeout", answer.get("timeout", 30), GROUP)
     with pytest.raises(SourceError, match=said):
         Keylime(keylime_conf).verdicts()
     assert verifier.encodings == ["identity"]
