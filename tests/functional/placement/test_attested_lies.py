@@ -197,8 +197,12 @@ def test_without_the_right_to_make_names_no_mark_comes_back(
 def test_with_that_right_its_own_last_mark_counts_until_it_is_over(
     owner, acting
 ):
-    """The role vhard-compute prevents it; without it max_age limits it."""
-    owner.fail()
+    """The role vhard-compute prevents it; without it max_age limits it.
+
+    The verifier is down afterwards. The attestor does not believe the mark: it
+    reads marks only once.
+    """
+    owner.down = owner.fail()
     acting(NOVA)
     for seconds, counts in ((0, True), (600, False)):
         owner.seconds += seconds
