@@ -168,7 +168,7 @@ HISTORIES = {
     ),
     "an answer that confirms another amount": (
         'use, refuse PUT /inventories/ 200 {"reserved":7}, round, '
-        "told the answer does not confirm the new reserved amount, answer, "
+        "told the answer does not confirm the new reserved amount., answer, "
         "round",
         "",
     ),

@@ -360,7 +360,7 @@ class Used:
 
     def told(self, *words):
         """Check the error of the last round."""
-        assert " ".join(words) in self.done.troubles[NVME]
+        assert " ".join(words) in f"{self.done.troubles[NVME]}."
 
     def cleaned_by(self, steps):
         """Check how many steps the last cleaning had."""
