@@ -205,10 +205,10 @@ class GlanceGate:
         if not touched & image_reader.READ:
             return None
         image_id, context = call.ids["image_id"], request.context
+        subject = subject_of(UPDATE, context, None, image_id)
         # Break glass: write the event, but look nothing up, so nothing can
         # fail.
         if not policy.enabled:
-            subject = subject_of(UPDATE, context, None, image_id)
             nothing = ServerRequest(HardwareRequest(), subject)
             return self._answered(policy, nothing)
         try:
@@ -218,8 +218,7 @@ class GlanceGate:
         except exception.GlanceException:
             # Glance answers the change in the same way, unless another request
             # has just created the image.
-            subject = subject_of(UPDATE, context, None, image_id)
-            change = of_image(Image(), subject, Image(), touched)
+            change = of_image(Image(), subject, touched=touched)
             return self._sent(policy, request, change)
         before = {**image.extra_properties, "disk_format": image.disk_format}
         # What Glance would save if no other request came in between. ``_sent``
@@ -246,11 +245,7 @@ class GlanceGate:
         policy refuses the result of both changes, this one is undone.
         """
         # Copied for the undo request: Glance's router changes the original.
-        environ = {
-            name: value
-            for name, value in request.environ.items()
-            if not name.startswith("webob.") or name == "webob.adhoc_attrs"
-        }
+        environ = dict(request.environ)
         # There is no lock that the gate could take in Glance, and a look
         # before the change cannot see a second request. So judge Glance's own
         # answer. The order of two changes then does not matter: the later one
@@ -269,7 +264,10 @@ class GlanceGate:
         if image.hardware() == change.hardware:
             return answer
         refusal = self._answered(
-            policy, replace(change, hardware=image.hardware(), image=image)
+            policy,
+            replace(
+                change, hardware=image.hardware(), image=image, before=before
+            ),
         )
         if refusal is None:
             return answer

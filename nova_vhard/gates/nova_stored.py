@@ -196,7 +196,7 @@ def _moved(
     )
     # Without a cell there is no record of the server that could be judged.
     if mapping.cell_mapping is None:
-        raise exception.InstanceNotFound(instance_id=spec.instance_uuid)
+        raise exception.NotFound
     try:
         with nova_context.target_cell(context, mapping.cell_mapping) as cell:
             instance = objects.Instance.get_by_uuid(
@@ -230,7 +230,6 @@ def _moved(
     # left from before an evacuation.
     early = [
         objects.InstancePCIRequest(
-            alias_name=None,
             requester_id="that is being attached",
             spec=[{"dev_type": each.dev_type}],
         )

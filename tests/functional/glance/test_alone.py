@@ -23,6 +23,7 @@ from tests.functional.glance.wire import (
     add,
     create,
     message,
+    remove,
     update,
 )
 from tests.policy_option import policy_option
@@ -287,6 +288,13 @@ CASES = {
         201,
         "update disabled",
         OFF,
+        image=IMAGE,
+    ),
+    "removed": Case(
+        update(remove("/hw_disk_bus")),
+        201,
+        "update allow",
+        stored=IDE,
         image=IMAGE,
     ),
     # Each gate judges the devices that follow from an image's format.

@@ -120,7 +120,10 @@ class Cloud:
         :param images: id to properties; the first is of the server's volume
         :param rows: block devices of the server
         """
-        volume = {"volume_image_metadata": next(iter(images.values()))}
+        volume = next(
+            {"volume_image_metadata": {**properties, "image_id": name}}
+            for name, properties in images.items()
+        )
         self.gate._services = SimpleNamespace(
             recent={},
             servers=SimpleNamespace(get=lambda *_, **__: server),

@@ -392,7 +392,7 @@ CASES = {
                         objects.PciDevice(
                             address="0000:81:00.1",
                             compute_node_id=node,
-                            dev_type="type-VF",
+                            dev_type=kind,
                             request_id=OTHER_ID,
                         )
                     ]
@@ -402,19 +402,41 @@ CASES = {
             operation="move",
             **more,
         )
-        for name, node, more in (
+        for name, node, kind, more in (
             (
                 "port that is being plugged in, unproven",
                 1,
+                "type-VF",
                 {"text": NO_CANDIDATE, "rules": [REQUIRE]},
+            ),
+            (
+                "port that is being plugged in, refused",
+                1,
+                "type-PF",
+                {
+                    "policy": f"{POLICY}moves: {{guest_devices: enforce}}\n",
+                    "text": "port that is being attached asks for pf ",
+                    "rules": [ALLOW],
+                    "posture": 0,
+                },
             ),
             (
                 "device of the host before an evacuation",
                 2,
+                "type-VF",
                 {"left": [B], "outcome": "allow", "posture": 0},
             ),
         )
     },
+    "alias that the new flavor does not name": allowed(
+        B,
+        hosts=(B,),
+        policy=POLICY.replace("aliases: [gpu], ", ""),
+        fields={"flavor": flavor("2"), **MOVED},
+        stored={"flavor": flavor("1", ASKS_GPU), "pci_requests": GPU},
+        operation="resize",
+        posture=0,
+    ),
     "port that was detached": allowed(
         B,
         hosts=(B,),
