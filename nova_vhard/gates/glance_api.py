@@ -147,7 +147,7 @@ class GlanceGate:
         try:
             buffer_body(wsgi.Request(environ))
         except OSError as error:
-            raise routing.Malformed(str(error)) from error
+            raise routing.Malformed from error
         try:
             # As Glance calls it: what fails here fails Glance, too.
             content = getattr(_DESERIALIZER, method)(request)
@@ -157,11 +157,11 @@ class GlanceGate:
             raise
         except (OSError, RecursionError, ValueError) as error:
             # cut off by the client, nested without end, no text
-            raise routing.Malformed(str(error)) from error
+            raise routing.Malformed from error
         except Exception as error:
             # such as a path that is a number
             LOG.exception("Glance itself cannot read the body")
-            raise routing.Malformed(str(error)) from error
+            raise routing.Malformed from error
         if call.method == _CREATE:
             return self._create(policy, request, content)
         return self._update(policy, request, call, content["changes"])
