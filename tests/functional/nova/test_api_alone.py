@@ -305,6 +305,24 @@ ANSWERS = {
         )
         for sent in (WITH_TRAIT, UPDATES, DELETES)
     },
+    "several servers on a network": (
+        POLICY,
+        None,
+        (
+            "POST",
+            "/servers",
+            {
+                "server": {
+                    **boot(known.OLD)["server"],
+                    "networks": [{"uuid": known.PORT}],
+                    "max_count": 2,
+                }
+            },
+        ),
+        403,
+        OLD_BOOTS,
+        0,
+    ),
     # The fix brings a controller that is exempt.
     "fix": (
         EXEMPTS.replace(

@@ -872,7 +872,7 @@ def test_verdicts(gate, caplog, case):
     gate.stored.fields, gate.stored.disks = case.stored, case.disks
     gate.stored.away = set(case.away)
     again = scheduler.VirtHardeningFilter()
-    again._volumes = cinder = mock.Mock()
+    again._volumes = cinder = mock.Mock(spec=type(again._volumes))
     cinder.get.return_value = lookups.IN_CINDER
     cinder.get_snapshot.return_value = lookups.OF_CINDER
     request = spec_of(case)
