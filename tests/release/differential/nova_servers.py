@@ -245,7 +245,12 @@ class ExistingServer(nova_devices.Guests):
         self.host = self.server.host
         self.driver = self.manager.driver = nova_host.driver_on(self.host)
         for row, edit in zip(self.bdms, self.server.edits, strict=False):
-            row.update(edit)
+            # Only disks are attached later. The boot has named the others.
+            row.update(
+                edit
+                if row.device_type in (None, "disk", "lun")
+                else {**edit, "device_name": row.device_name}
+            )
         more = [
             BlockDeviceDict(_ATTACHED) for _ in range(self.server.attached)
         ]
