@@ -50,13 +50,15 @@ class _ChecksOnly(servers.ServersController):  # type: ignore[misc]
     # network_api to look up with.
     compute_api = compute.API.__new__(compute.API)
 
-    def _process_networks_for_create(
-        self, context: Any, target: Any, server: Any, kwargs: dict[str, Any]
-    ) -> None:
-        """Check the networks and stop: Nova looks up the flavor next."""
-        super()._process_networks_for_create(context, target, server, kwargs)
-        networks = kwargs["requested_networks"]
-        if networks and kwargs["max_count"] > 1:
+    def _process_networks_for_create(self, *arguments: Any) -> None:
+        """Check the networks and stop: Nova looks up the flavor next.
+
+        :param arguments: of Nova's method; the last one is a dictionary, the
+            keyword arguments of ``compute.API.create``
+        """
+        super()._process_networks_for_create(*arguments)
+        networks = arguments[-1]["requested_networks"]
+        if networks and arguments[-1]["max_count"] > 1:
             # ``compute.API.create`` starts with these checks.
             api = self.compute_api
             api._check_multiple_instances_with_specified_ip(networks)

@@ -249,6 +249,12 @@ def test_two_gates_in_a_pipeline(
         ({}, [add("/hw_disk_bus", "ide")], 403),
         ({}, [add("/hw_disk_bus", "ide"), add("/disk_format", "raw")], 403),
         ({"hw_cdrom_bus": "ide"}, [DRIVE], 403),
+        # A default is checked at the boot, as with every other change.
+        (
+            {"disk_format": "iso", "hw_machine_type": "pc"},
+            [add("/hw_vif_model", "virtio")],
+            200,
+        ),
     ],
 )
 def test_what_is_made_between_the_looks_is_judged(

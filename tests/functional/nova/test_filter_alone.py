@@ -410,7 +410,7 @@ CASES = {
                 {"text": NO_CANDIDATE, "rules": [REQUIRE]},
             ),
             (
-                "port that is being plugged in, refused",
+                "port that is being attached, refused",
                 1,
                 "type-PF",
                 {

@@ -183,7 +183,7 @@ class World(Session):
         said = [
             re.sub(r".* (ERROR|WARNING) (\S+) \[.*?\]", r"\1 \2:", line)
             for line in errors.getvalue().splitlines()
-            if re.match("nova-vhard-|.* (ERROR|WARNING) ", line)
+            if re.match("nova-vhard-|.* (ERROR|WARNING nova_vhard)", line)
         ]
         return "\n".join([out.getvalue(), *said, f"= {code}"]).strip()
 

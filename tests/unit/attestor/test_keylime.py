@@ -158,7 +158,7 @@ ANSWERS = {
         {
             "body": b"",
             "headers": {"Content-Length": "9", "Connection": "keep-alive"},
-            "timeout": 1,
+            "timeout": 3,
         },
         "timed out",
     ),
