@@ -31,17 +31,23 @@ stdio_handler = "file"
 
 
 class RealLibvirt:
-    """Defines domains, and starts them."""
+    """Defines domains, and starts them.
 
-    def __init__(self, child: Any) -> None:
-        self._child = child
+    :param folder: in which libvirt has its own files
+    """
+
+    def __init__(self, child: Any, folder: Path) -> None:
+        self._child, self._folder = child, folder
 
     def defined(self, xml: str) -> tuple[str | None, str]:
         """Return what libvirt would start, or None and why it would not."""
         text, why = self._done("defined", xml)
-        # This is not what Nova asked for, and has other devices.
+        # "maximum" is not what Nova asked for, and has other devices. Files of
+        # the guest get the paths that they have on a host.
         text = text and text.replace("mode='maximum'", "mode='host-model'")
-        return text, why
+        return text and text.replace(
+            f"{self._folder}/lib/", "/var/lib/libvirt/"
+        ), why
 
     def native(self, xml: str) -> tuple[str | None, str]:
         """Return the command line of QEMU, or None and why there is none."""
@@ -86,7 +92,7 @@ def started(folder: Path) -> Iterator[RealLibvirt | None]:
             assert child.stdin is not None
             assert child.stdout is not None
             if child.stdout.readline():
-                yield RealLibvirt(child)
+                yield RealLibvirt(child, folder)
                 child.stdin.close()
                 return
     yield None
