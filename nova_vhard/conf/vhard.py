@@ -109,8 +109,8 @@ OPTS = [
         max=600,
         help="Seconds within which Placement must answer which hosts passed "
         "which checks, for all requests together, independent of [placement] "
-        "timeout. After that, the waiting request uses the last answer, or is "
-        "refused if there is none, and another request tries again. If "
+        "timeout. After that, the waiting request uses the last answer, or, "
+        "without one, is refused; another request tries again. If "
         "Placement is always slower, no host counts as having passed a check "
         "after posture_max_age. If the value is larger than "
         "rpc_response_timeout, boots fail with that timeout instead of this "

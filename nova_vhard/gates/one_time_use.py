@@ -48,7 +48,7 @@ _CANDIDATES = filters.CandidateFilterMixin()
 def filter_hosts(
     policy: Policy, mode: Mode, hosts: list[Any], spec: Any
 ) -> tuple[list[Any], list[Violation]]:
-    """Return the hosts with suitable devices, or a violation if there is none.
+    """Return the hosts with suitable devices; without any, a violation.
 
     In mode enforce, the candidates of each host are narrowed as well. In other
     modes all hosts are returned unchanged, and the violation says what enforce

@@ -54,7 +54,7 @@ class Client:
         ).images
 
     def placement_url(self) -> str | None:
-        """Return Placement's URL as hosts find it; None if there is none.
+        """Return Placement's URL as hosts find it; None without one.
 
         Uses the interfaces that reporters and cleaners use by default.
         """

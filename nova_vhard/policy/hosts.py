@@ -81,7 +81,7 @@ class HostRequirement:
 def merge_requirements(
     entries: Iterable[HostRequirement], mode: Mode
 ) -> HostRequirement | None:
-    """Return the merged requirements of one mode; None if there are none."""
+    """Return the merged requirements of one mode; None without any."""
     chosen = [item for item in entries if item.mode is mode]
     if not chosen:
         return None

@@ -38,7 +38,7 @@ def weaker(mode: Mode, other: Mode) -> Mode:
 
 
 def strongest(modes: Iterable[Mode]) -> Mode | None:
-    """Return the mode that refuses most; None if there is none."""
+    """Return the mode that refuses most; None without modes."""
     return max(modes, key=_STRENGTH.__getitem__, default=None)
 
 
