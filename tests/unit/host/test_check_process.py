@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A check that hangs or dies takes nothing else down."""
 
+import contextlib
 import ctypes
 import faulthandler
 import os
+import pathlib
 import re
 import resource
 import signal
@@ -88,18 +90,21 @@ def children():
     """Return the processes that this one has to wait for."""
     result = set()
     for task in os.listdir("/proc/self/task"):
-        with open(f"/proc/self/task/{task}/children") as file:
-            result.update(file.read().split())
+        # A thread of an earlier test may end between the two.
+        with contextlib.suppress(FileNotFoundError):
+            path = pathlib.Path(f"/proc/self/task/{task}/children")
+            result.update(path.read_text().split())
     return result
 
 
 def descriptors():
     """Return what this process has open: {(place, what it is of)}."""
-    return {
-        (place, os.readlink(place))
-        for number in os.listdir("/proc/self/fd")
-        if os.path.lexists(place := f"/proc/self/fd/{number}")
-    }
+    result = set()
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            place = f"/proc/self/fd/{number}"
+            result.add((place, os.readlink(place)))
+    return result
 
 
 def ended(pid):
