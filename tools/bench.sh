@@ -78,7 +78,7 @@ esac
 vhard_venv "$PWD" "$extra" >&2
 if [ "$name" = reporter ] && ! "$VENV/bin/python" -c 'import libvirt' \
     2>/dev/null; then
-    "$VENV/bin/python" -m pip install --quiet --editable "${PWD}[libvirt]" ||
+    (vhard_venv "$PWD" libvirt >&2) ||
         lacks "libvirt-python cannot be installed"
 fi
 # Services have their packages compiled, and so has a gate.

@@ -45,24 +45,26 @@ _ABOUT = (
 class Version:
     """A Horizon.
 
-    :ivar release: whose libraries it runs on, of tests/versions
+    :ivar constraints: a file of tests/versions, or an absolute path
     :ivar older: without constraints pip takes what is newer than a Horizon
         knows
     """
 
     below: str
     python: str
-    release: str
+    constraints: str
     older: tuple[str, ...] = ("Django<6",)
 
 
 VERSIONS = {
-    "25.3": Version("25.4", "python3.11", "2025.1"),
-    "25.5": Version("25.6", "python3.11", "2025.2"),
-    "25.7": Version("25.8", "python3.11", "2026.1"),
+    "25.3": Version("25.4", "python3.11", "2025.1.txt"),
+    "25.5": Version("25.6", "python3.11", "2025.2.txt"),
+    "25.7": Version("25.8", "python3.11", "2026.1.txt"),
     # With oslo.policy 6 members of a project may not see its images there.
-    "26": Version("27", "python3.13", "newest", ("Django<6", "oslo.policy<6")),
-    "27": Version("28", "python3.13", "newest"),
+    "26": Version(
+        "27", "python3.13", os.devnull, ("Django<6", "oslo.policy<6")
+    ),
+    "27": Version("28", "python3.13", "newest.txt"),
 }
 
 
@@ -128,7 +130,7 @@ def _python(name: str) -> pathlib.Path:
         subprocess.run((version.python, "-m", "venv", folder), check=True)
     pip = (
         *(str(python), "-m", "pip", "install", "--quiet"),
-        *("-c", f"tests/versions/{version.release}.txt"),
+        *("-c", _ROOT / "tests" / "versions" / version.constraints),
         *(f"horizon>={name},<{version.below}", *version.older),
         # django-debreach wants distutils, which setuptools brings.
         *("waitress", "pytest", "setuptools", "-e", "."),

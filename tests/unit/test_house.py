@@ -266,14 +266,59 @@ def test_every_job_of_zuul_is_an_environment_of_tox():
     assert {*row["project"]["check"]["jobs"]} == names.keys()
 
 
-def test_constraints_of_the_caller_are_honoured():
-    name = "TOX_CONSTRAINTS_FILE"
-    default = re.search(
-        rf"{name}:\{{toxinidir\}}/([^}}]+)\}}", docs.text_of(ROOT / "tox.ini")
-    )
-    # Our own constrain nothing.
-    assert re.findall("^[^#].*", docs.text_of(ROOT / default[1]), re.M) == []
-    assert f'-c "${name}"' in docs.text_of(ROOT / "tools/lib/venv.sh")
+#: Sourced in an empty checkout; the wheels are those of the test.
+INSTALL = """
+set -euo pipefail
+. "$1/tools/lib/venv.sh"
+vhard_venv "$PWD"
+"$VENV/bin/python" -c 'import importlib.metadata as m; print(m.version("a"))'
+"""
+#: The build of that checkout: its wheel is made already.
+BACKEND = """
+import shutil
+def build_editable(folder, *_):
+    return shutil.copy("wheels/b-1-py3-none-any.whl", folder).split("/")[-1]
+"""
+WHEEL = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+
+
+def test_constraints_are_ours_or_the_callers(tmp_path, monkeypatch):
+    """Others make another environment of what is installed already."""
+    parts = {
+        "setup.cfg": "",
+        "requirements.txt": "",
+        "pyproject.toml": "[build-system]\nrequires = []\n"
+        'build-backend = "backend"\nbackend-path = ["."]\n',
+        "backend.py": BACKEND,
+        "tests/versions/newest.txt": "a==1\n",
+        "of_the_caller.txt": "a==2\n",
+    }
+    for name, text in parts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "wheels").mkdir()
+    needs = 'Provides-Extra: test\nRequires-Dist: a; extra == "test"\n'
+    for name, number, more in [
+        *(("a", n, "") for n in "123"),
+        ("b", 1, needs),
+    ]:
+        info = f"{name}-{number}.dist-info"
+        about = f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n"
+        place = tmp_path / f"wheels/{name}-{number}-py3-none-any.whl"
+        with zipfile.ZipFile(place, "w") as wheel:
+            wheel.writestr(f"{info}/METADATA", about + more)
+            wheel.writestr(f"{info}/WHEEL", WHEEL)
+            wheel.writestr(f"{info}/RECORD", "")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    monkeypatch.setenv("NOVA_VHARD_PYTHON", sys.executable)
+    installed = []
+    for file in ("", "of_the_caller.txt", "/dev/null"):
+        monkeypatch.setenv("TOX_CONSTRAINTS_FILE", file)
+        command = ["bash", "-c", INSTALL, "bash", ROOT]
+        out = subprocess.check_output(command, cwd=tmp_path, text=True)
+        installed += out.split()[-1:]
+    assert installed == ["1", "2", "3"]
 
 
 def version():

@@ -4,8 +4,9 @@
 # "vhard_venv ROOT [EXTRA]" makes or refreshes the virtual environment ROOT/.venv
 # with the extra [test] of the package and another one, and sets VENV to it. To
 # be sourced; needs bash with -euo pipefail. It is made again when the packaging
-# files, the Python, or the place of the checkout have changed. NOVA_VHARD_PYTHON
-# names the Python; otherwise the newest of 3.11 to 3.13 is taken.
+# files, the constraints, the Python, or the place of the checkout have changed.
+# NOVA_VHARD_PYTHON names the Python; otherwise the newest of 3.11 to 3.13 is
+# taken.
 
 # Keep hands off what the caller's shell has for other projects.
 unset PYTHONHOME PYTHONPATH
@@ -34,21 +35,33 @@ sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
         "NOVA_VHARD_PYTHON=/path/to/python"
 }
 
-_vhard_stamp() {
-    local root=$1 python=$2
-    {
-        cat "$root"/{setup.cfg,pyproject.toml,requirements.txt}
-        "$python" -c 'import sys; print(sys.version, sys.base_prefix)'
-        printf '%s\n' "$root" ${TOX_CONSTRAINTS_FILE:+"$TOX_CONSTRAINTS_FILE"}
-    } | sha256sum
+# The versions to install: those of a file of ours, so that a release of a
+# library changes no result until "tox -e pins" takes it, or those of the
+# caller's file or address. /dev/null: the newest of everything.
+_vhard_constraints() {
+    printf '%s\n' "${TOX_CONSTRAINTS_FILE:-$1/tests/versions/newest.txt}"
 }
+
+_vhard_stamp() (
+    local python=$2 constraints
+    constraints=$(_vhard_constraints "$1")
+    # Where pip reads it, too.
+    cd "$1" || exit
+    {
+        cat setup.cfg pyproject.toml requirements.txt
+        "$python" -c 'import sys; print(sys.version, sys.base_prefix)'
+        printf '%s\n' "$1"
+        # By what is in it, not by its name; of an address there is only that.
+        cat "$constraints" 2>/dev/null || printf '%s\n' "$constraints"
+    } | sha256sum
+)
 
 # Install the checkout with some of its extras.
 _vhard_install() {
     local root=$1 extras=$2 log
     log=$VENV/install.log
     if ! (cd "$root" && "$VENV/bin/python" -m pip install \
-        ${TOX_CONSTRAINTS_FILE:+-c "$TOX_CONSTRAINTS_FILE"} \
+        -c "$(_vhard_constraints "$root")" \
         --progress-bar off -e ".[$extras]") >"$log" 2>&1; then
         tail -n 20 "$log" >&2
         _vhard_die "The installation failed; all of it is in $log"

@@ -3,6 +3,7 @@
 
 import base64
 import contextlib
+import filecmp
 import shutil
 import subprocess
 import tempfile
@@ -10,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-AXE = "4.14.1"
 WIDE, NARROW = (1280, 800), (360, 740)
 
 _ROOT = Path(__file__).resolve().parents[3]
-_CACHE = _ROOT / ".cache" / f"axe-{AXE}"
+_CACHE = _ROOT / ".cache" / "axe"
+_LOCK = Path(__file__).with_name("package-lock.json")
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = (
     "--headless",
@@ -52,14 +53,16 @@ def _find(*names: str) -> str | None:
 
 
 def axe() -> str:
-    """Return the source of axe-core, installed by npm once a checkout."""
+    """Return the source of axe-core, as package-lock.json has it."""
     file = _CACHE / "node_modules" / "axe-core" / "axe.min.js"
-    if not file.exists():
+    lock = _CACHE / _LOCK.name
+    if not file.exists() or not filecmp.cmp(lock, _LOCK, shallow=False):
         _CACHE.mkdir(parents=True, exist_ok=True)
-        npm = str(_find("npm"))
-        quiet = ("--no-save", "--no-audit", "--no-fund", "--ignore-scripts")
+        for each in (_LOCK, _LOCK.with_name("package.json")):
+            shutil.copy(each, _CACHE)
+        quiet = ("--no-audit", "--no-fund", "--ignore-scripts")
         subprocess.run(
-            [npm, "install", *quiet, "--prefix", _CACHE, f"axe-core@{AXE}"],
+            [str(_find("npm")), "ci", *quiet, "--prefix", _CACHE],
             check=True,
             cwd=_CACHE,
         )
