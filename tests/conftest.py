@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hooks shared by all tests: the rule about skips, and the seed."""
 
+import faulthandler
 import functools
 import gc
 import importlib.metadata
@@ -125,12 +126,23 @@ def _cloud(item: pytest.Item | None) -> str:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None):
     """Stop the cloud behind the last test of it."""
-    result = yield
-    if _cloud(item) != _cloud(nextitem):
-        from tests.functional.nova.shared import OneCloud
+    try:
+        return (yield)
+    finally:
+        if _cloud(item) != _cloud(nextitem):
+            from tests.functional.nova.shared import OneCloud
 
-        OneCloud.stop()
-    return result
+            OneCloud.stop()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """End a process that does not end by itself, with a stack of each thread.
+
+    Its result has been printed. Python now waits for threads that a test has
+    left, without a limit.
+    """
+    faulthandler.dump_traceback_later(60, exit=True)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from nova import objects
 from nova.db.api import api as api_database
 from nova.db.main import api as database
+from nova.objects.cell_mapping import CellMapping
 from placement import db_api as placement_database
 
 #: What has Nova's API database, and what has Placement's.
@@ -35,7 +35,7 @@ def until(done: Callable[[], Any], what: str) -> None:
     raise AssertionError(what)
 
 
-def busy(cells: Iterable[objects.CellMapping]) -> set[str]:
+def busy(cells: Iterable[CellMapping]) -> set[str]:
     """Return the ids of the servers that Nova is at work on.
 
     A server goes from the requests into a cell: in that order they are read.
@@ -49,12 +49,12 @@ def busy(cells: Iterable[objects.CellMapping]) -> set[str]:
     )
 
 
-def servers(cells: Iterable[objects.CellMapping]) -> set[str]:
+def servers(cells: Iterable[CellMapping]) -> set[str]:
     """Return the ids of all servers."""
     return _of_all(cells, "SELECT uuid FROM instances WHERE deleted = 0")
 
 
-def _of_all(cells: Iterable[objects.CellMapping], query: str) -> set[str]:
+def _of_all(cells: Iterable[CellMapping], query: str) -> set[str]:
     requested = _ids(API, "SELECT instance_uuid FROM build_requests")
     managers = (
         database.create_context_manager(cell.database_connection)

@@ -8,6 +8,7 @@ volumes, ports and Nova's API database (flavors, above all) are what they were.
 Tests that need other computes, or have spoiled them, get new ones.
 """
 
+import contextlib
 import copy
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -138,8 +139,7 @@ class OneCloud:
         """Stop the cloud that tests share, if there is one."""
         if cloud := OneCloud._running:
             OneCloud._running = None
-            _clean(cloud.host_cleanups)
-            _clean(cloud.cleanups)
+            _clean([*cloud.cleanups, *cloud.host_cleanups])
 
     def _stores(self) -> Iterator[dict[str, Any]]:
         """Return what Nova's fixtures keep in memory."""
@@ -212,7 +212,12 @@ class OneCloud:
 
 
 def _clean(cleanups: list[Any]) -> None:
-    """Call cleanups of a test case, the last one first."""
-    while cleanups:
-        function, args, kwargs = cleanups.pop()
-        function(*args, **kwargs)
+    """Call cleanups of a test case, the last one first.
+
+    All of them, even if one raises: Python waits at its end for the threads of
+    a service that is not stopped, without a limit.
+    """
+    with contextlib.ExitStack() as stack:
+        for function, args, kwargs in cleanups:
+            stack.callback(function, *args, **kwargs)
+        cleanups.clear()
