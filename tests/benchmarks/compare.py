@@ -3,8 +3,8 @@
 
 Of the cheap benchmarks, and ratios to a peer of the same run only: a time says
 as much of the machine as of the code.  A fall is how much worse it has become:
-of 30 % and less it passes.  What has fallen by more is measured once more
-before that is believed.
+of 30 % and less it passes.  What has fallen by more is measured up to three
+times more before that is believed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -56,8 +56,16 @@ def measured(ratios: Iterable[str]) -> common.Figures:
 
 
 def measure() -> common.Figures:
-    """Return the ratios; measure those that miss their bar again."""
+    """Return the ratios; measure those that miss their bar up to thrice more.
+
+    Of a ratio that has fallen, the best counts: a busy machine makes it worse,
+    never better.
+    """
     figures = measured(RATIOS)
-    judged = common.judge(figures, BARS)
-    suspects = [name for name, (_, missed) in judged.items() if missed]
-    return figures | measured(suspects)
+    for _ in range(3):
+        judged = common.judge(figures, BARS)
+        suspects = [name for name, (_, missed) in judged.items() if missed]
+        for name, again in measured(suspects).items():
+            best = max if RATIOS[name][1] == "at_least" else min
+            figures[name] = best(figures[name], again)
+    return figures
