@@ -5,6 +5,7 @@
 #
 #   tools/test.sh [pytest arguments]
 #
+# What fails does not keep the rest from running, and is named at the end.
 # With NOVA_VHARD_FORBID_SKIPS=1 a skipped step or test is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,19 +15,27 @@ vhard_tmp "$PWD"
 vhard_venv "$PWD"
 
 forbid=${NOVA_VHARD_FORBID_SKIPS:-0}
+failed=()
+# step NAME COMMAND...   run it; of its output, the first error is the reason
 step() {
-    echo "-- $1"
+    local name=$1 out
     shift
-    "$@"
+    echo "-- $name"
+    if ! out=$("$@" 2>&1); then
+        failed+=("ERROR $name - $(grep -m 1 -E \
+            '[Ee]rror|BROKEN|reformat|line [0-9]+:|:[0-9]+:' <<<"$out" ||
+            head -n 1 <<<"$out")")
+    fi
+    printf '%s\n' "$out"
 }
 
 bin="$VENV/bin"
-step "lint" "$bin/ruff" check .
+step "lint" "$bin/ruff" check --output-format concise .
 step "format" "$bin/ruff" format --check .
 step "types" "$bin/mypy"
 step "import rules" "$bin/lint-imports" --no-cache
 if command -v shellcheck >/dev/null; then
-    step "shell" shellcheck -x tools/*.sh tools/lib/*.sh .ci/run \
+    step "shell" shellcheck -x tools/*.sh tools/lib/*.sh .ci/run .ci/stage \
         devstack/*.sh devstack/settings devstack/override-defaults \
         deploy/packages/*.sh tests/*.sh tests/attestation/*.sh \
         tests/deploy/*.sh tests/devstack/*.sh \
@@ -34,7 +43,7 @@ if command -v shellcheck >/dev/null; then
         tests/qemu/*.sh
 else
     echo "-- skipped: shell: shellcheck is not installed"
-    [ "$forbid" = 0 ] || exit 1
+    [ "$forbid" = 0 ] || failed+=("ERROR shell - shellcheck is not installed")
 fi
 [ "$forbid" = 0 ] || set -- --forbid-skips "$@"
 # A process a core and one more, since tests wait, too. The tests of a cloud stay
@@ -44,5 +53,11 @@ fi
 unset PYTHONDONTWRITEBYTECODE
 export PYTEST_XDIST_AUTO_NUM_WORKERS=${PYTEST_XDIST_AUTO_NUM_WORKERS:-$(($(nproc) + 1))}
 echo "-- unit and functional tests"
-exec "$bin/python" -m pytest -o faulthandler_timeout=900 \
-    -n auto --dist loadgroup --no-loadscope-reorder "$@"
+status=0
+"$bin/python" -m pytest -o faulthandler_timeout=600 \
+    -n auto --dist loadgroup --no-loadscope-reorder "$@" || status=$?
+[ "${#failed[@]}" = 0 ] || {
+    printf '%s\n' "${failed[@]}"
+    status=1
+}
+exit "$status"

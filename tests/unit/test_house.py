@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figures of the source, mutants, and files that other tools read."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -235,7 +236,7 @@ def test_a_profile_has_what_its_script_installs(profile):
 
 def test_ci_finds_the_packages_of_its_profile():
     (script,) = re.findall(
-        r"sed -n '(.+)' bindep\.txt", docs.text_of(ROOT / ".ci" / "run")
+        r"sed -n '(.+)' bindep\.txt", docs.text_of(ROOT / ".ci" / "stage")
     )
     rows = [
         line.split()
@@ -266,59 +267,63 @@ def test_every_job_of_zuul_is_an_environment_of_tox():
     assert {*row["project"]["check"]["jobs"]} == names.keys()
 
 
-#: Sourced in an empty checkout; the wheels are those of the test.
+#: Run in an empty checkout, whose wheels are made already.
 INSTALL = """
 set -euo pipefail
 . "$1/tools/lib/venv.sh"
 vhard_venv "$PWD"
 "$VENV/bin/python" -c 'import importlib.metadata as m; print(m.version("a"))'
 """
-#: The build of that checkout: its wheel is made already.
-BACKEND = """
+CHECKOUT = {
+    "setup.cfg": "",
+    "requirements.txt": "",
+    "pyproject.toml": """
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+""",
+    "backend.py": """
 import shutil
 def build_editable(folder, *_):
-    return shutil.copy("wheels/b-1-py3-none-any.whl", folder).split("/")[-1]
+    return shutil.copy("b-1-py3-none-any.whl", folder).rpartition("/")[2]
+""",
+    "tests/versions/newest.txt": "a==1",
+    "of_the_caller.txt": "a==2",
+}
+EXTRA = """\
+Provides-Extra: test
+Requires-Dist: a; extra == "test"
 """
-WHEEL = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
-def test_constraints_are_ours_or_the_callers(tmp_path, monkeypatch):
+def test_constraints_are_ours_or_the_callers(tmp_path):
     """Others make another environment of what is installed already."""
-    parts = {
-        "setup.cfg": "",
-        "requirements.txt": "",
-        "pyproject.toml": "[build-system]\nrequires = []\n"
-        'build-backend = "backend"\nbackend-path = ["."]\n',
-        "backend.py": BACKEND,
-        "tests/versions/newest.txt": "a==1\n",
-        "of_the_caller.txt": "a==2\n",
-    }
-    for name, text in parts.items():
+    for name, text in CHECKOUT.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    (tmp_path / "wheels").mkdir()
-    needs = 'Provides-Extra: test\nRequires-Dist: a; extra == "test"\n'
-    for name, number, more in [
-        *(("a", n, "") for n in "123"),
-        ("b", 1, needs),
-    ]:
-        info = f"{name}-{number}.dist-info"
+    for wheel in ("a-1", "a-2", "a-3", "b-1"):
+        name, number = wheel.split("-")
         about = f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n"
-        place = tmp_path / f"wheels/{name}-{number}-py3-none-any.whl"
-        with zipfile.ZipFile(place, "w") as wheel:
-            wheel.writestr(f"{info}/METADATA", about + more)
-            wheel.writestr(f"{info}/WHEEL", WHEEL)
-            wheel.writestr(f"{info}/RECORD", "")
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
-    monkeypatch.setenv("NOVA_VHARD_PYTHON", sys.executable)
+        parts = {
+            "METADATA": about + EXTRA * (name == "b"),
+            "WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
+            "RECORD": "",
+        }
+        path = tmp_path / f"{wheel}-py3-none-any.whl"
+        with zipfile.ZipFile(path, "w") as file:
+            for part, text in parts.items():
+                file.writestr(f"{wheel}.dist-info/{part}", text)
+    pip = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
     installed = []
     for file in ("", "of_the_caller.txt", "/dev/null"):
-        monkeypatch.setenv("TOX_CONSTRAINTS_FILE", file)
-        command = ["bash", "-c", INSTALL, "bash", ROOT]
-        out = subprocess.check_output(command, cwd=tmp_path, text=True)
+        out = subprocess.check_output(
+            ["bash", "-c", INSTALL, "bash", ROOT],
+            cwd=tmp_path,
+            env={**os.environ, **pip, "TOX_CONSTRAINTS_FILE": file},
+        )
         installed += out.split()[-1:]
-    assert installed == ["1", "2", "3"]
+    assert installed == [b"1", b"2", b"3"]
 
 
 def version():
