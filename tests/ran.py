@@ -93,4 +93,4 @@ ELSEWHERE = {
 }
 
 #: Command to the script that runs it.
-BY_CI = {"tools/test.sh": ".ci/run"}
+BY_CI = {"tools/test.sh": ".ci/stage"}
