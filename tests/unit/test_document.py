@@ -5,6 +5,7 @@ import datetime
 import importlib.metadata
 import logging
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -1298,8 +1299,14 @@ def test_places_and_sentences(tmp_path):
         found = faults(tmp_path, content)
         assert [each[:2] for each in found] == places, text
         for line, path, message in found:
-            message = message.replace(str(tmp_path), "FOLDER")
-            message = message.replace(str(release.RUNNING), "VERSION")
+            message = re.sub(
+                # PyYAML and libyaml have words of their own.
+                r"(?<=cannot be parsed: )[^;]+",
+                "...",
+                message.replace(str(tmp_path), "FOLDER").replace(
+                    str(release.RUNNING), "VERSION"
+                ),
+            )
             lines.append(f"{line}: {path}: {message}")
     text = (
         f"{HEAD}exemptions:\n"

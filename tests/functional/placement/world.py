@@ -73,6 +73,9 @@ VARYING = {
     r"\b\d{4}-\d\d-\d\dT[\d:.]+[+:\d]*": "<time>",
     r'"seconds": [\d.]+': '"seconds": <seconds>',
     r"(! .*status \d+: )\{.*": r"\1...",
+    # What PyYAML and oslo.config say about a file; the place is kept.
+    r"(: cannot be parsed: ).*(from line \d+: ).+": r"\1\2...",
+    r"(?m)(^\S+: ).*\b(interval)\b.*program\.conf.* 5$": r"\1... \2 ... 5",
 }
 #: If a sweep deletes more names, only the first and the last are printed.
 FEW = 20

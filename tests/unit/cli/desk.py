@@ -87,7 +87,8 @@ def typed(line: str, capsys: pytest.CaptureFixture[str], **cloud: Any) -> Done:
     except SystemExit as ended:
         done = Done(int(ended.code or 0), *capsys.readouterr())
     if done.status == output.USAGE:
-        # argparse spells the usage and the choices by its release
-        said = done.err.rpartition("error: ")[2].partition(" (choose")[0]
-        return Done(done.status, done.out, said.partition("\n")[0])
+        # argparse writes the usage before it, and osc-lib lines after it
+        return done._replace(
+            err=done.err.rpartition("error: ")[2].partition("\n")[0]
+        )
     return done

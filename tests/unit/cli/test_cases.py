@@ -12,7 +12,8 @@ of a case are:
 ``status``
     exit status (default: 0)
 ``out``, ``err``
-    lines of stdout and stderr (default: those in the golden file)
+    lines of stdout and stderr, or a pattern for words that are a library's
+    (default: the lines in the golden file)
 
 These commands change no file and log no warning.
 """
@@ -63,11 +64,12 @@ def test_a_command(case, request, tmp_path, monkeypatch, capsys, caplog):
     assert done.status == case.get("status", 0), done.err
     assert kept(tmp_path) == before
     assert "WARNING" not in {each.levelname for each in caplog.records}
-    printed = {"out": done.out, "err": done.err}
     said = []
-    for name, text in printed.items():
-        lines = plain(text, tmp_path)
-        if name in case:
+    for name in ("out", "err"):
+        lines = plain(getattr(done, name), tmp_path)
+        if isinstance(case.get(name), str):
+            assert re.fullmatch(case[name], "\n".join(lines))
+        elif name in case:
             assert lines == case[name]
         else:
             said += [f"{name}| {each}" for each in lines]
@@ -81,8 +83,6 @@ def plain(text, folder):
         (folder, "."),
         (SHIPPED, "SHIPPED"),
         (release.INSTALLED, "VERSION"),
-        # oslo.utils lists the formats of a file in the order of a set.
-        ("qcow2,iso", "iso,qcow2"),
     ):
         text = text.replace(str(place), name)
     return re.sub(r"\b[0-9a-f]{16}\b", "DIGEST", text).splitlines()
