@@ -142,7 +142,9 @@ def pytest_unconfigure() -> None:
     Its result has been printed. Python now waits for threads that a test has
     left, without a limit.
     """
-    faulthandler.dump_traceback_later(60, exit=True)
+    # mutmut runs pytest in its own process, and needs that afterwards.
+    if "MUTANT_UNDER_TEST" not in os.environ:
+        faulthandler.dump_traceback_later(60, exit=True)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -281,7 +283,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
         report.longrepr = f"skips are forbidden here: {report.longrepr}"
     # Odd requests leave odd characters in the log, which xdist cannot send.
     report.sections = [(name, _plain(text)) for name, text in report.sections]
-    if report.failed:
+    # Only then: of a text, pytest does not know which line is the reason.
+    if report.failed and str(report.longrepr) != _plain(str(report.longrepr)):
         report.longrepr = _plain(str(report.longrepr))
 
 

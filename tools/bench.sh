@@ -16,7 +16,7 @@
 # runs every benchmark, or those that are named, and writes what it finds onto
 # the page of figures. "compare" holds the ratios of a few rounds to those.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd -P "$(dirname "$0")/.."
 case "${1:-}:${2:-}" in
     all:* | compare:* | *: | *:-*) ;;
     *)

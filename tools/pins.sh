@@ -25,7 +25,8 @@ if cmp -s "$pins" "$new"; then
     exit
 fi
 echo "Versions that change:"
-diff "$pins" "$new" | sed -n 's/^</was  /p; s/^>/now  /p' | sort -k 2,2
+{ diff "$pins" "$new" || true; } |
+    sed -n 's/^</was  /p; s/^>/now  /p' | sort -k 2,2
 TOX_CONSTRAINTS_FILE=$new tools/test.sh "$@" || {
     echo "tools/test.sh fails on them, so $pins is unchanged." >&2
     exit 1

@@ -8,7 +8,7 @@
 # What fails does not keep the rest from running, and is named at the end.
 # With NOVA_VHARD_FORBID_SKIPS=1 a skipped step or test is a failure.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd -P "$(dirname "$0")/.."
 # shellcheck source=tools/lib/venv.sh
 . tools/lib/venv.sh
 vhard_tmp "$PWD"
@@ -21,12 +21,13 @@ step() {
     local name=$1 out
     shift
     echo "-- $name"
-    if ! out=$("$@" 2>&1); then
-        failed+=("ERROR $name - $(grep -m 1 -E \
-            '[Ee]rror|BROKEN|reformat|line [0-9]+:|:[0-9]+:' <<<"$out" ||
-            head -n 1 <<<"$out")")
+    if out=$("$@" 2>&1); then
+        printf '%s\n' "$out"
+        return
     fi
     printf '%s\n' "$out"
+    failed+=("FAILED $name - $(grep -m 1 -E '[Ee]rror|BROKEN|Would|:[0-9]+:' \
+        <<<"$out" || head -n 1 <<<"$out")")
 }
 
 bin="$VENV/bin"
@@ -35,7 +36,7 @@ step "format" "$bin/ruff" format --check .
 step "types" "$bin/mypy"
 step "import rules" "$bin/lint-imports" --no-cache
 if command -v shellcheck >/dev/null; then
-    step "shell" shellcheck -x tools/*.sh tools/lib/*.sh .ci/run .ci/stage \
+    step "shell" shellcheck -f gcc -x tools/*.sh tools/lib/*.sh .ci/run .ci/stage \
         devstack/*.sh devstack/settings devstack/override-defaults \
         deploy/packages/*.sh tests/*.sh tests/attestation/*.sh \
         tests/deploy/*.sh tests/devstack/*.sh \
@@ -43,7 +44,7 @@ if command -v shellcheck >/dev/null; then
         tests/qemu/*.sh
 else
     echo "-- skipped: shell: shellcheck is not installed"
-    [ "$forbid" = 0 ] || failed+=("ERROR shell - shellcheck is not installed")
+    [ "$forbid" = 0 ] || failed+=("FAILED shell - shellcheck is not installed")
 fi
 [ "$forbid" = 0 ] || set -- --forbid-skips "$@"
 # A process a core and one more, since tests wait, too. The tests of a cloud stay
@@ -52,12 +53,9 @@ fi
 # Many tests start a program: what it imports is compiled once.
 unset PYTHONDONTWRITEBYTECODE
 export PYTEST_XDIST_AUTO_NUM_WORKERS=${PYTEST_XDIST_AUTO_NUM_WORKERS:-$(($(nproc) + 1))}
+status=$((${#failed[@]} > 0))
 echo "-- unit and functional tests"
-status=0
 "$bin/python" -m pytest -o faulthandler_timeout=600 \
     -n auto --dist loadgroup --no-loadscope-reorder "$@" || status=$?
-[ "${#failed[@]}" = 0 ] || {
-    printf '%s\n' "${failed[@]}"
-    status=1
-}
+[ "${#failed[@]}" = 0 ] || printf '%s\n' "${failed[@]}"
 exit "$status"

@@ -55,9 +55,11 @@ def _find(*names: str) -> str | None:
 def axe() -> str:
     """Return the source of axe-core, as package-lock.json has it."""
     file = _CACHE / "node_modules" / "axe-core" / "axe.min.js"
-    lock = _CACHE / _LOCK.name
-    if not file.exists() or not filecmp.cmp(lock, _LOCK, shallow=False):
-        _CACHE.mkdir(parents=True, exist_ok=True)
+    if not file.exists() or not filecmp.cmp(
+        _CACHE / _LOCK.name, _LOCK, shallow=False
+    ):
+        shutil.rmtree(_CACHE, ignore_errors=True)
+        _CACHE.mkdir(parents=True)
         for each in (_LOCK, _LOCK.with_name("package.json")):
             shutil.copy(each, _CACHE)
         quiet = ("--no-audit", "--no-fund", "--ignore-scripts")
