@@ -6,7 +6,6 @@ the removal stops the service.
 """
 
 import re
-from types import SimpleNamespace
 
 import pytest
 from oslo_config import cfg
@@ -14,11 +13,10 @@ from oslo_config import cfg
 from nova_vhard.common import paste_file
 from nova_vhard.conf import vhard as conf
 from nova_vhard.gates import enforcer
-from nova_vhard.status import files, gates
+from nova_vhard.status import files
 from tests.deploy import (
     test_ansible,
     test_helm,
-    test_kept,
     test_kolla,
     test_openstack_ansible,
 )
@@ -98,19 +96,6 @@ def helm(folder, name):
         ]
 
 
-def rhoso(folder, name):
-    part = test_kept.GLANCE
-    by_hand = "[image_import_opts]\nimage_import_plugins = [A,vhard]"
-    if name == "nova":
-        part = test_kept.NOVA["schedulerServiceTemplate"]
-        own = folder / "01.conf"
-        own.write_text(OWN[name])
-        by_hand = gates.filters(SimpleNamespace(nova=files.nova([str(own)])))
-    text = f"{OWN[name]}{part['customServiceConfig']}{by_hand}\n"
-    yield nodes.gated(name), text
-    yield nodes.shipped(name), OWN[name]
-
-
 def ways(way, folder, name, policy, ask):
     """Return the status in audit, without a policy, and after the removal."""
     (folder / "state").mkdir(exist_ok=True)
@@ -179,13 +164,10 @@ class TestNova(base.FakeDriverCase):
     def test_helm(self):
         self.check(helm)
 
-    def test_rhoso(self):
-        self.check(rhoso)
-
 
 @pytest.mark.parametrize(
     "way",
-    [plain_hosts, kolla, openstack_ansible, helm, rhoso],
+    [plain_hosts, kolla, openstack_ansible, helm],
     ids=lambda way: way.__name__,
 )
 def test_glance(way, tmp_path, plain: User):

@@ -372,7 +372,7 @@ def test_a_build_without_git_has_the_version_and_every_file(tmp_path):
     "name",
     [
         *("galaxy.yml", "README.rst", "kolla-build.conf"),
-        *("user_nova_vhard.yml", "control-plane.yaml"),
+        "user_nova_vhard.yml",
     ],
 )
 def test_recipes_name_the_version_of_the_source(name):
