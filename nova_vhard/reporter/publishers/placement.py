@@ -22,7 +22,6 @@ from nova_vhard.placement.client import (
 )
 from nova_vhard.placement.connect import connect
 from nova_vhard.reporter.publishers.base import Publisher, PublishError
-from nova_vhard.reporter.rivals import Rivals
 
 LOG = get_logger(__name__)
 
@@ -46,9 +45,8 @@ class PlacementPublisher(Publisher):
 
     A check that does not pass any more loses its trait with the same write.
     Nothing is written while nothing changes and the mark of the hour need not
-    be. What another reporter of the same host takes away is not written again
-    for two hours. What has no name is left out; without the name of its hour a
-    report has failed.
+    be. What has no name is left out; without the name of its hour a report has
+    failed.
     """
 
     name = "placement"
@@ -63,7 +61,6 @@ class PlacementPublisher(Publisher):
         super().__init__(conf)
         self._placement = placement
         self._known: tuple[tuple[identity.Key, ...], Provider] | None = None
-        self._rivals: Rivals | None = None
         self._missing: frozenset[str] = frozenset()
         self._looked = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 
@@ -135,21 +132,16 @@ class PlacementPublisher(Publisher):
 
         :param offset: second of the hour from which on its mark is written
         """
-        if self._rivals is None or self._rivals.provider != provider:
-            self._rivals = Rivals(provider)
-        rivals = self._rivals
         answers = results.encode(
             {result.check: result.status for result in report.results}
         ) | frozenset(map(traits.of_check, report.passed))
 
-        def agreed(ours: frozenset[str]) -> frozenset[str]:
-            """Return the traits that are written, by those that are there."""
-            wanted = answers | {_mark(ours, report.time, offset)}
-            return rivals.agreed(ours, wanted, report.time)
-
-        rivals.begin()
-        change = placement.update(provider.uuid, agreed, HOST, partly=True)
-        rivals.done(change.missing)
+        change = placement.update(
+            provider.uuid,
+            lambda ours: answers | {_mark(ours, report.time, offset)},
+            HOST,
+            partly=True,
+        )
         if any(map(traits.hour_of, change.added | change.missing)) and (
             (self.record.days_ahead or 0) < names.FEW_DAYS
             or report.time - self._looked >= _BETWEEN_LOOKS
