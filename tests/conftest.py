@@ -161,16 +161,24 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def whole_searches():
-    """Raise the time limit of the search for a fix, for slow machines."""
+def slow_machines():
+    """Let no test depend on how fast the machine is.
+
+    The search for a fix gets more time. And a thread that has asked Placement
+    ends, where it would ask again a minute later, while another test runs.
+    """
     if loaded.VARIABLE in os.environ:
         # Here it is asked what a gate itself loads.
         yield
         return
     from nova_vhard.explain import search
+    from nova_vhard.placement import posture
+    from tests.unit.helpers import never
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "MOST_SECONDS", 60)
+        make = posture.Clock.__init__
+        patch.setattr(make, "__defaults__", (*make.__defaults__[:-1], never))
         yield
 
 

@@ -86,8 +86,9 @@ OPTS = [
         default=60,
         min=1,
         max=600,
-        help="Seconds for which a service caches Placement's answer about "
-        "which checks hosts have passed, with 10 percent jitter. A host that "
+        help="Seconds after which a service asks Placement again which "
+        "checks hosts have passed, with 10 percent jitter; it stops when no "
+        "request has needed the answer for posture_max_age. A host that "
         "loses a check can still get guests that require it for this long; a "
         "smaller value cannot do harm, but queries Placement more often. Read "
         "by nova-scheduler and nova-api.",
@@ -109,12 +110,11 @@ OPTS = [
         max=600,
         help="Seconds within which Placement must answer which hosts passed "
         "which checks, for all requests together, independent of [placement] "
-        "timeout. After that, the waiting request uses the last answer, or, "
-        "without one, is refused; another request tries again. If "
-        "Placement is always slower, no host counts as having passed a check "
-        "after posture_max_age. If the value is larger than "
-        "rpc_response_timeout, boots fail with that timeout instead of this "
-        "gate's reason. Read by nova-scheduler and nova-api.",
+        "timeout. After that, the next request asks again. A request waits "
+        "only if there is no answer younger than posture_max_age, 5 seconds "
+        "at most; then it is refused. If Placement is always slower than "
+        "this, no host counts as having passed a check after "
+        "posture_max_age. Read by nova-scheduler and nova-api.",
     ),
     cfg.StrOpt(
         "attestation_key_file",

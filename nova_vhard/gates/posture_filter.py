@@ -183,7 +183,10 @@ class PostureFilter:
         # them, and one request for each would take seconds.
         question = _question(requirement, policy.hosts)
         try:
-            proven = self._posture.hosts(question)
+            # Nobody waits for what cannot refuse.
+            proven = self._posture.hosts(
+                question, requirement.mode is Mode.ENFORCE
+            )
         except PostureUnavailable as error:
             LOG.error(
                 "Cannot determine which checks the hosts have passed: %s",

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cache of the fleet's posture: which hosts have passed which checks.
 
-One caller refreshes it while the others use the last answer; callers wait
-only for the very first answer. A refresh has its own thread and a time limit:
-its caller waits no longer than that, and then another caller may start the
-next refresh, even if the first one hangs (in Placement, Keystone or a
-resolver). No thread and no request starts before the first call, so the
+The last answer is used as long as it counts, while a thread asks for the next
+one. Only a caller without such an answer waits, and not for long. A question
+is asked again after each answer, so that the first boot after a quiet time
+does not get an answer from before it; a question that no request has had for
+as long as an answer counts is forgotten. A refresh that hangs (in Placement,
+Keystone or a resolver) is given up after its time limit, and the next caller
+starts another. No thread and no request starts before the first call, so the
 object can be created before a service forks.
 """
 
 import dataclasses
 import datetime
+import math
 import random
 import threading
 import time
@@ -19,17 +22,16 @@ from collections.abc import Callable, Sequence
 from nova_vhard.catalogue import checks, traits
 from nova_vhard.common.log import ThrottledLog, get_logger
 from nova_vhard.placement import marks
-from nova_vhard.placement.posture_answers import (
-    Answer,
-    Answers,
-    Refresh,
-)
 from nova_vhard.placement.reader import PlacementError, PlacementReader
 
 LOG = get_logger(__name__)
 
 #: Seconds that a refresh may take, unless the service says otherwise.
 TIMEOUT = 30.0
+
+#: Maximum number of seconds that a caller without an answer waits for a
+#: refresh. A boot that waits longer keeps a scheduler worker from others.
+WAIT = 5.0
 
 
 class PostureUnavailable(Exception):
@@ -58,6 +60,24 @@ class Clock:
     now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(
         datetime.UTC
     )
+    sleep: Callable[[float], object] = time.sleep
+
+
+@dataclasses.dataclass(eq=False)
+class Answer:
+    """The last answer to one question.
+
+    :ivar last: when the refresh began that got it, and the uuids of the
+        hosts' root resource providers
+    :ivar asked: when somebody asked last
+    :ivar due: when the next refresh may begin
+    :ivar ended: set at the end of the last refresh that began
+    """
+
+    last: tuple[float, frozenset[str]] = (-math.inf, frozenset())
+    asked: float = -math.inf
+    due: float = -math.inf
+    ended: threading.Event | None = None
 
 
 class Posture:
@@ -92,74 +112,77 @@ class Posture:
         self.keys: Callable[[], Sequence[bytes]] = lambda: ()
         self._attestation_max_age = attestation_max_age
         self._placement: PlacementReader | None = None
-        self._answers: Answers[Question] = Answers()
+        self._lock = threading.Lock()
+        # Bounded by the policy and the flavors, which only administrators
+        # change: no user names a check.
+        self._answers: dict[Question, Answer] = {}
         self._away = ThrottledLog(LOG)
 
-    def hosts(self, question: Question) -> frozenset[str]:
+    def hosts(self, question: Question, wait: bool = True) -> frozenset[str]:
         """Return the hosts that have proven something.
 
+        :param wait: whether to wait for an answer if there is none
         :returns: uuids of their root resource providers
         :raises PostureUnavailable: if there is no answer, or only one that
             is too old
         """
         now = self._clock.monotonic()
-        answer = self._answers.of(question, now)
-        if now >= answer.due:
-            self._renew(question, answer, now)
-        answered, hosts = answer.answered, answer.hosts
-        if answered is None:
-            raise PostureUnavailable("Placement has not answered yet")
+        with self._lock:
+            answer = self._answers.setdefault(question, Answer())
+            answer.asked = now
+        self._begin(question, answer, now)
+        if wait and now - answer.last[0] > self._max_age and answer.ended:
+            answer.ended.wait(min(WAIT, self._timeout))
+        answered, hosts = answer.last
         age = self._clock.monotonic() - answered
         if age > self._max_age:
             raise PostureUnavailable(
-                f"Placement has not answered for {age:.0f} seconds"
+                "Placement has not answered yet"
+                if age == math.inf
+                else f"Placement has not answered for {age:.0f} seconds"
             )
         return hosts
 
-    def _renew(self, question: Question, answer: Answer, now: float) -> None:
-        """Begin a refresh, or wait for another's where there is no answer."""
-        first = answer.answered is None
-        refresh, begun = self._answers.begin(answer, now, self._timeout)
-        if refresh is not None and begun:
-            thread = threading.Thread(
-                target=self._refresh,
-                args=(question, answer, refresh),
-                name="vhard-posture",
-                daemon=True,
-            )
-            try:
-                thread.start()
-            except RuntimeError as error:
-                # The process may have no more threads.
-                self._failed(question, answer, refresh, error)
-            if not refresh.ended.wait(self._timeout):
-                # Stop waiting; the thread may still be running.
-                self._answers.postpone(answer, refresh, self._soon())
+    def _begin(self, question: Question, answer: Answer, now: float) -> None:
+        """Start the next refresh, if it is due."""
+        with self._lock:
+            if now < answer.due:
+                return
+            if answer.ended and not answer.ended.is_set():
                 self._warn(
                     question, f"no answer within {self._timeout:g} seconds"
                 )
-        elif refresh is not None and first:
-            refresh.ended.wait(refresh.deadline - now)
-
-    def _soon(self) -> float:
-        """Return when to try again after a failure.
-
-        Nobody is kept waiting for a Placement that is down: after a tenth of
-        the time for which an answer is kept.
-        """
-        return self._clock.monotonic() + self._ttl / 10
+            # Until then no other refresh begins, and no caller waits for
+            # more than this one.
+            answer.due = now + self._timeout
+            answer.ended = ended = threading.Event()
+        thread = threading.Thread(
+            target=self._refresh,
+            args=(question, answer, now, ended),
+            name="vhard-posture",
+            daemon=True,
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:
+            # The process may have no more threads.
+            self._failed(question, answer, ended, error)
 
     def _refresh(
-        self, question: Question, answer: Answer, refresh: Refresh
+        self,
+        question: Question,
+        answer: Answer,
+        began: float,
+        ended: threading.Event,
     ) -> None:
-        """Get an answer: what a refresh's thread does."""
+        """Get an answer, and later the next: what a refresh's thread does."""
         try:
-            hosts = self._ask(question, refresh)
+            hosts = self._ask(question, began + self._timeout)
         except PlacementError as error:
-            self._failed(question, answer, refresh, error)
+            self._failed(question, answer, ended, error)
         except BaseException as error:
             LOG.exception("Placement's answer about hosts cannot be read")
-            self._failed(question, answer, refresh, error)
+            self._failed(question, answer, ended, error)
         else:
             self._away.over(
                 "Placement says again which hosts have passed %s",
@@ -167,18 +190,36 @@ class Posture:
                 key=question,
             )
             jitter = random.uniform(0.9, 1.1)  # noqa: S311 - no secret
-            due = self._clock.monotonic() + self._ttl * jitter
-            self._answers.succeed(answer, refresh, hosts, due)
+            with self._lock:
+                # A late answer is better than none, unless a refresh that
+                # began after it has another.
+                if began > answer.last[0]:
+                    answer.last = began, hosts
+                    answer.due = self._clock.monotonic() + self._ttl * jitter
+            ended.set()
+        # Long enough for the next to be due.
+        self._clock.sleep(self._ttl * 1.1)
+        now = self._clock.monotonic()
+        with self._lock:
+            if now - answer.asked > self._max_age:
+                answer.last = -math.inf, frozenset()
+                return
+        self._begin(question, answer, now)
 
     def _failed(
         self,
         question: Question,
         answer: Answer,
-        refresh: Refresh,
+        ended: threading.Event,
         error: BaseException,
     ) -> None:
         self._warn(question, error)
-        self._answers.fail(answer, refresh, self._soon())
+        with self._lock:
+            # One that was given up changes nothing.
+            if answer.ended is ended:
+                # No caller waits for a Placement that is down.
+                answer.due = self._clock.monotonic() + self._ttl / 10
+        ended.set()
 
     def _warn(self, question: Question, error: object) -> None:
         self._away.say(
@@ -188,7 +229,7 @@ class Posture:
             key=question,
         )
 
-    def _ask(self, question: Question, refresh: Refresh) -> frozenset[str]:
+    def _ask(self, question: Question, deadline: float) -> frozenset[str]:
         """Ask Placement which of the names exist, then for the hosts.
 
         One GET each. Where hosts must be attested, one more for the marks.
@@ -221,7 +262,7 @@ class Posture:
             # No host can have a trait whose name does not exist.
             return frozenset()
         attested = self._attested(placement) if question.attested else None
-        if self._clock.monotonic() >= refresh.deadline:
+        if self._clock.monotonic() >= deadline:
             raise PlacementError("the time for all requests is over")
         result = placement.providers(required, reported)
         hosts = frozenset(item.uuid for item in result)

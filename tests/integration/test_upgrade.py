@@ -224,8 +224,8 @@ def reporter(admin, rolling):
         rolling.run(REPORTER, version)
         expected = version == rolling.later
         until(lambda: (TRAIT in admin.traits(PROVEN.node)) is expected)
-        # beyond posture_ttl: schedulers ask again
-        time.sleep(1.5)
+        # beyond posture_ttl: schedulers have asked again
+        time.sleep(2.5)
 
     yield start
     if rolling.versions.get(REPORTER) == rolling.later:

@@ -28,6 +28,11 @@ def policy(**keys: Any) -> model.Policy:
     )[0]
 
 
+def never(_: float) -> None:
+    """Stand for a sleep that lasts longer than a test: the thread ends."""
+    raise SystemExit
+
+
 @functools.cache
 def shipped(name: str) -> model.Policy:
     return document.load(document.shipped(name))

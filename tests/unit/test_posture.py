@@ -9,13 +9,15 @@ from unittest import mock
 import pytest
 
 from nova_vhard.catalogue import traits
-from nova_vhard.placement import client, posture_answers
+from nova_vhard.placement import client
+from nova_vhard.placement import posture as of_posture
 from nova_vhard.placement.posture import (
     Clock,
     Posture,
     PostureUnavailable,
     Question,
 )
+from tests.unit.helpers import never
 
 NOW = datetime.datetime(2026, 6, 15, 12, 30, tzinfo=datetime.UTC)
 ASKED = Question(frozenset(("iommu",)), 2)
@@ -80,20 +82,14 @@ def seconds():
 
 
 @pytest.fixture
-def make(placement, seconds):
-    """Return a function that makes a posture."""
-    clock = Clock(lambda: seconds[0], lambda: NOW)
-    return lambda limit: Posture(placement.connect, 60, 600, clock, limit)
-
-
-@pytest.fixture
-def posture(make):
-    return make(LIMIT)
+def posture(placement, seconds):
+    clock = Clock(lambda: seconds[0], lambda: NOW, never)
+    return Posture(placement.connect, 60, 600, clock, LIMIT)
 
 
 @pytest.fixture
 def pool():
-    with futures.ThreadPoolExecutor(posture_answers.HANGING + 1) as result:
+    with futures.ThreadPoolExecutor(4) as result:
         yield result
 
 
@@ -109,129 +105,83 @@ def test_no_host_has_passed_what_no_check_is_called(placement, posture, name):
     assert posture.hosts(ASKED) == {"a"}
 
 
-ABOUT = posture_answers.MOST + 20
-#: Limit, and steps: an action or assertion with its argument.
+#: Steps: an action or assertion with its argument.
 SCENARIOS = {
-    "another takes over after the limit": (
-        LIMIT,
-        [
-            # given a cached response, and a refresh that hangs
-            *(
-                ("ask", {"a"}),
-                ("later", 70),
-                ("hosts", {"old"}),
-                ("hang", "request"),
-            ),
-            # before its limit, other callers do not send a request
-            *(("later", LIMIT - 1), ("hosts", {"new"}), ("ask", {"a"})),
-            ("times", 2),
-            # after the limit, the next caller does, and all use the response
-            *(("later", 1), ("ask", {"new"}), ("times", 3)),
-            # and the late response overwrites nothing
-            *(("end", {"new"}), ("ask", {"new"})),
-        ],
-    ),
-    "a late answer is better than none": (
-        LIMIT,
-        [
-            *(("hang", "request"), ("later", LIMIT + 1), ("end", {"a"})),
-            # the age of a response is that of its request
-            *(("later", 600 - LIMIT), ("down", client.PlacementError("down"))),
-            ("unknown", "601 seconds"),
-        ],
-    ),
-    "a late failure changes nothing": (
-        LIMIT,
-        [
-            *(
-                ("ask", {"a"}),
-                ("later", 70),
-                ("hang", "request"),
-                ("later", LIMIT),
-            ),
-            *(("ask", {"a"}), ("times", 3)),
-            *(("down", client.PlacementError("down")), ("end", {"a"})),
-            # the response is cached for the full time, not refreshed after a
-            # tenth of it
-            *(("later", 10), ("ask", {"a"}), ("times", 3)),
-        ],
-    ),
-    "who begins a refresh waits no longer than its limit": (
-        # a limit that is over at once
-        0.05,
-        [
-            *(("hangs", "request"), ("unknown", "not answered yet")),
-            ("logged", "passed iommu: no answer within 0.05 seconds"),
-            # for a while, no caller waits for a Placement that hangs
-            *(("unknown", "."), ("times", 1)),
-            # then the next caller tries, and gets a response
-            *(("hangs", ""), ("later", 7), ("ask", {"a"})),
-            # which callers that waited in vain can use
-            *(("hangs", "request"), ("later", 70), ("ask", {"a"})),
-        ],
-    ),
-    "a connection that hangs is taken over too": (
-        LIMIT,
-        [
-            *(("hang", "connect"), ("later", LIMIT), ("ask", {"a"})),
-            *(("end", {"a"}), ("connects", 2)),
-        ],
-    ),
-    "all who wait for the first answer get it": (
-        LIMIT,
-        [("hang", "request"), ("wait", 3), ("end", {"a"}), ("times", 1)],
-    ),
-    "so many hang at once and no more": (
-        LIMIT,
-        [
-            *(("hang", "request"), ("later", LIMIT)) * posture_answers.HANGING,
-            *(("unknown", "."), ("times", posture_answers.HANGING)),
-            # when they end, the next request is sent
-            *(("end", None), ("later", 100), ("hosts", {"new"})),
-            ("ask", {"new"}),
-        ],
-    ),
-    "what nobody has asked for in an hour is dropped": (
-        LIMIT,
-        [
-            *(("about", number) for number in range(10)),
-            *(("ask", {"a"}), ("later", 301)) * 13,
-            *(("ask", {"a"}), ("kept", 1)),
-        ],
-    ),
-    "of too many the one that was used longest ago goes": (
-        LIMIT,
-        [
-            *(
-                step
-                for number in range(ABOUT)
-                for step in (
-                    *(("later", 0.1), ("about", number), ("ask", {"a"})),
-                )
-            ),
-            # the response that was used all the time was requested once
-            *(("kept", posture_answers.MOST), ("times", 1)),
-        ],
-    ),
+    "an answer is used while it counts, whatever hangs": [
+        *(("ask", {"a"}), ("later", 70), ("hosts", {"old"})),
+        # the refresh that this caller begins hangs; its caller does not wait
+        *(("hang", "request"), ("ask", {"a"})),
+        # before its limit, other callers begin none
+        *(("later", LIMIT - 1), ("hosts", {"new"}), ("ask", {"a"})),
+        ("times", 2),
+        # then it is given up, and the next caller begins another
+        *(("later", 1), ("begin", None), ("settled", None), ("times", 3)),
+        ("logged", "passed iommu: no answer within 30 seconds"),
+        # and the late answer overwrites nothing
+        *(("ask", {"new"}), ("end", None), ("ask", {"new"})),
+    ],
+    "a late answer is better than none": [
+        *(("hang", "request"), ("later", LIMIT + 1), ("end", {"a"})),
+        # the age of an answer is that of its request
+        *(("later", 600 - LIMIT), ("down", client.PlacementError("down"))),
+        ("unknown", "601 seconds"),
+    ],
+    "a late failure changes nothing": [
+        *(("ask", {"a"}), ("later", 70), ("hang", "request")),
+        *(("later", LIMIT), ("begin", None), ("settled", None)),
+        *(("times", 3), ("down", client.PlacementError("down"))),
+        # the answer is kept for the full time, not for a tenth of it
+        *(("end", None), ("later", 10), ("ask", {"a"}), ("times", 3)),
+    ],
+    "without an answer a caller waits for a while": [
+        *(("patience", 0.05), ("hangs", "request")),
+        *(("unknown", "not answered yet"), ("unknown", "."), ("times", 1)),
+        # another is begun only when the first is given up
+        *(("patience", PATIENCE), ("hangs", ""), ("later", LIMIT)),
+        *(("ask", {"a"}), ("times", 2)),
+    ],
+    "an answer that counts no more is waited for": [
+        *(("ask", {"a"}), ("later", 601), ("hosts", {"new"})),
+        ("ask", {"new"}),
+    ],
+    "a connection that hangs is given up too": [
+        *(("hang", "connect"), ("later", LIMIT), ("ask", {"a"})),
+        *(("end", {"a"}), ("connects", 2)),
+    ],
+    "all who wait for the first answer get it": [
+        *(("hang", "request"), ("wait", 3), ("end", {"a"}), ("times", 1)),
+    ],
+    "who must not wait gets what is there": [
+        *(("hangs", "request"), ("no wait", None), ("times", 1)),
+        *(("end", None), ("no wait", {"a"})),
+    ],
 }
 
 
-@pytest.mark.parametrize(("limit", "steps"), SCENARIOS.values(), ids=SCENARIOS)
+@pytest.mark.parametrize("steps", SCENARIOS.values(), ids=SCENARIOS)
 def test_answers_that_come_late(
-    placement, seconds, caplog, make, pool, limit, steps
+    placement, seconds, caplog, monkeypatch, posture, pool, steps
 ):
-    posture, callers = make(limit), []
+    monkeypatch.setattr(of_posture, "WAIT", PATIENCE)
+    callers = []
     for step, value in steps:
         match step:
             case "ask":
                 assert posture.hosts(ASKED) == value
+            case "begin":
+                # The answer that was there, or the new one already.
+                posture.hosts(ASKED)
             case "unknown":
                 with pytest.raises(PostureUnavailable, match=value):
                     posture.hosts(ASKED)
-            case "about":
-                posture.hosts(
-                    Question(frozenset(("iommu", f"check{value}")), 2)
-                )
+            case "no wait" if value is None:
+                with pytest.raises(PostureUnavailable, match="not answered"):
+                    posture.hosts(ASKED, wait=False)
+                assert placement.asked.acquire(timeout=PATIENCE)
+            case "no wait":
+                assert posture.hosts(ASKED, wait=False) == value
+            case "patience":
+                monkeypatch.setattr(of_posture, "WAIT", value)
             case "hang":
                 placement.hangs = value
                 callers.append(pool.submit(posture.hosts, ASKED))
@@ -241,19 +191,19 @@ def test_answers_that_come_late(
                 callers += [
                     pool.submit(posture.hosts, ASKED) for _ in range(value)
                 ]
+            case "settled":
+                assert posture._answers[ASKED].ended.wait(PATIENCE)
             case "end":
                 placement.let_go()
-                futures.wait(callers)
-                for refresh in list(posture._answers._running):
-                    assert refresh.ended.wait(PATIENCE)
+                for thread in threading.enumerate():
+                    if thread.name == "vhard-posture":
+                        thread.join(PATIENCE)
                 for each in callers if value else ():
-                    assert each.result() == value
+                    assert each.result(PATIENCE) == value
             case "later":
                 seconds[0] += value
             case "times" | "connects":
                 assert getattr(placement, step) == value
-            case "kept":
-                assert len(posture._answers._answers) == value
             case "logged":
                 assert value in caplog.text
             case "hosts" | "hangs":
@@ -292,3 +242,42 @@ def test_a_fault_of_ours_is_no_answer(
     assert said in caplog.text
     seconds[0] += 7
     assert posture.hosts(ASKED) == {"a"}
+
+
+def test_a_question_is_asked_again_while_it_is_needed(placement, seconds):
+    sleeps, wake = threading.Semaphore(0), threading.Semaphore(0)
+    threads = []
+
+    def sleep(pause):
+        assert pause == pytest.approx(66)
+        threads.append(threading.current_thread())
+        sleeps.release()
+        if not wake.acquire(timeout=PATIENCE):
+            raise SystemExit
+
+    clock = Clock(lambda: seconds[0], lambda: NOW, sleep)
+    posture = Posture(placement.connect, 60, 600, clock, LIMIT)
+    assert posture.hosts(ASKED) == {"a"}
+    placement.hosts = {"b"}
+    for times in range(1, 10):
+        assert sleeps.acquire(timeout=PATIENCE)
+        assert placement.times == times
+        seconds[0] += 66
+        wake.release()
+    # The first request after a pause, without a refresh of its own.
+    assert sleeps.acquire(timeout=PATIENCE)
+    assert posture.hosts(ASKED) == {"b"}
+    assert placement.times == 10
+    for _ in range(9):
+        seconds[0] += 66
+        wake.release()
+        assert sleeps.acquire(timeout=PATIENCE)
+    # Nobody has asked for longer than an answer counts.
+    seconds[0] += 66
+    placement.hangs = "request"
+    wake.release()
+    threads[-1].join(PATIENCE)
+    assert not threads[-1].is_alive()
+    assert placement.times == 19
+    with pytest.raises(PostureUnavailable, match="not answered yet"):
+        posture.hosts(ASKED, wait=False)

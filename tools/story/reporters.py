@@ -15,8 +15,8 @@ from nova_vhard.reporter.publishers.placement import PlacementPublisher
 from story import telling
 
 #: Seconds after which nova-scheduler has seen a change, for sure: the
-#: cloud's posture_ttl and its jitter.
-_SEEN = 1.2
+#: cloud's posture_ttl, its jitter, and what asking takes.
+_SEEN = 2
 
 
 def install(facts, machine, tree):

@@ -5,6 +5,8 @@ Real RequestSpecs and a real policy; only Placement's answer is given.
 """
 
 import logging
+import threading
+from concurrent import futures
 from types import SimpleNamespace
 from unittest import mock
 
@@ -19,6 +21,7 @@ from nova_vhard.gates import (
     posture_filter,
     scheduler,
 )
+from nova_vhard.placement import posture
 from nova_vhard.policy.watch import PolicyUnavailable
 from tests import faults, logged
 from tests.functional.nova import stored
@@ -32,6 +35,7 @@ from tests.functional.nova.test_request_spec import (
     spec,
 )
 from tests.policy_option import policy_option
+from tests.unit.helpers import never
 
 POLICY = """\
 version: "1"
@@ -958,6 +962,31 @@ def test_a_request_of_an_older_nova_lacks_fields(gate):
         who, flavor=flavor_, instance_uuid=OTHER_ID, image=None
     )
     assert gate.filter_all([A], bare) == [A]
+
+
+PATIENCE = 60
+
+
+def test_a_placement_that_hangs_delays_no_boot(gate, monkeypatch):
+    """Not while its last answer counts."""
+    now, gate_of_answer = [1000.0], threading.Event()
+    # Who waits does it for longer than this test.
+    monkeypatch.setattr(posture, "WAIT", 10 * PATIENCE)
+    gate._hosts._posture = posture.Posture(
+        lambda: gate.placement,
+        60,
+        600,
+        posture.Clock(lambda: now[0], sleep=never),
+        10 * PATIENCE,
+    )
+    gate.policy_file.write_text(f"{POLICY}hosts: {{require: [iommu]}}\n")
+    assert gate.filter_all([A, B], spec()) == [A]
+    now[0] += 70
+    gate.placement.providers = lambda *_: gate_of_answer.wait(PATIENCE)
+    with futures.ThreadPoolExecutor(1) as pool:
+        boot = pool.submit(gate.filter_all, [A, B], spec())
+        assert boot.result(PATIENCE) == [A]
+    gate_of_answer.set()
 
 
 def test_the_filter_runs_once_for_each_request(gate):

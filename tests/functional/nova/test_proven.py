@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hosts by what they have proven, and what the operator reads of it."""
 
+import contextlib
 import datetime
 import json
 import logging
+import threading
 from types import SimpleNamespace
 from unittest import mock
 
@@ -42,6 +44,12 @@ OPTIONS = SimpleNamespace(
 )
 
 
+def run(thread):
+    """Run a thread at once, until it sleeps."""
+    with contextlib.suppress(SystemExit):
+        thread.run()
+
+
 class Placement:
     """Placement, with the hosts that have proven everything.
 
@@ -71,6 +79,8 @@ def hosts_of(monkeypatch):
         monkeypatch.setattr(
             posture_filter, "_connect", lambda _limit: placement
         )
+        # At once: a demand in mode warn does not wait for the answer.
+        monkeypatch.setattr(threading.Thread, "start", run)
         return posture_filter.PostureFilter(OPTIONS), placement
 
     return make

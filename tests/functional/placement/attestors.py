@@ -15,6 +15,7 @@ from nova_vhard.placement import marks, upkeep
 from nova_vhard.placement.client import Placement
 from nova_vhard.placement.fleet import fleet
 from nova_vhard.placement.posture import Clock, Posture, Question
+from tests.unit.helpers import never
 
 COMPUTE = "COMPUTE_NODE"
 TRAIT = "CUSTOM_VHARD_ATTESTED"
@@ -115,7 +116,7 @@ class Desk:
 
     def scheduler(self, question: Question = ATTESTED) -> frozenset[str]:
         """Return the hosts that a scheduler would choose from now."""
-        clock = Clock(lambda: self.seconds, self.now)
+        clock = Clock(lambda: self.seconds, self.now, never)
         posture = Posture(lambda: Placement(self.cloud), 60, 600, clock)
         posture.keys = self.keys
         return posture.hosts(question)

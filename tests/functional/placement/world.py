@@ -51,7 +51,7 @@ from tests.functional.placement.reports import (
 from tests.functional.placement.used import Used
 from tests.functional.sessions import Session
 from tests.trees import build
-from tests.unit.helpers import configured
+from tests.unit.helpers import configured, never
 
 ERRORS = (
     exceptions.CommandError,
@@ -128,7 +128,7 @@ class World(Session):
             lambda: cloud.placement,
             60,
             600,
-            Clock(clock.monotonic, lambda: self.now + self.jump),
+            Clock(clock.monotonic, lambda: self.now + self.jump, never),
         )
         times = SimpleNamespace(datetime=Time, UTC=datetime.UTC)
         for module in (enroll, fix, listing, show, withdraw):
@@ -342,6 +342,10 @@ class World(Session):
         checks = frozenset(check.split(","))
         attested = "attested" in checks
         question = Question(checks - {"attested"}, int(age), attested=attested)
+        # An old answer is used at once, while a thread asks for the next one:
+        # wait for that, and show what the next request gets.
+        self.known_hosts.hosts(question)
+        assert self.known_hosts._answers[question].ended.wait(60)
         found = self.known_hosts.hosts(question)
         names = (name for name, uuid in self.uuids.items() if uuid in found)
         return f"hosts: {' '.join(sorted(names))}"

@@ -26,7 +26,7 @@ from nova_vhard.placement.posture import Clock
 from nova_vhard.reporter.publishers.placement import PlacementPublisher
 from tests.functional.nova import helpers, rest
 from tests.trees import build, capture
-from tests.unit.helpers import configured
+from tests.unit.helpers import configured, never
 
 CONF = nova.conf.CONF
 START = datetime.datetime(2026, 6, 15, 12, 30, tzinfo=datetime.UTC)
@@ -57,7 +57,7 @@ class Fleet(helpers.Helpers):
 
     def _configure(self) -> None:
         super()._configure()
-        self.flags(posture_ttl=1, group="vhard")
+        self.flags(posture_ttl=1, posture_max_age=60, group="vhard")
 
     def _databases(self) -> list[Any]:
         return [*super()._databases(), rest.PLACEMENT]
@@ -83,7 +83,7 @@ class Fleet(helpers.Helpers):
         # The cloud may be that of the test before.
         self.filter._hosts = PostureFilter(CONF.vhard)
         self.filter._hosts._posture._clock = Clock(
-            lambda: self.seconds, self.now
+            lambda: self.seconds, self.now, never
         )
         self.folder = Path(self.useFixture(fixtures.TempDir()).path)
         placement = self.placement.fixture
@@ -102,8 +102,8 @@ class Fleet(helpers.Helpers):
         return START + datetime.timedelta(seconds=self.seconds)
 
     def later(self) -> None:
-        """Let time pass until the posture is asked again."""
-        self.seconds += 2
+        """Let time pass until the last answer counts no more."""
+        self.seconds += 61
 
     def provider(self, host: str) -> str:
         """Return the uuid of a compute node, and of its root provider."""
