@@ -17,7 +17,6 @@ image.
 
 import io
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 import webob
@@ -200,8 +199,7 @@ class GlanceGate:
         if policy.enabled and "image_id" in touched:
             # Glance would save this image's properties under the other id.
             return _response(403, "Attribute 'image_id' is read-only.")
-        # A change of the name or the tags costs no look-up and no second
-        # answer.
+        # A change of the name or the tags costs no look-up.
         if not touched & image_reader.READ:
             return None
         image_id, context = call.ids["image_id"], request.context
@@ -216,13 +214,13 @@ class GlanceGate:
             # gate sees what this user may see, and a refusal tells no more.
             image = call.controller.gateway.get_repo(context).get(image_id)
         except exception.GlanceException:
-            # Glance answers the change in the same way, unless another request
-            # has just created the image.
-            change = of_image(Image(), subject, touched=touched)
-            return self._sent(policy, request, change)
+            # Glance answers the change in the same way.
+            return None
         before = {**image.extra_properties, "disk_format": image.disk_format}
-        # What Glance would save if no other request came in between. ``_sent``
-        # judges what Glance has really saved.
+        # What Glance saves if no other request comes in between: there is no
+        # lock in Glance that the gate could take. If one does, the image can
+        # have what is refused. The Nova gates judge every server from it, so
+        # the change is not judged again after Glance has saved it.
         after = changed(before, changes)
         holder = Holder(image_id, image.owner, image.disk_format)
         old, new = (
@@ -230,72 +228,7 @@ class GlanceGate:
             for each in (before, after)
         )
         subject = subject_of(UPDATE, context, holder.project, image_id)
-        change = of_image(new, subject, old, touched)
-        # Also if nothing changes: another request may change the image now.
-        return self._answered(policy, change) or self._sent(
-            policy, request, change
-        )
-
-    def _sent(
-        self, policy: Policy, request: wsgi.Request, change: ServerRequest
-    ) -> webob.Response:
-        """Send a change to Glance, then judge the image that Glance saved.
-
-        Another request may have changed the image since it was read. If the
-        policy refuses the result of both changes, this one is undone.
-        """
-        # Copied for the undo request: Glance's router changes the original.
-        environ = dict(request.environ)
-        # There is no lock that the gate could take in Glance, and a look
-        # before the change cannot see a second request. So judge Glance's own
-        # answer. The order of two changes then does not matter: the later one
-        # sees both.
-        answer = request.get_response(self._application)
-        # Nothing was saved; Glance's error is the answer.
-        if answer.status_int != webob.exc.HTTPOk.code:
-            return answer
-        saved, before = answer.json_body, change.before or Image()
-        image = replace(
-            before, properties=saved, disk_format=saved.get("disk_format")
-        )
-        # The usual case: no other change came in between, and this one has
-        # been judged. Compare hardware, not properties: Glance adds fields of
-        # its own.
-        if image.hardware() == change.hardware:
-            return answer
-        refusal = self._answered(
-            policy,
-            replace(
-                change, hardware=image.hardware(), image=image, before=before
-            ),
-        )
-        if refusal is None:
-            return answer
-        # As the same user, through Glance's own API: its policies, quotas and
-        # property protections hold for the undo too. A write to the database
-        # would go past all of them.
-        undo = webob.Request(environ)
-        undo.content_type = "application/openstack-images-v2.1-json-patch"
-        undo.json_body = [
-            {
-                "op": "add",
-                "path": f"/{name}",
-                "value": before.properties.get(name),
-            }
-            # If the saved value is the old one, another request has removed
-            # it in between. Glance never removes the disk format.
-            if before.properties.get(name) not in (None, saved.get(name))
-            or name == "disk_format"
-            else {"op": "remove", "path": f"/{name}"}
-            for name in sorted(change.touched & image_reader.READ)
-            if name in before.properties or name in saved
-        ]
-        response = undo.get_response(self._application)
-        # The refusal is answered all the same. The image now has the property,
-        # and the Nova gates refuse a server from it.
-        if response.status_int != webob.exc.HTTPOk.code:
-            LOG.error("Cannot undo a refused change: %s", response.status)
-        return refusal
+        return self._answered(policy, of_image(new, subject, old, touched))
 
     def _answered(
         self, policy: Policy, request: ServerRequest, service: bool = False

@@ -133,8 +133,6 @@ OURS = frozenset(
     (
         "event.verdict",
         "request.body",
-        "undo.content_type",
-        "undo.json_body",
         "self._posture.keys",
         "self._twin.applications",
     )

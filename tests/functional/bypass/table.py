@@ -48,9 +48,17 @@ BYPASSES = (
     Bypass(
         2,
         "A property is added to an image later, in any way of writing a "
-        "JSON patch that Glance understands",
+        "JSON patch that Glance understands; or two are added at the same "
+        "moment, which are refused only together",
         (GLANCE_API, NOVA_API, SCHEDULER),
-        tests=("test_bypass_02_property_by_patch",),
+        instead="Each of two simultaneous changes is judged by the image as "
+        "it was. A boot of the result is judged by the scheduler's gate, a "
+        "rescue with it by that of the Nova API",
+        tests=(
+            "test_bypass_02_boot_after_two_patches_at_once",
+            "test_bypass_02_property_by_patch",
+            "test_bypass_02_rescue_after_two_patches_at_once",
+        ),
     ),
     Bypass(
         3,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows 4 to 8, 10 and 15: what images, volumes and bodies bring in."""
+"""Rows 2, 4 to 8, 10 and 15: what images, volumes and bodies bring in."""
 
 from nova.tests.fixtures import PROJECT_ID
 from nova.tests.unit.virt import fakelibosinfo
@@ -8,6 +8,7 @@ from tests.functional.bypass import ways
 from tests.functional.bypass.ways import (
     IDE,
     PC,
+    Q35,
     Attempt,
     New,
     data,
@@ -35,6 +36,9 @@ EPHEMERAL = {
 
 
 BOOTS = {
+    "test_bypass_02_boot_after_two_patches_at_once": Attempt(
+        {"imageRef": New("image", {**ways.IDE_DRIVE, **Q35})}, (IDE,)
+    ),
     # Nova keeps this property out of the server's own metadata
     "test_bypass_04_block_device_mapping_property": Attempt(
         {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows 11 to 14: another image for a server that exists.
+"""Rows 2 and 11 to 14: another image for a server that exists.
 
 The bus of its root disk stays in Nova's database from the first boot on, so
 that the network card is the witness; a rescue has a new disk.
@@ -31,6 +31,9 @@ SHELVED_ON_PC = Attempt(
     WITH_DRIVE, (IDE,), action=UNSHELVE, changed=("shelved", PC)
 )
 SERVERS = {
+    "test_bypass_02_rescue_after_two_patches_at_once": Attempt(
+        WITH_DRIVE, (IDE,), action=ways.rescue(**ways.IDE_DRIVE)
+    ),
     "test_bypass_11_rescue_with_an_old_image": Attempt(
         SERVER, (IDE,), action=ways.rescue(**helpers.IDE)
     ),

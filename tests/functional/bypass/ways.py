@@ -38,6 +38,8 @@ E1000 = '<model type="e1000"/>'
 CIRRUS = '<model type="cirrus"/>'
 PC = {"hw_machine_type": "pc"}
 Q35 = {"hw_machine_type": "q35"}
+#: Each is allowed without the other.
+IDE_DRIVE = {"img_config_drive": "mandatory", "hw_cdrom_bus": "ide"}
 #: Properties of an image for a stable rescue.
 STABLE = {"hw_rescue_bus": "virtio", "hw_rescue_device": "disk"}
 NO_DISK = "nova.virt.libvirt.driver.LibvirtDriver.migrate_disk_and_power_off"
