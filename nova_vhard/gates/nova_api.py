@@ -82,8 +82,6 @@ class NovaGate:
         self._application = application
         self._router = Router(application, nova_routes.ROUTES)
         self._enforcer = PolicyEnforcer(NOVA_API, "nova-api")
-        # One for all requests of a worker: ``recent`` is of use only if it is
-        # shared.
         self._services = Services()
         self._hosts = PostureFilter(cfg.CONF.vhard, ITS_HOST)
 
@@ -158,33 +156,26 @@ class NovaGate:
             find = NovaLookups(self._services, context)
             return self._flavor(policy, find, context, call)
         reader, body = route.reader, call.body()
-        recent = None
+        filtered = False
         if call.method == nova_create.METHOD:
             nova_create.check(call.request, body)
             # ``parse_availability_zone`` of nova.compute.api forces a host or
             # a node at any colon, and HostManager then skips all filters
             # (bypass 15). The field ``host`` of microversion 2.74 does not
             # skip them.
-            if ":" not in str(body["server"].get("availability_zone")):
-                # Without a forced host, the filter judges the server again,
-                # by the data that Nova has stored.
-                recent = self._services.recent
-        find = NovaLookups(self._services, context, recent)
+            # Without a forced host, the filter judges the server again, by
+            # the data that Nova has stored.
+            filtered = ":" not in str(body["server"].get("availability_zone"))
+        find = NovaLookups(self._services, context)
         # Once: at midnight, an exemption must not end within a verdict.
         day = today()
         try:
             request = reader(find, context, call.ids, body)
-            if request and find.used and request.verdict(policy, day).refusals:
-                find.forget_recent()
-                # An image read five seconds ago may have been corrected since.
-                # It can let the server pass, because the filter judges it
-                # again; it must not refuse.
-                request = reader(find, context, call.ids, body)
         except NotShown as error:
             # Nova looks again, and may see the image then. Pass on only what
             # a later gate judges: the filter a boot without a forced host,
             # Glance's gate the metadata of an image.
-            if recent is not None or route.operation == UPDATE:
+            if filtered or route.operation == UPDATE:
                 return None
             text = (
                 # Nova answers a rebuild so.

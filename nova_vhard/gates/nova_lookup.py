@@ -7,7 +7,6 @@ Nova's databases. If a function of Nova decides what is read, the gate calls
 that function.
 """
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -44,28 +43,15 @@ from nova_vhard.request.lookups import (
 #: name any number of volumes and ports, and a look-up costs a tenant nothing.
 MOST = 64
 
-#: Seconds for which an image or flavor is not read again, and how many are
-#: kept, see ``Services.recent``.
-#: Short, so that a change in Glance is soon seen. Without it, a burst of boots
-#: from one image asks Glance once more for each.
-RECENT, KEPT = 5, 256
-
 #: Exceptions that Nova's own functions raise for block devices, or for the
 #: metadata of a volume, that they cannot read. Nova itself then fails as well.
 _UNREADABLE = (exception.NovaException, OverflowError, TypeError, ValueError)
 
 
 class Services:
-    """Nova's API objects, which connect when they are used.
-
-    :ivar recent: images and flavors that were read in the last seconds, of
-        all users, each with its time. A request may be allowed by them only if
-        the scheduler filter judges it again. It must not be refused by them:
-        its user may not see the image, or may have just corrected it
-    """
+    """Nova's API objects, which connect when they are used."""
 
     def __init__(self) -> None:
-        self.recent: dict[tuple[str, str], tuple[float, Any]] = {}
         self.volumes = cinder.API()
         self.ports = neutron.API()
         self.servers = compute.API()
@@ -79,29 +65,14 @@ class NovaLookups:
 
     :param services: of this worker
     :param context: nova.context.RequestContext of the user
-    :param recent: images and flavors to use, see ``Services``; none by default
-    :ivar used: kind and ID of each that was used
     """
 
-    def __init__(
-        self,
-        services: Services,
-        context: Any,
-        recent: dict[tuple[str, str], tuple[float, Any]] | None = None,
-    ) -> None:
+    def __init__(self, services: Services, context: Any) -> None:
         self._services = services
-        self._recent = {} if recent is None else recent
         self._context = context
         self._found: dict[tuple[str, str], Any] = {}
-        self.used: set[tuple[str, str]] = set()
         self._error: NotFound | LookupFailed | None = None
         self._requests = 0
-
-    def forget_recent(self) -> None:
-        """Drop the objects that were read for other requests."""
-        for key in self.used:
-            del self._found[key]
-            self._recent.pop(key, None)
 
     def boot_image(self, server: Body) -> Image:
         """Return the image or volume metadata for a new server's devices."""
@@ -332,36 +303,20 @@ class NovaLookups:
         key = (kind, name)
         if key in self._found:
             return self._found[key]
-        now = time.monotonic()
-        # The default never counts, since this clock does not go below 0.
-        read, result = self._recent.get(key, (-RECENT, None))
-        if now - read < RECENT:
-            self.used.add(key)
-        else:
-            try:
-                result = call()
-            except exception.NovaException as error:
-                # Nova's exceptions for a lost connection
-                # (GlanceConnectionFailed, CinderConnectionFailed) have the
-                # default code 500 and fail closed.
-                if 400 <= error.code < 500:  # noqa: PLR2004 - HTTP
-                    hidden = nova_images.is_hidden(error)
-                    raised = NotShown if hidden else NotFound
-                    raise raised(
-                        f"the {kind} is not there: {error}"
-                    ) from error
-                raise LookupFailed(f"{kind}: {error}") from error
-            except Exception as error:
-                raise LookupFailed(
-                    f"{kind}: {type(error).__name__}: {error}"
-                ) from error
-            # Only what many boots share. A volume, port or server is named by
-            # one request.
-            if kind in ("image", "flavor"):
-                # All at once: no order to keep, and a tenant who fills it with
-                # 256 images only makes the next boots read theirs again.
-                if len(self._recent) >= KEPT:
-                    self._recent.clear()
-                self._recent[key] = now, result
+        try:
+            result = call()
+        except exception.NovaException as error:
+            # Nova's exceptions for a lost connection (GlanceConnectionFailed,
+            # CinderConnectionFailed) have the default code 500 and fail
+            # closed.
+            if 400 <= error.code < 500:  # noqa: PLR2004 - HTTP
+                hidden = nova_images.is_hidden(error)
+                raised = NotShown if hidden else NotFound
+                raise raised(f"the {kind} is not there: {error}") from error
+            raise LookupFailed(f"{kind}: {error}") from error
+        except Exception as error:
+            raise LookupFailed(
+                f"{kind}: {type(error).__name__}: {error}"
+            ) from error
         self._found[key] = result
         return result

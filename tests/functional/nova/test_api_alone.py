@@ -125,7 +125,6 @@ class Cloud:
             for name, properties in images.items()
         )
         self.gate._services = SimpleNamespace(
-            recent={},
             servers=SimpleNamespace(get=lambda *_, **__: server),
             volumes=SimpleNamespace(get=lambda *_: volume),
         )
@@ -442,45 +441,6 @@ def test_a_write_of_a_flavor_has_no_target(cloud, caplog):
     answer = cloud.send(request(*ADDS))
     policy.reset()
     assert (answer.status, logged.decisions(caplog)) == (202, [])
-
-
-@pytest.mark.parametrize("cloud", [EXEMPTS], indirect=True)
-def test_a_cached_image_does_not_refuse_a_request(cloud, monkeypatch):
-    """Its owner may have corrected it. The gate reads it as the user."""
-    get = mock.Mock()
-    monkeypatch.setattr(nova_images, "get", get)
-    for bus, status in (("usb", 403), ("usb", 403), ("ide", 202)):
-        get.return_value = {"id": known.CLEAN, "hw_disk_bus": bus}
-        environ = request("POST", "/servers", boot())
-        assert cloud.send(environ).status == status
-        get.assert_called_with(environ["nova.context"], known.CLEAN)
-
-
-@pytest.mark.parametrize("cloud", [EXEMPTS], indirect=True)
-def test_a_cached_image_is_judged_again_by_the_filter(cloud, monkeypatch):
-    """A forced host has no filter behind the gate."""
-    monkeypatch.setattr(nova_lookup, "RECENT", 3600)
-    monkeypatch.setattr(
-        objects.AggregateList, "get_by_host", mock.Mock(return_value=[])
-    )
-    get = mock.Mock(return_value={"id": known.CLEAN, "hw_disk_bus": "ide"})
-    monkeypatch.setattr(nova_images, "get", get)
-    flavor = mock.Mock(wraps=objects.Flavor.get_by_flavor_id)
-    monkeypatch.setattr(objects.Flavor, "get_by_flavor_id", flavor)
-
-    def boots(zone=None):
-        """Boot as an administrator; return status and number of reads."""
-        body = boot()
-        if zone:
-            body["server"]["availability_zone"] = zone
-        answer = cloud.send(request("POST", "/servers", body, role="admin"))
-        return answer.status, get.call_count, flavor.call_count
-
-    assert [boots(), boots()] == [(202, 1, 1)] * 2
-    assert boots("nova:host") == (202, 2, 2)
-    get.return_value = {"id": known.CLEAN, "hw_disk_bus": "usb"}
-    assert boots() == (202, 2, 2)
-    assert boots("nova::node") == (403, 3, 3)
 
 
 HIDDEN = "the image is not there: Image x could not be found."

@@ -16,7 +16,6 @@ from nova.volume import cinder
 from nova_vhard.gates import nova_images, nova_lookup, nova_servers
 from nova_vhard.gates.nova_lookup import (
     MOST,
-    RECENT,
     NovaLookups,
     Services,
 )
@@ -364,27 +363,6 @@ def test_glance_is_asked_as_the_user_by_novas_client(monkeypatch):
     # The error names an image that Glance does not show.
     with pytest.raises(exception.ImageNotFound, match=IMAGE):
         nova_images.get(WHO, IMAGE)
-
-
-def test_an_image_is_read_again_after_some_seconds(nova, monkeypatch):
-    recent, reads = {}, []
-    clock = mock.Mock()
-    monkeypatch.setattr(nova_lookup, "time", clock)
-    for now in (0, RECENT - 1, RECENT, RECENT + 1):
-        clock.monotonic.return_value = now
-        find = NovaLookups(SimpleNamespace(), WHO, recent)
-        find.image(IMAGE)
-        reads.append(len(nova.asked))
-    assert reads == [1, 1, 2, 2]
-    # another request has found too many of them
-    recent.clear()
-    find.forget_recent()
-    find.image(IMAGE)
-    assert len(nova.asked) == 3
-    # So many are kept at once.
-    monkeypatch.setattr(nova_lookup, "KEPT", 1)
-    find.image(OTHER)
-    assert [*recent] == [("image", OTHER)]
 
 
 def test_each_server_has_a_record_devices_and_a_host_of_its_own(
