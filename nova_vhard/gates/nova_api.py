@@ -31,7 +31,6 @@ from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import line
 from nova_vhard.gates import (
     http,
-    nova_create,
     nova_flavor,
     nova_routes,
     routing,
@@ -46,6 +45,7 @@ from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.hosts import ITS_HOST, host_requirements
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import (
+    BOOT,
     FLAVOR,
     REBUILD,
     UPDATE,
@@ -156,16 +156,6 @@ class NovaGate:
             find = NovaLookups(self._services, context)
             return self._flavor(policy, find, context, call)
         reader, body = route.reader, call.body()
-        filtered = False
-        if call.method == nova_create.METHOD:
-            nova_create.check(call.request, body)
-            # ``parse_availability_zone`` of nova.compute.api forces a host or
-            # a node at any colon, and HostManager then skips all filters
-            # (bypass 15). The field ``host`` of microversion 2.74 does not
-            # skip them.
-            # Without a forced host, the filter judges the server again, by
-            # the data that Nova has stored.
-            filtered = ":" not in str(body["server"].get("availability_zone"))
         find = NovaLookups(self._services, context)
         # Once: at midnight, an exemption must not end within a verdict.
         day = today()
@@ -173,9 +163,9 @@ class NovaGate:
             request = reader(find, context, call.ids, body)
         except NotShown as error:
             # Nova looks again, and may see the image then. Pass on only what
-            # a later gate judges: the filter a boot without a forced host,
-            # Glance's gate the metadata of an image.
-            if filtered or route.operation == UPDATE:
+            # a later gate judges: the filter a boot, Glance's gate the
+            # metadata of an image.
+            if route.operation in (BOOT, UPDATE):
                 return None
             text = (
                 # Nova answers a rebuild so.

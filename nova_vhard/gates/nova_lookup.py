@@ -39,10 +39,6 @@ from nova_vhard.request.lookups import (
     Server,
 )
 
-#: Maximum number of requests to other services for one API request. A body can
-#: name any number of volumes and ports, and a look-up costs a tenant nothing.
-MOST = 64
-
 #: Exceptions that Nova's own functions raise for block devices, or for the
 #: metadata of a volume, that they cannot read. Nova itself then fails as well.
 _UNREADABLE = (exception.NovaException, OverflowError, TypeError, ValueError)
@@ -72,7 +68,6 @@ class NovaLookups:
         self._context = context
         self._found: dict[tuple[str, str], Any] = {}
         self._error: NotFound | LookupFailed | None = None
-        self._requests = 0
 
     def boot_image(self, server: Body) -> Image:
         """Return the image or volume metadata for a new server's devices."""
@@ -81,7 +76,12 @@ class NovaLookups:
         legacy = server.get("block_device_mapping")
         # An imageRef wins over every block device: compute.API reads the
         # devices only where there is no image (``_create_instance``).
-        return self._root(legacy or nova_root.listed(server), bool(legacy))
+        try:
+            devices = legacy or nova_root.listed(server)
+        except _UNREADABLE as error:
+            # Nova refuses such a device before its first look-up.
+            raise NotFound(str(error)) from error
+        return self._root(devices, bool(legacy))
 
     def _root(self, devices: Iterable[Any], legacy: bool) -> Image:
         """Return the metadata of a root device.
@@ -279,14 +279,9 @@ class NovaLookups:
             # Nova would treat it as a URL. Do not ask a service for it.
             raise NotFound(f"no {kind} has such an id")
         if (kind, name) not in self._found:
-            # Nova refuses the request in any case. Without this, a body with
-            # 64 wrong ids costs 64 requests.
+            # Nova refuses the request in any case.
             if self._error is not None:
                 raise self._error
-            # Not NotFound: that would pass on a request that no filter sees.
-            if self._requests >= MOST:
-                raise LookupFailed(f"more than {MOST} objects are referred to")
-            self._requests += 1
             try:
                 self._look_up(kind, name, call)
             except (NotFound, LookupFailed) as error:

@@ -43,12 +43,15 @@ from nova_vhard.request.lookups import (
     LookupFailed,
     Lookups,
     NotFound,
-    NotShown,
     Server,
 )
 from nova_vhard.request.server_request import ServerRequest, of_image
 
 LOG = get_logger(__name__)
+
+#: Objects of other services that a boot may name to get an early answer. To
+#: look them up costs a tenant nothing.
+EARLY = 8
 
 _MAPPINGS = ("block_device_mapping_v2", "block_device_mapping")
 
@@ -89,48 +92,44 @@ class ServerReader:
     def boot(self, body: Body) -> ServerRequest:
         """Read POST /servers, to refuse it before a server is created.
 
-        The scheduler's gate judges what Nova has stored about the server. It
-        is not called if the host is forced, so every lookup for such a server
-        must succeed here.
+        A courtesy to the user: the scheduler's gate judges what Nova has
+        stored about the server, unless an administrator forces it onto a host.
 
         :raises NotFound: if an object is not found and the body itself has no
-            device choice; also if a service does not answer and the
-            scheduler's gate is called later
-        :raises LookupFailed: if a service does not answer and the host is
-            forced
+            device choice; also if a service does not answer, or for more than
+            EARLY objects
         """
         server = section(body, "server")
-        # Nova does not run the filters for zone:host.
-        forced = ":" in str(server.get("availability_zone"))
         # Before any look-up: these need none.
         choices, devices = in_body(server)
+        # ``networks`` may be the word auto or none.
+        networks = server.get("networks")
+        entries = networks if isinstance(networks, list) else ()
+        ids = (each.get("port") for each in entries if isinstance(each, dict))
+        ports = [each for each in ids if each is not None]
+        listed = map(server.get, _MAPPINGS)
+        disks = sum(len(each) for each in listed if isinstance(each, list))
+        # An imageRef wins over every block device.
+        if server.get("imageRef"):
+            disks = 1
+        if len(ports) + disks > EARLY:
+            raise NotFound(f"more than {EARLY} objects of other services")
         try:
             # One ``try`` for all look-ups: NovaLookups makes no more after the
             # first that fails.
             flavor = self._find.boot_flavor(server.get("flavorRef"))
             image = self._find.boot_image(server)
-            # ``networks`` may be the word auto or none.
-            networks = server.get("networks")
-            entries = networks if isinstance(networks, list) else ()
-            ids = [
-                each.get("port") for each in entries if isinstance(each, dict)
-            ]
-            shown = (self._find.port(each) for each in ids if each is not None)
-            # Nova refuses a port in use, and looks at no other. Where no gate
-            # follows, all are judged: it may be free by then.
-            ports = [
-                passthrough.of_port(port)
-                for port in takewhile(
-                    lambda port: forced or not port.get("device_id"), shown
-                )
-            ]
+            # Nova refuses a port in use, and looks at no other.
+            shown = takewhile(
+                lambda port: not port.get("device_id"),
+                map(self._find.port, ports),
+            )
+            devices_of_ports = [passthrough.of_port(port) for port in shown]
         except LookupFailed as error:
-            if forced:
-                raise
             LOG.warning("Left to the scheduler's gate: %s", error)
             raise NotFound from error
-        except NotFound as error:
-            if not choices or (forced and isinstance(error, NotShown)):
+        except NotFound:
+            if not choices:
                 raise
             # Nova would refuse the request, but the gate does it first: by
             # its answer, nova-vhard-status probe detects the gate.
@@ -143,7 +142,10 @@ class ServerReader:
         request = request.plus(choices, devices)
         request = replace(
             request,
-            passthrough=(*request.passthrough, *filter(None, ports)),
+            passthrough=(
+                *request.passthrough,
+                *filter(None, devices_of_ports),
+            ),
         )
         holder = image.holder
         # Nova keeps no image id for a volume; Cinder keeps that of its source.

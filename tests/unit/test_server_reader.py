@@ -215,7 +215,10 @@ def lacking(method, reference, error):
 
 @ERRORS
 @UNKNOWN
-@pytest.mark.parametrize("keys", [{}, {"config_drive": True}])
+@pytest.mark.parametrize(
+    "keys",
+    [{}, {"config_drive": True}, {"availability_zone": "nova:compute1"}],
+)
 def test_a_boot_is_left_to_the_scheduler(
     method, reference, error, keys, caplog
 ):
@@ -226,17 +229,6 @@ def test_a_boot_is_left_to_the_scheduler(
     assert caplog.messages == [
         "Left to the scheduler's gate: no answer"
     ] * isinstance(error, LookupFailed)
-
-
-@ERRORS
-@UNKNOWN
-@pytest.mark.parametrize("zone", ["nova:compute1", "nova::node"])
-def test_no_scheduler_judges_a_boot_on_a_forced_host(
-    method, reference, error, zone
-):
-    find = lacking(method, reference, error)
-    with pytest.raises(type(error)):
-        boot(find, networks=[{"port": "direct"}], availability_zone=zone)
 
 
 @UNKNOWN

@@ -175,7 +175,9 @@ BYPASSES = (
         15,
         "An admin forces a host: no filter is asked",
         (NOVA_API,),
-        instead="A boot is judged at the API all the same. A forced live "
+        instead="A boot is judged at the API all the same, if it names at "
+        "most 8 objects that can be looked up; what else an administrator "
+        "forces passes as an administrator's. A forced live "
         "migration or evacuation brings in no new device; required traits "
         "on the flavor hold for forced hosts, and Nova's own policy says "
         "who may force one",
@@ -422,7 +424,7 @@ BYPASSES = (
         "or bootable while Nova looks",
         (SCHEDULER, NOVA_API),
         instead="A boot is judged by what Nova has read and stored. If the "
-        "image of a rebuild, a rescue or a boot on a forced host is hidden "
+        "image of a rebuild or a rescue is hidden "
         "from the gate, the answer is 400, and Nova does not look for it. Not "
         "so the own image of a server in a stable rescue: it may be deleted, "
         "and the stored image metadata counts, as to Nova. Window: if its "

@@ -461,7 +461,7 @@ def forced(**more):
     ("path", "body", "text"),
     [
         ("/servers", boot(), ""),
-        ("/servers", forced(), HIDDEN),
+        ("/servers", forced(), ""),
         (
             "/servers",
             forced(
@@ -475,7 +475,7 @@ def forced(**more):
                     }
                 ]
             ),
-            HIDDEN,
+            "",
         ),
         (ACTION, REBUILD, "Cannot find image for rebuild"),
         (

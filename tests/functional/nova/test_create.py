@@ -72,6 +72,29 @@ UNREAD = {
         },
         400,
     ),
+    # Few enough for a look-up, which does not come about.
+    "a disk without an id": (
+        {"imageRef": None, "block_device_mapping_v2": disks("volume", [None])},
+        400,
+    ),
+    "a local disk, alone": (
+        {
+            "imageRef": None,
+            "block_device_mapping_v2": disks(
+                "image", NAMES[:1], destination_type="local"
+            ),
+        },
+        400,
+    ),
+    "an existing volume of a type": (
+        {
+            "imageRef": None,
+            "block_device_mapping_v2": disks(
+                "volume", NAMES[:1], volume_type="fast"
+            ),
+        },
+        400,
+    ),
     "ports, too few": ({"networks": ports(NAMES), **TOO_FEW}, 400),
     "ports of two servers": ({"networks": ports(NAMES), **TWO}, 400),
     "a port twice": ({"networks": ports([*NAMES, NAMES[0]])}, 400),
@@ -83,7 +106,6 @@ UNREAD = {
         },
         400,
     ),
-    "no image": ({"imageRef": None}, 400),
     "a zone of many parts": ({"availability_zone": "a:b:c:d", **IMAGES}, 400),
     "a host that a member cannot choose": (
         {"availability_zone": "nova:host", **IMAGES},
@@ -91,6 +113,15 @@ UNREAD = {
     ),
     "a destination likewise": ({"host": "host", **IMAGES}, 403),
 }
+
+
+#: Of these the gate looks up the image alone, and refuses it.
+EARLY = (
+    *("images, too few", "volumes, too few", "snapshots, too few"),
+    *("format 1, too few", "both formats", "an address of two servers"),
+    *("a zone of many parts", "a host that a member cannot choose"),
+    "a destination likewise",
+)
 
 
 class TestUnread(verdicts.VerdictCase):
@@ -123,20 +154,23 @@ class TestUnread(verdicts.VerdictCase):
         # Also under a policy with a rule about files
         for policy in ("", test_signatures.POLICY):
             self.write_policy(policy)
-            for server, status in UNREAD.values():
-                self.answered(status, 0, server)
+            for name, (server, status) in UNREAD.items():
+                # The image beside the disks is looked up, and refused.
+                early = (403, 1) if name in EARLY else (status, 0)
+                self.answered(*early, server)
             # Nova refuses this before it reads a port, and so does the gate.
             self.answered(400, 0, {"networks": ports(NAMES), "flavorRef": "9"})
+            # What every guest would get is refused, or Nova says why not.
+            self.answered(403 if policy else 400, 0, {"imageRef": None})
             # Nova looks at no port after one that is in use.
-            self.answered(
-                403,
-                2,
-                {
-                    "networks": ports(
-                        [self.port("direct", device_id="a server"), *NAMES]
-                    )
-                },
-            )
+            used = self.port("direct", device_id="a server")
+            self.answered(403, 2, {"networks": ports([used, *NAMES[:6]])})
+            # What has few objects gets the early answer; with one more it is
+            # left to Nova.
+            eight = [self.port("normal") for _ in range(8)]
+            for number, early in ((7, (403, 8)), (8, (400, 0))):
+                server = {"networks": ports(eight[:number]), **TOO_FEW}
+                self.answered(*early, server)
             # Disks beside an image are not looked up.
             for server in (IMAGES, VOLUMES, SNAPSHOTS):
                 self.answered(403, 1, server)

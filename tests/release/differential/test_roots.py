@@ -17,7 +17,6 @@ from nova import objects
 from nova.api.openstack.compute import servers
 from nova.compute import api
 
-from nova_vhard.gates import nova_create
 from nova_vhard.gates.nova_router import NotAccepted
 from nova_vhard.policy.hardware import VOLUME
 from nova_vhard.request.lookups import Image, NotFound
@@ -90,7 +89,6 @@ def judged(nova: Boots, environ: Any, legacy: bool) -> Any:
         call = nova.routers[legacy].call(environ)
         assert call is not None
         body = call.body()
-        nova_create.check(call.request, body)
         with roots.CLOUD.lookups(environ["nova.context"]) as find:
             return find.boot_image(section(body, "server"))
     except (NotAccepted, NotFound):
