@@ -10,21 +10,16 @@ that function.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from nova import exception, objects
+from nova import block_device, exception, objects
 from nova.api.openstack import common
 from nova.compute import api as compute
 from nova.network import neutron
 from nova.virt import driver
-from nova.volume import cinder
+from nova.volume import cinder as cinder_api
 from oslo_utils import uuidutils
 
-from nova_vhard.gates import (
-    nova_images,
-    nova_root,
-    nova_servers,
-    nova_volumes,
-)
-from nova_vhard.policy.hardware import STORED
+from nova_vhard.gates import nova_images, nova_servers
+from nova_vhard.policy.hardware import NOBODY, STORED, VOLUME, Holder
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import Subject
 from nova_vhard.request import request_spec
@@ -44,11 +39,49 @@ from nova_vhard.request.lookups import (
 _UNREADABLE = (exception.NovaException, OverflowError, TypeError, ValueError)
 
 
+class _Glance:
+    """Glance, as Nova's function asks it."""
+
+    def __init__(self, find: "NovaLookups") -> None:
+        self._find = find
+        self.image: Image | None = None
+
+    def get(self, _context: Any, image_id: Any) -> dict[str, Any]:
+        """Keep the image that is read; its properties are read elsewhere."""
+        # Nova's function turns every exception of this call into
+        # InvalidBDMImage. NovaLookups remembers the first error, and ``_root``
+        # raises that.
+        self.image = self._find.image(image_id)
+        return {}
+
+
+class _Cinder:
+    """Cinder, as Nova's function asks it."""
+
+    def __init__(self, find: "NovaLookups") -> None:
+        self._find = find
+        self.holder = NOBODY
+
+    def get(self, _context: Any, volume_id: Any) -> dict[str, Any]:
+        """Return a volume, and keep its owner and its source image."""
+        result = self._find.volume(volume_id)
+        self.holder = Holder(
+            str(volume_id),
+            result.get("project_id"),
+            made_of=nova_images.image_of(result),
+        )
+        return result
+
+    def get_snapshot(self, _context: Any, snapshot_id: Any) -> dict[str, Any]:
+        """Return a volume snapshot, as Nova's client does."""
+        return self._find.volume_snapshot(snapshot_id)
+
+
 class Services:
     """Nova's API objects, which connect when they are used."""
 
     def __init__(self) -> None:
-        self.volumes = cinder.API()
+        self.volumes = cinder_api.API()
         self.ports = neutron.API()
         self.servers = compute.API()
 
@@ -77,30 +110,51 @@ class NovaLookups:
         # An imageRef wins over every block device: compute.API reads the
         # devices only where there is no image (``_create_instance``).
         try:
-            devices = legacy or nova_root.listed(server)
+            # A copy: from_api takes ``uuid`` out of the dictionary, and the
+            # body is read again in the search for a fix.
+            devices = legacy or [
+                block_device.BlockDeviceDict.from_api(dict(entry), False)
+                for entry in server.get("block_device_mapping_v2") or ()
+            ]
         except _UNREADABLE as error:
             # Nova refuses such a device before its first look-up.
             raise NotFound(str(error)) from error
         return self._root(devices, bool(legacy))
 
     def _root(self, devices: Iterable[Any], legacy: bool) -> Image:
-        """Return the metadata of a root device.
+        """Return the metadata of a root device, read by Nova's own function.
 
-        Nova's function replaces every error of a look-up; this one raises
-        the original error. Nova's errors about the devices may be temporary
-        too: the owner of a volume decides whether it is bootable.
+        It decides which of a snapshot, an image and a volume counts. It
+        replaces every error of a look-up; this one raises the original error.
+        Nova's errors about the devices may be temporary too: the owner of a
+        volume decides whether it is bootable.
 
+        :param devices: as Nova passes them: API dictionaries for a boot, the
+            driver's devices for a rescue
+        :param legacy: True for the legacy format (block_device_mapping)
         :raises NotShown: if Nova would refuse the device as it is now, or
             its snapshot is not found
         :raises LookupFailed: if no service answers
         """
+        glance, cinder = _Glance(self), _Cinder(self)
         try:
-            return nova_root.read(self._context, self, devices, legacy)
+            # Do not read ``source_type`` here instead: Nova looks at which of
+            # the ids is set, and a blank device may carry one (bypass 30).
+            result = block_device.get_bdm_image_metadata(
+                self._context, glance, cinder, devices, legacy
+            )
         except (NotFound, *_UNREADABLE) as error:
             # Nova's function does not replace the error of a snapshot.
             if isinstance(self._error, LookupFailed):
                 raise self._error from error
             raise NotShown(str(self._error or error)) from error
+        if glance.image is not None:
+            return glance.image
+        # Empty too where no device has boot index 0. Such a server has only
+        # the defaults, which are judged all the same.
+        # Nova removes the disk format of a volume.
+        properties = result.get("properties") or {}
+        return Image(properties, None, VOLUME, cinder.holder)
 
     def boot_flavor(self, reference: Any) -> Flavor:
         """Return the flavor of a ``flavorRef`` of POST /servers."""
@@ -233,9 +287,9 @@ class NovaLookups:
     def with_image(self, policy: Policy, subject: Subject) -> Subject:
         """Return a subject with its root volume's image.
 
-        See ``nova_volumes.with_image``.
+        See ``nova_images.with_image``.
         """
-        return nova_volumes.with_image(
+        return nova_images.with_image(
             policy,
             subject,
             self._services.volumes,

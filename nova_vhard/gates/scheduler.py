@@ -15,8 +15,8 @@ from nova_vhard.catalogue.gates import SCHEDULER
 from nova_vhard.common.log import get_logger
 from nova_vhard.gates import (
     http,
+    nova_images,
     nova_stored,
-    nova_volumes,
     one_time_use,
 )
 from nova_vhard.gates.enforcer import PolicyEnforcer
@@ -120,7 +120,7 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
         policy, day = self._enforcer.policy(), today()
         if policy.enabled:
             request, devices = nova_stored.read(spec_obj)
-            subject = nova_volumes.with_image(
+            subject = nova_images.with_image(
                 policy,
                 request.subject,
                 self._volumes,

@@ -16,7 +16,7 @@ import glanceclient.exc
 from nova.image import glance
 from nova.volume import cinder
 
-from nova_vhard.gates import nova_root
+from nova_vhard.gates import nova_lookup
 from nova_vhard.request.lookups import NotFound
 from tests.functional.bypass import ways
 from tests.functional.bypass.ways import IDE, PC, Q35, New, on_volume
@@ -84,9 +84,9 @@ class Hidden(ways.Ways):
 class Seen(ways.Ways):
     def attempt(self, row):
         """Boot from a volume that the gate sees as it is for a moment."""
-        get = nova_root._Cinder.get
+        get = nova_lookup._Cinder.get
         self.stub_out(
-            "nova_vhard.gates.nova_root._Cinder.get",
+            "nova_vhard.gates.nova_lookup._Cinder.get",
             lambda *args: {**get(*args), **row},
         )
         request = self.known(on_volume(PC, config_drive=True))

@@ -1056,7 +1056,7 @@ def test_an_exemption_by_an_image_that_cinder_does_not_tell(gate, caplog):
     gate._volumes = SimpleNamespace()
     request = spec_of(refuses(image=IDE, image_id=""))
     assert IDE_TEXT in reason(gate, [A], request)
-    assert logged.lines(caplog, f"{LOGGER}.nova_volumes") == [
+    assert logged.lines(caplog, f"{LOGGER}.nova_images") == [
         (
             "WARNING",
             "The image of a root volume is not known: "
