@@ -113,9 +113,9 @@ def _violation(violation: Violation, in_form: bool) -> dict[str, Any]:
     :returns: ``property`` and ``value`` are None if no field of the form has
         it; ``text`` is the whole sentence
     """
-    kind = KINDS.get(violation.cause.kind)
+    kind = KINDS.get(violation.cause.what)
     about = (kind.why, kind.needs) if kind else ()
-    choice = violation.choice if in_form else None
+    choice = violation.cause.choice if in_form else None
     if choice is not None and choice.implied is not None:
         choice = None
     return {

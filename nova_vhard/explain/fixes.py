@@ -17,7 +17,6 @@ from nova_vhard.policy.hardware import (
     BLOCK_DEVICE,
     FLAVOR,
     IMAGE,
-    PASSTHROUGH,
     SERVER,
 )
 from nova_vhard.policy.subject import (
@@ -26,7 +25,7 @@ from nova_vhard.policy.subject import (
     UPDATE,
     UPLOAD,
 )
-from nova_vhard.policy.verdict import Message, Violation
+from nova_vhard.policy.verdict import Violation
 
 #: Maximum size of the fixes in an answer, in bytes.
 LIMIT = 8 * 1024
@@ -54,28 +53,29 @@ def words(fix: Fix) -> str:
 def _without_a_change(violation: Violation, fix: Fix) -> Iterator[str]:
     """Yield the remediation for a violation that no edit fixes."""
     cause = violation.cause
-    if isinstance(cause, Message) and not cause.kind:
+    choice = cause.choice
+    if not cause.what:
         yield from filter(None, [cause.fix])
-    elif isinstance(cause, Message) or cause.origin == PASSTHROUGH:
+    elif choice is None:
         # An extra spec of the flavor, or a port.
-        name = clean(cause.source.rpartition(" ")[2])
-        if cause.source.startswith(FLAVOR):
+        name = clean(cause.where.rpartition(" ")[2])
+        if cause.where.startswith(FLAVOR):
             way = _other_flavor(fix.draft, f"without {name}")
         else:
             words = "--network", "NETWORK", "--vnic-type", "normal", "my-port"
             create = command("port", "create", *words)
             way = f"run {create}, and name my-port instead of port {name}"
         yield f"{way}, or ask the cloud's operator to allow it"
-    elif cause.origin == SERVER:
+    elif choice.origin == SERVER:
         yield (
-            f"Nova does not change the {clean(cause.source)}: create a new "
+            f"Nova does not change the {clean(cause.where)}: create a new "
             "server with an allowed device"
         )
-    elif KINDS[cause.kind].fix:
-        yield KINDS[cause.kind].fix
+    elif KINDS[cause.what].fix:
+        yield KINDS[cause.what].fix
     elif fix.complete:
         yield (
-            f"no change of {clean(cause.setting)} makes this request "
+            f"no change of {clean(choice.setting)} makes this request "
             "acceptable; ask the cloud's operator"
         )
 

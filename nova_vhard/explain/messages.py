@@ -13,9 +13,9 @@ from nova_vhard.common.text import (
     line,
     quote,
 )
-from nova_vhard.policy.hardware import PASSTHROUGH, VOLUME, DeviceChoice
+from nova_vhard.policy.hardware import VOLUME
 from nova_vhard.policy.top_violations import leading
-from nova_vhard.policy.verdict import Message, Violation
+from nova_vhard.policy.verdict import Cause, Violation
 
 #: Start of every refusal.
 OPENING = "This cloud's hardening policy refuses the request: "
@@ -68,9 +68,9 @@ def describe(
     """
     result = leading(violations)
     # Many block devices may violate one rule: explain it once.
-    first = {item.cause.kind: item for item in reversed(result.shown)}
+    first = {item.cause.what: item for item in reversed(result.shown)}
     parts = [
-        _sentence(item, first[item.cause.kind] is item)
+        _sentence(item, first[item.cause.what] is item)
         for item in result.shown
     ]
     if len(parts) > 1:
@@ -89,14 +89,14 @@ def describe(
 def asked(violation: Violation) -> str:
     """Return the refused request and the allowed values, for a table."""
     cause = violation.cause
-    if isinstance(cause, Message):
+    if cause.text:
         return line(cause.text)
     return line(f"{_asked(cause)} (allowed: {_allowed(violation.allowed)})")
 
 
 def advice(violation: Violation) -> str:
     """Return what the guest needs after a fix, by its device kind, or ""."""
-    kind = KINDS.get(violation.cause.kind)
+    kind = KINDS.get(violation.cause.what)
     return kind.needs if kind else ""
 
 
@@ -130,11 +130,12 @@ def _allowed(values: tuple[str, ...]) -> str:
     return fit([clean(value) for value in values], _ALLOWED_LIMIT, ", ")
 
 
-def _asked(choice: DeviceChoice) -> str:
-    if choice.origin == PASSTHROUGH:
-        return f"{_source(choice)} asks for {quote(choice.value)}, which"
+def _asked(cause: Cause) -> str:
+    where, choice = clean(cause.where, 128), cause.choice
+    if choice is None:
+        return f"{where} asks for {quote(cause.value)}, which"
     if choice.implied is None:
-        text = f"{_source(choice)}={quote(choice.written or choice.value)}"
+        text = f"{where}={quote(choice.written or choice.value)}"
         if choice.written and choice.written.lower() != choice.value:
             text += (
                 f" (which Nova reads as {choice.kind} {quote(choice.value)})"
@@ -145,41 +146,36 @@ def _asked(choice: DeviceChoice) -> str:
     )
 
 
-def _source(choice: DeviceChoice) -> str:
-    return clean(choice.source, 128)
-
-
 def _sentence(violation: Violation, is_first: bool) -> str:
     """Format a violation, with a reason if it is the first of its kind."""
-    cause = violation.cause
+    cause, choice = violation.cause, violation.cause.choice
     rule = f"[rule {violation.rule}]"
-    if isinstance(cause, Message):
+    if cause.text:
         return f"{cause.text}. {rule}"
     allowed = f"(allowed: {_allowed(violation.allowed)})"
     text = f"{_asked(cause)} is not allowed {allowed}"
     if violation.missing:
         text = f"{_asked(cause)}; it must be set {allowed}"
-    elif cause.implied is not None:
+    elif choice is not None and choice.implied is not None:
         text = f"{_asked(cause)}, which is not allowed {allowed}"
-    kind = KINDS.get(cause.kind) if is_first else None
+    kind = KINDS.get(cause.what) if is_first else None
     more = "; ".join(filter(None, (kind.why, kind.needs))) if kind else ""
     return f"{text}: {more}. {rule}" if more else f"{text}. {rule}"
 
 
 def _phrase(violation: Violation) -> str:
-    cause = violation.cause
-    if isinstance(cause, Message):
+    cause, choice = violation.cause, violation.cause.choice
+    if cause.text:
         return cause.text
-    if cause.origin == PASSTHROUGH:
-        asked = f"{_source(cause)} asks for {clean(cause.value)}"
-        return f"{asked} (allowed: {_allowed(violation.allowed)})"
-    if cause.implied is None:
-        name = cause.setting or cause.kind
-        asked = f"{clean(name)}={clean(cause.written or cause.value)}"
-        if cause.origin == VOLUME:
+    if choice is None:
+        asked = f"{clean(cause.where, 128)} asks for {clean(cause.value)}"
+    elif choice.implied is None:
+        name = choice.setting or choice.kind
+        asked = f"{clean(name)}={clean(choice.written or choice.value)}"
+        if choice.origin == VOLUME:
             asked = f"volume's {asked}"
     elif violation.missing:
-        asked = f"{clean(cause.setting)} must be set"
+        asked = f"{clean(choice.setting)} must be set"
     else:
-        asked = f"{clean(cause.setting)} not set means {clean(cause.value)}"
+        asked = f"{clean(choice.setting)} not set means {clean(choice.value)}"
     return f"{asked} (allowed: {_allowed(violation.allowed)})"

@@ -30,9 +30,7 @@ from nova_vhard.policy.defaults import LISTS, machine_type
 from nova_vhard.policy.hardware import (
     DOMAIN,
     FLAVOR,
-    PASSTHROUGH,
     SERVER,
-    DeviceChoice,
     HardwareRequest,
 )
 from nova_vhard.policy.model import Policy, weaker
@@ -51,7 +49,7 @@ MOST_JUDGEMENTS = 96
 MOST_SECONDS = 0.04
 
 # Origins of choices that are not in a document.
-_FIXED = frozenset((PASSTHROUGH, DOMAIN, SERVER))
+_FIXED = frozenset((DOMAIN, SERVER))
 # Properties that describe the content of an image, which no edit changes.
 _KEPT = frozenset(
     (
@@ -160,9 +158,10 @@ class _State:
 def _spot(violation: Violation) -> _Spot:
     """Return a key that identifies the violation in every draft."""
     cause = violation.cause
-    if isinstance(cause, DeviceChoice):
-        return violation.rules, (cause.origin, cause.holder), cause.setting
-    return violation.rules, cause.source, cause.value, violation.devices
+    choice = cause.choice
+    if choice is not None:
+        return violation.rules, (choice.origin, choice.holder), choice.setting
+    return violation.rules, cause.where, cause.value, violation.devices
 
 
 @dataclass
@@ -285,11 +284,12 @@ class _Search:
         """Return edits to try, first those that this user can make."""
         draft, cause = state.draft, state.violations[spot].cause
         options: list[tuple[Setting, str | None]] = []
-        if isinstance(cause, DeviceChoice):
-            if cause.origin in _FIXED or cause.kind in OF_FILE:
+        choice = cause.choice
+        if choice is not None:
+            if choice.origin in _FIXED or choice.kind in OF_FILE:
                 return []
-            place = cause.origin, cause.holder
-            options += self._of(place, cause.setting, cause.kind, draft)
+            place = choice.origin, choice.holder
+            options += self._of(place, choice.setting, choice.kind, draft)
         for place, document in draft.documents.items():
             for name in sorted(cause.names & document.keys()):
                 options += self._of(place, name, KIND_OF.get(name), draft)

@@ -14,7 +14,7 @@ from nova_vhard.common.text import clean
 from nova_vhard.gates.nova_router import Call
 from nova_vhard.policy.model import Policy, Values
 from nova_vhard.policy.subject import Subject
-from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Message, Violation
+from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Cause, Violation
 from nova_vhard.request import passthrough
 from nova_vhard.request.nova_api import section
 
@@ -76,9 +76,9 @@ def introduced_violations(
     required = [(name, "required") for name in sorted(missing)]
     make = " ".join(options("--property", required))
     fix = f"make the change with `{make}`, or leave the flavor as it is"
-    message = Message(text, "flavor extra specs", what, fix=fix)
+    cause = Cause("", "flavor extra specs", what, text, fix)
     mode = policy.mode_for(rule.mode, subject)
-    return [Violation((PASSTHROUGH_REQUIRE,), message, mode)]
+    return [Violation((PASSTHROUGH_REQUIRE,), cause, mode)]
 
 
 def _missing(require: frozenset[str], specs: Specs) -> set[str]:

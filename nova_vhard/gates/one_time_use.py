@@ -22,7 +22,7 @@ from nova_vhard.common.text import clean
 from nova_vhard.gates import nova_release
 from nova_vhard.gates.posture_filter import unjudged_types
 from nova_vhard.policy.model import Mode, Policy
-from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Message, Violation
+from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Cause, Violation
 
 NO_DEVICE = (
     "no host with room for this server has a one_time_use device for "
@@ -153,5 +153,5 @@ def _failed(mode: Mode, asked: list[Any], traced: bool) -> Violation:
     names = ", ".join(dict.fromkeys(clean(item.alias_name) for item in asked))
     source = "flavor extra spec pci_passthrough:alias"
     stated = text.format(names=names or "this server")
-    message = Message(stated, source, ONE_TIME_USE)
-    return Violation((PASSTHROUGH_REQUIRE,), message, mode)
+    cause = Cause("", source, ONE_TIME_USE, stated)
+    return Violation((PASSTHROUGH_REQUIRE,), cause, mode)

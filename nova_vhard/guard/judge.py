@@ -30,7 +30,7 @@ from nova_vhard.policy.model import Mode, Policy, strongest, weaker
 from nova_vhard.policy.subject import ATTACH, MOVE, START, Subject
 from nova_vhard.policy.verdict import (
     GUEST_DEVICES,
-    Message,
+    Cause,
     Verdict,
     Violation,
     evaluate,
@@ -279,7 +279,7 @@ def _had(known: Iterable[Choice], violation: Violation) -> bool:
     ``auto`` is any guest IOMMU. Only the value itself is compared.
     """
     cause = violation.cause
-    if isinstance(cause, Message):
+    if cause.text:
         # Of a fault without a number an earlier version has not kept one.
         return violation.rules == (GUEST_DEVICES,) and any(
             (choice.kind, choice.value) == (_FAULT, cause.value)
@@ -287,7 +287,7 @@ def _had(known: Iterable[Choice], violation: Violation) -> bool:
             for choice in known
         )
     return any(
-        (choice.kind, choice.value) == (cause.kind, cause.value)
+        (choice.kind, choice.value) == (cause.what, cause.value)
         and _includes(choice.number, violation.count)
         for choice in known
     )
@@ -313,13 +313,10 @@ def _unreadable(
         return Judgement(
             None, Verdict(policy=policy.digest, enabled=False), subject
         )
-    message = Message(
-        f"the domain XML cannot be judged: {clean(error, 200)}",
-        source="domain XML",
-        value="",
-    )
+    text = f"the domain XML cannot be judged: {clean(error, 200)}"
+    cause = Cause("", "domain XML", "", text)
     # It may break any rule, and be of any project.
-    violation = Violation((GUEST_DEVICES,), message, mode_on_host(policy))
+    violation = Violation((GUEST_DEVICES,), cause, mode_on_host(policy))
     verdict = Verdict((violation,), policy=policy.digest)
     return Judgement(None, verdict, subject)
 

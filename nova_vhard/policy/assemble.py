@@ -63,7 +63,7 @@ def policy(data: Mapping[str, Any], files: list[str]) -> Policy:
         assume=Assume(**data.get("assume", {})),
         guest_devices={
             name: DeviceRule(
-                kind=name,
+                id=f"guest_devices.{name}",
                 allow=_values(name, rule["allow"]),
                 mode=_mode(rule),
                 explicit=rule.get("explicit", False),

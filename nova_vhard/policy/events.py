@@ -64,7 +64,7 @@ def write(
             {
                 "rule": item.rule,
                 "rules": item.rules,
-                "source": clean(item.cause.source),
+                "source": clean(item.cause.where),
                 # null is a value that cannot be known. The text "None" would
                 # be a value.
                 "value": None

@@ -11,7 +11,6 @@ VOLUME = "volume"
 FLAVOR = "flavor"
 BLOCK_DEVICE = "block_device"
 SERVER = "server"
-PASSTHROUGH = "passthrough"
 DOMAIN = "domain"
 
 #: Device types for which one value can apply to all devices.

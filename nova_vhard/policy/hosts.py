@@ -2,15 +2,15 @@
 """Checks that a host must have passed before it may run a guest."""
 
 import datetime
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from nova_vhard.catalogue.passthrough import ONE_TIME_USE
 from nova_vhard.common.text import clean
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.subject import REBUILD, Subject
-from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Message, Violation
+from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Cause, Violation
 
 HOSTS_REQUIRE = "hosts.require"
 FLAVOR_REQUIRE = "vhard:require"
@@ -70,12 +70,9 @@ class HostRequirement:
         known = all(rule in _WHAT for rule in self.rules)
         parts = [_WHAT[rule] for rule in self.rules if known]
         what = f", or use {' and '.join(parts)}" if known else ""
-        message = Message(
-            text=text.format(checks=names, what=what),
-            source=", ".join(self.rules),
-            value=names,
-        )
-        return Violation(self.rules, message, self.mode)
+        text = text.format(checks=names, what=what)
+        cause = Cause("", ", ".join(self.rules), names, text)
+        return Violation(self.rules, cause, self.mode)
 
 
 def merge_requirements(
@@ -107,21 +104,35 @@ def host_requirements(
     # server in ERROR (bypass 13) and move nothing.
     if not policy.enabled or subject.operation == REBUILD:
         return []
-    # Per check: an exemption for one check must not lift the
-    # others.
+    required = []
+    rule = policy.passthrough
+    if rule is not None and rule.require and request.passthrough:
+        # Without ``moves``: a device goes to the new host, where another guest
+        # may have left its traces. A server must not carry it past the
+        # requirement.
+        mode = policy.mode_for(rule.mode, subject)
+        required.append((PASSTHROUGH_REQUIRE, rule.require, mode))
+    hosts = policy.hosts
+    if hosts.require:
+        # With ``moves``: to refuse an evacuation because no host has proven
+        # enough would keep the server down.
+        mode = policy.mode_for(hosts.mode, subject, policy.moves_hosts)
+        required.append((HOSTS_REQUIRE, hosts.require, mode))
+    if request.host_checks:
+        # The flavor's own requirement is not a rule with a rollout mode.
+        required.append((FLAVOR_REQUIRE, request.host_checks, Mode.ENFORCE))
+    # Per check: an exemption for one check must not lift the others.
     lifted = (
-        replace(
-            requirement,
-            checks=frozenset(
+        HostRequirement(
+            (name,),
+            frozenset(
                 check
-                for check in requirement.checks
-                if policy.exemption(
-                    requirement.rules[0], check, subject, today
-                )
-                is None
+                for check in checks
+                if policy.exemption(name, check, subject, today) is None
             ),
+            mode,
         )
-        for requirement in _host_requirements(policy, request, subject)
+        for name, checks, mode in required
     )
     # Nothing is required if all checks are lifted, and Placement is not asked.
     return [item for item in lifted if item.checks]
@@ -149,26 +160,3 @@ def one_time_use(
     if policy.exemption(PASSTHROUGH_REQUIRE, ONE_TIME_USE, subject, today):
         return None
     return policy.mode_for(rule.mode, subject)
-
-
-def _host_requirements(
-    policy: Policy, request: HardwareRequest, subject: Subject
-) -> Iterator[HostRequirement]:
-    rule = policy.passthrough
-    if rule is not None and rule.require and request.passthrough:
-        # Without ``moves``: a device goes to the new host, where another guest
-        # may have left its traces. A server must not carry it past the
-        # requirement.
-        mode = policy.mode_for(rule.mode, subject)
-        yield HostRequirement((PASSTHROUGH_REQUIRE,), rule.require, mode)
-    hosts = policy.hosts
-    if hosts.require:
-        # With ``moves``: to refuse an evacuation because no host has proven
-        # enough would keep the server down.
-        mode = policy.mode_for(hosts.mode, subject, policy.moves_hosts)
-        yield HostRequirement((HOSTS_REQUIRE,), hosts.require, mode)
-    if request.host_checks:
-        # The flavor's own requirement is not a rule with a rollout mode.
-        yield HostRequirement(
-            (FLAVOR_REQUIRE,), request.host_checks, Mode.ENFORCE
-        )

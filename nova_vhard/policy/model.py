@@ -78,34 +78,26 @@ class Values:
 
 
 @dataclass(frozen=True)
-class DeviceRule:
-    """Rule for one device kind.
+class Rule:
+    """A list of allowed values. By default none is allowed.
 
-    :ivar kind: name of the device kind
+    :ivar id: the rule's place in the policy file
     :ivar allow: the allowed values
     :ivar mode: the rule's own mode; None if the project's or file's applies
     :ivar explicit: whether the guest's image must set it, so that no default
         of Nova or libosinfo decides
-    :ivar replace: refused value, or ``*``, to a value that the operator
-        considers a safe replacement in existing images
     """
 
-    kind: str
-    allow: Values
+    id: str
+    allow: Values = Values()
     mode: Mode | None = None
     explicit: bool = False
-    replace: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
 
-    def replacement(self, value: str | None) -> str | None:
-        """Return what may safely take a value's place; None for nothing.
-
-        Only what the rule allows: a file that extends another may allow
-        less than that one replaces with.
-        """
-        # Exact before ``*``. The result is proposed to the owner of an image,
-        # so it must pass the same rule.
-        result = self.replace.get(str(value), self.replace.get(ANY))
-        return result if result in self.allow else None
+    def refuses(self, value: str | None, synonyms: tuple[str, ...]) -> bool:
+        """Return whether a value is refused, by each of its names."""
+        return value not in self.allow and not any(
+            name in self.allow for name in synonyms
+        )
 
     def refuses_default(self, value: str | None) -> bool:
         """Return whether a guest violates it by setting no value.
@@ -120,10 +112,32 @@ class DeviceRule:
         there = self.explicit or value not in NO_DEVICE
         return there and value not in self.allow
 
+
+@dataclass(frozen=True)
+class DeviceRule(Rule):
+    """Rule for one device kind.
+
+    :ivar replace: refused value, or ``*``, to a value that the operator
+        considers a safe replacement in existing images
+    """
+
+    replace: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+
     @property
-    def id(self) -> str:
-        """The rule's place in the policy file."""
-        return f"guest_devices.{self.kind}"
+    def kind(self) -> str:
+        """The name of the device kind."""
+        return self.id.removeprefix("guest_devices.")
+
+    def replacement(self, value: str | None) -> str | None:
+        """Return what may safely take a value's place; None for nothing.
+
+        Only what the rule allows: a file that extends another may allow
+        less than that one replaces with.
+        """
+        # Exact before ``*``. The result is proposed to the owner of an image,
+        # so it must pass the same rule.
+        result = self.replace.get(str(value), self.replace.get(ANY))
+        return result if result in self.allow else None
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ from nova_vhard.policy.defaults import (
 from nova_vhard.policy.hardware import (
     DOMAIN,
     IMAGE,
-    PASSTHROUGH,
     VOLUME,
     DeviceChoice,
     HardwareRequest,
@@ -28,7 +27,9 @@ from nova_vhard.policy.hardware import (
 from nova_vhard.policy.model import (
     Exemption,
     Mode,
+    PassthroughRule,
     Policy,
+    Rule,
     Values,
     strongest,
     weaker,
@@ -81,33 +82,38 @@ class ViolationKey(NamedTuple):
     device: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """The cause of a violation that is not a device choice.
+# A NamedTuple, since one is made for each candidate of each request.
+class Cause(NamedTuple):
+    """The reason for a violation, like a StatusCause of Kubernetes.
 
-    :ivar text: description of the error
-    :ivar source: where the request comes from, as text
-    :ivar value: the missing item, or the item that does not have it
-    :ivar kind: the list of ``passthrough.allow`` that it is about, if any
+    :ivar what: device kind, or list of ``passthrough.allow``; empty for what
+        is neither, such as a host without a check
+    :ivar where: where the request comes from, as text
+    :ivar value: the value that is refused; None if it cannot be known
+    :ivar text: description; empty for a device, which ``explain`` describes
+    :ivar fix: remediation, unless the text includes it or a search finds it
     :ivar names: names of the image properties that it comes from
-    :ivar fix: remediation, unless the text includes it
+    :ivar synonyms: other names of the value, any of which a rule may allow
+    :ivar choice: the choice of a virtual device, if it is one
     """
 
-    text: str
-    source: str
-    value: str
-    kind: str = ""
-    names: frozenset[str] = frozenset()
+    what: str
+    where: str
+    value: str | None
+    text: str = ""
     fix: str = ""
+    names: frozenset[str] = frozenset()
+    synonyms: tuple[str, ...] = ()
+    choice: DeviceChoice | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A device choice, or another request, that violates a rule.
+    """A request that violates a rule.
 
     :ivar rules: ids of the rules, which are paths in the policy file; more
         than one only if hosts do not meet the requirements of several rules
-    :ivar cause: the choice, or the message
+    :ivar cause: what violates them, and where
     :ivar mode: mode of the violation
     :ivar allowed: the values that the policy allows
     :ivar missing: True if the image must set the value and does not
@@ -118,17 +124,12 @@ class Violation:
     """
 
     rules: tuple[str, ...]
-    cause: DeviceChoice | Message
+    cause: Cause
     mode: Mode
     allowed: tuple[str, ...] = ()
     missing: bool = False
     count: str = ""
     devices: frozenset[str] = _GUEST
-
-    @property
-    def choice(self) -> DeviceChoice | None:
-        """The device choice; None if the cause is a message."""
-        return self.cause if isinstance(self.cause, DeviceChoice) else None
 
     @property
     def rule(self) -> str:
@@ -253,8 +254,8 @@ def _exemption(
     # get their exemptions in hosts.py.
     (rule,) = violation.rules
     subject = _held(subject, violation)
-    choice = violation.choice
-    for value in (violation.cause.value, *(choice.synonyms if choice else ())):
+    cause = violation.cause
+    for value in (cause.value, *cause.synonyms):
         exemption = policy.exemption(rule, value, subject, today)
         if exemption is not None:
             return exemption
@@ -268,7 +269,7 @@ def _held(subject: Subject, violation: Violation) -> Subject:
     image covers only one. It also covers a volume made of the image, except
     for rules about the file: nothing proves the content of a volume.
     """
-    choice = violation.choice
+    choice = violation.cause.choice
     # A flavor, a block device or a port: the image in the subject still
     # counts, because the server is built from it.
     if choice is None or choice.origin not in (IMAGE, VOLUME):
@@ -343,8 +344,8 @@ def introduced_violations(
         for violation in after.violations
         if (
             with_defaults
-            or violation.choice is None
-            or violation.choice.implied is None
+            or violation.cause.choice is None
+            or violation.cause.choice.implied is None
         )
         # An update that names a property is judged for it, even if the value
         # stays: another request could change the image in between.
@@ -353,11 +354,73 @@ def introduced_violations(
     return replace(after, violations=kept)
 
 
+class _Candidate(NamedTuple):
+    """Something that one rule has to judge.
+
+    :ivar asked: the choice of a device, or the cause of anything else
+    :ivar part: the part of the request that it is in
+    :ivar default: whether Nova picks the value, because nothing sets it
+    :ivar number: see Violation.count
+    :ivar device: the device that a cause is about; empty for the whole guest
+    """
+
+    rule: Rule
+    asked: DeviceChoice | Cause
+    part: HardwareRequest
+    default: bool = False
+    number: str = ""
+    device: str = ""
+
+
 def _violations(
     policy: Policy, request: HardwareRequest, subject: Subject
 ) -> Iterator[Violation]:
-    # First of all: a config drive is a CD-ROM, which defaults below depend on.
+    # First of all: a config drive is a CD-ROM, which defaults depend on.
     request = with_assumed(request, policy.assume)
+    for rule, asked, part, default, number, device in _candidates(
+        policy, request, subject
+    ):
+        if default:
+            refused = rule.refuses_default(asked.value)
+        else:
+            refused = rule.refuses(asked.value, asked.synonyms)
+        if not refused:
+            continue
+        if isinstance(asked, Cause):
+            cause, moves, devices = asked, Mode.ENFORCE, frozenset((device,))
+        else:
+            # ``moves`` is about virtual devices, never about those of a host.
+            moves = policy.moves_guest_devices
+            devices = names_of(asked, part)
+            cause = Cause(
+                what=asked.kind,
+                where=asked.source,
+                value=asked.value,
+                names=asked.names,
+                synonyms=asked.synonyms,
+                choice=asked,
+            )
+        if devices:  # otherwise the guest does not have such a device
+            yield Violation(
+                (rule.id,),
+                cause,
+                policy.mode_for(rule.mode, subject, moves),
+                rule.allow.listed,
+                default and rule.explicit,
+                number,
+                devices,
+            )
+
+
+def _candidates(
+    policy: Policy, request: HardwareRequest, subject: Subject
+) -> Iterator[_Candidate]:
+    """Yield all that the rules of a policy are about.
+
+    The order is that of the request, so that two events about one request
+    are alike. A kind without a rule yields nothing, because a policy is a
+    list of restrictions.
+    """
     for fault in request.faults:
         # What cannot be judged could break any rule of the section.
         modes = {rule.mode for rule in policy.guest_devices.values()} or {None}
@@ -366,132 +429,91 @@ def _violations(
             modes.add(policy.passthrough.mode)
         # The strongest of these modes counts. To take the file's mode would
         # let a fault pass where a single rule is enforced.
-        result = (policy.mode_for(mode, subject) for mode in modes)
+        mode = strongest(policy.mode_for(mode, subject) for mode in modes)
         text = f"{clean(fault.source)}={quote(fault.value)} {fault.message}"
-        message = Message(
-            text, fault.source, fault.value, names=fault.names, fix=fault.fix
-        )
-        yield Violation(
-            (GUEST_DEVICES,),
-            message,
-            strongest(result) or Mode.ENFORCE,
-            count=fault.count,
-        )
+        what = "", fault.source, fault.value, text, fault.fix, fault.names
+        any_rule = Rule(GUEST_DEVICES, mode=mode)
+        yield _Candidate(any_rule, Cause(*what), request, number=fault.count)
+    disk = request.rescue_disk
     # Each part with the properties of its own image; ``only`` of each says
     # which kinds it is about.
-    disk = request.rescue_disk
     for part in (request, *request.other_files, *((disk,) if disk else ())):
-        yield from _devices(policy, part, subject)
+        rules = policy.guest_devices
+        # The image of an existing server was judged at its boot. A server is
+        # unshelved from Nova's own snapshot, which has no signature.
+        if subject.operation in _KEEPS_GUEST:
+            rules = {kind: rules[kind] for kind in rules.keys() - OF_FILE}
+        if part.only is not None:
+            rules = {kind: rules[kind] for kind in rules.keys() & part.only}
+        # What the guest asks for.
+        for choice in part.choices:
+            if rule := rules.get(choice.kind):
+                yield _Candidate(rule, choice, part)
+        if policy.passthrough is not None and part.passthrough:
+            yield from _passthrough(policy.passthrough, part, subject)
+        # What Nova picks. For the kinds with a rule only: a policy usually has
+        # few.
+        defaults = tuple(implied(part, policy.assume, rules))
+        for choice in defaults:
+            if rule := rules.get(choice.kind):
+                yield _Candidate(rule, choice, part, default=True)
+        # What a rule wants to be explicit, and kinds with one default for
+        # every guest (the catalogue's ``default``).
+        for rule in () if part.complete else policy.refusing_default:
+            if (
+                rule.kind in rules
+                # ``implied`` has yielded these if the guest has such a device
+                # at all.
+                and rule.kind not in DEVICE_OF
+                and rule.kind not in NOT_OF_EVERY_GUEST
+                and all(
+                    choice.kind != rule.kind
+                    for choice in (*part.choices, *defaults)
+                )
+            ):
+                kind = KINDS[rule.kind]
+                picked = f"Nova picks {kind.default}"
+                why = kind.unset if kind.default is None else picked
+                choice = default_choice(part, rule.kind, kind.default, why)
+                yield _Candidate(rule, choice, part, default=True)
 
 
-def _devices(
-    policy: Policy, request: HardwareRequest, subject: Subject
-) -> Iterator[Violation]:
-    # The image of an existing server was judged at its boot. A server is
-    # unshelved from Nova's own snapshot, which has no signature.
-    rules = policy.guest_devices
-    if subject.operation in _KEEPS_GUEST:
-        rules = {kind: rules[kind] for kind in rules if kind not in OF_FILE}
-    if request.only is not None:
-        rules = {kind: rules[kind] for kind in rules if kind in request.only}
-    # In the order of the request, so that two events about the same request
-    # are alike.
-    for choice in request.choices:
-        rule = rules.get(choice.kind)
-        # A kind without a rule is allowed: a policy is a list of restrictions.
-        if rule and not _in(rule.allow, choice.value, choice.synonyms):
-            devices = names_of(choice, request)
-            if devices:  # otherwise the guest does not have such a device
-                yield _violation(policy, subject, choice, devices)
-    if policy.passthrough is not None and request.passthrough:
-        mode = policy.mode_for(policy.passthrough.mode, subject)
-        # A move is judged like a boot: ``already`` has the devices that the
-        # server has, so that only those that a resize adds are refused.
-        for item in request.passthrough:
-            # A kind that the list does not name is refused. Unlike a device
-            # model, a device of the host is never allowed by saying nothing.
-            allowed = policy.passthrough.allow.get(item.kind, Values())
-            if not _in(allowed, item.name, item.synonyms):
-                yield Violation(
-                    (PASSTHROUGH_ALLOW,),
-                    DeviceChoice(
-                        kind=item.kind,
-                        value=item.name,
-                        source=item.source,
-                        setting=item.source,
-                        origin=PASSTHROUGH,
-                        synonyms=item.synonyms,
-                    ),
-                    mode,
-                    allowed.listed,
-                    count=item.count,
-                )
-        # Aliases are not in NEVER_ONE_TIME: the scheduler filter checks the
-        # devices of each host for them. Check only operations that give the
-        # guest devices: a rebuild or a rescue keeps those that it has.
-        once = ONE_TIME_USE in policy.passthrough.of_devices
-        for item in request.passthrough:
-            why = NEVER_ONE_TIME.get(item.kind)
-            if once and why and subject.operation in _GIVES_DEVICES:
-                yield Violation(
-                    (PASSTHROUGH_REQUIRE,),
-                    Message(
-                        f"{clean(item.source)} asks for {clean(item.name)}, "
-                        f"which cannot be {ONE_TIME_USE}: {why}",
-                        item.source,
-                        ONE_TIME_USE,
-                        kind=item.kind,
-                    ),
-                    mode,
-                    devices=frozenset((item.name,)),
-                )
-    # For the kinds with a rule only: a policy usually has few.
-    defaults = tuple(implied(request, policy.assume, rules))
-    for choice in defaults:
-        rule = rules.get(choice.kind)
-        if rule and rule.refuses_default(choice.value):
-            devices = names_of(choice, request)
-            yield _violation(policy, subject, choice, devices, rule.explicit)
-    # Kinds with one default for every guest (the catalogue's ``default``), and
-    # those without a known one if the rule is explicit.
-    for rule in () if request.complete else policy.refusing_default:
-        if (
-            rule.kind in rules
-            # ``implied`` has yielded these if the guest has such a device at
-            # all.
-            and rule.kind not in DEVICE_OF
-            and rule.kind not in NOT_OF_EVERY_GUEST
-            and all(
-                choice.kind != rule.kind
-                for choice in (*request.choices, *defaults)
+def _passthrough(
+    section: PassthroughRule, request: HardwareRequest, subject: Subject
+) -> Iterator[_Candidate]:
+    """Yield what the section ``passthrough`` is about.
+
+    A move is judged like a boot: ``already`` has the devices that the server
+    has, so that only those that a resize adds are refused.
+    """
+    for item in request.passthrough:
+        # A kind that the list does not name is refused. Unlike a device
+        # model, a device of the host is never allowed by saying nothing.
+        allow = section.allow.get(item.kind, Values())
+        what = item.kind, item.source, item.name
+        yield _Candidate(
+            Rule(PASSTHROUGH_ALLOW, allow, section.mode),
+            Cause(*what, synonyms=item.synonyms),
+            request,
+            number=item.count,
+        )
+    # Aliases are not in NEVER_ONE_TIME: the scheduler filter checks the
+    # devices of each host for them. Check only operations that give the guest
+    # devices: a rebuild or a rescue keeps those that it has.
+    if ONE_TIME_USE not in section.of_devices or (
+        subject.operation not in _GIVES_DEVICES
+    ):
+        return
+    for item in request.passthrough:
+        why = NEVER_ONE_TIME.get(item.kind)
+        if why:
+            text = (
+                f"{clean(item.source)} asks for {clean(item.name)}, which "
+                f"cannot be {ONE_TIME_USE}: {why}"
             )
-        ):
-            kind = KINDS[rule.kind]
-            picked = f"Nova picks {kind.default}"
-            why = kind.unset if kind.default is None else picked
-            choice = default_choice(request, rule.kind, kind.default, why)
-            yield _violation(policy, subject, choice, missing=rule.explicit)
-
-
-def _in(allowed: Values, value: str | None, synonyms: tuple[str, ...]) -> bool:
-    """Return whether a value is allowed, by whichever of its names."""
-    return value in allowed or any(name in allowed for name in synonyms)
-
-
-def _violation(
-    policy: Policy,
-    subject: Subject,
-    choice: DeviceChoice,
-    devices: frozenset[str] = _GUEST,
-    missing: bool = False,
-) -> Violation:
-    rule = policy.guest_devices[choice.kind]
-    moves = policy.moves_guest_devices
-    return Violation(
-        (rule.id,),
-        choice,
-        policy.mode_for(rule.mode, subject, moves),
-        rule.allow.listed,
-        missing,
-        devices=devices,
-    )
+            yield _Candidate(
+                Rule(PASSTHROUGH_REQUIRE, mode=section.mode),
+                Cause(item.kind, item.source, ONE_TIME_USE, text),
+                request,
+                device=item.name,
+            )

@@ -184,7 +184,7 @@ TEXTS = {
             ),
             *(http.NO_POLICY_TEXT, http.OVERRIDE_TEXT),
             *(
-                f"{each.cause.setting}={each.cause.value}"
+                f"{each.cause.choice.setting}={each.cause.value}"
                 for each in judged(
                     "baseline", {}, None, {"hw:sound_model": "ich6"}
                 ).refusals
@@ -213,7 +213,7 @@ TEXTS = {
             [
                 messages.describe([each])
                 for each in judged(policy, properties).violations
-                if each.choice.kind == kind
+                if each.cause.what == kind
             ],
         )
         for policy, kind, properties in (
@@ -617,7 +617,7 @@ def strictest(tmp_path_factory):
 )
 def test_the_optional_rules_of_strict(strictest, properties, refused):
     assert {
-        item.choice.kind
+        item.cause.what
         for item in verdict.evaluate(
             strictest,
             image.read(properties),

@@ -408,15 +408,17 @@ POLICY = Policy(
     assume=Assume(virt_type="qemu", machine_type={"x86_64": "pc"}),
     guest_devices={
         "disk_bus": DeviceRule(
-            "disk_bus",
+            "guest_devices.disk_bus",
             Values(("virtio",)),
             Mode.AUDIT,
             explicit=True,
             replace={"ide": "virtio"},
         ),
-        "pmu": DeviceRule("pmu", ANY),
+        "pmu": DeviceRule("guest_devices.pmu", ANY),
         "vif_model": DeviceRule(
-            "vif_model", Values(("e1000",)), replace={"e1000": "virtio"}
+            "guest_devices.vif_model",
+            Values(("e1000",)),
+            replace={"e1000": "virtio"},
         ),
     },
     passthrough=PassthroughRule(
@@ -552,7 +554,9 @@ TWO = "virtio", "scsi"
     ],
 )
 def test_the_replacement_of_a_value(replaced, allow, value, good):
-    rule = DeviceRule("disk_bus", Values(allow), replace=replaced)
+    rule = DeviceRule(
+        "guest_devices.disk_bus", Values(allow), replace=replaced
+    )
     assert rule.replacement(value) == good
 
 

@@ -34,7 +34,7 @@ from nova_vhard.policy import (
 )
 from nova_vhard.policy.subject import BOOT, UPDATE, UPLOAD, Subject
 from nova_vhard.policy.top_violations import MOST, leading
-from nova_vhard.policy.verdict import Verdict, Violation, evaluate
+from nova_vhard.policy.verdict import Cause, Verdict, Violation, evaluate
 from nova_vhard.request import lookups, server_request
 from tests import faults, logged, refusals
 from tests.unit.docs import REFUSED, extension
@@ -167,7 +167,7 @@ def test_an_event_without_a_context_and_of_a_value_that_is_not_known(
         (
             Violation(
                 ("guest_devices.disk_bus",),
-                hardware.DeviceChoice("disk_bus", None, "image"),
+                Cause("disk_bus", "image", None),
                 model.Mode.WARN,
             ),
         )
@@ -485,7 +485,7 @@ def test_url_of_each_rule_is_at_the_end(rule):
     text = messages.api_message(
         [
             verdict.Violation(
-                (rule,), verdict.Message("a", "b", "c"), model.Mode.ENFORCE
+                (rule,), verdict.Cause("", "b", "c", "a"), model.Mode.ENFORCE
             )
         ],
         help_url=PAGE,
@@ -497,7 +497,7 @@ def test_url_of_each_rule_is_at_the_end(rule):
 def test_the_longest_refusal_has_its_url_whole():
     violation = verdict.Violation(
         (hosts.HOSTS_REQUIRE,),
-        verdict.Message("x" * 2000, "a", "b"),
+        verdict.Cause("", "a", "b", "x" * 2000),
         model.Mode.ENFORCE,
     )
     page = f"https://{'z' * 504}"

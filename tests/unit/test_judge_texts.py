@@ -55,7 +55,7 @@ def unset() -> Iterator[str]:
             subject.Subject(subject.BOOT),
             TODAY,
         ).violations:
-            choice = violation.choice
+            choice = violation.cause.choice
             yield f"{choice.kind}={choice.value}: {choice.implied}"
 
 

@@ -1000,7 +1000,7 @@ def test_what_a_server_had(
 def found(violations):
     """Return kind, value and device for each device that violates a rule."""
     return {
-        (each.choice.kind, each.choice.value, device)
+        (each.cause.what, each.cause.value, device)
         for each in violations
         for device in each.devices
     }

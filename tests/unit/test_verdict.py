@@ -18,7 +18,6 @@ from nova_vhard.policy.hardware import (
     FLOPPY,
     IMAGE,
     NIC,
-    PASSTHROUGH,
     ROOT,
     VOLUME,
     Device,
@@ -310,7 +309,7 @@ def test_an_exemption_lifts_only_what_it_names(keys, rules, properties, left):
 )
 def test_what_a_change_is_charged_with(before, after, touched, refused):
     assert {
-        each.cause.kind
+        each.cause.what
         for each in introduced_violations(
             judge(make(), after), judge(make(), before), frozenset(touched)
         ).refusals
@@ -410,10 +409,13 @@ def test_what_is_not_set(kind, allow, properties, assume, explicit, default):
         ).violations
         assert [each.cause.value for each in found] == expected
         assert {
-            (each.rule, each.missing, each.cause.setting, each.cause.source)
+            (
+                *(each.rule, each.missing, each.cause.choice.setting),
+                each.cause.where,
+            )
             for each in found
         } <= {(f"guest_devices.{kind}", must, *place)}
-        assert all(each.cause.implied for each in found)
+        assert all(each.cause.choice.implied for each in found)
 
 
 @pytest.mark.parametrize(
@@ -478,7 +480,7 @@ def test_a_value_is_judged_for_the_devices_that_take_it(
     properties, devices, refused
 ):
     assert {
-        each.choice.kind: each.devices
+        each.cause.what: each.devices
         for each in evaluated(
             policy(
                 guest_devices={kind: {"allow": []} for kind in TAKING},
@@ -486,7 +488,7 @@ def test_a_value_is_judged_for_the_devices_that_take_it(
             ),
             HardwareRequest(image.read(properties).choices, tuple(devices)),
         ).violations
-        if each.choice.implied is None
+        if each.cause.choice.implied is None
     } == refused
 
 
@@ -624,12 +626,10 @@ def test_a_device_of_the_host_that_nobody_may_have():
         violation.count,
         violation.mode,
     ) == (("passthrough.allow",), ("nic",), "2", model.Mode.WARN)
-    assert violation.cause == DeviceChoice(
-        kind="aliases",
+    assert violation.cause == verdict.Cause(
+        what="aliases",
+        where="the flavor",
         value="gpu",
-        source="the flavor",
-        setting="the flavor",
-        origin=PASSTHROUGH,
         synonyms=("nic0",),
     )
 
@@ -648,8 +648,9 @@ def test_what_must_be_said_of_a_kind_without_a_default(complete):
         rules, HardwareRequest(origin=VOLUME, holder=holder, complete=complete)
     ).violations
     assert [
-        (each.missing, each.cause.kind, each.cause.origin, each.cause.holder)
+        (each.missing, each.cause.what, choice.origin, choice.holder)
         for each in found
+        for choice in [each.cause.choice]
     ] == ([] if complete else [(True, "tpm_version", VOLUME, holder)])
     assert all(each.cause.names == {"hw_tpm_version"} for each in found)
 
@@ -718,7 +719,7 @@ def test_what_can_never_be_so(item, operation):
     cause = refusal.cause
     assert (refusal.rules, refusal.count) == ((RULE,), "")
     assert refusal.devices == {item.name}
-    assert (cause.source, cause.kind) == (item.source, item.kind)
+    assert (cause.where, cause.what) == (item.source, item.kind)
     assert cause.value == "one_time_use"
     assert not judged(rules("iommu"), item, operation=operation).violations
 
@@ -1024,7 +1025,7 @@ def test_what_is_allowed(keys, outcome):
     verdict = judged(policy(**keys), ONE_TIME_GPU)
     assert verdict.outcome == outcome
     assert {
-        (each.rules, each.cause.value, each.cause.source)
+        (each.rules, each.cause.value, each.cause.where)
         for each in verdict.violations
     } <= {(("passthrough.allow",), "gpu", ONE_TIME_GPU.source)}
 
@@ -1175,7 +1176,7 @@ def test_a_host_that_is_missing_breaks_all_that_demands_it():
     ):
         failed = each.failed(hosts.NO_CANDIDATE)
         assert (failed.rules, failed.mode) == (rules, model.Mode.ENFORCE)
-        assert (failed.cause.source, failed.cause.value) == (
+        assert (failed.cause.where, failed.cause.value) == (
             ", ".join(rules),
             checks,
         )
@@ -1227,9 +1228,8 @@ def test_a_reference_is_a_violation_of_its_own(origin, text):
     )
     (violation,) = refusals
     assert violation.rules == ("guest_devices",)
-    assert violation.cause == verdict.Message(
-        text,
-        *(f"{origin} property base_image_ref", "http://x"),
+    assert violation.cause == verdict.Cause(
+        *("", f"{origin} property base_image_ref", "http://x", text),
         names=frozenset(("base_image_ref",)),
     )
     assert (edits(fix), fix.left) == ({"base_image_ref": None}, [])
@@ -1249,13 +1249,14 @@ def test_a_fix_of_its_own():
     )
     refusals, fix = found(REFERENCE_RULES, request, lambda _draft: request)
     violation, other = refusals
-    assert other.cause.source == "b"
+    assert other.cause.where == "b"
     assert (violation.cause, fix.left) == (
-        verdict.Message(
-            "the root volume='3c4d' cannot be read",
+        verdict.Cause(
+            "",
             "the root volume",
             "3c4d",
-            fix="ask",
+            "the root volume='3c4d' cannot be read",
+            "ask",
         ),
         list(refusals),
     )

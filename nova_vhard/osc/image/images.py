@@ -147,7 +147,7 @@ def replacements(policy: Policy, verdict: Verdict) -> dict[str, str]:
     """Return the properties to set, as far as the policy names them."""
     result = {}
     for choice in filter(
-        None, (violation.choice for violation in verdict.violations)
+        None, (violation.cause.choice for violation in verdict.violations)
     ):
         rule = policy.guest_devices.get(choice.kind)
         good = rule.replacement(choice.value) if rule else None

@@ -166,7 +166,8 @@ def _notes(policy: Policy, tree: provenance.Tree) -> Iterator[Problem]:
     # A new server with a config drive, from an image without properties.
     silent = Image().hardware().plus(devices=[WANTED_CONFIG_DRIVE])
     verdict = evaluate(policy, with_specs(silent, {}), Subject(BOOT), today())
-    for choice in filter(None, (each.choice for each in verdict.refusals)):
+    causes = [violation.cause for violation in verdict.refusals]
+    for choice in filter(None, (cause.choice for cause in causes)):
         place = ("guest_devices", choice.kind, "allow")
         stated = provenance.find(tree, place)
         if stated is not None:

@@ -22,7 +22,6 @@ from nova_vhard.policy.hardware import (
     BLOCK_DEVICE,
     FLAVOR,
     NOBODY,
-    PASSTHROUGH,
     VOLUME,
     DeviceChoice,
     HardwareRequest,
@@ -301,15 +300,13 @@ def _violations(
 
 def _of_image(violation: Violation) -> DeviceChoice | None:
     """Return the choice, if an image or a block device makes it."""
-    choice = violation.choice
-    if choice is None or choice.origin in (FLAVOR, PASSTHROUGH):
-        return None
-    return choice
+    choice = violation.cause.choice
+    return None if choice is None or choice.origin == FLAVOR else choice
 
 
 def _runs(violation: Violation) -> str:
-    choice = violation.choice
-    if choice is None or choice.origin == PASSTHROUGH:
+    choice = violation.cause.choice
+    if choice is None:
         return f"has a device of the host ({clean(violation.cause.value)})"
     title = KINDS[choice.kind].title
     if choice.value is None:
@@ -336,7 +333,8 @@ def _means(
 
 def _new(server: Server, violation: Violation) -> str:
     """Return the consequence of a value that the image has today."""
-    if violation.choice and violation.choice.origin == VOLUME:
+    choice = violation.cause.choice
+    if choice is not None and choice.origin == VOLUME:
         means = "its root volume asks for it"
         boots = "; a boot from it would be refused"
         return means + boots if violation.mode is Mode.ENFORCE else means
@@ -362,7 +360,7 @@ def _by_name(
     }
     request = alone(HardwareRequest(tuple(_wishes(server.device_names))))
     for violation in _violations(policy, server, request, today).values():
-        choice = violation.choice
+        choice = violation.cause.choice
         if choice is None or choice.value in values:
             continue
         yield _Finding(

@@ -10,7 +10,7 @@ import pytest
 
 from nova_vhard.gates import nova_release, one_time_use
 from nova_vhard.policy.model import Mode
-from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Message, Violation
+from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Cause, Violation
 from tests.unit.helpers import policy
 
 POLICY = policy(passthrough={"require": ["one_time_use"]})
@@ -116,7 +116,7 @@ def test_what_is_no_proof(fields):
     source = "flavor extra spec pci_passthrough:alias"
     assert violation == Violation(
         (PASSTHROUGH_REQUIRE,),
-        Message(text, source, "one_time_use"),
+        Cause("", source, "one_time_use", text),
         Mode.ENFORCE,
     )
 

@@ -12,7 +12,7 @@ from nova_vhard.gates import extra_specs, nova_flavor
 from nova_vhard.gates.nova_router import Call
 from nova_vhard.policy.model import Mode
 from nova_vhard.policy.subject import FLAVOR, Subject
-from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Message, Violation
+from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Cause, Violation
 from tests.unit.helpers import policy
 
 WHO = Subject(FLAVOR, project="p1")
@@ -80,7 +80,7 @@ def test_every_word(after, required, value, missing, allow, until):
     )
     options = " ".join(f"--property {name}=required" for name in missing)
     fix = f"make the change with `{options}`, or leave the flavor as it is"
-    cause = Message(text + until, "flavor extra specs", value, fix=fix)
+    cause = Cause("", "flavor extra specs", value, text + until, fix)
     assert violation == Violation((PASSTHROUGH_REQUIRE,), cause, Mode.ENFORCE)
 
 

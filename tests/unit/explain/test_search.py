@@ -99,12 +99,13 @@ BASELINE = shipped("baseline")
 def choice(source, why=None, allowed=()):
     """Return a violation for a network card."""
     card = DeviceChoice("vif_model", "e1000", source, "hw_x", implied=why)
+    cause = verdict.Cause("vif_model", source, "e1000", choice=card)
     return verdict.Violation(
-        ("guest_devices.vif_model",), card, model.Mode.ENFORCE, allowed
+        ("guest_devices.vif_model",), cause, model.Mode.ENFORCE, allowed
     )
 
 
-NO_HOST = verdict.Message("no host has it", "a source", "it", fix="ask")
+NO_HOST = verdict.Cause("", "a source", "it", "no host has it", "ask")
 NONE = " (allowed: no value)"
 
 
@@ -166,9 +167,9 @@ def test_a_table_says_what_the_guest_needs():
 
 def test_what_an_answer_has_at_most_is_its_sentences_and_its_whole_fix():
     fix = "y" * 4000
-    message = verdict.Message("x`" * 500, "a source", "it")
+    cause = verdict.Cause("", "a source", "it", "x`" * 500)
     violation = verdict.Violation(
-        ("hosts.require",), message, model.Mode.ENFORCE
+        ("hosts.require",), cause, model.Mode.ENFORCE
     )
     text = messages.api_message([violation] * top_violations.MOST, fix)
     sentences, _, whole = text.partition(messages.TO_FIX)
@@ -180,7 +181,7 @@ def test_what_an_answer_has_at_most_is_its_sentences_and_its_whole_fix():
     assert "`" not in text
     # nothing that fits is truncated
     text = messages.api_message([violation] * 10, fix)
-    assert " (10) " + message.text.replace("`", "'") + ". [rule " in text
+    assert " (10) " + cause.text.replace("`", "'") + ". [rule " in text
     assert text.endswith(f"[rule hosts.require]{messages.TO_FIX}{fix}")
 
 
@@ -379,7 +380,7 @@ def test_violations_that_are_asked_about(rules, properties, kinds, fixed):
     wanted = [
         violation
         for violation in request.verdict(rules, TODAY).violations
-        if violation.choice.kind in kinds
+        if violation.cause.what in kinds
     ]
     fix = search.fix(rules, wanted, request, TODAY)
     assert (edits(fix), fix.left) == (fixed, [] if fixed else wanted)
