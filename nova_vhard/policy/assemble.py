@@ -142,7 +142,8 @@ def _values(kind: str, listed: Any) -> Values:
 
 
 def _mode(entry: Mapping[str, Any]) -> Mode | None:
-    return Mode(entry["mode"]) if "mode" in entry else None
+    mode = entry.get("mode", "file")
+    return None if mode == "file" else Mode(mode)
 
 
 def _passthrough(entry: Mapping[str, Any] | None) -> PassthroughRule | None:

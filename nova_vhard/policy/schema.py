@@ -41,6 +41,8 @@ KEYWORDS = ("device_value", "version_specifier")
 # ``\Z`` in all patterns here, not ``$``, which also matches before a newline
 # at the end.
 _MODE = {"enum": list(MODES)}
+# ``file`` takes back the mode that a rule has in the file below.
+_RULE_MODE = {"enum": [*MODES, "file"]}
 _VALUE = {"type": ["string", "boolean"], "maxLength": NAME_LIMIT}
 # Text: the YAML loader makes no numbers. Two hours at least: a report is
 # marked with its hour only, and with 1 each would be void at the full hour
@@ -81,7 +83,7 @@ def _rule(kind: DeviceKind) -> Schema:
         allow=titled(
             array({**_VALUE, "device_value": kind.name}), "a list of values"
         ),
-        mode=_MODE,
+        mode=_RULE_MODE,
         explicit=BOOL
         if kind.image_properties
         else titled(
@@ -192,11 +194,11 @@ SCHEMA: dict[str, Any] = keys(
             mdev=_ANY,
         ),
         require=titled(array(_DEVICE_CHECK), _CHECKS),
-        mode=_MODE,
+        mode=_RULE_MODE,
     ),
     hosts=keys(
         require=titled(array(_CHECK), _CHECKS),
-        mode=_MODE,
+        mode=_RULE_MODE,
         max_report_age=_HOURS,
         trust={"enum": [*map(str, Trust)]},
     ),
