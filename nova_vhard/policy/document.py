@@ -2,6 +2,7 @@
 """Load and validate a policy file and the files that it extends."""
 
 import dataclasses
+import functools
 import importlib.resources
 import os
 from collections.abc import Iterator
@@ -42,6 +43,12 @@ def shipped(name: str) -> str:
     return str(folder / f"{name}.yaml")
 
 
+# They belong to the code: read once, and not watched. A package that is
+# replaced below a running service changes nothing before the restart.
+_PRESETS = frozenset(map(shipped, SHIPPED))
+_read_once = functools.cache(source.read_text)
+
+
 def resolve(name: str, folder: str = "") -> str:
     """Return the path of a policy.
 
@@ -53,6 +60,8 @@ def resolve(name: str, folder: str = "") -> str:
 
 def stamp(path: str) -> Stamp:
     """Return the stamp of a file, or None if the file does not exist."""
+    if path in _PRESETS:
+        return (0,)
     try:
         result = os.stat(path)
     except (OSError, ValueError):
@@ -231,7 +240,8 @@ def _read(
     The last value is True if reading the unchanged file may succeed later.
     """
     try:
-        text = source.read_text(path, source.MAX_LIMIT)
+        read = _read_once if path in _PRESETS else source.read_text
+        text = read(path, source.MAX_LIMIT)
     except source.UnreadableError as error:
         # Only what the machine may give later. A file that is too long stays
         # so until it changes.

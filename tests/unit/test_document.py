@@ -617,6 +617,17 @@ def test_replacements_that_a_narrower_file_does_not_allow_go(
     assert dict(rules[kind or "video_model"].replace) == kept
 
 
+def test_a_preset_is_read_once(monkeypatch):
+    """A package that is replaced below a service changes nothing."""
+    path = document.shipped("strict")
+    digest = document.load(path).digest
+    read = mock.Mock(side_effect=OSError)
+    monkeypatch.setattr(document.source, "read_text", read)
+    assert document.load(path).digest == digest
+    monkeypatch.setattr(document.os, "stat", read)
+    assert document.stamp(path) is not None
+
+
 # ``requires``: the running version, and the data stored with a copy.
 
 
