@@ -4,6 +4,7 @@
 import contextlib
 import functools
 import os
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -47,10 +48,12 @@ def policy(node: Node) -> Result:
     =======  ==========================================================
     """
     digests: dict[str, str | None] = {}
+    running: Counter[str] = Counter()
     results: list[Result] = []
     for name, services in _SERVICES:
         with contextlib.suppress(NotHere):
-            results += _judge(services, getattr(node, name), digests)
+            conf = getattr(node, name)
+            results += _judge(services, conf, digests, running)
     if not digests:
         raise NotHere("nova.conf or glance-api.conf")
     if None not in digests.values() and len(set(digests.values())) > 1:
@@ -63,6 +66,11 @@ def policy(node: Node) -> Result:
                 "[vhard] policy_file of both to the same file."
             )
         )
+    if len(running) > 1:
+        ((most, count),) = running.most_common(1)
+        results.append(
+            warn(f"{count} of {running.total()} gates run policy {most}.")
+        )
     listed = ", ".join(
         f"policy {digests[digest]} of {digest}" for digest in digests
     )
@@ -73,11 +81,13 @@ def _judge(
     services: tuple[str, ...],
     conf: cfg.ConfigOpts,
     digests: dict[str, str | None],
+    running: Counter[str],
 ) -> Iterator[Result]:
     """Check the policy of one configuration; report each file only once.
 
     :param digests: digests of the files so far, None for an invalid file; the
         digest of this one is added
+    :param running: what gates say that they judge by, likewise
     """
     path = os.path.abspath(conf.vhard.policy_file)
     known = path in digests
@@ -112,6 +122,7 @@ def _judge(
             )
             continue
         if runs is not None:
+            running[runs["policy"] or "none"] += 1
             yield from _running(service, runs, path, now)
     if not known:
         if watch.disabled(path):
