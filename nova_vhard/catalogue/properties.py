@@ -75,6 +75,6 @@ NOT_DEVICES: Mapping[str, str] = {
     "os_require_quiesce": "asks the guest agent, adds none",
     "os_skip_agent_inject_files_at_boot": _OTHER_DRIVER,
     "os_skip_agent_inject_ssh": _OTHER_DRIVER,
-    "os_type": _RECORD,
+    "os_type": "windows adds KVM's Hyper-V interface, no device",
     "traits_required": "chooses hosts, no device",
 }
