@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The processes of a cloud: what they leave behind."""
 
+import os
+import signal
+import subprocess
 import sys
 
 import pytest
@@ -49,3 +52,27 @@ def test_a_process_that_left_its_group_is_ended_and_no_other(does, tmp_path):
     assert left == daemons.leftover() == []
     assert others.alive("other")
     others.stop("other")
+
+
+def test_a_host_is_stopped_though_nobody_reaps_what_was_in_it(tmp_path):
+    """The first process of its namespace waits for that."""
+    _, daemons = of_a_cloud(tmp_path)
+    daemons.start(
+        Daemon("host", ("unshare", "--pid", "--fork", "sleep", "600"))
+    )
+    namespace = f"/proc/{daemons.id('host')}/ns/pid_for_children"
+    outside = os.path.realpath("/proc/self/ns/pid")
+    until(
+        lambda: (
+            os.path.realpath(namespace) != outside
+            and os.path.exists(namespace)
+        )
+    )
+    enter = ["nsenter", f"--pid={namespace}", "sh", "-c", "echo; read x"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(enter, **pipes) as guest:
+        guest.stdout.readline()
+        guest.send_signal(signal.SIGSTOP)
+        daemons.stop("host", seconds=1)
+        guest.kill()
+    assert not daemons.alive("host")

@@ -141,13 +141,15 @@ class Daemons:
     def _members(self, group):
         """Return the processes of a group, without those that have ended.
 
-        The first thread may have ended before others that still listen.
+        These have no memory: zombies, and the first process of a namespace,
+        which waits until somebody else has reaped all that were in it. The
+        first thread may have ended before others that still listen.
         """
         self._reap()
         members = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, ProcessLookupError):
-                ended = process.status() == psutil.STATUS_ZOMBIE
+                ended = not process.memory_info().vms
                 if os.getpgid(process.pid) == group and (
                     not ended or process.num_threads() > 1
                 ):
