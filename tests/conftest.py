@@ -142,8 +142,8 @@ def pytest_unconfigure() -> None:
     Its result has been printed. Python now waits for threads that a test has
     left, without a limit.
     """
-    # mutmut runs pytest in its own process, and needs that afterwards.
-    if "MUTANT_UNDER_TEST" not in os.environ:
+    # mutmut runs pytest in its own process. xdist ends its workers itself.
+    if not os.environ.keys() & {"MUTANT_UNDER_TEST", "PYTEST_XDIST_WORKER"}:
         faulthandler.dump_traceback_later(60, exit=True)
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Renew tests/versions/newest.txt, the constraints of the tests: resolve the
-# newest release of all that an environment with every extra contains, show
-# which versions change, and take them if tools/test.sh passes on them.
+# newest releases of all dependencies of all extras, show what changes, and keep
+# the result if tools/test.sh passes.
 #
 #   tox -e pins [-- pytest arguments]
 set -euo pipefail
@@ -11,8 +11,8 @@ cd "$(dirname "$0")/.."
 pins=tests/versions/newest.txt
 new=$PWD/.cache/newest.txt
 mkdir -p .cache
-# What the environments of tox need besides the extras comes after them. Not
-# paramiko: Tempest, which is an extra, and compliance-trestle disagree on it.
+# tox, codespell and doc8 are in no extra. Not paramiko: Tempest, which is an
+# extra, and the tools of other environments want different versions.
 {
     sed -n '/^#/p' "$pins"
     printf '%s\n' tox codespell doc8 | uv pip compile --quiet --upgrade \
@@ -26,9 +26,10 @@ if cmp -s "$pins" "$new"; then
 fi
 echo "Versions that change:"
 { diff "$pins" "$new" || true; } |
-    sed -n 's/^</was  /p; s/^>/now  /p' | sort -k 2,2
+    sed -n 's/^</was  /p; s/^>/now  /p' | sort -s -t = -k 1.6,1
 TOX_CONSTRAINTS_FILE=$new tools/test.sh "$@" || {
-    echo "tools/test.sh fails on them, so $pins is unchanged." >&2
+    echo "tools/test.sh fails; $pins is unchanged. To repeat:" \
+        "TOX_CONSTRAINTS_FILE=$new tools/test.sh" >&2
     exit 1
 }
 mv "$new" "$pins"

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Lint, types, import rules, unit and functional tests, from nothing: needs
-# Python 3.11 to 3.13 with venv, no root, and writes inside the checkout only.
+# Lint, types, import rules, unit and functional tests, from a fresh checkout:
+# needs Python 3.11 to 3.13 with venv, no root, and writes inside the checkout
+# only.
 #
 #   tools/test.sh [pytest arguments]
 #
-# What fails does not keep the rest from running, and is named at the end.
+# All steps run; failures are listed at the end.
 # With NOVA_VHARD_FORBID_SKIPS=1 a skipped step or test is a failure.
 set -euo pipefail
 cd -P "$(dirname "$0")/.."
@@ -16,7 +17,7 @@ vhard_venv "$PWD"
 
 forbid=${NOVA_VHARD_FORBID_SKIPS:-0}
 failed=()
-# step NAME COMMAND...   run it; of its output, the first error is the reason
+# step NAME COMMAND...   run it; if it fails, its first error is the reason
 step() {
     local name=$1 out
     shift
@@ -47,10 +48,10 @@ else
     [ "$forbid" = 0 ] || failed+=("FAILED shell - shellcheck is not installed")
 fi
 [ "$forbid" = 0 ] || set -- --forbid-skips "$@"
-# A process a core and one more, since tests wait, too. The tests of a cloud stay
+# One process per core and one more, because tests also wait. The tests of a cloud stay
 # together, and those of a file, because services are expensive to start. The
 # small files of tests/unit come last, so that all processes end at the same time.
-# Many tests start a program: what it imports is compiled once.
+# Many tests start Python programs: keep the bytecode.
 unset PYTHONDONTWRITEBYTECODE
 export PYTEST_XDIST_AUTO_NUM_WORKERS=${PYTEST_XDIST_AUTO_NUM_WORKERS:-$(($(nproc) + 1))}
 status=$((${#failed[@]} > 0))

@@ -2,13 +2,13 @@
 # shellcheck shell=bash
 #
 # "vhard_venv ROOT [EXTRA]" makes or refreshes the virtual environment ROOT/.venv
-# with the extra [test] of the package and another one, and sets VENV to it. To
-# be sourced; needs bash with -euo pipefail. It is made again when the packaging
+# with the package's extra [test], and EXTRA if given, and sets VENV to it. To be
+# sourced; needs bash with -euo pipefail. It is made again when the packaging
 # files, the constraints, the Python, or the place of the checkout have changed.
 # NOVA_VHARD_PYTHON names the Python; otherwise the newest of 3.11 to 3.13 is
 # taken.
 
-# Keep hands off what the caller's shell has for other projects.
+# Ignore the caller's settings for other projects.
 unset PYTHONHOME PYTHONPATH
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 
@@ -35,9 +35,8 @@ sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
         "NOVA_VHARD_PYTHON=/path/to/python"
 }
 
-# The versions to install: those of a file of ours, so that a release of a
-# library changes no result until "tox -e pins" takes it, or those of the
-# caller's file or address. /dev/null: the newest of everything.
+# Print the constraints: ours, which "tox -e pins" renews, or the file or URL in
+# TOX_CONSTRAINTS_FILE. /dev/null: the newest releases when .venv is made.
 _vhard_constraints() {
     printf '%s\n' "${TOX_CONSTRAINTS_FILE:-$1/tests/versions/newest.txt}"
 }
@@ -45,13 +44,13 @@ _vhard_constraints() {
 _vhard_stamp() (
     local python=$2 constraints
     constraints=$(_vhard_constraints "$1")
-    # Where pip reads it, too.
+    # Relative to ROOT, as for pip.
     cd "$1" || exit
     {
         cat setup.cfg pyproject.toml requirements.txt
         "$python" -c 'import sys; print(sys.version, sys.base_prefix)'
         printf '%s\n' "$1"
-        # By what is in it, not by its name; of an address there is only that.
+        # A file counts by its content, a URL by its name.
         cat "$constraints" 2>/dev/null || printf '%s\n' "$constraints"
     } | sha256sum
 )
