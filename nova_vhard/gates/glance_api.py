@@ -213,8 +213,9 @@ class GlanceGate:
             # As Glance's own update does: of the image and its properties the
             # gate sees what this user may see, and a refusal tells no more.
             image = call.controller.gateway.get_repo(context).get(image_id)
-        except exception.GlanceException:
-            # Glance answers the change in the same way.
+        except exception.NotFound:
+            # Glance answers the change in the same way. Any other error is a
+            # fault, and refuses it.
             return None
         before = {**image.extra_properties, "disk_format": image.disk_format}
         # What Glance saves if no other request comes in between: there is no

@@ -457,6 +457,7 @@ FAULTS = [
         for name in UPDATE
     ],
     (create(IDE), "nova_vhard.explain.messages.api_message", RuntimeError),
+    (update(TO_IDE), f"{__name__}.Cloud.show", exception.GlanceException),
 ]
 
 
