@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from cloud import place
+from cloud import infrastructure, place
 from cloud.daemons import Daemon, Daemons
 from tests.integration.people import until
 
@@ -21,6 +21,14 @@ print(child.pid, flush=True)
 time.sleep(600)
 """
 _SLEEPS = "import time; time.sleep(600)"
+# To give so much memory back takes longer than to look.
+_LISTENS = """
+import socket, sys, time
+memory = b"x" * (1 << 29)
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+time.sleep(600)
+"""
 _DEAF = f"""
 import signal
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -76,3 +84,12 @@ def test_a_host_is_stopped_though_nobody_reaps_what_was_in_it(tmp_path):
         daemons.stop("host", seconds=1)
         guest.kill()
     assert not daemons.alive("host")
+
+
+def test_what_is_stopped_does_not_listen(tmp_path):
+    stored, daemons = of_a_cloud(tmp_path)
+    daemons.start(Daemon("one", (sys.executable, "-c", _LISTENS)))
+    (log,) = stored.logs.glob("one-*")
+    until(lambda: log.read_text().endswith("\n"))
+    daemons.stop("one")
+    assert not infrastructure.listens(int(log.read_text()))

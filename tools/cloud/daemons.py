@@ -23,6 +23,7 @@ MARK = "NOVA_VHARD_CLOUD"
 #: Set where they are to end with who has started them.
 ATTACHED = "NOVA_VHARD_ATTACHED"
 _PR_SET_PDEATHSIG = 1
+_ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_SLEEPING)
 
 
 class Failed(Exception):
@@ -141,15 +142,18 @@ class Daemons:
     def _members(self, group):
         """Return the processes of a group, without those that have ended.
 
-        These have no memory: zombies, and the first process of a namespace,
-        which waits until somebody else has reaped all that were in it. The
-        first thread may have ended before others that still listen.
+        These are zombies, and the first process of a namespace, without
+        memory, which sleeps until somebody else has reaped all that were in
+        it. What does not sleep may still listen, as may another thread.
         """
         self._reap()
         members = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, ProcessLookupError):
-                ended = not process.memory_info().vms
+                ended = (
+                    process.status() in _ENDED
+                    and not process.memory_info().vms
+                )
                 if os.getpgid(process.pid) == group and (
                     not ended or process.num_threads() > 1
                 ):
