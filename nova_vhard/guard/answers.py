@@ -71,7 +71,6 @@ class Answers:
         except PolicyUnavailable as error:
             self._reason = str(error)
             return
-        self._policy = policy
         wanted = policy.on_host.unanswered
         if not policy.enabled:
             wanted = Unanswered.ALLOW
@@ -91,6 +90,8 @@ class Answers:
             else:
                 self._unanswered = wanted
                 self.trouble = ""
+        # Last: who is shown this policy may rely on what the hook is told.
+        self._policy = policy
 
     def policy(self) -> Policy:
         """Return the policy that holds.

@@ -15,6 +15,7 @@ from unittest import mock
 
 import pytest
 
+from nova_vhard.common import files as common_files
 from nova_vhard.guard import hook, probe, server, wire
 from nova_vhard.guard.answers import REFUSE_FILE, Answers
 from nova_vhard.guard.metrics import Metrics
@@ -405,6 +406,19 @@ def test_the_hook_learns_what_it_does_without_an_answer(
         path.write_text(text)
         answers.refresh()
         assert left.exists() == refuses
+
+
+def test_a_policy_is_shown_after_the_hook_was_told(answers, path, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(
+        common_files,
+        "replace",
+        lambda name, *_: seen.update({name: shown(answers)["unanswered"]}),
+    )
+    domains.policy(path, "on_host: {unanswered: refuse}\n")
+    answers.refresh()
+    assert seen[answers._refuse_file] == "allow"
+    assert shown(answers)["unanswered"] == "refuse"
 
 
 def test_a_hook_that_cannot_learn_it_is_an_alert(tmp_path, make, path, caplog):
